@@ -1,0 +1,324 @@
+//! The command table: the single source of dispatch, hints, `?`, `:` and docs/keys.md.
+//!
+//! Invariants: every command stands here once, with a line of documentation; no key is bound twice in one context.
+
+use super::state::{MemoryState, State};
+
+/// Where a key is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Context {
+    /// Everywhere, also while typing.
+    Always,
+    /// The screen itself, nothing open above it.
+    Main,
+    /// A line being typed: a query or a date.
+    Edit,
+    /// A list with a filter: users, queries, commands.
+    List,
+    /// The help.
+    Help,
+}
+
+impl Context {
+    /// All, in order of documentation.
+    pub const ALL: [Context; 5] = [Context::Main, Context::Edit, Context::List, Context::Help, Context::Always];
+
+    /// Heading in help and docs.
+    pub fn title(self) -> &'static str {
+        match self {
+            Context::Always => "Everywhere",
+            Context::Main => "Workbench",
+            Context::Edit => "While typing",
+            Context::List => "In a list",
+            Context::Help => "In the help",
+        }
+    }
+}
+
+/// What the workbench can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the table documents each command once, for readers and for users")]
+pub enum Command {
+    EditQuery,
+    PickUser,
+    PickQuery,
+    NextQuery,
+    PreviousQuery,
+    PickDate,
+    DayBack,
+    DayOn,
+    PeriodBack,
+    PeriodOn,
+    AskAgain,
+    WeightDown,
+    WeightUp,
+    WeightDownFar,
+    WeightUpFar,
+    WeightNext,
+    WeightPrevious,
+    WeightReset,
+    ResetAll,
+    SwitchPolicy,
+    Undo,
+    Redo,
+    FocusNext,
+    FocusPrevious,
+    FocusLocal,
+    FocusMediator,
+    FocusGlobal,
+    FocusAnswers,
+    FocusWeights,
+    ScrollDown,
+    ScrollUp,
+    PageDown,
+    PageUp,
+    Top,
+    Bottom,
+    Zoom,
+    SwitchTheme,
+    Help,
+    Palette,
+    Back,
+    Quit,
+    Interrupt,
+    Accept,
+    Leave,
+    CursorLeft,
+    CursorRight,
+    CursorStart,
+    CursorEnd,
+    DeleteBack,
+    DeleteOn,
+    DeleteAll,
+    DeleteWord,
+    Choose,
+    CloseList,
+    SelectNext,
+    SelectPrevious,
+    SelectPageNext,
+    SelectPagePrevious,
+    FilterDeleteBack,
+    FilterDeleteAll,
+    HelpFilter,
+    HelpClose,
+    HelpDown,
+    HelpUp,
+    HelpPageDown,
+    HelpPageUp,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Entry {
+    /// What it does.
+    pub command: Command,
+    /// Its name in the palette and in docs.
+    pub name: &'static str,
+    /// The keys that run it.
+    pub keys: &'static [&'static str],
+    /// Where they are read.
+    pub context: Context,
+    /// Heading under which it is documented.
+    pub group: &'static str,
+    /// Its word in the status bar; empty if it is not hinted at. Earlier rows are hinted at first.
+    pub hint: &'static str,
+    /// What it does, in a line.
+    pub doc: &'static str,
+}
+
+macro_rules! table {
+    ($($context:ident / $group:literal { $($command:ident $name:literal [$($key:literal),*] $hint:literal $doc:literal;)* })*) => {
+        /// All commands.
+        pub static TABLE: &[Entry] = &[$($(Entry {
+            command: Command::$command,
+            name: $name,
+            keys: &[$($key),*],
+            context: Context::$context,
+            group: $group,
+            hint: $hint,
+            doc: $doc,
+        },)*)*];
+    };
+}
+
+table! {
+    Main / "Question" {
+        EditQuery "edit-query" ["i", "/"] "ask" "Type a query; Enter asks it on all four arms";
+        PickUser "pick-user" ["w"] "who" "Choose who asks";
+        PickQuery "pick-query" ["o"] "judged" "Choose a judged query, whose true answer is known";
+        NextQuery "next-query" ["n"] "next" "Next judged query";
+        PreviousQuery "previous-query" ["p"] "" "Previous judged query";
+        PickDate "pick-date" ["d"] "when" "Type the moment of asking; memory is read strictly before it";
+        DayBack "day-back" ["["] "" "Ask a day earlier";
+        DayOn "day-on" ["]"] "" "Ask a day later";
+        PeriodBack "period-back" ["{"] "" "Ask a period earlier";
+        PeriodOn "period-on" ["}"] "" "Ask a period later";
+        AskAgain "ask-again" ["r"] "" "Ask the model again";
+    }
+    Main / "Weights" {
+        WeightUp "weight-up" ["l", "right"] "weight" "Raise the selected weight by a hundredth of its slider";
+        WeightDown "weight-down" ["h", "left"] "" "Lower the selected weight by a hundredth of its slider";
+        WeightUpFar "weight-up-far" ["L"] "" "Raise the selected weight by a tenth of its slider";
+        WeightDownFar "weight-down-far" ["H"] "" "Lower the selected weight by a tenth of its slider";
+        WeightNext "weight-next" ["J"] "" "Select the next weight";
+        WeightPrevious "weight-previous" ["K"] "" "Select the previous weight";
+        WeightReset "weight-reset" ["0"] "" "Set the selected weight back to its default";
+        ResetAll "weights-reset" ["ctrl-x"] "" "Set all weights back to their defaults";
+        SwitchPolicy "switch-policy" ["m"] "policy" "Switch the mediator's policy";
+        Undo "undo" ["u"] "undo" "Undo the last turn of a weight or switch of policy";
+        Redo "redo" ["ctrl-r"] "" "Redo what was undone";
+    }
+    Main / "Screen" {
+        Help "help" ["?", "f1"] "help" "Show all keys";
+        Palette "palette" [":", "ctrl-p"] "commands" "Find a command by name and run it";
+        FocusNext "focus-next" ["tab"] "pane" "Move to the next pane";
+        FocusPrevious "focus-previous" ["shift-tab"] "" "Move to the previous pane";
+        FocusLocal "focus-local" ["1"] "" "Move to local memory";
+        FocusMediator "focus-mediator" ["2"] "" "Move to the mediator";
+        FocusGlobal "focus-global" ["3"] "" "Move to global memory";
+        FocusAnswers "focus-answers" ["4"] "" "Move to the answers";
+        FocusWeights "focus-weights" ["5"] "" "Move to the weights";
+        ScrollDown "scroll-down" ["j", "down"] "" "Scroll the pane down; among the weights, select the next one";
+        ScrollUp "scroll-up" ["k", "up"] "" "Scroll the pane up; among the weights, select the previous one";
+        PageDown "page-down" ["pagedown", "ctrl-d"] "" "Scroll ten lines down";
+        PageUp "page-up" ["pageup", "ctrl-u"] "" "Scroll ten lines up";
+        Top "top" ["g", "home"] "" "Scroll to the top";
+        Bottom "bottom" ["G", "end"] "" "Scroll to the bottom";
+        Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
+        SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
+        Back "back" ["esc"] "" "Leave the zoom";
+        Quit "quit" ["q"] "quit" "Quit at once";
+    }
+    Edit / "Line" {
+        Accept "accept" ["enter"] "ask" "Take what was typed";
+        Leave "leave" ["esc"] "leave" "Leave without it";
+        CursorLeft "cursor-left" ["left"] "" "Move left";
+        CursorRight "cursor-right" ["right"] "" "Move right";
+        CursorStart "cursor-start" ["home", "ctrl-a"] "" "Move to the start";
+        CursorEnd "cursor-end" ["end", "ctrl-e"] "" "Move to the end";
+        DeleteBack "delete-back" ["backspace"] "" "Delete to the left";
+        DeleteOn "delete-on" ["delete"] "" "Delete to the right";
+        DeleteWord "delete-word" ["ctrl-w"] "" "Delete the word to the left";
+        DeleteAll "delete-all" ["ctrl-u"] "clear" "Delete everything";
+    }
+    List / "List" {
+        Choose "choose" ["enter"] "choose" "Take the selected row";
+        CloseList "close-list" ["esc"] "close" "Close the list";
+        SelectNext "select-next" ["down", "tab", "ctrl-n"] "down" "Select the next row";
+        SelectPrevious "select-previous" ["up", "shift-tab", "ctrl-p"] "up" "Select the previous row";
+        SelectPageNext "select-page-next" ["pagedown"] "" "Ten rows down";
+        SelectPagePrevious "select-page-previous" ["pageup"] "" "Ten rows up";
+        FilterDeleteBack "filter-delete-back" ["backspace"] "" "Delete the last letter of the filter";
+        FilterDeleteAll "filter-delete-all" ["ctrl-u"] "" "Delete the filter";
+    }
+    Help / "Help" {
+        HelpClose "help-close" ["esc", "q", "?", "f1", "enter"] "close" "Close the help";
+        HelpFilter "help-filter" ["/"] "filter" "Type to filter the help";
+        HelpDown "help-down" ["j", "down"] "down" "Scroll down";
+        HelpUp "help-up" ["k", "up"] "up" "Scroll up";
+        HelpPageDown "help-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";
+        HelpPageUp "help-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
+    }
+    Always / "Always" {
+        Interrupt "interrupt" ["ctrl-c"] "" "Once: close what is open or stop the model; twice: quit";
+    }
+}
+
+impl Entry {
+    /// Its keys for people: `h / left`.
+    pub fn shown_keys(&self) -> String {
+        self.keys.iter().map(|key| if *key == " " { "space" } else { key }).collect::<Vec<_>>().join(" / ")
+    }
+}
+
+impl Command {
+    /// Its row.
+    pub fn entry(self) -> Option<&'static Entry> {
+        TABLE.iter().find(|entry| entry.command == self)
+    }
+
+    /// Why it cannot run now; `None` if it can.
+    pub fn unavailable(self, state: &State) -> Option<&'static str> {
+        let no_data = state.data.is_none().then_some("the dataset is still being read");
+        let no_queries = || {
+            let none = state.data.as_ref().is_some_and(|data| data.dataset.queries.is_empty());
+            none.then_some("the dataset has no judged queries")
+        };
+        match self {
+            Command::PickUser
+            | Command::PickDate
+            | Command::DayBack
+            | Command::DayOn
+            | Command::PeriodBack
+            | Command::PeriodOn
+            | Command::WeightUp
+            | Command::WeightDown
+            | Command::WeightUpFar
+            | Command::WeightDownFar
+            | Command::WeightReset
+            | Command::ResetAll
+            | Command::SwitchPolicy => no_data,
+            Command::PickQuery | Command::NextQuery | Command::PreviousQuery => no_data.or_else(no_queries),
+            Command::AskAgain if matches!(state.memory, MemoryState::Failed(_)) => Some("memory could not be built"),
+            Command::AskAgain if state.reading.is_none() => Some("memory has not been read yet"),
+            Command::AskAgain => state.model.unable(),
+            Command::Undo => (!state.undo.can_undo()).then_some("nothing has been turned yet"),
+            Command::Redo => (!state.undo.can_redo()).then_some("nothing has been undone"),
+            Command::SwitchTheme => state.mono_only.then_some("colours are off"),
+            Command::Back => (!state.zoom).then_some("no pane is zoomed"),
+            _ => None,
+        }
+    }
+}
+
+/// docs/keys.md.
+pub fn keys_document() -> String {
+    let mut out = String::from(
+        "# Keys\n\nGenerated from the command table (src/app/command.rs); a test compares. The same table feeds the hints \
+         in the\nstatus bar, the help (`?`) and the palette (`:`).\n",
+    );
+    for context in Context::ALL {
+        out.push_str(&format!("\n## {}\n", context.title()));
+        let mut group = "";
+        for entry in TABLE.iter().filter(|entry| entry.context == context) {
+            if entry.group != group {
+                group = entry.group;
+                if context == Context::Main {
+                    out.push_str(&format!("\n### {group}\n"));
+                }
+                out.push_str("\n| key | command | what it does |\n|---|---|---|\n");
+            }
+            let keys: Vec<String> =
+                entry.keys.iter().map(|key| format!("`{}`", if *key == " " { "space" } else { key })).collect();
+            out.push_str(&format!("| {} | {} | {} |\n", keys.join(" "), entry.name, entry.doc));
+        }
+    }
+    out.push_str("\nWhile typing and in a list every other key types its letter.\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_key_means_two_things_in_one_context() {
+        for context in Context::ALL {
+            let mut seen = HashSet::new();
+            let read_there = TABLE.iter().filter(|e| e.context == context || e.context == Context::Always);
+            for key in read_there.flat_map(|entry| entry.keys) {
+                assert!(seen.insert(*key), "{key} is bound twice in {context:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_everything_is_documented() {
+        let names: HashSet<_> = TABLE.iter().map(|entry| entry.name).collect();
+        let commands: HashSet<_> = TABLE.iter().map(|entry| entry.command).collect();
+        assert_eq!((names.len(), commands.len()), (TABLE.len(), TABLE.len()));
+        assert!(TABLE.iter().all(|entry| !entry.doc.is_empty() && !entry.keys.is_empty()));
+    }
+}

@@ -1,0 +1,78 @@
+//! Messages: everything that may change the state. Time arrives here too; `update` has no clock.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::keymap::Chord;
+use super::state::Data;
+use crate::engine::host::HostEvent;
+use crate::memory::MemoryRead;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Message {
+    /// Time since the start. Sent before the messages that arrived then.
+    Clock(Duration),
+    /// A key was pressed.
+    Key(Chord),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has another size.
+    Resized,
+    /// How far each pane and the open list can scroll, as the last frame showed.
+    Drawn(Limits),
+    /// The memory worker begins another part of its work.
+    Stage(&'static str),
+    /// The dataset has been read.
+    DataRead(Arc<Data>),
+    /// It could not be.
+    DataFailed(String),
+    /// Memory can be asked from now on; the judged query worth opening with, if one was found.
+    MemoryBuilt {
+        /// How many periods the data spans.
+        periods: usize,
+        /// Index among the judged queries.
+        opening: Option<usize>,
+    },
+    /// What memory says to a question.
+    MemoryRead {
+        /// Which question.
+        ticket: u64,
+        /// What both memories say.
+        read: Box<MemoryRead>,
+        /// The prompt of each arm.
+        prompts: Box<[String; 4]>,
+    },
+    /// Memory could not answer a question.
+    ReadFailed {
+        /// Which question.
+        ticket: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A model has been named; it is to be loaded.
+    ModelNamed(PathBuf),
+    /// News of the model and its answers.
+    Host(HostEvent),
+    /// A worker panicked.
+    WorkerFailed {
+        /// Which.
+        worker: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The terminal is gone.
+    InputLost(String),
+    /// The system asks the program to end.
+    Signal(i32),
+}
+
+/// How far things can scroll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Per pane, in order of [`super::state::Pane::ALL`].
+    pub panes: [u16; 5],
+    /// The help.
+    pub help: u16,
+}

@@ -1,0 +1,243 @@
+//! What may lie over the screen: a line being typed, a list with a filter, the help.
+//!
+//! Invariant: the selection of a list points at a shown row, if there is one.
+
+use super::command::{Command, Context, TABLE};
+use super::fuzzy::{UNBROKEN, fuzzy};
+use super::input::Input;
+use super::state::State;
+
+/// What lies over the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Overlay {
+    /// A line being typed.
+    Edit(Edit),
+    /// A list to choose from.
+    List(List),
+    /// The help.
+    Help(Help),
+}
+
+impl Overlay {
+    /// Where keys are read.
+    pub fn context(&self) -> Context {
+        match self {
+            Overlay::Edit(_) => Context::Edit,
+            Overlay::List(_) => Context::List,
+            Overlay::Help(help) if help.filtering => Context::List,
+            Overlay::Help(_) => Context::Help,
+        }
+    }
+
+    /// The line that letters go to, if any.
+    pub fn input_mut(&mut self) -> Option<&mut Input> {
+        match self {
+            Overlay::Edit(edit) => Some(&mut edit.input),
+            Overlay::List(list) => Some(&mut list.filter),
+            Overlay::Help(help) => help.filtering.then_some(&mut help.filter),
+        }
+    }
+
+    /// Brings what is shown up to date with the filter.
+    pub fn refilter(&mut self) {
+        match self {
+            Overlay::List(list) => list.refilter(),
+            Overlay::Help(help) => help.scroll = 0,
+            Overlay::Edit(_) => {}
+        }
+    }
+}
+
+/// What is being typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EditKind {
+    /// A query.
+    Query,
+    /// A moment.
+    Date,
+}
+
+/// A line being typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edit {
+    /// What for.
+    pub kind: EditKind,
+    /// The line.
+    pub input: Input,
+    /// Why it was not taken.
+    pub complaint: Option<String>,
+}
+
+/// What a list is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListKind {
+    /// Who asks.
+    Users,
+    /// The judged queries.
+    Queries,
+    /// The commands.
+    Commands,
+}
+
+/// What choosing a row does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// This user asks.
+    User(usize),
+    /// This judged query is asked.
+    Query(usize),
+    /// This command is run.
+    Run(Command),
+}
+
+/// A row of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What choosing it does.
+    pub choice: Choice,
+    /// First column; the filter reads it.
+    pub name: String,
+    /// Second column, on the right.
+    pub note: String,
+    /// Third column, the widest; the filter reads it.
+    pub text: String,
+    /// Why it cannot be chosen.
+    pub disabled: Option<&'static str>,
+}
+
+/// A list with a filter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct List {
+    /// What for.
+    pub kind: ListKind,
+    /// The filter, which has the letters.
+    pub filter: Input,
+    /// All rows.
+    pub rows: Vec<Row>,
+    /// Indexes of the rows that match, best first.
+    pub shown: Vec<usize>,
+    /// Index into `shown`.
+    pub selected: usize,
+}
+
+impl List {
+    /// A list of `rows` with the `current` one selected.
+    pub fn new(kind: ListKind, rows: Vec<Row>, current: usize) -> Self {
+        let shown = (0..rows.len()).collect();
+        let selected = current.min(rows.len().saturating_sub(1));
+        Self { kind, filter: Input::default(), rows, shown, selected }
+    }
+
+    /// Everyone, with how much of them is visible at the question's moment.
+    pub fn users(state: &State) -> Option<Self> {
+        let (data, question) = (state.data.as_ref()?, state.question.as_ref()?);
+        let mut visible = std::collections::HashMap::new();
+        for interaction in data.dataset.interactions.iter().take_while(|i| i.at < question.at) {
+            *visible.entry(&interaction.user).or_insert(0usize) += 1;
+        }
+        let row = |(ix, user): (usize, &crate::data::interaction::UserId)| {
+            let n = visible.get(user).copied().unwrap_or_default();
+            let text = if n == 0 { "cold start: nothing visible yet" } else { "" };
+            Row {
+                choice: Choice::User(ix),
+                name: user.to_string(),
+                note: format!("{n} visible"),
+                text: text.to_owned(),
+                disabled: None,
+            }
+        };
+        let rows = data.users.iter().enumerate().map(row).collect();
+        let current = data.users.iter().position(|user| *user == question.user).unwrap_or_default();
+        Some(Self::new(ListKind::Users, rows, current))
+    }
+
+    /// The judged queries.
+    pub fn queries(state: &State) -> Option<Self> {
+        let data = state.data.as_ref()?;
+        let row = |(ix, query): (usize, &crate::data::interaction::JudgedQuery)| Row {
+            choice: Choice::Query(ix),
+            name: query.user.to_string(),
+            note: format!("{} {}", query.at.date(), query.gold.as_deref().unwrap_or("-")),
+            text: query.query.clone(),
+            disabled: None,
+        };
+        let rows = data.dataset.queries.iter().enumerate().map(row).collect();
+        Some(Self::new(ListKind::Queries, rows, state.judged.unwrap_or_default()))
+    }
+
+    /// What can be done on the screen, and what cannot now.
+    pub fn commands(state: &State) -> Self {
+        let offered = TABLE.iter().filter(|entry| entry.context == Context::Main && entry.command != Command::Palette);
+        let row = |entry: &'static super::command::Entry| Row {
+            choice: Choice::Run(entry.command),
+            name: entry.name.to_owned(),
+            note: entry.shown_keys(),
+            text: entry.doc.to_owned(),
+            disabled: entry.command.unavailable(state),
+        };
+        Self::new(ListKind::Commands, offered.map(row).collect(), 0)
+    }
+
+    /// The row under the selection.
+    pub fn current(&self) -> Option<&Row> {
+        self.rows.get(*self.shown.get(self.selected)?)
+    }
+
+    /// Moves the selection by `steps`, around at the ends for single steps.
+    pub fn step(&mut self, steps: isize) {
+        let n = self.shown.len() as isize;
+        if n == 0 {
+            return;
+        }
+        let to = self.selected as isize + steps;
+        self.selected = if steps.abs() == 1 { to.rem_euclid(n) } else { to.clamp(0, n - 1) } as usize;
+    }
+
+    fn refilter(&mut self) {
+        let filter = self.filter.text().trim().to_owned();
+        let score = |row: &Row| {
+            let (name, text) = (fuzzy(&filter, &row.name), fuzzy(&filter, &row.text));
+            // A match in the name is worth more than the same in the text.
+            name.map(|score| score + 2_000).max(text)
+        };
+        let mut found: Vec<(i64, usize)> =
+            self.rows.iter().enumerate().filter_map(|(ix, row)| Some((score(row)?, ix))).collect();
+        if !filter.is_empty() {
+            found.sort_by_key(|(score, ix)| (-score, *ix));
+        }
+        self.shown = found.into_iter().map(|(_, ix)| ix).collect();
+        self.selected = 0;
+    }
+}
+
+/// The help.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Help {
+    /// What rows must hold.
+    pub filter: Input,
+    /// Whether letters go to the filter.
+    pub filtering: bool,
+    /// First line shown.
+    pub scroll: u16,
+}
+
+impl Help {
+    /// The rows that match the filter, in order of the table, each with the heading it stands under.
+    pub fn rows(&self) -> Vec<(String, &'static super::command::Entry)> {
+        let filter = self.filter.text().trim();
+        let matches = |entry: &&super::command::Entry| {
+            [entry.name, entry.doc].iter().any(|text| fuzzy(filter, text).is_some_and(|score| filter.is_empty() || score >= UNBROKEN))
+                || entry.keys.contains(&filter)
+        };
+        let heading = |entry: &super::command::Entry| match entry.context {
+            Context::Main => entry.group.to_owned(),
+            context => context.title().to_owned(),
+        };
+        Context::ALL
+            .into_iter()
+            .flat_map(|context| TABLE.iter().filter(move |entry| entry.context == context))
+            .filter(matches)
+            .map(|entry| (heading(entry), entry))
+            .collect()
+    }
+}

@@ -1,0 +1,518 @@
+//! The state: everything the screen is a function of. Changed by `update` alone.
+//!
+//! Invariants: what the mediator makes of the evidence is computed when a weight or the evidence changes, never while
+//! drawing; answers belong to the question shown unless they are marked stale.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::Context;
+use super::input::Input;
+use super::message::Limits;
+use super::overlay::Overlay;
+use super::undo::History;
+use super::worker::evidence_of;
+use crate::data::dataset::{Dataset, Manifest};
+use crate::data::interaction::{JudgedQuery, UserId};
+use crate::engine::engine::{Caps, GenStats, LoadStage};
+use crate::engine::prompt::{Arm, Question};
+use crate::mediator::distribution::decision;
+use crate::mediator::flip::{Band, Flip, bands, flips};
+use crate::mediator::fusion::fuse;
+use crate::mediator::weights::{STOPS, Scope};
+use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
+use crate::memory::MemoryRead;
+
+/// A dataset with what the screen shows of it at all times.
+#[derive(Debug)]
+pub struct Data {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// Everyone who acts or asks, sorted.
+    pub users: Vec<UserId>,
+}
+
+impl Data {
+    /// Counts what `dataset` holds.
+    pub fn of(dataset: Dataset) -> Self {
+        let users = dataset.users().into_iter().collect();
+        Self { dataset, users }
+    }
+
+    /// The label with this index, empty if there is none.
+    pub fn label(&self, ix: usize) -> &str {
+        self.dataset.manifest.labels.get(ix).map_or("", String::as_str)
+    }
+}
+
+/// The question that a judged query asks.
+pub fn question_of(judged: &JudgedQuery) -> Question {
+    Question { user: judged.user.clone(), query: judged.query.clone(), at: judged.at }
+}
+
+/// What is known of memory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MemoryState {
+    /// On its way, with its stage.
+    Building(&'static str),
+    /// It answers.
+    Ready,
+    /// It does not, because.
+    Failed(String),
+}
+
+/// What is known of the model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelState {
+    /// None was asked for, because.
+    Absent(&'static str),
+    /// On its way.
+    Loading(Option<LoadStage>),
+    /// It answers.
+    Ready(Caps),
+    /// It could not be loaded, because.
+    Failed(String),
+}
+
+impl ModelState {
+    /// Why it cannot be asked; `None` if it can, now or soon.
+    pub fn unable(&self) -> Option<&'static str> {
+        match self {
+            ModelState::Absent(reason) => Some(reason),
+            ModelState::Failed(_) => Some("the model could not be loaded"),
+            ModelState::Loading(_) | ModelState::Ready(_) => None,
+        }
+    }
+}
+
+/// What an analyst turns, and undoes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Setting {
+    /// The weights.
+    pub weights: Weights,
+    /// The policy.
+    pub policy: Policy,
+}
+
+/// What marks changes as one gesture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gesture {
+    /// Turning one weight.
+    Turn(Weight),
+    /// Everything else is a step of its own.
+    Step(u64),
+}
+
+/// What memory said to the question, with what the mediator makes of it under the present setting.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Both memories.
+    pub read: MemoryRead,
+    /// The prompt of each arm.
+    pub prompts: [String; 4],
+    /// What the mediator weighs.
+    pub evidence: Evidence,
+    /// What it decides.
+    pub resolution: Resolution,
+    /// What would change the decision, nearest first.
+    pub flips: Vec<Flip>,
+    /// Who wins where, for each weight in order of [`Weight::ALL`].
+    pub bands: Vec<Vec<Band>>,
+}
+
+/// How far the model's answer of one arm is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Phase {
+    /// The model was not asked.
+    #[default]
+    Unasked,
+    /// It will be.
+    Waiting,
+    /// It speaks.
+    Speaking,
+    /// It has spoken.
+    Done(GenStats),
+    /// It was stopped by the analyst.
+    Stopped,
+    /// It failed, because.
+    Failed(String),
+}
+
+impl Phase {
+    /// Whether something is still to come.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Phase::Waiting | Phase::Speaking)
+    }
+}
+
+/// One arm's answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ArmAnswer {
+    /// How far the model is.
+    pub phase: Phase,
+    /// Natural logs of the model's label probabilities.
+    pub scores: Option<Vec<f64>>,
+    /// What it wrote.
+    pub text: String,
+    /// What the arm's memory alone says.
+    pub memory: Vec<f64>,
+    /// Memory fused with the model.
+    pub distribution: Vec<f64>,
+    /// The final decision.
+    pub decision: usize,
+}
+
+impl ArmAnswer {
+    /// Probability of the final decision.
+    pub fn probability(&self) -> f64 {
+        self.distribution.get(self.decision).copied().unwrap_or_default()
+    }
+
+    /// The model's favourite and its share among the labels.
+    pub fn model_decision(&self) -> Option<(usize, f64)> {
+        let scores = self.scores.as_ref()?;
+        let p = crate::mediator::distribution::from_logs(scores);
+        let best = (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b]).then(b.cmp(a)))?;
+        Some((best, p[best]))
+    }
+}
+
+/// The four arms' answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// Events of a lower epoch belong to an earlier question.
+    pub epoch: u64,
+    /// In order of [`Arm::ALL`].
+    pub arms: [ArmAnswer; 4],
+    /// They answer an earlier question; the new one is being read.
+    pub stale: bool,
+}
+
+impl Answers {
+    /// Whether the model still has something to say.
+    pub fn open(&self) -> bool {
+        self.arms.iter().any(|arm| arm.phase.is_open())
+    }
+
+    /// Tokens a second over all arms that have answered.
+    pub fn speed(&self) -> Option<f64> {
+        let done = self.arms.iter().filter_map(|arm| match &arm.phase {
+            Phase::Done(stats) => Some(stats),
+            _ => None,
+        });
+        let (tokens, time) = done.fold((0, Duration::ZERO), |(n, t), stats| (n + stats.tokens, t + stats.elapsed));
+        (tokens > 0 && !time.is_zero()).then(|| tokens as f64 / time.as_secs_f64())
+    }
+}
+
+/// The panes, in reading order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pane {
+    /// Local memory.
+    Local,
+    /// The mediator.
+    Mediator,
+    /// Global memory.
+    Global,
+    /// The four arms.
+    Answers,
+    /// The sliders.
+    Weights,
+}
+
+impl Pane {
+    /// All.
+    pub const ALL: [Pane; 5] = [Pane::Local, Pane::Mediator, Pane::Global, Pane::Answers, Pane::Weights];
+
+    /// Its place in [`Pane::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Pane::Local => "Local",
+            Pane::Mediator => "Mediator",
+            Pane::Global => "Global",
+            Pane::Answers => "Answers",
+            Pane::Weights => "Weights",
+        }
+    }
+}
+
+/// A line of news in the status bar, until the next key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The text.
+    pub text: String,
+    /// Whether it tells of a failure.
+    pub failure: bool,
+}
+
+/// How the workbench ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The analyst is done.
+    Done,
+    /// A signal.
+    Signal(i32),
+    /// There is nothing to work on, because.
+    Failed(String),
+}
+
+/// Everything.
+#[derive(Debug)]
+pub struct State {
+    /// Since the start.
+    pub now: Duration,
+    /// Whether the screen may differ from what was drawn last.
+    pub dirty: bool,
+    /// Name of the dataset until it is read.
+    pub dataset_name: String,
+    /// Name of the model until it is loaded.
+    pub model_name: String,
+    /// The dataset, once read.
+    pub data: Option<Arc<Data>>,
+    /// Memory.
+    pub memory: MemoryState,
+    /// How many periods the data spans; 0 until memory is built.
+    pub periods: usize,
+    /// When memory began to be built.
+    pub memory_since: Duration,
+    /// The model.
+    pub model: ModelState,
+    /// When the model began to load.
+    pub model_since: Duration,
+    /// Weights and policy; meaningless until the dataset is read.
+    pub setting: Setting,
+    /// Earlier settings.
+    pub undo: History<Setting, Gesture>,
+    /// Numbers the steps that are no turning of a slider.
+    pub steps: u64,
+    /// Who asks what, when.
+    pub question: Option<Question>,
+    /// The judged query it comes from.
+    pub judged: Option<usize>,
+    /// A query typed before the dataset was read.
+    pub wanted: Option<String>,
+    /// Whether the analyst has chosen a question, so that none is chosen for them.
+    pub chosen: bool,
+    /// The number of the last read asked for.
+    pub ticket: u64,
+    /// What memory said to the question.
+    pub reading: Option<Reading>,
+    /// What the arms answer.
+    pub answers: Answers,
+    /// The pane that scrolls.
+    pub focus: Pane,
+    /// Whether it has the whole screen.
+    pub zoom: bool,
+    /// First line shown of each pane.
+    pub scroll: [u16; 5],
+    /// How far things can scroll.
+    pub limits: Limits,
+    /// The slider that keys turn.
+    pub weight: Weight,
+    /// What lies over the screen.
+    pub overlay: Option<Overlay>,
+    /// News.
+    pub notice: Option<Notice>,
+    /// Ctrl-C was the last key.
+    pub interrupted: bool,
+    /// The theme's name.
+    pub theme: &'static str,
+    /// Colours are off.
+    pub mono_only: bool,
+    /// Glyphs are replaced by ASCII.
+    pub ascii: bool,
+    /// Set when the workbench is to end.
+    pub exit: Option<Exit>,
+}
+
+/// What a start is told.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Name of the dataset until it is read.
+    pub dataset_name: String,
+    /// Name of the model; `None` for memory alone.
+    pub model_name: Option<String>,
+    /// Colours are off.
+    pub mono: bool,
+    /// Glyphs are replaced by ASCII.
+    pub ascii: bool,
+}
+
+impl State {
+    /// The state before anything has happened.
+    pub fn new(start: Start) -> Self {
+        let model = match &start.model_name {
+            Some(_) => ModelState::Loading(None),
+            None => ModelState::Absent("no model was asked for; answers come from memory alone"),
+        };
+        let policy = Policy::default();
+        let [default, mono] = crate::theme::Theme::names();
+        Self {
+            now: Duration::ZERO,
+            dirty: true,
+            dataset_name: start.dataset_name,
+            model_name: start.model_name.unwrap_or_default(),
+            data: None,
+            memory: MemoryState::Building("starting"),
+            periods: 0,
+            memory_since: Duration::ZERO,
+            model,
+            model_since: Duration::ZERO,
+            setting: Setting { weights: neutral(), policy },
+            undo: History::default(),
+            steps: 0,
+            question: None,
+            judged: None,
+            wanted: None,
+            chosen: false,
+            ticket: 0,
+            reading: None,
+            answers: Answers::default(),
+            focus: Pane::Mediator,
+            zoom: false,
+            scroll: [0; 5],
+            limits: Limits::default(),
+            weight: Weight::PriorStrength,
+            overlay: None,
+            notice: None,
+            interrupted: false,
+            theme: if start.mono { mono } else { default },
+            mono_only: start.mono,
+            ascii: start.ascii,
+            exit: None,
+        }
+    }
+
+    /// Where keys are read now.
+    pub fn context(&self) -> Context {
+        match &self.overlay {
+            None => Context::Main,
+            Some(overlay) => overlay.context(),
+        }
+    }
+
+    /// The line being typed, if any.
+    pub fn input_mut(&mut self) -> Option<&mut Input> {
+        self.overlay.as_mut().and_then(Overlay::input_mut)
+    }
+
+    /// Whether something is under way that the screen shows moving.
+    pub fn busy(&self) -> bool {
+        matches!(self.memory, MemoryState::Building(_))
+            || matches!(self.model, ModelState::Loading(_))
+            || self.answers.open()
+            || self.reading_under_way()
+    }
+
+    /// Whether memory has been asked and has not answered.
+    pub fn reading_under_way(&self) -> bool {
+        self.question.is_some() && (self.reading.is_none() || self.answers.stale) && self.memory == MemoryState::Ready
+    }
+
+    /// The settings of the dataset.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.data.as_ref().map(|data| &data.dataset.manifest)
+    }
+
+    /// The true answer to the question, where it is known.
+    pub fn gold(&self) -> Option<&str> {
+        self.data.as_ref()?.dataset.queries.get(self.judged?)?.gold.as_deref()
+    }
+
+    /// The default of every weight under the present policy.
+    pub fn defaults(&self) -> Weights {
+        self.manifest().map_or_else(neutral, |manifest| Weights::defaults(self.setting.policy, manifest))
+    }
+
+    /// Takes in what memory said, and mediates.
+    pub fn take_reading(&mut self, read: MemoryRead, prompts: [String; 4]) {
+        let Some(data) = self.data.clone() else { return };
+        let evidence = evidence_of(&read, &data.dataset.manifest);
+        let Setting { weights, policy } = self.setting;
+        let resolution = mediate(&evidence, &weights, policy);
+        self.reading = Some(Reading { read, prompts, evidence, resolution, flips: Vec::new(), bands: Vec::new() });
+        self.mediate();
+    }
+
+    /// Weighs the evidence anew under the present setting.
+    pub fn mediate(&mut self) {
+        let Setting { weights, policy } = self.setting;
+        let Some(reading) = &mut self.reading else { return };
+        reading.resolution = mediate(&reading.evidence, &weights, policy);
+        reading.flips = flips(&reading.evidence, &weights, policy);
+        self.fuse();
+        let Some(reading) = &mut self.reading else { return };
+        let acting = |weight: Weight| policy.rule().ignores(weight).is_none() && weight.scope() == Scope::Mediate;
+        let evidence = &reading.evidence;
+        let mut all: Vec<Vec<Band>> = Weight::ALL
+            .into_iter()
+            .map(|weight| if acting(weight) { bands(evidence, &weights, policy, weight) } else { Vec::new() })
+            .collect();
+        all[Weight::ALL.iter().position(|w| *w == Weight::ModelTrust).unwrap_or_default()] = self.model_trust_bands();
+        if let Some(reading) = &mut self.reading {
+            reading.bands = all;
+        }
+    }
+
+    /// Fuses each arm's memory with what the model has said so far.
+    pub fn fuse(&mut self) {
+        let Some(reading) = &self.reading else { return };
+        let r = &reading.resolution;
+        let memories = [&r.base, &r.local, &r.global, &r.distribution];
+        let trust = self.setting.weights.model_trust;
+        for (arm, memory) in self.answers.arms.iter_mut().zip(memories) {
+            arm.memory.clone_from(memory);
+            arm.distribution = match &arm.scores {
+                Some(scores) => fuse(scores, memory, trust),
+                None => memory.clone(),
+            };
+            arm.decision = decision(&arm.distribution, &r.base);
+        }
+    }
+
+    /// Which final decision of the mediated arm holds at which model-trust; none while the model is silent.
+    fn model_trust_bands(&self) -> Vec<Band> {
+        let mediated = &self.answers.arms[Arm::ALL.len() - 1];
+        let (Some(scores), Some(reading)) = (&mediated.scores, &self.reading) else { return Vec::new() };
+        let mut bands: Vec<Band> = Vec::new();
+        for stop in 0..=STOPS as usize {
+            let fused = fuse(scores, &mediated.memory, Weight::ModelTrust.at(stop as f64));
+            let label = decision(&fused, &reading.resolution.base);
+            match bands.last_mut() {
+                Some(band) if band.label == label => band.to = stop,
+                _ => bands.push(Band { from: stop, to: stop, label }),
+            }
+        }
+        bands
+    }
+
+    /// Brings the model-trust slider up to date with what the model has said.
+    pub fn refresh_model_bands(&mut self) {
+        let bands = self.model_trust_bands();
+        let place = Weight::ALL.iter().position(|w| *w == Weight::ModelTrust);
+        if let (Some(reading), Some(place)) = (&mut self.reading, place) {
+            if let Some(slot) = reading.bands.get_mut(place) {
+                *slot = bands;
+            }
+        }
+    }
+}
+
+/// Weights to stand in until a dataset states its defaults.
+fn neutral() -> Weights {
+    Weights {
+        local_trust: 1.0,
+        global_trust: 1.0,
+        prior_strength: 1.0,
+        similarity_sharpness: 10.0,
+        half_life: 180.0,
+        community_focus: 0.5,
+        conflict_threshold: 0.1,
+        model_trust: 0.0,
+    }
+}

@@ -1,0 +1,295 @@
+//! `update`: the only function that changes the state. Pure: no clock, no I/O, no thread; what the world has to do is
+//! returned as effects.
+
+mod command;
+
+use super::command::Context;
+use super::effect::Effect;
+use super::keymap::{self, Chord};
+use super::message::Message;
+use super::overlay::{Edit, EditKind};
+use super::state::{
+    ArmAnswer, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of,
+};
+use super::worker::ReadRequest;
+use crate::data::interaction::Timestamp;
+use crate::engine::engine::GenRequest;
+use crate::engine::host::{HostEvent, Ticket};
+use crate::engine::prompt::{Arm, MAX_ANSWER_TOKENS, Question, STOP};
+use crate::mediator::{Policy, Weights};
+
+/// Takes in what happened and says what has to be done.
+pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    match message {
+        Message::Clock(now) => {
+            state.now = now;
+            state.dirty |= state.busy();
+            return Vec::new();
+        }
+        Message::Drawn(limits) => {
+            state.limits = limits;
+            for (scroll, limit) in state.scroll.iter_mut().zip(limits.panes) {
+                *scroll = (*scroll).min(limit);
+            }
+            return Vec::new();
+        }
+        _ => state.dirty = true,
+    }
+    match message {
+        Message::Clock(_) | Message::Drawn(_) | Message::Resized => Vec::new(),
+        Message::Key(chord) => key(state, chord),
+        Message::Paste(text) => {
+            paste(state, &text);
+            Vec::new()
+        }
+        Message::Stage(stage) => {
+            state.memory = MemoryState::Building(stage);
+            Vec::new()
+        }
+        Message::DataRead(data) => {
+            let policy = Policy::default();
+            state.setting = Setting { weights: Weights::defaults(policy, &data.dataset.manifest), policy };
+            state.dataset_name.clone_from(&data.dataset.manifest.name);
+            let first = data.dataset.queries.first().map(question_of);
+            state.judged = first.is_some().then_some(0);
+            let fallback = || {
+                let user = data.users.first().cloned()?;
+                Some(Question { user, query: String::new(), at: data.dataset.end() })
+            };
+            state.question = first.or_else(fallback);
+            state.data = Some(data);
+            match state.wanted.take() {
+                Some(text) => ask(state, |question| question.query = text),
+                None => Vec::new(),
+            }
+        }
+        Message::DataFailed(reason) => {
+            state.exit = Some(Exit::Failed(reason));
+            Vec::new()
+        }
+        Message::MemoryBuilt { periods, opening } => {
+            state.periods = periods;
+            state.memory = MemoryState::Ready;
+            match opening {
+                Some(ix) if !state.chosen => open_judged(state, ix),
+                _ => read(state),
+            }
+        }
+        Message::MemoryRead { ticket, read, prompts } if ticket == state.ticket => {
+            state.answers.stale = false;
+            state.answers.arms = Default::default();
+            state.take_reading(*read, *prompts);
+            ask_model(state)
+        }
+        Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
+            state.answers.stale = false;
+            state.reading = None;
+            tell(state, reason, true);
+            Vec::new()
+        }
+        Message::MemoryRead { .. } | Message::ReadFailed { .. } => Vec::new(),
+        Message::ModelNamed(folder) => {
+            state.model = ModelState::Loading(None);
+            state.model_since = state.now;
+            vec![Effect::Load(folder)]
+        }
+        Message::Host(event) => host(state, event),
+        Message::WorkerFailed { worker, reason } => {
+            if worker == "memory" {
+                state.memory = MemoryState::Failed(reason.clone());
+            }
+            tell(state, format!("the {worker} worker failed: {reason}"), true);
+            Vec::new()
+        }
+        Message::InputLost(reason) => {
+            state.exit = Some(Exit::Failed(format!("the terminal can no longer be read: {reason}")));
+            Vec::new()
+        }
+        Message::Signal(signal) => {
+            state.exit = Some(Exit::Signal(signal));
+            Vec::new()
+        }
+    }
+}
+
+fn key(state: &mut State, chord: Chord) -> Vec<Effect> {
+    let context = state.context();
+    if let Some(command) = keymap::command(context, chord) {
+        return command::run(state, command);
+    }
+    let Some(typed) = chord.typed() else { return Vec::new() };
+    state.interrupted = false;
+    if let Some(input) = state.input_mut() {
+        input.insert(typed.encode_utf8(&mut [0; 4]));
+        edited(state);
+    } else {
+        state.dirty = false;
+    }
+    Vec::new()
+}
+
+/// What follows from a change of the line being typed.
+fn edited(state: &mut State) {
+    match &mut state.overlay {
+        Some(super::overlay::Overlay::Edit(edit)) => edit.complaint = None,
+        Some(overlay) => overlay.refilter(),
+        None => {}
+    }
+}
+
+fn paste(state: &mut State, text: &str) {
+    // Pasted on the bare screen a text can only be meant as a query; its letters must not run as commands.
+    if state.context() == Context::Main {
+        let edit = Edit { kind: EditKind::Query, input: Default::default(), complaint: None };
+        state.overlay = Some(super::overlay::Overlay::Edit(edit));
+    }
+    if let Some(input) = state.input_mut() {
+        input.insert(text);
+        edited(state);
+    }
+}
+
+fn tell(state: &mut State, text: String, failure: bool) {
+    state.notice = Some(Notice { text, failure });
+}
+
+/// Changes the question and reads memory for it.
+fn ask(state: &mut State, change: impl FnOnce(&mut Question)) -> Vec<Effect> {
+    let Some(question) = &mut state.question else { return Vec::new() };
+    let before = question.clone();
+    change(question);
+    if question.user != before.user || question.query != before.query {
+        state.judged = None;
+    }
+    state.chosen = true;
+    read(state)
+}
+
+/// Asks a judged query.
+fn open_judged(state: &mut State, ix: usize) -> Vec<Effect> {
+    let Some(query) = state.data.as_ref().and_then(|data| data.dataset.queries.get(ix)) else { return Vec::new() };
+    state.question = Some(question_of(query));
+    state.judged = Some(ix);
+    read(state)
+}
+
+/// Moves the moment of asking, within the time that the data spans.
+fn move_time(state: &mut State, days: f64) -> Vec<Effect> {
+    let Some(data) = state.data.clone() else { return Vec::new() };
+    let first = data.dataset.interactions.first().map_or(Timestamp(0), |i| i.at);
+    let last = data.dataset.end();
+    ask(state, |question| question.at = question.at.plus_days(days).clamp(first, last))
+}
+
+/// Reads memory for the question; whatever is on its way for an earlier one no longer counts.
+fn read(state: &mut State) -> Vec<Effect> {
+    let Some(question) = state.question.clone() else { return Vec::new() };
+    state.scroll = [0; 5];
+    state.ticket += 1;
+    let mut effects = stop(state);
+    state.answers.stale = state.reading.is_some();
+    if state.memory == MemoryState::Ready {
+        effects.push(Effect::Read(ReadRequest { ticket: state.ticket, question }));
+    }
+    effects
+}
+
+/// Stops the model.
+fn stop(state: &mut State) -> Vec<Effect> {
+    if !state.answers.open() {
+        return Vec::new();
+    }
+    state.answers.epoch += 1;
+    for arm in state.answers.arms.iter_mut().filter(|arm| arm.phase.is_open()) {
+        arm.phase = Phase::Stopped;
+    }
+    vec![Effect::Cancel]
+}
+
+/// Asks the model on all arms.
+fn ask_model(state: &mut State) -> Vec<Effect> {
+    let (Some(reading), Some(data)) = (&state.reading, &state.data) else { return Vec::new() };
+    if state.model.unable().is_some() {
+        return Vec::new();
+    }
+    let labels = &data.dataset.manifest.labels;
+    let request = |prompt: &String| GenRequest {
+        prompt: prompt.clone(),
+        labels: labels.iter().map(|label| format!(" {label}")).collect(),
+        max_tokens: MAX_ANSWER_TOKENS,
+        stop: vec![STOP.to_owned()],
+    };
+    let requests = reading.prompts.iter().map(request).collect();
+    state.answers.epoch += 1;
+    for arm in &mut state.answers.arms {
+        *arm = ArmAnswer { phase: Phase::Waiting, ..ArmAnswer::default() };
+    }
+    state.fuse();
+    vec![Effect::Ask { epoch: state.answers.epoch, requests }]
+}
+
+fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
+    match event {
+        HostEvent::Loading { stage, .. } => state.model = ModelState::Loading(Some(stage)),
+        HostEvent::Ready(caps) => {
+            state.model_name.clone_from(&caps.name);
+            state.model = ModelState::Ready(caps);
+            // What was asked while it loaded is waiting with the host; ask only if nothing was.
+            if state.reading.is_some() && !state.answers.stale && !state.answers.open() {
+                return ask_model(state);
+            }
+        }
+        HostEvent::LoadFailed(error) => {
+            state.model = ModelState::Failed(error.to_string());
+            tell(state, error.to_string(), true);
+            state.answers.arms.iter_mut().for_each(|arm| arm.phase = Phase::Unasked);
+        }
+        HostEvent::Scores { ticket, scores } => {
+            if let Some(arm) = answered(state, ticket) {
+                arm.scores = Some(scores);
+                arm.phase = Phase::Speaking;
+                state.fuse();
+                if ticket.id as usize + 1 == Arm::ALL.len() {
+                    state.refresh_model_bands();
+                }
+            }
+        }
+        HostEvent::Token { ticket, text } => {
+            if let Some(arm) = answered(state, ticket) {
+                arm.phase = Phase::Speaking;
+                arm.text.push_str(&text);
+            }
+        }
+        HostEvent::Done { ticket, stats } => {
+            if let Some(arm) = answered(state, ticket) {
+                arm.phase = Phase::Done(stats);
+            }
+        }
+        HostEvent::Failed { ticket, error } => {
+            if let Some(arm) = answered(state, ticket) {
+                arm.phase = Phase::Failed(error.to_string());
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// The arm that an event speaks of, unless it answers an earlier question.
+fn answered(state: &mut State, ticket: Ticket) -> Option<&mut ArmAnswer> {
+    if ticket.epoch != state.answers.epoch {
+        // Nothing that is shown has changed.
+        state.dirty = false;
+        return None;
+    }
+    state.answers.arms.get_mut(ticket.id as usize)
+}
+
+/// Changes weights or policy as a step of the history, and weighs anew at once.
+fn set(state: &mut State, gesture: Gesture, setting: Setting) {
+    if setting == state.setting {
+        return;
+    }
+    state.undo.record(state.setting, gesture);
+    state.setting = setting;
+    state.mediate();
+}

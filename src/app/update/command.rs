@@ -1,0 +1,298 @@
+//! What each command does to the state.
+
+use super::super::command::Command;
+use super::super::input::Input;
+use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
+use super::super::state::{Exit, Gesture, Pane, Setting, State};
+use super::{Effect, ask, ask_model, edited, move_time, open_judged, set, stop, tell};
+use crate::data::interaction::Timestamp;
+use crate::mediator::{Weight, Weights};
+use crate::theme::Theme;
+
+/// Steps of a slider for a far turn.
+const FAR: f64 = 10.0;
+/// Lines of a page.
+const PAGE: i32 = 10;
+
+/// Runs `command`, or says why it cannot run.
+pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
+    if command == Command::Interrupt {
+        return interrupt(state);
+    }
+    state.interrupted = false;
+    state.notice = None;
+    if let Some(reason) = command.unavailable(state) {
+        // Esc on the bare screen is no question and needs no answer.
+        if command != Command::Back {
+            tell(state, reason.to_owned(), false);
+        }
+        return Vec::new();
+    }
+    if !turns(command) {
+        state.undo.close();
+    }
+    match command {
+        Command::EditQuery => edit(state, EditKind::Query, ""),
+        Command::PickDate => {
+            let now = state.question.as_ref().map(|question| question.at.to_string()).unwrap_or_default();
+            edit(state, EditKind::Date, &now)
+        }
+        Command::PickUser => open(state, List::users(state).map(Overlay::List)),
+        Command::PickQuery => open(state, List::queries(state).map(Overlay::List)),
+        Command::Palette => open(state, Some(Overlay::List(List::commands(state)))),
+        Command::Help => open(state, Some(Overlay::Help(Help::default()))),
+        Command::NextQuery => return neighbour(state, 1),
+        Command::PreviousQuery => return neighbour(state, -1),
+        Command::DayBack => return move_time(state, -1.0),
+        Command::DayOn => return move_time(state, 1.0),
+        Command::PeriodBack => return move_time(state, -period(state)),
+        Command::PeriodOn => return move_time(state, period(state)),
+        Command::AskAgain => {
+            let mut effects = stop(state);
+            effects.extend(ask_model(state));
+            return effects;
+        }
+        Command::WeightUp => turn(state, 1.0),
+        Command::WeightDown => turn(state, -1.0),
+        Command::WeightUpFar => turn(state, FAR),
+        Command::WeightDownFar => turn(state, -FAR),
+        Command::WeightNext => select_weight(state, 1),
+        Command::WeightPrevious => select_weight(state, -1),
+        Command::WeightReset => {
+            let value = state.defaults().get(state.weight);
+            let weights = state.setting.weights.with(state.weight, value);
+            step(state, Setting { weights, ..state.setting });
+        }
+        Command::ResetAll => {
+            let weights = state.defaults();
+            step(state, Setting { weights, ..state.setting });
+        }
+        Command::SwitchPolicy => switch_policy(state),
+        Command::Undo => travel(state, |state| state.undo.undo(state.setting)),
+        Command::Redo => travel(state, |state| state.undo.redo(state.setting)),
+        Command::FocusNext => focus(state, state.focus.index() + 1),
+        Command::FocusPrevious => focus(state, state.focus.index() + Pane::ALL.len() - 1),
+        Command::FocusLocal => focus(state, Pane::Local.index()),
+        Command::FocusMediator => focus(state, Pane::Mediator.index()),
+        Command::FocusGlobal => focus(state, Pane::Global.index()),
+        Command::FocusAnswers => focus(state, Pane::Answers.index()),
+        Command::FocusWeights => focus(state, Pane::Weights.index()),
+        Command::ScrollDown if state.focus == Pane::Weights => select_weight(state, 1),
+        Command::ScrollUp if state.focus == Pane::Weights => select_weight(state, -1),
+        Command::ScrollDown => scroll(state, 1),
+        Command::ScrollUp => scroll(state, -1),
+        Command::PageDown => scroll(state, PAGE),
+        Command::PageUp => scroll(state, -PAGE),
+        Command::Top => scroll(state, i32::MIN),
+        Command::Bottom => scroll(state, i32::MAX),
+        Command::Zoom => state.zoom = !state.zoom,
+        Command::Back => state.zoom = false,
+        Command::SwitchTheme => {
+            let names = Theme::names();
+            let at = names.iter().position(|name| *name == state.theme).unwrap_or_default();
+            state.theme = names[(at + 1) % names.len()];
+        }
+        Command::Quit => state.exit = Some(Exit::Done),
+        Command::Interrupt => {}
+        Command::Leave | Command::CloseList | Command::HelpClose => leave(state),
+        Command::Accept => return accept(state),
+        Command::Choose => return choose(state),
+        Command::CursorLeft => line(state, Input::left),
+        Command::CursorRight => line(state, Input::right),
+        Command::CursorStart => line(state, Input::start),
+        Command::CursorEnd => line(state, Input::end),
+        Command::DeleteBack | Command::FilterDeleteBack => line(state, Input::delete_back),
+        Command::DeleteOn => line(state, Input::delete_on),
+        Command::DeleteWord => line(state, Input::delete_word),
+        Command::DeleteAll | Command::FilterDeleteAll => line(state, Input::clear),
+        Command::SelectNext => select(state, 1),
+        Command::SelectPrevious => select(state, -1),
+        Command::SelectPageNext => select(state, PAGE),
+        Command::SelectPagePrevious => select(state, -PAGE),
+        Command::HelpFilter => {
+            if let Some(Overlay::Help(help)) = &mut state.overlay {
+                help.filtering = true;
+            }
+        }
+        Command::HelpDown => select(state, 1),
+        Command::HelpUp => select(state, -1),
+        Command::HelpPageDown => select(state, PAGE),
+        Command::HelpPageUp => select(state, -PAGE),
+    }
+    Vec::new()
+}
+
+/// Whether a command turns the selected weight, and so may continue a gesture.
+fn turns(command: Command) -> bool {
+    matches!(command, Command::WeightUp | Command::WeightDown | Command::WeightUpFar | Command::WeightDownFar)
+}
+
+/// Ctrl-C: closes what is open, else stops the model; twice in a row it quits.
+fn interrupt(state: &mut State) -> Vec<Effect> {
+    if state.interrupted {
+        state.exit = Some(Exit::Done);
+        return Vec::new();
+    }
+    state.interrupted = true;
+    if state.overlay.take().is_some() {
+        return Vec::new();
+    }
+    let effects = stop(state);
+    let done = if effects.is_empty() { "" } else { "stopped; " };
+    tell(state, format!("{done}Ctrl-C again quits"), false);
+    effects
+}
+
+fn open(state: &mut State, overlay: Option<Overlay>) {
+    state.overlay = overlay;
+}
+
+fn edit(state: &mut State, kind: EditKind, text: &str) {
+    state.overlay = Some(Overlay::Edit(Edit { kind, input: Input::of(text), complaint: None }));
+}
+
+fn leave(state: &mut State) {
+    match &mut state.overlay {
+        // In layers: first the filter goes, then the help.
+        Some(Overlay::Help(help)) if help.filtering || !help.filter.text().is_empty() => *help = Help::default(),
+        _ => state.overlay = None,
+    }
+}
+
+fn line(state: &mut State, change: impl FnOnce(&mut Input)) {
+    if let Some(input) = state.input_mut() {
+        change(input);
+        edited(state);
+    }
+}
+
+fn select(state: &mut State, steps: i32) {
+    let limit = i32::from(state.limits.help);
+    match &mut state.overlay {
+        Some(Overlay::List(list)) => list.step(steps as isize),
+        Some(Overlay::Help(help)) => help.scroll = (i32::from(help.scroll) + steps).clamp(0, limit) as u16,
+        _ => {}
+    }
+}
+
+fn accept(state: &mut State) -> Vec<Effect> {
+    let Some(Overlay::Edit(edit)) = &mut state.overlay else { return Vec::new() };
+    let text = edit.input.text().trim().to_owned();
+    match edit.kind {
+        EditKind::Query if text.is_empty() => {
+            state.overlay = None;
+            Vec::new()
+        }
+        EditKind::Query => {
+            state.overlay = None;
+            if state.data.is_none() {
+                state.wanted = Some(text);
+                state.chosen = true;
+                tell(state, "asked as soon as the dataset is read".to_owned(), false);
+                return Vec::new();
+            }
+            ask(state, |question| question.query = text)
+        }
+        EditKind::Date => match text.parse::<Timestamp>() {
+            Ok(at) => {
+                state.overlay = None;
+                ask(state, |question| question.at = at)
+            }
+            Err(error) => {
+                edit.complaint = Some(error.to_string());
+                Vec::new()
+            }
+        },
+    }
+}
+
+fn choose(state: &mut State) -> Vec<Effect> {
+    if let Some(Overlay::Help(help)) = &mut state.overlay {
+        help.filtering = false;
+        return Vec::new();
+    }
+    let Some(Overlay::List(list)) = &state.overlay else { return Vec::new() };
+    let Some(row) = list.current().cloned() else { return Vec::new() };
+    state.overlay = None;
+    match row.choice {
+        Choice::User(ix) => {
+            let user = state.data.as_ref().and_then(|data| data.users.get(ix).cloned());
+            user.map_or_else(Vec::new, |user| ask(state, |question| question.user = user))
+        }
+        Choice::Query(ix) => {
+            state.chosen = true;
+            open_judged(state, ix)
+        }
+        Choice::Run(command) => run(state, command),
+    }
+}
+
+/// The judged query `steps` further, around.
+fn neighbour(state: &mut State, steps: isize) -> Vec<Effect> {
+    let n = state.data.as_ref().map_or(0, |data| data.dataset.queries.len()) as isize;
+    if n == 0 {
+        return Vec::new();
+    }
+    // From a typed query the next one is the first.
+    let from = state.judged.map_or(if steps > 0 { -1 } else { 0 }, |ix| ix as isize);
+    state.chosen = true;
+    open_judged(state, (from + steps).rem_euclid(n) as usize)
+}
+
+fn period(state: &State) -> f64 {
+    state.manifest().map_or(1.0, |manifest| manifest.periods.days)
+}
+
+fn turn(state: &mut State, steps: f64) {
+    let weight = state.weight;
+    if let Some(reason) = state.setting.policy.rule().ignores(weight) {
+        return tell(state, format!("{weight} does nothing now: {reason}"), false);
+    }
+    let value = weight.nudged(state.setting.weights.get(weight), steps);
+    let weights = state.setting.weights.with(weight, value);
+    set(state, Gesture::Turn(weight), Setting { weights, ..state.setting });
+}
+
+fn step(state: &mut State, setting: Setting) {
+    state.steps += 1;
+    set(state, Gesture::Step(state.steps), setting);
+}
+
+/// Switches the policy. A weight that stands at the old policy's default moves to the new one's: `prior-strength` counts
+/// different things under each.
+fn switch_policy(state: &mut State) {
+    let Some(manifest) = state.manifest() else { return };
+    let policy = state.setting.policy.next();
+    let (old, new) = (state.defaults(), Weights::defaults(policy, manifest));
+    let mut weights = state.setting.weights;
+    for weight in Weight::ALL {
+        if weights.get(weight) == old.get(weight) {
+            weights = weights.with(weight, new.get(weight));
+        }
+    }
+    step(state, Setting { weights, policy });
+}
+
+fn travel(state: &mut State, to: impl FnOnce(&mut State) -> Option<Setting>) {
+    if let Some(setting) = to(state) {
+        state.setting = setting;
+        state.mediate();
+    }
+}
+
+fn focus(state: &mut State, ix: usize) {
+    state.focus = Pane::ALL[ix % Pane::ALL.len()];
+}
+
+fn select_weight(state: &mut State, steps: isize) {
+    let n = Weight::ALL.len() as isize;
+    let at = Weight::ALL.iter().position(|weight| *weight == state.weight).unwrap_or_default() as isize;
+    state.weight = Weight::ALL[(at + steps).rem_euclid(n) as usize];
+    state.undo.close();
+}
+
+fn scroll(state: &mut State, lines: i32) {
+    let pane = state.focus.index();
+    let to = i32::from(state.scroll[pane]).saturating_add(lines);
+    state.scroll[pane] = to.clamp(0, i32::from(state.limits.panes[pane])) as u16;
+}

@@ -1,0 +1,209 @@
+//! The command line: one file a command under `cli/`, this one the grammar they share.
+//!
+//! Contract: exit 0 ok, 1 a check failed, 2 usage or runtime error, 130 interrupted. Errors are one to three lines on
+//! standard error that name what failed, the value and the remedy. Output to something that is no terminal holds no
+//! escape codes.
+
+mod ask;
+mod doctor;
+mod export;
+mod synth;
+pub mod workbench;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::interaction::{Timestamp, UserId};
+use crate::data::sample;
+use crate::engine::error::EngineError;
+use crate::memory::entry::IndexError;
+
+/// What went wrong, in words for the person at the keyboard.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The dataset.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Memory.
+    #[error(transparent)]
+    Memory(#[from] IndexError),
+    /// The model.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The workbench.
+    #[error(transparent)]
+    Workbench(#[from] workbench::WorkbenchError),
+    /// A user who is not in the data.
+    #[error("user '{0}' is not in the dataset; check the spelling, or pass --new-user to ask as somebody without history")]
+    UnknownUser(UserId),
+    /// A file.
+    #[error("{}: {source}; check the path and its permissions", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A line of a file.
+    #[error("{}:{line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// 1-based.
+        line: usize,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A value that fits no option.
+    #[error("{0}")]
+    Usage(String),
+    /// Standard output went away.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For reading.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// Unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Yes.
+    Always,
+    /// No: meaning is carried by weight and glyphs.
+    Never,
+}
+
+/// A terminal workbench for LLM personalisation memory, after LoGo (arXiv 2509.23767).
+#[derive(Debug, Parser)]
+#[command(name = "logoscope", version, about, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+Without a command the workbench opens, on embedded sample data with the shipped model.
+
+Examples:
+  logoscope
+  logoscope ask --user u017 --query \"A retired diver maps the drowned streets\"
+  logoscope synth --out my-population --seed 7
+
+Exit codes: 0 ok, 1 a check failed, 2 usage or runtime error, 130 interrupted.";
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Dataset folder [default: the embedded sample, film-tags]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Model: `nano`, a safetensors folder, or `none` for memory alone
+    #[arg(long, global = true, value_name = "NAME|DIR", default_value = sample::MODEL)]
+    model: String,
+    /// Write a log to this file
+    #[arg(long, global = true, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// ASCII instead of Unicode glyphs
+    #[arg(long, global = true)]
+    ascii: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ask one question, or a file of them, on the four arms
+    Ask(ask::AskArgs),
+    /// Generate a seeded sample population
+    Synth(synth::SynthArgs),
+    /// Check that everything the default run needs is here
+    Doctor,
+}
+
+impl Common {
+    /// The dataset named on the command line, or the embedded one.
+    fn dataset(&self) -> Result<Dataset, CliError> {
+        Ok(match &self.data {
+            Some(dir) => Dataset::open(dir)?,
+            None => sample::dataset()?,
+        })
+    }
+
+    /// The model's folder; `None` for memory alone.
+    fn model_folder(&self) -> Result<Option<PathBuf>, CliError> {
+        match self.model.as_str() {
+            "none" => Ok(None),
+            sample::MODEL => Ok(Some(sample::unpack_model(&cache_folder())?)),
+            folder => Ok(Some(std::path::absolute(folder).map_err(|source| file_error(Path::new(folder), source))?)),
+        }
+    }
+}
+
+/// The platform's cache folder for this program; a temporary one where there is no home.
+pub fn cache_folder() -> PathBuf {
+    directories::ProjectDirs::from("", "", "logoscope")
+        .map_or_else(|| std::env::temp_dir().join("logoscope"), |dirs| dirs.cache_dir().to_owned())
+}
+
+fn file_error(path: &Path, source: std::io::Error) -> CliError {
+    CliError::File { path: path.to_owned(), source }
+}
+
+/// Reads the command line, runs it, and turns failure into a message and an exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        // Whoever reads our output may stop reading: that is no failure of ours.
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("logoscope: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, CliError> {
+    if let Some(path) = &cli.common.log {
+        crate::logging::to_file(path).map_err(|source| file_error(path, source))?;
+    }
+    match cli.command {
+        Some(Command::Ask(args)) => ask::run(&cli.common, &args),
+        Some(Command::Synth(args)) => synth::run(&args),
+        Some(Command::Doctor) => doctor::run(&cli.common),
+        None => {
+            let options = workbench::WorkbenchOptions {
+                dataset: cli.common.data.clone(),
+                model: cli.common.model_folder()?,
+                ascii: cli.common.ascii,
+                color: cli.common.color,
+            };
+            workbench::run(options)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The moment to ask at: the given one, or just after the last interaction.
+fn moment(given: Option<&str>, dataset: &Dataset) -> Result<Timestamp, CliError> {
+    match given {
+        Some(text) => text.parse().map_err(|error| CliError::Usage(format!("--at: {error}"))),
+        None => Ok(dataset.end()),
+    }
+}

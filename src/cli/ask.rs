@@ -1,0 +1,403 @@
+//! `logoscope ask`: one question, or a file of them, on the four arms; text for reading, JSON by contract.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{CliError, Common, Format, file_error, moment};
+use crate::engine::answer::{self, ArmAnswer};
+use crate::data::dataset::Dataset;
+use crate::data::interaction::{Timestamp, UserId};
+use crate::data::sanitize::visible;
+use crate::engine::engine::Engine;
+use crate::engine::prompt::{Arm, Question};
+use crate::mediator::flip::{Flip, flips};
+use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
+use crate::memory::fusion::{EntryTerms, LocalTerms};
+use crate::memory::{Memory, MemoryRead};
+
+/// Version of the JSON object that `ask` prints.
+const SCHEMA: &str = "logoscope.ask/1";
+
+/// Options of `ask`.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// Who asks
+    #[arg(long, value_name = "U", required_unless_present = "queries")]
+    user: Option<String>,
+    /// Accept a user without history
+    #[arg(long)]
+    new_user: bool,
+    /// What is asked
+    #[arg(long, value_name = "Q", required_unless_present = "queries")]
+    query: Option<String>,
+    /// Ask every line {"user", "query", "at"?} of this file; one result a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "query"])]
+    queries: Option<PathBuf>,
+    /// When: whole seconds or RFC 3339; memory is read strictly before [default: just after the last interaction]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    at: Option<String>,
+    /// Arms to ask the model on
+    #[arg(long, value_delimiter = ',', value_name = "A,B", default_value = "none,local,global,mediated")]
+    arms: Vec<Arm>,
+    /// The mediator's rule
+    #[arg(long, default_value = "product")]
+    policy: Policy,
+    /// Set a weight, `prior-strength=4`; may be repeated
+    #[arg(long = "weight", value_name = "NAME=VALUE", value_parser = parse_weight)]
+    weights: Vec<(Weight, f64)>,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not NAME=VALUE"))?;
+    let weight: Weight = name.trim().parse()?;
+    let number: f64 = value.trim().parse().map_err(|_| format!("'{value}' is no number"))?;
+    let (low, high) = weight.range();
+    if !(low..=high).contains(&number) {
+        return Err(format!("{weight} is {number}; its range is {low} to {high}"));
+    }
+    Ok((weight, number))
+}
+
+/// A line of a file of questions.
+#[derive(Deserialize)]
+struct QuestionLine {
+    user: UserId,
+    query: String,
+    at: Option<Timestamp>,
+}
+
+/// Runs the command.
+pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
+    let dataset = common.dataset()?;
+    let questions = questions(args, &dataset)?;
+    let known = dataset.users();
+    if let Some(stranger) = questions.iter().map(|q| &q.user).find(|user| !args.new_user && !known.contains(*user)) {
+        return Err(CliError::UnknownUser(stranger.clone()));
+    }
+    let engine = engine(common)?;
+    let memory = Memory::build(&dataset);
+    let mut weights = Weights::defaults(args.policy, &dataset.manifest);
+    for (weight, value) in &args.weights {
+        weights = weights.with(*weight, *value);
+    }
+    let setting = Setting { weights, policy: args.policy, arms: &args.arms };
+    let mut out = std::io::stdout().lock();
+    for question in &questions {
+        let asked = ask(&memory, engine.as_deref(), &setting, question)?;
+        match args.format {
+            Format::Json => {
+                serde_json::to_writer(&mut out, &asked.to_json(&memory)).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+            }
+            Format::Text => write!(out, "{}", asked.to_text(&memory))?,
+        }
+        out.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The questions of the command line or of the file.
+fn questions(args: &AskArgs, dataset: &Dataset) -> Result<Vec<Question>, CliError> {
+    let default_at = moment(args.at.as_deref(), dataset)?;
+    if let (Some(user), Some(query)) = (&args.user, &args.query) {
+        return Ok(vec![Question { user: UserId::new(user.as_str()), query: query.clone(), at: default_at }]);
+    }
+    let path: &Path = args.queries.as_deref().unwrap_or(Path::new(""));
+    let text = std::fs::read_to_string(path).map_err(|source| file_error(path, source))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| {
+            let line: QuestionLine = serde_json::from_str(line).map_err(|error| CliError::Line {
+                path: path.to_owned(),
+                line: index + 1,
+                reason: format!("{error}; a question is {{\"user\", \"query\"}} with an optional \"at\""),
+            })?;
+            Ok(Question { user: line.user, query: line.query, at: line.at.unwrap_or(default_at) })
+        })
+        .collect()
+}
+
+/// The model named on the command line; `None` for memory alone.
+#[cfg(feature = "local")]
+fn engine(common: &Common) -> Result<Option<Box<dyn Engine>>, CliError> {
+    let Some(folder) = common.model_folder()? else { return Ok(None) };
+    Ok(Some(Box::new(crate::engine::local::LocalEngine::load(&folder)?)))
+}
+
+#[cfg(not(feature = "local"))]
+fn engine(common: &Common) -> Result<Option<Box<dyn Engine>>, CliError> {
+    if common.model == "none" {
+        return Ok(None);
+    }
+    Err(CliError::Usage("this build has no model engine; pass --model none, or build with the feature 'local'".to_owned()))
+}
+
+/// How questions are asked.
+struct Setting<'a> {
+    weights: Weights,
+    policy: Policy,
+    arms: &'a [Arm],
+}
+
+/// A question with everything that was found out about it.
+struct Asked<'a> {
+    question: &'a Question,
+    read: MemoryRead,
+    weights: Weights,
+    resolution: Resolution,
+    flips: Vec<Flip>,
+    arms: BTreeMap<Arm, ArmAnswer>,
+}
+
+fn ask<'a>(
+    memory: &Memory,
+    engine: Option<&dyn Engine>,
+    setting: &Setting,
+    question: &'a Question,
+) -> Result<Asked<'a>, CliError> {
+    let read = memory.read(&question.user, &question.query, question.at)?;
+    let manifest = &memory.manifest;
+    let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
+    let resolution = mediate(&evidence, &setting.weights, setting.policy);
+    let flips = flips(&evidence, &setting.weights, setting.policy);
+    let mut arms = BTreeMap::new();
+    for &arm in setting.arms {
+        let answered = match engine {
+            Some(engine) => {
+                answer::by_model(engine, memory, &question.query, &read, &resolution, arm, setting.weights.model_trust)?
+            }
+            None => answer::by_memory(memory, &resolution, arm),
+        };
+        arms.insert(arm, answered);
+    }
+    Ok(Asked { question, read, weights: setting.weights, resolution, flips, arms })
+}
+
+#[derive(Serialize)]
+struct LocalHitJson<'a> {
+    id: &'a str,
+    at: Timestamp,
+    text: &'a str,
+    response: &'a str,
+    score: f64,
+    terms: LocalTerms,
+}
+
+#[derive(Serialize)]
+struct GlobalHitJson<'a> {
+    id: &'a str,
+    response_distribution: Value,
+    users: usize,
+    score: f64,
+    terms: EntryTerms,
+    top_terms: &'a [String],
+    last_seen: Timestamp,
+}
+
+#[derive(Serialize)]
+struct ConflictJson<'a> {
+    r#type: crate::mediator::conflict::ConflictKind,
+    facet: &'static str,
+    local: &'a str,
+    global: &'a str,
+    divergence: f64,
+}
+
+/// `{label: probability}` in label order.
+fn distribution(labels: &[String], p: &[f64]) -> Value {
+    Value::Object(labels.iter().cloned().zip(p.iter().map(|p| Value::from(*p))).collect::<Map<_, _>>())
+}
+
+impl Asked<'_> {
+    /// The object of the command-line contract.
+    fn to_json(&self, memory: &Memory) -> Value {
+        let labels = &memory.population.labels;
+        let label = |ix: usize| labels[ix].as_str();
+        let local_hits: Vec<LocalHitJson> = self
+            .read
+            .local
+            .shown()
+            .iter()
+            .map(|hit| LocalHitJson {
+                id: &memory.population.id[hit.item],
+                at: memory.population.at[hit.item],
+                text: &memory.population.text[hit.item],
+                response: label(hit.label),
+                score: hit.terms.score(),
+                terms: hit.terms,
+            })
+            .collect();
+        let global = &self.read.global;
+        let global_hits: Vec<GlobalHitJson> = global
+            .hits
+            .iter()
+            .map(|hit| GlobalHitJson {
+                id: &hit.id,
+                response_distribution: distribution(labels, &hit.distribution),
+                users: hit.users,
+                score: hit.terms.score(),
+                terms: hit.terms,
+                top_terms: &hit.top_terms,
+                last_seen: hit.last_seen,
+            })
+            .collect();
+        let r = &self.resolution;
+        let conflicts: Vec<ConflictJson> = r
+            .conflicts
+            .iter()
+            .map(|c| ConflictJson {
+                r#type: c.kind,
+                facet: "label",
+                local: label(c.local),
+                global: label(c.global),
+                divergence: c.divergence,
+            })
+            .collect();
+        let flips: Vec<Value> = self
+            .flips
+            .iter()
+            .map(|flip| {
+                // JSON has no infinity: an endless half-life is the string "inf", as in files of weights.
+                let number = |x: f64| if x.is_finite() { Value::from(x) } else { Value::from("inf") };
+                serde_json::json!({
+                    "weight": flip.weight, "now": number(flip.now), "at": number(flip.at), "becomes": label(flip.becomes)
+                })
+            })
+            .collect();
+        let arms: Map<String, Value> = self
+            .arms
+            .iter()
+            .map(|(arm, a)| {
+                let value = serde_json::json!({
+                    "answer": label(a.decision), "distribution": distribution(labels, &a.distribution), "text": a.text,
+                    "tokens": a.tokens, "ms": a.milliseconds, "ttft_ms": a.first_token_milliseconds,
+                });
+                (arm.name().to_owned(), value)
+            })
+            .collect();
+        serde_json::json!({
+            "schema": SCHEMA,
+            "dataset": memory.manifest.name,
+            "user": self.question.user,
+            "at": self.question.at,
+            "query": self.question.query,
+            "weights": self.weights,
+            "policy": r.policy,
+            "local": {
+                "visible": self.read.local.visible(),
+                "hits": local_hits,
+                "profile": distribution(labels, &self.read.local.profile.distribution()),
+            },
+            "global": {
+                "community": global.leading().map(|(community, _)| community),
+                "members": global.leading().map(|(community, _)| global.members[community]),
+                "period": global.period.map(|period| period.number),
+                "suppressed": global.suppressed,
+                "hits": global_hits,
+            },
+            "mediation": {
+                "distribution": distribution(labels, &r.distribution),
+                "decision": label(r.decision),
+                "margin": r.margin,
+                "conflicts": conflicts,
+                "flips": flips,
+            },
+            "arms": arms,
+        })
+    }
+
+    /// For reading, in plain lines.
+    fn to_text(&self, memory: &Memory) -> String {
+        use std::fmt::Write as _;
+        let labels = &memory.population.labels;
+        let top = |p: &[f64]| {
+            let mut ranked: Vec<(usize, f64)> = p.iter().copied().enumerate().collect();
+            ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            let named = ranked.iter().take(3).filter(|(_, p)| *p >= 0.005);
+            named.map(|(y, p)| format!("{} {p:.2}", labels[*y])).collect::<Vec<_>>().join(", ")
+        };
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{} · {} · {}", visible(self.question.user.as_str()), self.question.at, visible(&self.question.query));
+        let _ = writeln!(out, "\nlocal memory: {} visible items", self.read.local.visible());
+        for hit in self.read.local.shown() {
+            let t = hit.terms;
+            let _ = writeln!(
+                out,
+                "  {:.2} {:18} {} = lexical {:.2} + dense {:.2} + recency {:.2}, {:.0} d: {}",
+                t.score(),
+                labels[hit.label],
+                memory.population.id[hit.item],
+                t.lexical,
+                t.dense,
+                t.recency,
+                hit.age_days,
+                visible(&memory.population.text[hit.item])
+            );
+        }
+        let global = &self.read.global;
+        let whose = match global.leading() {
+            Some((community, p)) => format!("community {community} ({} users, {p:.2})", global.members[community]),
+            None => "no clear community".to_owned(),
+        };
+        let period = global.period.map_or("no period closed yet".to_owned(), |p| format!("period {}", p.number));
+        let _ = writeln!(out, "\nglobal memory: {whose}, {period}, {} entries suppressed", global.suppressed);
+        for hit in &global.hits {
+            let t = hit.terms;
+            let _ = writeln!(
+                out,
+                "  {:.2} {} = lexical {:.2} + dense {:.2} + community {:.2}, {} users: {} ({})",
+                t.score(),
+                hit.id,
+                t.lexical,
+                t.dense,
+                t.community,
+                hit.users,
+                top(&hit.distribution),
+                visible(&hit.top_terms.join(", "))
+            );
+        }
+        let r = &self.resolution;
+        let _ = writeln!(out, "\nmediator: policy {}, {}", r.policy, r.policy.rule().formula());
+        let _ = writeln!(out, "  local    {}   (worth {:.1} examples)", top(&r.local), r.mass);
+        let _ = writeln!(out, "  global   {}   ({} contributors)", top(&r.global), r.support);
+        let _ = writeln!(out, "  mediated {}   margin {:.2}", top(&r.distribution), r.margin);
+        for c in &r.conflicts {
+            let kind = match c.kind {
+                crate::mediator::conflict::ConflictKind::Value => "value",
+                crate::mediator::conflict::ConflictKind::Coverage => "coverage",
+            };
+            let (local, global) = (&labels[c.local], &labels[c.global]);
+            let _ = writeln!(out, "  conflict {kind}: local {local}, global {global}, divergence {:.2}", c.divergence);
+        }
+        for flip in &self.flips {
+            let (weight, at, now) = (flip.weight, flip.at, flip.now);
+            let _ = writeln!(out, "  flips to {} at {weight} {at} (now {now})", labels[flip.becomes]);
+        }
+        let _ = writeln!(out, "\nanswers:");
+        for (arm, a) in &self.arms {
+            let _ = writeln!(
+                out,
+                "  {:9}{:18} {:.2}   {}",
+                arm.name(),
+                labels[a.decision],
+                a.distribution[a.decision],
+                match a.tokens {
+                    0 => "memory only".to_owned(),
+                    n => format!("\"{}\", {n} tokens, {:.0} ms", visible(&a.text), a.milliseconds),
+                }
+            );
+        }
+        out.push('\n');
+        out
+    }
+}

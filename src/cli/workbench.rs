@@ -1,0 +1,136 @@
+//! The workbench: takes the terminal over, starts the workers and runs the application until it is over.
+//!
+//! Order matters here: descriptors 1 and 2 are captured before the model library can write to them, the terminal is
+//! taken over after that, and both are given back in reverse on every way out.
+
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Sender};
+
+use super::Color;
+use crate::app;
+use crate::app::effect::Runner;
+use crate::app::message::Message;
+use crate::app::state::{Exit, Start, State};
+use crate::app::worker::{MemoryWorker, Source};
+use crate::data::sample;
+use crate::engine::error::EngineError;
+use crate::engine::host::EngineHost;
+use crate::engine::stdio::StdioCapture;
+use crate::mediator::Policy;
+use crate::term::guard::TerminalGuard;
+use crate::term::writer::Screen;
+use crate::term::{input, signals};
+use crate::theme::Theme;
+use crate::view;
+
+/// Makes a thread panic, by name ("ui" or "memory"): how a test sees the terminal given back.
+const PANIC_VARIABLE: &str = "LOGOSCOPE_TEST_PANIC";
+
+/// What a start of the workbench is told.
+#[derive(Clone, Debug, Default)]
+pub struct WorkbenchOptions {
+    /// Dataset folder; `None` for the embedded sample.
+    pub dataset: Option<PathBuf>,
+    /// Model folder; `None` for memory alone.
+    pub model: Option<PathBuf>,
+    /// ASCII instead of Unicode glyphs.
+    pub ascii: bool,
+    /// When to use colours.
+    pub color: Color,
+}
+
+/// Why there is no workbench.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkbenchError {
+    /// Standard input or output is no terminal.
+    #[error("the workbench needs a terminal; for pipes and scripts use `logoscope ask`, or see `logoscope --help`")]
+    NoTerminal,
+    /// The terminal failed.
+    #[error("the terminal cannot be used ({0}); try another one, or use `logoscope ask`")]
+    Terminal(#[from] io::Error),
+    /// The engine's host could not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// There is nothing to work on.
+    #[error("{0}")]
+    Ended(String),
+}
+
+/// Runs the workbench. The exit code is 0, or 128 + n after signal n.
+pub fn run(options: WorkbenchOptions) -> Result<ExitCode, WorkbenchError> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(WorkbenchError::NoTerminal);
+    }
+    match present(options)? {
+        Exit::Done => Ok(ExitCode::SUCCESS),
+        Exit::Signal(signal) => Ok(ExitCode::from(128u8.saturating_add(u8::try_from(signal).unwrap_or(0)))),
+        Exit::Failed(reason) => Err(WorkbenchError::Ended(reason)),
+    }
+}
+
+/// Takes the terminal over for as long as this runs.
+fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
+    let mono = match options.color {
+        Color::Never => true,
+        Color::Always => false,
+        Color::Auto => std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+    };
+    // Under NO_COLOR crossterm 0.29 writes `ESC[;m` for "no colour", which resets reverse and bold with it and hides the
+    // selection. Forced output writes the default colours instead, and theme mono has no others.
+    crossterm::style::force_color_output(true);
+    let panics = std::env::var(PANIC_VARIABLE).unwrap_or_default();
+
+    let capture = StdioCapture::begin(&nowhere()?)?;
+    let terminal = capture.terminal()?;
+    let guard = TerminalGuard::enter(&terminal)?;
+    let (out, inbox) = mpsc::channel();
+    let mut screen = Screen::new(terminal)?;
+    signals::start(out.clone())?;
+    let runner = start_workers(&options, panics == "memory", &out)?;
+    input::start(out)?;
+
+    let mut state = State::new(Start {
+        dataset_name: name_of(options.dataset.as_ref(), sample::DATASET),
+        model_name: options.model.as_ref().map(|_| name_of(options.model.as_ref(), sample::MODEL)),
+        mono,
+        ascii: options.ascii,
+    });
+    let mut theme = Theme::named(state.theme);
+    let exit = app::run(&mut state, &runner, &inbox, |state| {
+        if theme.name != state.theme {
+            theme = Theme::named(state.theme);
+        }
+        let limits = screen.draw(|frame| view::render(state, &theme, frame.area(), frame.buffer_mut()))?;
+        assert!(panics != "ui", "asked to panic by {PANIC_VARIABLE}");
+        Ok(limits)
+    })?;
+    drop(guard);
+    drop(capture);
+    Ok(exit)
+}
+
+/// Starts the memory worker and, if a model was asked for, the engine's host.
+fn start_workers(options: &WorkbenchOptions, memory_panics: bool, out: &Sender<Message>) -> Result<Runner, WorkbenchError> {
+    let source = options.dataset.clone().map_or(Source::Sample, Source::Folder);
+    let before_build = move || assert!(!memory_panics, "asked to panic by {PANIC_VARIABLE}");
+    let memory = MemoryWorker::start(source, Policy::default(), before_build, out.clone())?;
+    let Some(folder) = options.model.clone() else { return Ok(Runner { memory, host: None }) };
+    let events = out.clone();
+    let host = EngineHost::start(Box::new(move |event| drop(events.send(Message::Host(event)))))?;
+    // The loop has not begun: the message is the first thing it takes in.
+    let _ = out.send(Message::ModelNamed(folder));
+    Ok(Runner { memory, host: Some(host) })
+}
+
+/// Where what others write to standard output goes while the screen is ours.
+fn nowhere() -> io::Result<File> {
+    File::options().write(true).open(if cfg!(windows) { "NUL" } else { "/dev/null" })
+}
+
+fn name_of(folder: Option<&PathBuf>, otherwise: &str) -> String {
+    let name = folder.and_then(|folder| folder.file_name()).map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| otherwise.to_owned())
+}

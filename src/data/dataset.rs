@@ -1,0 +1,457 @@
+//! A dataset folder: `dataset.toml`, `interactions.jsonl`, `queries.jsonl`. Plain files, the user's truth.
+//!
+//! Invariants of a [`Dataset`]: interactions are sorted by `(at, id)`, ids are unique, and for a `labels` task every
+//! response is one of the labels. A file that breaks them is refused with its line; nothing is dropped.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::interaction::{Interaction, JudgedQuery, Timestamp, UserId};
+
+/// The newest folder format this program reads.
+pub const FORMAT: u32 = 1;
+
+/// Why a dataset folder could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// A file is missing or unreadable.
+    #[error("{path}: cannot be read ({source}); a dataset folder holds dataset.toml, interactions.jsonl and queries.jsonl")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("{path}: cannot be written ({source}); choose another folder or free some room")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `dataset.toml` does not parse.
+    #[error("{path}: {reason}; see docs/data-formats.md for its fields")]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line where the parser knows it.
+        reason: String,
+    },
+    /// A line of a JSON Lines file does not parse or breaks an invariant.
+    #[error("{path}:{line}: {reason}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// 1-based.
+        line: usize,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// There is nothing to remember.
+    #[error("{path}: holds no interaction; a memory needs at least one line {{\"id\", \"user\", \"at\", \"query\", \"response\"}}")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What kind of answer a task wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// One of a fixed set of labels.
+    Labels,
+    /// A score on an ordinal scale.
+    Rating,
+    /// Free text.
+    Text,
+}
+
+/// How prompts name things; one skeleton serves all four arms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Wording {
+    /// What a query is: `film`.
+    pub query: String,
+    /// What a response is: `tag`.
+    pub response: String,
+}
+
+impl Default for Wording {
+    fn default() -> Self {
+        Self { query: "query".into(), response: "answer".into() }
+    }
+}
+
+/// How hits are gathered. These belong to the dataset, never to the mediator's weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Retrieval {
+    /// Share of the lexical term in a similarity; the rest is dense. 0–1.
+    pub lexical_share: f64,
+    /// Pseudo-documents of the collective's document frequencies in a person's idf. ≥ 0.
+    pub idf_prior: f64,
+    /// Half-life of the recency term in days; `inf` turns recency off.
+    pub recency_half_life: f64,
+    /// What an endlessly old hit keeps of its score. 0–1.
+    pub recency_floor: f64,
+    /// Local hits shown and put into a prompt.
+    pub local_hits: usize,
+    /// Collective entries shown and put into a prompt.
+    pub global_hits: usize,
+    /// Entries whose votes are counted.
+    pub entry_votes: usize,
+    /// How much of an entry's score depends on the person's membership in its community. 0–1.
+    pub community_share: f64,
+    /// Fewest distinct contributors of anything collective that is shown or used.
+    pub guard: usize,
+}
+
+impl Default for Retrieval {
+    fn default() -> Self {
+        Self {
+            lexical_share: 0.5,
+            idf_prior: 20.0,
+            recency_half_life: 365.0,
+            recency_floor: 0.8,
+            local_hits: 4,
+            global_hits: 3,
+            entry_votes: 15,
+            community_share: 0.7,
+            guard: 5,
+        }
+    }
+}
+
+/// How collective knowledge is cut into time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Periods {
+    /// Days in a period.
+    pub days: f64,
+    /// Half-life, in days, of an interaction's weight in collective entries.
+    pub half_life: f64,
+    /// Half-life, in days, of an interaction's weight in the base rate.
+    pub base_half_life: f64,
+}
+
+impl Default for Periods {
+    fn default() -> Self {
+        Self { days: 90.0, half_life: 365.0, base_half_life: 180.0 }
+    }
+}
+
+/// Constants that calibrate evidence; a fit would write them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Calibration {
+    /// A_L: exponent of local evidence.
+    pub local: f64,
+    /// A_N: exponent of collective entries' evidence.
+    pub entries: f64,
+    /// ω fitted for the shipped model: the model's share in the final decision, 0–1.
+    pub model_trust: f64,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self { local: 1.0, entries: 1.0, model_trust: 0.0 }
+    }
+}
+
+/// Defaults of the mediator's weights that the dataset overrides; absent ones follow the policy's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct WeightDefaults {
+    /// κ of policy product.
+    pub prior_strength_product: Option<f64>,
+    /// κ of policy shrinkage.
+    pub prior_strength_shrinkage: Option<f64>,
+    /// γ.
+    pub similarity_sharpness: Option<f64>,
+    /// τ in days.
+    pub half_life: Option<f64>,
+    /// α.
+    pub community_focus: Option<f64>,
+}
+
+/// `dataset.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Folder format, see [`FORMAT`].
+    pub format: u32,
+    /// Short name, shown in the header.
+    pub name: String,
+    /// Kind of answer.
+    pub task: TaskKind,
+    /// The label set of a `labels` task, in display order.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Main metric.
+    #[serde(default = "default_metric")]
+    pub metric: String,
+    /// Terms of use of the data.
+    #[serde(default)]
+    pub licence: String,
+    /// Where the data comes from.
+    #[serde(default)]
+    pub source: String,
+    /// Prompt wording.
+    #[serde(default)]
+    pub prompt: Wording,
+    /// Retrieval settings.
+    #[serde(default)]
+    pub retrieval: Retrieval,
+    /// Periods.
+    #[serde(default)]
+    pub periods: Periods,
+    /// Calibration constants.
+    #[serde(default)]
+    pub calibration: Calibration,
+    /// Weight defaults.
+    #[serde(default)]
+    pub weights: WeightDefaults,
+}
+
+fn default_metric() -> String {
+    "accuracy".into()
+}
+
+impl Manifest {
+    /// What makes the manifest unusable, with the value and the remedy.
+    fn fault(&self) -> Option<String> {
+        let unit = |name: &str, value: f64| {
+            (!(0.0..=1.0).contains(&value)).then(|| format!("'{name}' is {value}; give a number from 0 to 1"))
+        };
+        let positive =
+            |name: &str, value: f64| (value <= 0.0 || value.is_nan()).then(|| format!("'{name}' is {value}; give a number above 0"));
+        if self.format > FORMAT {
+            return Some(format!("format {} is newer than this program's {FORMAT}; update logoscope", self.format));
+        }
+        if self.task != TaskKind::Labels {
+            return Some("this version reads tasks of kind 'labels' only".to_owned());
+        }
+        if self.labels.len() < 2 {
+            return Some(format!("'labels' has {} entries; a labels task needs at least two", self.labels.len()));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.labels.iter().find(|label| !seen.insert(label.as_str())) {
+            return Some(format!("'labels' names '{twice}' twice; remove one"));
+        }
+        let r = &self.retrieval;
+        unit("retrieval.lexical-share", r.lexical_share)
+            .or_else(|| unit("retrieval.recency-floor", r.recency_floor))
+            .or_else(|| unit("retrieval.community-share", r.community_share))
+            .or_else(|| unit("calibration.model-trust", self.calibration.model_trust))
+            .or_else(|| positive("retrieval.recency-half-life", r.recency_half_life))
+            .or_else(|| positive("periods.days", self.periods.days))
+            .or_else(|| positive("periods.half-life", self.periods.half_life))
+            .or_else(|| positive("periods.base-half-life", self.periods.base_half_life))
+            .or_else(|| (r.guard == 0).then(|| "'retrieval.guard' is 0; the guard needs at least 1 contributor".to_owned()))
+    }
+}
+
+/// A population, its task and its judged queries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// `dataset.toml`.
+    pub manifest: Manifest,
+    /// Sorted by `(at, id)`.
+    pub interactions: Vec<Interaction>,
+    /// In file order.
+    pub queries: Vec<JudgedQuery>,
+}
+
+impl Dataset {
+    /// Reads the folder `dir`.
+    pub fn open(dir: &Path) -> Result<Self, DatasetError> {
+        let manifest_path = dir.join("dataset.toml");
+        let interactions_path = dir.join("interactions.jsonl");
+        let queries_path = dir.join("queries.jsonl");
+        let texts = [read(&manifest_path)?, read(&interactions_path)?, read(&queries_path)?];
+        Self::parse([&manifest_path, &interactions_path, &queries_path], [&texts[0], &texts[1], &texts[2]])
+    }
+
+    /// Reads the three files' texts; `paths` name them in messages.
+    pub fn parse(paths: [&Path; 3], texts: [&str; 3]) -> Result<Self, DatasetError> {
+        let manifest: Manifest = toml::from_str(texts[0]).map_err(|error| {
+            let line = error.span().map(|span| texts[0][..span.start].lines().count().max(1));
+            let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            DatasetError::Manifest { path: paths[0].to_owned(), reason: format!("{place}{}", error.message()) }
+        })?;
+        if let Some(reason) = manifest.fault() {
+            return Err(DatasetError::Manifest { path: paths[0].to_owned(), reason });
+        }
+        let labels: HashSet<&str> = manifest.labels.iter().map(String::as_str).collect();
+        let known = |path: &Path, line: usize, what: &str, label: &str| {
+            if labels.contains(label) {
+                return Ok(());
+            }
+            let reason = format!("{what} '{label}' is not a label of dataset.toml; add it there or correct the line");
+            Err(DatasetError::Line { path: path.to_owned(), line, reason })
+        };
+
+        let mut ids = HashSet::new();
+        let mut interactions = Vec::new();
+        for (line, interaction) in json_lines::<Interaction>(paths[1], texts[1])? {
+            known(paths[1], line, "response", &interaction.response)?;
+            unique(&mut ids, paths[1], line, &interaction.id)?;
+            interactions.push(interaction);
+        }
+        if interactions.is_empty() {
+            return Err(DatasetError::Empty { path: paths[1].to_owned() });
+        }
+        interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+
+        let mut ids = HashSet::new();
+        let mut queries = Vec::new();
+        for (line, query) in json_lines::<JudgedQuery>(paths[2], texts[2])? {
+            if let Some(gold) = &query.gold {
+                known(paths[2], line, "gold", gold)?;
+            }
+            unique(&mut ids, paths[2], line, &query.id)?;
+            queries.push(query);
+        }
+        Ok(Self { manifest, interactions, queries })
+    }
+
+    /// Writes the folder `dir`, which is created. Each file appears whole or not at all.
+    pub fn write(&self, dir: &Path) -> Result<(), DatasetError> {
+        fs::create_dir_all(dir).map_err(|source| DatasetError::Write { path: dir.to_owned(), source })?;
+        let manifest = toml::to_string(&self.manifest)
+            .map_err(|error| DatasetError::Manifest { path: dir.join("dataset.toml"), reason: error.to_string() })?;
+        write_whole(&dir.join("dataset.toml"), manifest.as_bytes())?;
+        write_whole(&dir.join("interactions.jsonl"), &to_json_lines(&self.interactions))?;
+        write_whole(&dir.join("queries.jsonl"), &to_json_lines(&self.queries))
+    }
+
+    /// A fingerprint of everything the dataset says: equal content, equal value.
+    pub fn content_hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(toml::to_string(&self.manifest).unwrap_or_default().as_bytes());
+        hasher.update(&to_json_lines(&self.interactions));
+        hasher.update(&to_json_lines(&self.queries));
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// The second after the last interaction: the moment at which all of the data is past.
+    pub fn end(&self) -> Timestamp {
+        self.interactions.last().map_or(Timestamp(0), |last| Timestamp(last.at.0.saturating_add(1)))
+    }
+
+    /// Everyone who acts or asks, sorted.
+    pub fn users(&self) -> BTreeSet<UserId> {
+        let acting = self.interactions.iter().map(|i| i.user.clone());
+        acting.chain(self.queries.iter().map(|q| q.user.clone())).collect()
+    }
+}
+
+fn read(path: &Path) -> Result<String, DatasetError> {
+    fs::read_to_string(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })
+}
+
+/// The records of a JSON Lines text with their line numbers; blank lines are skipped.
+fn json_lines<T: DeserializeOwned>(path: &Path, text: &str) -> Result<Vec<(usize, T)>, DatasetError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| match serde_json::from_str(line) {
+            Ok(record) => Ok((index + 1, record)),
+            Err(error) => {
+                // serde_json counts lines within the one line it was given; only the column is news.
+                let told = error.to_string();
+                let told = told.split(" at line ").next().unwrap_or_default();
+                let reason = format!("{told} (column {}); correct or remove the line", error.column());
+                Err(DatasetError::Line { path: path.to_owned(), line: index + 1, reason })
+            }
+        })
+        .collect()
+}
+
+fn unique(seen: &mut HashSet<String>, path: &Path, line: usize, id: &str) -> Result<(), DatasetError> {
+    if seen.insert(id.to_owned()) {
+        return Ok(());
+    }
+    let reason = format!("id '{id}' stands twice; ids are unique within a file");
+    Err(DatasetError::Line { path: path.to_owned(), line, reason })
+}
+
+fn to_json_lines<T: Serialize>(records: &[T]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for record in records {
+        // Records are maps with string keys; writing them to memory cannot fail.
+        if serde_json::to_writer(&mut out, record).is_ok() {
+            out.push(b'\n');
+        }
+    }
+    out
+}
+
+/// Writes beside the target, syncs, then renames: a reader sees the old file or the new one, never half of it.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
+    let wrap = |source| DatasetError::Write { path: path.to_owned(), source };
+    let beside = path.with_extension("part");
+    let mut file = fs::File::create(&beside).map_err(wrap)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(wrap)?;
+    fs::rename(&beside, path).map_err(wrap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = "format = 1\nname = \"t\"\ntask = \"labels\"\nlabels = [\"a\", \"b\"]\n";
+
+    fn parse(manifest: &str, interactions: &str, queries: &str) -> Result<Dataset, String> {
+        let paths = [Path::new("dataset.toml"), Path::new("interactions.jsonl"), Path::new("queries.jsonl")];
+        Dataset::parse(paths, [manifest, interactions, queries]).map_err(|error| error.to_string())
+    }
+
+    fn line(id: &str, at: i64, response: &str) -> String {
+        format!("{{\"id\":\"{id}\",\"user\":\"u\",\"at\":{at},\"query\":\"q\",\"response\":\"{response}\"}}\n")
+    }
+
+    #[test]
+    fn interactions_come_out_in_time_order() {
+        let text = line("2", 20, "a") + &line("1", 10, "b");
+        let dataset = parse(MANIFEST, &text, "").unwrap();
+        assert_eq!(dataset.interactions[0].id, "1");
+        assert_eq!(dataset.end(), Timestamp(21));
+    }
+
+    #[test]
+    fn bad_input_is_refused_with_place_value_and_remedy() {
+        let good = line("1", 10, "a");
+        for (manifest, interactions, queries, expected) in [
+            ("name = 3", good.as_str(), "", "dataset.toml: line 1"),
+            (&MANIFEST.replace("\"b\"", "\"a\""), &good, "", "names 'a' twice"),
+            (&format!("{MANIFEST}[retrieval]\nlexical-share = 2.0\n"), &good, "", "'retrieval.lexical-share' is 2"),
+            (&format!("{MANIFEST}colour = 1\n"), &good, "", "unknown field `colour`"),
+            (MANIFEST, "", "", "holds no interaction"),
+            (MANIFEST, &format!("{good}{good}"), "", "interactions.jsonl:2: id '1' stands twice"),
+            (MANIFEST, &line("1", 10, "c"), "", "interactions.jsonl:1: response 'c' is not a label"),
+            (MANIFEST, &format!("{good}{{oops"), "", "interactions.jsonl:2:"),
+            (MANIFEST, &good, "{\"id\":\"q\",\"user\":\"u\",\"at\":\"soon\",\"query\":\"q\"}", "'soon' is not a time"),
+        ] {
+            let message = parse(manifest, interactions, queries).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_written_folder_reads_back_equal() {
+        let mut dataset = parse(MANIFEST, &line("1", 10, "a"), "").unwrap();
+        dataset.manifest.retrieval.recency_half_life = f64::INFINITY;
+        let dir = tempfile::tempdir().unwrap();
+        dataset.write(dir.path()).unwrap();
+        let back = Dataset::open(dir.path()).unwrap();
+        assert_eq!(back, dataset);
+        assert_eq!(back.content_hash(), dataset.content_hash());
+    }
+}

@@ -1,0 +1,193 @@
+//! What a user did, and what an analyst asks: the only source of truth.
+//!
+//! Invariant: a [`Timestamp`] is whole seconds since the Unix epoch, UTC; everything that answers a query at `t` may
+//! read interactions with `at < t` only.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Seconds in a day; ages and half-lives are told in days.
+pub const DAY: f64 = 86_400.0;
+
+/// The identity of a person in a dataset, exactly as the data writes it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserId(Arc<str>);
+
+impl UserId {
+    /// Wraps an identity.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The identity as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Serialize for UserId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for UserId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(UserId::new)
+    }
+}
+
+/// A moment: whole seconds since 1970-01-01T00:00:00Z. Read from an integer or an RFC 3339 string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Days from `earlier` to `self`; negative when `earlier` is later.
+    pub fn days_since(self, earlier: Timestamp) -> f64 {
+        (self.0 - earlier.0) as f64 / DAY
+    }
+
+    /// The moment `days` later (or earlier, if negative), in whole seconds.
+    pub fn plus_days(self, days: f64) -> Timestamp {
+        Timestamp(self.0.saturating_add((days * DAY) as i64))
+    }
+
+    /// Calendar date, `2024-03-01`, for narrow places.
+    pub fn date(self) -> String {
+        self.to_string().split('T').next().unwrap_or_default().to_owned()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = OffsetDateTime::from_unix_timestamp(self.0).ok().and_then(|t| t.format(&Rfc3339).ok());
+        f.pad(&text.unwrap_or_else(|| self.0.to_string()))
+    }
+}
+
+/// A moment that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' is not a time: give whole seconds since 1970, or RFC 3339 such as 2024-03-01T00:00:00Z")]
+pub struct BadTimestamp(String);
+
+impl std::str::FromStr for Timestamp {
+    type Err = BadTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if let Ok(seconds) = text.parse::<i64>() {
+            // The range a calendar can print; beyond it arithmetic on ages would overflow.
+            return OffsetDateTime::from_unix_timestamp(seconds)
+                .map(|_| Timestamp(seconds))
+                .map_err(|_| BadTimestamp(text.to_owned()));
+        }
+        let date_only = format!("{text}T00:00:00Z");
+        OffsetDateTime::parse(text, &Rfc3339)
+            .or_else(|_| OffsetDateTime::parse(&date_only, &Rfc3339))
+            .map(|t| Timestamp(t.unix_timestamp()))
+            .map_err(|_| BadTimestamp(text.to_owned()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Seconds(i64),
+            Text(String),
+        }
+        let text = match Written::deserialize(deserializer)? {
+            Written::Seconds(seconds) => seconds.to_string(),
+            Written::Text(text) => text,
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Fields of a record that the program does not know; kept so that nothing of the user's data is lost.
+pub type Extra = serde_json::Map<String, serde_json::Value>;
+
+/// One thing a user did: at a time, to a query, this response.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interaction {
+    /// Unique in its dataset.
+    pub id: String,
+    /// Who.
+    pub user: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// What was asked or shown.
+    pub query: String,
+    /// What the user answered: a label, a score or a text, by the task.
+    pub response: String,
+    /// The thing asked about, where the data has one (a film, an article).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Everything else the record holds.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A query with the answer that its user gave, kept out of every memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgedQuery {
+    /// Unique among the dataset's queries.
+    pub id: String,
+    /// Who asks.
+    pub user: UserId,
+    /// When; memory is read strictly before.
+    pub at: Timestamp,
+    /// The text asked.
+    pub query: String,
+    /// The user's own answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gold: Option<String>,
+    /// The thing asked about, where the data has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Everything else the record holds.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_seconds_dates_and_rfc3339() {
+        for (text, seconds) in
+            [("0", 0), ("1709251200", 1_709_251_200), ("2024-03-01T00:00:00Z", 1_709_251_200), ("2024-03-01", 1_709_251_200)]
+        {
+            assert_eq!(text.parse::<Timestamp>().unwrap(), Timestamp(seconds), "{text}");
+        }
+        for text in ["", "soon", "2024-13-01T00:00:00Z", "99999999999999"] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_survive_a_round_trip() {
+        let line = r#"{"id":"i1","user":"u","at":"2024-03-01T00:00:00Z","query":"q","response":"r","mood":"calm"}"#;
+        let read: Interaction = serde_json::from_str(line).unwrap();
+        assert_eq!(read.extra["mood"], "calm");
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    }
+}

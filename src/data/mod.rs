@@ -1,0 +1,8 @@
+//! Data: interactions, dataset folders, the seeded sample population. Knows nothing of memory.
+
+pub mod dataset;
+pub mod draw;
+pub mod interaction;
+pub mod sample;
+pub mod sanitize;
+pub mod synth;

@@ -1,0 +1,385 @@
+//! A seeded population of film taggers: communities with habits, people with habits of their own, and chance.
+//!
+//! What it is for: a world in which both memories are worth something and neither suffices. A response is a draw from
+//! the person's own habit, the community's habit or chance, so counts, age and support matter and no single memory
+//! settles an answer. The latent truth is returned beside the data, never inside it.
+//!
+//! Invariant: a population is a pure function of [`Parameters`]. Seed 1 is shipped, 9001–9003 are for tests, from
+//! 100000 on for training the demonstration model; the numbers below are frozen with that model.
+
+mod vocabulary;
+
+use serde::Serialize;
+
+pub use vocabulary::{TAGS, THEMES};
+
+use super::dataset::{Calibration, Dataset, FORMAT, Manifest, Periods, Retrieval, TaskKind, WeightDefaults, Wording};
+use super::draw::Draw;
+use super::interaction::{Extra, Interaction, JudgedQuery, Timestamp, UserId};
+
+/// Start of every generated population: 2023-01-01T00:00:00Z.
+const START: i64 = 1_672_531_200;
+/// Days in a period of a generated population.
+const PERIOD_DAYS: f64 = 90.0;
+/// Share of responses that follow the person's own habit.
+const OWN_SHARE: f64 = 0.52;
+/// Share of responses that follow the community's habit; the rest is chance among fitting tags.
+const COMMUNITY_SHARE: f64 = 0.40;
+
+/// What a population is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// People; at least 1.
+    pub users: usize,
+    /// Latent communities; at least 1.
+    pub communities: usize,
+    /// Periods of 90 days; at least 2.
+    pub periods: usize,
+    /// Mean interactions of a regular person.
+    pub mean_history: usize,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self { seed: 1, users: 240, communities: 8, periods: 8, mean_history: 50 }
+    }
+}
+
+/// How a person was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A long, mixed history.
+    Regular,
+    /// At most three interactions before the first judged query.
+    ColdStart,
+    /// A long history of one habit, at least 80 % one tag.
+    Biased,
+    /// Changes community at `drift_at`.
+    Drifting,
+}
+
+/// The latent truth about one person.
+#[derive(Clone, Debug, Serialize)]
+pub struct UserTruth {
+    /// Who.
+    pub user: UserId,
+    /// How made.
+    pub kind: Kind,
+    /// Latent community.
+    pub community: usize,
+    /// When a drifting person's taste moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift_at: Option<Timestamp>,
+    /// Where it moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub community_after: Option<usize>,
+}
+
+/// What the generator knows and the data does not say.
+#[derive(Clone, Debug, Serialize)]
+pub struct Truth {
+    /// The population's seed.
+    pub seed: u64,
+    /// Per user.
+    pub users: Vec<UserTruth>,
+    /// `habits[community][theme][tag]`: the community's probability of a tag.
+    pub habits: Vec<Vec<Vec<f64>>>,
+    /// Theme of each film, by item id `f<index>`.
+    pub film_themes: Vec<&'static str>,
+}
+
+/// A film: a theme and its description.
+struct Film {
+    theme: usize,
+    text: String,
+}
+
+/// Tag probabilities for each theme.
+type Habit = Vec<Vec<f64>>;
+
+/// What a community has in common: how it tags and what it watches.
+struct Culture {
+    habit: Habit,
+    /// Weight of each theme.
+    diet: Vec<f64>,
+}
+
+struct Person {
+    truth: UserTruth,
+    habit: Habit,
+    diet: Vec<f64>,
+    habit_after: Option<Habit>,
+    joined: f64,
+    history: usize,
+    queries: usize,
+    /// A biased person's films are mostly of themes that fit this tag.
+    fixation: Option<usize>,
+}
+
+/// Makes the population of `parameters` and its latent truth.
+pub fn population(parameters: &Parameters) -> (Dataset, Truth) {
+    let mut draw = Draw::seeded(parameters.seed);
+    let films = films(&mut draw);
+    let cultures: Vec<Culture> = (0..parameters.communities).map(|_| culture(&mut draw)).collect();
+    let days = parameters.periods as f64 * PERIOD_DAYS;
+
+    let mut interactions = Vec::new();
+    let mut queries = Vec::new();
+    let mut users = Vec::new();
+    for index in 0..parameters.users {
+        let person = person(&mut draw, index, parameters, &cultures, days);
+        live(&mut draw, &person, &cultures, &films, days, &mut interactions, &mut queries);
+        users.push(person.truth);
+    }
+    interactions.sort_by(|a: &Interaction, b| (a.at, &a.user).cmp(&(b.at, &b.user)));
+    for (number, interaction) in interactions.iter_mut().enumerate() {
+        interaction.id = format!("i{number:05}");
+    }
+    interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    queries.sort_by(|a: &JudgedQuery, b| (a.at, &a.user).cmp(&(b.at, &b.user)));
+    for (number, query) in queries.iter_mut().enumerate() {
+        query.id = format!("q{number:04}");
+    }
+    let film_themes = films.iter().map(|film| THEMES[film.theme].name).collect();
+    let habits = cultures.into_iter().map(|culture| culture.habit).collect();
+    (Dataset { manifest: manifest(), interactions, queries }, Truth { seed: parameters.seed, users, habits, film_themes })
+}
+
+/// `dataset.toml` of every generated population.
+fn manifest() -> Manifest {
+    Manifest {
+        format: FORMAT,
+        name: "film-tags".into(),
+        task: TaskKind::Labels,
+        labels: TAGS.map(str::to_owned).to_vec(),
+        metric: "accuracy".into(),
+        licence: "MIT OR Apache-2.0".into(),
+        source: "generated by `logoscope synth`; no real person, no real film".into(),
+        prompt: Wording { query: "film".into(), response: "tag".into() },
+        retrieval: Retrieval::default(),
+        periods: Periods { days: PERIOD_DAYS, ..Periods::default() },
+        // Tuned on populations from the training seeds, by log-loss of the mediated distribution.
+        calibration: Calibration { entries: 1.5, ..Calibration::default() },
+        weights: WeightDefaults {
+            prior_strength_product: Some(2.0),
+            prior_strength_shrinkage: Some(4.0),
+            similarity_sharpness: Some(10.0),
+            half_life: Some(180.0),
+            community_focus: Some(0.8),
+        },
+    }
+}
+
+fn films(draw: &mut Draw) -> Vec<Film> {
+    (0..600)
+        .map(|index| {
+            let theme = index % THEMES.len();
+            Film { theme, text: describe(draw, theme) }
+        })
+        .collect()
+}
+
+/// One sentence about `theme`; one film in five borrows its last clause from another theme.
+fn describe(draw: &mut Draw, theme: usize) -> String {
+    let main = &THEMES[theme];
+    let other = if draw.chance(0.2) { &THEMES[draw.below(THEMES.len())] } else { main };
+    let sentence = draw
+        .one_of(&vocabulary::FRAMES)
+        .replace("{motif}", draw.one_of(&main.motif))
+        .replace("{who}", draw.one_of(&main.who))
+        .replace("{act}", draw.one_of(&main.act))
+        .replace("{place}", draw.one_of(&main.place))
+        .replace("{detail}", draw.one_of(&other.detail));
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Probabilities from unnormalised log weights.
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logits.iter().map(|logit| (logit - top).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.iter().map(|weight| weight / sum).collect()
+}
+
+/// Spreads log weights over the fitting tags of each theme.
+fn habit_of(mut logit: impl FnMut(usize, usize) -> f64) -> Habit {
+    let spread = |(theme, about): (usize, &vocabulary::Theme)| {
+        let logits: Vec<f64> = about.tags.iter().map(|&tag| logit(theme, tag)).collect();
+        let mut habit = vec![0.0; TAGS.len()];
+        for (&tag, p) in about.tags.iter().zip(softmax(&logits)) {
+            habit[tag] = p;
+        }
+        habit
+    };
+    THEMES.iter().enumerate().map(spread).collect()
+}
+
+/// A community leans towards some tags whatever the theme, has a habit for each theme, and watches some themes more.
+fn culture(draw: &mut Draw) -> Culture {
+    let signature: Vec<f64> = TAGS.iter().map(|_| 2.5 * draw.normal()).collect();
+    let habit = habit_of(|_, tag| signature[tag] + 2.0 * draw.normal());
+    let diet = THEMES.iter().map(|_| (1.2 * draw.normal()).exp()).collect();
+    Culture { habit, diet }
+}
+
+/// A person leans on the community's habit, on a signature of their own and on a taste for each theme.
+fn own_habit(draw: &mut Draw, community: &Habit) -> Habit {
+    let signature: Vec<f64> = TAGS.iter().map(|_| draw.normal()).collect();
+    habit_of(|theme, tag| 0.8 * community[theme][tag].max(1e-3).ln() + signature[tag] + 2.0 * draw.normal())
+}
+
+fn person(draw: &mut Draw, index: usize, parameters: &Parameters, cultures: &[Culture], days: f64) -> Person {
+    let kind = match draw.unit() {
+        x if x < 0.66 => Kind::Regular,
+        x if x < 0.82 => Kind::ColdStart,
+        x if x < 0.91 => Kind::Biased,
+        _ => Kind::Drifting,
+    };
+    let community = draw.below(cultures.len());
+    let mut habit = own_habit(draw, &cultures[community].habit);
+    let diet = cultures[community].diet.iter().map(|weight| weight * (0.8 * draw.normal()).exp()).collect();
+    let mut history = parameters.mean_history / 4 + draw.below(parameters.mean_history * 3 / 2 + 1);
+    let mut joined = draw.unit() * 0.5 * days;
+    let mut fixation = None;
+    let mut habit_after = None;
+    let (mut drift_at, mut community_after) = (None, None);
+    match kind {
+        Kind::Regular => {}
+        Kind::ColdStart => {
+            joined = days * (0.80 + 0.15 * draw.unit());
+            history = draw.between(0, 3);
+        }
+        Kind::Biased => {
+            let tag = draw.below(TAGS.len());
+            fixation = Some(tag);
+            history = history.max(16);
+            for (theme, tags) in habit.iter_mut().enumerate() {
+                if THEMES[theme].tags.contains(&tag) {
+                    tags.fill(0.0);
+                    tags[tag] = 1.0;
+                }
+            }
+        }
+        Kind::Drifting => {
+            let after = (community + 1 + draw.below(cultures.len().max(2) - 1)) % cultures.len();
+            habit_after = Some(own_habit(draw, &cultures[after].habit));
+            drift_at = Some(Timestamp(START).plus_days((0.55 + 0.15 * draw.unit()) * days));
+            community_after = Some(after);
+            history = history.max(24);
+        }
+    }
+    let queries = if kind == Kind::ColdStart { 3 } else { draw.between(1, 2) };
+    let user = UserId::new(format!("u{index:03}"));
+    let truth = UserTruth { user, kind, community, drift_at, community_after };
+    Person { truth, habit, diet, habit_after, joined, history, queries, fixation }
+}
+
+/// Plays out one person's time: interactions first, judged queries among and after the last of them.
+fn live(
+    draw: &mut Draw,
+    person: &Person,
+    cultures: &[Culture],
+    films: &[Film],
+    days: f64,
+    interactions: &mut Vec<Interaction>,
+    queries: &mut Vec<JudgedQuery>,
+) {
+    let truth = &person.truth;
+    let mut unseen: Vec<Vec<usize>> = vec![Vec::new(); THEMES.len()];
+    films.iter().enumerate().for_each(|(film, about)| unseen[about.theme].push(film));
+    unseen.iter_mut().for_each(|films| draw.shuffle(films));
+
+    // A cold-start person's few interactions fall between the judged queries, so that 0, 1, 2 … items are visible.
+    let cold = truth.kind == Kind::ColdStart;
+    let query_from = if cold { person.joined } else { days * 0.75 };
+    let mut events: Vec<(f64, bool)> = Vec::new();
+    for _ in 0..person.history {
+        events.push((person.joined + draw.unit() * (days - person.joined), false));
+    }
+    for _ in 0..person.queries {
+        events.push((query_from + draw.unit() * (days - query_from), true));
+    }
+    events.sort_by(|a, b| a.0.total_cmp(&b.0));
+
+    for (day, judged) in events {
+        // A biased person's queries range over all themes: that is where a one-sided history misleads.
+        let fixed = person.fixation.filter(|_| !judged && draw.chance(0.9));
+        let diet: Vec<f64> = (0..THEMES.len())
+            .map(|theme| match (person.fixation, fixed) {
+                _ if unseen[theme].is_empty() => 0.0,
+                (_, Some(tag)) => if THEMES[theme].tags.contains(&tag) { 1.0 } else { 0.0 },
+                (Some(_), None) => 1.0,
+                (None, None) => person.diet[theme],
+            })
+            .collect();
+        let theme = draw.index(&diet);
+        let Some(film) = unseen[theme].pop() else { continue };
+        let at = Timestamp(START).plus_days(day);
+        let drifted = truth.drift_at.is_some_and(|moment| at >= moment);
+        let own = if drifted { person.habit_after.as_ref().unwrap_or(&person.habit) } else { &person.habit };
+        let community = if drifted { truth.community_after.unwrap_or(truth.community) } else { truth.community };
+        // Once fixed on a tag, a biased person uses it wherever it fits.
+        let own_share = if fixed.is_some() { 0.97 } else { OWN_SHARE };
+        let tag = match draw.unit() {
+            x if x < own_share => draw.index(&own[theme]),
+            x if x < own_share + COMMUNITY_SHARE => draw.index(&cultures[community].habit[theme]),
+            _ => draw.one_of(THEMES[theme].tags),
+        };
+        let (user, query, item) = (truth.user.clone(), films[film].text.clone(), Some(format!("f{film}")));
+        let response = TAGS[tag].to_owned();
+        if judged {
+            let gold = Some(response);
+            queries.push(JudgedQuery { id: String::new(), user, at, query, gold, item, extra: Extra::new() });
+        } else {
+            interactions.push(Interaction { id: String::new(), user, at, query, response, item, extra: Extra::new() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_population_is_a_function_of_its_seed() {
+        let small = Parameters { users: 20, ..Parameters::default() };
+        let (first, _) = population(&small);
+        assert_eq!(first, population(&small).0);
+        assert_ne!(first.content_hash(), population(&Parameters { seed: 2, ..small }).0.content_hash());
+    }
+
+    #[test]
+    fn the_shipped_parameters_make_what_the_design_asks_for() {
+        let (dataset, truth) = population(&Parameters::default());
+        assert!(truth.users.len() >= 240 && truth.habits.len() >= 8);
+        assert!(dataset.interactions.len() > 6_000, "{}", dataset.interactions.len());
+        assert!(dataset.queries.iter().all(|q| q.gold.is_some()));
+        let of = |kind: Kind| truth.users.iter().filter(|u| u.kind == kind).map(|u| &u.user).collect::<Vec<_>>();
+        assert!(of(Kind::Drifting).len() >= 8);
+
+        let mut counts: BTreeMap<&UserId, BTreeMap<&str, usize>> = BTreeMap::new();
+        for i in &dataset.interactions {
+            *counts.entry(&i.user).or_default().entry(&i.response).or_default() += 1;
+        }
+        let biased = of(Kind::Biased);
+        let skewed = biased.iter().filter(|user| {
+            let total: usize = counts[**user].values().sum();
+            total >= 10 && counts[**user].values().max().copied().unwrap_or(0) * 10 >= total * 8
+        });
+        assert!(skewed.count() * 10 >= biased.len() * 7, "most biased people meet the definition: top tag >= 80 %");
+        let cold = of(Kind::ColdStart);
+        assert!(cold.iter().all(|user| counts.get(*user).is_none_or(|c| c.values().sum::<usize>() <= 3)));
+    }
+
+    #[test]
+    fn every_theme_fits_several_tags_and_every_tag_some_theme() {
+        assert!(THEMES.iter().all(|theme| theme.tags.len() >= 3));
+        assert!((0..TAGS.len()).all(|tag| THEMES.iter().filter(|theme| theme.tags.contains(&tag)).count() >= 2));
+    }
+}

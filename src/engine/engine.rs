@@ -1,0 +1,223 @@
+//! What every engine can do, whatever runs behind it: answer a prompt token by token, and say how probable it finds
+//! each label.
+//!
+//! Invariants:
+//! * A [`Generation`] is `Scores?`, `Token*`, then exactly one of `Done` or `Failed`; after [`Cancel::cancel`] it just
+//!   ends.
+//! * Dropping a generation cancels it: the engine stops at its next token.
+//! * Scores are natural logarithms of the model's own probabilities, not normalised over the labels.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::error::EngineError;
+
+/// How an engine comes by the probabilities of labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScoreKind {
+    /// From the whole distribution over the vocabulary.
+    Exact,
+    /// From the few most probable tokens that a remote server reports.
+    Approximate,
+    /// Not at all.
+    None,
+}
+
+/// What an engine is and can do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caps {
+    /// The model's short name.
+    pub name: String,
+    /// Where it runs: "cpu", "cuda", or a host.
+    pub device: String,
+    /// Number format of the computation: "f32".
+    pub dtype: String,
+    /// Number of weights; 0 where unknown.
+    pub parameters: u64,
+    /// Tokens of prompt and answer together.
+    pub max_context: usize,
+    /// How labels are scored.
+    pub score: ScoreKind,
+    /// Whether the model brings a chat template. Prompts are sent as given either way.
+    pub chat: bool,
+}
+
+/// One question to a model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenRequest {
+    /// The whole prompt; no special token is added to it.
+    pub prompt: String,
+    /// Labels to score at the first position of the answer, each encoded by itself. They cost nothing where each is
+    /// one token, and one further pass over the prompt for each that is not.
+    pub labels: Vec<String>,
+    /// The most tokens to generate, clamped to the context. 0 scores the labels and generates no text.
+    pub max_tokens: usize,
+    /// Texts that end the answer; they are not part of it.
+    pub stop: Vec<String>,
+}
+
+/// What a generation cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GenStats {
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Tokens computed, the one that ended the answer among them; 1 where labels alone were scored.
+    pub tokens: usize,
+    /// From the request to its first token.
+    pub ttft: Duration,
+    /// From the request to its last token.
+    pub elapsed: Duration,
+}
+
+/// What a generation says while it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GenEvent {
+    /// Natural log of the probability of each label, in the order they were asked for.
+    Scores(Vec<f64>),
+    /// The next piece of the answer, never empty.
+    Token(String),
+    /// The answer is complete.
+    Done(GenStats),
+    /// There will be no more of it.
+    Failed(EngineError),
+}
+
+/// Ends a generation from another thread.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the generation to end at its next token, without a `Done`.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A running answer: an iterator of events that blocks until the next one. Dropping it cancels the answer.
+pub struct Generation {
+    events: Box<dyn Iterator<Item = GenEvent> + Send>,
+    cancel: Cancel,
+    ended: bool,
+}
+
+impl Generation {
+    /// The answer whose events come from `events`. Whatever computes them may look at `cancel` to end early.
+    pub fn new(cancel: Cancel, events: impl Iterator<Item = GenEvent> + Send + 'static) -> Self {
+        Self { events: Box::new(events), cancel, ended: false }
+    }
+
+    /// An answer that failed before it began.
+    pub fn failed(error: EngineError) -> Self {
+        Self::new(Cancel::default(), std::iter::once(GenEvent::Failed(error)))
+    }
+
+    /// A handle that ends this answer from another thread.
+    pub fn cancel_handle(&self) -> Cancel {
+        self.cancel.clone()
+    }
+
+    /// Waits for the whole answer.
+    pub fn finish(self) -> Result<Answer, EngineError> {
+        let mut answer = Answer::default();
+        for event in self {
+            match event {
+                GenEvent::Scores(scores) => answer.scores = scores,
+                GenEvent::Token(text) => answer.text.push_str(&text),
+                GenEvent::Done(stats) => {
+                    answer.stats = stats;
+                    return Ok(answer);
+                }
+                GenEvent::Failed(error) => return Err(error),
+            }
+        }
+        Err(EngineError::Gone)
+    }
+}
+
+impl Iterator for Generation {
+    type Item = GenEvent;
+
+    fn next(&mut self) -> Option<GenEvent> {
+        if self.ended || self.cancel.is_cancelled() {
+            return None;
+        }
+        // An engine that dies leaves its answer without an end: that is a failure too, and must not look like silence.
+        let event = self.events.next().unwrap_or(GenEvent::Failed(EngineError::Gone));
+        if self.cancel.is_cancelled() {
+            return None;
+        }
+        self.ended = matches!(event, GenEvent::Done(_) | GenEvent::Failed(_));
+        Some(event)
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generation").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// Natural log of the probability of each label asked for.
+    pub scores: Vec<f64>,
+    /// The generated text.
+    pub text: String,
+    /// What it cost.
+    pub stats: GenStats,
+}
+
+/// How far a model has been loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadStage {
+    /// Its files are being checked.
+    Checking,
+    /// Its weights are being read.
+    Weights,
+    /// It computes a first token, which proves that the weights hold numbers.
+    FirstToken,
+}
+
+impl fmt::Display for LoadStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Checking => "checking files",
+            Self::Weights => "reading weights",
+            Self::FirstToken => "first token",
+        })
+    }
+}
+
+/// A model that answers. Its methods block and are for plain threads, not for tasks of an asynchronous runtime.
+pub trait Engine: Send + Sync {
+    /// What this engine is and can do.
+    fn caps(&self) -> &Caps;
+
+    /// Starts an answer at once and returns it. Every problem, also of the request itself, comes as `Failed`.
+    fn generate(&self, req: GenRequest) -> Generation;
+
+    /// Natural log of the probability of each label as the continuation of `prompt`, in the order given.
+    fn score(&self, prompt: &str, labels: &[String]) -> Result<Vec<f64>, EngineError> {
+        if labels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let req = GenRequest { prompt: prompt.to_owned(), labels: labels.to_vec(), ..GenRequest::default() };
+        Ok(self.generate(req).finish()?.scores)
+    }
+
+    /// A vector for each text.
+    fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EngineError>;
+
+    /// Tokens of `text`: exact where the engine has the tokenizer, an estimate (four bytes a token) where it has not.
+    fn count_tokens(&self, text: &str) -> usize {
+        text.len().div_ceil(4)
+    }
+}

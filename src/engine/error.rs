@@ -1,0 +1,88 @@
+//! What can go wrong with a model, in words a person can act on.
+//!
+//! Invariant: every message names what failed and the value at fault; where something can be done about it, it says
+//! what. None carries a back trace.
+
+use std::any::Any;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a model could not be loaded or could not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EngineError {
+    /// The model's folder does not hold a model that this program can run.
+    #[error("cannot load the model in {}: {reason}; {remedy}", path.display())]
+    Load {
+        /// The folder asked for.
+        path: PathBuf,
+        /// What is wrong with it, naming the file.
+        reason: String,
+        /// What to do next.
+        remedy: String,
+    },
+
+    /// The prompt leaves no room for an answer.
+    #[error("the prompt has {tokens} tokens, but at most {limit} fit this model; shorten it or give the memories less room")]
+    PromptTooLong {
+        /// Tokens of the prompt (and of the label, where one is scored).
+        tokens: usize,
+        /// The most tokens a prompt may have.
+        limit: usize,
+    },
+
+    /// There is nothing to continue.
+    #[error("the prompt is empty; a model needs at least one token to start from")]
+    EmptyPrompt,
+
+    /// A label that this model cannot score.
+    #[error("the label {label:?} cannot be scored: {reason}")]
+    Label {
+        /// The label as it was asked for.
+        label: String,
+        /// Why its tokens are of no use.
+        reason: String,
+    },
+
+    /// The engine does not do this at all.
+    #[error("{engine} cannot {what}")]
+    Unsupported {
+        /// Name of the engine.
+        engine: String,
+        /// What was asked, as a verb phrase: "embed text".
+        what: &'static str,
+    },
+
+    /// Something was asked before any model was there.
+    #[error("no model is loaded; choose one, or read the memory-only answers")]
+    NotLoaded,
+
+    /// The model started to answer and failed.
+    #[error("the model failed: {reason}")]
+    Inference {
+        /// The library's own words, first line only.
+        reason: String,
+    },
+
+    /// The engine stopped without finishing an answer.
+    #[error("the model stopped without finishing its answer; ask again, or load the model again")]
+    Gone,
+
+    /// The system refused a thread.
+    #[error("cannot start a thread for the model: {reason}")]
+    Thread {
+        /// The system's own words.
+        reason: String,
+    },
+}
+
+/// A library's message without the back trace that may follow its first line.
+pub(crate) fn first_line(text: &str) -> String {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given").to_owned()
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref().copied());
+    first_line(text.unwrap_or_default())
+}

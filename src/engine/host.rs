@@ -1,0 +1,408 @@
+//! The engine host: one thread that owns the current engine, loads the next one, and lets answers run one after
+//! another.
+//!
+//! Invariants:
+//! * The caller never waits: every call leaves a message and returns.
+//! * Answers run in the order they were asked for, one at a time; on a processor that is faster than side by side.
+//! * After a call that supersedes (a higher epoch, or [`EngineHost::cancel`]) has returned, no event of an older epoch
+//!   is sent.
+//! * The engine in use keeps serving while another loads, and stays when that load fails.
+//! * An engine that dies or panics makes its answer fail; the host goes on.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, LoadStage};
+use super::error::{EngineError, panic_text};
+use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
+
+/// An engine that stops this often without finishing, with no whole answer between, is loaded again.
+const DEATHS_BEFORE_RELOAD: u32 = 2;
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSpec {
+    /// A folder of safetensors files.
+    Dir(PathBuf),
+}
+
+/// Names one answer among those asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The batch it belongs to. A higher epoch supersedes all lower ones.
+    pub epoch: u64,
+    /// The caller's own number within the batch.
+    pub id: u64,
+}
+
+/// What the host tells its owner.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostEvent {
+    /// A model is on its way.
+    Loading {
+        /// How far it is.
+        stage: LoadStage,
+        /// Since the load was asked for.
+        elapsed: Duration,
+    },
+    /// This model answers from now on.
+    Ready(Caps),
+    /// It does not; the one before it, if any, stays.
+    LoadFailed(EngineError),
+    /// Natural logs of the probabilities of the labels asked for.
+    Scores {
+        /// Whose.
+        ticket: Ticket,
+        /// In the order of the labels.
+        scores: Vec<f64>,
+    },
+    /// The next piece of an answer.
+    Token {
+        /// Whose.
+        ticket: Ticket,
+        /// Never empty.
+        text: String,
+    },
+    /// An answer is complete.
+    Done {
+        /// Whose.
+        ticket: Ticket,
+        /// What it cost.
+        stats: GenStats,
+    },
+    /// An answer ended before its time.
+    Failed {
+        /// Whose.
+        ticket: Ticket,
+        /// Why.
+        error: EngineError,
+    },
+}
+
+/// Makes an engine of a [`ModelSpec`]; runs on a thread of its own.
+pub type Loader = dyn Fn(&ModelSpec, &dyn Fn(LoadStage)) -> Result<Arc<dyn Engine>, EngineError> + Send + Sync;
+
+/// The owner's handle. Dropping it ends the host; an answer still running ends at its next token.
+pub struct EngineHost {
+    inbox: Sender<Message>,
+    /// The lowest epoch whose events may still be sent.
+    floor: Arc<Mutex<u64>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl EngineHost {
+    /// Starts a host without a model. `events` is called from the host's thread; it must be quick (send to a channel)
+    /// and must not call the host.
+    pub fn start(events: Box<dyn Fn(HostEvent) + Send>) -> Result<Self, EngineError> {
+        Self::with_loader(Arc::new(load_model), events)
+    }
+
+    /// As [`start`](Self::start), with another way to make engines.
+    pub fn with_loader(loader: Arc<Loader>, events: Box<dyn Fn(HostEvent) + Send>) -> Result<Self, EngineError> {
+        quiet_engine_panics();
+        let (inbox, messages) = mpsc::channel();
+        let floor = Arc::new(Mutex::new(0));
+        let host = Host {
+            inbox: inbox.clone(),
+            floor: Arc::clone(&floor),
+            events,
+            loader,
+            engine: None,
+            spec: None,
+            loading: None,
+            loads: 0,
+            deaths: 0,
+            queue: VecDeque::new(),
+            running: None,
+            runs: 0,
+        };
+        let thread = spawn("host", move || host.run(&messages))?;
+        Ok(Self { inbox, floor, thread: Some(thread) })
+    }
+
+    /// Loads a model in the background. The newest of several loads wins.
+    pub fn load(&self, spec: ModelSpec) {
+        self.send(Message::Load(spec));
+    }
+
+    /// Asks for an answer. Nothing comes of a ticket whose epoch is superseded already. Asked while the first model
+    /// still loads, it waits for it.
+    pub fn generate(&self, ticket: Ticket, req: GenRequest) {
+        {
+            let mut floor = lock(&self.floor);
+            *floor = ticket.epoch.max(*floor);
+        }
+        self.send(Message::Generate(ticket, req));
+    }
+
+    /// Supersedes everything asked for so far and returns the lowest epoch that is heard from now on.
+    pub fn cancel(&self) -> u64 {
+        let floor = {
+            let mut floor = lock(&self.floor);
+            *floor += 1;
+            *floor
+        };
+        self.send(Message::Superseded);
+        floor
+    }
+
+    /// A host that has ended has nobody left to disappoint.
+    fn send(&self, message: Message) {
+        let _ = self.inbox.send(message);
+    }
+}
+
+impl Drop for EngineHost {
+    fn drop(&mut self) {
+        *lock(&self.floor) = u64::MAX;
+        self.send(Message::Shutdown);
+        if let Some(thread) = self.thread.take() {
+            // It only handles messages, so this does not wait for a model.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(floor: &Mutex<u64>) -> MutexGuard<'_, u64> {
+    floor.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, EngineError> {
+    thread::Builder::new()
+        .name(format!("{ENGINE_THREAD_PREFIX}{name}"))
+        .spawn(job)
+        .map_err(|error| EngineError::Thread { reason: error.to_string() })
+}
+
+#[cfg(feature = "local")]
+fn load_model(spec: &ModelSpec, observe: &dyn Fn(LoadStage)) -> Result<Arc<dyn Engine>, EngineError> {
+    match spec {
+        ModelSpec::Dir(dir) => Ok(Arc::new(super::local::LocalEngine::load_observed(dir, observe)?)),
+    }
+}
+
+#[cfg(not(feature = "local"))]
+fn load_model(spec: &ModelSpec, _observe: &dyn Fn(LoadStage)) -> Result<Arc<dyn Engine>, EngineError> {
+    match spec {
+        ModelSpec::Dir(dir) => Err(EngineError::Load {
+            path: dir.clone(),
+            reason: "this build has no model library".into(),
+            remedy: "build with the feature \"local\"".into(),
+        }),
+    }
+}
+
+enum Message {
+    Load(ModelSpec),
+    Generate(Ticket, GenRequest),
+    /// The floor has risen.
+    Superseded,
+    Shutdown,
+    /// From a loading thread: its number and what it has to say.
+    Loading(u64, LoadStage, Duration),
+    Loaded(u64, Result<Arc<dyn Engine>, EngineError>),
+    /// From an answering thread: its number and what it has to say.
+    Started(u64, Cancel),
+    Said(u64, GenEvent),
+    Ended(u64),
+}
+
+struct Running {
+    number: u64,
+    ticket: Ticket,
+    /// Unknown until the answer has started.
+    cancel: Option<Cancel>,
+    /// Its `Done` or `Failed` has been seen.
+    finished: bool,
+}
+
+struct Host {
+    inbox: Sender<Message>,
+    floor: Arc<Mutex<u64>>,
+    events: Box<dyn Fn(HostEvent) + Send>,
+    loader: Arc<Loader>,
+    engine: Option<Arc<dyn Engine>>,
+    /// What the engine was made from.
+    spec: Option<ModelSpec>,
+    /// The load under way and its number.
+    loading: Option<(u64, ModelSpec)>,
+    loads: u64,
+    /// How often the engine has stopped without finishing since its last whole answer.
+    deaths: u32,
+    queue: VecDeque<(Ticket, GenRequest)>,
+    running: Option<Running>,
+    runs: u64,
+}
+
+impl Host {
+    fn run(mut self, messages: &Receiver<Message>) {
+        for message in messages {
+            match message {
+                Message::Load(spec) => self.load(spec),
+                Message::Generate(ticket, req) => self.queue.push_back((ticket, req)),
+                Message::Superseded => {}
+                Message::Shutdown => break,
+                Message::Loading(number, stage, elapsed) => {
+                    if self.is_current(number) {
+                        (self.events)(HostEvent::Loading { stage, elapsed });
+                    }
+                }
+                Message::Loaded(number, result) => self.loaded(number, result),
+                Message::Started(number, cancel) => {
+                    if let Some(running) = self.running.as_mut().filter(|running| running.number == number) {
+                        running.cancel = Some(cancel);
+                    }
+                }
+                Message::Said(number, event) => self.said(number, event),
+                Message::Ended(number) => self.ended(number),
+            }
+            self.drop_superseded();
+            self.answer_next();
+        }
+        if let Some(cancel) = self.running.and_then(|running| running.cancel) {
+            cancel.cancel();
+        }
+    }
+
+    /// Sends an event of an answer unless its epoch is superseded. The lock is held while it is sent: whoever has
+    /// raised the floor can rely on it.
+    fn emit(&self, ticket: Ticket, event: HostEvent) {
+        let floor = lock(&self.floor);
+        if ticket.epoch >= *floor {
+            (self.events)(event);
+        }
+    }
+
+    /// Whether this load is the newest one.
+    fn is_current(&self, number: u64) -> bool {
+        self.loading.as_ref().is_some_and(|(current, _)| *current == number)
+    }
+
+    fn load(&mut self, spec: ModelSpec) {
+        self.loads += 1;
+        let number = self.loads;
+        let (inbox, loader, asked) = (self.inbox.clone(), Arc::clone(&self.loader), Instant::now());
+        self.loading = Some((number, spec.clone()));
+        let started = spawn("load", move || {
+            let observe = |stage| {
+                let _ = inbox.send(Message::Loading(number, stage, asked.elapsed()));
+            };
+            let result = catch_unwind(AssertUnwindSafe(|| loader(&spec, &observe)))
+                .unwrap_or_else(|payload| Err(EngineError::Inference { reason: panic_text(&*payload) }));
+            let _ = inbox.send(Message::Loaded(number, result));
+        });
+        if let Err(error) = started {
+            self.loaded(number, Err(error));
+        }
+    }
+
+    fn loaded(&mut self, number: u64, result: Result<Arc<dyn Engine>, EngineError>) {
+        let Some((_, spec)) = self.loading.take_if(|(current, _)| *current == number) else { return };
+        match result {
+            Ok(engine) => {
+                self.deaths = 0;
+                self.spec = Some(spec);
+                let caps = engine.caps().clone();
+                // An answer still running on the old engine keeps it until it has ended.
+                self.engine = Some(engine);
+                (self.events)(HostEvent::Ready(caps));
+            }
+            Err(error) => (self.events)(HostEvent::LoadFailed(error)),
+        }
+    }
+
+    fn drop_superseded(&mut self) {
+        let floor = *lock(&self.floor);
+        self.queue.retain(|(ticket, _)| ticket.epoch >= floor);
+        if let Some(running) = self.running.as_ref().filter(|running| running.ticket.epoch < floor) {
+            // Not forgotten: the next answer starts when this one has really ended.
+            running.cancel.iter().for_each(Cancel::cancel);
+        }
+    }
+
+    fn answer_next(&mut self) {
+        while self.running.is_none() {
+            let Some(engine) = self.engine.clone() else {
+                if self.loading.is_none() {
+                    for (ticket, _) in std::mem::take(&mut self.queue) {
+                        self.emit(ticket, HostEvent::Failed { ticket, error: EngineError::NotLoaded });
+                    }
+                }
+                return;
+            };
+            let Some((ticket, req)) = self.queue.pop_front() else { return };
+            self.runs += 1;
+            let number = self.runs;
+            let inbox = self.inbox.clone();
+            match spawn("answer", move || answer(&*engine, req, number, inbox)) {
+                Ok(_) => self.running = Some(Running { number, ticket, cancel: None, finished: false }),
+                Err(error) => self.emit(ticket, HostEvent::Failed { ticket, error }),
+            }
+        }
+    }
+
+    fn said(&mut self, number: u64, event: GenEvent) {
+        let Some(running) = self.running.as_mut().filter(|running| running.number == number) else { return };
+        let ticket = running.ticket;
+        running.finished |= matches!(event, GenEvent::Done(_) | GenEvent::Failed(_));
+        let event = match event {
+            GenEvent::Scores(scores) => HostEvent::Scores { ticket, scores },
+            GenEvent::Token(text) => HostEvent::Token { ticket, text },
+            GenEvent::Done(stats) => {
+                self.deaths = 0;
+                HostEvent::Done { ticket, stats }
+            }
+            GenEvent::Failed(error) => {
+                self.deaths += u32::from(error == EngineError::Gone);
+                HostEvent::Failed { ticket, error }
+            }
+        };
+        self.emit(ticket, event);
+        self.replace_a_dead_engine();
+    }
+
+    fn ended(&mut self, number: u64) {
+        let Some(running) = self.running.take_if(|running| running.number == number) else { return };
+        let cancelled = running.cancel.as_ref().is_some_and(Cancel::is_cancelled);
+        if !running.finished && !cancelled {
+            // The engine panicked in our own thread.
+            self.deaths += 1;
+            let ticket = running.ticket;
+            self.emit(ticket, HostEvent::Failed { ticket, error: EngineError::Gone });
+            self.replace_a_dead_engine();
+        }
+    }
+
+    fn replace_a_dead_engine(&mut self) {
+        if self.deaths >= DEATHS_BEFORE_RELOAD && self.loading.is_none() {
+            self.deaths = 0;
+            if let Some(spec) = self.spec.clone() {
+                self.load(spec);
+            }
+        }
+    }
+}
+
+/// Runs one answer to its end and reports it, also when the engine panics.
+fn answer(engine: &dyn Engine, req: GenRequest, number: u64, inbox: Sender<Message>) {
+    struct Ended(u64, Sender<Message>);
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            let _ = self.1.send(Message::Ended(self.0));
+        }
+    }
+    let ended = Ended(number, inbox);
+    let generation = engine.generate(req);
+    let _ = ended.1.send(Message::Started(number, generation.cancel_handle()));
+    for event in generation {
+        if ended.1.send(Message::Said(number, event)).is_err() {
+            // The host has ended; dropping the answer cancels it.
+            return;
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! One answer: a request to the library, our step in its sampler, and what both say made into events.
+//!
+//! Invariants: the token ids come from the sampler's step, never from the library's text; each position's token is
+//! decided there, so an answer is the same on every run; scores are read from the whole distribution.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc as std_mpsc;
+use std::time::Instant;
+
+use mistralrs::{
+    Constraint, CustomLogitsProcessor, NormalRequest, Request, RequestMessage, Response, SamplingParams, Tensor,
+};
+use tokio::sync::mpsc;
+
+use super::text::{StopFilter, TextStream};
+use super::Core;
+use crate::engine::engine::{Cancel, GenEvent, GenStats};
+use crate::engine::error::{EngineError, first_line};
+
+/// What the sampler saw at one position.
+struct Step {
+    token: u32,
+    /// Natural log of the probability: of the labels at the first position, of the forced token anywhere.
+    scores: Vec<f64>,
+    at: Instant,
+}
+
+/// Sits in the library's sampler: reads the whole distribution, and decides the next token, the most probable one or
+/// a given one.
+struct Probe {
+    /// Tokens to force, one position after another; then greedy.
+    forced: Vec<u32>,
+    /// Tokens to score at the first position.
+    labels: Vec<u32>,
+    vocabulary: usize,
+    position: AtomicUsize,
+    steps: std_mpsc::Sender<Step>,
+}
+
+impl CustomLogitsProcessor for Probe {
+    fn apply(&self, logits: &Tensor, _context: &[u32]) -> mistralrs::Result<Tensor> {
+        let at = Instant::now();
+        let position = self.position.fetch_add(1, Ordering::Relaxed);
+        let logits_by_token: Vec<f32> = logits.to_vec1()?;
+        if !logits_by_token.iter().all(|logit| logit.is_finite()) {
+            return Err(io::Error::other("the model computes numbers that are not finite").into());
+        }
+        let forced = self.forced.get(position).copied();
+        let wanted = match forced {
+            Some(ref token) => std::slice::from_ref(token),
+            None if position == 0 => &self.labels[..],
+            None => &[],
+        };
+        let scores = log_probabilities(&logits_by_token, wanted);
+        let token = forced.unwrap_or_else(|| most_probable(&logits_by_token, self.vocabulary));
+        // Nobody listens any more once the answer is cancelled; the library finds out by itself.
+        let _ = self.steps.send(Step { token, scores, at });
+        // Only the chosen token is left to sample, so that the library and this step can never disagree.
+        let mut only = vec![f32::NEG_INFINITY; logits_by_token.len()];
+        if let Some(chosen) = only.get_mut(token as usize) {
+            *chosen = 0.0;
+        }
+        let length = only.len();
+        Tensor::from_vec(only, length, logits.device())
+    }
+}
+
+/// The first of the most probable tokens that have a text.
+fn most_probable(logits: &[f32], vocabulary: usize) -> u32 {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (token, &logit) in (0u32..).zip(logits.iter().take(vocabulary)) {
+        if logit > best.1 {
+            best = (token, logit);
+        }
+    }
+    best.0
+}
+
+/// Natural log of the probability of each of `tokens`; -∞ for one outside the vocabulary.
+fn log_probabilities(logits: &[f32], tokens: &[u32]) -> Vec<f64> {
+    if tokens.is_empty() {
+        return Vec::new();
+    }
+    let highest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let total: f64 = logits.iter().map(|&logit| (f64::from(logit) - highest).exp()).sum();
+    let normaliser = highest + total.ln();
+    let score = |&token: &u32| logits.get(token as usize).map_or(f64::NEG_INFINITY, |&l| f64::from(l) - normaliser);
+    tokens.iter().map(score).collect()
+}
+
+/// Receivers of a running request: the library's words, and what our step in its sampler saw.
+type Run = (mpsc::Receiver<Response>, std_mpsc::Receiver<Step>);
+
+impl Core {
+    /// Sends one request to the library and returns at once. `forced` and `labels` are for [`Probe`].
+    fn begin(
+        &self,
+        prompt: &[u32],
+        forced: Vec<u32>,
+        labels: Vec<u32>,
+        max_tokens: usize,
+    ) -> Result<Run, EngineError> {
+        let (steps, seen) = std_mpsc::channel();
+        let probe = Probe { forced, labels, vocabulary: self.vocabulary, position: AtomicUsize::new(0), steps };
+        // Room for the whole answer, so that the library's thread never waits for a reader.
+        let (sender, responses) = mpsc::channel(max_tokens + 8);
+        let runner = self.model.inner();
+        let request = NormalRequest {
+            messages: RequestMessage::CompletionTokens(prompt.to_vec()),
+            sampling_params: SamplingParams { max_len: Some(max_tokens), ..SamplingParams::deterministic() },
+            response: sender,
+            return_logprobs: false,
+            is_streaming: true,
+            id: runner.next_request_id(),
+            constraint: Constraint::None,
+            suffix: None,
+            tools: None,
+            tool_choice: None,
+            logits_processors: Some(vec![Arc::new(probe)]),
+            return_raw_logits: false,
+            web_search_options: None,
+            model_id: None,
+            truncate_sequence: false,
+        };
+        // Starts the library's thread again where it has died.
+        let requests =
+            runner.get_sender(None).map_err(|error| EngineError::Inference { reason: error.to_string() })?;
+        // `try_send` because the blocking form panics inside a runtime; the queue holds thousands.
+        requests.try_send(Request::Normal(Box::new(request))).map_err(|_| EngineError::Gone)?;
+        Ok((responses, seen))
+    }
+}
+
+/// One answer in the making: an iterator whose every step waits for the library's next word.
+pub(super) struct Answering {
+    core: Arc<Core>,
+    prompt: Vec<u32>,
+    labels: Vec<Vec<u32>>,
+    /// Scores of the labels of several tokens, in the places of their labels.
+    forced: Vec<Option<f64>>,
+    /// 0: the labels alone are wanted.
+    max_tokens: usize,
+    text: TextStream<Box<dyn Fn(&[u32]) -> String + Send>>,
+    stop: StopFilter,
+    cancel: Cancel,
+    started: Instant,
+    stats: GenStats,
+    /// `None` before the answer begins and after it has ended.
+    run: Option<Run>,
+    ready: VecDeque<GenEvent>,
+    ended: bool,
+}
+
+impl Answering {
+    pub(super) fn new(
+        core: &Arc<Core>,
+        cancel: Cancel,
+        prompt: Vec<u32>,
+        labels: Vec<Vec<u32>>,
+        max_tokens: usize,
+        stop: Vec<String>,
+    ) -> Result<Self, EngineError> {
+        let Some(&last) = prompt.last() else { return Err(EngineError::EmptyPrompt) };
+        let longest = labels.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        if prompt.len() + longest > core.max_context {
+            let limit = core.max_context.saturating_sub(longest);
+            return Err(EngineError::PromptTooLong { tokens: prompt.len(), limit });
+        }
+        let decoder = Arc::clone(core);
+        let decode = move |ids: &[u32]| decoder.tokenizer.decode(ids, false).unwrap_or_default();
+        let mut answering = Self {
+            core: Arc::clone(core),
+            text: TextStream::after(last, Box::new(decode)),
+            stop: StopFilter::new(stop),
+            cancel,
+            stats: GenStats { prompt_tokens: prompt.len(), ..GenStats::default() },
+            max_tokens: max_tokens.min(core.max_context - prompt.len()),
+            forced: vec![None; labels.len()],
+            prompt,
+            labels,
+            started: Instant::now(),
+            run: None,
+            ready: VecDeque::new(),
+            ended: false,
+        };
+        // Labels of several tokens need passes of their own first, which wait until somebody listens.
+        if answering.labels.iter().all(|label| label.len() == 1) {
+            answering.begin()?;
+        }
+        Ok(answering)
+    }
+
+    /// Starts the request that answers, which scores in passing the labels of one token.
+    fn begin(&mut self) -> Result<(), EngineError> {
+        let labels = self.labels.iter().filter_map(|label| (label.len() == 1).then(|| label[0])).collect();
+        self.run = Some(self.core.begin(&self.prompt, Vec::new(), labels, self.max_tokens.max(1))?);
+        Ok(())
+    }
+
+    /// Scores the labels of several tokens, each in a pass in which its tokens are forced in turn.
+    fn score_forced(&mut self) -> Result<(), EngineError> {
+        for (label, score) in self.labels.iter().zip(&mut self.forced).filter(|(label, _)| label.len() > 1) {
+            let (mut responses, steps) = self.core.begin(&self.prompt, label.clone(), Vec::new(), label.len())?;
+            while wait(&mut responses)? {
+                if self.cancel.is_cancelled() {
+                    return Ok(());
+                }
+            }
+            let seen: Vec<f64> = steps.try_iter().flat_map(|step| step.scores).collect();
+            if seen.len() != label.len() {
+                return Err(EngineError::Gone);
+            }
+            *score = Some(seen.iter().sum());
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<(), EngineError> {
+        let Some((responses, steps)) = &mut self.run else {
+            self.score_forced()?;
+            return self.begin();
+        };
+        let more = wait(responses)?;
+        let seen: Vec<Step> = steps.try_iter().collect();
+        for step in seen {
+            self.take(step);
+            if self.ended {
+                return Ok(());
+            }
+        }
+        // The library may swallow its last word, but what it computed up to its limit has been taken above.
+        if more { Ok(()) } else { Err(EngineError::Gone) }
+    }
+
+    fn take(&mut self, step: Step) {
+        self.stats.elapsed = step.at.saturating_duration_since(self.started);
+        if self.stats.tokens == 0 {
+            self.stats.ttft = self.stats.elapsed;
+            if !self.labels.is_empty() {
+                let mut captured = step.scores.into_iter();
+                let score = |forced: &Option<f64>| forced.or_else(|| captured.next()).unwrap_or(f64::NEG_INFINITY);
+                self.ready.push_back(GenEvent::Scores(self.forced.iter().map(score).collect()));
+            }
+        }
+        self.stats.tokens += 1;
+        if self.max_tokens == 0 || self.core.ends.contains(&step.token) {
+            return self.end();
+        }
+        let fresh = self.text.push(step.token);
+        if self.show(&fresh) {
+            self.done();
+        } else if self.stats.tokens == self.max_tokens {
+            self.end();
+        }
+    }
+
+    /// Passes on what is no part of a stop text; `true` when a stop text was found.
+    fn show(&mut self, text: &str) -> bool {
+        let (safe, stopped) = self.stop.push(text);
+        if !safe.is_empty() {
+            self.ready.push_back(GenEvent::Token(safe));
+        }
+        stopped
+    }
+
+    /// Ends the answer with whatever is still held back.
+    fn end(&mut self) {
+        let rest = self.text.finish();
+        if !self.show(&rest) {
+            let held = self.stop.finish();
+            if !held.is_empty() {
+                self.ready.push_back(GenEvent::Token(held));
+            }
+        }
+        self.done();
+    }
+
+    fn done(&mut self) {
+        self.run = None;
+        self.ended = true;
+        self.ready.push_back(GenEvent::Done(self.stats));
+    }
+}
+
+impl Iterator for Answering {
+    type Item = GenEvent;
+
+    fn next(&mut self) -> Option<GenEvent> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            if self.ended || self.cancel.is_cancelled() {
+                return None;
+            }
+            if let Err(error) = self.advance() {
+                self.run = None;
+                self.ended = true;
+                return Some(GenEvent::Failed(error));
+            }
+        }
+    }
+}
+
+/// Waits for the library's next word. `false`: it has said everything, or died.
+fn wait(responses: &mut mpsc::Receiver<Response>) -> Result<bool, EngineError> {
+    let reason = match responses.blocking_recv() {
+        Some(Response::CompletionChunk(chunk)) => {
+            return Ok(chunk.choices.iter().all(|choice| choice.finish_reason.is_none()));
+        }
+        None => return Ok(false),
+        Some(Response::InternalError(error) | Response::ValidationError(error)) => error.to_string(),
+        Some(Response::CompletionModelError(reason, _) | Response::ModelError(reason, _)) => reason,
+        Some(_) => "it answered in an unexpected form".into(),
+    };
+    Err(EngineError::Inference { reason: first_line(&reason) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_probabilities_add_up_and_survive_large_logits() {
+        let scores = log_probabilities(&[1000.0, 1001.0, 998.5], &[0, 1, 2, 7]);
+        let total: f64 = scores[..3].iter().map(|score| score.exp()).sum();
+        assert!((total - 1.0).abs() < 1e-12, "{total}");
+        assert_eq!(scores[3], f64::NEG_INFINITY);
+        assert!((scores[1] - scores[0] - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_most_probable_token_is_the_first_of_equals_and_has_a_text() {
+        assert_eq!(most_probable(&[0.5, 2.0, 2.0, 9.0], 3), 1);
+    }
+}

@@ -1,0 +1,15 @@
+//! Logoscope: a terminal workbench for LLM personalisation memory.
+//!
+//! Dependencies point one way: `data` ← `memory` ← `mediator` ← `engine` ← `app` ← `view` and `cli`. What answers a
+//! query never knows a terminal; only `engine::local` knows the model library.
+
+pub mod app;
+pub mod cli;
+pub mod data;
+pub mod engine;
+pub mod logging;
+pub mod mediator;
+pub mod memory;
+pub mod term;
+pub mod theme;
+pub mod view;

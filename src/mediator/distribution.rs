@@ -1,0 +1,67 @@
+//! Small operations on distributions over a label set.
+
+/// Scales non-negative `weights` to sum to 1; uniform if they sum to nothing.
+pub fn normalise(mut weights: Vec<f64>) -> Vec<f64> {
+    let sum: f64 = weights.iter().sum();
+    if sum > 0.0 && sum.is_finite() {
+        weights.iter_mut().for_each(|w| *w /= sum);
+    } else {
+        let uniform = 1.0 / weights.len().max(1) as f64;
+        weights.fill(uniform);
+    }
+    weights
+}
+
+/// The distribution proportional to `exp(log_weights)`, without overflow. −∞ is probability 0.
+pub fn from_logs(log_weights: &[f64]) -> Vec<f64> {
+    let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if !top.is_finite() {
+        return normalise(vec![0.0; log_weights.len()]);
+    }
+    normalise(log_weights.iter().map(|log| (log - top).exp()).collect())
+}
+
+/// Index of the decision: the highest probability; among equals the higher base rate, then the earlier label.
+pub fn decision(p: &[f64], base: &[f64]) -> usize {
+    (1..p.len()).fold(0, |best, y| if (p[y], base[y]) > (p[best], base[best]) { y } else { best })
+}
+
+/// The best label but `winner`, by the same order.
+pub fn runner_up(p: &[f64], base: &[f64], winner: usize) -> Option<usize> {
+    (0..p.len()).filter(|y| *y != winner).fold(None, |best: Option<usize>, y| match best {
+        Some(best) if (p[y], base[y]) <= (p[best], base[best]) => Some(best),
+        _ => Some(y),
+    })
+}
+
+/// Jensen–Shannon divergence in bits: 0 for equal distributions, 1 for disjoint ones.
+pub fn jensen_shannon(p: &[f64], q: &[f64]) -> f64 {
+    let half = |a: f64, b: f64| if a > 0.0 { 0.5 * a * (2.0 * a / (a + b)).log2() } else { 0.0 };
+    p.iter().zip(q).map(|(p, q)| half(*p, *q) + half(*q, *p)).sum::<f64>().clamp(0.0, 1.0)
+}
+
+/// Shannon entropy over the logarithm of the number of labels: 0 for a certain answer, 1 for none at all.
+pub fn normalised_entropy(p: &[f64]) -> f64 {
+    let nats: f64 = p.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();
+    if p.len() > 1 { nats / (p.len() as f64).ln() } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divergence_is_symmetric_and_bounded() {
+        assert_eq!(jensen_shannon(&[1.0, 0.0], &[0.0, 1.0]), 1.0);
+        assert_eq!(jensen_shannon(&[0.3, 0.7], &[0.3, 0.7]), 0.0);
+        assert_eq!(jensen_shannon(&[0.9, 0.1], &[0.2, 0.8]), jensen_shannon(&[0.2, 0.8], &[0.9, 0.1]));
+    }
+
+    #[test]
+    fn ties_go_to_the_base_rate_then_to_label_order() {
+        assert_eq!(decision(&[0.4, 0.4, 0.2], &[0.1, 0.2, 0.7]), 1);
+        assert_eq!(decision(&[0.4, 0.4, 0.2], &[0.1, 0.1, 0.8]), 0);
+        assert_eq!(runner_up(&[0.4, 0.4, 0.2], &[0.1, 0.1, 0.8], 0), Some(1));
+        assert_eq!(runner_up(&[1.0], &[1.0], 0), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! Which value of a weight changes the decision.
+//!
+//! For a pair of labels the sign of ln p(y) − ln p(z) is linear in ℓ, g (product) and in κ, α after one rearrangement:
+//! one root each, in closed form. In γ and τ it is a sum of exponentials with several roots; those are isolated on a
+//! grid of [`GRID`] slider positions and bisected. Every shown value is rounded away from the present setting and
+//! re-mediated: what is shown does flip.
+
+use super::evidence::Evidence;
+use super::kernel::{Kernel, collective};
+use super::policy::Policy;
+use super::resolution::mediate;
+use super::weights::{STOPS, Weight, Weights};
+
+/// Positions on which roots in γ and τ are isolated; two flips closer than this go unseen.
+pub const GRID: usize = 128;
+/// Halvings of a bracket: a slider position then is exact to double precision.
+const HALVINGS: usize = 60;
+
+/// The nearest change of the decision when one weight is turned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flip {
+    /// Which weight.
+    pub weight: Weight,
+    /// Its present value.
+    pub now: f64,
+    /// The nearest value, rounded to be read, at which the decision is `becomes`.
+    pub at: f64,
+    /// The new decision.
+    pub becomes: usize,
+}
+
+/// A stretch of a slider on which one label wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// First slider stop, 0..=100.
+    pub from: usize,
+    /// Last slider stop, inclusive.
+    pub to: usize,
+    /// The winner there.
+    pub label: usize,
+}
+
+/// The nearest flip of every weight that acts under `policy`, nearest on its slider first.
+pub fn flips(evidence: &Evidence, weights: &Weights, policy: Policy) -> Vec<Flip> {
+    let mut found: Vec<Flip> = Weight::ALL.into_iter().filter_map(|weight| flip(evidence, weights, policy, weight)).collect();
+    let distance = |flip: &Flip| (flip.weight.position(flip.at) - flip.weight.position(flip.now)).abs();
+    found.sort_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.weight.cmp(&b.weight)));
+    found
+}
+
+/// The nearest value of `weight` that changes the decision, if its range holds one.
+pub fn flip(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weight) -> Option<Flip> {
+    if policy.rule().ignores(weight).is_some() {
+        return None;
+    }
+    let now = weights.get(weight);
+    let winner = mediate(evidence, weights, policy).decision;
+    let (low, high) = weight.range();
+    let mut roots: Vec<f64> = match weight {
+        Weight::LocalTrust | Weight::GlobalTrust | Weight::PriorStrength | Weight::CommunityFocus => {
+            closed_roots(evidence, weights, policy, weight, winner)
+        }
+        Weight::SimilaritySharpness | Weight::HalfLife => isolated_roots(evidence, weights, policy, weight, winner),
+        Weight::ConflictThreshold | Weight::ModelTrust => Vec::new(),
+    };
+    roots.retain(|root| (low..=high).contains(root) && !root.is_nan());
+    let place = weight.position(now);
+    roots.sort_by(|a, b| (weight.position(*a) - place).abs().total_cmp(&(weight.position(*b) - place).abs()));
+    roots.into_iter().find_map(|root| {
+        let at = rounded_away(root, now, low, high);
+        let becomes = mediate(evidence, &weights.with(weight, at), policy).decision;
+        // A root against one rival need not be a flip: another label may win on both sides of it.
+        (becomes != winner).then_some(Flip { weight, now, at, becomes })
+    })
+}
+
+/// Who wins where on the slider of `weight`, at the slider's own resolution.
+pub fn bands(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weight) -> Vec<Band> {
+    let mut bands: Vec<Band> = Vec::new();
+    for stop in 0..=STOPS as usize {
+        let label = mediate(evidence, &weights.with(weight, weight.at(stop as f64)), policy).decision;
+        match bands.last_mut() {
+            Some(band) if band.label == label => band.to = stop,
+            _ => bands.push(Band { from: stop, to: stop, label }),
+        }
+    }
+    bands
+}
+
+/// Roots of the log-odds of the winner against each rival.
+fn closed_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weight, winner: usize) -> Vec<f64> {
+    let kernel = Kernel::of(evidence, weights);
+    let global = collective(evidence, weights.community_focus);
+    let (b, c, kappa) = (&evidence.base, &kernel.counts, weights.prior_strength);
+    let local = kernel.evidence(evidence, kappa);
+    let (trust, crowd) = (weights.local_trust, weights.global_trust);
+    let e_g = |y: usize| (global[y] / b[y]).ln();
+    let root = |z: usize| -> f64 {
+        let y = winner;
+        match (policy, weight) {
+            // ln b + ℓ e_L + g e_G is linear in ℓ and in g.
+            (Policy::Product, Weight::LocalTrust) => {
+                -((b[y] / b[z]).ln() + crowd * (e_g(y) - e_g(z))) / (local[y] - local[z])
+            }
+            (Policy::Product, Weight::GlobalTrust) => {
+                -((b[y] / b[z]).ln() + trust * (local[y] - local[z])) / (e_g(y) - e_g(z))
+            }
+            // (c_y + κ b_y)/b_y · r = (c_z + κ b_z)/b_z where r does not depend on κ.
+            (Policy::Product, Weight::PriorStrength) => {
+                let odds = (b[y] / b[z]).ln() + crowd * (e_g(y) - e_g(z));
+                let r = (odds / (trust * evidence.local_calibration)).exp();
+                (c[z] / b[z] - r * c[y] / b[y]) / (r - 1.0)
+            }
+            // p_G(y) = r · p_G(z), both linear in α.
+            (Policy::Product, Weight::CommunityFocus) => {
+                let odds = (1.0 - crowd) * (b[y] / b[z]).ln() + trust * (local[y] - local[z]);
+                let r = (-odds / crowd).exp();
+                focus_root(evidence, y, z, r, 0.0)
+            }
+            // c_y + κ p_G(y) = c_z + κ p_G(z).
+            (Policy::Shrinkage, Weight::PriorStrength) => (c[z] - c[y]) / (global[y] - global[z]),
+            (Policy::Shrinkage, Weight::CommunityFocus) => focus_root(evidence, y, z, 1.0, (c[z] - c[y]) / kappa),
+            _ => f64::NAN,
+        }
+    };
+    (0..evidence.labels()).filter(|z| *z != winner).map(root).collect()
+}
+
+/// α with p_G(y) = r·p_G(z) + lead, where p_G = (1 − α) p_population + α p_community.
+fn focus_root(evidence: &Evidence, y: usize, z: usize, r: f64, lead: f64) -> f64 {
+    let (p, c) = (&evidence.population, &evidence.community);
+    let at_population = p[y] - r * p[z] - lead;
+    let at_community = c[y] - r * c[z] - lead;
+    at_population / (at_population - at_community)
+}
+
+/// Boundaries of the winner's band on a grid of slider positions, bisected.
+fn isolated_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weight, winner: usize) -> Vec<f64> {
+    let wins = |position: f64| mediate(evidence, &weights.with(weight, weight.at(position)), policy).decision == winner;
+    let here = weight.position(weights.get(weight));
+    let mut places: Vec<f64> = (0..=GRID).map(|step| STOPS * step as f64 / GRID as f64).collect();
+    places.push(here);
+    places.sort_by(f64::total_cmp);
+    let mut roots = Vec::new();
+    for pair in places.windows(2) {
+        let (mut low, mut high) = (pair[0], pair[1]);
+        let at_low = wins(low);
+        if at_low == wins(high) {
+            continue;
+        }
+        for _ in 0..HALVINGS {
+            let middle = 0.5 * (low + high);
+            if wins(middle) == at_low { low = middle } else { high = middle }
+        }
+        // The end on which the winner has lost.
+        roots.push(weight.at(if at_low { high } else { low }));
+    }
+    roots
+}
+
+/// `root` to four significant digits, away from `now`, so that the shown value lies beyond the flip.
+fn rounded_away(root: f64, now: f64, low: f64, high: f64) -> f64 {
+    if root == 0.0 || !root.is_finite() {
+        return root;
+    }
+    let unit = 10f64.powi(root.abs().log10().floor() as i32 - 3);
+    let steps = if root > now { (root / unit).floor() + 1.0 } else { (root / unit).ceil() - 1.0 };
+    // Through text, so that 0.1 is 0.1 and not 0.1 + 1e-17.
+    let decimals = (-unit.log10().floor()).max(0.0) as usize;
+    let read = format!("{:.decimals$}", steps * unit).parse().unwrap_or(root);
+    f64::clamp(read, low, high)
+}

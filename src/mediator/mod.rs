@@ -1,0 +1,19 @@
+//! The mediator: what both memories say, weighed against each other by weights that an analyst may turn.
+//!
+//! Everything here is pure and deterministic: no clock, no I/O, no retrieval. A weight changes what evidence counts
+//! for, never which evidence was gathered.
+
+pub mod conflict;
+pub mod distribution;
+pub mod evidence;
+pub mod flip;
+pub mod fusion;
+pub mod kernel;
+pub mod policy;
+pub mod resolution;
+pub mod weights;
+
+pub use evidence::Evidence;
+pub use policy::Policy;
+pub use resolution::{Resolution, mediate};
+pub use weights::{Weight, Weights};

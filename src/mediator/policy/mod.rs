@@ -1,0 +1,84 @@
+//! Policies: rules that turn both sides' evidence into one distribution. One file each.
+
+mod product;
+mod shrinkage;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::evidence::Evidence;
+use super::kernel::Kernel;
+use super::weights::{Weight, Weights};
+
+/// What a policy works from: evidence and the parts of it that the weights have already shaped.
+pub struct Sides<'a> {
+    /// Both sides' evidence.
+    pub evidence: &'a Evidence,
+    /// The setting.
+    pub weights: &'a Weights,
+    /// The person's weighted votes.
+    pub kernel: &'a Kernel,
+    /// p_G.
+    pub global: &'a [f64],
+}
+
+/// One rule of mediation.
+pub trait Rule: Sync {
+    /// Name in UI, CLI, files and docs.
+    fn name(&self) -> &'static str;
+    /// The formula, for explanations.
+    fn formula(&self) -> &'static str;
+    /// What `prior-strength` counts under this rule.
+    fn prior(&self) -> &'static str;
+    /// Why `weight` does nothing under this rule; `None` if it acts.
+    fn ignores(&self, weight: Weight) -> Option<&'static str>;
+    /// The natural logarithm of the mediated distribution, up to a constant.
+    fn log_weights(&self, sides: &Sides) -> Vec<f64>;
+}
+
+/// Which rule decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// ln p = ln b + ℓ·e_L + g·e_G.
+    #[default]
+    Product,
+    /// p ∝ c_L + κ·p_G.
+    Shrinkage,
+}
+
+impl Policy {
+    /// All, in display order.
+    pub const ALL: [Policy; 2] = [Policy::Product, Policy::Shrinkage];
+
+    /// The rule behind the name.
+    pub fn rule(self) -> &'static dyn Rule {
+        match self {
+            Policy::Product => &product::Product,
+            Policy::Shrinkage => &shrinkage::Shrinkage,
+        }
+    }
+
+    /// The next policy, around.
+    #[must_use]
+    pub fn next(self) -> Policy {
+        let at = Self::ALL.iter().position(|policy| *policy == self).unwrap_or_default();
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.rule().name())
+    }
+}
+
+impl std::str::FromStr for Policy {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|policy| policy.rule().name() == name);
+        found.ok_or_else(|| format!("'{name}' is no policy; use {}", Self::ALL.map(|p| p.rule().name()).join(" or ")))
+    }
+}

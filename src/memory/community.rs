@@ -1,0 +1,201 @@
+//! Communities: users grouped by what they answer and about what, period after period.
+//!
+//! Seeded spherical k-means, warm-started from the period before so that a community keeps its number. Hard
+//! assignment writes (whose items make a community's entries); reading uses the posterior of [`membership`].
+
+use super::embed::{dot, normalise};
+use super::population::{LabelIx, Population};
+use crate::data::draw::Draw;
+
+/// Weight of a person's mean text against their response histogram.
+const TEXT_WEIGHT: f32 = 0.7;
+/// Rounds of reassignment at most; assignments settle sooner.
+const ROUNDS: usize = 20;
+
+/// Number of a community, stable over periods.
+pub type CommunityIx = usize;
+
+/// Who belongs where at a period's end.
+#[derive(Clone, Debug, Default)]
+pub struct Communities {
+    /// Per user; `None` before their first item.
+    pub of: Vec<Option<CommunityIx>>,
+    /// How many communities there are, empty ones included.
+    pub count: usize,
+    centroids: Vec<Vec<f32>>,
+}
+
+impl Communities {
+    /// Groups users by their items among the first `before`, starting from `last` period's centroids.
+    pub fn next(population: &Population, before: usize, last: &Communities, seed: u64) -> Self {
+        let vectors = user_vectors(population, before);
+        let present: Vec<usize> = (0..vectors.len()).filter(|user| vectors[*user].is_some()).collect();
+        let target = ((present.len() as f64 / 2.0).sqrt() as usize).clamp(4, 64).min(present.len());
+        let points: Vec<&[f32]> = present.iter().filter_map(|user| vectors[*user].as_deref()).collect();
+        let clusters = k_means(&points, last.centroids.clone(), target.max(last.count), seed);
+        let mut of = vec![None; vectors.len()];
+        for (user, cluster) in present.iter().zip(&clusters.of) {
+            of[*user] = Some(*cluster);
+        }
+        Self { of, count: clusters.centroids.len(), centroids: clusters.centroids }
+    }
+}
+
+/// `[√ response histogram, L2] ++ 0.7 · [mean text vector, L2]` of each user with an item.
+fn user_vectors(population: &Population, before: usize) -> Vec<Option<Vec<f32>>> {
+    let labels = population.labels.len();
+    let dimensions = population.dimensions();
+    let vector = |items: &Vec<usize>| {
+        let items = &items[..items.partition_point(|item| *item < before)];
+        if items.is_empty() {
+            return None;
+        }
+        let mut histogram = vec![0.0f32; labels];
+        let mut text = vec![0.0f32; dimensions];
+        for item in items {
+            histogram[population.label[*item]] += 1.0;
+            text.iter_mut().zip(population.vector(*item)).for_each(|(sum, x)| *sum += x);
+        }
+        histogram.iter_mut().for_each(|count| *count = count.sqrt());
+        normalise(&mut histogram);
+        normalise(&mut text);
+        let mut joined = histogram;
+        joined.extend(text.iter().map(|x| TEXT_WEIGHT * x));
+        normalise(&mut joined);
+        Some(joined)
+    };
+    population.items_of.iter().map(vector).collect()
+}
+
+/// A grouping of points.
+pub struct Clusters {
+    /// Cluster of each point.
+    pub of: Vec<usize>,
+    /// Unit vectors; a cluster without points keeps its last one.
+    pub centroids: Vec<Vec<f32>>,
+}
+
+/// Spherical k-means of unit `points` from the `start` centroids, more being drawn far from the existing ones until
+/// there are `k`. Ties go to the lower number, so the result is a function of its arguments.
+pub fn k_means(points: &[&[f32]], start: Vec<Vec<f32>>, k: usize, seed: u64) -> Clusters {
+    let mut draw = Draw::seeded(seed);
+    let mut centroids = start;
+    // k-means++: each new centroid is a point drawn by its distance from the nearest centroid so far.
+    let mut distance = vec![1.0f64; points.len()];
+    let nearer = |distance: &mut [f64], centroid: &[f32]| {
+        for (d, point) in distance.iter_mut().zip(points) {
+            *d = d.min((1.0 - f64::from(dot(point, centroid))).max(0.0));
+        }
+    };
+    centroids.iter().for_each(|centroid| nearer(&mut distance, centroid));
+    while centroids.len() < k && !points.is_empty() {
+        let chosen = points[draw.index(&distance)].to_vec();
+        nearer(&mut distance, &chosen);
+        centroids.push(chosen);
+    }
+
+    let mut of = vec![0; points.len()];
+    for _ in 0..ROUNDS {
+        let mut moved = false;
+        for (slot, point) in of.iter_mut().zip(points) {
+            let nearest = nearest(point, &centroids);
+            moved |= *slot != nearest;
+            *slot = nearest;
+        }
+        let mut sums: Vec<Option<Vec<f32>>> = vec![None; centroids.len()];
+        for (cluster, point) in of.iter().zip(points) {
+            let sum = sums[*cluster].get_or_insert_with(|| vec![0.0; point.len()]);
+            sum.iter_mut().zip(*point).for_each(|(sum, x)| *sum += x);
+        }
+        for (centroid, sum) in centroids.iter_mut().zip(sums) {
+            if let Some(mut sum) = sum {
+                normalise(&mut sum);
+                *centroid = sum;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    Clusters { of, centroids }
+}
+
+fn nearest(point: &[f32], centroids: &[Vec<f32>]) -> usize {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (ix, centroid) in centroids.iter().enumerate() {
+        let likeness = dot(point, centroid);
+        if likeness > best.1 {
+            best = (ix, likeness);
+        }
+    }
+    best.0
+}
+
+/// Posterior of a person's community from their visible responses:
+/// ρ_c ∝ π_c · Π_y p_c(y)^(η·n(y)) with η = min(1, 20/n). Without responses it is the prior π.
+///
+/// `prior` are shares of users, `responses[c][y]` probabilities > 0, `own[y]` counts.
+pub fn membership(prior: &[f64], responses: &[Vec<f64>], own: &[f64]) -> Vec<f64> {
+    let n: f64 = own.iter().sum();
+    let eta = if n > 20.0 { 20.0 / n } else { 1.0 };
+    let log_weight = |(pi, p): (&f64, &Vec<f64>)| {
+        let likelihood: f64 = own.iter().zip(p).map(|(count, p): (&f64, &f64)| count * p.ln()).sum();
+        pi.ln() + eta * likelihood
+    };
+    let logs: Vec<f64> = prior.iter().zip(responses).map(log_weight).collect();
+    let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if !top.is_finite() {
+        return prior.to_vec();
+    }
+    let weights: Vec<f64> = logs.iter().map(|log| (log - top).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.iter().map(|weight| weight / sum).collect()
+}
+
+/// Response counts of every community's members, each user's apart, so that one can be left out.
+pub fn member_counts(
+    population: &Population,
+    communities: &Communities,
+    items: impl Iterator<Item = (usize, f64)>,
+) -> Vec<Vec<f64>> {
+    let mut counts = vec![vec![0.0; population.labels.len()]; communities.count];
+    for (item, weight) in items {
+        let label: LabelIx = population.label[item];
+        if let Some(community) = communities.of[population.user[item]] {
+            counts[community][label] += weight;
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_find_groups_and_keep_their_numbers() {
+        let mut points = Vec::new();
+        for i in 0..30 {
+            let mut point = vec![0.05 * (i % 5) as f32, 0.0, 0.0];
+            point[i % 3] += 1.0;
+            normalise(&mut point);
+            points.push(point);
+        }
+        let views: Vec<&[f32]> = points.iter().map(Vec::as_slice).collect();
+        let first = k_means(&views, Vec::new(), 3, 7);
+        assert!((0..30).all(|i| first.of[i] == first.of[i % 3]), "{:?}", first.of);
+        let again = k_means(&views, first.centroids.clone(), 3, 8);
+        assert_eq!(first.of, again.of, "a warm start keeps ids stable");
+    }
+
+    #[test]
+    fn membership_is_the_prior_without_history_and_sharpens_with_it() {
+        let prior = [0.5, 0.5];
+        let responses = [vec![0.9, 0.1], vec![0.1, 0.9]];
+        assert_eq!(membership(&prior, &responses, &[0.0, 0.0]), prior);
+        let some = membership(&prior, &responses, &[1.0, 0.0]);
+        assert!((some[0] - 0.9).abs() < 1e-12);
+        let many = membership(&prior, &responses, &[2000.0, 0.0]);
+        assert!((many[0] - membership(&prior, &responses, &[20.0, 0.0])[0]).abs() < 1e-12, "capped at twenty");
+    }
+}

@@ -1,0 +1,44 @@
+//! Texts as vectors, behind one trait.
+//!
+//! Invariant: a vector has unit length, or is all zero when the text has nothing to embed; it is always finite.
+
+mod hash;
+
+pub use hash::HashEmbedder;
+
+/// Turns texts into vectors of a fixed width.
+pub trait Embedder: Send + Sync {
+    /// Names the embedder and everything that changes its vectors.
+    fn id(&self) -> String;
+
+    /// Width of a vector.
+    fn dimensions(&self) -> usize;
+
+    /// Writes the vector of `text` into `out`, which has [`Embedder::dimensions`] entries.
+    fn embed(&self, text: &str, out: &mut [f32]);
+}
+
+/// Dot product; for unit vectors, the cosine of their angle.
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    // Eight independent sums let the compiler use vector registers; the order is fixed, so results repeat exactly.
+    let mut sums = [0.0f32; 8];
+    let (a_blocks, a_rest) = a.as_chunks::<8>();
+    let (b_blocks, b_rest) = b.as_chunks::<8>();
+    for (x, y) in a_blocks.iter().zip(b_blocks) {
+        for lane in 0..8 {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// Scales to unit length; an all-zero or non-finite vector becomes zero.
+pub fn normalise(vector: &mut [f32]) {
+    let norm = dot(vector, vector).sqrt();
+    if norm.is_finite() && norm > 1e-12 {
+        vector.iter_mut().for_each(|x| *x /= norm);
+    } else {
+        vector.fill(0.0);
+    }
+}

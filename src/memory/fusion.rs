@@ -1,0 +1,114 @@
+//! How a score is put together from terms that add up to it.
+//!
+//! Convex combination of theoretically normalised scores (Bruch, Gai and Ingber, arXiv 2210.11934): BM25 over its
+//! least upper bound for the query, cosine clamped at 0 (below, hashed vectors are noise).
+
+use serde::Serialize;
+
+/// A local hit's score in its parts. Each part is a share of the score, which is their sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct LocalTerms {
+    /// From words. ≥ 0.
+    pub lexical: f64,
+    /// From vectors. ≥ 0.
+    pub dense: f64,
+    /// What age takes away: (factor − 1) · (lexical + dense). ≤ 0.
+    pub recency: f64,
+}
+
+impl LocalTerms {
+    /// Splits a score; `age_factor` in (0, 1].
+    pub fn new(similarity: Similarity, age_factor: f64) -> Self {
+        let Similarity { lexical, dense } = similarity;
+        Self { lexical, dense, recency: (age_factor - 1.0) * (lexical + dense) }
+    }
+
+    /// The shown score.
+    pub fn score(&self) -> f64 {
+        self.lexical + self.dense + self.recency
+    }
+
+    /// Likeness to the query without age, in [0, 1]: what the mediator weighs, since it ages evidence itself.
+    pub fn similarity(&self) -> f64 {
+        self.lexical + self.dense
+    }
+}
+
+/// A collective entry's score in its parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct EntryTerms {
+    /// From words. ≥ 0.
+    pub lexical: f64,
+    /// From vectors. ≥ 0.
+    pub dense: f64,
+    /// What foreign community takes away: (factor − 1) · (lexical + dense). ≤ 0.
+    pub community: f64,
+}
+
+impl EntryTerms {
+    /// Splits a score; `membership_factor` in [0, 1].
+    pub fn new(similarity: Similarity, membership_factor: f64) -> Self {
+        let Similarity { lexical, dense } = similarity;
+        Self { lexical, dense, community: (membership_factor - 1.0) * (lexical + dense) }
+    }
+
+    /// The shown score.
+    pub fn score(&self) -> f64 {
+        self.lexical + self.dense + self.community
+    }
+
+    /// Likeness to the query whatever the community, in [0, 1].
+    pub fn similarity(&self) -> f64 {
+        self.lexical + self.dense
+    }
+}
+
+/// Likeness of two texts in two parts that sum to at most 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Similarity {
+    /// `lexical_share` · normalised lexical score.
+    pub lexical: f64,
+    /// (1 − `lexical_share`) · clamped cosine.
+    pub dense: f64,
+}
+
+impl Similarity {
+    /// Combines a lexical score in [0, 1] and a cosine.
+    pub fn combine(lexical: f64, cosine: f64, lexical_share: f64) -> Self {
+        Self {
+            lexical: lexical_share * lexical.clamp(0.0, 1.0),
+            dense: (1.0 - lexical_share) * cosine.clamp(0.0, 1.0),
+        }
+    }
+
+    /// In [0, 1].
+    pub fn total(self) -> f64 {
+        self.lexical + self.dense
+    }
+}
+
+/// What an item of this age keeps of its score: floor + (1 − floor) · 2^(−age/half-life).
+pub fn age_factor(age_days: f64, half_life: f64, floor: f64) -> f64 {
+    floor + (1.0 - floor) * (-age_days.max(0.0) / half_life).exp2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn terms_add_up(lexical in 0.0..1.0f64, cosine in -1.0..1.0f64, share in 0.0..1.0f64, age in 0.0..5000.0f64) {
+            let similarity = Similarity::combine(lexical, cosine, share);
+            let factor = age_factor(age, 180.0, 0.5);
+            let local = LocalTerms::new(similarity, factor);
+            prop_assert!((0.0..=1.0).contains(&similarity.total()));
+            prop_assert!((local.lexical + local.dense + local.recency - local.score()).abs() < 1e-12);
+            prop_assert!((local.score() - factor * similarity.total()).abs() < 1e-12);
+            prop_assert!(local.recency <= 0.0);
+            let entry = EntryTerms::new(similarity, factor);
+            prop_assert!((entry.score() - factor * similarity.total()).abs() < 1e-12);
+        }
+    }
+}

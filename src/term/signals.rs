@@ -1,0 +1,32 @@
+//! Signals that ask the program to end become messages, so that the terminal is given back first.
+
+use std::io;
+use std::sync::mpsc::Sender;
+
+use crate::app::message::Message;
+
+/// Starts the signal thread. A second signal ends the program at once, should the first one not get through.
+#[cfg(unix)]
+pub fn start(out: Sender<Message>) -> io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let wait = move || {
+        let mut seen = false;
+        for signal in signals.forever() {
+            if seen || out.send(Message::Signal(signal)).is_err() {
+                super::guard::restore();
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            seen = true;
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(|_| ())
+}
+
+/// There are no such signals here.
+#[cfg(not(unix))]
+pub fn start(_out: Sender<Message>) -> io::Result<()> {
+    Ok(())
+}

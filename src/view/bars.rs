@@ -1,0 +1,252 @@
+//! The lines around the panes: header, question, tabs, answers in a line, hints.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{put, put_both, span, symbols, text};
+use crate::app::command::{Context, TABLE};
+use crate::app::overlay::{Edit, EditKind, Overlay};
+use crate::app::state::{MemoryState, ModelState, Pane, State};
+use crate::engine::prompt::Arm;
+use crate::theme::Theme;
+
+/// A frame of the spinner.
+pub fn spinner(state: &State) -> &'static str {
+    symbols::SPINNER[(state.now.as_millis() / 100) as usize % symbols::SPINNER.len()]
+}
+
+/// Time since `since`, to a tenth of a second.
+fn elapsed(state: &State, since: std::time::Duration) -> String {
+    format!("{:.1} s", state.now.saturating_sub(since).as_secs_f64())
+}
+
+/// What memory is busy with, and for how long.
+pub fn memory_news(state: &State) -> Option<String> {
+    match &state.memory {
+        MemoryState::Building(stage) => Some(format!("{stage} {} {}", symbols::DOT, elapsed(state, state.memory_since))),
+        MemoryState::Failed(reason) => Some(format!("memory could not be built: {reason}")),
+        MemoryState::Ready => None,
+    }
+}
+
+/// Program, dataset, model.
+pub fn header(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let dot = format!(" {} ", symbols::DOT);
+    let mut parts = vec![span(" logoscope  ", theme.header), span(text::fit(&state.dataset_name, 32), theme.text)];
+    if let Some(data) = &state.data {
+        let users = text::plural(data.users.len(), "user", "users");
+        let interactions = text::plural(data.dataset.interactions.len(), "interaction", "interactions");
+        parts.push(span(format!("{dot}{users}{dot}{interactions}"), theme.dim));
+    }
+    let model = model(state, theme);
+    while parts.len() > 1 && width_of(&parts) + model.width() + 3 > usize::from(area.width) {
+        parts.pop();
+    }
+    put_both(&Line::from(parts), &model, Rect { width: area.width.saturating_sub(1), ..area }, buffer);
+}
+
+fn width_of(parts: &[Span]) -> usize {
+    parts.iter().map(Span::width).sum()
+}
+
+fn model(state: &State, theme: &Theme) -> Line<'static> {
+    let name = text::fit(&state.model_name, 24);
+    match &state.model {
+        ModelState::Absent(_) => Line::from(span("memory only", theme.dim)),
+        ModelState::Failed(_) => Line::from(vec![span(symbols::WRONG, theme.bad), span(" no model", theme.error)]),
+        ModelState::Loading(stage) => {
+            let stage = stage.map_or("loading".to_owned(), |stage| stage.to_string());
+            let since = elapsed(state, state.model_since);
+            Line::from(vec![
+                span(format!("{name} "), theme.text),
+                span(format!("{} {stage} {since}", spinner(state)), theme.busy),
+            ])
+        }
+        ModelState::Ready(caps) => {
+            let size = if caps.parameters > 0 { format!(" {}", text::magnitude(caps.parameters)) } else { String::new() };
+            let mut parts = vec![
+                span(name, theme.text),
+                span(format!("{size} {} {} ", text::fit(&caps.device, 16), text::fit(&caps.dtype, 8)), theme.dim),
+            ];
+            match (state.answers.open(), state.answers.speed()) {
+                (true, _) => parts.push(span(format!("{} answering", spinner(state)), theme.busy)),
+                (false, Some(speed)) => {
+                    parts.push(span(symbols::LOCAL, theme.good));
+                    parts.push(span(format!(" {} tok/s", text::count(speed.round() as u64)), theme.dim));
+                }
+                (false, None) => parts.push(span(format!("{} ready", symbols::LOCAL), theme.good)),
+            }
+            Line::from(parts)
+        }
+    }
+}
+
+/// Who asks what, when; or the line being typed.
+pub fn question(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let upper = Rect { height: 1, ..area };
+    let lower = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
+    if let Some(Overlay::Edit(edit)) = &state.overlay {
+        if area.height > 1 {
+            put(&asking(state, theme), upper, buffer);
+        }
+        return typing(edit, theme, lower, buffer);
+    }
+    let Some(question) = &state.question else {
+        let news = memory_news(state).unwrap_or_default();
+        return put(&Line::from(span(format!(" {} {news}", spinner(state)), theme.busy)), upper, buffer);
+    };
+    let query = if question.query.is_empty() {
+        span("no query yet: i types one", theme.dim)
+    } else {
+        span(format!("“{}”", text::fit(&question.query, usize::from(area.width).saturating_sub(5))), theme.title)
+    };
+    if area.height > 1 {
+        put_both(&asking(state, theme), &judged(state, theme), Rect { width: area.width.saturating_sub(1), ..upper }, buffer);
+    }
+    put(&Line::from(vec![span(" ", theme.text), query]), lower, buffer);
+}
+
+fn asking(state: &State, theme: &Theme) -> Line<'static> {
+    let Some(question) = &state.question else { return Line::default() };
+    let mut parts = vec![
+        span(format!(" {} ", symbols::POINTER), theme.dim),
+        span(text::fit(question.user.as_str(), 24), theme.title),
+        span(format!(" asks on {}", moment(question.at)), theme.dim),
+    ];
+    if let Some(reading) = state.reading.as_ref().filter(|_| !state.answers.stale) {
+        let visible = reading.read.local.visible();
+        parts.push(span(format!(" {} {} before it", symbols::DOT, text::plural(visible, "item", "items")), theme.dim));
+    } else if state.busy() {
+        parts.push(span(format!(" {} {} reading", symbols::DOT, spinner(state)), theme.busy));
+    }
+    Line::from(parts)
+}
+
+/// A moment to the minute; midnight is left out.
+fn moment(at: crate::data::interaction::Timestamp) -> String {
+    let text = at.to_string();
+    match text.split_once('T') {
+        Some((date, time)) if !time.starts_with("00:00:00") => format!("{date} {}", time.get(..5).unwrap_or(time)),
+        Some((date, _)) => date.to_owned(),
+        None => text,
+    }
+}
+
+fn judged(state: &State, theme: &Theme) -> Line<'static> {
+    let (Some(ix), Some(data)) = (state.judged, &state.data) else {
+        return Line::from(span("not judged", theme.dim));
+    };
+    let mut parts = Vec::new();
+    if let Some(gold) = state.gold() {
+        parts.push(span("gold ", theme.dim));
+        parts.push(span(text::fit(gold, 24), theme.good));
+        parts.push(span(format!(" {} ", symbols::DOT), theme.dim));
+    }
+    parts.push(span(format!("judged {} of {}", ix + 1, data.dataset.queries.len()), theme.dim));
+    Line::from(parts)
+}
+
+fn typing(edit: &Edit, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let label = match edit.kind {
+        EditKind::Query => " ask ",
+        EditKind::Date => " when ",
+    };
+    let (before, behind) = edit.input.parts();
+    let room = usize::from(area.width).saturating_sub(text::width(label) + 4);
+    // What is being typed stays in sight: the start gives way.
+    let before = tail(&crate::data::sanitize::visible(before), room);
+    let behind = crate::data::sanitize::visible(behind).into_owned();
+    let mut rest = behind.chars();
+    let under = rest.next().map_or(" ".to_owned(), String::from);
+    let room = room.saturating_sub(text::width(&before) + text::width(&under));
+    let mut parts = vec![
+        span(label, theme.key),
+        span(format!("{} ", symbols::POINTER), theme.key),
+        span(before, theme.input),
+        span(under, theme.selection),
+        span(text::fit(rest.as_str(), room), theme.input),
+    ];
+    if let Some(complaint) = &edit.complaint {
+        parts.push(span(format!("  {}", text::fit(complaint, 200)), theme.error));
+    }
+    put(&Line::from(parts), area, buffer);
+}
+
+/// The end of `text` that fits into `columns`.
+fn tail(text: &str, columns: usize) -> String {
+    use unicode_segmentation::UnicodeSegmentation;
+    let mut from = text.len();
+    for (at, _) in text.grapheme_indices(true).rev() {
+        if text::width(&text[at..]) > columns {
+            break;
+        }
+        from = at;
+    }
+    text[from..].to_owned()
+}
+
+/// Names of the panes, the shown one marked.
+pub fn tabs(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let build = |short: bool| {
+        let mut parts = vec![span(" ", theme.text)];
+        for (ix, pane) in Pane::ALL.into_iter().enumerate() {
+            let title = if short { text::fit(pane.title(), 4).replace(symbols::ELLIPSIS, "") } else { pane.title().to_owned() };
+            let style = if pane == state.focus { theme.selection } else { theme.dim };
+            parts.push(span(format!(" {} {title} ", ix + 1), style));
+        }
+        Line::from(parts)
+    };
+    let long = build(false);
+    put(&if long.width() <= usize::from(area.width) { long } else { build(true) }, area, buffer);
+}
+
+/// The decision and the four answers in a line.
+pub fn strip(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let (Some(data), Some(_)) = (&state.data, &state.reading) else { return };
+    let build = |labels: usize| {
+        let mut parts = vec![span(" ", theme.text)];
+        for (ix, arm) in Arm::ALL.into_iter().enumerate() {
+            let answer = &state.answers.arms[ix];
+            let (glyph, style) = super::panes::arm_look(arm, theme);
+            let label = data.label(answer.decision);
+            parts.push(span(format!("{glyph} "), style));
+            let shown = if state.answers.stale { theme.stale } else { style };
+            parts.push(span(format!("{} {}", text::fit(label, labels), text::share(answer.probability())), shown));
+            parts.push(super::panes::verdict(state, label, theme));
+            parts.push(span(" ", theme.text));
+        }
+        Line::from(parts)
+    };
+    let line = [24, 10, 6, 4, 2].into_iter().map(build).find(|line| line.width() <= usize::from(area.width));
+    put(&line.unwrap_or_else(|| build(1)), area, buffer);
+}
+
+/// News, or hints for what can be done here.
+pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let mut parts = vec![span(" ", theme.text)];
+    let news = state.notice.clone().map(|notice| (notice.text, if notice.failure { theme.error } else { theme.busy }));
+    let memory = || match state.memory {
+        MemoryState::Failed(_) => memory_news(state).map(|text| (text, theme.error)),
+        _ => None,
+    };
+    if let Some((news, style)) = news.or_else(memory) {
+        parts.push(span(text::fit(&news, usize::from(area.width).saturating_sub(2)), style));
+        return put(&Line::from(parts), area, buffer);
+    }
+    let context = state.context();
+    for entry in TABLE.iter().filter(|e| e.context == context && !e.hint.is_empty() && e.command.unavailable(state).is_none()) {
+        let key = match (context, entry.hint) {
+            // The pair of keys says more than one of them.
+            (Context::Main, "weight") => "h/l".to_owned(),
+            (Context::Main, "next") => "n/p".to_owned(),
+            _ => entry.keys.first().copied().unwrap_or_default().to_owned(),
+        };
+        let hint = [span(key, theme.key), span(format!(" {}   ", entry.hint), theme.dim)];
+        if width_of(&parts) + width_of(&hint) > usize::from(area.width) + 2 {
+            break;
+        }
+        parts.extend(hint);
+    }
+    put(&Line::from(parts), area, buffer);
+}

@@ -1,0 +1,128 @@
+//! What lies over the screen: lists with a filter, and the help.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Widget};
+
+use super::layout::centred;
+use super::widgets::{Panel, scrolled};
+use super::{put, span, symbols, text};
+use crate::app::input::Input;
+use crate::app::overlay::{Help, List, ListKind, Overlay};
+use crate::app::state::State;
+use crate::theme::Theme;
+
+/// Draws what lies over the screen, if anything, and says how far the help can scroll.
+pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
+    match &state.overlay {
+        None | Some(Overlay::Edit(_)) => 0,
+        Some(Overlay::List(shown)) => {
+            list(shown, theme, area, buffer);
+            0
+        }
+        Some(Overlay::Help(shown)) => help(shown, theme, area, buffer),
+    }
+}
+
+fn popup(title: &str, note: String, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Rect {
+    Clear.render(area, buffer);
+    buffer.set_style(area, theme.text);
+    let title = Line::from(span(format!(" {title} "), theme.title));
+    Panel { title, note: Line::from(span(note, theme.dim)), focused: true }.draw(theme, area, buffer)
+}
+
+/// The filter with its cursor.
+fn filter(input: &Input, active: bool, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let (before, behind) = input.parts();
+    let room = usize::from(area.width).saturating_sub(4);
+    let mut parts = vec![span(format!("{} ", symbols::POINTER), theme.key)];
+    if input.text().is_empty() && !active {
+        parts.push(span("/ filters", theme.dim));
+    } else {
+        parts.push(span(text::fit(before, room), theme.input));
+        if active {
+            parts.push(span(" ", theme.selection));
+        }
+        parts.push(span(text::fit(behind, room.saturating_sub(text::width(before))), theme.input));
+    }
+    put(&Line::from(parts), area, buffer);
+}
+
+fn list(list: &List, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let title = match list.kind {
+        ListKind::Users => "who asks",
+        ListKind::Queries => "judged queries",
+        ListKind::Commands => "commands",
+    };
+    let note = format!(" {} of {} ", list.shown.len(), list.rows.len());
+    let wanted = if list.kind == ListKind::Users { 64 } else { 110 };
+    let inside = popup(title, note, theme, centred(area, wanted, 28), buffer);
+    filter(&list.filter, true, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
+    let rows = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside }.intersection(inside);
+    if list.shown.is_empty() {
+        return put(&Line::from(span("nothing matches; ctrl-u clears the filter", theme.dim)), rows, buffer);
+    }
+    let height = usize::from(rows.height);
+    // The selection keeps to the middle while there is more on both sides.
+    let first = list.selected.saturating_sub(height / 2).min(list.shown.len().saturating_sub(height));
+    let columns = columns(list);
+    for (place, ix) in list.shown.iter().enumerate().skip(first).take(height) {
+        let y = rows.y + (place - first) as u16;
+        let selected = place == list.selected;
+        let line = row(&list.rows[*ix], columns, selected, theme, usize::from(rows.width));
+        put(&line, Rect { y, height: 1, ..rows }, buffer);
+        if selected {
+            buffer.set_style(Rect { y, height: 1, ..rows }, theme.selection);
+        }
+    }
+}
+
+/// Columns of the name and of the note.
+fn columns(list: &List) -> (usize, usize) {
+    let widest = |of: fn(&crate::app::overlay::Row) -> &str, most| list.rows.iter().map(|r| text::width(of(r))).max().unwrap_or(0).min(most);
+    (widest(|row| &row.name, 24), widest(|row| &row.note, 28))
+}
+
+fn row(row: &crate::app::overlay::Row, (name, note): (usize, usize), selected: bool, theme: &Theme, width: usize) -> Line<'static> {
+    let text_style = if row.disabled.is_some() { theme.stale } else { theme.dim };
+    let told = row.disabled.map_or_else(|| row.text.clone(), |reason| format!("not now: {reason}"));
+    let pointer = if selected { symbols::POINTER } else { " " };
+    let room = width.saturating_sub(2 + name + 2 + note + 2);
+    Line::from(vec![
+        span(format!("{pointer} "), theme.key),
+        span(text::pad(&row.name, name + 2), if row.disabled.is_some() { theme.stale } else { theme.text }),
+        span(text::pad(&row.note, note + 2), theme.score),
+        span(text::fit(&told, room), text_style),
+    ])
+}
+
+fn help(help: &Help, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
+    let rows = help.rows();
+    let inside = popup("keys", format!(" {} ", text::plural(rows.len(), "command", "commands")), theme, centred(area, 100, 40), buffer);
+    filter(&help.filter, help.filtering, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
+    let keys = rows.iter().map(|(_, entry)| text::width(&entry.shown_keys())).max().unwrap_or(0).min(22);
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    let mut heading = String::new();
+    for (group, entry) in rows {
+        if group != heading {
+            if !lines.is_empty() {
+                lines.push(Line::default());
+            }
+            lines.push(Line::from(span(group.clone(), theme.title)));
+            heading = group;
+        }
+        let lead = vec![
+            Span::raw("  "),
+            span(text::pad(&entry.shown_keys(), keys + 2), theme.key),
+        ];
+        let room = usize::from(inside.width).saturating_sub(keys + 4);
+        for (ix, part) in text::wrap(entry.doc, room).into_iter().enumerate() {
+            let mut parts = if ix == 0 { lead.clone() } else { vec![Span::raw(" ".repeat(keys + 4))] };
+            parts.push(span(part, theme.text));
+            lines.push(Line::from(parts));
+        }
+    }
+    let body = Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside }.intersection(inside);
+    scrolled(&lines, help.scroll, theme, body, buffer)
+}

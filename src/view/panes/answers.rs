@@ -1,0 +1,165 @@
+//! The answers: what each arm decides, from its memory and from the model, and what the model wrote.
+
+use ratatui::text::{Line, Span};
+
+use super::{arm_look, label_columns, verdict};
+use crate::app::state::{ArmAnswer, ModelState, Phase, State};
+use crate::engine::prompt::Arm;
+use crate::theme::Theme;
+use crate::view::{bars, span, symbols, text};
+
+/// Columns of an arm's name with its glyph.
+const NAME: usize = 11;
+/// Columns of tokens and time.
+const COST: usize = 16;
+/// Columns of the model's own words worth showing.
+const WORDS: usize = 10;
+
+pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -> Vec<Line<'static>> {
+    let labels = label_columns(state);
+    let table = Table {
+        labels,
+        memory: width >= NAME + 2 * (labels + 6) + 2,
+        model: width >= NAME + 3 * (labels + 6) + 2,
+        cost: width >= NAME + 3 * (labels + 6) + 2 + COST,
+        words: width >= NAME + 3 * (labels + 6) + 2 + COST + WORDS,
+        below: height >= 9,
+        width,
+    };
+    let mut lines = Vec::new();
+    if height >= 5 {
+        lines.push(table.heading(theme));
+    }
+    for (ix, arm) in Arm::ALL.into_iter().enumerate() {
+        let answer = &state.answers.arms[ix];
+        lines.push(table.row(state, arm, answer, theme));
+        if table.below {
+            lines.push(table.second_row(state, answer, theme));
+        }
+    }
+    let unable = match &state.model {
+        ModelState::Failed(reason) => Some(reason.as_str()),
+        ModelState::Absent(reason) => Some(*reason),
+        ModelState::Loading(_) | ModelState::Ready(_) => None,
+    };
+    if let Some(reason) = unable {
+        lines.push(Line::default());
+        lines.extend(text::wrap(reason, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
+    }
+    lines
+}
+
+/// Which columns there is room for.
+struct Table {
+    labels: usize,
+    memory: bool,
+    model: bool,
+    cost: bool,
+    words: bool,
+    /// Words and cost go into a second line.
+    below: bool,
+    width: usize,
+}
+
+impl Table {
+    fn heading(&self, theme: &Theme) -> Line<'static> {
+        let column = |name: &str| text::pad(name, self.labels + 6);
+        let mut line = text::pad("", NAME) + &text::pad("answer", self.labels + 8);
+        if self.memory {
+            line += &column("memory says");
+        }
+        if self.model {
+            line += &column("model says");
+        }
+        if self.words && !self.below {
+            line += "it wrote";
+        }
+        Line::from(span(text::fit(&line, self.width), theme.dim))
+    }
+
+    fn row(&self, state: &State, arm: Arm, answer: &ArmAnswer, theme: &Theme) -> Line<'static> {
+        let (glyph, look) = arm_look(arm, theme);
+        let style = if state.answers.stale { theme.stale } else { look };
+        let label = state.data.as_ref().map_or("", |data| data.label(answer.decision));
+        let mut parts = vec![
+            span(text::pad(&format!("{glyph} {}", arm.name()), NAME), look),
+            span(text::pad(label, self.labels + 1), style),
+            span(text::pad_left(&text::share(answer.probability()), 3), theme.score),
+            verdict(state, label, theme),
+            span("  ", theme.text),
+        ];
+        if self.memory {
+            let best = crate::mediator::distribution::decision(&answer.memory, &answer.memory);
+            let top = (!answer.memory.is_empty()).then(|| (best, answer.memory[best]));
+            parts.extend(self.says(state, top, theme));
+        }
+        if self.model {
+            match answer.model_decision() {
+                Some(top) => parts.extend(self.says(state, Some(top), theme)),
+                None => parts.push(span(text::pad(&phase(state, answer), self.labels + 6), theme.busy)),
+            }
+        }
+        if !self.below {
+            let used: usize = parts.iter().map(Span::width).sum();
+            let room = self.width.saturating_sub(used);
+            if self.words {
+                parts.push(span(text::pad(&words(answer), room.saturating_sub(COST)), theme.text));
+            }
+            if self.cost {
+                parts.push(span(text::pad_left(&cost(answer), COST), theme.dim));
+            }
+        }
+        Line::from(parts)
+    }
+
+    fn says(&self, state: &State, top: Option<(usize, f64)>, theme: &Theme) -> [Span<'static>; 2] {
+        let (name, share) = match (top, &state.data) {
+            (Some((label, share)), Some(data)) => (data.label(label).to_owned(), text::share(share)),
+            _ => Default::default(),
+        };
+        [span(text::pad(&name, self.labels + 1), theme.text), span(text::pad(&format!("{share:>3}"), 5), theme.dim)]
+    }
+
+    /// What the model wrote and what it cost.
+    fn second_row(&self, state: &State, answer: &ArmAnswer, theme: &Theme) -> Line<'static> {
+        let room = self.width.saturating_sub(NAME);
+        let (told, style) = match &answer.phase {
+            Phase::Failed(reason) => (reason.clone(), theme.error),
+            Phase::Waiting | Phase::Stopped => (phase(state, answer), theme.busy),
+            Phase::Unasked => (String::new(), theme.dim),
+            Phase::Speaking => (words(answer), theme.text),
+            Phase::Done(_) => (format!("{}  {}", words(answer), cost(answer)), theme.dim),
+        };
+        Line::from(vec![span(" ".repeat(NAME), theme.text), span(text::fit(&told, room), style)])
+    }
+}
+
+/// How far an answer is, in a word.
+fn phase(state: &State, answer: &ArmAnswer) -> String {
+    match &answer.phase {
+        Phase::Unasked => String::new(),
+        Phase::Waiting if matches!(state.model, ModelState::Loading(_)) => format!("{} waits for the model", bars::spinner(state)),
+        Phase::Waiting => format!("{} next", bars::spinner(state)),
+        Phase::Speaking | Phase::Done(_) => String::new(),
+        Phase::Stopped => "stopped".to_owned(),
+        Phase::Failed(_) => "failed".to_owned(),
+    }
+}
+
+fn words(answer: &ArmAnswer) -> String {
+    match answer.text.trim() {
+        "" if answer.phase.is_open() || answer.phase == Phase::Unasked => String::new(),
+        "" => "(nothing)".to_owned(),
+        written => format!("“{written}”"),
+    }
+}
+
+fn cost(answer: &ArmAnswer) -> String {
+    match &answer.phase {
+        Phase::Done(stats) => {
+            let tokens = text::plural(stats.tokens, "token", "tokens");
+            format!("{tokens} {} {}", symbols::DOT, text::duration(stats.elapsed))
+        }
+        _ => String::new(),
+    }
+}

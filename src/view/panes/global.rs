@@ -1,0 +1,77 @@
+//! Global memory: what everyone else says, by community and period, behind the guard.
+
+use ratatui::text::Line;
+
+use super::{fade, ranked, shares, terms};
+use crate::app::state::{Reading, State};
+use crate::memory::global::GlobalHit;
+use crate::theme::Theme;
+use crate::view::{span, symbols, text};
+
+/// Shares below this are not named.
+const LEAST_SHARE: f64 = 0.05;
+/// Columns of the names on the left.
+const NAMES: usize = 10;
+
+pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let global = &reading.read.global;
+    let guard = reading.evidence.guard;
+    let named = |name: &str, distribution: &[f64]| {
+        let mut parts = vec![span(text::pad(name, NAMES), theme.dim)];
+        parts.extend(shares(state, &ranked(distribution), theme.global, theme, width.saturating_sub(NAMES)));
+        Line::from(parts)
+    };
+    if global.period.is_none() {
+        let message = "No period has closed before this moment, so nothing collective is known yet; the base rate is all \
+                       there is.";
+        let mut lines: Vec<Line> =
+            text::wrap(message, width).into_iter().map(|line| Line::from(span(line, theme.dim))).collect();
+        lines.extend([Line::default(), named("base rate", &global.base)]);
+        return lines;
+    }
+    let belongs = match global.leading() {
+        Some((community, share)) => {
+            let members = text::plural(global.members.get(community).copied().unwrap_or_default(), "person", "people");
+            format!("community {} {} {members} {} membership {}", community + 1, symbols::DOT, symbols::DOT, text::share(share))
+        }
+        None => format!("no community stands out among {}", global.membership.len()),
+    };
+    let mut lines = vec![
+        Line::from(span(text::fit(&belongs, width), fade(state, theme.text, theme))),
+        named("community", &global.community),
+        named("everyone", &global.population),
+        Line::default(),
+    ];
+    for hit in &global.hits {
+        lines.extend(entry(state, hit, theme, width));
+    }
+    if global.hits.is_empty() {
+        lines.push(Line::from(span(text::fit("no entry of enough people is like this query", width), theme.dim)));
+    }
+    if global.suppressed > 0 {
+        let count = text::plural(global.suppressed, "entry", "entries");
+        let told = format!("{count} suppressed (fewer than {guard} people)");
+        lines.push(Line::from(span(text::fit(&told, width), theme.dim)));
+    }
+    lines
+}
+
+/// A collective entry in three lines: what it answers, its words, its score's terms.
+fn entry(state: &State, hit: &GlobalHit, theme: &Theme, width: usize) -> [Line<'static>; 3] {
+    let (score, parts) = text::sum_of(hit.terms.score(), [hit.terms.lexical, hit.terms.dense, hit.terms.community]);
+    let users = text::plural(hit.users, "person", "people");
+    let room = width.saturating_sub(4 + text::width(&users) + 2);
+    let mut first = vec![span(format!("{score:>3} "), theme.score)];
+    first.extend(shares(state, &hit.ranked(LEAST_SHARE), theme.global, theme, room));
+    let used: usize = first.iter().map(ratatui::text::Span::width).sum();
+    let gap = width.saturating_sub(used + text::width(&users));
+    first.push(span(format!("{}{users}", " ".repeat(gap)), theme.dim));
+    let whose = hit.community.map_or("everyone".to_owned(), |community| format!("community {}", community + 1));
+    let words = hit.top_terms.join(&format!(" {} ", symbols::DOT));
+    let sum = terms(["lexical", "dense", "community"], &parts);
+    [
+        Line::from(first),
+        Line::from(span(format!("    {}", text::fit(&words, width.saturating_sub(4))), theme.text)),
+        Line::from(span(text::fit(&format!("    {sum} {} {whose}", symbols::DOT), width), theme.dim)),
+    ]
+}

@@ -1,0 +1,58 @@
+//! Local memory: what is kept about the person who asks, nearest first.
+
+use ratatui::text::Line;
+
+use super::{fade, item_text, label_columns, shares, terms};
+use crate::app::state::{Reading, State};
+use crate::memory::local::LocalHit;
+use crate::theme::Theme;
+use crate::view::{span, symbols, text};
+
+pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let local = &reading.read.local;
+    if local.visible() == 0 {
+        let message = "Nothing is remembered about this person before this moment: a cold start. The answer rests on the \
+                       others and on the base rate.";
+        return text::wrap(message, width).into_iter().map(|line| Line::from(span(line, theme.dim))).collect();
+    }
+    let style = fade(state, theme.text, theme);
+    let mut profile = vec![span("profile  ", theme.dim)];
+    profile.extend(shares(state, &local.profile.ranked(), theme.local, theme, width.saturating_sub(9)));
+    let mut lines = vec![Line::from(profile), Line::default()];
+    let labels = label_columns(state);
+    for hit in local.shown() {
+        let (score, parts) = text::sum_of(hit.terms.score(), [hit.terms.lexical, hit.terms.dense, hit.terms.recency]);
+        let room = width.saturating_sub(4 + labels + 1);
+        lines.push(Line::from(vec![
+            span(format!("{score:>3} "), theme.score),
+            span(text::pad(label(state, hit), labels + 1), theme.local),
+            span(text::fit(item_text(state, hit.item), room), style),
+        ]));
+        let sum = terms(["lexical", "dense", "recency"], &parts);
+        let age = format!(" {} {} old", symbols::DOT, text::age(hit.age_days));
+        lines.push(Line::from(span(text::fit(&format!("    {sum}{age}"), width), theme.dim)));
+    }
+    let rest = &local.hits[local.shown().len()..];
+    if !rest.is_empty() {
+        let count = text::plural(rest.len(), "more item votes", "more items vote");
+        lines.push(Line::default());
+        lines.push(Line::from(span(text::fit(&format!("{count}, too far away for the prompt"), width), theme.dim)));
+        lines.extend(rest.iter().map(|hit| far(state, hit, theme, labels, width)));
+    }
+    lines
+}
+
+/// A hit that votes but is not in the prompt, in one line.
+fn far(state: &State, hit: &LocalHit, theme: &Theme, labels: usize, width: usize) -> Line<'static> {
+    let room = width.saturating_sub(4 + labels + 1 + 7);
+    Line::from(vec![
+        span(format!("{:>3} ", text::share(hit.terms.score())), theme.dim),
+        span(text::pad(label(state, hit), labels + 1), theme.dim),
+        span(text::pad(&text::age(hit.age_days), 7), theme.dim),
+        span(text::fit(item_text(state, hit.item), room), theme.dim),
+    ])
+}
+
+fn label<'a>(state: &'a State, hit: &LocalHit) -> &'a str {
+    state.data.as_ref().map_or("", |data| data.label(hit.label))
+}

@@ -1,0 +1,171 @@
+//! The mediator: what both sides say, where they conflict, what it decides and what would flip that.
+
+use ratatui::style::Style;
+use ratatui::text::Line;
+
+use super::{label_columns, ranked};
+use crate::app::state::{Reading, State};
+use crate::engine::prompt::Arm;
+use crate::mediator::conflict::{Conflict, ConflictKind, Side};
+use crate::mediator::distribution::decision;
+use crate::theme::Theme;
+use crate::view::widgets::bar;
+use crate::view::{span, symbols, text};
+
+/// Flips shown.
+const FLIPS: usize = 5;
+/// Labels compared at most.
+const COMPARED: usize = 10;
+
+pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usize, height: usize) -> Vec<Line<'static>> {
+    let mut lines = sides(state, reading, theme);
+    let conflicts = &reading.resolution.conflicts;
+    if conflicts.is_empty() {
+        lines.push(Line::from(span("  no conflict above the threshold", theme.dim)));
+    }
+    lines.extend(conflicts.iter().map(|conflict| tell(state, conflict, theme, width)));
+    lines.push(verdict(state, reading, theme, width));
+    lines.push(Line::default());
+    lines.extend(flips(state, reading, theme, width));
+    let left = height.saturating_sub(lines.len() + 2);
+    let rows = if left >= 4 { left.min(COMPARED) } else { COMPARED };
+    lines.push(Line::default());
+    lines.extend(comparison(state, reading, theme, width, rows));
+    let rule = reading.resolution.policy.rule();
+    let formula = format!("{} {} prior-strength counts {}", rule.formula(), symbols::DOT, rule.prior());
+    lines.push(Line::default());
+    lines.extend(text::wrap(&formula, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
+    lines
+}
+
+fn name(state: &State, label: usize) -> String {
+    state.data.as_ref().map_or_else(String::new, |data| text::fit(data.label(label), 20))
+}
+
+/// Both sides' top answers with what they are worth.
+fn sides(state: &State, reading: &Reading, theme: &Theme) -> Vec<Line<'static>> {
+    let r = &reading.resolution;
+    let columns = label_columns(state) + 1;
+    let side = |glyph: &str, who: &str, p: &[f64], style: Style, worth: String| {
+        let top = decision(p, &r.base);
+        Line::from(vec![
+            span(format!("{glyph} {who:<8}"), style),
+            span(text::pad(&name(state, top), columns), style),
+            span(text::share(p[top]), theme.score),
+            span(format!("  {worth}"), theme.dim),
+        ])
+    };
+    let worth = format!("worth {:.1} examples", r.mass);
+    let support = format!("support {}", text::plural(r.support, "person", "people"));
+    vec![
+        side(symbols::LOCAL, "local", &r.local, theme.local, worth),
+        side(symbols::GLOBAL, "global", &r.global, theme.global, support),
+    ]
+}
+
+fn tell(state: &State, conflict: &Conflict, theme: &Theme, width: usize) -> Line<'static> {
+    let bits = text::share(conflict.divergence);
+    let told = match (conflict.kind, conflict.silent) {
+        (ConflictKind::Value, _) => {
+            let (local, global) = (name(state, conflict.local), name(state, conflict.global));
+            format!("value conflict: {local} against {global} {} JSD {bits}", symbols::DOT)
+        }
+        (ConflictKind::Coverage, Some(Side::Local)) => "coverage: local has too little to say".to_owned(),
+        (ConflictKind::Coverage, Some(Side::Global)) => "coverage: too few people stand behind global".to_owned(),
+        (ConflictKind::Coverage, _) => "coverage: neither side has enough to say".to_owned(),
+    };
+    let told = text::fit(&told, width.saturating_sub(2));
+    Line::from(vec![span(format!("{} ", symbols::CONFLICT), theme.conflict), span(told, theme.conflict)])
+}
+
+fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Line<'static> {
+    let r = &reading.resolution;
+    let label = name(state, r.decision);
+    let mut parts = vec![
+        span(format!("{} ", symbols::ARROW), theme.mediated),
+        span(label.clone(), theme.mediated),
+        span(format!(" {}", text::share(r.distribution[r.decision])), theme.score),
+        super::verdict(state, &label, theme),
+    ];
+    if let Some(second) = r.runner_up {
+        parts.push(span(" over ", theme.dim));
+        parts.push(span(name(state, second), theme.text));
+        parts.push(span(format!(" {}", text::share(r.distribution[second])), theme.score));
+    }
+    parts.push(span(format!("  margin {}", text::share(r.margin)), theme.dim));
+    let line = Line::from(parts);
+    if r.overrides_local() && reading.read.local.visible() > 0 && line.width() + 17 <= width {
+        let mut parts = line.spans;
+        parts.push(span(format!(" {} overrides local", symbols::DOT), theme.conflict));
+        return Line::from(parts);
+    }
+    line
+}
+
+/// The nearest values that would change the decision.
+fn flips(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    if reading.flips.is_empty() {
+        return vec![Line::from(span(text::fit("no single weight flips this decision", width), theme.dim))];
+    }
+    let line = |(ix, flip): (usize, &crate::mediator::flip::Flip)| {
+        // The whole value: what is shown does flip.
+        let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };
+        let lead = if ix == 0 { "flips to " } else { "      to " };
+        Line::from(vec![
+            span(lead, theme.dim),
+            span(name(state, flip.becomes), theme.title),
+            span(format!(" at {} ", flip.weight), theme.text),
+            span(at, theme.score),
+            span(format!(" (now {})", text::value(flip.now)), theme.dim),
+        ])
+    };
+    reading.flips.iter().take(FLIPS).enumerate().map(line).collect()
+}
+
+/// The distributions of both sides and of the mediator beside each other.
+fn comparison(state: &State, reading: &Reading, theme: &Theme, width: usize, rows: usize) -> Vec<Line<'static>> {
+    let r = &reading.resolution;
+    let columns = label_columns(state);
+    // Marks, label, base, then three times a share and a bar.
+    let bars = (width.saturating_sub(4 + columns + 5) / 3).saturating_sub(5).min(24);
+    let mut order: Vec<usize> = ranked(&r.distribution).into_iter().map(|(label, _)| label).collect();
+    // A label that either side ranks among its two best belongs in sight even if the mediator does not think so.
+    let loud = |label: &usize| {
+        [&r.local, &r.global].iter().any(|p| ranked(p).iter().take(2).any(|(top, share)| top == label && *share >= 0.05))
+    };
+    order.sort_by_key(|label| !loud(label));
+    order.truncate(rows.saturating_sub(1).max(3));
+    order.sort_by(|a, b| r.distribution[*b].total_cmp(&r.distribution[*a]).then(a.cmp(b)));
+    let head = |arm: Arm, who: &str| {
+        let (glyph, style) = super::arm_look(arm, theme);
+        span(text::pad(&format!("{glyph} {who}"), bars + 5), style)
+    };
+    let mut lines = vec![Line::from(vec![
+        span(text::pad("", columns + 4), theme.dim),
+        span("base ", theme.dim),
+        head(Arm::Local, "local"),
+        head(Arm::Global, "global"),
+        head(Arm::Mediated, "mediated"),
+    ])];
+    let gold = state.gold();
+    for label in order {
+        let shown = name(state, label);
+        let decided = label == r.decision;
+        let mark = if decided { symbols::ARROW } else { " " };
+        let truth = if gold == Some(shown.as_str()) { symbols::RIGHT } else { " " };
+        let cell = |p: &[f64], style: Style| {
+            [span(format!("{:>3} ", text::share(p[label])), theme.text), span(format!("{} ", bar(p[label], bars)), style)]
+        };
+        let mut parts = vec![
+            span(mark, theme.mediated),
+            span(format!("{truth} "), theme.good),
+            span(text::pad(&shown, columns + 2), if decided { theme.mediated } else { theme.text }),
+            span(format!("{:>3}  ", text::share(r.base[label])), theme.dim),
+        ];
+        parts.extend(cell(&r.local, theme.local));
+        parts.extend(cell(&r.global, theme.global));
+        parts.extend(cell(&r.distribution, theme.mediated));
+        lines.push(Line::from(parts));
+    }
+    lines
+}

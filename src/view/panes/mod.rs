@@ -1,0 +1,158 @@
+//! The panes. Each makes lines of the state; how much of them is in sight is settled here.
+
+mod answers;
+mod global;
+mod local;
+mod mediator;
+mod weights;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::widgets::{Panel, scrolled};
+use super::{bars, span, symbols, text};
+use crate::app::state::{Pane, State};
+use crate::engine::prompt::Arm;
+use crate::theme::Theme;
+
+/// Draws `pane` and says how far it can scroll.
+pub fn draw(pane: Pane, state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
+    let panel = Panel { title: title(pane, state, theme), note: note(pane, state, theme), focused: state.focus == pane };
+    let inside = panel.draw(theme, area, buffer);
+    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
+    let lines = match (pane, &state.reading) {
+        (Pane::Weights, _) => weights::lines(state, theme, width, height),
+        (_, None) => waiting(state, theme, width),
+        (Pane::Local, Some(reading)) => local::lines(state, reading, theme, width),
+        (Pane::Mediator, Some(reading)) => mediator::lines(state, reading, theme, width, height),
+        (Pane::Global, Some(reading)) => global::lines(state, reading, theme, width),
+        (Pane::Answers, Some(_)) => answers::lines(state, theme, width, height),
+    };
+    scrolled(&lines, state.scroll[pane.index()], theme, inside, buffer)
+}
+
+fn title(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
+    let (glyph, style) = match pane {
+        Pane::Local => (symbols::LOCAL, theme.local),
+        Pane::Global => (symbols::GLOBAL, theme.global),
+        Pane::Mediator => (symbols::MEDIATED, theme.mediated),
+        Pane::Answers | Pane::Weights => ("", theme.title),
+    };
+    let mut parts = vec![span(" ", theme.text)];
+    if !glyph.is_empty() {
+        parts.push(span(format!("{glyph} "), style));
+    }
+    parts.push(span(pane.title(), style));
+    let more = match pane {
+        Pane::Local => state.question.as_ref().map(|question| text::fit(question.user.as_str(), 20)),
+        Pane::Mediator | Pane::Weights if state.data.is_some() => Some(state.setting.policy.to_string()),
+        _ => None,
+    };
+    if let Some(more) = more {
+        parts.push(span(format!(" {} {more}", symbols::DOT), theme.dim));
+    }
+    parts.push(span(" ", theme.text));
+    Line::from(parts)
+}
+
+fn note(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
+    let Some(reading) = &state.reading else { return Line::default() };
+    let note = match pane {
+        Pane::Local => format!(" {} visible ", reading.read.local.visible()),
+        Pane::Global => match reading.read.global.period {
+            Some(period) => format!(" period {} of {} ", period.number, state.periods.max(period.number)),
+            None => " no period yet ".to_owned(),
+        },
+        Pane::Mediator => format!(" margin {} ", text::share(reading.resolution.margin)),
+        Pane::Answers if state.answers.stale => return Line::from(span(" stale ", theme.stale)),
+        Pane::Answers => match state.gold() {
+            Some(gold) => format!(" gold {} ", text::fit(gold, 20)),
+            None => String::new(),
+        },
+        Pane::Weights => " u undo ".to_owned(),
+    };
+    Line::from(span(note, theme.dim))
+}
+
+/// What stands in a pane before memory has spoken.
+fn waiting(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let failed = matches!(state.memory, crate::app::state::MemoryState::Failed(_));
+    let news = bars::memory_news(state).unwrap_or_else(|| "reading memory".to_owned());
+    let style = if failed { theme.error } else { theme.busy };
+    let mut lines = vec![Line::default()];
+    for (ix, line) in text::wrap(&news, width.saturating_sub(4)).into_iter().enumerate() {
+        let lead = if ix == 0 && !failed { format!("{} ", bars::spinner(state)) } else { "  ".to_owned() };
+        lines.push(Line::from(vec![span(lead, style), span(line, style)]));
+    }
+    lines
+}
+
+/// Glyph and style of an arm.
+pub fn arm_look(arm: Arm, theme: &Theme) -> (&'static str, Style) {
+    match arm {
+        Arm::None => (symbols::NONE, theme.none),
+        Arm::Local => (symbols::LOCAL, theme.local),
+        Arm::Global => (symbols::GLOBAL, theme.global),
+        Arm::Mediated => (symbols::MEDIATED, theme.mediated),
+    }
+}
+
+/// Whether `label` is the judged answer; a space where there is none.
+pub fn verdict(state: &State, label: &str, theme: &Theme) -> Span<'static> {
+    match state.gold() {
+        Some(gold) if gold == label => span(format!(" {}", symbols::RIGHT), theme.good),
+        Some(_) => span(format!(" {}", symbols::WRONG), theme.bad),
+        None => span("  ", theme.text),
+    }
+}
+
+/// Columns of the longest label, within reason.
+fn label_columns(state: &State) -> usize {
+    let labels = state.manifest().map_or(&[][..], |manifest| &manifest.labels);
+    labels.iter().map(|label| text::width(label)).max().unwrap_or(8).clamp(4, 16)
+}
+
+/// `noir .52 · comedy .31`: labels with their shares, as many as fit.
+fn shares(state: &State, ranked: &[(usize, f64)], style: Style, theme: &Theme, columns: usize) -> Vec<Span<'static>> {
+    let Some(data) = &state.data else { return Vec::new() };
+    let mut parts: Vec<Span<'static>> = Vec::new();
+    let mut used = 0;
+    for (label, share) in ranked {
+        let dot = if parts.is_empty() { String::new() } else { format!(" {} ", symbols::DOT) };
+        let name = text::fit(data.label(*label), 20);
+        let share = format!(" {}", text::share(*share));
+        let more = text::width(&dot) + text::width(&name) + text::width(&share);
+        if used + more > columns && !parts.is_empty() {
+            break;
+        }
+        used += more;
+        parts.extend([span(dot, theme.dim), span(name, style), span(share, theme.score)]);
+    }
+    parts
+}
+
+/// Labels by falling probability.
+fn ranked(distribution: &[f64]) -> Vec<(usize, f64)> {
+    let mut all: Vec<(usize, f64)> = distribution.iter().copied().enumerate().collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    all
+}
+
+/// The text of a remembered item.
+fn item_text(state: &State, item: usize) -> &str {
+    // Items are numbered in the dataset's own order.
+    state.data.as_ref().and_then(|data| data.dataset.interactions.get(item)).map_or("", |interaction| &interaction.query)
+}
+
+/// `lexical .34 · dense .47 · recency -.02`.
+fn terms(names: [&str; 3], shown: &[String; 3]) -> String {
+    let parts: Vec<String> = names.iter().zip(shown).map(|(name, share)| format!("{name} {share}")).collect();
+    parts.join(&format!(" {} ", symbols::DOT))
+}
+
+/// `style`, unless what is shown answers an earlier question.
+fn fade(state: &State, style: Style, theme: &Theme) -> Style {
+    if state.answers.stale { theme.stale } else { style }
+}

@@ -1,0 +1,85 @@
+//! The weights: a slider each, with the decision that each of its values would give.
+
+use ratatui::text::Line;
+
+use crate::app::state::State;
+use crate::mediator::Weight;
+use crate::theme::Theme;
+use crate::view::widgets::Slider;
+use crate::view::{span, symbols, text};
+
+/// Columns of the longest name.
+const NAME: usize = 21;
+/// Columns of a value with its unit.
+const VALUE: usize = 9;
+
+pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -> Vec<Line<'static>> {
+    let mut rows: Vec<Line<'static>> = Weight::ALL.into_iter().map(|weight| row(state, weight, theme, width)).collect();
+    let about = about(state, theme, width);
+    if height >= rows.len() + about.len() {
+        rows.extend(about);
+    } else if height < rows.len() && height > 0 {
+        // The selected slider stays in sight without a key of its own.
+        let at = Weight::ALL.iter().position(|weight| *weight == state.weight).unwrap_or_default();
+        rows.drain(..(at + 1).saturating_sub(height));
+        rows.truncate(height);
+    }
+    rows
+}
+
+fn row(state: &State, weight: Weight, theme: &Theme, width: usize) -> Line<'static> {
+    let selected = weight == state.weight;
+    let ignored = state.setting.policy.rule().ignores(weight);
+    let style = match (ignored, selected) {
+        (Some(_), _) => theme.stale,
+        (None, true) => theme.title,
+        (None, false) => theme.text,
+    };
+    let pointer = if selected { symbols::POINTER } else { " " };
+    let name = if width >= 60 { NAME } else { NAME.min(width / 2) };
+    let track = width.saturating_sub(4 + name + VALUE + 1);
+    let mut parts = vec![
+        span(format!("{pointer} "), theme.key),
+        span(format!("{} ", weight.symbol()), style),
+        span(text::pad(weight.name(), name), if selected && ignored.is_none() { theme.title } else { style }),
+    ];
+    match ignored {
+        Some(reason) => parts.push(span(text::pad(&format!("ignored: {reason}"), track), theme.stale)),
+        None => {
+            let place = Weight::ALL.iter().position(|w| *w == weight).unwrap_or_default();
+            let bands = state.reading.as_ref().and_then(|reading| reading.bands.get(place)).map_or(&[][..], Vec::as_slice);
+            let labels = state.manifest().map_or(&[][..], |manifest| &manifest.labels);
+            let position = weight.position(state.setting.weights.get(weight));
+            parts.extend(Slider { position, bands, labels, selected }.spans(theme, track));
+        }
+    }
+    let value = value(state, weight);
+    let changed = state.setting.weights.get(weight) != state.defaults().get(weight);
+    let mark = if changed { "*" } else { " " };
+    parts.push(span(text::pad_left(&value, VALUE), if ignored.is_some() { theme.stale } else { theme.score }));
+    parts.push(span(mark, theme.key));
+    Line::from(parts)
+}
+
+/// A value with its unit.
+fn value(state: &State, weight: Weight) -> String {
+    let value = state.setting.weights.get(weight);
+    let number = text::value(value);
+    if weight == Weight::HalfLife && value.is_finite() { format!("{number} d") } else { number }
+}
+
+/// What the selected weight means, what it stands at by default, and what it would flip.
+fn about(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let weight = state.weight;
+    let default = text::value(state.defaults().get(weight));
+    let meaning = format!("{weight}: {} {} default {default}", weight.reading(), symbols::DOT);
+    let flip = state.reading.as_ref().and_then(|reading| reading.flips.iter().find(|flip| flip.weight == weight));
+    let consequence = match (flip, &state.data) {
+        (Some(flip), Some(data)) => {
+            let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };
+            format!("flips to {} at {at}", text::fit(data.label(flip.becomes), 20))
+        }
+        _ => "no value of it flips the mediator's decision".to_owned(),
+    };
+    [meaning, consequence].map(|line| Line::from(span(text::fit(&line, width), theme.dim))).into()
+}

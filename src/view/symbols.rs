@@ -1,0 +1,105 @@
+//! Every glyph the workbench draws, each with an ASCII twin.
+//!
+//! Invariant: each glyph is one column wide, in both forms, so that a screen has the same shape with `--ascii`.
+
+use ratatui::buffer::Buffer;
+
+/// Local memory.
+pub const LOCAL: &str = "●";
+/// Global memory.
+pub const GLOBAL: &str = "◆";
+/// The mediator.
+pub const MEDIATED: &str = "▲";
+/// The arm without memory.
+pub const NONE: &str = "○";
+/// Right.
+pub const RIGHT: &str = "✓";
+/// Wrong.
+pub const WRONG: &str = "✗";
+/// Leads to.
+pub const ARROW: &str = "→";
+/// A conflict.
+pub const CONFLICT: &str = "≠";
+/// Something left out.
+pub const ELLIPSIS: &str = "…";
+/// Between parts of a line.
+pub const DOT: &str = "·";
+/// No end.
+pub const INFINITE: &str = "∞";
+/// The selected slider or row.
+pub const POINTER: &str = "▸";
+/// A slider's handle.
+pub const HANDLE: &str = "●";
+/// A slider's ends.
+pub const TRACK_ENDS: [&str; 2] = ["├", "┤"];
+/// A slider's track.
+pub const TRACK: &str = "─";
+/// Between two decision bands.
+pub const BAND_EDGE: &str = "│";
+/// A full cell of a bar.
+pub const BAR: &str = "█";
+/// Cells of a bar filled by eighths, thinnest first.
+pub const BAR_PARTS: [&str; 7] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+/// Frames of the spinner.
+pub const SPINNER: [&str; 4] = ["◐", "◓", "◑", "◒"];
+/// More above, more below.
+pub const MORE: [&str; 2] = ["↑", "↓"];
+
+
+
+
+/// Glyph and twin of everything above and of the symbols in the mediator's formulas.
+const TWINS: &[(&str, &str)] = &[
+    ("●", "o"), ("◆", "#"), ("▲", "^"), ("○", "."), ("✓", "+"), ("✗", "x"), ("→", ">"), ("≠", "!"), ("…", "~"), ("·", "-"),
+    ("∞", "8"), ("▸", ">"), ("├", "["), ("┤", "]"), ("─", "-"), ("│", "|"), ("█", "#"), ("▏", " "), ("▎", " "), ("▍", " "),
+    ("▌", "="), ("▋", "="), ("▊", "="), ("▉", "#"), ("◐", "|"), ("◓", "/"), ("◑", "-"), ("◒", "\\"), ("↑", "^"), ("↓", "v"),
+    ("╭", "."), ("╮", "."), ("╰", "'"), ("╯", "'"), ("━", "="), ("┃", "|"), ("┏", "+"), ("┓", "+"), ("┗", "+"), ("┛", "+"),
+    ("ℓ", "l"), ("κ", "k"), ("γ", "y"), ("τ", "t"), ("α", "a"), ("ω", "w"), ("∝", "~"), ("₂", "2"), ("−", "-"), ("–", "-"),
+    ("—", "-"), ("“", "\""), ("”", "\""), ("‘", "'"), ("’", "'"), ("é", "e"), ("×", "x"),
+];
+
+/// The ASCII twin of a glyph; `?` for what has none.
+pub fn twin(glyph: &str) -> &str {
+    if glyph.is_ascii() {
+        return glyph;
+    }
+    TWINS.iter().find(|(known, _)| *known == glyph).map_or("?", |(_, twin)| twin)
+}
+
+/// Replaces everything in `buffer` that is not ASCII; text of the data included, which such a terminal cannot show.
+pub fn to_ascii(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if !cell.symbol().is_ascii() {
+            let twin = twin(cell.symbol()).to_owned();
+            cell.set_symbol(&twin);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::symbols::border;
+    use unicode_width::UnicodeWidthStr;
+
+    use super::*;
+
+    #[test]
+    fn glyphs_and_twins_are_one_column_wide() {
+        for (glyph, twin) in TWINS {
+            assert_eq!(glyph.width(), 1, "{glyph}");
+            assert!(twin.is_ascii() && twin.len() == 1, "{twin}");
+        }
+    }
+
+    #[test]
+    fn every_glyph_has_a_twin() {
+        let parts = [LOCAL, GLOBAL, MEDIATED, NONE, RIGHT, WRONG, ARROW, CONFLICT, ELLIPSIS, DOT, INFINITE, POINTER, TRACK, BAND_EDGE, BAR];
+        let edges = [border::ROUNDED, border::THICK].map(|set| {
+            [set.top_left, set.top_right, set.bottom_left, set.bottom_right, set.vertical_left, set.vertical_right, set.horizontal_top, set.horizontal_bottom]
+        });
+        let all = parts.into_iter().chain(TRACK_ENDS).chain(BAR_PARTS).chain(SPINNER).chain(MORE).chain(edges.into_iter().flatten());
+        for glyph in all {
+            assert_ne!(twin(glyph), "?", "{glyph}");
+        }
+    }
+}

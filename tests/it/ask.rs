@@ -1,0 +1,143 @@
+//! The contract of `logoscope ask`, over every shipped query, through the real binary and the shipped model.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Output};
+
+use logoscope::data::sample;
+use serde_json::Value;
+
+fn logoscope(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).env_remove("NO_COLOR").output().unwrap()
+}
+
+/// The probabilities of a distribution, which must cover exactly the labels and sum to 1.
+fn checked<'a>(value: &'a Value, labels: &[String]) -> Vec<(&'a str, f64)> {
+    let object = value.as_object().unwrap();
+    let named: BTreeSet<&str> = object.keys().map(String::as_str).collect();
+    assert_eq!(named, labels.iter().map(String::as_str).collect());
+    let p: Vec<(&str, f64)> = object.iter().map(|(label, p)| (label.as_str(), p.as_f64().unwrap())).collect();
+    assert!((p.iter().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-9, "{value}");
+    p
+}
+
+fn sum_of_terms(hit: &Value) -> f64 {
+    hit["terms"].as_object().unwrap().values().map(|term| term.as_f64().unwrap()).sum()
+}
+
+fn argmax<'a>(p: &[(&'a str, f64)]) -> &'a str {
+    p.iter().fold(p[0], |best, next| if next.1 > best.1 { *next } else { best }).0
+}
+
+#[test]
+fn the_contract_holds_for_every_shipped_query() {
+    let dataset = sample::dataset().unwrap();
+    let labels = &dataset.manifest.labels;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("queries.jsonl");
+    let lines: Vec<String> = dataset.queries.iter().map(|q| serde_json::to_string(q).unwrap()).collect();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+
+    let output = logoscope(&["ask", "--queries", file.to_str().unwrap(), "--format", "json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "the library prints nothing: {}", String::from_utf8_lossy(&output.stderr));
+    let results: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(results.len(), dataset.queries.len());
+
+    let mut conflicts = 0;
+    for (result, query) in results.iter().zip(&dataset.queries) {
+        assert_eq!(result["schema"], "logoscope.ask/1");
+        assert_eq!(result["dataset"], "film-tags");
+        assert_eq!(result["user"], query.user.as_str());
+        assert_eq!(result["at"], query.at.to_string());
+        assert_eq!(result["policy"], "product");
+
+        let visible = dataset.interactions.iter().filter(|i| i.user == query.user && i.at < query.at).count();
+        assert_eq!(result["local"]["visible"], visible);
+        for hit in result["local"]["hits"].as_array().unwrap() {
+            assert!((sum_of_terms(hit) - hit["score"].as_f64().unwrap()).abs() < 1e-9);
+            let source = dataset.interactions.iter().find(|i| i.id == hit["id"].as_str().unwrap()).unwrap();
+            assert!(source.user == query.user && source.at < query.at, "a hit is the person's own past");
+            assert_eq!(hit["text"], source.query);
+            assert_eq!(hit["response"], source.response);
+        }
+        for hit in result["global"]["hits"].as_array().unwrap() {
+            assert!((sum_of_terms(hit) - hit["score"].as_f64().unwrap()).abs() < 1e-9);
+            assert!(hit["users"].as_u64().unwrap() >= dataset.manifest.retrieval.guard as u64);
+            checked(&hit["response_distribution"], labels);
+        }
+        let mediation = &result["mediation"];
+        let mediated = checked(&mediation["distribution"], labels);
+        assert_eq!(mediation["decision"], argmax(&mediated));
+        conflicts += mediation["conflicts"].as_array().unwrap().iter().filter(|c| c["type"] == "value").count();
+        for flip in mediation["flips"].as_array().unwrap() {
+            assert_ne!(flip["becomes"], mediation["decision"]);
+        }
+        let arms = result["arms"].as_object().unwrap();
+        assert_eq!(arms.keys().collect::<Vec<_>>(), ["none", "local", "global", "mediated"]);
+        for arm in arms.values() {
+            assert_eq!(arm["answer"], argmax(&checked(&arm["distribution"], labels)));
+            assert!(arm["tokens"].as_u64().unwrap() >= 1);
+            assert!(labels.iter().any(|label| arm["text"].as_str().unwrap().trim() == label), "{}", arm["text"]);
+        }
+    }
+    assert!(conflicts > 20, "the sample shows conflicts: {conflicts}");
+}
+
+#[test]
+fn unknown_users_bad_times_and_bad_lines_are_named_with_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bad.jsonl");
+    std::fs::write(&file, "{\"user\": \"u001\", \"query\": \"x\"}\n{\"user\": 3}\n").unwrap();
+    let bad = file.to_str().unwrap();
+    for (args, expected) in [
+        (vec!["--user", "nobody", "--query", "x"], "user 'nobody' is not in the dataset"),
+        (vec!["--user", "u001", "--query", "x", "--at", "soon"], "'soon' is not a time"),
+        (vec!["--user", "u001", "--query", "x", "--weight", "prior-strength=1000"], "its range is 0.01 to 100"),
+        (vec!["--user", "u001", "--query", "x", "--weight", "trust=1"], "'trust' is no weight"),
+        (vec!["--queries", bad], "bad.jsonl:2:"),
+        (vec!["--user", "u001", "--query", "x", "--data", "/no/such/folder"], "/no/such/folder/dataset.toml"),
+        (vec!["--user", "u001", "--query", "x", "--model", "/no/such/model"], "/no/such/model"),
+    ] {
+        let output = logoscope(&[&["ask"], args.as_slice()].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
+        assert!(told.contains(expected), "{args:?}: {told}");
+        assert!(told.lines().count() <= 6 && !told.contains('\u{1b}') && !told.contains("panicked"), "{told}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_new_user_is_answered_from_the_collective_side_alone() {
+    let query = "A retired diver maps the drowned streets while the tide keeps rising";
+    let output = logoscope(&["ask", "--user", "newcomer", "--new-user", "--query", query, "--model", "none", "--format", "json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["local"]["visible"], 0);
+    assert_eq!(result["arms"]["global"]["distribution"], result["arms"]["mediated"]["distribution"]);
+    assert_eq!(result["arms"]["mediated"]["tokens"], 0, "no model was asked");
+}
+
+#[test]
+fn doctor_finds_everything_the_default_run_needs() {
+    let output = logoscope(&["doctor"]);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}");
+    assert!(["dataset", "cache", "model"].iter().all(|name| told.contains(&format!("ok       {name}"))), "{told}");
+    let broken = logoscope(&["doctor", "--model", "/no/such/model"]);
+    assert_eq!(broken.status.code(), Some(1));
+}
+
+#[test]
+fn synth_repeats_the_shipped_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("again");
+    let output = logoscope(&["synth", "--out", out.to_str().unwrap()]);
+    assert!(output.status.success());
+    let again = logoscope::data::dataset::Dataset::open(&out).unwrap();
+    let shipped = sample::dataset().unwrap();
+    assert_eq!(again.interactions, shipped.interactions);
+    assert_eq!(again.queries, shipped.queries);
+    assert!(out.join("truth.json").exists());
+}

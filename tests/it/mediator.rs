@@ -1,0 +1,176 @@
+//! Laws of the mediator: limits, monotonicity, sums, and flips that flip exactly where they are shown.
+
+use logoscope::mediator::distribution::decision;
+use logoscope::mediator::evidence::{Evidence, Vote};
+use logoscope::mediator::flip::{bands, flip, flips};
+use logoscope::mediator::weights::STOPS;
+use logoscope::mediator::{Policy, Weight, Weights, mediate};
+use proptest::prelude::*;
+
+fn distributions(labels: usize) -> impl Strategy<Value = Vec<f64>> {
+    proptest::collection::vec(0.02..1.0f64, labels).prop_map(|raw| {
+        let sum: f64 = raw.iter().sum();
+        raw.iter().map(|p| p / sum).collect()
+    })
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    let votes = proptest::collection::vec((0..5usize, 0.0..1.0f64, 0.0..900.0f64), 0..12);
+    (distributions(5), distributions(5), distributions(5), votes, 0..40usize).prop_map(
+        |(base, population, community, votes, support)| Evidence {
+            base,
+            population,
+            community,
+            votes: votes.into_iter().map(|(label, similarity, age_days)| Vote { label, similarity, age_days }).collect(),
+            support,
+            suppressed: 0,
+            guard: 5,
+            local_calibration: 1.0,
+        },
+    )
+}
+
+fn weights() -> impl Strategy<Value = Weights> {
+    (0.0..4.0f64, 0.0..4.0f64, 0.01..100.0f64, 0.0..20.0f64, 1.0..4000.0f64, 0.0..1.0f64).prop_map(
+        |(local_trust, global_trust, prior_strength, similarity_sharpness, half_life, community_focus)| Weights {
+            local_trust,
+            global_trust,
+            prior_strength,
+            similarity_sharpness,
+            half_life,
+            community_focus,
+            conflict_threshold: 0.1,
+            model_trust: 0.0,
+        },
+    )
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    prop_oneof![Just(Policy::Product), Just(Policy::Shrinkage)]
+}
+
+fn close(a: &[f64], b: &[f64], tolerance: f64) -> bool {
+    a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance)
+}
+
+proptest! {
+    #[test]
+    fn distributions_sum_to_one_and_the_decision_is_the_argmax(e in evidence(), w in weights(), policy in policies()) {
+        let r = mediate(&e, &w, policy);
+        for p in [&r.base, &r.local, &r.global, &r.distribution] {
+            prop_assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            prop_assert!(p.iter().all(|p| (0.0..=1.0).contains(p)));
+        }
+        prop_assert_eq!(r.decision, decision(&r.distribution, &e.base));
+        prop_assert!(r.margin >= 0.0);
+    }
+
+    #[test]
+    fn without_history_mediated_is_global(mut e in evidence(), w in weights(), policy in policies()) {
+        e.votes.clear();
+        let w = w.with(Weight::LocalTrust, 1.0).with(Weight::GlobalTrust, 1.0);
+        let r = mediate(&e, &w, policy);
+        prop_assert!(close(&r.distribution, &r.global, 1e-12));
+        prop_assert!(close(&r.local, &r.base, 1e-12), "local falls back to the base rate");
+    }
+
+    #[test]
+    fn with_a_silent_collective_product_is_local(mut e in evidence(), w in weights()) {
+        e.population = e.base.clone();
+        e.community = e.base.clone();
+        let r = mediate(&e, &w.with(Weight::LocalTrust, 1.0), Policy::Product);
+        prop_assert!(close(&r.distribution, &r.local, 1e-12));
+    }
+
+    #[test]
+    fn corners_of_product(e in evidence(), w in weights()) {
+        let at = |l: f64, g: f64| mediate(&e, &w.with(Weight::LocalTrust, l).with(Weight::GlobalTrust, g), Policy::Product);
+        let (both_off, local, global) = (at(0.0, 0.0), at(1.0, 0.0), at(0.0, 1.0));
+        prop_assert!(close(&both_off.distribution, &e.base, 1e-12));
+        prop_assert!(close(&local.distribution, &local.local, 1e-12));
+        prop_assert!(close(&global.distribution, &global.global, 1e-12));
+    }
+
+    #[test]
+    fn a_strong_prior_leaves_the_collective_side(mut e in evidence(), w in weights(), policy in policies()) {
+        // κ on its slider ends at 100; the limit itself is checked with a value far beyond.
+        let w = Weights { prior_strength: 1e12, ..w.with(Weight::LocalTrust, 1.0).with(Weight::GlobalTrust, 1.0) };
+        let r = mediate(&e, &w, policy);
+        prop_assert!(close(&r.distribution, &r.global, 1e-6));
+        // κ → 0 under shrinkage: the raw votes.
+        if e.votes.is_empty() {
+            e.votes.push(Vote { label: 2, similarity: 0.5, age_days: 1.0 });
+        }
+        let sharp = Weights { prior_strength: 1e-14, half_life: f64::INFINITY, ..w };
+        let r = mediate(&e, &sharp, Policy::Shrinkage);
+        let mut counts = [0.0; 5];
+        let nearest = e.votes.iter().map(|v| v.similarity).fold(0.0, f64::max);
+        e.votes.iter().for_each(|v| counts[v.label] += (sharp.similarity_sharpness * (v.similarity - nearest)).exp());
+        let mass: f64 = counts.iter().sum();
+        prop_assert!(close(&r.distribution, &counts.map(|c| c / mass), 1e-9));
+    }
+
+    #[test]
+    fn trust_moves_the_odds_one_way(e in evidence(), w in weights(), more in 0.01..2.0f64) {
+        let r = mediate(&e, &w, Policy::Product);
+        let worth = |p: &[f64]| {
+            let e: Vec<f64> = p.iter().zip(&e.base).map(|(p, b)| (p / b).ln()).collect();
+            (0..5).max_by(|a, b| e[*a].total_cmp(&e[*b])).unwrap_or_default()
+        };
+        let (own, crowd) = (worth(&r.local), worth(&r.global));
+        let odds = |w: &Weights| {
+            let p = mediate(&e, w, Policy::Product).distribution;
+            p[own].ln() - p[crowd].ln()
+        };
+        prop_assert!(odds(&w.with(Weight::LocalTrust, w.local_trust + more)) >= odds(&w) - 1e-9);
+        prop_assert!(odds(&w.with(Weight::GlobalTrust, w.global_trust + more)) <= odds(&w) + 1e-9);
+    }
+
+    #[test]
+    fn the_order_of_hits_does_not_matter(e in evidence(), w in weights(), policy in policies()) {
+        let mut turned = e.clone();
+        turned.votes.reverse();
+        prop_assert!(close(&mediate(&e, &w, policy).distribution, &mediate(&turned, &w, policy).distribution, 1e-9));
+    }
+
+    #[test]
+    fn shown_flips_flip_and_nothing_before_them_does(e in evidence(), w in weights(), policy in policies()) {
+        let here = mediate(&e, &w, policy).decision;
+        for shown in flips(&e, &w, policy) {
+            let at = |value: f64| mediate(&e, &Weights::with(w, shown.weight, value), policy).decision;
+            prop_assert_ne!(shown.becomes, here);
+            prop_assert_eq!(at(shown.at), shown.becomes, "{:?}", shown);
+            // Half a thousandth of the way back lies within the rounding of the shown value; beyond it, the old
+            // decision stands all the way to the present setting.
+            let (from, to) = (shown.weight.position(shown.now), shown.weight.position(shown.at));
+            for step in 0..40 {
+                let value = shown.weight.at(from + (to - from) * f64::from(step) / 40.0 * 0.98);
+                prop_assert_eq!(at(value), here, "{:?} flips earlier, at {}", shown, value);
+            }
+        }
+    }
+
+    #[test]
+    fn no_flip_on_the_slider_goes_unseen(e in evidence(), w in weights(), policy in policies()) {
+        let here = mediate(&e, &w, policy).decision;
+        for weight in Weight::ALL {
+            if policy.rule().ignores(weight).is_some() || flip(&e, &w, policy, weight).is_some() {
+                continue;
+            }
+            for stop in 0..=STOPS as usize {
+                let value = weight.at(stop as f64);
+                prop_assert_eq!(mediate(&e, &w.with(weight, value), policy).decision, here, "{} at {}", weight, value);
+            }
+        }
+    }
+
+    #[test]
+    fn bands_cover_the_slider_and_neighbours_differ(e in evidence(), w in weights(), policy in policies()) {
+        for weight in Weight::ALL {
+            let bands = bands(&e, &w, policy, weight);
+            prop_assert_eq!(bands.first().map(|b| b.from), Some(0));
+            prop_assert_eq!(bands.last().map(|b| b.to), Some(STOPS as usize));
+            prop_assert!(bands.windows(2).all(|pair| pair[0].to + 1 == pair[1].from && pair[0].label != pair[1].label));
+        }
+    }
+}

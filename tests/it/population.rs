@@ -1,0 +1,60 @@
+//! Small random populations for laws about memory.
+
+use logoscope::data::dataset::{Calibration, Dataset, FORMAT, Manifest, Periods, Retrieval, TaskKind, WeightDefaults, Wording};
+use logoscope::data::interaction::{Extra, Interaction, Timestamp, UserId};
+use proptest::prelude::*;
+
+/// Words that texts are made from: few, so that texts meet.
+const WORDS: [&str; 12] =
+    ["tide", "robot", "vault", "trench", "oven", "verdict", "dragon", "ward", "letters", "memo", "ring", "alibi"];
+
+/// The manifest of a small labels task.
+pub fn manifest(labels: usize, guard: usize) -> Manifest {
+    Manifest {
+        format: FORMAT,
+        name: "small".into(),
+        task: TaskKind::Labels,
+        labels: (0..labels).map(|y| format!("y{y}")).collect(),
+        metric: "accuracy".into(),
+        licence: String::new(),
+        source: String::new(),
+        prompt: Wording::default(),
+        retrieval: Retrieval { guard, ..Retrieval::default() },
+        periods: Periods { days: 10.0, ..Periods::default() },
+        calibration: Calibration::default(),
+        weights: WeightDefaults::default(),
+    }
+}
+
+/// An interaction; `id` has to be unique.
+pub fn interaction(id: usize, user: usize, at: i64, words: &[usize], label: usize) -> Interaction {
+    Interaction {
+        id: format!("i{id:04}"),
+        user: UserId::new(format!("u{user}")),
+        at: Timestamp(at),
+        query: words.iter().map(|word| WORDS[word % WORDS.len()]).collect::<Vec<_>>().join(" "),
+        response: format!("y{label}"),
+        item: None,
+        extra: Extra::new(),
+    }
+}
+
+/// A query over the same words.
+pub fn query(words: &[usize]) -> String {
+    interaction(0, 0, 0, words, 0).query
+}
+
+/// Datasets of up to `most` interactions of 12 users with 4 labels over about 60 days.
+pub fn datasets(most: usize) -> impl Strategy<Value = Dataset> {
+    let words = proptest::collection::vec(0..WORDS.len(), 1..5);
+    let one = (0..12usize, 0..5_000_000i64, words, 0..4usize);
+    (proptest::collection::vec(one, 1..most), 1..5usize).prop_map(|(rows, guard)| {
+        let mut interactions: Vec<Interaction> = rows
+            .into_iter()
+            .enumerate()
+            .map(|(id, (user, at, words, label))| interaction(id, user, at, &words, label))
+            .collect();
+        interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        Dataset { manifest: manifest(4, guard), interactions, queries: Vec::new() }
+    })
+}
