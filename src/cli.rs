@@ -194,8 +194,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
                 ascii: cli.common.ascii,
                 color: cli.common.color,
             };
-            workbench::run(options)?;
-            Ok(ExitCode::SUCCESS)
+            Ok(workbench::run(options)?)
         }
     }
 }

@@ -115,7 +115,8 @@ roles! {
     error = "error", "A failure.";
 }
 
-const BUILTIN: [(&str, &str); 2] = [("ansi", include_str!("../themes/ansi.toml")), ("mono", include_str!("../themes/mono.toml"))];
+const BUILTIN: [(&str, &str); 2] =
+    [("ansi", include_str!("../themes/ansi.toml")), ("mono", include_str!("../themes/mono.toml"))];
 
 impl Theme {
     /// Names of the built-in themes; the first is the default.

@@ -204,8 +204,8 @@ table! {
     List / "List" {
         Choose "choose" ["enter"] "choose" "Take the selected row";
         CloseList "close-list" ["esc"] "close" "Close the list";
-        SelectNext "select-next" ["down", "tab", "ctrl-n"] "down" "Select the next row";
-        SelectPrevious "select-previous" ["up", "shift-tab", "ctrl-p"] "up" "Select the previous row";
+        SelectNext "select-next" ["down", "tab", "ctrl-n"] "next" "Select the next row";
+        SelectPrevious "select-previous" ["up", "shift-tab", "ctrl-p"] "previous" "Select the previous row";
         SelectPageNext "select-page-next" ["pagedown"] "" "Ten rows down";
         SelectPagePrevious "select-page-previous" ["pageup"] "" "Ten rows up";
         FilterDeleteBack "filter-delete-back" ["backspace"] "" "Delete the last letter of the filter";
@@ -214,8 +214,8 @@ table! {
     Help / "Help" {
         HelpClose "help-close" ["esc", "q", "?", "f1", "enter"] "close" "Close the help";
         HelpFilter "help-filter" ["/"] "filter" "Type to filter the help";
-        HelpDown "help-down" ["j", "down"] "down" "Scroll down";
-        HelpUp "help-up" ["k", "up"] "up" "Scroll up";
+        HelpDown "help-down" ["j", "down"] "on" "Scroll down";
+        HelpUp "help-up" ["k", "up"] "back" "Scroll up";
         HelpPageDown "help-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";
         HelpPageUp "help-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
     }
@@ -225,9 +225,9 @@ table! {
 }
 
 impl Entry {
-    /// Its keys for people: `h / left`.
+    /// Its keys for people: `h  left`.
     pub fn shown_keys(&self) -> String {
-        self.keys.iter().map(|key| if *key == " " { "space" } else { key }).collect::<Vec<_>>().join(" / ")
+        self.keys.iter().map(|key| if *key == " " { "space" } else { key }).collect::<Vec<_>>().join("  ")
     }
 }
 

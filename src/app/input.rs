@@ -38,7 +38,8 @@ impl Input {
         self.text.insert_str(self.cursor, &clean);
         self.cursor += clean.len();
         // A combining character may have joined what stands behind the cursor.
-        self.cursor = self.text.grapheme_indices(true).map(|(at, _)| at).find(|at| *at >= self.cursor).unwrap_or(self.text.len());
+        self.cursor =
+            self.text.grapheme_indices(true).map(|(at, _)| at).find(|at| *at >= self.cursor).unwrap_or(self.text.len());
     }
 
     /// Moves one grapheme to the left.

@@ -88,9 +88,7 @@ impl FromStr for Chord {
         let code = match (NAMED.iter().find(|(_, known)| *known == name), chars.next(), chars.as_str()) {
             (Some((code, _)), ..) => *code,
             (None, Some(c), "") => KeyCode::Char(c),
-            (None, Some('f'), number) => {
-                KeyCode::F(number.parse().map_err(|_| BadChord(text.to_owned()))?)
-            }
+            (None, Some('f'), number) => KeyCode::F(number.parse().map_err(|_| BadChord(text.to_owned()))?),
             _ => return Err(BadChord(text.to_owned())),
         };
         Ok(Self { code, ctrl })

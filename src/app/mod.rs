@@ -3,6 +3,7 @@
 //! Invariants: the state is owned by the thread that draws; every queued event is taken in before at most one frame is
 //! drawn; no frame is drawn unless something may have changed, so an idle workbench costs nothing.
 
+mod answers;
 pub mod command;
 pub mod effect;
 mod fuzzy;

@@ -2,10 +2,13 @@
 //!
 //! Invariant: the selection of a list points at a shown row, if there is one.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::command::{Command, Context, TABLE};
 use super::fuzzy::{UNBROKEN, fuzzy};
 use super::input::Input;
 use super::state::State;
+use crate::data::interaction::UserId;
 
 /// What lies over the screen.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,18 +134,19 @@ impl List {
     /// Everyone, with how much of them is visible at the question's moment.
     pub fn users(state: &State) -> Option<Self> {
         let (data, question) = (state.data.as_ref()?, state.question.as_ref()?);
-        let mut visible = std::collections::HashMap::new();
+        let mut visible: HashMap<&UserId, BTreeMap<&str, usize>> = HashMap::new();
         for interaction in data.dataset.interactions.iter().take_while(|i| i.at < question.at) {
-            *visible.entry(&interaction.user).or_insert(0usize) += 1;
+            *visible.entry(&interaction.user).or_default().entry(&interaction.response).or_default() += 1;
         }
-        let row = |(ix, user): (usize, &crate::data::interaction::UserId)| {
-            let n = visible.get(user).copied().unwrap_or_default();
-            let text = if n == 0 { "cold start: nothing visible yet" } else { "" };
+        let row = |(ix, user): (usize, &UserId)| {
+            let responses = visible.get(user);
+            let n: usize = responses.into_iter().flat_map(BTreeMap::values).sum();
+            let most = responses.into_iter().flatten().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)));
             Row {
                 choice: Choice::User(ix),
                 name: user.to_string(),
                 note: format!("{n} visible"),
-                text: text.to_owned(),
+                text: most.map_or("nothing yet".to_owned(), |(label, times)| format!("{times} of them {label}")),
                 disabled: None,
             }
         };
@@ -226,7 +230,9 @@ impl Help {
     pub fn rows(&self) -> Vec<(String, &'static super::command::Entry)> {
         let filter = self.filter.text().trim();
         let matches = |entry: &&super::command::Entry| {
-            [entry.name, entry.doc].iter().any(|text| fuzzy(filter, text).is_some_and(|score| filter.is_empty() || score >= UNBROKEN))
+            [entry.name, entry.doc]
+                .iter()
+                .any(|text| fuzzy(filter, text).is_some_and(|score| filter.is_empty() || score >= UNBROKEN))
                 || entry.keys.contains(&filter)
         };
         let heading = |entry: &super::command::Entry| match entry.context {

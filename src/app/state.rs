@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use super::answers::{Answers, ArmAnswer, Phase};
 use super::command::Context;
 use super::input::Input;
 use super::message::Limits;
@@ -14,7 +15,7 @@ use super::undo::History;
 use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::{JudgedQuery, UserId};
-use crate::engine::engine::{Caps, GenStats, LoadStage};
+use crate::engine::engine::{Caps, LoadStage};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::distribution::decision;
 use crate::mediator::flip::{Band, Flip, bands, flips};
@@ -120,91 +121,6 @@ pub struct Reading {
     pub bands: Vec<Vec<Band>>,
 }
 
-/// How far the model's answer of one arm is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Phase {
-    /// The model was not asked.
-    #[default]
-    Unasked,
-    /// It will be.
-    Waiting,
-    /// It speaks.
-    Speaking,
-    /// It has spoken.
-    Done(GenStats),
-    /// It was stopped by the analyst.
-    Stopped,
-    /// It failed, because.
-    Failed(String),
-}
-
-impl Phase {
-    /// Whether something is still to come.
-    pub fn is_open(&self) -> bool {
-        matches!(self, Phase::Waiting | Phase::Speaking)
-    }
-}
-
-/// One arm's answer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ArmAnswer {
-    /// How far the model is.
-    pub phase: Phase,
-    /// Natural logs of the model's label probabilities.
-    pub scores: Option<Vec<f64>>,
-    /// What it wrote.
-    pub text: String,
-    /// What the arm's memory alone says.
-    pub memory: Vec<f64>,
-    /// Memory fused with the model.
-    pub distribution: Vec<f64>,
-    /// The final decision.
-    pub decision: usize,
-}
-
-impl ArmAnswer {
-    /// Probability of the final decision.
-    pub fn probability(&self) -> f64 {
-        self.distribution.get(self.decision).copied().unwrap_or_default()
-    }
-
-    /// The model's favourite and its share among the labels.
-    pub fn model_decision(&self) -> Option<(usize, f64)> {
-        let scores = self.scores.as_ref()?;
-        let p = crate::mediator::distribution::from_logs(scores);
-        let best = (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b]).then(b.cmp(a)))?;
-        Some((best, p[best]))
-    }
-}
-
-/// The four arms' answers.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answers {
-    /// Events of a lower epoch belong to an earlier question.
-    pub epoch: u64,
-    /// In order of [`Arm::ALL`].
-    pub arms: [ArmAnswer; 4],
-    /// They answer an earlier question; the new one is being read.
-    pub stale: bool,
-}
-
-impl Answers {
-    /// Whether the model still has something to say.
-    pub fn open(&self) -> bool {
-        self.arms.iter().any(|arm| arm.phase.is_open())
-    }
-
-    /// Tokens a second over all arms that have answered.
-    pub fn speed(&self) -> Option<f64> {
-        let done = self.arms.iter().filter_map(|arm| match &arm.phase {
-            Phase::Done(stats) => Some(stats),
-            _ => None,
-        });
-        let (tokens, time) = done.fold((0, Duration::ZERO), |(n, t), stats| (n + stats.tokens, t + stats.elapsed));
-        (tokens > 0 && !time.is_zero()).then(|| tokens as f64 / time.as_secs_f64())
-    }
-}
-
 /// The panes, in reading order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pane {
@@ -300,8 +216,12 @@ pub struct State {
     pub chosen: bool,
     /// The number of the last read asked for.
     pub ticket: u64,
+    /// The number of the last read answered.
+    pub heard: u64,
     /// What memory said to the question.
     pub reading: Option<Reading>,
+    /// Why it said nothing.
+    pub unread: Option<String>,
     /// What the arms answer.
     pub answers: Answers,
     /// The pane that scrolls.
@@ -371,7 +291,9 @@ impl State {
             wanted: None,
             chosen: false,
             ticket: 0,
+            heard: 0,
             reading: None,
+            unread: None,
             answers: Answers::default(),
             focus: Pane::Mediator,
             zoom: false,
@@ -411,7 +333,7 @@ impl State {
 
     /// Whether memory has been asked and has not answered.
     pub fn reading_under_way(&self) -> bool {
-        self.question.is_some() && (self.reading.is_none() || self.answers.stale) && self.memory == MemoryState::Ready
+        self.heard != self.ticket && self.memory == MemoryState::Ready
     }
 
     /// The settings of the dataset.
@@ -449,14 +371,9 @@ impl State {
         let Some(reading) = &mut self.reading else { return };
         let acting = |weight: Weight| policy.rule().ignores(weight).is_none() && weight.scope() == Scope::Mediate;
         let evidence = &reading.evidence;
-        let mut all: Vec<Vec<Band>> = Weight::ALL
-            .into_iter()
-            .map(|weight| if acting(weight) { bands(evidence, &weights, policy, weight) } else { Vec::new() })
-            .collect();
-        all[Weight::ALL.iter().position(|w| *w == Weight::ModelTrust).unwrap_or_default()] = self.model_trust_bands();
-        if let Some(reading) = &mut self.reading {
-            reading.bands = all;
-        }
+        let of = |weight| if acting(weight) { bands(evidence, &weights, policy, weight) } else { Vec::new() };
+        reading.bands = Weight::ALL.map(of).into();
+        self.refresh_model_bands();
     }
 
     /// Fuses each arm's memory with what the model has said so far.
@@ -494,11 +411,9 @@ impl State {
     /// Brings the model-trust slider up to date with what the model has said.
     pub fn refresh_model_bands(&mut self) {
         let bands = self.model_trust_bands();
-        let place = Weight::ALL.iter().position(|w| *w == Weight::ModelTrust);
-        if let (Some(reading), Some(place)) = (&mut self.reading, place) {
-            if let Some(slot) = reading.bands.get_mut(place) {
-                *slot = bands;
-            }
+        let slots = self.reading.iter_mut().flat_map(|reading| Weight::ALL.iter().zip(&mut reading.bands));
+        for (_, slot) in slots.filter(|(weight, _)| **weight == Weight::ModelTrust) {
+            slot.clone_from(&bands);
         }
     }
 }

@@ -8,9 +8,7 @@ use super::effect::Effect;
 use super::keymap::{self, Chord};
 use super::message::Message;
 use super::overlay::{Edit, EditKind};
-use super::state::{
-    ArmAnswer, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of,
-};
+use super::state::{ArmAnswer, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of};
 use super::worker::ReadRequest;
 use crate::data::interaction::Timestamp;
 use crate::engine::engine::GenRequest;
@@ -76,15 +74,17 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             }
         }
         Message::MemoryRead { ticket, read, prompts } if ticket == state.ticket => {
+            state.heard = ticket;
             state.answers.stale = false;
             state.answers.arms = Default::default();
             state.take_reading(*read, *prompts);
             ask_model(state)
         }
         Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
+            state.heard = ticket;
             state.answers.stale = false;
             state.reading = None;
-            tell(state, reason, true);
+            state.unread = Some(reason);
             Vec::new()
         }
         Message::MemoryRead { .. } | Message::ReadFailed { .. } => Vec::new(),
@@ -178,7 +178,8 @@ fn move_time(state: &mut State, days: f64) -> Vec<Effect> {
     let Some(data) = state.data.clone() else { return Vec::new() };
     let first = data.dataset.interactions.first().map_or(Timestamp(0), |i| i.at);
     let last = data.dataset.end();
-    ask(state, |question| question.at = question.at.plus_days(days).clamp(first, last))
+    // A date typed beyond the data is left step by step, too.
+    ask(state, |question| question.at = question.at.plus_days(days).clamp(first, last.max(question.at)))
 }
 
 /// Reads memory for the question; whatever is on its way for an earlier one no longer counts.
@@ -188,6 +189,7 @@ fn read(state: &mut State) -> Vec<Effect> {
     state.ticket += 1;
     let mut effects = stop(state);
     state.answers.stale = state.reading.is_some();
+    state.unread = None;
     if state.memory == MemoryState::Ready {
         effects.push(Effect::Read(ReadRequest { ticket: state.ticket, question }));
     }

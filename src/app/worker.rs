@@ -20,8 +20,10 @@ use crate::memory::{Memory, MemoryRead};
 
 /// Judged queries looked at, from the last one back, for one that shows a conflict.
 const OPENING_CANDIDATES: usize = 24;
-/// A conflict worth opening with has at least this many bits.
+/// A conflict worth opening with has at least this many bits …
 const OPENING_DIVERGENCE: f64 = 0.2;
+/// … and is decided by no more than this margin: then the sliders have something to show.
+const OPENING_MARGIN: f64 = 0.4;
 
 /// A question to memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,7 +117,7 @@ fn work(
     }
 }
 
-/// The last judged query on which both sides speak and clearly differ. Gives up when `interrupted`.
+/// The last judged query on which both sides speak, clearly differ and come close. Gives up when `interrupted`.
 fn opening(dataset: &Dataset, memory: &Memory, policy: Policy, mut interrupted: impl FnMut() -> bool) -> Option<usize> {
     let weights = Weights::defaults(policy, &dataset.manifest);
     let candidates = (0..dataset.queries.len()).rev().take(OPENING_CANDIDATES);
@@ -125,7 +127,9 @@ fn opening(dataset: &Dataset, memory: &Memory, policy: Policy, mut interrupted: 
         let resolution = mediate(&evidence_of(&read, &memory.manifest), &weights, policy);
         let clear = |kind, divergence| kind == ConflictKind::Value && divergence >= OPENING_DIVERGENCE;
         let covered = resolution.conflicts.iter().all(|conflict| conflict.kind != ConflictKind::Coverage);
-        covered && resolution.conflicts.iter().any(|conflict| clear(conflict.kind, conflict.divergence))
+        covered
+            && resolution.margin <= OPENING_MARGIN
+            && resolution.conflicts.iter().any(|conflict| clear(conflict.kind, conflict.divergence))
     })
 }
 

@@ -113,7 +113,11 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
 }
 
 /// Starts the memory worker and, if a model was asked for, the engine's host.
-fn start_workers(options: &WorkbenchOptions, memory_panics: bool, out: &Sender<Message>) -> Result<Runner, WorkbenchError> {
+fn start_workers(
+    options: &WorkbenchOptions,
+    memory_panics: bool,
+    out: &Sender<Message>,
+) -> Result<Runner, WorkbenchError> {
     let source = options.dataset.clone().map_or(Source::Sample, Source::Folder);
     let before_build = move || assert!(!memory_panics, "asked to panic by {PANIC_VARIABLE}");
     let memory = MemoryWorker::start(source, Policy::default(), before_build, out.clone())?;

@@ -26,7 +26,7 @@ pub fn dataset() -> Result<Dataset, DatasetError> {
 
 /// Unpacks the embedded model into `cache` unless the same files are there already, and returns its folder.
 ///
-/// The folder's name carries a fingerprint of the content, so that a newer binary never reads an older model.
+/// The folder's path carries a fingerprint of the content, so that a newer binary never reads an older model.
 pub fn unpack_model(cache: &Path) -> Result<PathBuf, DatasetError> {
     let inside = format!("models/{MODEL}");
     let files: Vec<_> = SAMPLE.get_dir(&inside).into_iter().flat_map(|dir| dir.files()).collect();
@@ -35,7 +35,7 @@ pub fn unpack_model(cache: &Path) -> Result<PathBuf, DatasetError> {
         hasher.update(file.path().as_os_str().as_encoded_bytes());
         hasher.update(file.contents());
     }
-    let folder = cache.join("models").join(format!("{MODEL}-{}", &hasher.finalize().to_hex()[..16]));
+    let folder = cache.join("models").join(&hasher.finalize().to_hex()[..16]).join(MODEL);
     std::fs::create_dir_all(&folder).map_err(|source| DatasetError::Write { path: folder.clone(), source })?;
     for file in files {
         let Some(name) = file.path().file_name() else { continue };

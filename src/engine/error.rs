@@ -23,11 +23,13 @@ pub enum EngineError {
     },
 
     /// The prompt leaves no room for an answer.
-    #[error("the prompt has {tokens} tokens, but at most {limit} fit this model; shorten it or give the memories less room")]
+    #[error(
+        "the prompt has {tokens} tokens, but at most {limit} fit this model; shorten it or give the memories less room"
+    )]
     PromptTooLong {
-        /// Tokens of the prompt (and of the label, where one is scored).
+        /// Tokens of the prompt.
         tokens: usize,
-        /// The most tokens a prompt may have.
+        /// The most it may have with what was asked for: one token of answer, or the longest label.
         limit: usize,
     },
 

@@ -139,9 +139,7 @@ impl Engine for LocalEngine {
 
 /// Runs `job` on a thread of its own, because the library panics where it should fail, and because it keeps settings
 /// of a load in the thread that made it.
-fn on_fresh_thread<T: Send + 'static>(
-    job: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
+fn on_fresh_thread<T: Send + 'static>(job: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
     let thread = thread::Builder::new().name(format!("{ENGINE_THREAD_PREFIX}build")).spawn(job);
     match thread.map(thread::JoinHandle::join) {
         Ok(Ok(result)) => result,
@@ -164,9 +162,10 @@ fn build(dir: PathBuf, weights: Vec<PathBuf>) -> Result<Model, String> {
         chat_template_json_filename: None,
     });
     let name = dir.to_string_lossy().into_owned();
+    let refuses = |error: String| format!("the model library refuses it: {}", first_line(&error));
     let loader = NormalLoaderBuilder::new(NormalSpecificConfig::default(), None, None, Some(name), false, None)
         .build(None)
-        .map_err(|error| first_line(&format!("{error:#}")))?;
+        .map_err(|error| refuses(format!("{error:#}")))?;
     let pipeline = loader
         .load_model_from_path(
             &paths,
@@ -178,7 +177,7 @@ fn build(dir: PathBuf, weights: Vec<PathBuf>) -> Result<Model, String> {
             None,
             None,
         )
-        .map_err(|error| first_line(&format!("{error:#}")))?;
+        .map_err(|error| refuses(format!("{error:#}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
     let scheduler = SchedulerConfig::DefaultScheduler { method: DefaultSchedulerMethod::Fixed(REQUESTS_AT_ONCE) };
     let config = AddModelConfig::new(EngineConfig {

@@ -41,7 +41,7 @@ pub enum IndexError {
 /// A group of similar interactions.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// `p<period>-c<community>-<number>`; `c*` for the population.
+    /// `p<period, from 1>-c<community>-<number>`; `c*` for the population.
     pub id: String,
     /// Whose; `None` for entries of the whole population.
     pub community: Option<CommunityIx>,
@@ -173,7 +173,8 @@ fn push_entries(
         words.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(&b.0)));
         words.truncate(WORDS);
         let last_seen = items.iter().map(|item| population.at[*item]).max().unwrap_or(Timestamp(0));
-        all.push(Entry { id: format!("p{period}-c{whose}-{number}"), community, items, centroid, words, last_seen });
+        let id = format!("p{}-c{whose}-{number}", period + 1);
+        all.push(Entry { id, community, items, centroid, words, last_seen });
     }
 }
 

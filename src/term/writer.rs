@@ -55,9 +55,4 @@ impl Screen {
         self.out.write_all(&bytes)?;
         result.ok_or_else(|| io::Error::other("nothing was drawn"))
     }
-
-    /// Forgets what the terminal shows, so that the next frame is drawn whole.
-    pub fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
-    }
 }

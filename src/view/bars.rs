@@ -24,7 +24,9 @@ fn elapsed(state: &State, since: std::time::Duration) -> String {
 /// What memory is busy with, and for how long.
 pub fn memory_news(state: &State) -> Option<String> {
     match &state.memory {
-        MemoryState::Building(stage) => Some(format!("{stage} {} {}", symbols::DOT, elapsed(state, state.memory_since))),
+        MemoryState::Building(stage) => {
+            Some(format!("{stage} {} {}", symbols::DOT, elapsed(state, state.memory_since)))
+        }
         MemoryState::Failed(reason) => Some(format!("memory could not be built: {reason}")),
         MemoryState::Ready => None,
     }
@@ -64,7 +66,8 @@ fn model(state: &State, theme: &Theme) -> Line<'static> {
             ])
         }
         ModelState::Ready(caps) => {
-            let size = if caps.parameters > 0 { format!(" {}", text::magnitude(caps.parameters)) } else { String::new() };
+            let size =
+                if caps.parameters > 0 { format!(" {}", text::magnitude(caps.parameters)) } else { String::new() };
             let mut parts = vec![
                 span(name, theme.text),
                 span(format!("{size} {} {} ", text::fit(&caps.device, 16), text::fit(&caps.dtype, 8)), theme.dim),
@@ -102,7 +105,11 @@ pub fn question(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         span(format!("“{}”", text::fit(&question.query, usize::from(area.width).saturating_sub(5))), theme.title)
     };
     if area.height > 1 {
-        put_both(&asking(state, theme), &judged(state, theme), Rect { width: area.width.saturating_sub(1), ..upper }, buffer);
+        let (left, inner) = (asking(state, theme), Rect { width: area.width.saturating_sub(1), ..upper });
+        let full = judged(state, theme);
+        let gold = Line::from(full.spans.iter().take(2).cloned().collect::<Vec<_>>());
+        let fits = left.width() + 2 + full.width() <= usize::from(inner.width);
+        put_both(&left, if fits { &full } else { &gold }, inner, buffer);
     }
     put(&Line::from(vec![span(" ", theme.text), query]), lower, buffer);
 }
@@ -191,7 +198,8 @@ pub fn tabs(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let build = |short: bool| {
         let mut parts = vec![span(" ", theme.text)];
         for (ix, pane) in Pane::ALL.into_iter().enumerate() {
-            let title = if short { text::fit(pane.title(), 4).replace(symbols::ELLIPSIS, "") } else { pane.title().to_owned() };
+            let title =
+                if short { text::fit(pane.title(), 4).replace(symbols::ELLIPSIS, "") } else { pane.title().to_owned() };
             let style = if pane == state.focus { theme.selection } else { theme.dim };
             parts.push(span(format!(" {} {title} ", ix + 1), style));
         }
@@ -204,7 +212,7 @@ pub fn tabs(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
 /// The decision and the four answers in a line.
 pub fn strip(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let (Some(data), Some(_)) = (&state.data, &state.reading) else { return };
-    let build = |labels: usize| {
+    let build = |(labels, shares): (usize, bool)| {
         let mut parts = vec![span(" ", theme.text)];
         for (ix, arm) in Arm::ALL.into_iter().enumerate() {
             let answer = &state.answers.arms[ix];
@@ -212,14 +220,17 @@ pub fn strip(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             let label = data.label(answer.decision);
             parts.push(span(format!("{glyph} "), style));
             let shown = if state.answers.stale { theme.stale } else { style };
-            parts.push(span(format!("{} {}", text::fit(label, labels), text::share(answer.probability())), shown));
-            parts.push(super::panes::verdict(state, label, theme));
+            let share = if shares { format!(" {}", text::share(answer.probability())) } else { String::new() };
+            let label = text::fit(label, labels);
+            parts.push(span(label.trim_end_matches(symbols::ELLIPSIS).to_owned() + &share, shown));
+            parts.push(super::panes::verdict(state, data.label(answer.decision), theme));
             parts.push(span(" ", theme.text));
         }
         Line::from(parts)
     };
-    let line = [24, 10, 6, 4, 2].into_iter().map(build).find(|line| line.width() <= usize::from(area.width));
-    put(&line.unwrap_or_else(|| build(1)), area, buffer);
+    let sizes = [(24, true), (12, true), (7, true), (10, false), (7, false), (5, false)];
+    let line = sizes.into_iter().map(build).find(|line| line.width() <= usize::from(area.width));
+    put(&line.unwrap_or_else(|| build((4, false))), area, buffer);
 }
 
 /// News, or hints for what can be done here.
@@ -235,7 +246,9 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         return put(&Line::from(parts), area, buffer);
     }
     let context = state.context();
-    for entry in TABLE.iter().filter(|e| e.context == context && !e.hint.is_empty() && e.command.unavailable(state).is_none()) {
+    for entry in
+        TABLE.iter().filter(|e| e.context == context && !e.hint.is_empty() && e.command.unavailable(state).is_none())
+    {
         let key = match (context, entry.hint) {
             // The pair of keys says more than one of them.
             (Context::Main, "weight") => "h/l".to_owned(),

@@ -14,7 +14,7 @@ pub enum Shape {
     Wide,
     /// Two columns.
     Medium,
-    /// One pane at a time, the others as tabs.
+    /// One column: one pane at a time, the others as tabs; answers and weights below it where the column is long.
     Narrow,
     /// Nothing fits.
     TooSmall,
@@ -74,7 +74,9 @@ fn left(area: &mut Rect, width: u16) -> Rect {
     taken
 }
 
-/// Rows of the answers pane: a heading and two lines an arm, and its border.
+/// Rows below header and question from which a narrow screen shows three panes.
+const LONG: u16 = 40;
+/// Rows of the answers pane: a heading, two lines an arm, and its border.
 const ANSWERS: u16 = 11;
 /// Rows of the weights pane: eight sliders, two lines about the selected one, and its border.
 const WEIGHTS: u16 = 12;
@@ -113,6 +115,13 @@ impl Places {
                 put(Pane::Mediator, left(&mut rest, half));
                 put(Pane::Answers, rest);
             }
+            Shape::Narrow if rest.height >= LONG && !zoom => {
+                places.tabs = Some(top(&mut rest, 1));
+                let upper = if matches!(focus, Pane::Answers | Pane::Weights) { Pane::Mediator } else { focus };
+                places.panes[Pane::Weights.index()] = Some(bottom(&mut rest, WEIGHTS));
+                places.panes[Pane::Answers.index()] = Some(bottom(&mut rest, ANSWERS));
+                places.panes[upper.index()] = Some(rest);
+            }
             Shape::Narrow | Shape::TooSmall => {
                 places.tabs = Some(top(&mut rest, 1));
                 places.strip = Some(bottom(&mut rest, 1));
@@ -142,7 +151,13 @@ mod tests {
                 for focus in Pane::ALL {
                     for zoom in [false, true] {
                         let places = Places::of(area, Shape::of(area), focus, zoom);
-                        let bars = [Some(places.header), Some(places.question), Some(places.status), places.tabs, places.strip];
+                        let bars = [
+                            Some(places.header),
+                            Some(places.question),
+                            Some(places.status),
+                            places.tabs,
+                            places.strip,
+                        ];
                         let all: Vec<Rect> = bars.into_iter().chain(places.panes).flatten().collect();
                         assert!(places.panes[focus.index()].is_some_and(|pane| pane.height >= 5), "{area}");
                         let covered: u32 = all.iter().map(|r| r.area()).sum();

@@ -55,8 +55,9 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> 
 
 fn too_small(theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let (width, height) = layout::LEAST;
-    let message = format!("terminal {}{}{}, need {width}{}{height}", area.width, TIMES, area.height, TIMES);
-    let lines = text::wrap(&message, usize::from(area.width));
+    let (is, needed) = (format!("terminal {}×{},", area.width, area.height), format!("need {width}×{height}"));
+    let line = format!("{is} {needed}");
+    let lines = if text::width(&line) <= usize::from(area.width) { vec![line] } else { vec![is, needed] };
     let top = area.y + area.height.saturating_sub(lines.len() as u16) / 2;
     for (row, line) in lines.iter().take(usize::from(area.height)).enumerate() {
         let left = area.x + area.width.saturating_sub(text::width(line) as u16) / 2;
@@ -66,8 +67,6 @@ fn too_small(theme: &Theme, area: Rect, buffer: &mut Buffer) {
         }
     }
 }
-
-const TIMES: &str = "×";
 
 /// A piece of a line.
 fn span(text: impl Into<String>, style: ratatui::style::Style) -> Span<'static> {

@@ -80,11 +80,19 @@ fn list(list: &List, theme: &Theme, area: Rect, buffer: &mut Buffer) {
 
 /// Columns of the name and of the note.
 fn columns(list: &List) -> (usize, usize) {
-    let widest = |of: fn(&crate::app::overlay::Row) -> &str, most| list.rows.iter().map(|r| text::width(of(r))).max().unwrap_or(0).min(most);
+    let widest = |of: fn(&crate::app::overlay::Row) -> &str, most| {
+        list.rows.iter().map(|r| text::width(of(r))).max().unwrap_or(0).min(most)
+    };
     (widest(|row| &row.name, 24), widest(|row| &row.note, 28))
 }
 
-fn row(row: &crate::app::overlay::Row, (name, note): (usize, usize), selected: bool, theme: &Theme, width: usize) -> Line<'static> {
+fn row(
+    row: &crate::app::overlay::Row,
+    (name, note): (usize, usize),
+    selected: bool,
+    theme: &Theme,
+    width: usize,
+) -> Line<'static> {
     let text_style = if row.disabled.is_some() { theme.stale } else { theme.dim };
     let told = row.disabled.map_or_else(|| row.text.clone(), |reason| format!("not now: {reason}"));
     let pointer = if selected { symbols::POINTER } else { " " };
@@ -99,7 +107,13 @@ fn row(row: &crate::app::overlay::Row, (name, note): (usize, usize), selected: b
 
 fn help(help: &Help, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
     let rows = help.rows();
-    let inside = popup("keys", format!(" {} ", text::plural(rows.len(), "command", "commands")), theme, centred(area, 100, 40), buffer);
+    let inside = popup(
+        "keys",
+        format!(" {} ", text::plural(rows.len(), "command", "commands")),
+        theme,
+        centred(area, 100, 40),
+        buffer,
+    );
     filter(&help.filter, help.filtering, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
     let keys = rows.iter().map(|(_, entry)| text::width(&entry.shown_keys())).max().unwrap_or(0).min(22);
     let mut lines: Vec<Line<'static>> = Vec::new();
@@ -112,10 +126,7 @@ fn help(help: &Help, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
             lines.push(Line::from(span(group.clone(), theme.title)));
             heading = group;
         }
-        let lead = vec![
-            Span::raw("  "),
-            span(text::pad(&entry.shown_keys(), keys + 2), theme.key),
-        ];
+        let lead = vec![Span::raw("  "), span(text::pad(&entry.shown_keys(), keys + 2), theme.key)];
         let room = usize::from(inside.width).saturating_sub(keys + 4);
         for (ix, part) in text::wrap(entry.doc, room).into_iter().enumerate() {
             let mut parts = if ix == 0 { lead.clone() } else { vec![Span::raw(" ".repeat(keys + 4))] };

@@ -14,8 +14,8 @@ const MARGIN: f64 = 12.0;
 const DEFAULT: (&str, &str) = ("#d8dee9", "#1c2028");
 /// The sixteen colours of the pictured terminal.
 const PALETTE: [&str; 16] = [
-    "#2e3440", "#e06c75", "#98c379", "#e5b567", "#5b9bd5", "#c678dd", "#56b6c2", "#d8dee9", "#5c6370", "#e88388", "#a9d18e",
-    "#f0c987", "#7ab8f5", "#d49be8", "#7fd3de", "#ffffff",
+    "#2e3440", "#e06c75", "#98c379", "#e5b567", "#5b9bd5", "#c678dd", "#56b6c2", "#d8dee9", "#5c6370", "#e88388",
+    "#a9d18e", "#f0c987", "#7ab8f5", "#d49be8", "#7fd3de", "#ffffff",
 ];
 
 /// The picture of `buffer`.
@@ -54,7 +54,11 @@ fn run(out: &mut String, buffer: &Buffer, column: u16, row: u16) -> u16 {
     let (x, y) = (MARGIN + f64::from(column) * CELL.0, MARGIN + f64::from(row) * CELL.1);
     let width = f64::from(length) * CELL.0;
     if back != DEFAULT.1 {
-        let _ = writeln!(out, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{back}\"/>", CELL.1);
+        let _ = writeln!(
+            out,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{back}\"/>",
+            CELL.1
+        );
     }
     if text.trim().is_empty() {
         return length;

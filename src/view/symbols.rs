@@ -45,17 +45,65 @@ pub const SPINNER: [&str; 4] = ["◐", "◓", "◑", "◒"];
 /// More above, more below.
 pub const MORE: [&str; 2] = ["↑", "↓"];
 
-
-
-
 /// Glyph and twin of everything above and of the symbols in the mediator's formulas.
 const TWINS: &[(&str, &str)] = &[
-    ("●", "o"), ("◆", "#"), ("▲", "^"), ("○", "."), ("✓", "+"), ("✗", "x"), ("→", ">"), ("≠", "!"), ("…", "~"), ("·", "-"),
-    ("∞", "8"), ("▸", ">"), ("├", "["), ("┤", "]"), ("─", "-"), ("│", "|"), ("█", "#"), ("▏", " "), ("▎", " "), ("▍", " "),
-    ("▌", "="), ("▋", "="), ("▊", "="), ("▉", "#"), ("◐", "|"), ("◓", "/"), ("◑", "-"), ("◒", "\\"), ("↑", "^"), ("↓", "v"),
-    ("╭", "."), ("╮", "."), ("╰", "'"), ("╯", "'"), ("━", "="), ("┃", "|"), ("┏", "+"), ("┓", "+"), ("┗", "+"), ("┛", "+"),
-    ("ℓ", "l"), ("κ", "k"), ("γ", "y"), ("τ", "t"), ("α", "a"), ("ω", "w"), ("∝", "~"), ("₂", "2"), ("−", "-"), ("–", "-"),
-    ("—", "-"), ("“", "\""), ("”", "\""), ("‘", "'"), ("’", "'"), ("é", "e"), ("×", "x"),
+    ("●", "o"),
+    ("◆", "#"),
+    ("▲", "^"),
+    ("○", "."),
+    ("✓", "+"),
+    ("✗", "x"),
+    ("→", ">"),
+    ("≠", "!"),
+    ("…", "~"),
+    ("·", "-"),
+    ("∞", "8"),
+    ("▸", ">"),
+    ("├", "["),
+    ("┤", "]"),
+    ("─", "-"),
+    ("│", "|"),
+    ("█", "#"),
+    ("▏", " "),
+    ("▎", " "),
+    ("▍", " "),
+    ("▌", "="),
+    ("▋", "="),
+    ("▊", "="),
+    ("▉", "#"),
+    ("◐", "|"),
+    ("◓", "/"),
+    ("◑", "-"),
+    ("◒", "\\"),
+    ("↑", "^"),
+    ("↓", "v"),
+    ("╭", "."),
+    ("╮", "."),
+    ("╰", "'"),
+    ("╯", "'"),
+    ("━", "="),
+    ("┃", "|"),
+    ("┏", "+"),
+    ("┓", "+"),
+    ("┗", "+"),
+    ("┛", "+"),
+    ("ℓ", "l"),
+    ("κ", "k"),
+    ("γ", "y"),
+    ("τ", "t"),
+    ("α", "a"),
+    ("ω", "w"),
+    ("∝", "~"),
+    ("₂", "2"),
+    ("−", "-"),
+    ("–", "-"),
+    ("—", "-"),
+    ("“", "\""),
+    ("”", "\""),
+    ("‘", "'"),
+    ("’", "'"),
+    ("é", "e"),
+    ("×", "x"),
 ];
 
 /// The ASCII twin of a glyph; `?` for what has none.
@@ -93,11 +141,29 @@ mod tests {
 
     #[test]
     fn every_glyph_has_a_twin() {
-        let parts = [LOCAL, GLOBAL, MEDIATED, NONE, RIGHT, WRONG, ARROW, CONFLICT, ELLIPSIS, DOT, INFINITE, POINTER, TRACK, BAND_EDGE, BAR];
+        let parts = [
+            LOCAL, GLOBAL, MEDIATED, NONE, RIGHT, WRONG, ARROW, CONFLICT, ELLIPSIS, DOT, INFINITE, POINTER, TRACK,
+            BAND_EDGE, BAR,
+        ];
         let edges = [border::ROUNDED, border::THICK].map(|set| {
-            [set.top_left, set.top_right, set.bottom_left, set.bottom_right, set.vertical_left, set.vertical_right, set.horizontal_top, set.horizontal_bottom]
+            [
+                set.top_left,
+                set.top_right,
+                set.bottom_left,
+                set.bottom_right,
+                set.vertical_left,
+                set.vertical_right,
+                set.horizontal_top,
+                set.horizontal_bottom,
+            ]
         });
-        let all = parts.into_iter().chain(TRACK_ENDS).chain(BAR_PARTS).chain(SPINNER).chain(MORE).chain(edges.into_iter().flatten());
+        let all = parts
+            .into_iter()
+            .chain(TRACK_ENDS)
+            .chain(BAR_PARTS)
+            .chain(SPINNER)
+            .chain(MORE)
+            .chain(edges.into_iter().flatten());
         for glyph in all {
             assert_ne!(twin(glyph), "?", "{glyph}");
         }

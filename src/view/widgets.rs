@@ -24,14 +24,17 @@ pub struct Panel {
 impl Panel {
     /// Draws the frame and returns the room inside, a column apart from it.
     pub fn draw(&self, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Rect {
-        let (kind, style) = if self.focused {
-            (BorderType::Thick, theme.border_focus)
-        } else {
-            (BorderType::Rounded, theme.border)
-        };
+        let (kind, style) =
+            if self.focused { (BorderType::Thick, theme.border_focus) } else { (BorderType::Rounded, theme.border) };
         Block::new().borders(Borders::ALL).border_type(kind).border_style(style).render(area, buffer);
         if area.width > 6 && area.height > 0 {
             let edge = Rect { x: area.x + 2, width: area.width - 4, height: 1, ..area };
+            // What stands on the frame does not take over its style.
+            let (title, note) = (self.title.width() as u16, self.note.width() as u16);
+            buffer.set_style(Rect { width: title.min(edge.width), ..edge }, Style::reset());
+            if note > 0 && title + 2 + note <= edge.width {
+                buffer.set_style(Rect { x: edge.right() - note, width: note, ..edge }, Style::reset());
+            }
             super::put_both(&self.title, &self.note, edge, buffer);
         }
         Rect {
@@ -61,7 +64,9 @@ pub fn scrolled(lines: &[Line], scroll: u16, theme: &Theme, inside: Rect, buffer
     let width = text::width(&mark) as u16;
     if width <= inside.width {
         let place = Rect { x: inside.right() - width, y: inside.bottom(), width, height: 1 };
-        super::put(&Line::from(span(mark, theme.dim)), place.intersection(buffer.area), buffer);
+        let place = place.intersection(buffer.area);
+        buffer.set_style(place, Style::reset());
+        super::put(&Line::from(span(mark, theme.dim)), place, buffer);
     }
     limit
 }
@@ -115,7 +120,7 @@ impl Slider<'_> {
                 run.remove(0);
             }
             let name = self.labels.get(band.label).map_or("", String::as_str);
-            write_name(&mut cells, &run, name);
+            write_name(&mut cells, free_of(&run, handle), name);
         }
         let style = if self.selected { theme.handle } else { theme.header };
         cells[handle.min(track - 1)] = (symbols::HANDLE.to_owned(), style);
@@ -124,6 +129,15 @@ impl Slider<'_> {
         spans.extend(merged(cells));
         spans.push(span(close, theme.band));
         spans
+    }
+}
+
+/// The longer piece of `run` on one side of the handle, so that the handle does not hide the name.
+fn free_of(run: &[usize], handle: usize) -> &[usize] {
+    match run.iter().position(|cell| *cell == handle) {
+        Some(at) if at > run.len() / 2 => &run[..at],
+        Some(at) => &run[at + 1..],
+        None => run,
     }
 }
 
@@ -169,8 +183,10 @@ mod tests {
     #[test]
     fn a_slider_names_its_bands() {
         let bands = [Band { from: 0, to: 40, label: 0 }, Band { from: 41, to: 100, label: 1 }];
-        assert_eq!(drawn(100.0, &bands, 32), "├───noir─────│────dystopia────●┤");
-        assert_eq!(drawn(0.0, &bands, 12), "├●noi│─dys─┤".replace("●noi", "●no─"), "short names are cut");
+        assert_eq!(drawn(100.0, &bands, 32), "├────noir────│────dystopia────●┤");
+        assert_eq!(drawn(0.0, &bands, 32), "├●───noir────│────dystopia─────┤");
+        let cut = drawn(100.0, &bands, 16);
+        assert!(cut.contains("dyst") && !cut.contains("dystopia"), "{cut}: a long name is cut");
         assert_eq!(drawn(50.0, &[], 9), "├───●───┤");
         assert_eq!(text::width(&drawn(50.0, &bands, 4)), 4);
     }

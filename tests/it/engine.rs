@@ -1,5 +1,9 @@
 //! The engine: the model library behind its wall, and the host that runs answers one after another.
 
+#[cfg(feature = "local")]
+#[path = "tiny_llama.rs"]
+pub mod tiny_llama;
+
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
@@ -68,7 +72,11 @@ impl Engine for Puppet {
 }
 
 fn no_such_model() -> EngineError {
-    EngineError::Load { path: "nowhere".into(), reason: "there is no such folder".into(), remedy: "check the path".into() }
+    EngineError::Load {
+        path: "nowhere".into(),
+        reason: "there is no such folder".into(),
+        remedy: "check the path".into(),
+    }
 }
 
 /// A host that loads these engines, by the names of their folders, and what it says.
@@ -189,7 +197,9 @@ fn a_failed_load_keeps_the_engine_and_a_good_one_replaces_it() {
     host.load(spec("missing"));
     assert_eq!(next(&heard), HostEvent::LoadFailed(no_such_model()));
     host.load(spec("panic"));
-    assert!(matches!(next(&heard), HostEvent::LoadFailed(EngineError::Inference { reason }) if reason.contains("told to")));
+    assert!(
+        matches!(next(&heard), HostEvent::LoadFailed(EngineError::Inference { reason }) if reason.contains("told to"))
+    );
     a.next_answer().send(done()).unwrap();
     host.generate(ticket(1, 1), ask("still here"));
     assert_eq!(a.asked.recv().unwrap(), "still here");
@@ -229,6 +239,64 @@ fn threads_of_models_are_known_and_those_of_tests_are_not_among_them() {
     assert!(unnamed, "the library leaves its threads unnamed");
 }
 
+/// Set in a process that runs one of the tests that need one of their own.
+#[cfg(unix)]
+const ALONE: &str = "LOGOSCOPE_TEST_ALONE";
+
+/// Runs one of the ignored tests below in a process of its own and returns what it wrote to its standard output and
+/// error.
+#[cfg(unix)]
+fn alone(test: &str) -> (String, String) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{out}{err}");
+    assert!(out.contains("1 passed"), "{out}");
+    (out, err)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_capture_takes_everything_and_gives_it_back() {
+    let (out, err) = alone("engine::alone_captured");
+    assert!(out.contains("before") && out.contains("drawn") && out.contains("after"), "{out}");
+    assert!(!out.contains("hidden") && !err.contains("hidden"), "{out}{err}");
+    assert_eq!(err, "after\n");
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "needs a process of its own"]
+fn alone_captured() {
+    use std::io::{Read, Seek, Write};
+
+    use logoscope::engine::stdio::{StdioCapture, release_stdio};
+
+    if std::env::var_os(ALONE).is_none() {
+        return;
+    }
+    let mut log = tempfile::tempfile().unwrap();
+    println!("before");
+    let capture = StdioCapture::begin(&log).unwrap();
+    assert!(StdioCapture::begin(&log).is_err(), "there is one only");
+    println!("hidden 1");
+    eprintln!("hidden 2");
+    std::process::Command::new("sh").args(["-c", "echo hidden 3"]).status().unwrap();
+    writeln!(capture.terminal().unwrap(), "drawn").unwrap();
+    // As a panic hook would, before the guard does the same.
+    release_stdio();
+    println!("after");
+    eprintln!("after");
+    drop(capture);
+    let mut text = String::new();
+    log.rewind().unwrap();
+    log.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hidden 1\nhidden 2\nhidden 3\n");
+}
+
 #[cfg(feature = "local")]
 mod local {
     use std::fs;
@@ -238,8 +306,8 @@ mod local {
     use serde_json::{Value, json};
     use tempfile::TempDir;
 
+    use super::tiny_llama::{self, CONTEXT, LABELS, VOCABULARY};
     use super::*;
-    use crate::tiny_llama::{self, CONTEXT, LABELS, VOCABULARY};
 
     fn folder() -> TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -327,8 +395,8 @@ mod local {
         let engine = engine();
         let expected = answer(&engine, "next", 10);
         for _ in 0..50 {
-            let mut generation = engine
-                .generate(GenRequest { prompt: "a long story".into(), max_tokens: 400, ..GenRequest::default() });
+            let mut generation =
+                engine.generate(GenRequest { prompt: "a long story".into(), max_tokens: 400, ..GenRequest::default() });
             for _ in 0..3 {
                 assert!(matches!(generation.next(), Some(GenEvent::Token(_))));
             }
@@ -428,44 +496,80 @@ mod local {
     fn a_bad_folder_is_refused_in_one_clear_message() {
         let weights = |dir: &Path| dir.join("model.safetensors");
         let cases = [
-            ("truncated", refusal(|dir| {
-                let whole = fs::read(weights(dir)).unwrap();
-                fs::write(weights(dir), &whole[..whole.len() - 1000]).unwrap();
-            }), "model.safetensors is damaged"),
-            ("random", refusal(|dir| {
-                let noise: Vec<u8> = (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-                fs::write(weights(dir), noise).unwrap();
-            }), "model.safetensors is damaged"),
+            (
+                "truncated",
+                refusal(|dir| {
+                    let whole = fs::read(weights(dir)).unwrap();
+                    fs::write(weights(dir), &whole[..whole.len() - 1000]).unwrap();
+                }),
+                "model.safetensors is damaged",
+            ),
+            (
+                "random",
+                refusal(|dir| {
+                    let noise: Vec<u8> = (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+                    fs::write(weights(dir), noise).unwrap();
+                }),
+                "model.safetensors is damaged",
+            ),
             ("empty", refusal(|dir| fs::write(weights(dir), []).unwrap()), "model.safetensors is damaged"),
-            ("random numbers", refusal(|dir| {
-                let mut whole = fs::read(weights(dir)).unwrap();
-                let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
-                for (n, byte) in (0u32..).zip(&mut whole[header..]) {
-                    *byte = ((n.wrapping_mul(2_654_435_761)) >> 15) as u8;
-                }
-                fs::write(weights(dir), whole).unwrap();
-            }), "model.safetensors gives no usable numbers"),
+            (
+                "random numbers",
+                refusal(|dir| {
+                    let mut whole = fs::read(weights(dir)).unwrap();
+                    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+                    for (n, byte) in (0u32..).zip(&mut whole[header..]) {
+                        *byte = ((n.wrapping_mul(2_654_435_761)) >> 15) as u8;
+                    }
+                    fs::write(weights(dir), whole).unwrap();
+                }),
+                "model.safetensors gives no usable numbers",
+            ),
             ("no weights", refusal(|dir| fs::remove_file(weights(dir)).unwrap()), "no weight file"),
-            ("two sets", refusal(|dir| {
-                fs::copy(weights(dir), dir.join("consolidated.safetensors")).unwrap();
-            }), "more than one set of weights"),
-            ("half a set", refusal(|dir| {
-                fs::rename(weights(dir), dir.join("model-00001-of-00002.safetensors")).unwrap();
-            }), "1 of 2 weight files"),
+            (
+                "two sets",
+                refusal(|dir| {
+                    fs::copy(weights(dir), dir.join("consolidated.safetensors")).unwrap();
+                }),
+                "more than one set of weights",
+            ),
+            (
+                "half a set",
+                refusal(|dir| {
+                    fs::rename(weights(dir), dir.join("model-00001-of-00002.safetensors")).unwrap();
+                }),
+                "1 of 2 weight files",
+            ),
             ("other weights", refusal(with_config("num_hidden_layers", json!(3))), "config.json"),
-            ("no tokenizer", refusal(|dir| fs::remove_file(dir.join("tokenizer.json")).unwrap()), "tokenizer.json is missing"),
-            ("odd tokenizer", refusal(|dir| {
-                fs::write(dir.join("tokenizer.json"), r#"{"added_tokens":[],"model":{"type":"Unigram","vocab":[]}}"#).unwrap();
-            }), "tokenizer.json is not a BPE"),
+            (
+                "no tokenizer",
+                refusal(|dir| fs::remove_file(dir.join("tokenizer.json")).unwrap()),
+                "tokenizer.json is missing",
+            ),
+            (
+                "odd tokenizer",
+                refusal(|dir| {
+                    fs::write(
+                        dir.join("tokenizer.json"),
+                        r#"{"added_tokens":[],"model":{"type":"Unigram","vocab":[]}}"#,
+                    )
+                    .unwrap();
+                }),
+                "tokenizer.json is not a BPE",
+            ),
             ("no config", refusal(|dir| fs::remove_file(dir.join("config.json")).unwrap()), "config.json is missing"),
             ("no JSON", refusal(|dir| fs::write(dir.join("config.json"), "{").unwrap()), "config.json is not JSON"),
             ("architecture", refusal(with_config("architectures", json!(["OracleForCausalLM"]))), "OracleForCausalLM"),
             ("context", refusal(with_config("max_position_embeddings", json!(600))), "600"),
-            ("no theta", refusal(|dir| {
-                let mut config = tiny_llama::config();
-                config.as_object_mut().unwrap().remove("rope_theta");
-                fs::write(dir.join("config.json"), config.to_string()).unwrap();
-            }), "rope_theta"),
+            (
+                "no theta",
+                refusal(|dir| {
+                    let mut config = tiny_llama::config();
+                    config.as_object_mut().unwrap().remove("rope_theta");
+                    fs::write(dir.join("config.json"), config.to_string()).unwrap();
+                }),
+                "rope_theta",
+            ),
             ("vocabulary", refusal(with_config("vocab_size", json!(100))), "100"),
             ("activation", refusal(with_config("hidden_act", json!("sine"))), "sine"),
         ];
@@ -475,6 +579,37 @@ mod local {
         }
         let missing = LocalEngine::load(Path::new("no/such/model")).err().unwrap().to_string();
         assert!(missing.contains("no/such/model") && missing.contains("no such folder"), "{missing}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_library_writes_nothing() {
+        let (out, err) = alone("engine::local::alone_with_a_model");
+        assert_eq!(err, "");
+        let ours = |line: &&str| line.contains("test ") || line.contains("tests") || line.contains("running 1");
+        assert_eq!(out.lines().filter(|line| !line.is_empty() && !ours(line)).collect::<Vec<_>>(), [""; 0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    #[ignore = "needs a process of its own"]
+    fn alone_with_a_model() {
+        if std::env::var_os(ALONE).is_none() {
+            return;
+        }
+        let dir = folder();
+        let (engine, strings) = puppet("a");
+        let (host, heard) = host_of(vec![engine]);
+        assert_eq!(answer(&LocalEngine::load(dir.path()).unwrap(), "Once", 5).len(), 5);
+        fs::remove_file(dir.path().join("model.safetensors")).unwrap();
+        assert!(LocalEngine::load(dir.path()).is_err());
+        host.load(spec("panic"));
+        assert!(matches!(next(&heard), HostEvent::LoadFailed(_)));
+        host.load(spec("a"));
+        assert!(matches!(next(&heard), HostEvent::Ready(_)));
+        let _script = strings.next_answer();
+        host.generate(ticket(1, 1), ask("panic"));
+        assert!(matches!(next(&heard), HostEvent::Failed { .. }));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Laws of the mediator: limits, monotonicity, sums, and flips that flip exactly where they are shown.
 
+use logoscope::mediator::conflict::ConflictKind;
 use logoscope::mediator::distribution::decision;
 use logoscope::mediator::evidence::{Evidence, Vote};
 use logoscope::mediator::flip::{bands, flip, flips};
@@ -140,12 +141,13 @@ proptest! {
             let at = |value: f64| mediate(&e, &Weights::with(w, shown.weight, value), policy).decision;
             prop_assert_ne!(shown.becomes, here);
             prop_assert_eq!(at(shown.at), shown.becomes, "{:?}", shown);
-            // Half a thousandth of the way back lies within the rounding of the shown value; beyond it, the old
-            // decision stands all the way to the present setting.
+            // Shown values have four digits: nearer than that, and no nearer, the old decision stands.
             let (from, to) = (shown.weight.position(shown.now), shown.weight.position(shown.at));
             for step in 0..40 {
-                let value = shown.weight.at(from + (to - from) * f64::from(step) / 40.0 * 0.98);
-                prop_assert_eq!(at(value), here, "{:?} flips earlier, at {}", shown, value);
+                let value = shown.weight.at(from + (to - from) * f64::from(step) / 40.0);
+                if (value - shown.at).abs() > 1e-3 * shown.at.abs() {
+                    prop_assert_eq!(at(value), here, "{:?} flips earlier, at {}", shown, value);
+                }
             }
         }
     }
@@ -173,4 +175,37 @@ proptest! {
             prop_assert!(bands.windows(2).all(|pair| pair[0].to + 1 == pair[1].from && pair[0].label != pair[1].label));
         }
     }
+}
+
+/// On the shipped conflicts: the decision changes at the value shown and not one shown digit before it.
+#[test]
+fn turning_a_weight_on_a_conflicting_query_changes_the_decision_exactly_where_shown() {
+    let dataset = logoscope::data::sample::dataset().unwrap();
+    let memory = logoscope::memory::Memory::build(&dataset);
+    let (mut conflicting, mut checked) = (0, 0);
+    for policy in Policy::ALL {
+        let weights = Weights::defaults(policy, &dataset.manifest);
+        for query in dataset.queries.iter().step_by(3) {
+            let read = memory.read(&query.user, &query.query, query.at).unwrap();
+            let evidence = Evidence::of(&read, dataset.manifest.retrieval.guard, dataset.manifest.calibration.local);
+            let resolution = mediate(&evidence, &weights, policy);
+            if !resolution.conflicts.iter().any(|c| c.kind == ConflictKind::Value) {
+                continue;
+            }
+            conflicting += 1;
+            for shown in flips(&evidence, &weights, policy) {
+                let at = |value: f64| mediate(&evidence, &weights.with(shown.weight, value), policy).decision;
+                assert_eq!(at(shown.at), shown.becomes, "{shown:?}");
+                if shown.at.is_finite() && shown.at != 0.0 {
+                    let digit = 10f64.powi(shown.at.abs().log10().floor() as i32 - 3);
+                    let before = shown.at + 1.001 * digit * (shown.now - shown.at).signum();
+                    if (before - shown.now) * (shown.at - shown.now) > 0.0 {
+                        assert_eq!(at(before), resolution.decision, "{shown:?} is not the nearest: {before}");
+                        checked += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(conflicting > 20 && checked > 40, "{conflicting} conflicts, {checked} flips checked");
 }

@@ -15,8 +15,8 @@ use mistralrs::{
 };
 use tokio::sync::mpsc;
 
-use super::text::{StopFilter, TextStream};
 use super::Core;
+use super::text::{StopFilter, TextStream};
 use crate::engine::engine::{Cancel, GenEvent, GenStats};
 use crate::engine::error::{EngineError, first_line};
 
@@ -96,13 +96,7 @@ type Run = (mpsc::Receiver<Response>, std_mpsc::Receiver<Step>);
 
 impl Core {
     /// Sends one request to the library and returns at once. `forced` and `labels` are for [`Probe`].
-    fn begin(
-        &self,
-        prompt: &[u32],
-        forced: Vec<u32>,
-        labels: Vec<u32>,
-        max_tokens: usize,
-    ) -> Result<Run, EngineError> {
+    fn begin(&self, prompt: &[u32], forced: Vec<u32>, labels: Vec<u32>, max_tokens: usize) -> Result<Run, EngineError> {
         let (steps, seen) = std_mpsc::channel();
         let probe = Probe { forced, labels, vocabulary: self.vocabulary, position: AtomicUsize::new(0), steps };
         // Room for the whole answer, so that the library's thread never waits for a reader.
@@ -126,13 +120,15 @@ impl Core {
             truncate_sequence: false,
         };
         // Starts the library's thread again where it has died.
-        let requests =
-            runner.get_sender(None).map_err(|error| EngineError::Inference { reason: error.to_string() })?;
+        let requests = runner.get_sender(None).map_err(|error| EngineError::Inference { reason: error.to_string() })?;
         // `try_send` because the blocking form panics inside a runtime; the queue holds thousands.
         requests.try_send(Request::Normal(Box::new(request))).map_err(|_| EngineError::Gone)?;
         Ok((responses, seen))
     }
 }
+
+/// Token ids to text.
+type Decode = Box<dyn Fn(&[u32]) -> String + Send>;
 
 /// One answer in the making: an iterator whose every step waits for the library's next word.
 pub(super) struct Answering {
@@ -143,7 +139,7 @@ pub(super) struct Answering {
     forced: Vec<Option<f64>>,
     /// 0: the labels alone are wanted.
     max_tokens: usize,
-    text: TextStream<Box<dyn Fn(&[u32]) -> String + Send>>,
+    text: TextStream<Decode>,
     stop: StopFilter,
     cancel: Cancel,
     started: Instant,
@@ -195,7 +191,7 @@ impl Answering {
 
     /// Starts the request that answers, which scores in passing the labels of one token.
     fn begin(&mut self) -> Result<(), EngineError> {
-        let labels = self.labels.iter().filter_map(|label| (label.len() == 1).then(|| label[0])).collect();
+        let labels = self.labels.iter().filter(|label| label.len() == 1).map(|label| label[0]).collect();
         self.run = Some(self.core.begin(&self.prompt, Vec::new(), labels, self.max_tokens.max(1))?);
         Ok(())
     }

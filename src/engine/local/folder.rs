@@ -102,7 +102,8 @@ impl ModelFolder {
         let ends = ends(&dir, &config, &tokenizer);
         let max_context = positive(&config, "max_position_embeddings")? as usize;
         let chat = dir.join("chat_template.jinja").is_file()
-            || optional_object(&dir, "tokenizer_config.json").is_some_and(|config| config.contains_key("chat_template"));
+            || optional_object(&dir, "tokenizer_config.json")
+                .is_some_and(|config| config.contains_key("chat_template"));
         Ok(Self { dir, weights, tokenizer, ends, parameters, max_context, chat })
     }
 }
@@ -248,8 +249,10 @@ fn weight_files(dir: &Path) -> Check<Vec<PathBuf>> {
         .collect();
     names.sort();
     let shards: Vec<&String> = names.iter().filter(|name| shard_count(name).is_some()).collect();
-    let whole: Vec<&String> =
-        names.iter().filter(|name| ["model.safetensors", "consolidated.safetensors"].contains(&name.as_str())).collect();
+    let whole: Vec<&String> = names
+        .iter()
+        .filter(|name| ["model.safetensors", "consolidated.safetensors"].contains(&name.as_str()))
+        .collect();
     let chosen: Vec<&String> = match (whole.len(), shards.len()) {
         (1, 0) => whole,
         (0, 0) if names.len() == 1 => names.iter().collect(),

@@ -17,13 +17,14 @@ const WORDS: usize = 10;
 
 pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -> Vec<Line<'static>> {
     let labels = label_columns(state);
+    let asked = state.model.unable().is_none();
     let table = Table {
         labels,
         memory: width >= NAME + 2 * (labels + 6) + 2,
-        model: width >= NAME + 3 * (labels + 6) + 2,
-        cost: width >= NAME + 3 * (labels + 6) + 2 + COST,
-        words: width >= NAME + 3 * (labels + 6) + 2 + COST + WORDS,
-        below: height >= 9,
+        model: asked && width >= NAME + 3 * (labels + 6) + 2,
+        cost: asked && width >= NAME + 3 * (labels + 6) + 2 + COST,
+        words: asked && width >= NAME + 3 * (labels + 6) + 2 + COST + WORDS,
+        below: asked && height >= 9,
         width,
     };
     let mut lines = Vec::new();
@@ -138,7 +139,9 @@ impl Table {
 fn phase(state: &State, answer: &ArmAnswer) -> String {
     match &answer.phase {
         Phase::Unasked => String::new(),
-        Phase::Waiting if matches!(state.model, ModelState::Loading(_)) => format!("{} waits for the model", bars::spinner(state)),
+        Phase::Waiting if matches!(state.model, ModelState::Loading(_)) => {
+            format!("{} waits for the model", bars::spinner(state))
+        }
         Phase::Waiting => format!("{} next", bars::spinner(state)),
         Phase::Speaking | Phase::Done(_) => String::new(),
         Phase::Stopped => "stopped".to_owned(),

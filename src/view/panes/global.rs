@@ -31,8 +31,13 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
     }
     let belongs = match global.leading() {
         Some((community, share)) => {
-            let members = text::plural(global.members.get(community).copied().unwrap_or_default(), "person", "people");
-            format!("community {} {} {members} {} membership {}", community + 1, symbols::DOT, symbols::DOT, text::share(share))
+            let members = text::plural(global.members.get(community).copied().unwrap_or_default(), "user", "users");
+            format!(
+                "community {community} {} {members} {} membership {}",
+                symbols::DOT,
+                symbols::DOT,
+                text::share(share)
+            )
         }
         None => format!("no community stands out among {}", global.membership.len()),
     };
@@ -46,11 +51,11 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
         lines.extend(entry(state, hit, theme, width));
     }
     if global.hits.is_empty() {
-        lines.push(Line::from(span(text::fit("no entry of enough people is like this query", width), theme.dim)));
+        lines.push(Line::from(span(text::fit("no entry of enough users is like this query", width), theme.dim)));
     }
     if global.suppressed > 0 {
         let count = text::plural(global.suppressed, "entry", "entries");
-        let told = format!("{count} suppressed (fewer than {guard} people)");
+        let told = format!("{count} suppressed (fewer than {guard} users)");
         lines.push(Line::from(span(text::fit(&told, width), theme.dim)));
     }
     lines
@@ -59,14 +64,14 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
 /// A collective entry in three lines: what it answers, its words, its score's terms.
 fn entry(state: &State, hit: &GlobalHit, theme: &Theme, width: usize) -> [Line<'static>; 3] {
     let (score, parts) = text::sum_of(hit.terms.score(), [hit.terms.lexical, hit.terms.dense, hit.terms.community]);
-    let users = text::plural(hit.users, "person", "people");
+    let users = text::plural(hit.users, "user", "users");
     let room = width.saturating_sub(4 + text::width(&users) + 2);
     let mut first = vec![span(format!("{score:>3} "), theme.score)];
     first.extend(shares(state, &hit.ranked(LEAST_SHARE), theme.global, theme, room));
     let used: usize = first.iter().map(ratatui::text::Span::width).sum();
     let gap = width.saturating_sub(used + text::width(&users));
     first.push(span(format!("{}{users}", " ".repeat(gap)), theme.dim));
-    let whose = hit.community.map_or("everyone".to_owned(), |community| format!("community {}", community + 1));
+    let whose = hit.community.map_or("everyone".to_owned(), |community| format!("community {community}"));
     let words = hit.top_terms.join(&format!(" {} ", symbols::DOT));
     let sum = terms(["lexical", "dense", "community"], &parts);
     [

@@ -17,7 +17,13 @@ const FLIPS: usize = 5;
 /// Labels compared at most.
 const COMPARED: usize = 10;
 
-pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usize, height: usize) -> Vec<Line<'static>> {
+pub(super) fn lines(
+    state: &State,
+    reading: &Reading,
+    theme: &Theme,
+    width: usize,
+    height: usize,
+) -> Vec<Line<'static>> {
     let mut lines = sides(state, reading, theme);
     let conflicts = &reading.resolution.conflicts;
     if conflicts.is_empty() {
@@ -56,7 +62,7 @@ fn sides(state: &State, reading: &Reading, theme: &Theme) -> Vec<Line<'static>> 
         ])
     };
     let worth = format!("worth {:.1} examples", r.mass);
-    let support = format!("support {}", text::plural(r.support, "person", "people"));
+    let support = format!("support {}", text::plural(r.support, "user", "users"));
     vec![
         side(symbols::LOCAL, "local", &r.local, theme.local, worth),
         side(symbols::GLOBAL, "global", &r.global, theme.global, support),
@@ -71,7 +77,7 @@ fn tell(state: &State, conflict: &Conflict, theme: &Theme, width: usize) -> Line
             format!("value conflict: {local} against {global} {} JSD {bits}", symbols::DOT)
         }
         (ConflictKind::Coverage, Some(Side::Local)) => "coverage: local has too little to say".to_owned(),
-        (ConflictKind::Coverage, Some(Side::Global)) => "coverage: too few people stand behind global".to_owned(),
+        (ConflictKind::Coverage, Some(Side::Global)) => "coverage: too few users stand behind global".to_owned(),
         (ConflictKind::Coverage, _) => "coverage: neither side has enough to say".to_owned(),
     };
     let told = text::fit(&told, width.saturating_sub(2));
@@ -131,7 +137,9 @@ fn comparison(state: &State, reading: &Reading, theme: &Theme, width: usize, row
     let mut order: Vec<usize> = ranked(&r.distribution).into_iter().map(|(label, _)| label).collect();
     // A label that either side ranks among its two best belongs in sight even if the mediator does not think so.
     let loud = |label: &usize| {
-        [&r.local, &r.global].iter().any(|p| ranked(p).iter().take(2).any(|(top, share)| top == label && *share >= 0.05))
+        [&r.local, &r.global]
+            .iter()
+            .any(|p| ranked(p).iter().take(2).any(|(top, share)| top == label && *share >= 0.05))
     };
     order.sort_by_key(|label| !loud(label));
     order.truncate(rows.saturating_sub(1).max(3));
@@ -154,7 +162,10 @@ fn comparison(state: &State, reading: &Reading, theme: &Theme, width: usize, row
         let mark = if decided { symbols::ARROW } else { " " };
         let truth = if gold == Some(shown.as_str()) { symbols::RIGHT } else { " " };
         let cell = |p: &[f64], style: Style| {
-            [span(format!("{:>3} ", text::share(p[label])), theme.text), span(format!("{} ", bar(p[label], bars)), style)]
+            [
+                span(format!("{:>3} ", text::share(p[label])), theme.text),
+                span(format!("{} ", bar(p[label], bars)), style),
+            ]
         };
         let mut parts = vec![
             span(mark, theme.mediated),

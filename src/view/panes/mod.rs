@@ -13,13 +13,14 @@ use ratatui::text::{Line, Span};
 
 use super::widgets::{Panel, scrolled};
 use super::{bars, span, symbols, text};
-use crate::app::state::{Pane, State};
+use crate::app::state::{MemoryState, Pane, State};
 use crate::engine::prompt::Arm;
 use crate::theme::Theme;
 
 /// Draws `pane` and says how far it can scroll.
 pub fn draw(pane: Pane, state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
-    let panel = Panel { title: title(pane, state, theme), note: note(pane, state, theme), focused: state.focus == pane };
+    let panel =
+        Panel { title: title(pane, state, theme), note: note(pane, state, theme), focused: state.focus == pane };
     let inside = panel.draw(theme, area, buffer);
     let (width, height) = (usize::from(inside.width), usize::from(inside.height));
     let lines = match (pane, &state.reading) {
@@ -65,21 +66,22 @@ fn note(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
             Some(period) => format!(" period {} of {} ", period.number, state.periods.max(period.number)),
             None => " no period yet ".to_owned(),
         },
-        Pane::Mediator => format!(" margin {} ", text::share(reading.resolution.margin)),
+        Pane::Mediator => String::new(),
         Pane::Answers if state.answers.stale => return Line::from(span(" stale ", theme.stale)),
         Pane::Answers => match state.gold() {
             Some(gold) => format!(" gold {} ", text::fit(gold, 20)),
             None => String::new(),
         },
-        Pane::Weights => " u undo ".to_owned(),
+        Pane::Weights => " J/K select   h/l turn   0 default   u undo ".to_owned(),
     };
     Line::from(span(note, theme.dim))
 }
 
 /// What stands in a pane before memory has spoken.
 fn waiting(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let failed = matches!(state.memory, crate::app::state::MemoryState::Failed(_));
-    let news = bars::memory_news(state).unwrap_or_else(|| "reading memory".to_owned());
+    let failed = matches!(state.memory, MemoryState::Failed(_)) || state.unread.is_some();
+    let told = bars::memory_news(state).or_else(|| state.unread.clone());
+    let news = told.unwrap_or_else(|| "reading memory".to_owned());
     let style = if failed { theme.error } else { theme.busy };
     let mut lines = vec![Line::default()];
     for (ix, line) in text::wrap(&news, width.saturating_sub(4)).into_iter().enumerate() {
@@ -111,7 +113,7 @@ pub fn verdict(state: &State, label: &str, theme: &Theme) -> Span<'static> {
 /// Columns of the longest label, within reason.
 fn label_columns(state: &State) -> usize {
     let labels = state.manifest().map_or(&[][..], |manifest| &manifest.labels);
-    labels.iter().map(|label| text::width(label)).max().unwrap_or(8).clamp(4, 16)
+    labels.iter().map(|label| text::width(label)).max().unwrap_or(8).clamp(4, 18)
 }
 
 /// `noir .52 · comedy .31`: labels with their shares, as many as fit.
@@ -143,7 +145,11 @@ fn ranked(distribution: &[f64]) -> Vec<(usize, f64)> {
 /// The text of a remembered item.
 fn item_text(state: &State, item: usize) -> &str {
     // Items are numbered in the dataset's own order.
-    state.data.as_ref().and_then(|data| data.dataset.interactions.get(item)).map_or("", |interaction| &interaction.query)
+    state
+        .data
+        .as_ref()
+        .and_then(|data| data.dataset.interactions.get(item))
+        .map_or("", |interaction| &interaction.query)
 }
 
 /// `lexical .34 · dense .47 · recency -.02`.

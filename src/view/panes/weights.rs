@@ -47,7 +47,8 @@ fn row(state: &State, weight: Weight, theme: &Theme, width: usize) -> Line<'stat
         Some(reason) => parts.push(span(text::pad(&format!("ignored: {reason}"), track), theme.stale)),
         None => {
             let place = Weight::ALL.iter().position(|w| *w == weight).unwrap_or_default();
-            let bands = state.reading.as_ref().and_then(|reading| reading.bands.get(place)).map_or(&[][..], Vec::as_slice);
+            let bands =
+                state.reading.as_ref().and_then(|reading| reading.bands.get(place)).map_or(&[][..], Vec::as_slice);
             let labels = state.manifest().map_or(&[][..], |manifest| &manifest.labels);
             let position = weight.position(state.setting.weights.get(weight));
             parts.extend(Slider { position, bands, labels, selected }.spans(theme, track));

@@ -1,0 +1,93 @@
+//! The four arms' answers, as far as they have come.
+//!
+//! Invariant: an arm always has a decision once memory has spoken; the model's word refines it when it comes.
+
+use std::time::Duration;
+
+use crate::engine::engine::GenStats;
+use crate::mediator::distribution::from_logs;
+
+/// How far the model's answer of one arm is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Phase {
+    /// The model was not asked.
+    #[default]
+    Unasked,
+    /// It will be.
+    Waiting,
+    /// It speaks.
+    Speaking,
+    /// It has spoken.
+    Done(GenStats),
+    /// It was stopped by the analyst.
+    Stopped,
+    /// It failed, because.
+    Failed(String),
+}
+
+impl Phase {
+    /// Whether something is still to come.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Phase::Waiting | Phase::Speaking)
+    }
+}
+
+/// One arm's answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ArmAnswer {
+    /// How far the model is.
+    pub phase: Phase,
+    /// Natural logs of the model's label probabilities.
+    pub scores: Option<Vec<f64>>,
+    /// What it wrote.
+    pub text: String,
+    /// What the arm's memory alone says.
+    pub memory: Vec<f64>,
+    /// Memory fused with the model.
+    pub distribution: Vec<f64>,
+    /// The final decision.
+    pub decision: usize,
+}
+
+impl ArmAnswer {
+    /// Probability of the final decision.
+    pub fn probability(&self) -> f64 {
+        self.distribution.get(self.decision).copied().unwrap_or_default()
+    }
+
+    /// The model's favourite and its share among the labels.
+    pub fn model_decision(&self) -> Option<(usize, f64)> {
+        let scores = self.scores.as_ref()?;
+        let p = from_logs(scores);
+        let best = (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b]).then(b.cmp(a)))?;
+        Some((best, p[best]))
+    }
+}
+
+/// The four arms' answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// Events of a lower epoch belong to an earlier question.
+    pub epoch: u64,
+    /// In order of [`Arm::ALL`].
+    pub arms: [ArmAnswer; 4],
+    /// They answer an earlier question; the new one is being read.
+    pub stale: bool,
+}
+
+impl Answers {
+    /// Whether the model still has something to say.
+    pub fn open(&self) -> bool {
+        self.arms.iter().any(|arm| arm.phase.is_open())
+    }
+
+    /// Tokens a second over all arms that have answered.
+    pub fn speed(&self) -> Option<f64> {
+        let done = self.arms.iter().filter_map(|arm| match &arm.phase {
+            Phase::Done(stats) => Some(stats),
+            _ => None,
+        });
+        let (tokens, time) = done.fold((0, Duration::ZERO), |(n, t), stats| (n + stats.tokens, t + stats.elapsed));
+        (tokens > 0 && !time.is_zero()).then(|| tokens as f64 / time.as_secs_f64())
+    }
+}

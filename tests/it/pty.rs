@@ -1,0 +1,316 @@
+//! The real binary on a real pseudo-terminal. No waits but for conditions, each with a deadline.
+
+#![cfg(unix)]
+
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at a condition.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What the terminal has seen.
+struct Seen {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+    closed: bool,
+}
+
+/// The workbench on a pseudo-terminal.
+struct Session {
+    master: Box<dyn MasterPty + Send>,
+    keyboard: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    seen: Arc<Mutex<Seen>>,
+    _home: tempfile::TempDir,
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+fn nonzero(n: u16) -> NonZeroU16 {
+    NonZeroU16::new(n).unwrap()
+}
+
+impl Session {
+    fn start(columns: u16, rows: u16, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_logoscope"));
+        command.args(arguments);
+        command.env_clear();
+        command.env("TERM", "xterm-256color");
+        command.env("HOME", home.path());
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let child = pty.slave.spawn_command(command).unwrap();
+        drop(pty.slave);
+        let mut output = pty.master.try_clone_reader().unwrap();
+        let keyboard = pty.master.take_writer().unwrap();
+        let parser = vt100::Parser::new(nonzero(rows), nonzero(columns), 0);
+        let seen = Arc::new(Mutex::new(Seen { parser, raw: Vec::new(), closed: false }));
+        let watched = Arc::clone(&seen);
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            loop {
+                let read = output.read(&mut bytes);
+                let mut seen = watched.lock().unwrap();
+                match read {
+                    Ok(n) if n > 0 => {
+                        seen.raw.extend_from_slice(&bytes[..n]);
+                        seen.parser.process(&bytes[..n]);
+                    }
+                    _ => {
+                        seen.closed = true;
+                        return;
+                    }
+                }
+            }
+        });
+        Self { master: pty.master, keyboard, child, seen, _home: home }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap()
+    }
+
+    fn text(&self) -> String {
+        self.seen().parser.screen().contents()
+    }
+
+    /// Waits until `condition` holds of the screen.
+    fn until(&self, what: &str, condition: impl Fn(&vt100::Screen, &str) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            {
+                let seen = self.seen();
+                let text = seen.parser.screen().contents();
+                if condition(seen.parser.screen(), &text) {
+                    return;
+                }
+                assert!(Instant::now() < deadline, "{what} did not come; the screen:\n{text}");
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn until_shown(&self, expected: &str) {
+        self.until(expected, |_, text| text.contains(expected));
+    }
+
+    fn keys(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.keyboard.flush().unwrap();
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        self.seen().parser.screen_mut().set_size(nonzero(rows), nonzero(columns));
+        self.master.resize(size(columns, rows)).unwrap();
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.process_id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end of the program and of its output.
+    fn end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap()
+                && self.seen().closed
+            {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the program did not end; the screen:\n{}", self.text());
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// The terminal is as it was before.
+    fn assert_restored(&self) {
+        let seen = self.seen();
+        let screen = seen.parser.screen();
+        assert!(!screen.alternate_screen(), "the alternate screen was left");
+        assert!(!screen.hide_cursor(), "the cursor is shown");
+        assert!(!screen.bracketed_paste(), "bracketed paste is off");
+        let count = |wanted: &[u8]| seen.raw.windows(wanted.len()).filter(|window| *window == wanted).count();
+        assert_eq!(count(b"\x1b[?2026h"), count(b"\x1b[?2026l"), "every frame was closed");
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn memory_only(columns: u16, rows: u16, environment: &[(&str, &str)]) -> Session {
+    let session = Session::start(columns, rows, &["--model", "none"], environment);
+    session.until_shown("margin");
+    session
+}
+
+#[test]
+fn the_first_screen_is_full_and_nothing_covers_it() {
+    let session = memory_only(200, 60, &[]);
+    for expected in
+        ["logoscope", "film-tags · 240 users", "Local", "Mediator", "Global", "Answers", "Weights", "q quit"]
+    {
+        session.until_shown(expected);
+    }
+    assert!(session.seen().parser.screen().alternate_screen());
+}
+
+#[test]
+fn help_opens_and_closes() {
+    let mut session = memory_only(120, 40, &[]);
+    session.keys("?");
+    session.until_shown("Show all keys");
+    session.keys("\x1b");
+    session.until("the help closes", |_, text| !text.contains("Show all keys"));
+}
+
+#[test]
+fn a_typed_query_is_answered_on_four_arms() {
+    let mut session = Session::start(200, 60, &[], &[]);
+    session.until_shown("tok/s");
+    session.keys("iA retired diver maps the drowned streets\r");
+    session.until_shown("not judged");
+    session.until("four answers", |_, text| text.matches(" · ").count() > 4 && text.matches("token").count() == 4);
+    session.until_shown("tok/s");
+    let text = session.text();
+    for arm in ["none", "local", "global", "mediated"] {
+        assert!(text.contains(arm), "{text}");
+    }
+    assert!(text.contains("A retired diver maps the drowned streets"));
+}
+
+#[test]
+fn a_weight_key_changes_the_shown_value() {
+    let mut session = memory_only(120, 40, &[]);
+    let value = |text: &str| {
+        let row = text.lines().find(|line| line.contains("prior-strength   "))?;
+        row.rsplit('┤').next().map(|rest| rest.trim_end_matches(['│', '┃', ' ']).trim().to_owned())
+    };
+    let before = value(&session.text()).unwrap();
+    session.keys("l");
+    session.until("another value", |_, text| value(text).is_some_and(|now| now != before && now.ends_with('*')));
+    session.keys("u");
+    session.until("the old value", |_, text| value(text).is_some_and(|now| now == before));
+}
+
+#[test]
+fn the_screen_follows_the_size_down_and_up() {
+    let session = memory_only(120, 40, &[]);
+    session.resize(80, 24);
+    session.until_shown("5 Weights");
+    session.resize(20, 5);
+    session.until_shown("need 40×12");
+    session.resize(120, 40);
+    session.until("all panes", |_, text| {
+        text.contains("Answers") && text.contains("prior-strength") && !text.contains("5 Weights")
+    });
+}
+
+#[test]
+fn quit_gives_the_terminal_back() {
+    let mut session = memory_only(80, 24, &[]);
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+}
+
+#[test]
+fn ctrl_c_twice_quits() {
+    let mut session = memory_only(80, 24, &[]);
+    session.keys("\x03");
+    session.until_shown("Ctrl-C again quits");
+    session.keys("\x03");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_is_told() {
+    let mut session = Session::start(80, 24, &["--model", "none"], &[("LOGOSCOPE_TEST_PANIC", "ui")]);
+    assert_eq!(session.end().exit_code(), 101);
+    session.assert_restored();
+    session.until_shown("asked to panic");
+}
+
+#[test]
+fn a_worker_that_panics_leaves_the_screen_alone() {
+    let mut session = Session::start(80, 24, &["--model", "none"], &[("LOGOSCOPE_TEST_PANIC", "memory")]);
+    session.until_shown("memory could not be built: asked to panic");
+    session.keys("?");
+    session.until_shown("━ keys ━");
+    session.keys("\x1b");
+    session.until("the help closes", |_, text| !text.contains("━ keys ━"));
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+    assert!(!String::from_utf8_lossy(&session.seen().raw).contains("panicked at"));
+}
+
+#[test]
+fn signals_give_the_terminal_back() {
+    for (signal, code) in [("-TERM", 143), ("-INT", 130), ("-HUP", 129)] {
+        let mut session = memory_only(80, 24, &[]);
+        session.signal(signal);
+        let status = session.end();
+        assert_eq!(status.exit_code(), code, "{signal}: {status:?}");
+        session.assert_restored();
+    }
+}
+
+#[test]
+fn without_colour_the_selection_can_be_seen() {
+    let mut session = memory_only(100, 30, &[("NO_COLOR", "1")]);
+    session.keys("w");
+    session.until("a reversed row", |screen, text| {
+        let selected = (0..30).any(|row| {
+            (0..100).filter(|column| screen.cell(row, *column).is_some_and(|cell| cell.inverse())).count() > 20
+        });
+        selected && text.contains("who asks")
+    });
+    let seen = session.seen();
+    let screen = seen.parser.screen();
+    for row in 0..30 {
+        for column in 0..100 {
+            let cell = screen.cell(row, column).unwrap();
+            assert_eq!((cell.fgcolor(), cell.bgcolor()), (vt100::Color::Default, vt100::Color::Default));
+        }
+    }
+}
+
+#[test]
+fn an_idle_screen_is_not_drawn_again() {
+    let mut session = memory_only(120, 40, &[]);
+    // A key that changes the screen is the last thing to be drawn …
+    session.keys("\t");
+    session.until("another focus", |_, text| text.contains("┏━ ◆ Global"));
+    let drawn = session.seen().raw.len();
+    // … and one that means nothing is read without a frame; the key after it proves that it was read.
+    session.keys("x");
+    session.keys("q");
+    session.end();
+    let raw = &session.seen().raw;
+    let frames = raw[drawn..].windows(8).filter(|window| *window == b"\x1b[?2026h").count();
+    assert!(frames <= 1, "{frames} frames");
+}
+
+#[test]
+fn ascii_needs_no_other_glyph() {
+    let session = Session::start(120, 40, &["--model", "none", "--ascii"], &[]);
+    session.until_shown("margin");
+    assert!(session.text().is_ascii(), "{}", session.text());
+}

@@ -1,0 +1,437 @@
+//! The workbench without a terminal: what messages do to the state, and documents made from the program itself.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use logoscope::app;
+use logoscope::app::command;
+use logoscope::app::effect::{Effect, Runner};
+use logoscope::app::message::{Limits, Message};
+use logoscope::app::overlay::Overlay;
+use logoscope::app::state::{Data, Exit, MemoryState, ModelState, Pane, Phase, Setting};
+use logoscope::app::update::update;
+use logoscope::app::worker::{MemoryWorker, ReadRequest, Source, evidence_of};
+use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation};
+use logoscope::engine::error::EngineError;
+use logoscope::engine::host::{EngineHost, HostEvent, Loader, Ticket};
+use logoscope::mediator::fusion::fuse;
+use logoscope::mediator::{Policy, Weight, mediate};
+
+use crate::screens::{answer, answered, asked, caps, dataset, drawn, memory_read, press, speak, started, text_of};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn read_request(effects: &[Effect]) -> Option<&ReadRequest> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Read(request) => Some(request),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_first_question_is_read_then_asked_on_four_arms() {
+    let (state, effects) = asked();
+    assert_eq!(state.judged, Some(0));
+    let [Effect::Ask { epoch, requests }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((*epoch, requests.len()), (state.answers.epoch, 4));
+    assert!(requests.iter().all(|request| request.labels == [" noir", " dystopia", " comedy", " drama"]));
+    assert_eq!(requests[3].prompt, "mediated");
+    assert!(state.answers.arms.iter().all(|arm| arm.phase == Phase::Waiting && !arm.distribution.is_empty()));
+}
+
+#[test]
+fn a_weight_is_felt_at_once_and_asks_nothing() {
+    let mut state = answered();
+    let before = state.setting;
+    let effects = press(&mut state, &["l"]);
+    assert!(effects.is_empty());
+    let Setting { weights, policy } = state.setting;
+    assert!(weights.prior_strength > before.weights.prior_strength);
+    let evidence = evidence_of(&memory_read(), &dataset().manifest);
+    assert_eq!(state.reading.as_ref().unwrap().resolution, mediate(&evidence, &weights, policy));
+    assert_eq!(state.answers.arms[3].memory, state.reading.as_ref().unwrap().resolution.distribution);
+    assert!(matches!(state.answers.arms[3].phase, Phase::Done(_)), "what the model said stays");
+}
+
+#[test]
+fn the_decision_changes_at_the_flip_shown_and_not_before() {
+    let mut state = answered();
+    let flip = state.reading.as_ref().unwrap().flips[0];
+    let now = state.reading.as_ref().unwrap().resolution.decision;
+    let evidence = evidence_of(&memory_read(), &dataset().manifest);
+    let decide =
+        |value| mediate(&evidence, &state.setting.weights.with(flip.weight, value), state.setting.policy).decision;
+    assert_eq!(decide(flip.at), flip.becomes);
+    let nearly = flip.now + (flip.at - flip.now) * 0.99;
+    assert_eq!(decide(nearly), now);
+    // The same through keys: step over the flip and see it on the screen.
+    state.weight = flip.weight;
+    let key = if flip.at > flip.now { "l" } else { "h" };
+    for _ in 0..101 {
+        let at = state.setting.weights.get(flip.weight);
+        if (at - flip.now).abs() >= (flip.at - flip.now).abs() {
+            break;
+        }
+        assert_eq!(state.reading.as_ref().unwrap().resolution.decision, now, "not before {}", flip.at);
+        press(&mut state, &[key]);
+    }
+    assert_eq!(state.reading.as_ref().unwrap().resolution.decision, flip.becomes);
+}
+
+#[test]
+fn bands_agree_with_the_mediator() {
+    let state = answered();
+    let reading = state.reading.as_ref().unwrap();
+    for (weight, bands) in Weight::ALL.into_iter().zip(&reading.bands) {
+        if weight == Weight::ModelTrust || bands.is_empty() {
+            continue;
+        }
+        for band in bands {
+            let weights = state.setting.weights.with(weight, weight.at(band.from as f64));
+            assert_eq!(mediate(&reading.evidence, &weights, state.setting.policy).decision, band.label, "{weight}");
+        }
+    }
+}
+
+#[test]
+fn model_trust_fuses_again_without_the_model() {
+    let mut state = answered();
+    state.weight = Weight::ModelTrust;
+    assert!(press(&mut state, &["L", "L", "l"]).is_empty());
+    let trust = state.setting.weights.model_trust;
+    assert!(trust > 0.4);
+    for arm in &state.answers.arms {
+        assert_eq!(arm.distribution, fuse(arm.scores.as_ref().unwrap(), &arm.memory, trust));
+    }
+    let place = Weight::ALL.iter().position(|weight| *weight == Weight::ModelTrust).unwrap();
+    assert!(!state.reading.as_ref().unwrap().bands[place].is_empty(), "its slider shows who wins where");
+}
+
+#[test]
+fn a_gesture_is_one_step_and_redo_restores_it() {
+    let mut state = answered();
+    let start = state.setting;
+    press(&mut state, &["l", "l", "l", "J", "h", "m"]);
+    let end = state.setting;
+    let resolution = state.reading.as_ref().unwrap().resolution.clone();
+    press(&mut state, &["u"]);
+    assert_eq!(state.setting.policy, start.policy);
+    press(&mut state, &["u", "u"]);
+    assert_eq!(state.setting, start);
+    press(&mut state, &["u"]);
+    assert_eq!(state.notice.as_ref().unwrap().text, "nothing has been turned yet");
+    press(&mut state, &["ctrl-r", "ctrl-r", "ctrl-r"]);
+    assert_eq!(state.setting, end);
+    assert_eq!(state.reading.as_ref().unwrap().resolution, resolution);
+}
+
+#[test]
+fn reset_goes_back_to_the_default_of_the_policy() {
+    let mut state = answered();
+    press(&mut state, &["L", "0"]);
+    assert_eq!(state.setting.weights, state.defaults());
+    press(&mut state, &["m"]);
+    assert_eq!(state.setting.policy, Policy::Shrinkage);
+    assert_eq!(state.setting.weights, state.defaults(), "an unturned weight follows the policy");
+    state.weight = Weight::LocalTrust;
+    press(&mut state, &["l"]);
+    assert!(state.notice.as_ref().unwrap().text.contains("shrinkage balances"), "an ignored weight says why");
+}
+
+#[test]
+fn another_question_marks_answers_stale_and_late_events_are_dropped() {
+    let mut state = answered();
+    let (old_ticket, old_epoch) = (state.ticket, state.answers.epoch);
+    let effects = press(&mut state, &["i", "t", "i", "d", "e", "enter"]);
+    let request = read_request(&effects).unwrap();
+    assert_eq!((request.question.query.as_str(), request.ticket), ("tide", state.ticket));
+    assert_eq!((state.judged, state.gold()), (None, None), "a typed query has no gold");
+    assert!(state.answers.stale);
+    assert!(text_of(&drawn(&state, 120, 40)).contains("stale"));
+
+    let late = Message::MemoryRead { ticket: old_ticket, read: Box::new(memory_read()), prompts: Default::default() };
+    assert!(update(&mut state, late).is_empty());
+    assert!(state.answers.stale, "a late read is no answer");
+
+    speak(&mut state);
+    assert!(!state.answers.stale);
+    let before = state.answers.clone();
+    let ticket = Ticket { epoch: old_epoch, id: 0 };
+    update(&mut state, Message::Host(HostEvent::Scores { ticket, scores: vec![0.0, -9.0, -9.0, -9.0] }));
+    update(&mut state, Message::Host(HostEvent::Token { ticket, text: "late".into() }));
+    update(&mut state, Message::Host(HostEvent::Done { ticket, stats: GenStats::default() }));
+    assert_eq!(state.answers, before);
+    answer(&mut state);
+    assert!(!state.answers.open());
+}
+
+#[test]
+fn asking_while_the_model_speaks_stops_it_first() {
+    let (mut state, _) = asked();
+    let epoch = state.answers.epoch;
+    let effects = press(&mut state, &["n"]);
+    assert_eq!(effects[0], Effect::Cancel);
+    assert_eq!(state.answers.epoch, epoch + 1, "as the host counts");
+    assert_eq!(read_request(&effects).unwrap().question.user.as_str(), "u003");
+    assert_eq!(state.gold(), Some("drama"));
+}
+
+#[test]
+fn ctrl_c_stops_then_quits_and_q_quits_at_once() {
+    let (mut state, _) = asked();
+    assert_eq!(press(&mut state, &["ctrl-c"]), [Effect::Cancel]);
+    assert!(state.answers.arms.iter().all(|arm| arm.phase == Phase::Stopped) && state.exit.is_none());
+    press(&mut state, &["ctrl-c"]);
+    assert_eq!(state.exit, Some(Exit::Done));
+
+    let mut state = answered();
+    press(&mut state, &["?", "ctrl-c"]);
+    assert!(state.overlay.is_none() && state.exit.is_none());
+    press(&mut state, &["j", "ctrl-c"]);
+    assert!(state.exit.is_none(), "another key in between begins anew");
+    press(&mut state, &["q"]);
+    assert_eq!(state.exit, Some(Exit::Done));
+}
+
+#[test]
+fn time_moves_by_days_and_periods_within_the_data() {
+    let mut state = answered();
+    let at = state.question.clone().unwrap().at;
+    press(&mut state, &["["]);
+    assert_eq!(at.days_since(state.question.as_ref().unwrap().at), 1.0);
+    assert_eq!(state.gold(), Some("noir"), "the true answer stays what it is");
+    press(&mut state, &["{", "{", "{", "{"]);
+    assert_eq!(state.question.as_ref().unwrap().at, dataset().interactions[0].at);
+    press(&mut state, &["d", "ctrl-u", "2", "0", "2", "4", "-", "0", "1", "-", "0", "5", "enter"]);
+    assert_eq!(state.question.as_ref().unwrap().at.date(), "2024-01-05");
+}
+
+#[test]
+fn letters_typed_are_letters() {
+    let mut state = answered();
+    press(&mut state, &["i", "q", "u", "i", "t", "?"]);
+    let Some(Overlay::Edit(edit)) = &state.overlay else { panic!("typing goes on") };
+    assert_eq!((edit.input.text(), &state.exit), ("quit?", &None));
+    press(&mut state, &["esc"]);
+    update(&mut state, Message::Paste("q\nuit \u{1b}[2J".into()));
+    let Some(Overlay::Edit(edit)) = &state.overlay else { panic!("a paste is a query, not keys") };
+    assert_eq!((edit.input.text(), &state.exit), ("q uit [2J", &None));
+}
+
+#[test]
+fn lists_choose_and_the_palette_says_why_not() {
+    let mut state = answered();
+    let effects = press(&mut state, &["w", "0", "0", "5", "enter"]);
+    assert_eq!(read_request(&effects).unwrap().question.user.as_str(), "u005");
+    press(&mut state, &[":", "r", "e", "d", "o"]);
+    let Some(Overlay::List(list)) = &state.overlay else { panic!("the palette is open") };
+    assert_eq!(list.current().unwrap().disabled, Some("nothing has been undone"));
+    press(&mut state, &["ctrl-u", "z", "o", "o", "m", "enter"]);
+    assert!(state.zoom && state.overlay.is_none());
+}
+
+#[test]
+fn what_is_typed_before_the_data_is_there_is_asked_later() {
+    let mut state = started();
+    assert!(press(&mut state, &["i", "s", "e", "a", "enter"]).is_empty());
+    press(&mut state, &["w"]);
+    assert_eq!(state.notice.as_ref().unwrap().text, "the dataset is still being read");
+    assert!(update(&mut state, Message::DataRead(Arc::new(Data::of(dataset())))).is_empty(), "memory is not there yet");
+    let effects = update(&mut state, Message::MemoryBuilt { periods: 8, opening: Some(1) });
+    assert_eq!(read_request(&effects).unwrap().question.query, "sea");
+}
+
+#[test]
+fn without_a_model_memory_answers_alone() {
+    let mut state = started();
+    state.model = ModelState::Absent("no model was asked for");
+    update(&mut state, Message::DataRead(Arc::new(Data::of(dataset()))));
+    update(&mut state, Message::MemoryBuilt { periods: 8, opening: None });
+    assert!(speak(&mut state).is_empty());
+    let resolution = &state.reading.as_ref().unwrap().resolution;
+    let [none, local, global, mediated] = &state.answers.arms;
+    assert_eq!(
+        [&none.distribution, &local.distribution, &global.distribution, &mediated.distribution],
+        [&resolution.base, &resolution.local, &resolution.global, &resolution.distribution]
+    );
+    assert!(text_of(&drawn(&state, 80, 24)).contains("memory only"));
+}
+
+#[test]
+fn a_model_that_comes_late_is_asked_when_it_comes() {
+    let mut state = started();
+    update(&mut state, Message::DataRead(Arc::new(Data::of(dataset()))));
+    update(&mut state, Message::MemoryBuilt { periods: 8, opening: None });
+    // The host queues what is asked while the first model loads.
+    assert!(matches!(&speak(&mut state)[..], [Effect::Ask { .. }]));
+    assert!(update(&mut state, Message::Host(HostEvent::Ready(caps()))).is_empty());
+    let error = EngineError::NotLoaded;
+    update(&mut state, Message::Host(HostEvent::LoadFailed(error.clone())));
+    assert_eq!(state.model, ModelState::Failed(error.to_string()));
+    assert!(!state.answers.open() && state.notice.as_ref().unwrap().failure);
+}
+
+#[test]
+fn nothing_moves_when_nothing_happens() {
+    let mut state = answered();
+    state.dirty = false;
+    update(&mut state, Message::Clock(Duration::from_secs(9)));
+    press(&mut state, &["x"]);
+    assert!(!state.dirty, "neither time nor an unbound key asks for a frame");
+    press(&mut state, &["tab"]);
+    assert!(state.dirty);
+    assert_eq!(state.focus, Pane::Global);
+}
+
+/// Waits for a message that `wanted` takes.
+fn await_message<T>(inbox: &mpsc::Receiver<Message>, mut wanted: impl FnMut(Message) -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let message = inbox.recv_timeout(left).expect("the message comes in time");
+        if let Some(found) = wanted(message) {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn the_memory_worker_reads_builds_and_answers() {
+    let (out, inbox) = mpsc::channel();
+    let source = Source::Given(Box::new(dataset()));
+    let worker = MemoryWorker::start(source, Policy::default(), || {}, out).unwrap();
+    let periods = await_message(&inbox, |message| match message {
+        Message::MemoryBuilt { periods, .. } => Some(periods),
+        _ => None,
+    });
+    assert!(periods >= 1);
+    let question = logoscope::app::state::question_of(&dataset().queries[0]);
+    worker.read(ReadRequest { ticket: 7, question });
+    let (read, prompts) = await_message(&inbox, |message| match message {
+        Message::MemoryRead { ticket: 7, read, prompts } => Some((read, prompts)),
+        _ => None,
+    });
+    assert_eq!(read.local.visible(), 3);
+    assert!(prompts[3].contains("diver") && prompts[0] != prompts[3]);
+}
+
+#[test]
+fn a_panic_of_the_memory_worker_is_told() {
+    let (out, inbox) = mpsc::channel();
+    let source = Source::Given(Box::new(dataset()));
+    let _worker = MemoryWorker::start(source, Policy::default(), || panic!("on purpose"), out).unwrap();
+    let message = await_message(&inbox, |message| matches!(message, Message::WorkerFailed { .. }).then_some(message));
+    let mut state = started();
+    update(&mut state, message);
+    assert_eq!(state.memory, MemoryState::Failed("on purpose".into()));
+    assert!(text_of(&drawn(&state, 80, 24)).contains("memory could not be built: on purpose"));
+}
+
+/// An engine that likes the first label best and says so at once.
+struct Parrot(Caps);
+
+impl Engine for Parrot {
+    fn caps(&self) -> &Caps {
+        &self.0
+    }
+
+    fn generate(&self, req: GenRequest) -> Generation {
+        let scores = (0..req.labels.len()).map(|ix| -(ix as f64)).collect();
+        let stats = GenStats { prompt_tokens: 9, tokens: 1, elapsed: Duration::from_millis(2), ..GenStats::default() };
+        let events = [GenEvent::Scores(scores), GenEvent::Token(req.labels[0].clone()), GenEvent::Done(stats)];
+        Generation::new(Cancel::default(), events.into_iter())
+    }
+
+    fn embed(&self, _texts: &[String]) -> Result<Vec<Vec<f32>>, EngineError> {
+        Err(EngineError::NotLoaded)
+    }
+}
+
+#[test]
+fn the_loop_answers_a_typed_query_and_then_rests() {
+    let (out, inbox) = mpsc::channel();
+    let memory =
+        MemoryWorker::start(Source::Given(Box::new(dataset())), Policy::default(), || {}, out.clone()).unwrap();
+    let events = out.clone();
+    let loader: Arc<Loader> = Arc::new(|_, _| Ok(Arc::new(Parrot(caps()))));
+    let host = EngineHost::with_loader(loader, Box::new(move |event| drop(events.send(Message::Host(event))))).unwrap();
+    let runner = Runner { memory, host: Some(host) };
+    out.send(Message::ModelNamed("nowhere".into())).unwrap();
+    let keys = |keys: &[&str]| {
+        for key in keys {
+            out.send(Message::Key(key.parse().unwrap())).unwrap();
+        }
+    };
+    // Typed before anything is there.
+    keys(&["i", "s", "e", "a", "enter"]);
+    let mut state = started();
+    let mut asked_to_quit = false;
+    let mut frames_after = 0;
+    let exit = app::run(&mut state, &runner, &inbox, |state| {
+        let screen = text_of(&drawn(state, 200, 60));
+        frames_after += usize::from(asked_to_quit);
+        let answered = state.answers.arms.iter().all(|arm| matches!(arm.phase, Phase::Done(_)));
+        if answered && !state.answers.stale && !asked_to_quit {
+            assert!(screen.contains("“sea”") && screen.matches("“noir”").count() == 4, "{screen}");
+            asked_to_quit = true;
+            keys(&["q"]);
+        }
+        Ok(Limits::default())
+    });
+    assert_eq!(exit.unwrap(), Exit::Done);
+    assert!(frames_after <= 1, "{frames_after} frames after everything was said");
+}
+
+/// Compares a document in docs/ with what the program makes of it, or writes it with LOGOSCOPE_UPDATE=1.
+fn assert_document(path: &str, made: &str, same: impl Fn(&str, &str) -> bool) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("LOGOSCOPE_UPDATE").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, made).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(same(&written, made), "{} is not what the program makes; run with LOGOSCOPE_UPDATE=1", path.display());
+}
+
+#[test]
+fn the_keys_document_is_the_command_table() {
+    assert_document("docs/keys.md", &command::keys_document(), |written, made| written == made);
+}
+
+/// The picture of the README: the sample data, real memory, the shipped model.
+#[cfg(feature = "local")]
+#[test]
+fn the_screenshot_is_what_the_program_draws() {
+    use logoscope::app::state::Start;
+
+    let cache = tempfile::tempdir().unwrap();
+    let model = logoscope::data::sample::unpack_model(cache.path()).unwrap();
+    let (out, inbox) = mpsc::channel();
+    let memory = MemoryWorker::start(Source::Sample, Policy::default(), || {}, out.clone()).unwrap();
+    let host = EngineHost::start(Box::new(move |event| drop(out.send(Message::Host(event))))).unwrap();
+    let runner = Runner { memory, host: Some(host) };
+    let mut state = logoscope::app::state::State::new(Start {
+        dataset_name: "film-tags".into(),
+        model_name: Some("nano".into()),
+        ..Start::default()
+    });
+    runner.run(Effect::Load(model));
+    let deadline = Instant::now() + PATIENCE;
+    while state.busy() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let message = inbox.recv_timeout(left).expect("memory and model are ready in time");
+        for effect in update(&mut state, message) {
+            runner.run(effect);
+        }
+    }
+    assert!(state.answers.arms.iter().all(|arm| matches!(arm.phase, Phase::Done(_))), "{:?}", state.answers);
+    let svg = logoscope::view::svg::of(&drawn(&state, 160, 46));
+    // Times differ from machine to machine: the header and the costs are left out of the comparison.
+    let lasting = |svg: &str| {
+        let timed = |line: &&str| line.contains(" ms") || line.contains("tok/s") || line.contains("y=\"25.5\"");
+        svg.lines().filter(|line| !timed(line)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_document("docs/screenshot.svg", &svg, |written, made| lasting(written) == lasting(made));
+}
