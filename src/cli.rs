@@ -7,6 +7,9 @@
 mod ask;
 mod doctor;
 mod export;
+mod import;
+mod replay;
+mod scenario;
 mod synth;
 pub mod workbench;
 
@@ -16,10 +19,12 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sample;
 use crate::engine::error::EngineError;
 use crate::memory::entry::IndexError;
+use crate::session::SessionError;
 
 /// What went wrong, in words for the person at the keyboard.
 #[derive(Debug, thiserror::Error)]
@@ -27,17 +32,25 @@ pub enum CliError {
     /// The dataset.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// An import.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// Memory.
     #[error(transparent)]
     Memory(#[from] IndexError),
     /// The model.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A session.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// The workbench.
     #[error(transparent)]
     Workbench(#[from] workbench::WorkbenchError),
     /// A user who is not in the data.
-    #[error("user '{0}' is not in the dataset; check the spelling, or pass --new-user to ask as somebody without history")]
+    #[error(
+        "user '{0}' is not in the dataset; check the spelling, or pass --new-user to ask as somebody without history"
+    )]
     UnknownUser(UserId),
     /// A file.
     #[error("{}: {source}; check the path and its permissions", path.display())]
@@ -130,6 +143,12 @@ pub struct Common {
 enum Command {
     /// Ask one question, or a file of them, on the four arms
     Ask(ask::AskArgs),
+    /// Turn foreign data into a dataset folder, with an account of every row
+    Import(import::ImportArgs),
+    /// Replay a recorded session, or check it against its data
+    Replay(replay::ReplayArgs),
+    /// Record a session that shows a cold start or a biased user
+    Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
     Synth(synth::SynthArgs),
     /// Check that everything the default run needs is here
@@ -185,6 +204,9 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
     }
     match cli.command {
         Some(Command::Ask(args)) => ask::run(&cli.common, &args),
+        Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Replay(args)) => replay::run(&cli.common, &args),
+        Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {

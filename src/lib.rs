@@ -1,7 +1,7 @@
 //! Logoscope: a terminal workbench for LLM personalisation memory.
 //!
-//! Dependencies point one way: `data` ← `memory` ← `mediator` ← `engine` ← `app` ← `view` and `cli`. What answers a
-//! query never knows a terminal; only `engine::local` knows the model library.
+//! Dependencies point one way: `data` ← `memory` ← `mediator` ← `engine` ← `session` ← `app` ← `view` and `cli`. What
+//! answers a query never knows a terminal; only `engine::local` knows the model library.
 
 pub mod app;
 pub mod cli;
@@ -10,6 +10,7 @@ pub mod engine;
 pub mod logging;
 pub mod mediator;
 pub mod memory;
+pub mod session;
 pub mod term;
 pub mod theme;
 pub mod view;

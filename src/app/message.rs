@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::keymap::Chord;
 use super::state::Data;
+use crate::engine::engine::GenRequest;
 use crate::engine::host::HostEvent;
 use crate::memory::MemoryRead;
 
@@ -41,8 +42,8 @@ pub enum Message {
         ticket: u64,
         /// What both memories say.
         read: Box<MemoryRead>,
-        /// The prompt of each arm.
-        prompts: Box<[String; 4]>,
+        /// What each arm asks the model.
+        requests: Box<[GenRequest; 4]>,
     },
     /// Memory could not answer a question.
     ReadFailed {

@@ -15,7 +15,8 @@ use super::undo::History;
 use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::{JudgedQuery, UserId};
-use crate::engine::engine::{Caps, LoadStage};
+use crate::engine::answer::memory_distribution;
+use crate::engine::engine::{Caps, GenRequest, LoadStage};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::distribution::decision;
 use crate::mediator::flip::{Band, Flip, bands, flips};
@@ -109,8 +110,8 @@ pub enum Gesture {
 pub struct Reading {
     /// Both memories.
     pub read: MemoryRead,
-    /// The prompt of each arm.
-    pub prompts: [String; 4],
+    /// What each arm asks the model.
+    pub requests: [GenRequest; 4],
     /// What the mediator weighs.
     pub evidence: Evidence,
     /// What it decides.
@@ -352,12 +353,12 @@ impl State {
     }
 
     /// Takes in what memory said, and mediates.
-    pub fn take_reading(&mut self, read: MemoryRead, prompts: [String; 4]) {
+    pub fn take_reading(&mut self, read: MemoryRead, requests: [GenRequest; 4]) {
         let Some(data) = self.data.clone() else { return };
         let evidence = evidence_of(&read, &data.dataset.manifest);
         let Setting { weights, policy } = self.setting;
         let resolution = mediate(&evidence, &weights, policy);
-        self.reading = Some(Reading { read, prompts, evidence, resolution, flips: Vec::new(), bands: Vec::new() });
+        self.reading = Some(Reading { read, requests, evidence, resolution, flips: Vec::new(), bands: Vec::new() });
         self.mediate();
     }
 
@@ -380,15 +381,15 @@ impl State {
     pub fn fuse(&mut self) {
         let Some(reading) = &self.reading else { return };
         let r = &reading.resolution;
-        let memories = [&r.base, &r.local, &r.global, &r.distribution];
         let trust = self.setting.weights.model_trust;
-        for (arm, memory) in self.answers.arms.iter_mut().zip(memories) {
-            arm.memory.clone_from(memory);
-            arm.distribution = match &arm.scores {
+        for (arm, answer) in Arm::ALL.into_iter().zip(&mut self.answers.arms) {
+            let memory = memory_distribution(r, arm);
+            answer.memory = memory.to_vec();
+            answer.distribution = match &answer.scores {
                 Some(scores) => fuse(scores, memory, trust),
-                None => memory.clone(),
+                None => memory.to_vec(),
             };
-            arm.decision = decision(&arm.distribution, &r.base);
+            answer.decision = decision(&answer.distribution, &r.base);
         }
     }
 

@@ -11,9 +11,8 @@ use super::overlay::{Edit, EditKind};
 use super::state::{ArmAnswer, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of};
 use super::worker::ReadRequest;
 use crate::data::interaction::Timestamp;
-use crate::engine::engine::GenRequest;
 use crate::engine::host::{HostEvent, Ticket};
-use crate::engine::prompt::{Arm, MAX_ANSWER_TOKENS, Question, STOP};
+use crate::engine::prompt::{Arm, Question};
 use crate::mediator::{Policy, Weights};
 
 /// Takes in what happened and says what has to be done.
@@ -73,11 +72,11 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
                 _ => read(state),
             }
         }
-        Message::MemoryRead { ticket, read, prompts } if ticket == state.ticket => {
+        Message::MemoryRead { ticket, read, requests } if ticket == state.ticket => {
             state.heard = ticket;
             state.answers.stale = false;
             state.answers.arms = Default::default();
-            state.take_reading(*read, *prompts);
+            state.take_reading(*read, *requests);
             ask_model(state)
         }
         Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
@@ -210,18 +209,11 @@ fn stop(state: &mut State) -> Vec<Effect> {
 
 /// Asks the model on all arms.
 fn ask_model(state: &mut State) -> Vec<Effect> {
-    let (Some(reading), Some(data)) = (&state.reading, &state.data) else { return Vec::new() };
+    let Some(reading) = &state.reading else { return Vec::new() };
     if state.model.unable().is_some() {
         return Vec::new();
     }
-    let labels = &data.dataset.manifest.labels;
-    let request = |prompt: &String| GenRequest {
-        prompt: prompt.clone(),
-        labels: labels.iter().map(|label| format!(" {label}")).collect(),
-        max_tokens: MAX_ANSWER_TOKENS,
-        stop: vec![STOP.to_owned()],
-    };
-    let requests = reading.prompts.iter().map(request).collect();
+    let requests = reading.requests.to_vec();
     state.answers.epoch += 1;
     for arm in &mut state.answers.arms {
         *arm = ArmAnswer { phase: Phase::Waiting, ..ArmAnswer::default() };

@@ -13,17 +13,20 @@ use super::message::Message;
 use super::state::{Data, question_of};
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::sample;
-use crate::engine::prompt::{self, Arm, Question};
-use crate::mediator::conflict::ConflictKind;
+use crate::engine::answer;
+use crate::engine::prompt::{Arm, Question};
+use crate::mediator::conflict::{Conflict, ConflictKind};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
 use crate::memory::{Memory, MemoryRead};
 
-/// Judged queries looked at, from the last one back, for one that shows a conflict.
-const OPENING_CANDIDATES: usize = 24;
-/// A conflict worth opening with has at least this many bits …
+/// Judged queries looked at, from the last one back, for one worth opening with: a conflict …
+const OPENING_CANDIDATES: usize = 32;
+/// … of at least this many bits …
 const OPENING_DIVERGENCE: f64 = 0.2;
-/// … and is decided by no more than this margin: then the sliders have something to show.
+/// … decided by no more than this margin, so that the sliders have something to show …
 const OPENING_MARGIN: f64 = 0.4;
+/// … with a memory on the local side that is at least this like the query.
+const OPENING_NEARNESS: f64 = 0.15;
 
 /// A question to memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,24 +116,36 @@ fn work(
     tell(Message::MemoryBuilt { periods: memory.periods(), opening });
     while let Some(request) = waiting.take().or_else(|| inbox.recv().ok()) {
         let newest = inbox.try_iter().last().unwrap_or(request);
-        tell(answer(&memory, newest));
+        tell(read(&memory, newest));
     }
 }
 
-/// The last judged query on which both sides speak, clearly differ and come close. Gives up when `interrupted`.
+/// The last judged query on which both sides have something near to say, clearly differ and come close; failing that, the
+/// closest one on which they clearly differ. Gives up when `interrupted`.
 fn opening(dataset: &Dataset, memory: &Memory, policy: Policy, mut interrupted: impl FnMut() -> bool) -> Option<usize> {
     let weights = Weights::defaults(policy, &dataset.manifest);
-    let candidates = (0..dataset.queries.len()).rev().take(OPENING_CANDIDATES);
-    candidates.take_while(|_| !interrupted()).find(|ix| {
-        let asked = question_of(&dataset.queries[*ix]);
-        let Ok(read) = memory.read(&asked.user, &asked.query, asked.at) else { return false };
+    let clear = |c: &Conflict| c.kind == ConflictKind::Value && c.divergence >= OPENING_DIVERGENCE;
+    let mut second_choice: Option<(f64, usize)> = None;
+    for ix in (0..dataset.queries.len()).rev().take(OPENING_CANDIDATES) {
+        if interrupted() {
+            break;
+        }
+        let asked = question_of(&dataset.queries[ix]);
+        let Ok(read) = memory.read(&asked.user, &asked.query, asked.at) else { continue };
         let resolution = mediate(&evidence_of(&read, &memory.manifest), &weights, policy);
-        let clear = |kind, divergence| kind == ConflictKind::Value && divergence >= OPENING_DIVERGENCE;
         let covered = resolution.conflicts.iter().all(|conflict| conflict.kind != ConflictKind::Coverage);
-        covered
-            && resolution.margin <= OPENING_MARGIN
-            && resolution.conflicts.iter().any(|conflict| clear(conflict.kind, conflict.divergence))
-    })
+        if !covered || !resolution.conflicts.iter().any(clear) {
+            continue;
+        }
+        let near = read.local.hits.first().is_some_and(|hit| hit.terms.score() >= OPENING_NEARNESS);
+        if near && resolution.margin <= OPENING_MARGIN {
+            return Some(ix);
+        }
+        if second_choice.is_none_or(|(margin, _)| resolution.margin < margin) {
+            second_choice = Some((resolution.margin, ix));
+        }
+    }
+    second_choice.map(|(_, ix)| ix)
 }
 
 /// What the mediator weighs of a read.
@@ -138,20 +153,15 @@ pub fn evidence_of(read: &MemoryRead, manifest: &crate::data::dataset::Manifest)
     Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local)
 }
 
-fn answer(memory: &Memory, request: ReadRequest) -> Message {
+fn read(memory: &Memory, request: ReadRequest) -> Message {
     let ReadRequest { ticket, question } = request;
     let read = || -> Result<Message, String> {
         let read = memory.read(&question.user, &question.query, question.at).map_err(|error| error.to_string())?;
-        let prompts = prompts(memory, &question, &read);
-        Ok(Message::MemoryRead { ticket, read: Box::new(read), prompts: Box::new(prompts) })
+        let requests = Arm::ALL.map(|arm| answer::request(memory, &question.query, &read, arm));
+        Ok(Message::MemoryRead { ticket, read: Box::new(read), requests: Box::new(requests) })
     };
     let outcome = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(panic_reason(&*payload)));
     outcome.unwrap_or_else(|reason| Message::ReadFailed { ticket, reason })
-}
-
-/// The prompt of each arm.
-fn prompts(memory: &Memory, question: &Question, read: &MemoryRead) -> [String; 4] {
-    Arm::ALL.map(|arm| prompt::render(memory, &question.query, read, arm))
 }
 
 /// What a panic said, in a line.

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{CliError, Common, Format, file_error, moment};
-use crate::engine::answer::{self, ArmAnswer};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sanitize::visible;
+use crate::engine::answer::{self, ArmAnswer};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::flip::{Flip, flips};
@@ -138,7 +138,9 @@ fn engine(common: &Common) -> Result<Option<Box<dyn Engine>>, CliError> {
     if common.model == "none" {
         return Ok(None);
     }
-    Err(CliError::Usage("this build has no model engine; pass --model none, or build with the feature 'local'".to_owned()))
+    Err(CliError::Usage(
+        "this build has no model engine; pass --model none, or build with the feature 'local'".to_owned(),
+    ))
 }
 
 /// How questions are asked.
@@ -327,7 +329,13 @@ impl Asked<'_> {
         };
         let mut out = String::new();
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "{} · {} · {}", visible(self.question.user.as_str()), self.question.at, visible(&self.question.query));
+        let _ = writeln!(
+            out,
+            "{} · {} · {}",
+            visible(self.question.user.as_str()),
+            self.question.at,
+            visible(&self.question.query)
+        );
         let _ = writeln!(out, "\nlocal memory: {} visible items", self.read.local.visible());
         for hit in self.read.local.shown() {
             let t = hit.terms;

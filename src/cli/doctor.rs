@@ -33,7 +33,11 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
         .map_err(|error| format!("{}: {error}; make it writable or set XDG_CACHE_HOME", cache.display()));
     let about_terminal = {
         use std::io::IsTerminal;
-        if std::io::stdout().is_terminal() { "standard output is one" } else { "standard output is none; the workbench needs one" }
+        if std::io::stdout().is_terminal() {
+            "standard output is one"
+        } else {
+            "standard output is none; the workbench needs one"
+        }
     };
     let checks = [
         Check { name: "dataset", outcome: about_data },
@@ -63,7 +67,10 @@ fn model(common: &Common) -> Result<String, String> {
     let engine = crate::engine::local::LocalEngine::load(&folder).map_err(|error| error.to_string())?;
     let caps = engine.caps();
     let millions = caps.parameters as f64 / 1e6;
-    Ok(format!("{}: {millions:.1} M parameters, {} {}, context {}", caps.name, caps.device, caps.dtype, caps.max_context))
+    Ok(format!(
+        "{}: {millions:.1} M parameters, {} {}, context {}",
+        caps.name, caps.device, caps.dtype, caps.max_context
+    ))
 }
 
 #[cfg(not(feature = "local"))]

@@ -120,7 +120,12 @@ fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usi
 }
 
 /// Every judged query and some late interactions on all arms, and with the local or the global block of a stranger.
-fn evaluation_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, again: usize) -> Result<Vec<Row<'a>>, CliError> {
+fn evaluation_rows<'a>(
+    dataset: &'a Dataset,
+    memory: &Memory,
+    seed: u64,
+    again: usize,
+) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x5_0A9);
     let mut rows = Vec::new();
     let mut all_asked: Vec<Asked> = dataset
@@ -138,7 +143,15 @@ fn evaluation_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, again: 
         let other = stranger(dataset, memory, &mut draw, asked.user, asked.text, asked.at, &read)?;
         let visible = read.local.visible();
         let mut push = |prompt: String, arm: Arm, swap| {
-            rows.push(Row { prompt, answer: asked.answer, arm: arm.name(), population: seed, swap, query: asked.id, visible });
+            rows.push(Row {
+                prompt,
+                answer: asked.answer,
+                arm: arm.name(),
+                population: seed,
+                swap,
+                query: asked.id,
+                visible,
+            });
         };
         for arm in Arm::ALL {
             push(render(memory, asked.text, &read, arm), arm, None);

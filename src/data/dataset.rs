@@ -20,7 +20,9 @@ pub const FORMAT: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// A file is missing or unreadable.
-    #[error("{path}: cannot be read ({source}); a dataset folder holds dataset.toml, interactions.jsonl and queries.jsonl")]
+    #[error(
+        "{path}: cannot be read ({source}); a dataset folder holds dataset.toml, interactions.jsonl and queries.jsonl"
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -54,7 +56,9 @@ pub enum DatasetError {
         reason: String,
     },
     /// There is nothing to remember.
-    #[error("{path}: holds no interaction; a memory needs at least one line {{\"id\", \"user\", \"at\", \"query\", \"response\"}}")]
+    #[error(
+        "{path}: holds no interaction; a memory needs at least one line {{\"id\", \"user\", \"at\", \"query\", \"response\"}}"
+    )]
     Empty {
         /// The file.
         path: PathBuf,
@@ -230,8 +234,9 @@ impl Manifest {
         let unit = |name: &str, value: f64| {
             (!(0.0..=1.0).contains(&value)).then(|| format!("'{name}' is {value}; give a number from 0 to 1"))
         };
-        let positive =
-            |name: &str, value: f64| (value <= 0.0 || value.is_nan()).then(|| format!("'{name}' is {value}; give a number above 0"));
+        let positive = |name: &str, value: f64| {
+            (value <= 0.0 || value.is_nan()).then(|| format!("'{name}' is {value}; give a number above 0"))
+        };
         if self.format > FORMAT {
             return Some(format!("format {} is newer than this program's {FORMAT}; update logoscope", self.format));
         }
@@ -254,7 +259,9 @@ impl Manifest {
             .or_else(|| positive("periods.days", self.periods.days))
             .or_else(|| positive("periods.half-life", self.periods.half_life))
             .or_else(|| positive("periods.base-half-life", self.periods.base_half_life))
-            .or_else(|| (r.guard == 0).then(|| "'retrieval.guard' is 0; the guard needs at least 1 contributor".to_owned()))
+            .or_else(|| {
+                (r.guard == 0).then(|| "'retrieval.guard' is 0; the guard needs at least 1 contributor".to_owned())
+            })
     }
 }
 

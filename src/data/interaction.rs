@@ -173,9 +173,12 @@ mod tests {
 
     #[test]
     fn times_are_read_as_seconds_dates_and_rfc3339() {
-        for (text, seconds) in
-            [("0", 0), ("1709251200", 1_709_251_200), ("2024-03-01T00:00:00Z", 1_709_251_200), ("2024-03-01", 1_709_251_200)]
-        {
+        for (text, seconds) in [
+            ("0", 0),
+            ("1709251200", 1_709_251_200),
+            ("2024-03-01T00:00:00Z", 1_709_251_200),
+            ("2024-03-01", 1_709_251_200),
+        ] {
             assert_eq!(text.parse::<Timestamp>().unwrap(), Timestamp(seconds), "{text}");
         }
         for text in ["", "soon", "2024-13-01T00:00:00Z", "99999999999999"] {

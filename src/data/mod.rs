@@ -2,6 +2,7 @@
 
 pub mod dataset;
 pub mod draw;
+pub mod import;
 pub mod interaction;
 pub mod sample;
 pub mod sanitize;

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 /// Whether `c` could move the cursor, change colours or reorder neighbouring text.
 fn is_hostile(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
+    c.is_control()
+        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{FEFF}')
 }
 
 /// The visible stand-in of a hostile character: the control pictures of Unicode, or `�` where there is none.

@@ -51,7 +51,14 @@ pub fn request(memory: &Memory, query: &str, read: &MemoryRead, arm: Arm) -> Gen
 pub fn by_memory(_: &Memory, resolution: &Resolution, arm: Arm) -> ArmAnswer {
     let distribution = memory_distribution(resolution, arm).to_vec();
     let decision = decision(&distribution, &resolution.base);
-    ArmAnswer { distribution, decision, text: String::new(), tokens: 0, milliseconds: 0.0, first_token_milliseconds: 0.0 }
+    ArmAnswer {
+        distribution,
+        decision,
+        text: String::new(),
+        tokens: 0,
+        milliseconds: 0.0,
+        first_token_milliseconds: 0.0,
+    }
 }
 
 /// Asks the model on `arm` and waits for the whole answer.

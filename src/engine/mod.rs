@@ -10,4 +10,5 @@ pub mod host;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod prompt;
+pub mod recorded;
 pub mod stdio;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Wording;
 use crate::data::interaction::Timestamp;
-use crate::data::sanitize::visible;
+use crate::data::sanitize;
 use crate::memory::global::GlobalRead;
 use crate::memory::local::LocalRead;
 use crate::memory::{Memory, MemoryRead};
@@ -68,7 +68,10 @@ impl std::str::FromStr for Arm {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let known = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|arm| arm.name() == name).ok_or_else(|| format!("'{name}' is no arm; use some of {}", known()))
+        Self::ALL
+            .into_iter()
+            .find(|arm| arm.name() == name)
+            .ok_or_else(|| format!("'{name}' is no arm; use some of {}", known()))
     }
 }
 
@@ -80,7 +83,7 @@ pub fn render(memory: &Memory, query: &str, read: &MemoryRead, arm: Arm) -> Stri
 /// The prompt with the given blocks; an experiment may pass another person's.
 pub fn render_blocks(memory: &Memory, query: &str, local: Option<&LocalRead>, global: Option<&GlobalRead>) -> String {
     let Wording { query: asked, response } = &memory.manifest.prompt;
-    let mut out = format!("{asked}: {}\n", visible(query));
+    let mut out = format!("{asked}: {}\n", quoted(query));
     match local.filter(|read| read.visible() > 0) {
         Some(read) => local_block(&mut out, memory, read),
         None => out.push_str("own: nothing\n"),
@@ -98,7 +101,7 @@ fn local_block(out: &mut String, memory: &Memory, read: &LocalRead) {
     for hit in read.shown() {
         let label = &memory.population.labels[hit.label];
         let (near, age) = (tenths(hit.terms.similarity()), age_word(hit.age_days));
-        let _ = writeln!(out, "- {label} | near {near} | {age} | {}", visible(&memory.population.text[hit.item]));
+        let _ = writeln!(out, "- {label} | near {near} | {age} | {}", quoted(&memory.population.text[hit.item]));
     }
 }
 
@@ -111,17 +114,29 @@ fn global_block(out: &mut String, memory: &Memory, read: &GlobalRead) {
     }
     for hit in &read.hits {
         let near = tenths(hit.terms.score());
-        let words = visible(&hit.top_terms.join(", ")).into_owned();
-        let _ = writeln!(out, "- {} | near {near} | {} users | {words}", shares(memory, &hit.ranked(LEAST_SHARE)), hit.users);
+        let words = quoted(&hit.top_terms.join(", "));
+        let _ = writeln!(
+            out,
+            "- {} | near {near} | {} users | {words}",
+            shares(memory, &hit.ranked(LEAST_SHARE)),
+            hit.users
+        );
     }
 }
 
 /// `noir 5, comedy 3`: the largest shares in tenths.
 fn shares(memory: &Memory, ranked: &[(usize, f64)]) -> String {
-    let named = ranked.iter().take(NAMED).map(|(label, share)| {
-        format!("{} {}", memory.population.labels[*label], tenths(*share).max(1))
-    });
+    let named = ranked
+        .iter()
+        .take(NAMED)
+        .map(|(label, share)| format!("{} {}", memory.population.labels[*label], tenths(*share).max(1)));
     named.collect::<Vec<_>>().join(", ")
+}
+
+/// Text of data as it may stand in a prompt: on one line, and without the brackets that models' own control tokens are
+/// spelled with.
+fn quoted(text: &str) -> String {
+    sanitize::visible(text).replace("<|", "< |")
 }
 
 /// A number in [0, 1] as 0–10.

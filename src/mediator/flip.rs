@@ -1,12 +1,13 @@
 //! Which value of a weight changes the decision.
 //!
-//! For a pair of labels the sign of ln p(y) − ln p(z) is linear in ℓ, g (product) and in κ, α after one rearrangement:
-//! one root each, in closed form. In γ and τ it is a sum of exponentials with several roots; those are isolated on a
-//! grid of [`GRID`] slider positions and bisected. Every shown value is rounded away from the present setting and
+//! For a pair of labels the sign of ln p(y) − ln p(z) is linear in ℓ, g and in κ, α after one rearrangement (policies
+//! product and shrinkage; ℓ and g of linear): one root each, in closed form. In γ and τ it is a sum of exponentials
+//! with several roots; those, and what has no closed form here, are isolated on a grid of [`GRID`] slider positions and
+//! bisected. Every shown value is rounded away from the present setting and
 //! re-mediated: what is shown does flip.
 
 use super::evidence::Evidence;
-use super::kernel::{Kernel, collective};
+use super::kernel::{Kernel, collective, tilt};
 use super::policy::Policy;
 use super::resolution::mediate;
 use super::weights::{STOPS, Weight, Weights};
@@ -42,7 +43,8 @@ pub struct Band {
 
 /// The nearest flip of every weight that acts under `policy`, nearest on its slider first.
 pub fn flips(evidence: &Evidence, weights: &Weights, policy: Policy) -> Vec<Flip> {
-    let mut found: Vec<Flip> = Weight::ALL.into_iter().filter_map(|weight| flip(evidence, weights, policy, weight)).collect();
+    let mut found: Vec<Flip> =
+        Weight::ALL.into_iter().filter_map(|weight| flip(evidence, weights, policy, weight)).collect();
     let distance = |flip: &Flip| (flip.weight.position(flip.at) - flip.weight.position(flip.now)).abs();
     found.sort_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.weight.cmp(&b.weight)));
     found
@@ -56,12 +58,13 @@ pub fn flip(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weig
     let now = weights.get(weight);
     let winner = mediate(evidence, weights, policy).decision;
     let (low, high) = weight.range();
-    let mut roots: Vec<f64> = match weight {
-        Weight::LocalTrust | Weight::GlobalTrust | Weight::PriorStrength | Weight::CommunityFocus => {
+    let mut roots: Vec<f64> = match (policy, weight) {
+        (_, Weight::ConflictThreshold | Weight::ModelTrust) => Vec::new(),
+        (_, Weight::LocalTrust | Weight::GlobalTrust)
+        | (Policy::Product | Policy::Shrinkage, Weight::PriorStrength | Weight::CommunityFocus) => {
             closed_roots(evidence, weights, policy, weight, winner)
         }
-        Weight::SimilaritySharpness | Weight::HalfLife => isolated_roots(evidence, weights, policy, weight, winner),
-        Weight::ConflictThreshold | Weight::ModelTrust => Vec::new(),
+        _ => isolated_roots(evidence, weights, policy, weight, winner),
     };
     roots.retain(|root| (low..=high).contains(root) && !root.is_nan());
     let place = weight.position(now);
@@ -93,6 +96,7 @@ fn closed_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: 
     let global = collective(evidence, weights.community_focus);
     let (b, c, kappa) = (&evidence.base, &kernel.counts, weights.prior_strength);
     let local = kernel.evidence(evidence, kappa);
+    let own = tilt(b, &local);
     let (trust, crowd) = (weights.local_trust, weights.global_trust);
     let e_g = |y: usize| (global[y] / b[y]).ln();
     let root = |z: usize| -> f64 {
@@ -120,6 +124,9 @@ fn closed_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: 
             // c_y + κ p_G(y) = c_z + κ p_G(z).
             (Policy::Shrinkage, Weight::PriorStrength) => (c[z] - c[y]) / (global[y] - global[z]),
             (Policy::Shrinkage, Weight::CommunityFocus) => focus_root(evidence, y, z, 1.0, (c[z] - c[y]) / kappa),
+            // λ·Δ_L + (1 − λ)·Δ_G = 0 with λ = ℓ/(ℓ + g).
+            (Policy::Linear, Weight::LocalTrust) => -crowd * (global[y] - global[z]) / (own[y] - own[z]),
+            (Policy::Linear, Weight::GlobalTrust) => -trust * (own[y] - own[z]) / (global[y] - global[z]),
             _ => f64::NAN,
         }
     };
@@ -138,7 +145,9 @@ fn focus_root(evidence: &Evidence, y: usize, z: usize, r: f64, lead: f64) -> f64
 fn isolated_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weight, winner: usize) -> Vec<f64> {
     let wins = |position: f64| mediate(evidence, &weights.with(weight, weight.at(position)), policy).decision == winner;
     let here = weight.position(weights.get(weight));
+    // The grid, and every stop of the slider: what an analyst can reach by a key must never flip unannounced.
     let mut places: Vec<f64> = (0..=GRID).map(|step| STOPS * step as f64 / GRID as f64).collect();
+    places.extend((0..=STOPS as usize).map(|stop| stop as f64));
     places.push(here);
     places.sort_by(f64::total_cmp);
     let mut roots = Vec::new();

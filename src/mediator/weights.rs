@@ -187,7 +187,10 @@ impl std::str::FromStr for Weight {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let all = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL.into_iter().find(|w| w.name() == name).ok_or_else(|| format!("'{name}' is no weight; use one of {}", all()))
+        Self::ALL
+            .into_iter()
+            .find(|w| w.name() == name)
+            .ok_or_else(|| format!("'{name}' is no weight; use one of {}", all()))
     }
 }
 
@@ -219,7 +222,9 @@ impl Weights {
     pub fn defaults(policy: Policy, manifest: &Manifest) -> Self {
         let own = &manifest.weights;
         let prior_strength = match policy {
-            Policy::Product => own.prior_strength_product.unwrap_or(0.25),
+            Policy::Product | Policy::Linear | Policy::Local | Policy::Global => {
+                own.prior_strength_product.unwrap_or(0.25)
+            }
             Policy::Shrinkage => own.prior_strength_shrinkage.unwrap_or(1.0),
         };
         Self {
@@ -288,7 +293,9 @@ mod endless {
         match Written::deserialize(deserializer)? {
             Written::Number(value) => Ok(value),
             Written::Text(text) if text == "inf" => Ok(f64::INFINITY),
-            Written::Text(text) => Err(serde::de::Error::custom(format!("'{text}' is no number of days; use a number or \"inf\""))),
+            Written::Text(text) => {
+                Err(serde::de::Error::custom(format!("'{text}' is no number of days; use a number or \"inf\"")))
+            }
         }
     }
 }
@@ -318,8 +325,14 @@ mod tests {
             assert_eq!(weight.name().parse::<Weight>(), Ok(weight));
         }
         let weights = Weights {
-            local_trust: 1.0, global_trust: 1.0, prior_strength: 0.25, similarity_sharpness: 10.0,
-            half_life: f64::INFINITY, community_focus: 0.5, conflict_threshold: 0.1, model_trust: 0.0,
+            local_trust: 1.0,
+            global_trust: 1.0,
+            prior_strength: 0.25,
+            similarity_sharpness: 10.0,
+            half_life: f64::INFINITY,
+            community_focus: 0.5,
+            conflict_threshold: 0.1,
+            model_trust: 0.0,
         };
         let json = serde_json::to_string(&weights).unwrap();
         assert!(json.contains("\"half-life\":\"inf\""), "{json}");

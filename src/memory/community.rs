@@ -134,7 +134,7 @@ fn nearest(point: &[f32], centroids: &[Vec<f32>]) -> usize {
 /// Posterior of a person's community from their visible responses:
 /// ρ_c ∝ π_c · Π_y p_c(y)^(η·n(y)) with η = min(1, 20/n). Without responses it is the prior π.
 ///
-/// `prior` are shares of users, `responses[c][y]` probabilities > 0, `own[y]` counts.
+/// A prior of 0 keeps a community out. `prior` are shares of users, `responses[c][y]` probabilities > 0, `own[y]` counts.
 pub fn membership(prior: &[f64], responses: &[Vec<f64>], own: &[f64]) -> Vec<f64> {
     let n: f64 = own.iter().sum();
     let eta = if n > 20.0 { 20.0 / n } else { 1.0 };

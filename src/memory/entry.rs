@@ -102,9 +102,7 @@ impl Entries {
         let mut found = self.text.search(population, probe)?;
         if !self.all.is_empty() && probe.vector.iter().any(|x| *x != 0.0) {
             let index = self.vectors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let matches = index
-                .search(&probe.vector, CANDIDATES.min(self.all.len()))
-                .map_err(vector_fault)?;
+            let matches = index.search(&probe.vector, CANDIDATES.min(self.all.len())).map_err(vector_fault)?;
             found.extend(matches.keys.iter().map(|key| *key as usize));
         }
         Ok(found)
@@ -124,9 +122,8 @@ fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) ->
         grouped[cluster].0.push(*item);
     }
     // Smallest first, so that small groups may grow together before they reach a large one.
-    while let Some(small) = (0..grouped.len())
-        .filter(|ix| people(&grouped[*ix].0) < guard)
-        .min_by_key(|ix| (grouped[*ix].0.len(), *ix))
+    while let Some(small) =
+        (0..grouped.len()).filter(|ix| people(&grouped[*ix].0) < guard).min_by_key(|ix| (grouped[*ix].0.len(), *ix))
     {
         if grouped.len() == 1 {
             break;
@@ -136,9 +133,9 @@ fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) ->
             continue;
         }
         let likeness = |other: &Vec<f32>| super::embed::dot(&centroid, other);
-        let Some(nearest) = (0..grouped.len()).max_by(|a, b| {
-            likeness(&grouped[*a].1).total_cmp(&likeness(&grouped[*b].1)).then(b.cmp(a))
-        }) else {
+        let Some(nearest) = (0..grouped.len())
+            .max_by(|a, b| likeness(&grouped[*a].1).total_cmp(&likeness(&grouped[*b].1)).then(b.cmp(a)))
+        else {
             break;
         };
         grouped[nearest].0.extend(items);
@@ -169,7 +166,8 @@ fn push_entries(
                 users.entry(term).or_default().insert(population.user[*item]);
             }
         }
-        let mut words: Vec<(TermId, BTreeSet<UserIx>)> = users.into_iter().filter(|(_, users)| users.len() >= guard).collect();
+        let mut words: Vec<(TermId, BTreeSet<UserIx>)> =
+            users.into_iter().filter(|(_, users)| users.len() >= guard).collect();
         words.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(&b.0)));
         words.truncate(WORDS);
         let last_seen = items.iter().map(|item| population.at[*item]).max().unwrap_or(Timestamp(0));
@@ -222,12 +220,8 @@ fn vector_fault(error: impl std::fmt::Display) -> IndexError {
 }
 
 fn vector_index(entries: &[Entry], dimensions: usize) -> Result<usearch::Index, IndexError> {
-    let options = IndexOptions {
-        dimensions,
-        metric: MetricKind::IP,
-        quantization: ScalarKind::F32,
-        ..IndexOptions::default()
-    };
+    let options =
+        IndexOptions { dimensions, metric: MetricKind::IP, quantization: ScalarKind::F32, ..IndexOptions::default() };
     let index = usearch::Index::new(&options).map_err(vector_fault)?;
     // One context: the graph is then a function of the vectors alone, not of the number of cores.
     index.reset().map_err(vector_fault)?;

@@ -75,10 +75,7 @@ pub struct Similarity {
 impl Similarity {
     /// Combines a lexical score in [0, 1] and a cosine.
     pub fn combine(lexical: f64, cosine: f64, lexical_share: f64) -> Self {
-        Self {
-            lexical: lexical_share * lexical.clamp(0.0, 1.0),
-            dense: (1.0 - lexical_share) * cosine.clamp(0.0, 1.0),
-        }
+        Self { lexical: lexical_share * lexical.clamp(0.0, 1.0), dense: (1.0 - lexical_share) * cosine.clamp(0.0, 1.0) }
     }
 
     /// In [0, 1].

@@ -65,11 +65,13 @@ impl Snapshot {
         Ok(Self { period, end, items, communities: communities.clone(), responses, members, entries })
     }
 
-    /// Response probabilities per community and each one's share of users, both without `asking`.
+    /// Response probabilities per community and each one's share of users, both without `asking`. A community with
+    /// fewer than `guard` members besides them has share 0: nothing about it is read.
     fn habits(
         &self,
         population: &Population,
         periods: &Periods,
+        guard: usize,
         asking: Option<UserIx>,
         base: &[f64],
     ) -> (Vec<Vec<f64>>, Vec<f64>) {
@@ -87,9 +89,9 @@ impl Snapshot {
             let total: f64 = counts.iter().sum();
             counts.iter().zip(base).map(|(count, b)| (count + HABIT_MASS * b) / (total + HABIT_MASS)).collect()
         });
-        let people: usize = members.iter().sum();
-        // Half a pseudo-member keeps an empty community possible.
-        let prior = members.iter().map(|m| (*m as f64 + 0.5) / (people as f64 + 0.5 * members.len() as f64));
+        let counted = |m: &usize| if *m >= guard { *m as f64 } else { 0.0 };
+        let people: f64 = members.iter().map(counted).sum();
+        let prior = members.iter().map(|m| if people > 0.0 { counted(m) / people } else { 0.0 });
         (probabilities.collect(), prior.collect())
     }
 }
@@ -122,7 +124,8 @@ pub struct GlobalHit {
 impl GlobalHit {
     /// `(label, share)` by falling share, shares of at least `least`.
     pub fn ranked(&self, least: f64) -> Vec<(LabelIx, f64)> {
-        let mut shares: Vec<(LabelIx, f64)> = self.distribution.iter().copied().enumerate().filter(|(_, p)| *p >= least).collect();
+        let mut shares: Vec<(LabelIx, f64)> =
+            self.distribution.iter().copied().enumerate().filter(|(_, p)| *p >= least).collect();
         shares.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         shares
     }
@@ -144,7 +147,8 @@ pub struct GlobalRead {
     pub base: Vec<f64>,
     /// The snapshot used; `None` before the first period closes.
     pub period: Option<PeriodView>,
-    /// Probability of each community for the asking person.
+    /// Probability of each community for the asking person: sums to 1, or to 0 where every community is below the
+    /// guard.
     pub membership: Vec<f64>,
     /// Members of each community, the asking person aside.
     pub members: Vec<usize>,
@@ -211,10 +215,11 @@ impl Reader<'_> {
                 suppressed: 0,
             });
         };
-        let (habits, prior) = snapshot.habits(self.population, self.periods, asking, &base);
+        let (habits, prior) = snapshot.habits(self.population, self.periods, self.retrieval.guard, asking, &base);
         let membership = membership(&prior, &habits, own);
         let (mut candidates, suppressed) = self.candidates(snapshot, asking, probe)?;
-        candidates.sort_by(|a, b| b.similarity.total().total_cmp(&a.similarity.total()).then(a.entry.id.cmp(&b.entry.id)));
+        candidates
+            .sort_by(|a, b| b.similarity.total().total_cmp(&a.similarity.total()).then(a.entry.id.cmp(&b.entry.id)));
 
         let everyone = self.vote(candidates.iter());
         let population = self.blend_votes(&everyone, &base, 1.0);
@@ -233,15 +238,16 @@ impl Reader<'_> {
             community.clone_from(&population);
         }
 
-        let strongest = membership.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let strongest = membership.iter().copied().fold(0.0, f64::max);
         let factor = |entry: &Entry| {
-            let relative = entry.community.map_or(1.0, |c| membership[c] / strongest);
+            let relative = entry.community.filter(|_| strongest > 0.0).map_or(1.0, |c| membership[c] / strongest);
             1.0 - self.retrieval.community_share * (1.0 - relative)
         };
         let mut ranked: Vec<(EntryTerms, &Candidate)> =
             candidates.iter().map(|c| (EntryTerms::new(c.similarity, factor(c.entry)), c)).collect();
         ranked.sort_by(|a, b| b.0.score().total_cmp(&a.0.score()).then(a.1.entry.id.cmp(&b.1.entry.id)));
-        let hits = ranked.iter().take(self.retrieval.global_hits).map(|(terms, c)| self.hit(*terms, c, asking)).collect();
+        let hits =
+            ranked.iter().take(self.retrieval.global_hits).map(|(terms, c)| self.hit(*terms, c, asking)).collect();
         let mut members = snapshot.members.clone();
         if let Some(community) = asking.and_then(|user| snapshot.communities.of[user]) {
             members[community] -= 1;
@@ -279,7 +285,8 @@ impl Reader<'_> {
             super::lexical::shrunk_idf(counts, counts, 0.0)
         };
         let query: Vec<_> = probe.bag.distinct().map(|term| (term, idf(term))).collect();
-        let rarest = super::lexical::shrunk_idf(population.document_counts(u32::MAX, snapshot.items), Default::default(), 0.0);
+        let rarest =
+            super::lexical::shrunk_idf(population.document_counts(u32::MAX, snapshot.items), Default::default(), 0.0);
         let ideal: f64 = query.iter().map(|(_, idf)| idf).sum::<f64>() + probe.unknown as f64 * rarest;
         let mut passed = Vec::new();
         let mut suppressed = 0;
@@ -364,7 +371,10 @@ impl Reader<'_> {
             distribution: candidate.guarded.counts.iter().map(|count| count / mass).collect(),
             mass,
             users: candidate.guarded.contributors,
-            top_terms: shown.take(SHOWN_WORDS).map(|(term, _)| self.population.lexicon.word(*term).to_owned()).collect(),
+            top_terms: shown
+                .take(SHOWN_WORDS)
+                .map(|(term, _)| self.population.lexicon.word(*term).to_owned())
+                .collect(),
             last_seen: last_seen.map(|item| self.population.at[*item]).max().unwrap_or(entry.last_seen),
         }
     }

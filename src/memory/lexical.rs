@@ -16,9 +16,10 @@ pub type TermId = u32;
 
 /// Words too common to tell texts apart.
 const STOP_WORDS: [&str; 48] = [
-    "a", "about", "after", "all", "an", "and", "are", "as", "at", "be", "been", "by", "for", "from", "had", "has", "have",
-    "he", "her", "his", "in", "into", "is", "it", "its", "near", "not", "of", "on", "or", "she", "story", "that", "the",
-    "their", "them", "they", "this", "to", "until", "was", "were", "when", "which", "while", "who", "will", "with",
+    "a", "about", "after", "all", "an", "and", "are", "as", "at", "be", "been", "by", "for", "from", "had", "has",
+    "have", "he", "her", "his", "in", "into", "is", "it", "its", "near", "not", "of", "on", "or", "she", "story",
+    "that", "the", "their", "them", "they", "this", "to", "until", "was", "were", "when", "which", "while", "who",
+    "will", "with",
 ];
 
 /// The content words of `text`: lower-case alphanumeric runs without stop words, in order, with repetition.
@@ -137,7 +138,10 @@ mod tests {
     #[test]
     fn stop_words_are_sorted_so_that_binary_search_finds_them() {
         assert!(STOP_WORDS.is_sorted());
-        assert_eq!(words("The Diver, who maps Łódź's streets").collect::<Vec<_>>(), ["diver", "maps", "łódź", "s", "streets"]);
+        assert_eq!(
+            words("The Diver, who maps Łódź's streets").collect::<Vec<_>>(),
+            ["diver", "maps", "łódź", "s", "streets"]
+        );
     }
 
     #[test]

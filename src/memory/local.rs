@@ -80,7 +80,13 @@ impl LocalRead {
 }
 
 /// Scores every visible item of `user` against the query.
-pub fn read(population: &Population, settings: &Retrieval, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {
+pub fn read(
+    population: &Population,
+    settings: &Retrieval,
+    user: Option<UserIx>,
+    probe: &Probe,
+    t: Timestamp,
+) -> LocalRead {
     let visible = population.visible(user, t);
     let QueryWords { words, unseen } = query_words(population, settings, visible, probe, t);
     // A word nobody used before t is as rare as a word can be.
@@ -122,7 +128,13 @@ struct QueryWords {
     unseen: usize,
 }
 
-fn query_words(population: &Population, settings: &Retrieval, visible: &[ItemIx], probe: &Probe, t: Timestamp) -> QueryWords {
+fn query_words(
+    population: &Population,
+    settings: &Retrieval,
+    visible: &[ItemIx],
+    probe: &Probe,
+    t: Timestamp,
+) -> QueryWords {
     let before = population.before(t);
     let mut found = QueryWords { words: Vec::new(), unseen: probe.unknown };
     for term in probe.bag.distinct() {

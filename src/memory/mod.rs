@@ -97,9 +97,7 @@ impl Memory {
             periods: &self.manifest.periods,
             calibration: &self.manifest.calibration,
         };
-        let view = snapshot.as_deref().map(|s| {
-            (s, PeriodView { number: s.period + 1, end: s.end })
-        });
+        let view = snapshot.as_deref().map(|s| (s, PeriodView { number: s.period + 1, end: s.end }));
         let global = reader.read(view, asking, &own, &probe, t)?;
         Ok(MemoryRead { local, global })
     }

@@ -49,7 +49,9 @@ mod tests {
         let day = |d: i64| Timestamp(d * 86_400);
         let calendar = Calendar::new(day(0), day(25), 10.0);
         assert_eq!(calendar.count, 3);
-        for (t, expected) in [(-5, None), (0, None), (9, None), (10, Some(0)), (29, Some(1)), (30, Some(2)), (900, Some(2))] {
+        for (t, expected) in
+            [(-5, None), (0, None), (9, None), (10, Some(0)), (29, Some(1)), (30, Some(2)), (900, Some(2))]
+        {
             assert_eq!(calendar.closed_at(day(t), day(t.min(25))), expected, "day {t}");
             if let Some(index) = expected {
                 assert!(calendar.end(index) <= day(t));

@@ -50,7 +50,8 @@ impl Population {
     /// Reads the columns of `dataset`.
     pub fn new(dataset: &Dataset, embedder: &dyn Embedder) -> Self {
         let labels = dataset.manifest.labels.clone();
-        let label_ix: HashMap<&str, LabelIx> = labels.iter().enumerate().map(|(ix, label)| (label.as_str(), ix)).collect();
+        let label_ix: HashMap<&str, LabelIx> =
+            labels.iter().enumerate().map(|(ix, label)| (label.as_str(), ix)).collect();
         let users: Vec<UserId> = dataset.users().into_iter().collect();
         let by_name: HashMap<UserId, UserIx> = users.iter().cloned().enumerate().map(|(ix, user)| (user, ix)).collect();
         let n = dataset.interactions.len();
@@ -139,7 +140,8 @@ impl Population {
 
     /// How many of the first `before` items hold `term`.
     pub fn document_counts(&self, term: TermId, before: usize) -> DocumentCounts {
-        let with_term = self.postings.get(term as usize).map_or(0, |items| items.partition_point(|item| *item < before));
+        let with_term =
+            self.postings.get(term as usize).map_or(0, |items| items.partition_point(|item| *item < before));
         DocumentCounts { with_term, total: before }
     }
 }

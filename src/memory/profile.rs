@@ -28,7 +28,8 @@ impl Profile {
 
     /// `(label, share)` by falling share, without labels never used.
     pub fn ranked(&self) -> Vec<(usize, f64)> {
-        let mut shares: Vec<(usize, f64)> = self.distribution().into_iter().enumerate().filter(|(_, p)| *p > 0.0).collect();
+        let mut shares: Vec<(usize, f64)> =
+            self.distribution().into_iter().enumerate().filter(|(_, p)| *p > 0.0).collect();
         shares.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         shares
     }

@@ -73,10 +73,16 @@ fn span(text: impl Into<String>, style: ratatui::style::Style) -> Span<'static> 
     Span::styled(text.into(), style)
 }
 
-/// Writes `line` into the first row of `area`.
+/// Writes `line` into the first row of `area`, with an ellipsis where it is cut.
 fn put(line: &Line, area: Rect, buffer: &mut Buffer) {
-    if area.width > 0 && area.height > 0 {
-        buffer.set_line(area.x, area.y, line, area.width);
+    if area.width == 0 || area.height == 0 {
+        return;
+    }
+    buffer.set_line(area.x, area.y, line, area.width);
+    if line.width() > usize::from(area.width)
+        && let Some(last) = buffer.cell_mut((area.right() - 1, area.y))
+    {
+        last.set_symbol(symbols::ELLIPSIS);
     }
 }
 

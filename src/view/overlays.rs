@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
@@ -73,7 +74,8 @@ fn list(list: &List, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         let line = row(&list.rows[*ix], columns, selected, theme, usize::from(rows.width));
         put(&line, Rect { y, height: 1, ..rows }, buffer);
         if selected {
-            buffer.set_style(Rect { y, height: 1, ..rows }, theme.selection);
+            // One bar across, whatever the columns look like.
+            buffer.set_style(Rect { y, height: 1, ..rows }, Style::reset().patch(theme.selection));
         }
     }
 }

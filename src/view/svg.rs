@@ -44,8 +44,13 @@ fn run(out: &mut String, buffer: &Buffer, column: u16, row: u16) -> u16 {
     let first = at(column);
     let mut text = String::new();
     let mut length = 0;
+    // A glyph that the reader's font lacks takes its neighbours along to another font; so it stands alone.
+    let plain = first.symbol().is_ascii();
     while column + length < buffer.area.width && at(column + length).style() == first.style() {
         let symbol = at(column + length).symbol();
+        if symbol.is_ascii() != plain {
+            break;
+        }
         text.push_str(symbol);
         // The cell behind a wide character is its second half.
         length += (symbol.width().max(1) as u16).min(buffer.area.width - column - length);

@@ -111,7 +111,18 @@ fn unknown_users_bad_times_and_bad_lines_are_named_with_a_remedy() {
 #[test]
 fn a_new_user_is_answered_from_the_collective_side_alone() {
     let query = "A retired diver maps the drowned streets while the tide keeps rising";
-    let output = logoscope(&["ask", "--user", "newcomer", "--new-user", "--query", query, "--model", "none", "--format", "json"]);
+    let output = logoscope(&[
+        "ask",
+        "--user",
+        "newcomer",
+        "--new-user",
+        "--query",
+        query,
+        "--model",
+        "none",
+        "--format",
+        "json",
+    ]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result["local"]["visible"], 0);

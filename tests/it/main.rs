@@ -1,13 +1,18 @@
 //! The integration tests, one binary: every further one would link the model library again.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 mod ask;
 #[cfg(feature = "local")]
 mod engine;
+mod import;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
 mod nano;
 mod population;
 mod pty;
+mod scenario;
 mod screens;
+mod session;
 mod workbench;

@@ -22,7 +22,10 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             base,
             population,
             community,
-            votes: votes.into_iter().map(|(label, similarity, age_days)| Vote { label, similarity, age_days }).collect(),
+            votes: votes
+                .into_iter()
+                .map(|(label, similarity, age_days)| Vote { label, similarity, age_days })
+                .collect(),
             support,
             suppressed: 0,
             guard: 5,
@@ -47,7 +50,12 @@ fn weights() -> impl Strategy<Value = Weights> {
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
-    prop_oneof![Just(Policy::Product), Just(Policy::Shrinkage)]
+    (0..Policy::ALL.len()).prop_map(|ix| Policy::ALL[ix])
+}
+
+/// Policies that hear both sides.
+fn pooling() -> impl Strategy<Value = Policy> {
+    prop_oneof![Just(Policy::Product), Just(Policy::Shrinkage), Just(Policy::Linear)]
 }
 
 fn close(a: &[f64], b: &[f64], tolerance: f64) -> bool {
@@ -67,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn without_history_mediated_is_global(mut e in evidence(), w in weights(), policy in policies()) {
+    fn without_history_mediated_is_global(mut e in evidence(), w in weights(), policy in pooling()) {
         e.votes.clear();
         let w = w.with(Weight::LocalTrust, 1.0).with(Weight::GlobalTrust, 1.0);
         let r = mediate(&e, &w, policy);
@@ -93,7 +101,33 @@ proptest! {
     }
 
     #[test]
-    fn a_strong_prior_leaves_the_collective_side(mut e in evidence(), w in weights(), policy in policies()) {
+    fn corners_of_linear_and_the_single_sides(mut e in evidence(), w in weights()) {
+        e.votes.push(Vote { label: 1, similarity: 0.4, age_days: 3.0 });
+        let at = |l: f64, g: f64| mediate(&e, &w.with(Weight::LocalTrust, l).with(Weight::GlobalTrust, g), Policy::Linear);
+        let (off, own, all, half) = (at(0.0, 0.0), at(2.0, 0.0), at(0.0, 2.0), at(1.5, 1.5));
+        prop_assert!(close(&off.distribution, &e.base, 1e-12));
+        prop_assert!(close(&own.distribution, &own.local, 1e-12));
+        prop_assert!(close(&all.distribution, &all.global, 1e-12));
+        let middle: Vec<f64> = half.local.iter().zip(&half.global).map(|(a, b)| 0.5 * (a + b)).collect();
+        prop_assert!(close(&half.distribution, &middle, 1e-12));
+        let (local, global) = (mediate(&e, &w, Policy::Local), mediate(&e, &w, Policy::Global));
+        prop_assert!(close(&local.distribution, &local.local, 1e-12));
+        prop_assert!(close(&global.distribution, &global.global, 1e-12));
+    }
+
+    #[test]
+    fn an_ignored_weight_changes_nothing(e in evidence(), w in weights(), policy in policies(), stop in 0.0..100.0f64) {
+        for weight in Weight::ALL {
+            if policy.rule().ignores(weight).is_some() {
+                let turned = mediate(&e, &w.with(weight, weight.at(stop)), policy);
+                prop_assert_eq!(&turned.distribution, &mediate(&e, &w, policy).distribution, "{}", weight);
+            }
+        }
+    }
+
+    #[test]
+    fn a_strong_prior_leaves_the_collective_side(mut e in evidence(), w in weights(), shrinkage in any::<bool>()) {
+        let policy = if shrinkage { Policy::Shrinkage } else { Policy::Product };
         // κ on its slider ends at 100; the limit itself is checked with a value far beyond.
         let w = Weights { prior_strength: 1e12, ..w.with(Weight::LocalTrust, 1.0).with(Weight::GlobalTrust, 1.0) };
         let r = mediate(&e, &w, policy);

@@ -64,9 +64,8 @@ proptest! {
             prop_assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
             prop_assert!(p.iter().all(|p| *p > 0.0));
         }
-        if !read.global.membership.is_empty() {
-            prop_assert!((read.global.membership.iter().sum::<f64>() - 1.0).abs() < 1e-9);
-        }
+        let membership: f64 = read.global.membership.iter().sum();
+        prop_assert!(membership == 0.0 || (membership - 1.0).abs() < 1e-9, "{membership}");
     }
 
     #[test]
@@ -78,6 +77,9 @@ proptest! {
         let t = Timestamp(6_000_000);
         let read = memory.read(&user, &query(&words), t).unwrap();
         let guard = dataset.manifest.retrieval.guard;
+        for (community, p) in read.global.membership.iter().enumerate() {
+            prop_assert!(*p == 0.0 || read.global.members[community] >= guard, "a community below the guard is not read");
+        }
         for hit in &read.global.hits {
             prop_assert!(hit.users >= guard, "{} of {guard}", hit.users);
             for word in &hit.top_terms {

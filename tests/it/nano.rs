@@ -45,9 +45,10 @@ struct Asked {
 
 /// Judged queries and late interactions of a population, each with memory strictly before it.
 fn asked(dataset: &Dataset, draw: &mut Draw, count: usize) -> Vec<Asked> {
-    let judged = dataset.queries.iter().filter_map(|q| {
-        Some(Asked { user: q.user.clone(), at: q.at, text: q.query.clone(), gold: q.gold.clone()? })
-    });
+    let judged = dataset
+        .queries
+        .iter()
+        .filter_map(|q| Some(Asked { user: q.user.clone(), at: q.at, text: q.query.clone(), gold: q.gold.clone()? }));
     let late = dataset.interactions.len() * 3 / 4;
     let again = (0..count).map(|_| {
         let i = &dataset.interactions[draw.between(late, dataset.interactions.len() - 1)];
@@ -99,7 +100,8 @@ fn measure(seed: u64, count: usize) -> Vec<BTreeMap<Shown, bool>> {
 /// Paired difference of two kinds of prompt in points, with its standard error.
 fn paired(results: &[BTreeMap<Shown, bool>], a: Shown, b: Shown) -> (f64, f64) {
     let n = results.len() as f64;
-    let differences: Vec<f64> = results.iter().map(|r| f64::from(u8::from(r[&a])) - f64::from(u8::from(r[&b]))).collect();
+    let differences: Vec<f64> =
+        results.iter().map(|r| f64::from(u8::from(r[&a])) - f64::from(u8::from(r[&b]))).collect();
     let mean = differences.iter().sum::<f64>() / n;
     let variance = differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0);
     (100.0 * mean, 100.0 * (variance / n).sqrt())
@@ -117,7 +119,12 @@ fn nano_reads_both_memories_of_people_it_has_never_seen() {
     println!("{n} queries of populations {seeds:?}");
     for shown in ALL {
         let share = results.iter().filter(|r| r[&shown]).count() as f64 / n as f64;
-        println!("  {:26} {:5.1} % ± {:.1}", format!("{shown:?}"), 100.0 * share, 196.0 * (share * (1.0 - share) / n as f64).sqrt());
+        println!(
+            "  {:26} {:5.1} % ± {:.1}",
+            format!("{shown:?}"),
+            100.0 * share,
+            196.0 * (share * (1.0 - share) / n as f64).sqrt()
+        );
     }
     let arm = Shown::Arm;
     for (a, b) in [
@@ -143,7 +150,8 @@ fn nano_reads_both_memories_of_people_it_has_never_seen() {
 /// Prompts are tokenised here exactly as they were in training: the fixture was written by the training script.
 #[test]
 fn training_and_inference_see_the_same_tokens() {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nano-tokens.json")).unwrap();
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nano-tokens.json")).unwrap();
     let fixture: serde_json::Value = serde_json::from_str(&text).unwrap();
     let read = |row: &serde_json::Value| {
         let ids: Vec<u32> = serde_json::from_value(row["ids"].clone()).unwrap();
@@ -166,7 +174,10 @@ fn training_and_inference_see_the_same_tokens() {
             Arm::ALL.map(|arm| render(&memory, &q.query, &read, arm))
         })
         .collect();
-    assert!(rows.iter().all(|(prompt, _)| rendered.contains(prompt)), "the prompt format has drifted from the trained one");
+    assert!(
+        rows.iter().all(|(prompt, _)| rendered.contains(prompt)),
+        "the prompt format has drifted from the trained one"
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Small random populations for laws about memory.
 
-use logoscope::data::dataset::{Calibration, Dataset, FORMAT, Manifest, Periods, Retrieval, TaskKind, WeightDefaults, Wording};
+use logoscope::data::dataset::{
+    Calibration, Dataset, FORMAT, Manifest, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
+};
 use logoscope::data::interaction::{Extra, Interaction, Timestamp, UserId};
 use proptest::prelude::*;
 

@@ -179,6 +179,7 @@ fn help_opens_and_closes() {
     session.until("the help closes", |_, text| !text.contains("Show all keys"));
 }
 
+#[cfg(feature = "local")]
 #[test]
 fn a_typed_query_is_answered_on_four_arms() {
     let mut session = Session::start(200, 60, &[], &[]);

@@ -16,8 +16,9 @@ use logoscope::app::state::{Data, Start, State};
 use logoscope::app::update::update;
 use logoscope::data::dataset::Dataset;
 use logoscope::data::interaction::Timestamp;
-use logoscope::engine::engine::{Caps, GenStats, LoadStage, ScoreKind};
+use logoscope::engine::engine::{Caps, GenRequest, GenStats, LoadStage, ScoreKind};
 use logoscope::engine::host::{HostEvent, Ticket};
+use logoscope::engine::prompt::Arm;
 use logoscope::memory::MemoryRead;
 use logoscope::memory::fusion::{EntryTerms, LocalTerms, Similarity};
 use logoscope::memory::global::{GlobalHit, GlobalRead, PeriodView};
@@ -128,11 +129,17 @@ pub fn asked() -> (State, Vec<Effect>) {
     (state, effects)
 }
 
+/// What the arms ask the model.
+pub fn requests() -> Box<[GenRequest; 4]> {
+    let labels = dataset().manifest.labels;
+    let request = |arm: Arm| GenRequest { prompt: arm.name().into(), labels: labels.clone(), ..GenRequest::default() };
+    Box::new(Arm::ALL.map(request))
+}
+
 /// Memory answers the question asked last.
 pub fn speak(state: &mut State) -> Vec<Effect> {
     let ticket = state.ticket;
-    let prompts = Box::new(["none", "local", "global", "mediated"].map(str::to_owned));
-    update(state, Message::MemoryRead { ticket, read: Box::new(memory_read()), prompts })
+    update(state, Message::MemoryRead { ticket, read: Box::new(memory_read()), requests: requests() })
 }
 
 /// The model answers on all arms.

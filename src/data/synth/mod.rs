@@ -145,7 +145,10 @@ pub fn population(parameters: &Parameters) -> (Dataset, Truth) {
     }
     let film_themes = films.iter().map(|film| THEMES[film.theme].name).collect();
     let habits = cultures.into_iter().map(|culture| culture.habit).collect();
-    (Dataset { manifest: manifest(), interactions, queries }, Truth { seed: parameters.seed, users, habits, film_themes })
+    (
+        Dataset { manifest: manifest(), interactions, queries },
+        Truth { seed: parameters.seed, users, habits, film_themes },
+    )
 }
 
 /// `dataset.toml` of every generated population.
@@ -186,9 +189,11 @@ fn films(draw: &mut Draw) -> Vec<Film> {
 fn describe(draw: &mut Draw, theme: usize) -> String {
     let main = &THEMES[theme];
     let other = if draw.chance(0.2) { &THEMES[draw.below(THEMES.len())] } else { main };
-    let sentence = draw
-        .one_of(&vocabulary::FRAMES)
-        .replace("{motif}", draw.one_of(&main.motif))
+    let frame = draw.one_of(&vocabulary::FRAMES);
+    let motif = draw.one_of(&main.motif);
+    let sentence = frame
+        .replace("{a}", if motif.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
+        .replace("{motif}", motif)
         .replace("{who}", draw.one_of(&main.who))
         .replace("{act}", draw.one_of(&main.act))
         .replace("{place}", draw.one_of(&main.place))
@@ -311,7 +316,13 @@ fn live(
         let diet: Vec<f64> = (0..THEMES.len())
             .map(|theme| match (person.fixation, fixed) {
                 _ if unseen[theme].is_empty() => 0.0,
-                (_, Some(tag)) => if THEMES[theme].tags.contains(&tag) { 1.0 } else { 0.0 },
+                (_, Some(tag)) => {
+                    if THEMES[theme].tags.contains(&tag) {
+                        1.0
+                    } else {
+                        0.0
+                    }
+                }
                 (Some(_), None) => 1.0,
                 (None, None) => person.diet[theme],
             })

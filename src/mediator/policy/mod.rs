@@ -1,14 +1,16 @@
 //! Policies: rules that turn both sides' evidence into one distribution. One file each.
 
+mod linear;
 mod product;
 mod shrinkage;
+mod single;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, tilt};
 use super::weights::{Weight, Weights};
 
 /// What a policy works from: evidence and the parts of it that the weights have already shaped.
@@ -21,6 +23,13 @@ pub struct Sides<'a> {
     pub kernel: &'a Kernel,
     /// p_G.
     pub global: &'a [f64],
+}
+
+impl Sides<'_> {
+    /// p_L.
+    fn local(&self) -> Vec<f64> {
+        tilt(&self.evidence.base, &self.kernel.evidence(self.evidence, self.weights.prior_strength))
+    }
 }
 
 /// One rule of mediation.
@@ -46,17 +55,26 @@ pub enum Policy {
     Product,
     /// p ∝ c_L + κ·p_G.
     Shrinkage,
+    /// p = λ·p_L + (1 − λ)·p_G.
+    Linear,
+    /// p = p_L.
+    Local,
+    /// p = p_G.
+    Global,
 }
 
 impl Policy {
     /// All, in display order.
-    pub const ALL: [Policy; 2] = [Policy::Product, Policy::Shrinkage];
+    pub const ALL: [Policy; 5] = [Policy::Product, Policy::Shrinkage, Policy::Linear, Policy::Local, Policy::Global];
 
     /// The rule behind the name.
     pub fn rule(self) -> &'static dyn Rule {
         match self {
             Policy::Product => &product::Product,
             Policy::Shrinkage => &shrinkage::Shrinkage,
+            Policy::Linear => &linear::Linear,
+            Policy::Local => &single::Local,
+            Policy::Global => &single::Global,
         }
     }
 
@@ -79,6 +97,8 @@ impl std::str::FromStr for Policy {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|policy| policy.rule().name() == name);
-        found.ok_or_else(|| format!("'{name}' is no policy; use {}", Self::ALL.map(|p| p.rule().name()).join(" or ")))
+        found.ok_or_else(|| {
+            format!("'{name}' is no policy; use one of {}", Self::ALL.map(|p| p.rule().name()).join(", "))
+        })
     }
 }

@@ -16,7 +16,8 @@ const COST: usize = 16;
 const WORDS: usize = 10;
 
 pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -> Vec<Line<'static>> {
-    let labels = label_columns(state);
+    // Names give way, so that what memory says and what the model says stand side by side.
+    let labels = (width.saturating_sub(NAME + 2) / 3).saturating_sub(6).clamp(8, label_columns(state).max(8));
     let asked = state.model.unable().is_none();
     let table = Table {
         labels,

@@ -47,8 +47,9 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
         named("everyone", &global.population),
         Line::default(),
     ];
+    let leading = global.leading().map(|(community, _)| community);
     for hit in &global.hits {
-        lines.extend(entry(state, hit, theme, width));
+        lines.extend(entry(state, hit, leading, theme, width));
     }
     if global.hits.is_empty() {
         lines.push(Line::from(span(text::fit("no entry of enough users is like this query", width), theme.dim)));
@@ -62,7 +63,7 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
 }
 
 /// A collective entry in three lines: what it answers, its words, its score's terms.
-fn entry(state: &State, hit: &GlobalHit, theme: &Theme, width: usize) -> [Line<'static>; 3] {
+fn entry(state: &State, hit: &GlobalHit, leading: Option<usize>, theme: &Theme, width: usize) -> [Line<'static>; 3] {
     let (score, parts) = text::sum_of(hit.terms.score(), [hit.terms.lexical, hit.terms.dense, hit.terms.community]);
     let users = text::plural(hit.users, "user", "users");
     let room = width.saturating_sub(4 + text::width(&users) + 2);
@@ -71,12 +72,21 @@ fn entry(state: &State, hit: &GlobalHit, theme: &Theme, width: usize) -> [Line<'
     let used: usize = first.iter().map(ratatui::text::Span::width).sum();
     let gap = width.saturating_sub(used + text::width(&users));
     first.push(span(format!("{}{users}", " ".repeat(gap)), theme.dim));
-    let whose = hit.community.map_or("everyone".to_owned(), |community| format!("community {community}"));
+    // Said only where it is news: most entries are of the person's own community.
+    let whose = match hit.community {
+        own if own.is_some() && own == leading => String::new(),
+        Some(other) => format!(" {} of community {other}", symbols::DOT),
+        None => format!(" {} of everyone", symbols::DOT),
+    };
     let words = hit.top_terms.join(&format!(" {} ", symbols::DOT));
     let sum = terms(["lexical", "dense", "community"], &parts);
+    let mut line = format!("    {sum}");
+    if text::width(&line) + text::width(&whose) <= width {
+        line += &whose;
+    }
     [
         Line::from(first),
         Line::from(span(format!("    {}", text::fit(&words, width.saturating_sub(4))), theme.text)),
-        Line::from(span(text::fit(&format!("    {sum} {} {whose}", symbols::DOT), width), theme.dim)),
+        Line::from(span(text::fit(&line, width), theme.dim)),
     ]
 }

@@ -6,7 +6,7 @@ use super::{fade, item_text, label_columns, shares, terms};
 use crate::app::state::{Reading, State};
 use crate::memory::local::LocalHit;
 use crate::theme::Theme;
-use crate::view::{span, symbols, text};
+use crate::view::{span, text};
 
 pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let local = &reading.read.local;
@@ -29,7 +29,7 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
             span(text::fit(item_text(state, hit.item), room), style),
         ]));
         let sum = terms(["lexical", "dense", "recency"], &parts);
-        let age = format!(" {} {} old", symbols::DOT, text::age(hit.age_days));
+        let age = format!("  {}", text::age(hit.age_days));
         lines.push(Line::from(span(text::fit(&format!("    {sum}{age}"), width), theme.dim)));
     }
     let rest = &local.hits[local.shown().len()..];

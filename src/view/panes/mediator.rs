@@ -1,7 +1,7 @@
 //! The mediator: what both sides say, where they conflict, what it decides and what would flip that.
 
 use ratatui::style::Style;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::{label_columns, ranked};
 use crate::app::state::{Reading, State};
@@ -24,19 +24,20 @@ pub(super) fn lines(
     width: usize,
     height: usize,
 ) -> Vec<Line<'static>> {
-    let mut lines = sides(state, reading, theme);
+    let columns = label_columns(state).min((width / 4).max(8));
+    let mut lines = sides(state, reading, theme, columns);
     let conflicts = &reading.resolution.conflicts;
     if conflicts.is_empty() {
         lines.push(Line::from(span("  no conflict above the threshold", theme.dim)));
     }
     lines.extend(conflicts.iter().map(|conflict| tell(state, conflict, theme, width)));
-    lines.push(verdict(state, reading, theme, width));
+    lines.extend(verdict(state, reading, theme, width));
     lines.push(Line::default());
     lines.extend(flips(state, reading, theme, width));
     let left = height.saturating_sub(lines.len() + 2);
     let rows = if left >= 4 { left.min(COMPARED) } else { COMPARED };
     lines.push(Line::default());
-    lines.extend(comparison(state, reading, theme, width, rows));
+    lines.extend(comparison(state, reading, theme, (width, columns), rows));
     let rule = reading.resolution.policy.rule();
     let formula = format!("{} {} prior-strength counts {}", rule.formula(), symbols::DOT, rule.prior());
     lines.push(Line::default());
@@ -49,14 +50,13 @@ fn name(state: &State, label: usize) -> String {
 }
 
 /// Both sides' top answers with what they are worth.
-fn sides(state: &State, reading: &Reading, theme: &Theme) -> Vec<Line<'static>> {
+fn sides(state: &State, reading: &Reading, theme: &Theme, columns: usize) -> Vec<Line<'static>> {
     let r = &reading.resolution;
-    let columns = label_columns(state) + 1;
     let side = |glyph: &str, who: &str, p: &[f64], style: Style, worth: String| {
         let top = decision(p, &r.base);
         Line::from(vec![
             span(format!("{glyph} {who:<8}"), style),
-            span(text::pad(&name(state, top), columns), style),
+            span(text::pad(&name(state, top), columns + 1), style),
             span(text::share(p[top]), theme.score),
             span(format!("  {worth}"), theme.dim),
         ])
@@ -74,7 +74,8 @@ fn tell(state: &State, conflict: &Conflict, theme: &Theme, width: usize) -> Line
     let told = match (conflict.kind, conflict.silent) {
         (ConflictKind::Value, _) => {
             let (local, global) = (name(state, conflict.local), name(state, conflict.global));
-            format!("value conflict: {local} against {global} {} JSD {bits}", symbols::DOT)
+            let long = format!("value conflict: {local} against {global} {} JSD {bits}", symbols::DOT);
+            if text::width(&long) + 2 <= width { long } else { format!("value conflict {} JSD {bits}", symbols::DOT) }
         }
         (ConflictKind::Coverage, Some(Side::Local)) => "coverage: local has too little to say".to_owned(),
         (ConflictKind::Coverage, Some(Side::Global)) => "coverage: too few users stand behind global".to_owned(),
@@ -84,7 +85,8 @@ fn tell(state: &State, conflict: &Conflict, theme: &Theme, width: usize) -> Line
     Line::from(vec![span(format!("{} ", symbols::CONFLICT), theme.conflict), span(told, theme.conflict)])
 }
 
-fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Line<'static> {
+/// The decision with its rival; how clear it is on the same line, or on the next one.
+fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let r = &reading.resolution;
     let label = name(state, r.decision);
     let mut parts = vec![
@@ -98,14 +100,16 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Lin
         parts.push(span(name(state, second), theme.text));
         parts.push(span(format!(" {}", text::share(r.distribution[second])), theme.score));
     }
-    parts.push(span(format!("  margin {}", text::share(r.margin)), theme.dim));
-    let line = Line::from(parts);
-    if r.overrides_local() && reading.read.local.visible() > 0 && line.width() + 17 <= width {
-        let mut parts = line.spans;
-        parts.push(span(format!(" {} overrides local", symbols::DOT), theme.conflict));
-        return Line::from(parts);
+    let mut clear = vec![span(format!("  margin {}", text::share(r.margin)), theme.dim)];
+    if r.overrides_local() && reading.read.local.visible() > 0 {
+        clear.push(span(format!(" {} overrides local", symbols::DOT), theme.conflict));
     }
-    line
+    let columns = |parts: &[Span]| parts.iter().map(Span::width).sum::<usize>();
+    if columns(&parts) + columns(&clear) <= width {
+        parts.append(&mut clear);
+        return vec![Line::from(parts)];
+    }
+    vec![Line::from(parts), Line::from(clear)]
 }
 
 /// The nearest values that would change the decision.
@@ -129,11 +133,18 @@ fn flips(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<L
 }
 
 /// The distributions of both sides and of the mediator beside each other.
-fn comparison(state: &State, reading: &Reading, theme: &Theme, width: usize, rows: usize) -> Vec<Line<'static>> {
+fn comparison(
+    state: &State,
+    reading: &Reading,
+    theme: &Theme,
+    (width, columns): (usize, usize),
+    rows: usize,
+) -> Vec<Line<'static>> {
     let r = &reading.resolution;
-    let columns = label_columns(state);
-    // Marks, label, base, then three times a share and a bar.
-    let bars = (width.saturating_sub(4 + columns + 5) / 3).saturating_sub(5).min(24);
+    // Marks, label, base rate where there is room, then three times a share and a bar.
+    let base = width >= columns + 43;
+    let lead = columns + if base { 10 } else { 5 };
+    let bars = (width.saturating_sub(lead) / 3).saturating_sub(5).min(24);
     let mut order: Vec<usize> = ranked(&r.distribution).into_iter().map(|(label, _)| label).collect();
     // A label that either side ranks among its two best belongs in sight even if the mediator does not think so.
     let loud = |label: &usize| {
@@ -149,18 +160,17 @@ fn comparison(state: &State, reading: &Reading, theme: &Theme, width: usize, row
         span(text::pad(&format!("{glyph} {who}"), bars + 5), style)
     };
     let mut lines = vec![Line::from(vec![
-        span(text::pad("", columns + 4), theme.dim),
-        span("base ", theme.dim),
+        span(text::pad_left(if base { "base  " } else { "" }, lead), theme.dim),
         head(Arm::Local, "local"),
         head(Arm::Global, "global"),
         head(Arm::Mediated, "mediated"),
     ])];
-    let gold = state.gold();
+    let gold =
+        state.data.as_ref().and_then(|data| data.dataset.manifest.labels.iter().position(|l| state.gold() == Some(l)));
     for label in order {
-        let shown = name(state, label);
         let decided = label == r.decision;
         let mark = if decided { symbols::ARROW } else { " " };
-        let truth = if gold == Some(shown.as_str()) { symbols::RIGHT } else { " " };
+        let truth = if gold == Some(label) { symbols::RIGHT } else { " " };
         let cell = |p: &[f64], style: Style| {
             [
                 span(format!("{:>3} ", text::share(p[label])), theme.text),
@@ -170,9 +180,14 @@ fn comparison(state: &State, reading: &Reading, theme: &Theme, width: usize, row
         let mut parts = vec![
             span(mark, theme.mediated),
             span(format!("{truth} "), theme.good),
-            span(text::pad(&shown, columns + 2), if decided { theme.mediated } else { theme.text }),
-            span(format!("{:>3}  ", text::share(r.base[label])), theme.dim),
+            span(
+                text::pad(&text::fit(&name(state, label), columns + 1), columns + 2),
+                if decided { theme.mediated } else { theme.text },
+            ),
         ];
+        if base {
+            parts.push(span(format!("{:>3}  ", text::share(r.base[label])), theme.dim));
+        }
         parts.extend(cell(&r.local, theme.local));
         parts.extend(cell(&r.global, theme.global));
         parts.extend(cell(&r.distribution, theme.mediated));

@@ -1,0 +1,237 @@
+//! `logoscope replay`: a recorded session, turn by turn, or checked against its data. Needs no model.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::{CliError, Common, Format};
+use crate::data::sanitize::visible;
+use crate::engine::prompt::Arm;
+use crate::session::check::{Report, Verdict, check};
+use crate::session::event::ByLabel;
+use crate::session::replay::{Outcome, Tally, Turn};
+use crate::session::{Replay, Session};
+
+/// Version of the JSON object that `replay` prints.
+const REPLAY_SCHEMA: &str = "logoscope.replay/1";
+/// Version of the JSON object that `replay --check` prints.
+const CHECK_SCHEMA: &str = "logoscope.check/1";
+
+/// Options of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Session file
+    session: PathBuf,
+    /// Read memory and mediate again, on the dataset it was recorded on (--data); exit 1 at a difference
+    #[arg(long)]
+    check: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+/// Runs the command.
+pub fn run(common: &Common, args: &ReplayArgs) -> Result<ExitCode, CliError> {
+    let session = Session::open(&args.session)?;
+    for warning in session.warnings() {
+        eprintln!("logoscope: {}: {warning}", args.session.display());
+    }
+    let mut out = std::io::stdout().lock();
+    if args.check {
+        let report = check(&session, &common.dataset()?)?;
+        match args.format {
+            Format::Text => write!(out, "{}", check_text(&report))?,
+            Format::Json => writeln!(out, "{}", check_json(&report)?)?,
+        }
+        return Ok(if report.differs() { ExitCode::from(1) } else { ExitCode::SUCCESS });
+    }
+    let mut replay = Replay::new(session);
+    match args.format {
+        Format::Text => write!(out, "{}", replay_text(&mut replay, common.ascii))?,
+        Format::Json => writeln!(out, "{}", replay_json(&mut replay)?)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line a grade.
+fn check_text(report: &Report) -> String {
+    let mut text = String::new();
+    for (grade, what, verdict) in report.grades() {
+        // Writing to a String cannot fail.
+        let _ = match verdict {
+            Verdict::Equal { compared } => writeln!(text, "{grade}: {compared} {what} equal"),
+            Verdict::Differs { difference } => {
+                writeln!(text, "{grade}: differs at {}", visible(&difference.to_string()))
+            }
+            Verdict::Unchecked { reason } => writeln!(text, "{grade}: not checked ({reason})"),
+        };
+    }
+    text
+}
+
+fn check_json(report: &Report) -> Result<Value, CliError> {
+    Ok(json!({
+        "schema": CHECK_SCHEMA,
+        "same": !report.differs(),
+        "grades": serde_json::to_value(report).map_err(std::io::Error::from)?,
+    }))
+}
+
+/// Visits the state after each turn.
+fn each_turn(replay: &mut Replay, mut visit: impl FnMut(usize, &Turn, &Outcome)) {
+    for end in replay.turn_ends() {
+        let state = replay.seek(end);
+        if let (Some(turn), Some(outcome)) = (&state.turn, state.outcomes.last()) {
+            visit(state.outcomes.len(), turn, outcome);
+        }
+    }
+}
+
+/// The three largest shares.
+fn top(p: &ByLabel) -> String {
+    let named = p.ranked().into_iter().take(3).filter(|(_, p)| *p >= 0.005);
+    named.map(|(label, p)| format!("{} {p:.2}", visible(label))).collect::<Vec<_>>().join(", ")
+}
+
+fn replay_text(replay: &mut Replay, ascii: bool) -> String {
+    let header = &replay.session().header;
+    let model = header.model.as_ref().map_or("memory alone".to_owned(), |model| visible(&model.name).into_owned());
+    let mut text = format!("{} · {} · {model}\n", visible(&header.title), visible(&header.dataset.name));
+    each_turn(replay, |number, turn, outcome| {
+        text.push('\n');
+        turn_text(&mut text, number, turn, outcome);
+    });
+    text.push('\n');
+    text += &summary(&replay.state().outcomes);
+    if ascii { text.replace('✓', "+").replace('✗', "x").replace('·', "-") } else { text }
+}
+
+fn turn_text(text: &mut String, number: usize, turn: &Turn, outcome: &Outcome) {
+    let Some(asked) = turn.asked() else { return };
+    let _ = writeln!(text, "{number}. {} · {} · {}", visible(asked.user.as_str()), asked.at, visible(&asked.query));
+    if let (Some(evidence), Some(resolution)) = (turn.evidence(), turn.resolution()) {
+        let (local, global) = (&evidence.local, &evidence.global);
+        let (visible_items, mass) = (local.votes.len(), resolution.mass);
+        let _ = writeln!(text, "   local     {}   ({visible_items} visible, worth {mass:.1})", top(&resolution.local));
+        let (support, suppressed) = (global.support, global.suppressed);
+        let _ = writeln!(
+            text,
+            "   global    {}   ({support} contributors, {suppressed} suppressed)",
+            top(&resolution.global)
+        );
+        let _ = write!(text, "   decision  {}   margin {:.2}", top(&resolution.distribution), resolution.margin);
+        for conflict in &resolution.conflicts {
+            let kind = serde_json::to_value(conflict.r#type).unwrap_or_default();
+            let _ = write!(text, " · {} conflict {:.2}", kind.as_str().unwrap_or_default(), conflict.divergence);
+        }
+        if outcome.overridden {
+            let _ = write!(text, " · overrides local");
+        }
+        text.push('\n');
+    }
+    let arms = Arm::ALL.into_iter().filter_map(|arm| {
+        let answered = turn.answered(arm)?;
+        let mark = match outcome.arms[arm as usize] {
+            Some(true) => " ✓",
+            Some(false) => " ✗",
+            None => "",
+        };
+        let p = answered.distribution.get(&answered.answer).unwrap_or_default();
+        Some(format!("{} {} {p:.2}{mark}", arm.name(), visible(&answered.answer)))
+    });
+    let gold = asked.gold.as_ref().map(|gold| format!("really {}", visible(gold)));
+    let parts: Vec<String> = arms.chain(gold).collect();
+    let _ = writeln!(text, "   {}", parts.join(" · "));
+}
+
+/// The table of a session: accuracy of the arms, on- and off-habit where both occur, and what the mediator changed.
+pub(super) fn summary(outcomes: &[Outcome]) -> String {
+    let all = Tally::of(outcomes);
+    let mut text = format!("{:<10}", "accuracy");
+    for arm in Arm::ALL {
+        let _ = write!(text, "{:>16}", arm.name());
+    }
+    text.push('\n');
+    row(&mut text, "all", &all);
+    let [on, off] = [true, false].map(|on| Tally::of(outcomes.iter().filter(|outcome| outcome.on_habit == Some(on))));
+    if on.turns > 0 && off.turns > 0 {
+        row(&mut text, "on-habit", &on);
+        row(&mut text, "off-habit", &off);
+    }
+    let Tally { turns, judged, overrides, rescues, suppressions, conflicts, .. } = all;
+    let _ = writeln!(text, "{turns} turns, {judged} judged, {conflicts} value conflicts");
+    let _ = writeln!(text, "{overrides} overrides of local: {rescues} rescues, {suppressions} suppressions");
+    text
+}
+
+fn row(text: &mut String, name: &str, tally: &Tally) {
+    let _ = write!(text, "{name:<10}");
+    for arm in Arm::ALL {
+        let (answers, right) = tally.arms[arm as usize];
+        let cell = tally.accuracy(arm).map_or("-".to_owned(), |share| format!("{share:.2} ({right}/{answers})"));
+        let _ = write!(text, "{cell:>16}");
+    }
+    text.push('\n');
+}
+
+fn replay_json(replay: &mut Replay) -> Result<Value, CliError> {
+    let mut turns = Vec::new();
+    let mut failed = None;
+    each_turn(replay, |number, turn, outcome| match turn_json(number, turn, outcome) {
+        Ok(turn) => turns.push(turn),
+        Err(error) => failed = Some(error),
+    });
+    if let Some(error) = failed {
+        return Err(std::io::Error::from(error).into());
+    }
+    let session = replay.session();
+    let tally = replay.state().tally();
+    let arms: Map<String, Value> = Arm::ALL
+        .into_iter()
+        .map(|arm| {
+            let (n, right) = tally.arms[arm as usize];
+            (arm.name().to_owned(), json!({"n": n, "right": right, "accuracy": tally.accuracy(arm)}))
+        })
+        .collect();
+    let header = serde_json::to_value(&session.header).map_err(std::io::Error::from)?;
+    Ok(json!({
+        "schema": REPLAY_SCHEMA,
+        "header": header,
+        "turns": turns,
+        "arms": arms,
+        "overrides": tally.overrides,
+        "rescues": tally.rescues,
+        "suppressions": tally.suppressions,
+        "conflicts": tally.conflicts,
+        "unknown_events": session.unknown,
+        "cut_at_line": session.cut.map(|cut| cut.line),
+    }))
+}
+
+fn turn_json(number: usize, turn: &Turn, outcome: &Outcome) -> serde_json::Result<Value> {
+    let mut arms = Map::new();
+    for arm in Arm::ALL {
+        if let Some(answered) = turn.answered(arm) {
+            let right = outcome.arms[arm as usize];
+            let (answer, distribution) = (&answered.answer, &answered.distribution);
+            let value = json!({"answer": answer, "distribution": distribution, "text": answered.text, "right": right});
+            arms.insert(arm.name().to_owned(), value);
+        }
+    }
+    Ok(json!({
+        "turn": number,
+        "asked": serde_json::to_value(turn.asked())?,
+        "visible": turn.evidence().map(|evidence| evidence.local.votes.len()),
+        "support": turn.evidence().map(|evidence| evidence.global.support),
+        "resolution": serde_json::to_value(turn.resolution())?,
+        "arms": arms,
+        "on_habit": outcome.on_habit,
+        "override": outcome.overridden,
+        "rescue": outcome.rescued,
+        "suppression": outcome.suppressed,
+    }))
+}

@@ -1,0 +1,276 @@
+//! Any JSON Lines file as a `labels` task, by a map from our fields to its own.
+//!
+//! Order of checking: user, time (missing, then unreadable), query, response, id (missing, then duplicate). The label set
+//! is what occurs, the most frequent first. Fields that the map does not name stay as extra fields.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use super::{ImportError, Mapping, Reason, Rejection, Report, extra, labels_task, row_id};
+use crate::data::dataset::Manifest;
+use crate::data::interaction::{Extra, Interaction, Timestamp, UserId};
+use crate::data::sanitize::visible;
+
+/// Distinct responses that still make a label set.
+pub const MOST_LABELS: usize = 200;
+/// Records whose fields are remembered for messages, and names that a message lists.
+const REMEMBERED: usize = 100;
+const LISTED: usize = 30;
+
+/// What a field of the input becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Who.
+    User,
+    /// When.
+    At,
+    /// What was asked or shown.
+    Query,
+    /// The label.
+    Response,
+    /// The row's identity; without it rows are numbered.
+    Id,
+    /// The thing asked about.
+    Item,
+}
+
+impl Role {
+    const ALL: [Role; 6] = [Role::User, Role::At, Role::Query, Role::Response, Role::Id, Role::Item];
+
+    fn name(self) -> &'static str {
+        match self {
+            Role::User => "user",
+            Role::At => "at",
+            Role::Query => "query",
+            Role::Response => "response",
+            Role::Id => "id",
+            Role::Item => "item",
+        }
+    }
+
+    fn required(self) -> bool {
+        !matches!(self, Role::Id | Role::Item)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A map that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; write user=FIELD,at=FIELD,query=FIELD,response=FIELD and optionally id=FIELD,item=FIELD")]
+pub struct BadMap(String);
+
+/// Which field of the input plays which role; fields inside objects are reached by dots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldMap([Option<String>; 6]);
+
+impl FieldMap {
+    /// The field of a role.
+    fn field(&self, role: Role) -> Option<&str> {
+        self.0[role as usize].as_deref()
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (Role, &str)> {
+        Role::ALL.into_iter().filter_map(|role| Some((role, self.field(role)?)))
+    }
+}
+
+impl FromStr for FieldMap {
+    type Err = BadMap;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut map = Self(Default::default());
+        for pair in text.split(',') {
+            let (name, field) =
+                pair.split_once('=').ok_or_else(|| BadMap(format!("'{}' is not NAME=FIELD", pair.trim())))?;
+            let (name, field) = (name.trim(), field.trim());
+            let role = Role::ALL.into_iter().find(|role| role.name() == name);
+            let role = role.ok_or_else(|| BadMap(format!("'{name}' is none of our fields")))?;
+            if field.is_empty() {
+                return Err(BadMap(format!("'{name}' names no field")));
+            }
+            if map.0[role as usize].replace(field.to_owned()).is_some() {
+                return Err(BadMap(format!("'{name}' is given twice")));
+            }
+        }
+        match Role::ALL.into_iter().find(|role| role.required() && map.field(*role).is_none()) {
+            Some(missing) => Err(BadMap(format!("'{missing}' is missing"))),
+            None => Ok(map),
+        }
+    }
+}
+
+impl fmt::Display for FieldMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: Vec<String> = self.pairs().map(|(role, field)| format!("{role}={field}")).collect();
+        f.pad(&pairs.join(","))
+    }
+}
+
+/// The mapping, with what it has seen.
+pub struct JsonLines {
+    name: String,
+    source: String,
+    map: FieldMap,
+    /// By role: whether any record had the field.
+    found: [bool; 6],
+    /// Paths of the fields of the first records.
+    known: BTreeSet<String>,
+    records: usize,
+    ids: HashSet<String>,
+}
+
+impl JsonLines {
+    /// The mapping by `map` of a dataset that will be called `name` and comes from `source`.
+    pub fn new(name: &str, source: &str, map: FieldMap) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: format!("imported from {source} with {map}"),
+            map,
+            found: [false; 6],
+            known: BTreeSet::new(),
+            records: 0,
+            ids: HashSet::new(),
+        }
+    }
+
+    /// Remembers which mapped fields exist, so that a misspelt one is told from one that is sometimes absent.
+    fn note(&mut self, record: &Extra) {
+        for (role, field) in self.map.pairs() {
+            let found = &mut self.found[role as usize];
+            *found = *found || lookup(record, field).is_some();
+        }
+        if self.records < REMEMBERED {
+            list_paths(record, "", &mut self.known);
+        }
+        self.records += 1;
+    }
+
+    /// The text of a role's field, if it holds one.
+    fn text(&self, record: &Extra, role: Role) -> Option<String> {
+        match lookup(record, self.map.field(role)?)? {
+            Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    fn time(&self, record: &Extra) -> Result<Timestamp, Rejection> {
+        let field = self.map.field(Role::At).and_then(|field| lookup(record, field));
+        let text = match field {
+            None | Some(Value::Null) => return Err(Reason::NoTime.into()),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        read_time(&text).ok_or_else(|| Rejection::of(Reason::BadTime, text))
+    }
+}
+
+impl Mapping for JsonLines {
+    fn interaction(&mut self, row: u64, mut record: Extra) -> Result<Interaction, Rejection> {
+        self.note(&record);
+        let user = self.text(&record, Role::User).ok_or(Reason::NoUser)?;
+        let at = self.time(&record)?;
+        let query = self.text(&record, Role::Query).ok_or(Reason::NoQuery)?;
+        let response = self.text(&record, Role::Response).ok_or(Reason::NoResponse)?;
+        let item = self.text(&record, Role::Item);
+        let id = match self.map.field(Role::Id) {
+            None => row_id(row),
+            Some(_) => {
+                let id = self.text(&record, Role::Id).ok_or(Reason::NoId)?;
+                if !self.ids.insert(id.clone()) {
+                    return Err(Rejection::of(Reason::DuplicateId, id));
+                }
+                id
+            }
+        };
+        for (role, field) in self.map.pairs() {
+            // An item that is no text has not been taken over: it stays where it was.
+            if role != Role::Item || item.is_some() {
+                remove(&mut record, field);
+            }
+        }
+        Ok(Interaction { id, user: UserId::new(user), at, query, response, item, extra: extra(record) })
+    }
+
+    fn manifest(&self, report: &Report) -> Result<Manifest, ImportError> {
+        if self.records > 0
+            && let Some((role, field)) = self.map.pairs().find(|(role, _)| !self.found[*role as usize])
+        {
+            return Err(ImportError::UnknownField { role, field: field.to_owned(), known: self.known_fields() });
+        }
+        let mut labels: Vec<(&String, &u64)> = report.labels.iter().collect();
+        if report.kept > 0 && !(2..=MOST_LABELS).contains(&labels.len()) {
+            let field = self.map.field(Role::Response).unwrap_or_default().to_owned();
+            return Err(ImportError::Labels { field, found: labels.len() });
+        }
+        // Stable: equally frequent labels stay in the order of their names.
+        labels.sort_by(|a, b| b.1.cmp(a.1));
+        let labels = labels.into_iter().map(|(label, _)| label.clone()).collect();
+        Ok(Manifest { source: self.source.clone(), ..labels_task(&self.name, labels) })
+    }
+}
+
+impl JsonLines {
+    fn known_fields(&self) -> String {
+        if self.known.is_empty() {
+            return "its records have no field at all".to_owned();
+        }
+        let mut names: Vec<String> = self.known.iter().take(LISTED).map(|name| visible(name).into_owned()).collect();
+        if self.known.len() > LISTED {
+            names.push(format!("… and {} more", self.known.len() - LISTED));
+        }
+        format!("it has {}", names.join(", "))
+    }
+}
+
+/// A moment as [`Timestamp`] reads it, or as databases print it: `2024-03-01 12:30:00`, taken as UTC.
+fn read_time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let at: Timestamp = text.parse().ok().or_else(|| {
+        let (date, clock) = text.split_once(' ')?;
+        format!("{date}T{clock}Z").parse().ok()
+    })?;
+    // An offset can carry the last day of year 9999 over the end of the calendar: written, it could not be read again.
+    at.to_string().parse().ok().filter(|back| *back == at)
+}
+
+/// The value at `path`: the field of that very name, or step by step along its dots.
+fn lookup<'a>(record: &'a Extra, path: &str) -> Option<&'a Value> {
+    record.get(path).or_else(|| {
+        let (head, rest) = path.split_once('.')?;
+        lookup(record.get(head)?.as_object()?, rest)
+    })
+}
+
+/// Takes out what [`lookup`] finds; an object that it leaves empty goes too.
+fn remove(record: &mut Extra, path: &str) {
+    if record.shift_remove(path).is_some() {
+        return;
+    }
+    let Some((head, rest)) = path.split_once('.') else { return };
+    let Some(inner) = record.get_mut(head).and_then(Value::as_object_mut) else { return };
+    remove(inner, rest);
+    if inner.is_empty() {
+        record.shift_remove(head);
+    }
+}
+
+/// Adds the paths of all fields of `record` that hold no object.
+fn list_paths(record: &Extra, prefix: &str, paths: &mut BTreeSet<String>) {
+    for (name, value) in record {
+        match value.as_object() {
+            Some(inner) => list_paths(inner, &format!("{prefix}{name}."), paths),
+            None => {
+                paths.insert(format!("{prefix}{name}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! Check: is a session what this program, on the same data, would have recorded?
+//!
+//! Four grades: *retrieval* reads memory again for every question; *prompts* renders them again and compares hashes;
+//! *mediation* computes every resolution and final distribution from the recorded evidence and setting; *answers* would
+//! ask the model again, which this version does not. Identities and order are compared exactly, numbers within
+//! [`TOLERANCE`]. A line changed by hand is a difference, never a reason to give up.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::SessionError;
+use super::event::{Answered, Asked, ByLabel, Event, Evidence, Resolution};
+use super::log::Session;
+use super::record::{Fault, fused};
+use crate::data::dataset::Dataset;
+use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::engine::prompt::render;
+use crate::engine::recorded::prompt_hash;
+use crate::mediator::distribution::decision;
+use crate::mediator::{self, mediate};
+use crate::memory::{Memory, MemoryRead};
+
+/// Numbers further apart than this differ.
+pub const TOLERANCE: f64 = 1e-9;
+/// Characters of a differing value that are told.
+const TOLD: usize = 80;
+
+/// The first place where a session is not what is computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Which event, from 1; 0 is the header.
+    pub event: usize,
+    /// Its line in the file.
+    pub line: usize,
+    /// Its tag.
+    pub tag: &'static str,
+    /// Where in it.
+    pub field: String,
+    /// What stands there.
+    pub recorded: String,
+    /// What is computed.
+    pub computed: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event, line, tag, field, recorded, computed } = self;
+        write!(f, "event {event} (line {line}, {tag}), {field}: recorded {recorded}, computed {computed}")
+    }
+}
+
+/// How a grade came out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing differs.
+    Equal {
+        /// How many things were compared.
+        compared: usize,
+    },
+    /// Something does.
+    Differs {
+        /// The first place.
+        difference: Difference,
+    },
+    /// It was not looked at.
+    Unchecked {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// All grades of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Evidence, read again.
+    pub retrieval: Verdict,
+    /// Prompts, rendered again.
+    pub prompts: Verdict,
+    /// Decisions, computed again.
+    pub mediation: Verdict,
+    /// The model's words.
+    pub answers: Verdict,
+}
+
+impl Report {
+    /// Grades by name, with what each of them compares.
+    pub fn grades(&self) -> [(&'static str, &'static str, &Verdict); 4] {
+        [
+            ("retrieval", "reads", &self.retrieval),
+            ("prompts", "prompts", &self.prompts),
+            ("mediation", "decisions", &self.mediation),
+            ("answers", "answers", &self.answers),
+        ]
+    }
+
+    /// Whether some grade differs.
+    pub fn differs(&self) -> bool {
+        self.grades().iter().any(|(_, _, verdict)| matches!(verdict, Verdict::Differs { .. }))
+    }
+}
+
+/// Checks `session` against `dataset`.
+pub fn check(session: &Session, dataset: &Dataset) -> Result<Report, SessionError> {
+    let (retrieval, prompts) = match header_difference(session, dataset) {
+        Some(difference) => {
+            let reason = "the header does not fit the dataset; pass the one it names with --data".to_owned();
+            (Verdict::Differs { difference }, Verdict::Unchecked { reason })
+        }
+        None => reads(session, dataset)?,
+    };
+    Ok(Report { retrieval, prompts, mediation: mediation(session), answers: answers(session) })
+}
+
+/// Collects one grade: counts what is compared, keeps the first difference.
+#[derive(Default)]
+struct Grade {
+    compared: usize,
+    difference: Option<Difference>,
+}
+
+impl Grade {
+    /// Compares field by field; `prefix` is where the values stand in the event.
+    fn compare(&mut self, place: &Place, prefix: &str, recorded: &impl Serialize, computed: &impl Serialize) {
+        self.compared += 1;
+        if self.difference.is_some() {
+            return;
+        }
+        // Values of our own records: maps with string keys and numbers, which JSON can always hold.
+        let values =
+            serde_json::to_value(recorded).and_then(|recorded| Ok((recorded, serde_json::to_value(computed)?)));
+        self.difference = match values {
+            Ok((recorded, computed)) => {
+                let found = difference(prefix, &recorded, &computed);
+                found.map(|(field, recorded, computed)| place.difference(field, recorded, computed))
+            }
+            Err(error) => Some(place.difference(prefix.to_owned(), "a value".to_owned(), error.to_string())),
+        };
+    }
+
+    fn fault(&mut self, place: &Place, fault: Fault) {
+        let Fault { field, recorded, expected } = fault;
+        self.difference.get_or_insert_with(|| place.difference(field, recorded, expected));
+    }
+
+    fn verdict(self) -> Verdict {
+        match self.difference {
+            Some(difference) => Verdict::Differs { difference },
+            None => Verdict::Equal { compared: self.compared },
+        }
+    }
+}
+
+/// Which event is being compared.
+struct Place {
+    event: usize,
+    line: usize,
+    tag: &'static str,
+}
+
+impl Place {
+    const HEADER: Place = Place { event: 0, line: 1, tag: "session" };
+
+    fn of(session: &Session, index: usize) -> Self {
+        let line = session.lines.get(index).copied().unwrap_or_default();
+        Self { event: index + 1, line, tag: session.events[index].tag() }
+    }
+
+    fn difference(&self, field: String, recorded: String, computed: String) -> Difference {
+        Difference { event: self.event, line: self.line, tag: self.tag, field, recorded, computed }
+    }
+}
+
+/// The first difference of two values, with where it is. Numbers are equal within the tolerance.
+fn difference(path: &str, recorded: &Value, computed: &Value) -> Option<(String, String, String)> {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let nothing = || "nothing".to_owned();
+    match (recorded, computed) {
+        (Value::Object(a), Value::Object(b)) => {
+            let of_computed = b.iter().find_map(|(key, computed)| match a.get(key) {
+                Some(recorded) => difference(&below(key), recorded, computed),
+                None => Some((below(key), nothing(), told(computed))),
+            });
+            let stranger = || a.iter().find(|(key, _)| !b.contains_key(*key));
+            of_computed.or_else(|| stranger().map(|(key, recorded)| (below(key), told(recorded), nothing())))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            let at = |place: usize| format!("{path}[{place}]");
+            let pairs = a.iter().zip(b).enumerate();
+            let inside = pairs.into_iter().find_map(|(place, (a, b))| difference(&at(place), a, b));
+            let shorter = a.len().min(b.len());
+            let longer = || {
+                Some((
+                    at(shorter),
+                    a.get(shorter).map_or_else(nothing, told),
+                    b.get(shorter).map_or_else(nothing, told),
+                ))
+            };
+            inside.or_else(|| if a.len() == b.len() { None } else { longer() })
+        }
+        _ => {
+            let equal = match (recorded.as_f64(), computed.as_f64()) {
+                (Some(a), Some(b)) => (a - b).abs() <= TOLERANCE,
+                _ => recorded == computed,
+            };
+            (!equal).then(|| (path.to_owned(), told(recorded), told(computed)))
+        }
+    }
+}
+
+/// A value in a message: the start of a long one is enough.
+fn told(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(TOLD) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Whether the session was recorded on this dataset.
+fn header_difference(session: &Session, dataset: &Dataset) -> Option<Difference> {
+    let header = &session.header;
+    let mut grade = Grade::default();
+    grade.compare(&Place::HEADER, "dataset.name", &header.dataset.name, &dataset.manifest.name);
+    grade.compare(&Place::HEADER, "dataset.hash", &header.dataset.hash, &dataset.content_hash());
+    grade.compare(&Place::HEADER, "labels", &header.labels, &dataset.manifest.labels);
+    grade.difference
+}
+
+/// `dataset` without what some people did.
+pub fn without(dataset: &Dataset, users: &[UserId]) -> Dataset {
+    let kept = dataset.interactions.iter().filter(|interaction| !users.contains(&interaction.user));
+    let (manifest, queries) = (dataset.manifest.clone(), dataset.queries.clone());
+    Dataset { manifest, interactions: kept.cloned().collect(), queries }
+}
+
+/// Adds interactions to `dataset`, keeping its order.
+pub fn remember(dataset: &mut Dataset, remembered: impl IntoIterator<Item = Interaction>) {
+    dataset.interactions.extend(remembered);
+    dataset.interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+}
+
+/// How many of `events` one memory can serve, at least the first. Memory at t holds nothing from t or later, so what is remembered may be
+/// there from the start unless an earlier question looks back on its moment.
+fn stretch(events: &[Arc<Event>]) -> usize {
+    let mut newest = Timestamp(i64::MIN);
+    let too_early = |event: &Arc<Event>| match event.as_ref() {
+        Event::Asked(asked) => {
+            newest = newest.max(asked.at);
+            false
+        }
+        Event::Remembered { interaction } => interaction.at < newest,
+        _ => false,
+    };
+    events.iter().position(too_early).unwrap_or(events.len())
+}
+
+/// Grades retrieval and prompts.
+fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), SessionError> {
+    let (mut retrieval, mut prompts) = (Grade::default(), Grade::default());
+    let mut known = without(dataset, &session.header.dataset.without);
+    let mut question: Option<(Asked, MemoryRead)> = None;
+    let mut start = 0;
+    while start < session.events.len() {
+        let end = start + stretch(&session.events[start..]);
+        let range = start..end;
+        for index in range.clone() {
+            let Event::Remembered { interaction } = session.events[index].as_ref() else { continue };
+            if known.manifest.labels.contains(&interaction.response) {
+                remember(&mut known, [interaction.clone()]);
+            } else {
+                let (field, recorded) = ("interaction.response".to_owned(), format!("'{}'", interaction.response));
+                let expected = "one of the dataset's labels".to_owned();
+                retrieval.fault(&Place::of(session, index), Fault { field, recorded, expected });
+            }
+        }
+        let memory = Memory::build(&known);
+        if start == 0 {
+            retrieval.compare(&Place::HEADER, "embedder", &session.header.embedder, &memory.embedder());
+            retrieval.compared = 0;
+        }
+        for index in range {
+            let place = Place::of(session, index);
+            match (session.events[index].as_ref(), &question) {
+                (Event::Asked(asked), _) => {
+                    question = Some((asked.clone(), memory.read(&asked.user, &asked.query, asked.at)?));
+                }
+                (Event::Evidence(recorded), Some((_, read))) => {
+                    retrieval.compare(&place, "", recorded, &Evidence::of(&memory, read));
+                }
+                (Event::Answered(answered), Some((asked, read))) => {
+                    let prompt = render(&memory, &asked.query, read, answered.arm);
+                    prompts.compare(&place, "prompt", &answered.prompt, &prompt_hash(&prompt));
+                }
+                (Event::Evidence(_) | Event::Answered(_), None) => retrieval.fault(&place, no_question()),
+                _ => {}
+            }
+        }
+        start = end;
+    }
+    Ok((retrieval.verdict(), prompts.verdict()))
+}
+
+fn no_question() -> Fault {
+    let (recorded, expected) = ("an answer".to_owned(), "a question before it".to_owned());
+    Fault { field: "event".to_owned(), recorded, expected }
+}
+
+/// Grades mediation: from the recorded evidence and setting alone.
+fn mediation(session: &Session) -> Verdict {
+    let labels = &session.header.labels;
+    let mut grade = Grade::default();
+    let mut setting = session.header.setting;
+    let mut evidence: Option<mediator::Evidence> = None;
+    for (index, event) in session.events.iter().enumerate() {
+        let place = Place::of(session, index);
+        let resolution = || evidence.as_ref().map(|evidence| mediate(evidence, &setting.weights, setting.policy));
+        let no_evidence = || {
+            let (recorded, expected) = ("a decision".to_owned(), "evidence before it".to_owned());
+            Fault { field: "event".to_owned(), recorded, expected }
+        };
+        match event.as_ref() {
+            Event::Asked(_) => evidence = None,
+            Event::Evidence(recorded) => match recorded.weighed(labels) {
+                Ok(weighed) => evidence = Some(weighed),
+                Err(fault) => {
+                    evidence = None;
+                    grade.fault(&place, fault);
+                }
+            },
+            Event::WeightsChanged(changed) => setting = *changed,
+            Event::Mediated { resolution: recorded } => match resolution() {
+                Some(computed) => grade.compare(&place, "resolution", recorded, &Resolution::of(labels, &computed)),
+                None => grade.fault(&place, no_evidence()),
+            },
+            Event::Answered(recorded) => match resolution() {
+                Some(computed) => {
+                    answered(&mut grade, &place, session, recorded, &computed, setting.weights.model_trust)
+                }
+                None => grade.fault(&place, no_evidence()),
+            },
+            Event::Remembered { .. } | Event::Note { .. } => {}
+        }
+    }
+    grade.verdict()
+}
+
+/// What an arm comes to.
+#[derive(Serialize)]
+struct Final<'a> {
+    distribution: &'a ByLabel,
+    answer: &'a str,
+}
+
+/// Compares an arm's final distribution with memory fused with the recorded log-probabilities.
+fn answered(
+    grade: &mut Grade,
+    place: &Place,
+    session: &Session,
+    recorded: &Answered,
+    resolution: &mediator::Resolution,
+    model_trust: f64,
+) {
+    let labels = &session.header.labels;
+    let scores = recorded.log_probabilities.as_ref().map(|scores| scores.values(labels, "log_probabilities"));
+    match scores.transpose() {
+        Ok(scores) => {
+            let distribution = fused(resolution, recorded.arm, model_trust, scores.as_deref());
+            let answer = &labels[decision(&distribution, &resolution.base)];
+            let computed = ByLabel::of(labels, &distribution);
+            let recorded = Final { distribution: &recorded.distribution, answer: &recorded.answer };
+            grade.compare(place, "", &recorded, &Final { distribution: &computed, answer });
+        }
+        Err(fault) => grade.fault(place, fault),
+    }
+}
+
+/// Grades answers as far as that goes without the model: what it said must be what was sealed.
+fn answers(session: &Session) -> Verdict {
+    let mut grade = Grade::default();
+    for (index, event) in session.events.iter().enumerate() {
+        let Event::Answered(answered) = event.as_ref() else { continue };
+        let sealed = |p| Answered::seal_of(p, &answered.text, answered.tokens);
+        let computed = answered.log_probabilities.as_ref().map(sealed);
+        let place = Place::of(session, index);
+        grade.compare(&place, "seal", &answered.seal, &computed);
+        if computed.is_none() {
+            // Memory alone writes nothing.
+            grade.compare(&place, "text", &answered.text, &"");
+            grade.compare(&place, "tokens", &answered.tokens, &0);
+        }
+    }
+    match grade.difference {
+        Some(difference) => Verdict::Differs { difference },
+        None => Verdict::Unchecked { reason: "the model is not asked again".to_owned() },
+    }
+}

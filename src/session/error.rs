@@ -1,0 +1,86 @@
+//! What can go wrong with a session, in words a person can act on.
+
+use std::path::PathBuf;
+
+use crate::data::interaction::UserId;
+use crate::engine::error::EngineError;
+use crate::memory::entry::IndexError;
+
+/// Why a session could not be read, written or made.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The file is missing or unreadable.
+    #[error("{}: cannot be read ({source}); check the path and its permissions", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file could not be written.
+    #[error("{}: cannot be written ({source}); choose another place or free some room", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is something else.
+    #[error(
+        "{}: is not a session: {reason}; a session is JSON Lines that begin with {{\"event\":\"session\", …}}, as \
+         `logoscope scenario` writes it",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What stands there instead.
+        reason: String,
+    },
+    /// The session was written by a newer program.
+    #[error("{}: session format {found} is newer than this program's {known}; update logoscope", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest one known here.
+        known: u32,
+    },
+    /// A line is no event.
+    #[error("{}:{line}: {reason}; restore the line from a copy, or remove it to replay the rest", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// 1-based.
+        line: usize,
+        /// What is wrong with which value.
+        reason: String,
+    },
+    /// A scenario asked for somebody who does not fit it.
+    #[error("user '{user}' {reason}; leave out --user to have a fitting one chosen")]
+    Unfit {
+        /// Who.
+        user: UserId,
+        /// Why not.
+        reason: String,
+    },
+    /// Nobody in the data fits a scenario.
+    #[error(
+        "nobody in '{dataset}' fits the scenario {scenario}: {reason}; name somebody with --user, or use other data"
+    )]
+    Nobody {
+        /// Name of the dataset.
+        dataset: String,
+        /// Which scenario.
+        scenario: &'static str,
+        /// What was looked for.
+        reason: String,
+    },
+    /// Memory.
+    #[error(transparent)]
+    Memory(#[from] IndexError),
+    /// The model.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}

@@ -1,0 +1,427 @@
+//! The words of a session file: a header line, then one event a line, each `{"event": tag, …}` with the tag first.
+//!
+//! Invariants: a number reads back as the very number written; labels stand by name, so a line can be read by itself;
+//! an [`Evidence`] holds all that the mediator weighs and all that the panes show.
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+
+use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::engine::prompt::Arm;
+use crate::mediator::conflict::{ConflictKind, Side};
+use crate::mediator::{Policy, Weights};
+use crate::memory::fusion::{EntryTerms, LocalTerms};
+
+/// The newest session format this program reads.
+pub const FORMAT: u32 = 1;
+
+/// How the mediator is set.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The weights.
+    pub weights: Weights,
+    /// The rule.
+    pub policy: Policy,
+}
+
+/// The dataset that memory was read from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasetId {
+    /// Its name.
+    pub name: String,
+    /// [`Dataset::content_hash`](crate::data::dataset::Dataset::content_hash) of all of it.
+    pub hash: String,
+    /// People whose interactions were taken out of it before the first question.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<UserId>,
+}
+
+/// The model that answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelId {
+    /// Its short name.
+    pub name: String,
+    /// [`fingerprint`](super::log::fingerprint) of its files.
+    pub hash: String,
+}
+
+/// The first line: what a session was recorded with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename = "session")]
+pub struct Header {
+    /// Version of the format, see [`FORMAT`].
+    pub format: u32,
+    /// Version of the program that recorded it.
+    pub program: String,
+    /// What it shows, in a few words.
+    pub title: String,
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// The model; `None` for memory alone.
+    pub model: Option<ModelId>,
+    /// Where the model ran.
+    pub device: Option<String>,
+    /// The setting at the start.
+    #[serde(flatten)]
+    pub setting: Setting,
+    /// [`Memory::embedder`](crate::memory::Memory::embedder).
+    pub embedder: String,
+    /// Seed of whatever was drawn; 0 where nothing was.
+    pub seed: u64,
+    /// The task's labels, in display order.
+    pub labels: Vec<String>,
+}
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Who asks.
+    pub user: UserId,
+    /// When; memory is read strictly before.
+    pub at: Timestamp,
+    /// What is asked.
+    pub query: String,
+    /// What the person really answered, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gold: Option<String>,
+    /// The judged query or interaction it is taken from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// Something the person did, as it votes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Identity of the interaction.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// What was asked then.
+    pub text: String,
+    /// What they answered.
+    pub response: String,
+    /// The score's parts; lexical + dense is the similarity that the mediator weighs.
+    #[serde(with = "LocalTermsFields")]
+    pub terms: LocalTerms,
+    /// Raw cosine of query and item.
+    pub cosine: f64,
+    /// Days before the question.
+    pub age_days: f64,
+    /// Place among the person's own items, 0 the newest.
+    pub recency_rank: usize,
+}
+
+/// What local memory said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocalEvidence {
+    /// How many votes are displayed and stand in the prompt.
+    pub shown: usize,
+    /// A_L.
+    pub calibration: f64,
+    /// The person's habits: decayed count per label.
+    pub profile: ByLabel,
+    /// Every visible item, best first.
+    pub votes: Vec<Vote>,
+}
+
+/// The closed period that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Period {
+    /// 1-based.
+    pub number: usize,
+    /// The first moment after it.
+    pub end: Timestamp,
+}
+
+/// A collective entry as the person was shown it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Identity.
+    pub id: String,
+    /// Whose; absent for the whole population.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub community: Option<usize>,
+    /// The score's parts.
+    #[serde(with = "EntryTermsFields")]
+    pub terms: EntryTerms,
+    /// Response probabilities.
+    pub distribution: ByLabel,
+    /// Decayed, capped mass behind them.
+    pub mass: f64,
+    /// Distinct contributors.
+    pub users: usize,
+    /// Its words.
+    pub top_terms: Vec<String>,
+    /// Newest member.
+    pub last_seen: Timestamp,
+}
+
+/// What global memory said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GlobalEvidence {
+    /// Base rate b(y) of others.
+    pub base: ByLabel,
+    /// p(y | x) of the whole population.
+    pub population: ByLabel,
+    /// p(y | x) of the person's communities.
+    pub community: ByLabel,
+    /// Distinct contributors behind the collective side.
+    pub support: usize,
+    /// Entries kept back by the guard.
+    pub suppressed: usize,
+    /// Fewest contributors of anything collective.
+    pub guard: usize,
+    /// The period; absent before the first one closes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<Period>,
+    /// Probability of each community for the person.
+    pub membership: Vec<f64>,
+    /// Members of each community, the person aside.
+    pub members: Vec<usize>,
+    /// Displayed entries, best first.
+    pub entries: Vec<Entry>,
+}
+
+/// What both memories said to a question, whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// About the person.
+    pub local: LocalEvidence,
+    /// About everyone else.
+    pub global: GlobalEvidence,
+}
+
+/// A typed disagreement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// What kind.
+    pub r#type: ConflictKind,
+    /// What it is about.
+    pub facet: String,
+    /// What the local votes prefer.
+    pub local: String,
+    /// What the collective side prefers.
+    pub global: String,
+    /// In bits.
+    pub divergence: f64,
+    /// The side that has too little to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<Side>,
+}
+
+/// What the mediator made of the evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// By which rule.
+    pub policy: Policy,
+    /// The decision.
+    pub decision: String,
+    /// The best of the losers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_up: Option<String>,
+    /// p(decision) − p(runner-up).
+    pub margin: f64,
+    /// Whether it chose against the local side.
+    pub overrides_local: bool,
+    /// What the person's votes are worth in examples.
+    pub mass: f64,
+    /// Kish's effective sample size.
+    pub kish: f64,
+    /// Distinct contributors behind the collective side.
+    pub support: usize,
+    /// Typed disagreements.
+    pub conflicts: Vec<Conflict>,
+    /// The mediated distribution.
+    pub distribution: ByLabel,
+    /// p_L.
+    pub local: ByLabel,
+    /// p_G.
+    pub global: ByLabel,
+}
+
+/// What an arm answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answered {
+    /// Which arm.
+    pub arm: Arm,
+    /// The final decision.
+    pub answer: String,
+    /// The final distribution: memory, fused with the model where one was asked.
+    pub distribution: ByLabel,
+    /// What the model wrote; empty for memory alone.
+    pub text: String,
+    /// Tokens generated; 0 for memory alone.
+    pub tokens: usize,
+    /// [`prompt_hash`](crate::engine::recorded::prompt_hash) of the arm's prompt.
+    pub prompt: String,
+    /// The model's natural-log probability of each label; absent for memory alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_probabilities: Option<ByLabel>,
+    /// [`Answered::seal_of`] of what the model said; absent for memory alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
+}
+
+impl Answered {
+    /// A fingerprint of a model's words and probabilities. Nothing but the model could compute them again, so this is
+    /// how a change by hand is noticed without it.
+    pub fn seal_of(log_probabilities: &ByLabel, text: &str, tokens: usize) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (label, value) in &log_probabilities.0 {
+            hasher.update(label.as_bytes()).update(&[0]).update(&value.to_bits().to_le_bytes());
+        }
+        hasher.update(&(tokens as u64).to_le_bytes()).update(text.as_bytes());
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A question begins a turn.
+    Asked(Asked),
+    /// Both memories were read.
+    Evidence(Evidence),
+    /// The analyst set the mediator.
+    WeightsChanged(Setting),
+    /// The mediator decided.
+    Mediated {
+        /// What.
+        resolution: Resolution,
+    },
+    /// An arm answered.
+    Answered(Answered),
+    /// From here on memory knows this interaction as well.
+    Remembered {
+        /// What.
+        interaction: Interaction,
+    },
+    /// The analyst's own words.
+    Note {
+        /// The words.
+        text: String,
+    },
+}
+
+impl Event {
+    /// The tags of all events, as files write them.
+    pub const TAGS: [&str; 7] = ["asked", "evidence", "weights-changed", "mediated", "answered", "remembered", "note"];
+
+    /// The tag, as files write it.
+    pub fn tag(&self) -> &'static str {
+        let ix = match self {
+            Event::Asked(_) => 0,
+            Event::Evidence(_) => 1,
+            Event::WeightsChanged(_) => 2,
+            Event::Mediated { .. } => 3,
+            Event::Answered(_) => 4,
+            Event::Remembered { .. } => 5,
+            Event::Note { .. } => 6,
+        };
+        Self::TAGS[ix]
+    }
+}
+
+/// A number for each label, by name, in display order: `{"noir": 0.5, …}`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ByLabel(pub Vec<(String, f64)>);
+
+impl ByLabel {
+    /// Names `values`, which stand in the order of `labels`.
+    pub fn of(labels: &[String], values: &[f64]) -> Self {
+        Self(labels.iter().cloned().zip(values.iter().copied()).collect())
+    }
+
+    /// The number of `label`.
+    pub fn get(&self, label: &str) -> Option<f64> {
+        self.0.iter().find(|(name, _)| name == label).map(|(_, value)| *value)
+    }
+
+    /// `(label, number)` by falling number.
+    pub fn ranked(&self) -> Vec<(&str, f64)> {
+        let mut ranked: Vec<(&str, f64)> = self.0.iter().map(|(label, value)| (label.as_str(), *value)).collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        ranked
+    }
+}
+
+impl Serialize for ByLabel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (label, value) in &self.0 {
+            map.serialize_entry(label, &Number(*value))?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for ByLabel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = ByLabel;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("an object {label: number}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ByLabel, A::Error> {
+                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(0));
+                while let Some((label, Number(value))) = map.next_entry()? {
+                    pairs.push((label, value));
+                }
+                Ok(ByLabel(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// A number that may be infinite: a model can find a label impossible, and JSON has no word for that.
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() { serializer.serialize_f64(self.0) } else { serializer.collect_str(&self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a number, \"inf\" or \"-inf\"")]
+        enum Written {
+            Finite(f64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Finite(value) => Ok(Number(value)),
+            Written::Text(text) => match text.as_str() {
+                "inf" => Ok(Number(f64::INFINITY)),
+                "-inf" => Ok(Number(f64::NEG_INFINITY)),
+                "NaN" => Ok(Number(f64::NAN)),
+                _ => Err(serde::de::Error::custom(format!("'{text}' is no number"))),
+            },
+        }
+    }
+}
+
+/// The fields of [`LocalTerms`], which memory itself only writes.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "LocalTerms")]
+struct LocalTermsFields {
+    lexical: f64,
+    dense: f64,
+    recency: f64,
+}
+
+/// The fields of [`EntryTerms`], which memory itself only writes.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "EntryTerms")]
+struct EntryTermsFields {
+    lexical: f64,
+    dense: f64,
+    community: f64,
+}

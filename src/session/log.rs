@@ -1,0 +1,262 @@
+//! The session file: one line an event, appended and synced as it happens.
+//!
+//! Invariants: a recorder never rewrites a whole line; a file cut anywhere (a crash, a full disk) opens with every whole
+//! event before the cut and says where it ends; events of a newer program are skipped and counted, never guessed at.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::SessionError;
+use super::event::{Event, FORMAT, Header};
+use crate::data::sanitize::visible;
+use crate::engine::engine::{Answer, GenStats};
+use crate::engine::recorded::RecordedEngine;
+
+/// The tag of the first line.
+const HEADER_TAG: &str = "session";
+/// Characters of a foreign value told in a message.
+const TOLD: usize = 40;
+
+/// Appends events to a new file.
+#[derive(Debug)]
+pub struct Recorder {
+    file: File,
+    path: PathBuf,
+    /// Bytes of whole lines.
+    length: u64,
+}
+
+impl Recorder {
+    /// Starts a session. A file that exists is never overwritten.
+    pub fn create(path: &Path, header: &Header) -> Result<Self, SessionError> {
+        let opened = OpenOptions::new().write(true).create_new(true).open(path);
+        let file = opened.map_err(|source| SessionError::Write { path: path.to_owned(), source })?;
+        let mut recorder = Self { file, path: path.to_owned(), length: 0 };
+        recorder.line(header)?;
+        Ok(recorder)
+    }
+
+    /// Appends one event; when this returns, it is on the disk.
+    pub fn append(&mut self, event: &Event) -> Result<(), SessionError> {
+        self.line(event)
+    }
+
+    /// Where the session is written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn line(&mut self, record: &impl Serialize) -> Result<(), SessionError> {
+        let wrap = |source| SessionError::Write { path: self.path.clone(), source };
+        let mut line = Vec::new();
+        push_line(&mut line, record).map_err(wrap)?;
+        // One write a line: a crash leaves a cut last line at worst.
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            // A full disk may have taken half of it; what is appended later must not continue that half. Where even
+            // this fails, the error below says enough.
+            let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+        }
+        written.map_err(wrap)?;
+        self.length += line.len() as u64;
+        Ok(())
+    }
+}
+
+fn push_line(out: &mut Vec<u8>, record: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
+    out.push(b'\n');
+    Ok(())
+}
+
+/// A last line that ends in the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// 1-based.
+    pub line: usize,
+    /// What is left of it.
+    pub bytes: usize,
+}
+
+/// A recorded session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// What it was recorded with.
+    pub header: Header,
+    /// What happened, in order.
+    pub events: Vec<Arc<Event>>,
+    /// The 1-based line of each event.
+    pub lines: Vec<usize>,
+    /// Events of a newer program, skipped.
+    pub unknown: usize,
+    /// Set when the file ends in the middle of a line.
+    pub cut: Option<Cut>,
+}
+
+impl Session {
+    /// A session that was not read from a file.
+    pub fn new(header: Header, events: Vec<Event>) -> Self {
+        let lines = (2..events.len() + 2).collect();
+        Self { header, events: events.into_iter().map(Arc::new).collect(), lines, unknown: 0, cut: None }
+    }
+
+    /// Reads the file `path`.
+    pub fn open(path: &Path) -> Result<Self, SessionError> {
+        let bytes = fs::read(path).map_err(|source| SessionError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &bytes)
+    }
+
+    /// Reads a session file's content; `path` names it in messages.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, SessionError> {
+        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
+        let header = header(path, lines.next().map_or(&[][..], |(_, line)| line))?;
+        let mut session = Self::new(header, Vec::new());
+        for (index, line) in lines {
+            let number = index + 1;
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match event(line) {
+                Ok(Some(event)) => {
+                    session.events.push(Arc::new(event));
+                    session.lines.push(number);
+                }
+                Ok(None) => session.unknown += 1,
+                Err(error) if is_cut(line, &error) => session.cut = Some(Cut { line: number, bytes: line.len() }),
+                Err(error) => {
+                    return Err(SessionError::Line { path: path.to_owned(), line: number, reason: told(&error) });
+                }
+            }
+        }
+        Ok(session)
+    }
+
+    /// The file's content.
+    pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        push_line(&mut out, &self.header)?;
+        self.events.iter().try_for_each(|event| push_line(&mut out, event.as_ref()))?;
+        Ok(out)
+    }
+
+    /// Writes the whole session at once; the file appears whole or not at all.
+    pub fn write(&self, path: &Path) -> Result<(), SessionError> {
+        let wrap = |source| SessionError::Write { path: path.to_owned(), source };
+        let bytes = self.to_bytes().map_err(wrap)?;
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".part");
+        let beside = PathBuf::from(beside);
+        let mut file = File::create(&beside).map_err(wrap)?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(wrap)?;
+        fs::rename(&beside, path).map_err(wrap)
+    }
+
+    /// What is missing from the file, in one line each, for whoever reads the session.
+    pub fn warnings(&self) -> Vec<String> {
+        let cut = self.cut.map(|cut| {
+            let events = self.events.len();
+            format!(
+                "line {} ends after {} bytes, in the middle of an event; {events} events before it are whole",
+                cut.line, cut.bytes
+            )
+        });
+        let unknown = (self.unknown > 0).then(|| {
+            format!(
+                "{} events of a kind unknown to this version are skipped; a newer logoscope may read them",
+                self.unknown
+            )
+        });
+        cut.into_iter().chain(unknown).collect()
+    }
+
+    /// An engine that answers from what the model said in this session; `None` if none was asked.
+    pub fn engine(&self) -> Option<RecordedEngine> {
+        let model = self.header.model.as_ref()?;
+        let labels = &self.header.labels;
+        let calls = self.events.iter().filter_map(|event| {
+            let Event::Answered(answered) = event.as_ref() else { return None };
+            let scores = answered.log_probabilities.as_ref()?.values(labels, "log_probabilities").ok()?;
+            let stats = GenStats { tokens: answered.tokens, ..GenStats::default() };
+            Some((answered.prompt.clone(), Answer { scores, text: answered.text.clone(), stats }))
+        });
+        let device = self.header.device.as_deref().unwrap_or("recorded");
+        Some(RecordedEngine::new(&model.name, device, labels.clone(), calls))
+    }
+}
+
+/// What every line has.
+#[derive(Deserialize)]
+struct Tagged {
+    event: String,
+}
+
+/// Reads the first line.
+fn header(path: &Path, line: &[u8]) -> Result<Header, SessionError> {
+    let foreign = |reason: String| SessionError::Foreign { path: path.to_owned(), reason };
+    if line.trim_ascii().is_empty() {
+        return Err(foreign("it begins with nothing".to_owned()));
+    }
+    let tagged: Tagged = match serde_json::from_slice(line) {
+        Ok(tagged) => tagged,
+        Err(error) if is_cut(line, &error) => return Err(foreign("it ends within its first line".to_owned())),
+        Err(_) => {
+            let start: String = String::from_utf8_lossy(line.trim_ascii()).chars().take(TOLD).collect();
+            return Err(foreign(format!("its first line is '{}'", visible(&start))));
+        }
+    };
+    if tagged.event != HEADER_TAG {
+        let tag: String = tagged.event.chars().take(TOLD).collect();
+        return Err(foreign(format!("its first event is '{}'", visible(&tag))));
+    }
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: u32,
+    }
+    // The version first: what else a newer header holds is not for this program to judge.
+    let line_fault =
+        |error: serde_json::Error| SessionError::Line { path: path.to_owned(), line: 1, reason: told(&error) };
+    let Versioned { format } = serde_json::from_slice(line).map_err(line_fault)?;
+    if format > FORMAT {
+        return Err(SessionError::Newer { path: path.to_owned(), found: format, known: FORMAT });
+    }
+    serde_json::from_slice(line).map_err(line_fault)
+}
+
+/// Reads an event line; `None` for an event of a newer program.
+fn event(line: &[u8]) -> serde_json::Result<Option<Event>> {
+    let tagged: Tagged = serde_json::from_slice(line)?;
+    if Event::TAGS.contains(&tagged.event.as_str()) { serde_json::from_slice(line).map(Some) } else { Ok(None) }
+}
+
+/// Whether a line is the beginning of a good one: nothing ends it, and it stops where more was to come.
+fn is_cut(line: &[u8], error: &serde_json::Error) -> bool {
+    !line.ends_with(b"\n") && error.is_eof()
+}
+
+fn told(error: &serde_json::Error) -> String {
+    // serde_json counts lines within the one line it was given; only the column is news.
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or_default();
+    let reason = visible(reason).into_owned();
+    if error.column() > 0 { format!("{reason} (column {})", error.column()) } else { reason }
+}
+
+/// A fingerprint of a model's folder: the names and contents of its files.
+pub fn fingerprint(folder: &Path) -> io::Result<String> {
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    let mut hasher = blake3::Hasher::new();
+    for path in paths {
+        hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes()).update(&[0]);
+        let mut file = File::open(&path)?;
+        let mut content = blake3::Hasher::new();
+        io::copy(&mut file, &mut content)?;
+        hasher.update(content.finalize().as_bytes());
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}

@@ -1,0 +1,18 @@
+//! Sessions: an append-only log of what was asked, remembered, mediated and answered, and what can be done with one.
+//!
+//! A session stands alone: the evidence is in its events, so it is replayed and mediated again without dataset or
+//! model. Only [`check`] reads memory again. State at n is a fold of the first n events, the same for live use and for
+//! replay. Knows nothing of a terminal.
+
+pub mod check;
+pub mod error;
+pub mod event;
+pub mod log;
+pub mod record;
+pub mod replay;
+pub mod scenario;
+
+pub use error::SessionError;
+pub use event::{Event, Header, Setting};
+pub use log::{Recorder, Session};
+pub use replay::{Replay, State};

@@ -1,0 +1,264 @@
+//! From what the program computes to what a session writes, and back again exactly.
+//!
+//! Invariant: [`Evidence::weighed`] of [`Evidence::of`] a read is what the mediator weighs of that read, bit for bit.
+
+use super::error::SessionError;
+use super::event::{
+    Answered, Asked, ByLabel, Conflict, Entry, Event, Evidence, GlobalEvidence, LocalEvidence, Period, Resolution,
+    Setting, Vote,
+};
+use crate::engine::answer::{memory_distribution, request};
+use crate::engine::engine::{Answer, Engine};
+use crate::engine::prompt::Arm;
+use crate::engine::recorded::prompt_hash;
+use crate::mediator;
+use crate::mediator::distribution::decision;
+use crate::mediator::fusion::fuse;
+use crate::memory::global::{GlobalHit, GlobalRead, PeriodView};
+use crate::memory::local::{LocalHit, LocalRead};
+use crate::memory::population::ItemIx;
+use crate::memory::profile::Profile;
+use crate::memory::{Memory, MemoryRead};
+
+/// A recorded value that nothing can be computed from: changed by hand, or from another task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where in the event, `local.votes[2].response`.
+    pub field: String,
+    /// What stands there.
+    pub recorded: String,
+    /// What could stand there.
+    pub expected: String,
+}
+
+impl Fault {
+    fn unlabelled(field: String, label: &str) -> Self {
+        Self { field, recorded: format!("'{label}'"), expected: "one of the header's labels".to_owned() }
+    }
+}
+
+impl ByLabel {
+    /// The numbers in the order of `labels`; every label has to be named once. `field` says where this stands.
+    pub fn values(&self, labels: &[String], field: &str) -> Result<Vec<f64>, Fault> {
+        if self.0.iter().map(|(label, _)| label).eq(labels) {
+            return Ok(self.0.iter().map(|(_, value)| *value).collect());
+        }
+        if let Some((stranger, _)) = self.0.iter().find(|(label, _)| !labels.contains(label)) {
+            return Err(Fault::unlabelled(field.to_owned(), stranger));
+        }
+        let count = |label: &String| self.0.iter().filter(|(name, _)| name == label).count();
+        if let Some(label) = labels.iter().find(|label| count(label) != 1) {
+            let recorded = format!("'{label}' {} times", count(label));
+            return Err(Fault { field: field.to_owned(), recorded, expected: "every label once".to_owned() });
+        }
+        Ok(labels.iter().filter_map(|label| self.get(label)).collect())
+    }
+}
+
+impl Evidence {
+    /// Records what `memory` said.
+    pub fn of(memory: &Memory, read: &MemoryRead) -> Self {
+        let population = &memory.population;
+        let labels = &population.labels;
+        let vote = |hit: &LocalHit| Vote {
+            id: population.id[hit.item].clone(),
+            at: population.at[hit.item],
+            text: population.text[hit.item].clone(),
+            response: labels[hit.label].clone(),
+            terms: hit.terms,
+            cosine: hit.cosine,
+            age_days: hit.age_days,
+            recency_rank: hit.recency_rank,
+        };
+        let entry = |hit: &GlobalHit| Entry {
+            id: hit.id.clone(),
+            community: hit.community,
+            terms: hit.terms,
+            distribution: ByLabel::of(labels, &hit.distribution),
+            mass: hit.mass,
+            users: hit.users,
+            top_terms: hit.top_terms.clone(),
+            last_seen: hit.last_seen,
+        };
+        let (local, global) = (&read.local, &read.global);
+        Self {
+            local: LocalEvidence {
+                shown: local.shown,
+                calibration: memory.manifest.calibration.local,
+                profile: ByLabel::of(labels, &local.profile.counts),
+                votes: local.hits.iter().map(vote).collect(),
+            },
+            global: GlobalEvidence {
+                base: ByLabel::of(labels, &global.base),
+                population: ByLabel::of(labels, &global.population),
+                community: ByLabel::of(labels, &global.community),
+                support: global.support,
+                suppressed: global.suppressed,
+                guard: memory.manifest.retrieval.guard,
+                period: global.period.map(|period| Period { number: period.number, end: period.end }),
+                membership: global.membership.clone(),
+                members: global.members.clone(),
+                entries: global.hits.iter().map(entry).collect(),
+            },
+        }
+    }
+
+    /// What the mediator weighs.
+    pub fn weighed(&self, labels: &[String]) -> Result<mediator::Evidence, Fault> {
+        let (local, global) = (&self.local, &self.global);
+        if labels.is_empty() {
+            let (recorded, expected) = ("none".to_owned(), "the task's labels in the header".to_owned());
+            return Err(Fault { field: "labels".to_owned(), recorded, expected });
+        }
+        let vote = |(place, vote): (usize, &Vote)| {
+            let label = labels.iter().position(|label| *label == vote.response);
+            let label =
+                label.ok_or_else(|| Fault::unlabelled(format!("local.votes[{place}].response"), &vote.response))?;
+            let (similarity, age_days) = (vote.terms.similarity(), vote.age_days);
+            Ok(mediator::evidence::Vote { label, similarity, age_days })
+        };
+        Ok(mediator::Evidence {
+            base: global.base.values(labels, "global.base")?,
+            votes: local.votes.iter().enumerate().map(vote).collect::<Result<_, _>>()?,
+            population: global.population.values(labels, "global.population")?,
+            community: global.community.values(labels, "global.community")?,
+            support: global.support,
+            suppressed: global.suppressed,
+            guard: global.guard,
+            local_calibration: local.calibration,
+        })
+    }
+
+    /// What memory said, for whoever shows a live read. `item` gives the place of a vote among the interactions that
+    /// are at hand.
+    pub fn read(&self, labels: &[String], mut item: impl FnMut(&Vote) -> ItemIx) -> Result<MemoryRead, Fault> {
+        let weighed = self.weighed(labels)?;
+        let (local, global) = (&self.local, &self.global);
+        let hit = |(vote, weighed): (&Vote, &mediator::evidence::Vote)| LocalHit {
+            item: item(vote),
+            label: weighed.label,
+            terms: vote.terms,
+            cosine: vote.cosine,
+            age_days: vote.age_days,
+            recency_rank: vote.recency_rank,
+        };
+        let entry = |(place, entry): (usize, &Entry)| {
+            Ok(GlobalHit {
+                id: entry.id.clone(),
+                community: entry.community,
+                terms: entry.terms,
+                distribution: entry.distribution.values(labels, &format!("global.entries[{place}].distribution"))?,
+                mass: entry.mass,
+                users: entry.users,
+                top_terms: entry.top_terms.clone(),
+                last_seen: entry.last_seen,
+            })
+        };
+        Ok(MemoryRead {
+            local: LocalRead {
+                shown: local.shown.min(local.votes.len()),
+                hits: local.votes.iter().zip(&weighed.votes).map(hit).collect(),
+                profile: Profile { counts: local.profile.values(labels, "local.profile")? },
+            },
+            global: GlobalRead {
+                period: global.period.map(|period| PeriodView { number: period.number, end: period.end }),
+                membership: global.membership.clone(),
+                members: global.members.clone(),
+                hits: global.entries.iter().enumerate().map(entry).collect::<Result<_, _>>()?,
+                base: weighed.base,
+                population: weighed.population,
+                community: weighed.community,
+                support: global.support,
+                suppressed: global.suppressed,
+            },
+        })
+    }
+}
+
+impl Resolution {
+    /// Records what the mediator made of the evidence.
+    pub fn of(labels: &[String], resolution: &mediator::Resolution) -> Self {
+        let conflict = |conflict: &mediator::conflict::Conflict| Conflict {
+            r#type: conflict.kind,
+            facet: "label".to_owned(),
+            local: labels[conflict.local].clone(),
+            global: labels[conflict.global].clone(),
+            divergence: conflict.divergence,
+            silent: conflict.silent,
+        };
+        Self {
+            policy: resolution.policy,
+            decision: labels[resolution.decision].clone(),
+            runner_up: resolution.runner_up.map(|label| labels[label].clone()),
+            margin: resolution.margin,
+            overrides_local: resolution.overrides_local(),
+            mass: resolution.mass,
+            kish: resolution.kish,
+            support: resolution.support,
+            conflicts: resolution.conflicts.iter().map(conflict).collect(),
+            distribution: ByLabel::of(labels, &resolution.distribution),
+            local: ByLabel::of(labels, &resolution.local),
+            global: ByLabel::of(labels, &resolution.global),
+        }
+    }
+}
+
+impl Answered {
+    /// Records an arm's answer: memory alone, or fused with what the model `said`.
+    pub fn of(
+        labels: &[String],
+        arm: Arm,
+        prompt: &str,
+        resolution: &mediator::Resolution,
+        model_trust: f64,
+        said: Option<&Answer>,
+    ) -> Self {
+        let distribution = fused(resolution, arm, model_trust, said.map(|answer| answer.scores.as_slice()));
+        let log_probabilities = said.map(|answer| ByLabel::of(labels, &answer.scores));
+        let (text, tokens) = said.map_or((String::new(), 0), |answer| (answer.text.clone(), answer.stats.tokens));
+        Self {
+            arm,
+            answer: labels[decision(&distribution, &resolution.base)].clone(),
+            distribution: ByLabel::of(labels, &distribution),
+            prompt: prompt_hash(prompt),
+            seal: log_probabilities.as_ref().map(|p| Self::seal_of(p, &text, tokens)),
+            log_probabilities,
+            text,
+            tokens,
+        }
+    }
+}
+
+/// An arm's final distribution: its memory, fused with the model's log-probabilities where there are any.
+pub fn fused(resolution: &mediator::Resolution, arm: Arm, model_trust: f64, scores: Option<&[f64]>) -> Vec<f64> {
+    let memory = memory_distribution(resolution, arm);
+    scores.map_or_else(|| memory.to_vec(), |scores| fuse(scores, memory, model_trust))
+}
+
+/// Asks one question on all arms: the events of a turn. Without an engine memory alone answers.
+pub fn turn(
+    memory: &Memory,
+    engine: Option<&dyn Engine>,
+    setting: Setting,
+    asked: Asked,
+) -> Result<Vec<Event>, SessionError> {
+    let labels = &memory.population.labels;
+    let read = memory.read(&asked.user, &asked.query, asked.at)?;
+    let weighed = mediator::Evidence::of(&read, memory.manifest.retrieval.guard, memory.manifest.calibration.local);
+    let resolution = mediator::mediate(&weighed, &setting.weights, setting.policy);
+    let mut answers = Vec::new();
+    for arm in Arm::ALL {
+        let request = request(memory, &asked.query, &read, arm);
+        let prompt = request.prompt.clone();
+        let said = engine.map(|engine| engine.generate(request).finish()).transpose()?;
+        let model_trust = setting.weights.model_trust;
+        answers.push(Event::Answered(Answered::of(labels, arm, &prompt, &resolution, model_trust, said.as_ref())));
+    }
+    let mut events = vec![
+        Event::Asked(asked),
+        Event::Evidence(Evidence::of(memory, &read)),
+        Event::Mediated { resolution: Resolution::of(labels, &resolution) },
+    ];
+    events.extend(answers);
+    Ok(events)
+}

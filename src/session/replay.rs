@@ -1,0 +1,379 @@
+//! Replay: the state of a session after n events, and the whole session mediated again beside the recording.
+//!
+//! Invariants: [`State`] is a fold of events and nothing else, so live use, replay and any order of seeking agree;
+//! [`Replay::remediate`] works from the events alone: no dataset, no model, no clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::event::{Answered, Asked, Event, Evidence, Header, Resolution, Setting};
+use super::log::Session;
+use super::record::fused;
+use crate::engine::prompt::Arm;
+use crate::mediator;
+use crate::mediator::conflict::ConflictKind;
+use crate::mediator::distribution::decision;
+use crate::mediator::mediate;
+
+/// A question with what followed it so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    asked: Arc<Event>,
+    evidence: Option<Arc<Event>>,
+    mediated: Option<Arc<Event>>,
+    answered: [Option<Arc<Event>>; 4],
+    on_habit: Option<bool>,
+}
+
+impl Turn {
+    fn begin(asked: &Arc<Event>) -> Self {
+        let asked = Arc::clone(asked);
+        Self { asked, evidence: None, mediated: None, answered: Default::default(), on_habit: None }
+    }
+
+    /// Counted once a turn and kept: a fold over thousands of events must stay within a frame.
+    fn gather(&mut self, evidence: &Arc<Event>) {
+        self.evidence = Some(Arc::clone(evidence));
+        let habit = self.evidence().and_then(habit);
+        let gold = self.asked().and_then(|asked| asked.gold.as_deref());
+        self.on_habit = gold.zip(habit).map(|(gold, habit)| gold == habit);
+    }
+
+    /// The question.
+    pub fn asked(&self) -> Option<&Asked> {
+        match self.asked.as_ref() {
+            Event::Asked(asked) => Some(asked),
+            _ => None,
+        }
+    }
+
+    /// What both memories said.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match self.evidence.as_deref() {
+            Some(Event::Evidence(evidence)) => Some(evidence),
+            _ => None,
+        }
+    }
+
+    /// What the mediator decided last.
+    pub fn resolution(&self) -> Option<&Resolution> {
+        match self.mediated.as_deref() {
+            Some(Event::Mediated { resolution }) => Some(resolution),
+            _ => None,
+        }
+    }
+
+    /// What an arm answered last.
+    pub fn answered(&self, arm: Arm) -> Option<&Answered> {
+        match self.answered[arm as usize].as_deref() {
+            Some(Event::Answered(answered)) => Some(answered),
+            _ => None,
+        }
+    }
+
+    /// How the turn stands.
+    pub fn outcome(&self) -> Outcome {
+        let gold = self.asked().and_then(|asked| asked.gold.as_deref());
+        let arms = Arm::ALL.map(|arm| Some(self.answered(arm)?.answer == gold?));
+        let resolution = self.resolution();
+        let right = |label: &str| gold == Some(label);
+        let overridden = resolution.is_some_and(|resolution| resolution.overrides_local);
+        let local_right = || {
+            let resolution = resolution?;
+            let base = &self.evidence()?.global.base;
+            Some(right(favourite(&resolution.local, base)?))
+        };
+        Outcome {
+            judged: gold.is_some(),
+            on_habit: self.on_habit,
+            arms,
+            overridden,
+            rescued: overridden && resolution.is_some_and(|resolution| right(&resolution.decision)),
+            suppressed: overridden && local_right() == Some(true),
+            conflict: resolution.is_some_and(|r| r.conflicts.iter().any(|c| c.r#type == ConflictKind::Value)),
+        }
+    }
+}
+
+/// The label with the highest number; among equals the one with the higher base rate, then the earlier one.
+fn favourite<'a>(p: &'a super::event::ByLabel, base: &super::event::ByLabel) -> Option<&'a str> {
+    let key = |(label, p): &(String, f64)| (*p, base.get(label).unwrap_or_default());
+    let mut pairs = p.0.iter();
+    let first = pairs.next()?;
+    let best = pairs.fold(first, |best, next| if key(next) > key(best) { next } else { best });
+    Some(&best.0)
+}
+
+/// The answer a person gives most often; among equals the one of the newest item.
+fn habit(evidence: &Evidence) -> Option<&str> {
+    let mut counts: BTreeMap<&str, (usize, i64)> = BTreeMap::new();
+    for vote in &evidence.local.votes {
+        let (count, newest) = counts.entry(&vote.response).or_insert((0, i64::MIN));
+        *count += 1;
+        *newest = (*newest).max(vote.at.0);
+    }
+    counts.into_iter().max_by_key(|(_, key)| *key).map(|(label, _)| label)
+}
+
+/// How a turn came out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether the person's real answer is known.
+    pub judged: bool,
+    /// Whether that answer is the one they give most often; unknown without history.
+    pub on_habit: Option<bool>,
+    /// Whether each arm was right, in order of [`Arm::ALL`]; `None` where it did not answer or nothing is known.
+    pub arms: [Option<bool>; 4],
+    /// The mediator chose against the local side,
+    pub overridden: bool,
+    /// and was right,
+    pub rescued: bool,
+    /// or local had been right.
+    pub suppressed: bool,
+    /// Both sides spoke and preferred different values.
+    pub conflict: bool,
+}
+
+/// Sums over turns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Questions.
+    pub turns: usize,
+    /// Those whose real answer is known.
+    pub judged: usize,
+    /// Per arm: judged answers, and the right ones among them.
+    pub arms: [(usize, usize); 4],
+    /// Times the mediator chose against local.
+    pub overrides: usize,
+    /// Overrides that were right.
+    pub rescues: usize,
+    /// Overrides of a local side that was right.
+    pub suppressions: usize,
+    /// Value conflicts.
+    pub conflicts: usize,
+}
+
+impl Tally {
+    /// Counts `outcomes`.
+    pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
+        let mut tally = Self::default();
+        for outcome in outcomes {
+            tally.turns += 1;
+            tally.judged += usize::from(outcome.judged);
+            for ((answers, right), arm) in tally.arms.iter_mut().zip(outcome.arms) {
+                *answers += usize::from(arm.is_some());
+                *right += usize::from(arm == Some(true));
+            }
+            tally.overrides += usize::from(outcome.overridden);
+            tally.rescues += usize::from(outcome.rescued);
+            tally.suppressions += usize::from(outcome.suppressed);
+            tally.conflicts += usize::from(outcome.conflict);
+        }
+        tally
+    }
+
+    /// The share of an arm's judged answers that are right; `None` without any.
+    pub fn accuracy(&self, arm: Arm) -> Option<f64> {
+        let (answers, right) = self.arms[arm as usize];
+        (answers > 0).then(|| right as f64 / answers as f64)
+    }
+}
+
+/// The state of a session after some events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// How many events it has seen.
+    pub position: usize,
+    /// How the mediator is set.
+    pub setting: Setting,
+    /// The question at hand.
+    pub turn: Option<Turn>,
+    /// How every turn came out, the one at hand last.
+    pub outcomes: Vec<Outcome>,
+    /// Interactions given to memory in this session.
+    pub remembered: usize,
+    /// The last note.
+    pub note: Option<Arc<Event>>,
+}
+
+impl State {
+    /// Before the first event, under `setting`.
+    pub fn new(setting: Setting) -> Self {
+        Self { position: 0, setting, turn: None, outcomes: Vec::new(), remembered: 0, note: None }
+    }
+
+    /// Before the first event of a session.
+    pub fn start(header: &Header) -> Self {
+        Self::new(header.setting)
+    }
+
+    /// After one more event. An event that belongs to a question without there being one changes nothing.
+    pub fn apply(&mut self, event: &Arc<Event>) {
+        self.position += 1;
+        let same = || Some(Arc::clone(event));
+        match (event.as_ref(), &mut self.turn) {
+            (Event::Asked(_), turn) => {
+                *turn = Some(Turn::begin(event));
+                self.outcomes.push(Outcome::default());
+            }
+            (Event::Evidence(_), Some(turn)) => turn.gather(event),
+            (Event::Mediated { .. }, Some(turn)) => turn.mediated = same(),
+            (Event::Answered(answered), Some(turn)) => turn.answered[answered.arm as usize] = same(),
+            (Event::WeightsChanged(setting), _) => self.setting = *setting,
+            (Event::Remembered { .. }, _) => self.remembered += 1,
+            (Event::Note { .. }, _) => self.note = same(),
+            (Event::Evidence(_) | Event::Mediated { .. } | Event::Answered(_), None) => {}
+        }
+        let ours = matches!(
+            event.as_ref(),
+            Event::Asked(_) | Event::Evidence(_) | Event::Mediated { .. } | Event::Answered(_)
+        );
+        if let (true, Some(turn), Some(last)) = (ours, &self.turn, self.outcomes.last_mut()) {
+            *last = turn.outcome();
+        }
+    }
+
+    /// The sums so far.
+    pub fn tally(&self) -> Tally {
+        Tally::of(&self.outcomes)
+    }
+
+    /// An arm's accuracy after each of its judged answers: the line that grows with the playhead.
+    pub fn running_accuracy(&self, arm: Arm) -> Vec<f64> {
+        let judged = self.outcomes.iter().filter_map(|outcome| outcome.arms[arm as usize]);
+        let mut right = 0usize;
+        let share = |(place, is_right): (usize, bool)| {
+            right += usize::from(is_right);
+            right as f64 / (place + 1) as f64
+        };
+        judged.enumerate().map(share).collect()
+    }
+}
+
+/// A turn in the form the mediator weighs, decoded once.
+#[derive(Clone, Debug)]
+struct Step {
+    turn: usize,
+    evidence: mediator::Evidence,
+    gold: Option<usize>,
+    on_habit: Option<bool>,
+    judged: bool,
+    /// Per arm: not asked, memory alone, or the model's log-probabilities.
+    arms: [Option<Option<Vec<f64>>>; 4],
+}
+
+/// A turn as it would have gone under another setting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remediated {
+    /// Which turn, 0-based.
+    pub turn: usize,
+    /// What the mediator makes of the recorded evidence.
+    pub resolution: mediator::Resolution,
+    /// The decision of each arm that answered in the recording. The model is not asked again: its prompts do not depend
+    /// on the weights.
+    pub arms: [Option<usize>; 4],
+    /// How the turn comes out.
+    pub outcome: Outcome,
+}
+
+/// A session with a playhead.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    session: Session,
+    state: State,
+    steps: Vec<Step>,
+}
+
+impl Replay {
+    /// A replay of `session`, at its beginning.
+    pub fn new(session: Session) -> Self {
+        let state = State::start(&session.header);
+        let steps = steps(&session);
+        Self { session, state, steps }
+    }
+
+    /// The recording.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The state at the playhead.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Moves the playhead behind the first `n` events, or to the end if there are fewer.
+    pub fn seek(&mut self, n: usize) -> &State {
+        let n = n.min(self.session.events.len());
+        if n < self.state.position {
+            self.state = State::start(&self.session.header);
+        }
+        for event in &self.session.events[self.state.position..n] {
+            self.state.apply(event);
+        }
+        &self.state
+    }
+
+    /// The positions right behind each turn's last event: where stepping from turn to turn stops.
+    pub fn turn_ends(&self) -> Vec<usize> {
+        let asked =
+            self.session.events.iter().enumerate().filter(|(_, event)| matches!(event.as_ref(), Event::Asked(_)));
+        asked.map(|(place, _)| place).skip(1).chain([self.session.events.len()]).collect()
+    }
+
+    /// The whole session under another setting, from the recorded evidence. Turns whose evidence cannot be read
+    /// (changed by hand) are left out.
+    pub fn remediate(&self, setting: &Setting) -> Vec<Remediated> {
+        self.steps.iter().map(|step| step.remediate(setting)).collect()
+    }
+}
+
+impl Step {
+    fn remediate(&self, setting: &Setting) -> Remediated {
+        let resolution = mediate(&self.evidence, &setting.weights, setting.policy);
+        let base = &self.evidence.base;
+        let arms = Arm::ALL.map(|arm| {
+            let scores = self.arms[arm as usize].as_ref()?;
+            Some(decision(&fused(&resolution, arm, setting.weights.model_trust, scores.as_deref()), base))
+        });
+        let overridden = resolution.overrides_local();
+        let right = |label: usize| self.gold == Some(label);
+        let outcome = Outcome {
+            judged: self.judged,
+            on_habit: self.on_habit,
+            arms: arms.map(|label| label.filter(|_| self.judged).map(right)),
+            overridden,
+            rescued: overridden && right(resolution.decision),
+            suppressed: overridden && right(decision(&resolution.local, base)),
+            conflict: resolution.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Value),
+        };
+        Remediated { turn: self.turn, resolution, arms, outcome }
+    }
+}
+
+/// Every turn that can be mediated.
+fn steps(session: &Session) -> Vec<Step> {
+    let labels = &session.header.labels;
+    let mut state = State::start(&session.header);
+    let mut steps = Vec::new();
+    let mut close = |state: &State| {
+        let Some(turn) = &state.turn else { return };
+        let (Some(asked), Some(evidence)) = (turn.asked(), turn.evidence()) else { return };
+        let Ok(weighed) = evidence.weighed(labels) else { return };
+        let arms = Arm::ALL.map(|arm| {
+            let scores = turn.answered(arm)?.log_probabilities.as_ref();
+            Some(scores.and_then(|scores| scores.values(labels, "log_probabilities").ok()))
+        });
+        let gold = asked.gold.as_ref().and_then(|gold| labels.iter().position(|label| label == gold));
+        let Outcome { on_habit, judged, .. } = turn.outcome();
+        steps.push(Step { turn: state.outcomes.len() - 1, evidence: weighed, gold, on_habit, judged, arms });
+    };
+    for event in &session.events {
+        if matches!(event.as_ref(), Event::Asked(_)) {
+            close(&state);
+        }
+        state.apply(event);
+    }
+    close(&state);
+    steps
+}
