@@ -243,8 +243,8 @@ pub fn remember(dataset: &mut Dataset, remembered: impl IntoIterator<Item = Inte
     dataset.interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
 }
 
-/// How many of `events` one memory can serve, at least the first. Memory at t holds nothing from t or later, so what is remembered may be
-/// there from the start unless an earlier question looks back on its moment.
+/// How many of `events` one memory can serve, at least the first. Memory at t holds nothing from t or later, so what is
+/// remembered may be there from the start unless an earlier question looks back on its moment.
 fn stretch(events: &[Arc<Event>]) -> usize {
     let mut newest = Timestamp(i64::MIN);
     let too_early = |event: &Arc<Event>| match event.as_ref() {

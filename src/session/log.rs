@@ -1,7 +1,8 @@
 //! The session file: one line an event, appended and synced as it happens.
 //!
-//! Invariants: a recorder never rewrites a whole line; a file cut anywhere (a crash, a full disk) opens with every whole
-//! event before the cut and says where it ends; events of a newer program are skipped and counted, never guessed at.
+//! Invariants: a recorder never rewrites a whole line; a file cut anywhere (a crash, a full disk) opens with every
+//! whole event before the cut and says where it ends; events of a newer program are skipped and counted, never guessed
+//! at.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -234,7 +235,9 @@ fn event(line: &[u8]) -> serde_json::Result<Option<Event>> {
 
 /// Whether a line is the beginning of a good one: nothing ends it, and it stops where more was to come.
 fn is_cut(line: &[u8], error: &serde_json::Error) -> bool {
-    !line.ends_with(b"\n") && error.is_eof()
+    // A number cut behind its sign, point or exponent is told as a bad one instead of as an end.
+    let in_a_number = || error.is_syntax() && matches!(line.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E'));
+    !line.ends_with(b"\n") && (error.is_eof() || (error.column() >= line.len() && in_a_number()))
 }
 
 fn told(error: &serde_json::Error) -> String {

@@ -12,12 +12,12 @@
 //! * for a cold start, somebody for whom global is right more often than local in the first third and local more often
 //!   than global in the last: the largest lesser lead of the two, then the largest sum, then the most right answers of
 //!   arm *mediated*;
-//! * for a biased user, somebody with off-habit questions that mediated gets right and local does not: the largest gain
-//!   off-habit less the loss on-habit, then the largest gain.
+//! * for a biased user, somebody for whom mediated is right more often than local off-habit, by more than it loses
+//!   on-habit: the largest gain less that loss, then the largest gain.
 //!
 //! The first in order of identity wins ties. Where a model has a say in the final decisions, the [`SHORTLIST`] best are
-//! tried once more with its answers, and the best of those is taken. This picks an *illustration*; it says nothing about
-//! how often the effect occurs.
+//! tried once more with its answers, and the best of those is taken. This picks an *illustration*; it says nothing
+//! about how often the effect occurs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -251,7 +251,7 @@ fn merit(scenario: Scenario, outcomes: &[Outcome]) -> Option<Merit> {
             let part = |on: bool| outcomes.iter().filter(|o| o.on_habit == Some(on)).collect::<Vec<_>>();
             let gain = lead(&part(false), Arm::Mediated, Arm::Local);
             let loss = lead(&part(true), Arm::Local, Arm::Mediated);
-            (gain > 0).then_some([gain - loss, gain, 0])
+            (gain > loss.max(0)).then_some([gain - loss, gain, 0])
         }
     }
 }

@@ -8,7 +8,6 @@ use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::data::sample;
 use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation, ScoreKind};
 use logoscope::engine::error::EngineError;
-use logoscope::engine::prompt::Arm;
 use logoscope::mediator::{Evidence, Policy, Weight, Weights, mediate};
 use logoscope::memory::Memory;
 use logoscope::session::check::{Difference, Report, Verdict, check, remember};
@@ -353,6 +352,24 @@ fn every_event_is_a_line_with_its_tag_first() {
 }
 
 #[test]
+fn every_beginning_of_an_event_is_a_cut_and_nothing_else_is() {
+    let (_, session) = small();
+    let bytes = session.to_bytes().unwrap();
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let header = lines.next().unwrap();
+    for line in lines {
+        for end in 1..line.len() - 1 {
+            let opened = parse(&[header, &line[..end]].concat()).unwrap();
+            assert_eq!(opened.cut.map(|cut| (cut.line, cut.bytes)), Some((2, end)));
+        }
+    }
+    for tail in ["oops", "{\"event\":\"note\"}", "{\"event\":\"note\",\"text\":1}", "]"] {
+        let told = parse(&[header, tail.as_bytes()].concat()).unwrap_err().to_string();
+        assert!(told.starts_with("a.jsonl:2: "), "{told}");
+    }
+}
+
+#[test]
 fn events_of_a_newer_program_are_skipped_and_counted() {
     let (dataset, session) = small();
     let text = String::from_utf8(session.to_bytes().unwrap()).unwrap();
@@ -418,6 +435,20 @@ fn lines_changed_by_hand_are_differences_not_damage() {
         |tag: &str| good.lines().filter(|line| !line.contains(tag)).map(|line| format!("{line}\n")).collect::<String>();
     let report = check(&parse(without("\"evidence\"").as_bytes()).unwrap(), &dataset).unwrap();
     assert!(differences(&report)[0].to_string().contains("evidence before it"), "{report:?}");
+}
+
+#[test]
+fn any_number_changed_anywhere_is_named_by_its_event() {
+    let (dataset, session) = small();
+    let judged = session.events.iter().filter(|event| ["evidence", "mediated", "answered"].contains(&event.tag()));
+    let count = |event: &Arc<Event>| numbers(&mut serde_json::to_value(event.as_ref()).unwrap()).len();
+    let all: usize = judged.map(count).sum();
+    assert!(all > 200, "{all}");
+    for pick in 0..all {
+        let (bytes, event) = with_a_changed_number(&session, pick).unwrap();
+        let report = check(&parse(&bytes).unwrap(), &dataset).unwrap();
+        assert!(differences(&report).iter().any(|difference| difference.event == event), "event {event}: {report:?}");
+    }
 }
 
 #[test]
