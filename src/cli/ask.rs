@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::{CliError, Common, Format, file_error, moment};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Timestamp, UserId};
+use crate::data::sample;
 use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer};
 use crate::engine::engine::Engine;
@@ -86,6 +87,10 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let engine = engine(common)?;
     let memory = Memory::build(&dataset);
     let mut weights = Weights::defaults(args.policy, &dataset.manifest);
+    if common.model != sample::MODEL {
+        // A dataset's model-trust is fitted for the shipped model; another one has yet to earn its share.
+        weights = weights.with(Weight::ModelTrust, 0.0);
+    }
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);
     }

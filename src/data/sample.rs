@@ -24,6 +24,16 @@ pub fn dataset() -> Result<Dataset, DatasetError> {
     Dataset::parse(names.each_ref().map(|name| Path::new(name.as_str())), names.each_ref().map(|name| text(name)))
 }
 
+/// The embedded sessions: their names and contents, by name.
+pub fn sessions() -> Vec<(&'static str, &'static [u8])> {
+    let files = SAMPLE.get_dir("sessions").into_iter().flat_map(|dir| dir.files());
+    let sessions = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "jsonl"));
+    let mut named: Vec<_> =
+        sessions.filter_map(|file| Some((file.path().file_stem()?.to_str()?, file.contents()))).collect();
+    named.sort();
+    named
+}
+
 /// Unpacks the embedded model into `cache` unless the same files are there already, and returns its folder.
 ///
 /// The folder's path carries a fingerprint of the content, so that a newer binary never reads an older model.
