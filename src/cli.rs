@@ -105,6 +105,12 @@ pub enum Color {
 pub struct Cli {
     #[command(flatten)]
     common: Common,
+    /// Session file to replay in the workbench
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
+    /// Do not record live use of the workbench
+    #[arg(long)]
+    no_record: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -115,6 +121,9 @@ Without a command the workbench opens, on embedded sample data with the shipped 
 Examples:
   logoscope
   logoscope ask --user u017 --query \"A retired diver maps the drowned streets\"
+  logoscope import huffpost news.jsonl --out news
+  logoscope --data news
+  logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
 
 Exit codes: 0 ok, 1 a check failed, 2 usage or runtime error, 130 interrupted.";
@@ -180,6 +189,13 @@ pub fn cache_folder() -> PathBuf {
         .map_or_else(|| std::env::temp_dir().join("logoscope"), |dirs| dirs.cache_dir().to_owned())
 }
 
+/// Where live use is recorded: under the platform's state folder for this program.
+fn sessions_folder() -> PathBuf {
+    let state = |dirs: directories::ProjectDirs| dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_owned();
+    let folder = directories::ProjectDirs::from("", "", "logoscope").map(state);
+    folder.unwrap_or_else(|| std::env::temp_dir().join("logoscope")).join("sessions")
+}
+
 fn file_error(path: &Path, source: std::io::Error) -> CliError {
     CliError::File { path: path.to_owned(), source }
 }
@@ -213,6 +229,8 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             let options = workbench::WorkbenchOptions {
                 dataset: cli.common.data.clone(),
                 model: cli.common.model_folder()?,
+                session: cli.session.clone(),
+                record: (!cli.no_record).then(sessions_folder),
                 ascii: cli.common.ascii,
                 color: cli.common.color,
             };

@@ -2,6 +2,7 @@
 //!
 //! Invariants: every command stands here once, with a line of documentation; no key is bound twice in one context.
 
+use super::replay::SPEEDS;
 use super::state::{MemoryState, State};
 
 /// Where a key is read.
@@ -11,6 +12,10 @@ pub enum Context {
     Always,
     /// The screen itself, nothing open above it.
     Main,
+    /// The screen while a session is replayed.
+    Replay,
+    /// Both of these, where they do not say otherwise.
+    Screen,
     /// A line being typed: a query or a date.
     Edit,
     /// A list with a filter: users, queries, commands.
@@ -21,17 +26,38 @@ pub enum Context {
 
 impl Context {
     /// All, in order of documentation.
-    pub const ALL: [Context; 5] = [Context::Main, Context::Edit, Context::List, Context::Help, Context::Always];
+    pub const ALL: [Context; 7] =
+        [Context::Main, Context::Screen, Context::Replay, Context::Edit, Context::List, Context::Help, Context::Always];
 
     /// Heading in help and docs.
     pub fn title(self) -> &'static str {
         match self {
             Context::Always => "Everywhere",
             Context::Main => "Workbench",
+            Context::Replay => "In a replay",
+            Context::Screen => "Workbench and replay",
             Context::Edit => "While typing",
             Context::List => "In a list",
             Context::Help => "In the help",
         }
+    }
+
+    /// Where its keys are looked up, first to last. A replay's own keys come before those it shares with the workbench.
+    pub fn layers(self) -> &'static [Context] {
+        match self {
+            Context::Main => &[Context::Main, Context::Screen, Context::Always],
+            Context::Replay => &[Context::Replay, Context::Screen, Context::Always],
+            Context::Screen => &[Context::Screen, Context::Always],
+            Context::Edit => &[Context::Edit, Context::Always],
+            Context::List => &[Context::List, Context::Always],
+            Context::Help => &[Context::Help, Context::Always],
+            Context::Always => &[Context::Always],
+        }
+    }
+
+    /// The rows read here, its own first.
+    pub fn entries(self) -> impl Iterator<Item = &'static Entry> {
+        self.layers().iter().flat_map(|layer| TABLE.iter().filter(move |entry| entry.context == *layer))
     }
 }
 
@@ -50,6 +76,19 @@ pub enum Command {
     PeriodBack,
     PeriodOn,
     AskAgain,
+    Remember,
+    PlayPause,
+    StepOn,
+    StepBack,
+    StepOnFar,
+    StepBackFar,
+    ReplayStart,
+    ReplayEnd,
+    GoToTurn,
+    Faster,
+    Slower,
+    LeaveReplay,
+    OpenSession,
     WeightDown,
     WeightUp,
     WeightDownFar,
@@ -154,8 +193,22 @@ table! {
         PeriodBack "period-back" ["{"] "" "Ask a period earlier";
         PeriodOn "period-on" ["}"] "" "Ask a period later";
         AskAgain "ask-again" ["r"] "" "Ask the model again";
+        Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later";
     }
-    Main / "Weights" {
+    Replay / "Replay" {
+        PlayPause "play-pause" [" "] "play" "Play, or pause; at the end, play from the beginning";
+        StepOn "step-on" [".", "right"] "step" "Go one turn on";
+        StepBack "step-back" [",", "left"] "" "Go one turn back";
+        StepOnFar "step-on-far" [">"] "" "Go ten turns on";
+        StepBackFar "step-back-far" ["<"] "" "Go ten turns back";
+        ReplayStart "replay-start" ["home"] "" "Go to the first turn";
+        ReplayEnd "replay-end" ["end"] "" "Go to the last turn";
+        GoToTurn "go-to-turn" ["#"] "turn" "Type the number of a turn and go there";
+        Faster "faster" ["]"] "speed" "Play at twice the speed, ×16 at most";
+        Slower "slower" ["["] "" "Play at half the speed, ×1/2 at least";
+        LeaveReplay "leave-replay" ["x"] "leave" "Leave the replay and go on with live work";
+    }
+    Screen / "Weights" {
         WeightUp "weight-up" ["l", "right"] "weight" "Raise the selected weight by a hundredth of its slider";
         WeightDown "weight-down" ["h", "left"] "" "Lower the selected weight by a hundredth of its slider";
         WeightUpFar "weight-up-far" ["L"] "" "Raise the selected weight by a tenth of its slider";
@@ -168,7 +221,7 @@ table! {
         Undo "undo" ["u"] "undo" "Undo the last turn of a weight or switch of policy";
         Redo "redo" ["ctrl-r"] "" "Redo what was undone";
     }
-    Main / "Screen" {
+    Screen / "Screen" {
         Help "help" ["?", "f1"] "help" "Show all keys";
         Palette "palette" [":", "ctrl-p"] "commands" "Find a command by name and run it";
         FocusNext "focus-next" ["tab"] "pane" "Move to the next pane";
@@ -184,6 +237,7 @@ table! {
         PageUp "page-up" ["pageup", "ctrl-u"] "" "Scroll ten lines up";
         Top "top" ["g", "home"] "" "Scroll to the top";
         Bottom "bottom" ["G", "end"] "" "Scroll to the bottom";
+        OpenSession "open-session" ["O"] "sessions" "Choose a recorded session and replay it";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
         Back "back" ["esc"] "" "Leave the zoom";
@@ -262,9 +316,19 @@ impl Command {
             Command::AskAgain if matches!(state.memory, MemoryState::Failed(_)) => Some("memory could not be built"),
             Command::AskAgain if state.reading.is_none() => Some("memory has not been read yet"),
             Command::AskAgain => state.model.unable(),
+            Command::Remember if state.reading.is_none() || state.answers.stale => Some("memory has not been read yet"),
+            Command::Remember if state.question.as_ref().is_none_or(|question| question.query.is_empty()) => {
+                Some("nothing has been asked yet")
+            }
             Command::Undo => (!state.undo.can_undo()).then_some("nothing has been turned yet"),
             Command::Redo => (!state.undo.can_redo()).then_some("nothing has been undone"),
             Command::SwitchTheme => state.mono_only.then_some("colours are off"),
+            Command::Slower if state.replay.as_ref().is_some_and(|replay| replay.speed == 0) => {
+                Some("it plays at half the speed already")
+            }
+            Command::Faster if state.replay.as_ref().is_some_and(|replay| replay.speed + 1 == SPEEDS.len()) => {
+                Some("it plays at sixteen times the speed already")
+            }
             Command::Back => (!state.zoom).then_some("no pane is zoomed"),
             _ => None,
         }
@@ -283,7 +347,7 @@ pub fn keys_document() -> String {
         for entry in TABLE.iter().filter(|entry| entry.context == context) {
             if entry.group != group {
                 group = entry.group;
-                if context == Context::Main {
+                if matches!(context, Context::Main | Context::Screen) {
                     out.push_str(&format!("\n### {group}\n"));
                 }
                 out.push_str("\n| key | command | what it does |\n|---|---|---|\n");
@@ -293,7 +357,10 @@ pub fn keys_document() -> String {
             out.push_str(&format!("| {} | {} | {} |\n", keys.join(" "), entry.name, entry.doc));
         }
     }
-    out.push_str("\nWhile typing and in a list every other key types its letter.\n");
+    out.push_str(
+        "\nWhile typing and in a list every other key types its letter. In a replay its own keys come before those it \
+         shares\nwith the workbench: the arrows step, `h` and `l` turn the weight, `g` and `G` scroll.\n",
+    );
     out
 }
 
@@ -311,6 +378,18 @@ mod tests {
             for key in read_there.flat_map(|entry| entry.keys) {
                 assert!(seen.insert(*key), "{key} is bound twice in {context:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_replay_shares_keeps_a_key_of_its_own() {
+        let taken: HashSet<_> = TABLE.iter().filter(|e| e.context == Context::Replay).flat_map(|e| e.keys).collect();
+        for entry in TABLE.iter().filter(|entry| entry.context == Context::Screen) {
+            assert!(entry.keys.iter().any(|key| !taken.contains(key)), "{} cannot be reached", entry.name);
+        }
+        let asked: HashSet<_> = TABLE.iter().filter(|e| e.context == Context::Main).flat_map(|e| e.keys).collect();
+        for entry in TABLE.iter().filter(|entry| entry.context == Context::Screen) {
+            assert!(entry.keys.iter().all(|key| !asked.contains(key)), "{} clashes with a question's", entry.name);
         }
     }
 

@@ -2,15 +2,21 @@
 
 use std::path::PathBuf;
 
+use super::scribe::{Beginning, Scribe};
+use super::shelf::{Shelf, Source};
 use super::worker::{MemoryWorker, ReadRequest};
+use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{EngineHost, ModelSpec, Ticket};
+use crate::session::event::Event;
 
 /// Something to be done outside of the state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Read both memories; a newer request supersedes an older one.
     Read(ReadRequest),
+    /// Let memory know a new interaction.
+    Remember(Box<Interaction>),
     /// Ask the model, one request an arm; supersedes everything asked before.
     Ask {
         /// The batch.
@@ -22,6 +28,12 @@ pub enum Effect {
     Cancel,
     /// Load a model.
     Load(PathBuf),
+    /// Begin to record live use.
+    Begin(Box<Beginning>),
+    /// Record what happened.
+    Record(Vec<Event>),
+    /// Open a session for replay.
+    Open(Source),
 }
 
 /// Runs effects. Never waits: everything is a message to a thread.
@@ -30,6 +42,10 @@ pub struct Runner {
     pub memory: MemoryWorker,
     /// Answers; absent without a model.
     pub host: Option<EngineHost>,
+    /// Opens sessions.
+    pub shelf: Shelf,
+    /// Records live use; absent where nothing is to be recorded.
+    pub scribe: Option<Scribe>,
 }
 
 impl Runner {
@@ -37,6 +53,7 @@ impl Runner {
     pub fn run(&self, effect: Effect) {
         match effect {
             Effect::Read(request) => self.memory.read(request),
+            Effect::Remember(interaction) => self.memory.remember(*interaction),
             Effect::Ask { epoch, requests } => {
                 for (id, request) in requests.into_iter().enumerate() {
                     if let Some(host) = &self.host {
@@ -49,6 +66,17 @@ impl Runner {
                     host.cancel();
                 }
             }
+            Effect::Begin(beginning) => {
+                if let Some(scribe) = &self.scribe {
+                    scribe.begin(*beginning);
+                }
+            }
+            Effect::Record(events) => {
+                if let Some(scribe) = &self.scribe {
+                    scribe.write(events);
+                }
+            }
+            Effect::Open(source) => self.shelf.open(source),
             Effect::Load(folder) => {
                 if let Some(host) = &self.host {
                     host.load(ModelSpec::Dir(folder));

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::command::{Command, Context, TABLE};
+use super::command::{Command, Context};
 
 /// One key with the modifiers that are not already in its character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,14 +97,14 @@ impl FromStr for Chord {
 
 /// What `chord` does in `context`.
 pub fn command(context: Context, chord: Chord) -> Option<Command> {
-    let bound = TABLE.iter().filter(|entry| entry.context == context || entry.context == Context::Always);
     let name = chord.to_string();
-    bound.into_iter().find(|entry| entry.keys.contains(&name.as_str())).map(|entry| entry.command)
+    context.entries().find(|entry| entry.keys.contains(&name.as_str())).map(|entry| entry.command)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::command::TABLE;
 
     #[test]
     fn every_bound_key_is_a_key_and_writes_itself() {

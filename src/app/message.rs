@@ -5,10 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::keymap::Chord;
+use super::replay::Opened;
 use super::state::Data;
 use crate::engine::engine::GenRequest;
 use crate::engine::host::HostEvent;
 use crate::memory::MemoryRead;
+use crate::session::event::Evidence;
+
+/// What memory said to a question, as a session records it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// All of it.
+    pub evidence: Evidence,
+    /// What memory reads with.
+    pub embedder: String,
+}
 
 /// Something that happened.
 #[derive(Debug)]
@@ -44,6 +55,8 @@ pub enum Message {
         read: Box<MemoryRead>,
         /// What each arm asks the model.
         requests: Box<[GenRequest; 4]>,
+        /// The same for a session file; `None` if nothing of it is to be recorded.
+        heard: Option<Box<Heard>>,
     },
     /// Memory could not answer a question.
     ReadFailed {
@@ -52,8 +65,27 @@ pub enum Message {
         /// Why.
         reason: String,
     },
+    /// Memory knows a new interaction from now on.
+    Remembered {
+        /// The dataset with it.
+        data: Arc<Data>,
+        /// Its place among the interactions.
+        place: usize,
+        /// How many periods the data spans now.
+        periods: usize,
+    },
     /// A model has been named; it is to be loaded.
     ModelNamed(PathBuf),
+    /// A session file has been named; it is to be replayed.
+    SessionNamed(PathBuf),
+    /// A session has been opened.
+    SessionOpened(Box<Opened>),
+    /// A session could not be opened.
+    SessionFailed(String),
+    /// Live use is recorded in this file.
+    Recording(PathBuf),
+    /// Live use can no longer be recorded.
+    RecordFailed(String),
     /// News of the model and its answers.
     Host(HostEvent),
     /// A worker panicked.

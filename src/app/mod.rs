@@ -8,9 +8,13 @@ pub mod command;
 pub mod effect;
 mod fuzzy;
 pub mod input;
+pub mod journal;
 pub mod keymap;
 pub mod message;
 pub mod overlay;
+pub mod replay;
+pub mod scribe;
+pub mod shelf;
 pub mod state;
 pub mod undo;
 pub mod update;
@@ -59,6 +63,9 @@ pub fn run(
             (false, true) => Some(TICK),
             (false, false) => None,
         };
+        // A replay that plays wakes the loop for its next turn; one that is paused does not.
+        let next_turn = state.due().map(|due| due.saturating_sub(start.elapsed()));
+        let patience = patience.into_iter().chain(next_turn).min();
         let first = match patience {
             Some(patience) => inbox.recv_timeout(patience),
             None => inbox.recv().map_err(RecvTimeoutError::from),

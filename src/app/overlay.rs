@@ -9,6 +9,7 @@ use super::fuzzy::{UNBROKEN, fuzzy};
 use super::input::Input;
 use super::state::State;
 use crate::data::interaction::UserId;
+use crate::data::sample;
 
 /// What lies over the screen.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +59,10 @@ pub enum EditKind {
     Query,
     /// A moment.
     Date,
+    /// The number of a turn.
+    Turn,
+    /// Where a session file is.
+    Path,
 }
 
 /// A line being typed.
@@ -80,6 +85,10 @@ pub enum ListKind {
     Queries,
     /// The commands.
     Commands,
+    /// Recorded sessions.
+    Sessions,
+    /// What a person may answer.
+    Labels,
 }
 
 /// What choosing a row does.
@@ -91,6 +100,12 @@ pub enum Choice {
     Query(usize),
     /// This command is run.
     Run(Command),
+    /// This shipped session is replayed.
+    Shipped(&'static str),
+    /// A path is typed.
+    TypePath,
+    /// This label is what the person answers.
+    Label(usize),
 }
 
 /// A row of a list.
@@ -171,7 +186,8 @@ impl List {
 
     /// What can be done on the screen, and what cannot now.
     pub fn commands(state: &State) -> Self {
-        let offered = TABLE.iter().filter(|entry| entry.context == Context::Main && entry.command != Command::Palette);
+        let here = |entry: &&super::command::Entry| entry.context != Context::Always;
+        let offered = state.screen().entries().filter(here).filter(|entry| entry.command != Command::Palette);
         let row = |entry: &'static super::command::Entry| Row {
             choice: Choice::Run(entry.command),
             name: entry.name.to_owned(),
@@ -180,6 +196,36 @@ impl List {
             disabled: entry.command.unavailable(state),
         };
         Self::new(ListKind::Commands, offered.map(row).collect(), 0)
+    }
+
+    /// Sessions that came with the program, and a way to any other.
+    pub fn sessions() -> Self {
+        let row = |choice, name: &str, note: &str, text: &str| Row {
+            choice,
+            name: name.to_owned(),
+            note: note.to_owned(),
+            text: text.to_owned(),
+            disabled: None,
+        };
+        let shipped = sample::sessions().into_iter().map(|(name, _)| {
+            row(Choice::Shipped(name), name, "shipped", "on the sample data; opens without model and data")
+        });
+        let typed = row(Choice::TypePath, "another file", "", "type its path");
+        Self::new(ListKind::Sessions, shipped.chain([typed]).collect(), 0)
+    }
+
+    /// What the person who asks may answer.
+    pub fn labels(state: &State) -> Option<Self> {
+        let labels = &state.manifest()?.labels;
+        let row = |(ix, label): (usize, &String)| Row {
+            choice: Choice::Label(ix),
+            name: label.clone(),
+            note: String::new(),
+            text: if state.gold() == Some(label) { "the true answer" } else { "" }.to_owned(),
+            disabled: None,
+        };
+        let current = labels.iter().position(|label| state.gold() == Some(label)).unwrap_or_default();
+        Some(Self::new(ListKind::Labels, labels.iter().enumerate().map(row).collect(), current))
     }
 
     /// The row under the selection.
@@ -215,8 +261,10 @@ impl List {
 }
 
 /// The help.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Help {
+    /// The screen it lies over, whose keys come first.
+    pub screen: Context,
     /// What rows must hold.
     pub filter: Input,
     /// Whether letters go to the filter.
@@ -226,7 +274,12 @@ pub struct Help {
 }
 
 impl Help {
-    /// The rows that match the filter, in order of the table, each with the heading it stands under.
+    /// The whole help over `screen`.
+    pub fn over(screen: Context) -> Self {
+        Self { screen, filter: Input::default(), filtering: false, scroll: 0 }
+    }
+
+    /// The rows that match the filter, those of its screen first, each with the heading it stands under.
     pub fn rows(&self) -> Vec<(String, &'static super::command::Entry)> {
         let filter = self.filter.text().trim();
         let matches = |entry: &&super::command::Entry| {
@@ -236,11 +289,13 @@ impl Help {
                 || entry.keys.contains(&filter)
         };
         let heading = |entry: &super::command::Entry| match entry.context {
-            Context::Main => entry.group.to_owned(),
+            Context::Main | Context::Screen => entry.group.to_owned(),
             context => context.title().to_owned(),
         };
-        Context::ALL
-            .into_iter()
+        let here = |context: &Context| *context != Context::Always && self.screen.layers().contains(context);
+        let mine = self.screen.layers().iter().copied().filter(here);
+        let others = Context::ALL.into_iter().filter(|context| !here(context));
+        mine.chain(others)
             .flat_map(|context| TABLE.iter().filter(move |entry| entry.context == context))
             .filter(matches)
             .map(|entry| (heading(entry), entry))

@@ -9,8 +9,10 @@ use std::time::Duration;
 pub use super::answers::{Answers, ArmAnswer, Phase};
 use super::command::Context;
 use super::input::Input;
+use super::journal::Journal;
 use super::message::Limits;
 use super::overlay::Overlay;
+use super::replay::Replaying;
 use super::undo::History;
 use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest};
@@ -24,6 +26,7 @@ use crate::mediator::fusion::fuse;
 use crate::mediator::weights::{STOPS, Scope};
 use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::MemoryRead;
+pub use crate::session::event::Setting;
 
 /// A dataset with what the screen shows of it at all times.
 #[derive(Debug)]
@@ -85,15 +88,6 @@ impl ModelState {
             ModelState::Loading(_) | ModelState::Ready(_) => None,
         }
     }
-}
-
-/// What an analyst turns, and undoes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Setting {
-    /// The weights.
-    pub weights: Weights,
-    /// The policy.
-    pub policy: Policy,
 }
 
 /// What marks changes as one gesture.
@@ -237,6 +231,10 @@ pub struct State {
     pub weight: Weight,
     /// What lies over the screen.
     pub overlay: Option<Overlay>,
+    /// The session being replayed, with the live work that goes on beneath it.
+    pub replay: Option<Replaying>,
+    /// What of live use is to be recorded.
+    pub journal: Journal,
     /// News.
     pub notice: Option<Notice>,
     /// Ctrl-C was the last key.
@@ -262,6 +260,8 @@ pub struct Start {
     pub mono: bool,
     /// Glyphs are replaced by ASCII.
     pub ascii: bool,
+    /// Live use is recorded.
+    pub record: bool,
 }
 
 impl State {
@@ -302,6 +302,8 @@ impl State {
             limits: Limits::default(),
             weight: Weight::PriorStrength,
             overlay: None,
+            replay: None,
+            journal: Journal::new(start.record),
             notice: None,
             interrupted: false,
             theme: if start.mono { mono } else { default },
@@ -314,9 +316,19 @@ impl State {
     /// Where keys are read now.
     pub fn context(&self) -> Context {
         match &self.overlay {
-            None => Context::Main,
+            None => self.screen(),
             Some(overlay) => overlay.context(),
         }
+    }
+
+    /// Where keys are read with nothing open above the screen.
+    pub fn screen(&self) -> Context {
+        if self.replay.is_some() { Context::Replay } else { Context::Main }
+    }
+
+    /// When the next turn of a replay is due; `None` unless it plays.
+    pub fn due(&self) -> Option<Duration> {
+        self.replay.as_ref().and_then(|replay| replay.due)
     }
 
     /// The line being typed, if any.
@@ -349,7 +361,17 @@ impl State {
 
     /// The default of every weight under the present policy.
     pub fn defaults(&self) -> Weights {
-        self.manifest().map_or_else(neutral, |manifest| Weights::defaults(self.setting.policy, manifest))
+        self.defaults_of(self.setting.policy)
+    }
+
+    /// The default of every weight under `policy`: the dataset's, or in a replay what was recorded.
+    pub fn defaults_of(&self, policy: Policy) -> Weights {
+        let recorded = self.replay.as_ref().map(Replaying::setting).filter(|setting| setting.policy == policy);
+        match (recorded, self.manifest()) {
+            (Some(setting), _) => setting.weights,
+            (None, Some(manifest)) => Weights::defaults(policy, manifest),
+            (None, None) => neutral(),
+        }
     }
 
     /// Takes in what memory said, and mediates.

@@ -2,25 +2,39 @@
 //! returned as effects.
 
 mod command;
+mod record;
+mod replay;
 
 use super::command::Context;
 use super::effect::Effect;
+use super::journal::Recording;
 use super::keymap::{self, Chord};
 use super::message::Message;
 use super::overlay::{Edit, EditKind};
+use super::shelf::Source;
 use super::state::{ArmAnswer, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of};
 use super::worker::ReadRequest;
-use crate::data::interaction::Timestamp;
+use crate::data::interaction::{Interaction, Timestamp};
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::{Policy, Weights};
 
 /// Takes in what happened and says what has to be done.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    let mut effects = react(state, message);
+    effects.extend(record::drain(state));
+    effects
+}
+
+fn react(state: &mut State, message: Message) -> Vec<Effect> {
+    if let Some(replaying) = state.replay.as_mut().filter(|_| is_of_workers(&message)) {
+        // Live work goes on beneath a replay, and what it shows is not on the screen.
+        return update(&mut replaying.live, message);
+    }
     match message {
         Message::Clock(now) => {
             state.now = now;
-            state.dirty |= state.busy();
+            state.dirty |= state.busy() | replay::tick(state);
             return Vec::new();
         }
         Message::Drawn(limits) => {
@@ -72,11 +86,14 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
                 _ => read(state),
             }
         }
-        Message::MemoryRead { ticket, read, requests } if ticket == state.ticket => {
+        Message::MemoryRead { ticket, read, requests, heard } if ticket == state.ticket => {
+            // What was turned meanwhile was turned on the question before.
+            record::settle(state);
             state.heard = ticket;
             state.answers.stale = false;
             state.answers.arms = Default::default();
             state.take_reading(*read, *requests);
+            record::heard(state, heard);
             ask_model(state)
         }
         Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
@@ -86,11 +103,40 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.unread = Some(reason);
             Vec::new()
         }
+        Message::Remembered { data, place, periods } => {
+            // Items are numbered in the dataset's order: those behind the new one move on.
+            let hits = state.reading.iter_mut().flat_map(|reading| &mut reading.read.local.hits);
+            hits.filter(|hit| hit.item >= place).for_each(|hit| hit.item += 1);
+            state.data = Some(data);
+            state.periods = periods;
+            Vec::new()
+        }
         Message::MemoryRead { .. } | Message::ReadFailed { .. } => Vec::new(),
         Message::ModelNamed(folder) => {
             state.model = ModelState::Loading(None);
             state.model_since = state.now;
+            state.journal.model = Some(folder.clone());
             vec![Effect::Load(folder)]
+        }
+        Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
+        Message::SessionOpened(opened) => {
+            replay::enter(state, *opened);
+            Vec::new()
+        }
+        Message::SessionFailed(reason) => {
+            tell(state, reason, true);
+            Vec::new()
+        }
+        Message::Recording(path) => {
+            state.journal.recording = Recording::In(path);
+            // Only the help shows where.
+            state.dirty = state.overlay.is_some();
+            Vec::new()
+        }
+        Message::RecordFailed(reason) => {
+            tell(state, format!("this session is no longer recorded: {reason}"), true);
+            state.journal.recording = Recording::Failed(reason);
+            Vec::new()
         }
         Message::Host(event) => host(state, event),
         Message::WorkerFailed { worker, reason } => {
@@ -109,6 +155,25 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// Whether a message speaks of live work: of the dataset, memory or the model.
+fn is_of_workers(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Stage(_)
+            | Message::DataRead(_)
+            | Message::DataFailed(_)
+            | Message::MemoryBuilt { .. }
+            | Message::MemoryRead { .. }
+            | Message::ReadFailed { .. }
+            | Message::Remembered { .. }
+            | Message::ModelNamed(_)
+            | Message::Recording(_)
+            | Message::RecordFailed(_)
+            | Message::Host(_)
+            | Message::WorkerFailed { .. }
+    )
 }
 
 fn key(state: &mut State, chord: Chord) -> Vec<Effect> {
@@ -162,6 +227,24 @@ fn ask(state: &mut State, change: impl FnOnce(&mut Question)) -> Vec<Effect> {
     }
     state.chosen = true;
     read(state)
+}
+
+/// Lets memory know that the person answers the question with this label, and asks again a second later.
+fn remember(state: &mut State, label: usize) -> Vec<Effect> {
+    let (Some(data), Some(question)) = (state.data.clone(), state.question.clone()) else { return Vec::new() };
+    let Some(response) = data.dataset.manifest.labels.get(label).cloned() else { return Vec::new() };
+    let interactions = &data.dataset.interactions;
+    state.journal.remembered += 1;
+    let free = |id: &String| interactions.iter().all(|other| other.id != *id);
+    let Some(id) = (state.journal.remembered..).map(|n| format!("remembered-{n}")).find(free) else {
+        return Vec::new();
+    };
+    let Question { user, query, at } = question;
+    let interaction = Interaction { id, user, at, query, response, item: None, extra: Default::default() };
+    record::remembered(state, &interaction);
+    let mut effects = vec![Effect::Remember(Box::new(interaction))];
+    effects.extend(ask(state, |question| question.at = Timestamp(question.at.0.saturating_add(1))));
+    effects
 }
 
 /// Asks a judged query.
@@ -237,6 +320,7 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
             state.model = ModelState::Failed(error.to_string());
             tell(state, error.to_string(), true);
             state.answers.arms.iter_mut().for_each(|arm| arm.phase = Phase::Unasked);
+            record::answered_alone(state);
         }
         HostEvent::Scores { ticket, scores } => {
             if let Some(arm) = answered(state, ticket) {
@@ -255,8 +339,13 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
             }
         }
         HostEvent::Done { ticket, stats } => {
+            if answered(state, ticket).is_some() {
+                record::settle(state);
+            }
             if let Some(arm) = answered(state, ticket) {
                 arm.phase = Phase::Done(stats);
+                let arm = Arm::ALL.into_iter().find(|arm| *arm as u64 == ticket.id);
+                arm.into_iter().for_each(|arm| record::answered(state, arm));
             }
         }
         HostEvent::Failed { ticket, error } => {
@@ -285,5 +374,16 @@ fn set(state: &mut State, gesture: Gesture, setting: Setting) {
     }
     state.undo.record(state.setting, gesture);
     state.setting = setting;
-    state.mediate();
+    weigh(state);
+}
+
+/// Weighs anew under the present setting: the question, and in a replay the whole session.
+fn weigh(state: &mut State) {
+    match state.replay {
+        Some(_) => replay::weigh(state),
+        None => {
+            state.mediate();
+            state.journal.turned = true;
+        }
+    }
 }

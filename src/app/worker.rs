@@ -9,15 +9,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use super::message::Message;
+use super::message::{Heard, Message};
 use super::state::{Data, question_of};
 use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::interaction::Interaction;
 use crate::data::sample;
 use crate::engine::answer;
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::conflict::{Conflict, ConflictKind};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
 use crate::memory::{Memory, MemoryRead};
+use crate::session::{check, event};
 
 /// Judged queries looked at, from the last one back, for one worth opening with: a conflict …
 const OPENING_CANDIDATES: usize = 32;
@@ -58,9 +60,15 @@ impl Source {
     }
 }
 
+/// What the worker is asked for.
+enum Request {
+    Read(ReadRequest),
+    Remember(Box<Interaction>),
+}
+
 /// The handle to the worker.
 pub struct MemoryWorker {
-    requests: Sender<ReadRequest>,
+    requests: Sender<Request>,
 }
 
 impl MemoryWorker {
@@ -85,28 +93,27 @@ impl MemoryWorker {
     /// Asks for a read; the answer comes as a message.
     pub fn read(&self, request: ReadRequest) {
         // A worker that has ended has told so already.
-        let _ = self.requests.send(request);
+        let _ = self.requests.send(Request::Read(request));
+    }
+
+    /// Adds an interaction to what memory knows; reads asked for later know it.
+    pub fn remember(&self, interaction: Interaction) {
+        let _ = self.requests.send(Request::Remember(Box::new(interaction)));
     }
 }
 
-fn work(
-    source: Source,
-    policy: Policy,
-    before_build: impl FnOnce(),
-    inbox: &Receiver<ReadRequest>,
-    out: &Sender<Message>,
-) {
+fn work(source: Source, policy: Policy, before_build: impl FnOnce(), inbox: &Receiver<Request>, out: &Sender<Message>) {
     let tell = |message| drop(out.send(message));
     tell(Message::Stage("reading the dataset"));
     let dataset = match source.open() {
         Ok(dataset) => dataset,
         Err(error) => return tell(Message::DataFailed(error.to_string())),
     };
-    let data = Arc::new(Data::of(dataset));
+    let mut data = Arc::new(Data::of(dataset));
     tell(Message::DataRead(Arc::clone(&data)));
     tell(Message::Stage("building memory"));
     before_build();
-    let memory = Memory::build(&data.dataset);
+    let mut memory = Memory::build(&data.dataset);
     tell(Message::Stage("forming collective entries"));
     let mut waiting = None;
     let opening = opening(&data.dataset, &memory, policy, || {
@@ -115,9 +122,29 @@ fn work(
     });
     tell(Message::MemoryBuilt { periods: memory.periods(), opening });
     while let Some(request) = waiting.take().or_else(|| inbox.recv().ok()) {
-        let newest = inbox.try_iter().last().unwrap_or(request);
-        tell(read(&memory, newest));
+        let mut newest = None;
+        for request in std::iter::once(request).chain(inbox.try_iter()) {
+            match request {
+                Request::Read(request) => newest = Some(request),
+                Request::Remember(interaction) => {
+                    let place = remember(&mut data, *interaction);
+                    memory = Memory::build(&data.dataset);
+                    tell(Message::Remembered { data: Arc::clone(&data), place, periods: memory.periods() });
+                }
+            }
+        }
+        newest.into_iter().for_each(|request| tell(read(&memory, request)));
     }
+}
+
+/// Adds an interaction to a copy of the data, since the screen still shows the data without it; its place there.
+fn remember(data: &mut Arc<Data>, interaction: Interaction) -> usize {
+    let mut dataset = data.dataset.clone();
+    let key = (interaction.at, interaction.id.clone());
+    check::remember(&mut dataset, [interaction]);
+    let place = dataset.interactions.partition_point(|other| (other.at, &other.id) < (key.0, &key.1));
+    *data = Arc::new(Data::of(dataset));
+    place
 }
 
 /// The last judged query on which both sides have something near to say, clearly differ and come close; failing that, the
@@ -158,7 +185,9 @@ fn read(memory: &Memory, request: ReadRequest) -> Message {
     let read = || -> Result<Message, String> {
         let read = memory.read(&question.user, &question.query, question.at).map_err(|error| error.to_string())?;
         let requests = Arm::ALL.map(|arm| answer::request(memory, &question.query, &read, arm));
-        Ok(Message::MemoryRead { ticket, read: Box::new(read), requests: Box::new(requests) })
+        let heard = Heard { evidence: event::Evidence::of(memory, &read), embedder: memory.embedder() };
+        let heard = Some(Box::new(heard));
+        Ok(Message::MemoryRead { ticket, read: Box::new(read), requests: Box::new(requests), heard })
     };
     let outcome = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(panic_reason(&*payload)));
     outcome.unwrap_or_else(|reason| Message::ReadFailed { ticket, reason })

@@ -325,7 +325,7 @@ impl Asked<'_> {
     /// For reading, in plain lines.
     fn to_text(&self, memory: &Memory) -> String {
         use std::fmt::Write as _;
-        let labels = &memory.population.labels;
+        let labels: Vec<String> = memory.population.labels.iter().map(|label| visible(label).into_owned()).collect();
         let top = |p: &[f64]| {
             let mut ranked: Vec<(usize, f64)> = p.iter().copied().enumerate().collect();
             ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -13,6 +13,8 @@ use super::Color;
 use crate::app;
 use crate::app::effect::Runner;
 use crate::app::message::Message;
+use crate::app::scribe::Scribe;
+use crate::app::shelf::Shelf;
 use crate::app::state::{Exit, Start, State};
 use crate::app::worker::{MemoryWorker, Source};
 use crate::data::sample;
@@ -36,6 +38,10 @@ pub struct WorkbenchOptions {
     pub dataset: Option<PathBuf>,
     /// Model folder; `None` for memory alone.
     pub model: Option<PathBuf>,
+    /// Session to replay; `None` for live work.
+    pub session: Option<PathBuf>,
+    /// Folder for the session file of live use; `None` to record nothing.
+    pub record: Option<PathBuf>,
     /// ASCII instead of Unicode glyphs.
     pub ascii: bool,
     /// When to use colours.
@@ -97,6 +103,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
         model_name: options.model.as_ref().map(|_| name_of(options.model.as_ref(), sample::MODEL)),
         mono,
         ascii: options.ascii,
+        record: options.record.is_some(),
     });
     let mut theme = Theme::named(state.theme);
     let exit = app::run(&mut state, &runner, &inbox, |state| {
@@ -109,6 +116,9 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     })?;
     drop(guard);
     drop(capture);
+    if let Some(path) = runner.scribe.and_then(Scribe::finish) {
+        eprintln!("logoscope: this session is recorded in {}", path.display());
+    }
     Ok(exit)
 }
 
@@ -121,12 +131,17 @@ fn start_workers(
     let source = options.dataset.clone().map_or(Source::Sample, Source::Folder);
     let before_build = move || assert!(!memory_panics, "asked to panic by {PANIC_VARIABLE}");
     let memory = MemoryWorker::start(source, Policy::default(), before_build, out.clone())?;
-    let Some(folder) = options.model.clone() else { return Ok(Runner { memory, host: None }) };
+    // The loop has not begun: what is named here is the first thing it takes in.
+    if let Some(session) = options.session.clone() {
+        let _ = out.send(Message::SessionNamed(session));
+    }
+    let shelf = Shelf::new(out.clone());
+    let scribe = options.record.clone().map(|folder| Scribe::start(folder, out.clone())).transpose()?;
+    let Some(folder) = options.model.clone() else { return Ok(Runner { memory, host: None, shelf, scribe }) };
     let events = out.clone();
     let host = EngineHost::start(Box::new(move |event| drop(events.send(Message::Host(event)))))?;
-    // The loop has not begun: the message is the first thing it takes in.
     let _ = out.send(Message::ModelNamed(folder));
-    Ok(Runner { memory, host: Some(host) })
+    Ok(Runner { memory, host: Some(host), shelf, scribe })
 }
 
 /// Where what others write to standard output goes while the screen is ours.

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::interaction::{Interaction, JudgedQuery, Timestamp, UserId};
+use super::sanitize::visible;
 
 /// The newest folder format this program reads.
 pub const FORMAT: u32 = 1;
@@ -246,6 +247,13 @@ impl Manifest {
         if self.labels.len() < 2 {
             return Some(format!("'labels' has {} entries; a labels task needs at least two", self.labels.len()));
         }
+        let shown = [&self.name, &self.prompt.query, &self.prompt.response];
+        if let Some(text) = shown.into_iter().find(|text| visible(text) != text.as_str()) {
+            return Some(format!("'{}' holds a control character; remove it", visible(text)));
+        }
+        if self.labels.iter().any(|label| label.trim().is_empty()) {
+            return Some("'labels' holds an empty label; give it a name or remove it".to_owned());
+        }
         let mut seen = HashSet::new();
         if let Some(twice) = self.labels.iter().find(|label| !seen.insert(label.as_str())) {
             return Some(format!("'labels' names '{twice}' twice; remove one"));
@@ -439,6 +447,8 @@ mod tests {
             ("name = 3", good.as_str(), "", "dataset.toml: line 1"),
             (&MANIFEST.replace("\"b\"", "\"a\""), &good, "", "names 'a' twice"),
             (&format!("{MANIFEST}[retrieval]\nlexical-share = 2.0\n"), &good, "", "'retrieval.lexical-share' is 2"),
+            (&MANIFEST.replace("\"t\"", "\"t\\u001b[2J\""), &good, "", "'t␛[2J' holds a control character"),
+            (&MANIFEST.replace("\"b\"", "\" \""), &good, "", "empty label"),
             (&format!("{MANIFEST}colour = 1\n"), &good, "", "unknown field `colour`"),
             (MANIFEST, "", "", "holds no interaction"),
             (MANIFEST, &format!("{good}{good}"), "", "interactions.jsonl:2: id '1' stands twice"),

@@ -99,7 +99,7 @@ pub fn render_blocks(memory: &Memory, query: &str, local: Option<&LocalRead>, gl
 fn local_block(out: &mut String, memory: &Memory, read: &LocalRead) {
     let _ = writeln!(out, "own: {}", shares(memory, &read.profile.ranked()));
     for hit in read.shown() {
-        let label = &memory.population.labels[hit.label];
+        let label = quoted(&memory.population.labels[hit.label]);
         let (near, age) = (tenths(hit.terms.similarity()), age_word(hit.age_days));
         let _ = writeln!(out, "- {label} | near {near} | {age} | {}", quoted(&memory.population.text[hit.item]));
     }
@@ -129,7 +129,7 @@ fn shares(memory: &Memory, ranked: &[(usize, f64)]) -> String {
     let named = ranked
         .iter()
         .take(NAMED)
-        .map(|(label, share)| format!("{} {}", memory.population.labels[*label], tenths(*share).max(1)));
+        .map(|(label, share)| format!("{} {}", quoted(&memory.population.labels[*label]), tenths(*share).max(1)));
     named.collect::<Vec<_>>().join(", ")
 }
 

@@ -11,6 +11,7 @@ use super::embed::dot;
 use super::entry::{Entries, Entry, IndexError};
 use super::fusion::{EntryTerms, Similarity};
 use super::guard::{self, Contribution, Guarded};
+use super::lexical::DocumentCounts;
 use super::local::Probe;
 use super::population::{ItemIx, LabelIx, Population, UserIx};
 use crate::data::dataset::{Calibration, Periods, Retrieval};
@@ -280,14 +281,19 @@ impl Reader<'_> {
         probe: &Probe,
     ) -> Result<(Vec<Candidate<'s>>, usize), IndexError> {
         let population = self.population;
-        let idf = |term| {
+        // Words that nobody used before the snapshot count as unseen, whether or not a later text holds them.
+        let mut query = Vec::new();
+        let mut unseen = probe.unknown;
+        for term in probe.bag.distinct() {
             let counts = population.document_counts(term, snapshot.items);
-            super::lexical::shrunk_idf(counts, counts, 0.0)
-        };
-        let query: Vec<_> = probe.bag.distinct().map(|term| (term, idf(term))).collect();
-        let rarest =
-            super::lexical::shrunk_idf(population.document_counts(u32::MAX, snapshot.items), Default::default(), 0.0);
-        let ideal: f64 = query.iter().map(|(_, idf)| idf).sum::<f64>() + probe.unknown as f64 * rarest;
+            match counts.with_term {
+                0 => unseen += 1,
+                _ => query.push((term, super::lexical::shrunk_idf(counts, DocumentCounts::default(), 0.0))),
+            }
+        }
+        let nobody = DocumentCounts { with_term: 0, total: snapshot.items };
+        let rarest = super::lexical::shrunk_idf(nobody, DocumentCounts::default(), 0.0);
+        let ideal = query.iter().map(|(_, idf)| idf).sum::<f64>() + unseen as f64 * rarest;
         let mut passed = Vec::new();
         let mut suppressed = 0;
         for number in snapshot.entries.candidates(population, probe)? {

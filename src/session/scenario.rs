@@ -153,7 +153,7 @@ impl Plan {
             }
         }
         // Stable: among equals the first in order of identity stays first.
-        showing.sort_by(|a, b| b.0.cmp(&a.0));
+        showing.sort_by_key(|(merit, ..)| std::cmp::Reverse(*merit));
         // A model without weight in the decision cannot change who shows it.
         if let Some(voice) = voice.filter(|_| setting.weights.model_trust > 0.0) {
             let mut heard = Vec::new();
@@ -161,7 +161,7 @@ impl Plan {
                 let merit = merit(scenario, &trial(&memory, Some(voice.engine), setting, &turns)?);
                 heard.extend(merit.map(|merit| (merit, user, turns)));
             }
-            heard.sort_by(|a, b| b.0.cmp(&a.0));
+            heard.sort_by_key(|(merit, ..)| std::cmp::Reverse(*merit));
             showing = heard;
         }
         match showing.into_iter().next() {

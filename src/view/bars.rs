@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{put, put_both, span, symbols, text};
-use crate::app::command::{Context, TABLE};
+use crate::app::command::Command;
+use crate::app::journal::Recording;
 use crate::app::overlay::{Edit, EditKind, Overlay};
 use crate::app::state::{MemoryState, ModelState, Pane, State};
 use crate::engine::prompt::Arm;
@@ -36,12 +37,21 @@ pub fn memory_news(state: &State) -> Option<String> {
 pub fn header(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let dot = format!(" {} ", symbols::DOT);
     let mut parts = vec![span(" logoscope  ", theme.header), span(text::fit(&state.dataset_name, 32), theme.text)];
-    if let Some(data) = &state.data {
+    if state.replay.is_some() {
+        let model = if state.model_name.is_empty() { "memory only" } else { state.model_name.as_str() };
+        parts.push(span(format!("{dot}{}", text::fit(model, 24)), theme.dim));
+    } else if let Some(data) = &state.data {
         let users = text::plural(data.users.len(), "user", "users");
         let interactions = text::plural(data.dataset.interactions.len(), "interaction", "interactions");
         parts.push(span(format!("{dot}{users}{dot}{interactions}"), theme.dim));
     }
-    let model = model(state, theme);
+    if matches!(state.journal.recording, Recording::Failed(_)) {
+        parts.push(span(format!("{dot}not recorded"), theme.error));
+    }
+    let model = match &state.replay {
+        Some(replaying) => super::session::header(replaying, theme),
+        None => model(state, theme),
+    };
     while parts.len() > 1 && width_of(&parts) + model.width() + 3 > usize::from(area.width) {
         parts.pop();
     }
@@ -150,7 +160,8 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
         parts.push(span(text::fit(gold, 24), theme.good));
         parts.push(span(format!(" {} ", symbols::DOT), theme.dim));
     }
-    parts.push(span(format!("judged {} of {}", ix + 1, data.dataset.queries.len()), theme.dim));
+    let what = if state.replay.is_some() { "turn" } else { "judged" };
+    parts.push(span(format!("{what} {} of {}", ix + 1, data.dataset.queries.len()), theme.dim));
     Line::from(parts)
 }
 
@@ -158,6 +169,8 @@ fn typing(edit: &Edit, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let label = match edit.kind {
         EditKind::Query => " ask ",
         EditKind::Date => " when ",
+        EditKind::Turn => " turn ",
+        EditKind::Path => " open ",
     };
     let (before, behind) = edit.input.parts();
     let room = usize::from(area.width).saturating_sub(text::width(label) + 4);
@@ -246,13 +259,15 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         return put(&Line::from(parts), area, buffer);
     }
     let context = state.context();
-    for entry in
-        TABLE.iter().filter(|e| e.context == context && !e.hint.is_empty() && e.command.unavailable(state).is_none())
+    for entry in context.entries().filter(|entry| !entry.hint.is_empty() && entry.command.unavailable(state).is_none())
     {
-        let key = match (context, entry.hint) {
+        let key = match entry.command {
             // The pair of keys says more than one of them.
-            (Context::Main, "weight") => "h/l".to_owned(),
-            (Context::Main, "next") => "n/p".to_owned(),
+            Command::WeightUp => "h/l".to_owned(),
+            Command::NextQuery => "n/p".to_owned(),
+            Command::StepOn => ",/.".to_owned(),
+            Command::Faster => "[/]".to_owned(),
+            Command::PlayPause => "space".to_owned(),
             _ => entry.keys.first().copied().unwrap_or_default().to_owned(),
         };
         let hint = [span(key, theme.key), span(format!(" {}   ", entry.hint), theme.dim)];

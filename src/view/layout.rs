@@ -45,6 +45,8 @@ pub struct Places {
     pub panes: [Option<Rect>; 5],
     /// All answers in a line, where only one pane is shown.
     pub strip: Option<Rect>,
+    /// The session being replayed.
+    pub session: Option<Rect>,
     /// Hints and news.
     pub status: Rect,
 }
@@ -82,13 +84,14 @@ const ANSWERS: u16 = 11;
 const WEIGHTS: u16 = 12;
 
 impl Places {
-    /// Divides `area`, which is not too small.
-    pub fn of(area: Rect, shape: Shape, focus: Pane, zoom: bool) -> Self {
+    /// Divides `area`, which is not too small; in a replay with room for the session.
+    pub fn of(area: Rect, shape: Shape, focus: Pane, zoom: bool, replay: bool) -> Self {
         let mut rest = area;
         let header = top(&mut rest, 1);
         let question = top(&mut rest, if area.height < 16 { 1 } else { 2 });
         let status = bottom(&mut rest, 1);
-        let mut places = Self { header, question, tabs: None, panes: [None; 5], strip: None, status };
+        let session = replay.then(|| bottom(&mut rest, session_rows(shape, area.height)));
+        let mut places = Self { header, question, tabs: None, panes: [None; 5], strip: None, session, status };
         let mut put = |pane: Pane, place: Rect| places.panes[pane.index()] = Some(place);
         match shape {
             Shape::Wide | Shape::Medium if zoom => put(focus, rest),
@@ -132,6 +135,15 @@ impl Places {
     }
 }
 
+/// Rows of the session: framed, in three lines, or in one.
+fn session_rows(shape: Shape, height: u16) -> u16 {
+    match (shape, height) {
+        (Shape::Wide | Shape::Medium, _) => 8,
+        (Shape::Narrow | Shape::TooSmall, 18..) => 3,
+        (Shape::Narrow | Shape::TooSmall, _) => 1,
+    }
+}
+
 /// A rectangle of at most `width` × `height` in the middle of `area`, at least one cell from its edge where there is room.
 pub fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let width = width.min(area.width.saturating_sub(2)).max(1).min(area.width);
@@ -149,14 +161,15 @@ mod tests {
             for height in 12..=80 {
                 let area = Rect::new(0, 0, width, height);
                 for focus in Pane::ALL {
-                    for zoom in [false, true] {
-                        let places = Places::of(area, Shape::of(area), focus, zoom);
+                    for (zoom, replay) in [(false, false), (true, false), (false, true), (true, true)] {
+                        let places = Places::of(area, Shape::of(area), focus, zoom, replay);
                         let bars = [
                             Some(places.header),
                             Some(places.question),
                             Some(places.status),
                             places.tabs,
                             places.strip,
+                            places.session,
                         ];
                         let all: Vec<Rect> = bars.into_iter().chain(places.panes).flatten().collect();
                         assert!(places.panes[focus.index()].is_some_and(|pane| pane.height >= 5), "{area}");

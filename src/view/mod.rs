@@ -7,6 +7,7 @@ pub mod bars;
 pub mod layout;
 pub mod overlays;
 pub mod panes;
+pub mod session;
 pub mod svg;
 pub mod symbols;
 pub mod text;
@@ -30,7 +31,7 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> 
     if shape == Shape::TooSmall {
         too_small(theme, area, buffer);
     } else {
-        let places = Places::of(area, shape, state.focus, state.zoom);
+        let places = Places::of(area, shape, state.focus, state.zoom, state.replay.is_some());
         bars::header(state, theme, places.header, buffer);
         bars::question(state, theme, places.question, buffer);
         if let Some(tabs) = places.tabs {
@@ -43,6 +44,9 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> 
         }
         if let Some(strip) = places.strip {
             bars::strip(state, theme, strip, buffer);
+        }
+        if let Some(place) = places.session {
+            session::draw(state, theme, place, buffer);
         }
         bars::status(state, theme, places.status, buffer);
         limits.help = overlays::draw(state, theme, area, buffer);

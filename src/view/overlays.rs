@@ -22,7 +22,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u1
             list(shown, theme, area, buffer);
             0
         }
-        Some(Overlay::Help(shown)) => help(shown, theme, area, buffer),
+        Some(Overlay::Help(shown)) => help(shown, state, theme, area, buffer),
     }
 }
 
@@ -55,9 +55,11 @@ fn list(list: &List, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         ListKind::Users => "who asks",
         ListKind::Queries => "judged queries",
         ListKind::Commands => "commands",
+        ListKind::Sessions => "recorded sessions",
+        ListKind::Labels => "what they answer, for memory to keep",
     };
     let note = format!(" {} of {} ", list.shown.len(), list.rows.len());
-    let wanted = if list.kind == ListKind::Users { 64 } else { 110 };
+    let wanted = if matches!(list.kind, ListKind::Users | ListKind::Labels) { 64 } else { 110 };
     let inside = popup(title, note, theme, centred(area, wanted, 28), buffer);
     filter(&list.filter, true, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
     let rows = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside }.intersection(inside);
@@ -107,7 +109,7 @@ fn row(
     ])
 }
 
-fn help(help: &Help, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
+fn help(help: &Help, state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
     let rows = help.rows();
     let inside = popup(
         "keys",
@@ -117,6 +119,10 @@ fn help(help: &Help, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
         buffer,
     );
     filter(&help.filter, help.filtering, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
+    if let Some(told) = state.journal.told() {
+        let place = Rect { y: inside.y + 1, height: 1, ..inside }.intersection(inside);
+        put(&Line::from(span(text::fit(&told, usize::from(inside.width)), theme.dim)), place, buffer);
+    }
     let keys = rows.iter().map(|(_, entry)| text::width(&entry.shown_keys())).max().unwrap_or(0).min(22);
     let mut lines: Vec<Line<'static>> = Vec::new();
     let mut heading = String::new();
@@ -136,6 +142,7 @@ fn help(help: &Help, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
             lines.push(Line::from(parts));
         }
     }
-    let body = Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside }.intersection(inside);
+    let top = if state.journal.told().is_some() { 3 } else { 2 };
+    let body = Rect { y: inside.y + top, height: inside.height.saturating_sub(top), ..inside }.intersection(inside);
     scrolled(&lines, help.scroll, theme, body, buffer)
 }

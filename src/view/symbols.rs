@@ -42,6 +42,14 @@ pub const BAR: &str = "█";
 pub const BAR_PARTS: [&str; 7] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 /// Frames of the spinner.
 pub const SPINNER: [&str; 4] = ["◐", "◓", "◑", "◒"];
+/// A replay that plays.
+pub const PLAYING: &str = "▶";
+/// A replay that is paused.
+pub const PAUSED: &str = "⏸";
+/// A replay at its end.
+pub const STOPPED: &str = "■";
+/// A share as a small bar, lowest first.
+pub const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// More above, more below.
 pub const MORE: [&str; 2] = ["↑", "↓"];
 
@@ -104,6 +112,16 @@ const TWINS: &[(&str, &str)] = &[
     ("’", "'"),
     ("é", "e"),
     ("×", "x"),
+    ("▶", ">"),
+    ("⏸", "|"),
+    ("■", "#"),
+    ("▁", "_"),
+    ("▂", "."),
+    ("▃", ":"),
+    ("▄", "-"),
+    ("▅", "="),
+    ("▆", "+"),
+    ("▇", "*"),
 ];
 
 /// The ASCII twin of a glyph; `?` for what has none.
@@ -143,7 +161,7 @@ mod tests {
     fn every_glyph_has_a_twin() {
         let parts = [
             LOCAL, GLOBAL, MEDIATED, NONE, RIGHT, WRONG, ARROW, CONFLICT, ELLIPSIS, DOT, INFINITE, POINTER, TRACK,
-            BAND_EDGE, BAR,
+            BAND_EDGE, BAR, PLAYING, PAUSED, STOPPED,
         ];
         let edges = [border::ROUNDED, border::THICK].map(|set| {
             [
@@ -163,6 +181,7 @@ mod tests {
             .chain(BAR_PARTS)
             .chain(SPINNER)
             .chain(MORE)
+            .chain(SPARKS)
             .chain(edges.into_iter().flatten());
         for glyph in all {
             assert_ne!(twin(glyph), "?", "{glyph}");

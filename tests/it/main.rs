@@ -12,6 +12,7 @@ mod memory;
 mod nano;
 mod population;
 mod pty;
+mod replaying;
 mod scenario;
 mod screens;
 mod session;

@@ -28,7 +28,7 @@ struct Session {
     keyboard: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     seen: Arc<Mutex<Seen>>,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 fn size(columns: u16, rows: u16) -> PtySize {
@@ -75,7 +75,7 @@ impl Session {
                 }
             }
         });
-        Self { master: pty.master, keyboard, child, seen, _home: home }
+        Self { master: pty.master, keyboard, child, seen, home }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -307,6 +307,116 @@ fn an_idle_screen_is_not_drawn_again() {
     let raw = &session.seen().raw;
     let frames = raw[drawn..].windows(8).filter(|window| *window == b"\x1b[?2026h").count();
     assert!(frames <= 1, "{frames} frames");
+}
+
+#[test]
+fn a_session_is_opened_played_to_its_end_and_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sea.jsonl");
+    crate::replaying::session(true).write(&file).unwrap();
+    let arguments = ["--model", "none", "--session", file.to_str().unwrap()];
+    let mut session = Session::start(120, 40, &arguments, &[]);
+    session.until_shown("REPLAY sea 1/7 ×1 ⏸ paused");
+    session.keys("]]]] ");
+    session.until_shown("▶ playing");
+    session.until_shown("REPLAY sea 7/7 ×16 ■ at end");
+    // A weight is felt in the whole session, and undone.
+    session.keys("m");
+    session.until_shown("of 7 decisions changed");
+    session.keys("u");
+    session.until_shown("weights as recorded");
+    // A damaged file is a message, and work goes on.
+    std::fs::write(&file, "no session\n").unwrap();
+    session.keys("Oanother\r");
+    session.until_shown(" open ");
+    session.keys(&format!("{}\r", file.display()));
+    session.until_shown("is not a session");
+    session.keys(",");
+    session.until_shown("REPLAY sea 6/7");
+    session.keys("x");
+    session.until("live work", |_, text| text.contains("film-tags · 240 users") && text.contains("margin"));
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+}
+
+#[test]
+fn the_shipped_sessions_play_to_their_end() {
+    let mut session = memory_only(120, 40, &[]);
+    let shipped = logoscope::data::sample::sessions();
+    assert_eq!(shipped.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["biased-user", "cold-start"]);
+    for (name, content) in shipped {
+        let turns = String::from_utf8_lossy(content).matches("{\"event\":\"asked\"").count();
+        session.keys(&format!("O{name}"));
+        session.until("the session is offered", |_, text| text.contains(name) && text.contains("shipped"));
+        session.keys("\r");
+        session.until_shown(&format!("REPLAY {name} 1/{turns}"));
+        session.keys("]]]] ");
+        session.until_shown(&format!("REPLAY {name} {turns}/{turns} ×16 ■ at end"));
+    }
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+}
+
+#[test]
+fn live_use_is_recorded_and_checks() {
+    let mut session = memory_only(120, 40, &[]);
+    session.keys("?");
+    session.until_shown("this session is recorded from the first key on");
+    session.until_shown("recorded in");
+    session.keys("\x1b");
+    session.until("the help closes", |_, text| !text.contains("━ keys ━"));
+    session.keys("iA diver by the sea\r");
+    session.until("the answer", |_, text| text.contains("not judged") && !text.contains("stale"));
+    session.keys("lllm");
+    session.until_shown("Mediator · shrinkage");
+    // Cold start by hand: memory is given an answer, and knows it when it is asked again.
+    session.keys("R");
+    session.until_shown("what they answer");
+    session.keys("\r");
+    session.until("the answer is remembered", |_, text| {
+        text.contains("A diver by the sea") && text.matches("A diver by").count() > 1 && !text.contains("stale")
+    });
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+    let told = String::from_utf8_lossy(&session.seen().raw).into_owned();
+    assert!(told.contains("this session is recorded in"), "it is told on the way out");
+    let folder = session.home.path().join(".local/state/logoscope/sessions");
+    let file = folder.join("film-tags-001.jsonl");
+    let recorded = logoscope::session::Session::open(&file).unwrap();
+    let tags: Vec<&str> = recorded.events.iter().map(|event| event.tag()).collect();
+    let turn = ["asked", "evidence", "mediated", "answered", "answered", "answered", "answered"];
+    let changed = ["weights-changed", "mediated", "answered", "answered", "answered", "answered"];
+    assert_eq!(tags, [&turn[..], &turn, &changed, &changed, &["remembered"], &turn].concat());
+    let mut replay = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    let checked = replay.args(["replay", "--check"]).arg(&file).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[test]
+fn nothing_is_recorded_where_nothing_is_wanted() {
+    for (arguments, keys) in [(&["--model", "none", "--no-record"][..], "mq"), (&["--model", "none"], "q")] {
+        let mut session = Session::start(80, 24, arguments, &[]);
+        session.until_shown("margin");
+        session.keys(keys);
+        assert_eq!(session.end().exit_code(), 0);
+        assert!(!session.home.path().join(".local/state/logoscope/sessions").exists());
+    }
+}
+
+#[test]
+fn what_cannot_be_recorded_is_told_and_work_goes_on() {
+    let state = tempfile::NamedTempFile::new().unwrap();
+    let mut session = memory_only(120, 40, &[("XDG_STATE_HOME", state.path().to_str().unwrap())]);
+    session.keys("m");
+    session.until_shown("this session is no longer recorded");
+    session.until_shown("not recorded");
+    session.keys("u");
+    session.until_shown("Mediator · product");
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
 }
 
 #[test]

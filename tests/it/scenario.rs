@@ -94,6 +94,22 @@ fn who_is_picked_shows_it_with_the_model_as_well() {
     }
 }
 
+/// The two files that are shipped: they fit the shipped dataset exactly, and show what they are for.
+#[test]
+fn the_shipped_sessions_check_and_show_what_they_are_for() {
+    for (name, shows) in
+        [("cold-start", global_hands_over_to_local as fn(&Session)), ("biased-user", local_fails_where_mediated_holds)]
+    {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("sample-data/sessions/{name}.jsonl"));
+        let session = Session::open(&path).unwrap();
+        assert_eq!(session.header.model.as_ref().map(|model| model.name.as_str()), Some("nano"));
+        shows(&session);
+        let output = logoscope(&["replay", path.to_str().unwrap(), "--check"]);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+    }
+}
+
 fn logoscope(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap()
 }

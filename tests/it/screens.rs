@@ -139,7 +139,7 @@ pub fn requests() -> Box<[GenRequest; 4]> {
 /// Memory answers the question asked last.
 pub fn speak(state: &mut State) -> Vec<Effect> {
     let ticket = state.ticket;
-    update(state, Message::MemoryRead { ticket, read: Box::new(memory_read()), requests: requests() })
+    update(state, Message::MemoryRead { ticket, read: Box::new(memory_read()), requests: requests(), heard: None })
 }
 
 /// The model answers on all arms.

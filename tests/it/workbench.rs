@@ -9,6 +9,7 @@ use logoscope::app::command;
 use logoscope::app::effect::{Effect, Runner};
 use logoscope::app::message::{Limits, Message};
 use logoscope::app::overlay::Overlay;
+use logoscope::app::shelf::Shelf;
 use logoscope::app::state::{Data, Exit, MemoryState, ModelState, Pane, Phase, Setting};
 use logoscope::app::update::update;
 use logoscope::app::worker::{MemoryWorker, ReadRequest, Source, evidence_of};
@@ -153,7 +154,8 @@ fn another_question_marks_answers_stale_and_late_events_are_dropped() {
     assert!(state.answers.stale);
     assert!(text_of(&drawn(&state, 120, 40)).contains("stale"));
 
-    let late = Message::MemoryRead { ticket: old_ticket, read: Box::new(memory_read()), requests: requests() };
+    let late =
+        Message::MemoryRead { ticket: old_ticket, read: Box::new(memory_read()), requests: requests(), heard: None };
     assert!(update(&mut state, late).is_empty());
     assert!(state.answers.stale, "a late read is no answer");
 
@@ -312,7 +314,7 @@ fn the_memory_worker_reads_builds_and_answers() {
     let question = logoscope::app::state::question_of(&dataset().queries[0]);
     worker.read(ReadRequest { ticket: 7, question });
     let (read, requests) = await_message(&inbox, |message| match message {
-        Message::MemoryRead { ticket: 7, read, requests } => Some((read, requests)),
+        Message::MemoryRead { ticket: 7, read, requests, .. } => Some((read, requests)),
         _ => None,
     });
     assert_eq!(read.local.visible(), 3);
@@ -358,8 +360,9 @@ fn the_loop_answers_a_typed_query_and_then_rests() {
         MemoryWorker::start(Source::Given(Box::new(dataset())), Policy::default(), || {}, out.clone()).unwrap();
     let events = out.clone();
     let loader: Arc<Loader> = Arc::new(|_, _| Ok(Arc::new(Parrot(caps()))));
+    let shelf = Shelf::new(out.clone());
     let host = EngineHost::with_loader(loader, Box::new(move |event| drop(events.send(Message::Host(event))))).unwrap();
-    let runner = Runner { memory, host: Some(host) };
+    let runner = Runner { memory, host: Some(host), shelf, scribe: None };
     out.send(Message::ModelNamed("nowhere".into())).unwrap();
     let keys = |keys: &[&str]| {
         for key in keys {
@@ -412,8 +415,9 @@ fn the_screenshot_is_what_the_program_draws() {
     let model = logoscope::data::sample::unpack_model(cache.path()).unwrap();
     let (out, inbox) = mpsc::channel();
     let memory = MemoryWorker::start(Source::Sample, Policy::default(), || {}, out.clone()).unwrap();
+    let shelf = Shelf::new(out.clone());
     let host = EngineHost::start(Box::new(move |event| drop(out.send(Message::Host(event))))).unwrap();
-    let runner = Runner { memory, host: Some(host) };
+    let runner = Runner { memory, host: Some(host), shelf, scribe: None };
     let mut state = logoscope::app::state::State::new(Start {
         dataset_name: "film-tags".into(),
         model_name: Some("nano".into()),

@@ -3,16 +3,19 @@
 use super::super::command::Command;
 use super::super::input::Input;
 use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
+use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Pane, Setting, State};
-use super::{Effect, ask, ask_model, edited, move_time, open_judged, set, stop, tell};
+use super::{Effect, ask, ask_model, edited, move_time, open_judged, record, remember, replay, set, stop, tell, weigh};
 use crate::data::interaction::Timestamp;
-use crate::mediator::{Weight, Weights};
+use crate::mediator::Weight;
 use crate::theme::Theme;
 
 /// Steps of a slider for a far turn.
 const FAR: f64 = 10.0;
 /// Lines of a page.
 const PAGE: i32 = 10;
+/// Turns of a far step through a session.
+const FAR_TURNS: isize = 10;
 
 /// Runs `command`, or says why it cannot run.
 pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
@@ -30,7 +33,9 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
     }
     if !turns(command) {
         state.undo.close();
+        record::settle(state);
     }
+    state.journal.touched |= command != Command::Quit;
     match command {
         Command::EditQuery => edit(state, EditKind::Query, ""),
         Command::PickDate => {
@@ -40,7 +45,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::PickUser => open(state, List::users(state).map(Overlay::List)),
         Command::PickQuery => open(state, List::queries(state).map(Overlay::List)),
         Command::Palette => open(state, Some(Overlay::List(List::commands(state)))),
-        Command::Help => open(state, Some(Overlay::Help(Help::default()))),
+        Command::Help => open(state, Some(Overlay::Help(Help::over(state.screen())))),
         Command::NextQuery => return neighbour(state, 1),
         Command::PreviousQuery => return neighbour(state, -1),
         Command::DayBack => return move_time(state, -1.0),
@@ -52,6 +57,19 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             effects.extend(ask_model(state));
             return effects;
         }
+        Command::Remember => open(state, List::labels(state).map(Overlay::List)),
+        Command::PlayPause => replay::play_or_pause(state),
+        Command::StepOn => replay::step(state, 1),
+        Command::StepBack => replay::step(state, -1),
+        Command::StepOnFar => replay::step(state, FAR_TURNS),
+        Command::StepBackFar => replay::step(state, -FAR_TURNS),
+        Command::ReplayStart => replay::step(state, isize::MIN),
+        Command::ReplayEnd => replay::step(state, isize::MAX),
+        Command::GoToTurn => edit(state, EditKind::Turn, ""),
+        Command::Faster => replay::change_speed(state, 1),
+        Command::Slower => replay::change_speed(state, -1),
+        Command::LeaveReplay => replay::leave(state),
+        Command::OpenSession => open(state, Some(Overlay::List(List::sessions()))),
         Command::WeightUp => turn(state, 1.0),
         Command::WeightDown => turn(state, -1.0),
         Command::WeightUpFar => turn(state, FAR),
@@ -154,7 +172,9 @@ fn edit(state: &mut State, kind: EditKind, text: &str) {
 fn leave(state: &mut State) {
     match &mut state.overlay {
         // In layers: first the filter goes, then the help.
-        Some(Overlay::Help(help)) if help.filtering || !help.filter.text().is_empty() => *help = Help::default(),
+        Some(Overlay::Help(help)) if help.filtering || !help.filter.text().is_empty() => {
+            *help = Help::over(help.screen)
+        }
         _ => state.overlay = None,
     }
 }
@@ -203,6 +223,21 @@ fn accept(state: &mut State) -> Vec<Effect> {
                 Vec::new()
             }
         },
+        EditKind::Turn => {
+            let turns = state.replay.as_ref().map_or(0, |replay| replay.turns());
+            match text.parse::<usize>() {
+                Ok(number) if (1..=turns).contains(&number) => {
+                    state.overlay = None;
+                    replay::go_to(state, number - 1);
+                }
+                _ => edit.complaint = Some(format!("give a number from 1 to {turns}")),
+            }
+            Vec::new()
+        }
+        EditKind::Path => {
+            state.overlay = None;
+            if text.is_empty() { Vec::new() } else { vec![Effect::Open(Source::File(text.into()))] }
+        }
     }
 }
 
@@ -224,6 +259,12 @@ fn choose(state: &mut State) -> Vec<Effect> {
             open_judged(state, ix)
         }
         Choice::Run(command) => run(state, command),
+        Choice::Shipped(name) => vec![Effect::Open(Source::Shipped(name))],
+        Choice::Label(label) => remember(state, label),
+        Choice::TypePath => {
+            edit(state, EditKind::Path, "");
+            Vec::new()
+        }
     }
 }
 
@@ -261,9 +302,8 @@ fn step(state: &mut State, setting: Setting) {
 /// Switches the policy. A weight that stands at the old policy's default moves to the new one's: `prior-strength` counts
 /// different things under each.
 fn switch_policy(state: &mut State) {
-    let Some(manifest) = state.manifest() else { return };
     let policy = state.setting.policy.next();
-    let (old, new) = (state.defaults(), Weights::defaults(policy, manifest));
+    let (old, new) = (state.defaults(), state.defaults_of(policy));
     let mut weights = state.setting.weights;
     for weight in Weight::ALL {
         if weights.get(weight) == old.get(weight) {
@@ -276,7 +316,7 @@ fn switch_policy(state: &mut State) {
 fn travel(state: &mut State, to: impl FnOnce(&mut State) -> Option<Setting>) {
     if let Some(setting) = to(state) {
         state.setting = setting;
-        state.mediate();
+        weigh(state);
     }
 }
 

@@ -162,7 +162,12 @@ fn cost(answer: &ArmAnswer) -> String {
     match &answer.phase {
         Phase::Done(stats) => {
             let tokens = text::plural(stats.tokens, "token", "tokens");
-            format!("{tokens} {} {}", symbols::DOT, text::duration(stats.elapsed))
+            // A session does not record how long an answer took.
+            if stats.elapsed.is_zero() {
+                tokens
+            } else {
+                format!("{tokens} {} {}", symbols::DOT, text::duration(stats.elapsed))
+            }
         }
         _ => String::new(),
     }

@@ -63,6 +63,8 @@ fn note(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
     let note = match pane {
         Pane::Local => format!(" {} visible ", reading.read.local.visible()),
         Pane::Global => match reading.read.global.period {
+            // A session tells the period that was read, not how many there were.
+            Some(period) if state.replay.is_some() => format!(" period {} ", period.number),
             Some(period) => format!(" period {} of {} ", period.number, state.periods.max(period.number)),
             None => " no period yet ".to_owned(),
         },

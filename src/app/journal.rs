@@ -1,0 +1,72 @@
+//! The journal: which events of live use are still to be written, and whether they can be.
+//!
+//! Invariants: nothing is written before the analyst touches a key, nor before it is settled whether a model answers;
+//! a gesture on a slider is one change of the weights.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::state::{Data, Setting};
+use crate::session::event::Event;
+
+/// How recording stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Recording {
+    /// It was not asked for.
+    #[default]
+    Off,
+    /// Nothing has been written yet.
+    Waiting,
+    /// A file has been asked for.
+    Begun,
+    /// It is written here.
+    In(PathBuf),
+    /// It could not be written, because.
+    Failed(String),
+}
+
+/// Events on their way to a file.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    /// How recording stands.
+    pub recording: Recording,
+    /// Whether the analyst has done anything.
+    pub touched: bool,
+    /// The setting at the first question; `None` before it.
+    pub start: Option<Setting>,
+    /// Whether the setting has changed since it was last written.
+    pub turned: bool,
+    /// Identity of the embedder that memory reads with.
+    pub embedder: String,
+    /// The dataset at the first question.
+    pub data: Option<Arc<Data>>,
+    /// How many interactions the analyst has given to memory.
+    pub remembered: usize,
+    /// The model's folder.
+    pub model: Option<PathBuf>,
+    /// What is to be written next.
+    pub waiting: Vec<Event>,
+}
+
+impl Journal {
+    /// A journal that records, or one that does not.
+    pub fn new(record: bool) -> Self {
+        let recording = if record { Recording::Waiting } else { Recording::Off };
+        Self { recording, ..Self::default() }
+    }
+
+    /// Whether events are kept at all.
+    pub fn keeps(&self) -> bool {
+        !matches!(self.recording, Recording::Off | Recording::Failed(_))
+    }
+
+    /// Where it is written, or why it is not, in a line for the help.
+    pub fn told(&self) -> Option<String> {
+        match &self.recording {
+            Recording::Off => None,
+            Recording::Waiting | Recording::Begun => Some("this session is recorded from the first key on".to_owned()),
+            Recording::In(path) => Some(format!("recorded in {}", path.display())),
+            Recording::Failed(reason) => Some(format!("not recorded: {reason}")),
+        }
+    }
+}

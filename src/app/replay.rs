@@ -1,0 +1,321 @@
+//! A session under the playhead: what was recorded, and what the present setting would make of it.
+//!
+//! Invariants: everything shown comes from the events, without dataset or model; as long as no weight has been turned
+//! the setting follows the recording, and what is shown is the recording itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answers::{ArmAnswer, Phase};
+use super::state::{Data, Setting, State};
+use crate::data::dataset::{Dataset, Manifest, TaskKind};
+use crate::data::interaction::{Interaction, JudgedQuery};
+use crate::engine::engine::{Caps, GenStats, ScoreKind};
+use crate::engine::prompt::Arm;
+use crate::mediator::conflict::Conflict;
+use crate::mediator::{Policy, Resolution};
+use crate::session::event::{self, Event, Header};
+use crate::session::replay::{Outcome, Remediated, Tally};
+use crate::session::{Replay, Session, State as Folded};
+
+/// How fast a replay plays, in the words of the screen, with the time between two turns.
+pub const SPEEDS: [(&str, Duration); 6] = [
+    ("1/2", Duration::from_millis(4000)),
+    ("1", Duration::from_millis(2000)),
+    ("2", Duration::from_millis(1000)),
+    ("4", Duration::from_millis(500)),
+    ("8", Duration::from_millis(250)),
+    ("16", Duration::from_millis(125)),
+];
+/// The speed it begins with.
+const NORMAL: usize = 1;
+
+/// A session read from its file, ready for a playhead.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its name.
+    pub name: String,
+    /// The recording.
+    pub replay: Replay,
+    /// What the panes look up: labels, items and questions, from the events alone.
+    pub data: Arc<Data>,
+    /// How every turn came out.
+    pub outcomes: Vec<Outcome>,
+    /// The mediated arm's recorded answer to every turn.
+    pub answers: Vec<Option<String>>,
+    /// The setting under which every turn was mediated last.
+    settings: Vec<Setting>,
+}
+
+impl Opened {
+    /// Takes in a session; `None` if nothing was asked in it.
+    pub fn of(name: String, session: Session) -> Option<Self> {
+        let mut folded = Folded::start(&session.header);
+        let mut answers: Vec<Option<String>> = Vec::new();
+        let mut settings: Vec<Setting> = Vec::new();
+        for event in &session.events {
+            folded.apply(event);
+            match event.as_ref() {
+                Event::Asked(_) => {
+                    answers.push(None);
+                    settings.push(folded.setting);
+                }
+                Event::Mediated { .. } | Event::Answered(_) => {
+                    settings.iter_mut().last().into_iter().for_each(|setting| *setting = folded.setting);
+                }
+                _ => {}
+            }
+            if let (Some(last), Some(turn)) = (answers.last_mut(), &folded.turn) {
+                let answered = turn.answered(Arm::Mediated).map(|answered| &answered.answer);
+                *last = answered.or(turn.resolution().map(|resolution| &resolution.decision)).cloned();
+            }
+        }
+        if answers.is_empty() {
+            return None;
+        }
+        let data = Arc::new(Data::of(data_of(&session)));
+        Some(Self { name, replay: Replay::new(session), data, outcomes: folded.outcomes, answers, settings })
+    }
+
+    /// The model that answered, as the header of the screen tells of one.
+    pub fn caps(&self) -> Option<Caps> {
+        let header = &self.replay.session().header;
+        let model = header.model.as_ref()?;
+        Some(Caps {
+            name: model.name.clone(),
+            device: header.device.clone().unwrap_or_default(),
+            dtype: "recorded".to_owned(),
+            parameters: 0,
+            max_context: usize::MAX,
+            score: ScoreKind::Exact,
+            chat: false,
+        })
+    }
+}
+
+/// What the events themselves hold of a dataset: the items that voted and the questions, in order of the turns.
+fn data_of(session: &Session) -> Dataset {
+    let mut items: BTreeMap<&str, Interaction> = BTreeMap::new();
+    let mut queries = Vec::new();
+    for event in &session.events {
+        match event.as_ref() {
+            Event::Asked(asked) => queries.push(JudgedQuery {
+                id: asked.source.clone().unwrap_or_else(|| format!("turn {}", queries.len() + 1)),
+                user: asked.user.clone(),
+                at: asked.at,
+                query: asked.query.clone(),
+                gold: asked.gold.clone(),
+                item: None,
+                extra: Default::default(),
+            }),
+            Event::Evidence(evidence) => {
+                let Some(asked) = queries.last() else { continue };
+                for vote in &evidence.local.votes {
+                    items.entry(&vote.id).or_insert_with(|| Interaction {
+                        id: vote.id.clone(),
+                        user: asked.user.clone(),
+                        at: vote.at,
+                        query: vote.text.clone(),
+                        response: vote.response.clone(),
+                        item: None,
+                        extra: Default::default(),
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+    // By identity: that is how a vote finds its item.
+    Dataset { manifest: manifest_of(&session.header), interactions: items.into_values().collect(), queries }
+}
+
+/// The recorded setting as a dataset's defaults.
+fn manifest_of(header: &Header) -> Manifest {
+    let Setting { weights, policy } = header.setting;
+    let mut manifest = Manifest {
+        format: crate::data::dataset::FORMAT,
+        name: header.dataset.name.clone(),
+        task: TaskKind::Labels,
+        labels: header.labels.clone(),
+        metric: "accuracy".to_owned(),
+        licence: String::new(),
+        source: String::new(),
+        prompt: Default::default(),
+        retrieval: Default::default(),
+        periods: Default::default(),
+        calibration: Default::default(),
+        weights: Default::default(),
+    };
+    manifest.calibration.model_trust = weights.model_trust;
+    manifest.weights.similarity_sharpness = Some(weights.similarity_sharpness);
+    manifest.weights.half_life = Some(weights.half_life);
+    manifest.weights.community_focus = Some(weights.community_focus);
+    let own = &mut manifest.weights;
+    let prior =
+        if policy == Policy::Shrinkage { &mut own.prior_strength_shrinkage } else { &mut own.prior_strength_product };
+    *prior = Some(weights.prior_strength);
+    manifest
+}
+
+/// Sums up to the playhead.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Over the recording.
+    pub recorded: Tally,
+    /// Over the same turns under the present setting; `None` while it follows the recording.
+    pub now: Option<Tally>,
+    /// Each arm's accuracy after each of its answers.
+    pub lines: [Vec<f64>; 4],
+    /// Turns of the whole session whose final decision the present setting changes.
+    pub changed: usize,
+}
+
+/// What plays, and how it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It plays.
+    Playing,
+    /// It does not.
+    Paused,
+    /// There is no further turn.
+    AtEnd,
+}
+
+/// A replay on the screen.
+#[derive(Debug)]
+pub struct Replaying {
+    /// The session.
+    pub opened: Opened,
+    /// Where each turn ends among the events.
+    ends: Vec<usize>,
+    /// The turn under the playhead, 0-based.
+    pub turn: usize,
+    /// When the next turn is due; `None` unless it plays.
+    pub due: Option<Duration>,
+    /// Index into [`SPEEDS`].
+    pub speed: usize,
+    /// Every turn under the present setting; empty while that follows the recording.
+    pub now: Vec<Remediated>,
+    /// Sums up to the playhead.
+    pub sums: Sums,
+    /// The workbench that goes on beneath.
+    pub live: Box<State>,
+}
+
+impl Replaying {
+    /// A replay at its first turn, over `live`.
+    pub fn new(opened: Opened, live: Box<State>) -> Self {
+        let ends = opened.replay.turn_ends();
+        let mut replaying =
+            Self { opened, ends, turn: 0, due: None, speed: NORMAL, now: Vec::new(), sums: Sums::default(), live };
+        replaying.go_to(0);
+        replaying
+    }
+
+    /// How many turns there are.
+    pub fn turns(&self) -> usize {
+        self.opened.answers.len()
+    }
+
+    /// Moves the playhead behind all that followed a question.
+    pub fn go_to(&mut self, turn: usize) {
+        self.turn = turn.min(self.turns().saturating_sub(1));
+        let end = self.ends.get(self.turn).copied().unwrap_or_default();
+        self.opened.replay.seek(end);
+        self.add_up();
+    }
+
+    /// Mediates every turn under `setting`; `None` follows the recording.
+    pub fn remediate(&mut self, setting: Option<&Setting>) {
+        self.now = setting.map(|setting| self.opened.replay.remediate(setting)).unwrap_or_default();
+        let labels = &self.opened.replay.session().header.labels;
+        let differs = |now: &&Remediated| {
+            let decided = now.arms[Arm::Mediated as usize].unwrap_or(now.resolution.decision);
+            self.opened.answers.get(now.turn).and_then(Option::as_ref) != labels.get(decided)
+        };
+        self.sums.changed = self.now.iter().filter(differs).count();
+        self.add_up();
+    }
+
+    fn add_up(&mut self) {
+        let folded = self.opened.replay.state();
+        self.sums.recorded = folded.tally();
+        self.sums.lines = Arm::ALL.map(|arm| folded.running_accuracy(arm));
+        let seen = self.now.iter().filter(|now| now.turn <= self.turn).map(|now| &now.outcome);
+        self.sums.now = (!self.now.is_empty()).then(|| Tally::of(seen));
+    }
+
+    /// The setting under which the shown turn was mediated. A setting changed after that belongs to the next one.
+    pub fn setting(&self) -> Setting {
+        self.opened.settings.get(self.turn).copied().unwrap_or(self.opened.replay.session().header.setting)
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> Standing {
+        match self.due {
+            Some(_) => Standing::Playing,
+            None if self.turn + 1 >= self.turns() => Standing::AtEnd,
+            None => Standing::Paused,
+        }
+    }
+
+    /// The shown turn under the present setting, unless that follows the recording.
+    pub fn shown_now(&self) -> Option<&Remediated> {
+        self.now.iter().find(|now| now.turn == self.turn)
+    }
+
+    /// What an arm answered in the shown turn: what the model said, and the recorded decision.
+    pub fn answer(&self, arm: Arm) -> ArmAnswer {
+        let labels = &self.opened.replay.session().header.labels;
+        let Some(answered) = self.opened.replay.state().turn.as_ref().and_then(|turn| turn.answered(arm)) else {
+            return ArmAnswer::default();
+        };
+        let scores = answered.log_probabilities.as_ref().and_then(|p| p.values(labels, "log_probabilities").ok());
+        let stats = GenStats { tokens: answered.tokens, ..GenStats::default() };
+        ArmAnswer {
+            phase: if scores.is_some() { Phase::Done(stats) } else { Phase::Unasked },
+            scores,
+            text: answered.text.clone(),
+            memory: Vec::new(),
+            distribution: answered.distribution.values(labels, "distribution").unwrap_or_default(),
+            decision: labels.iter().position(|label| *label == answered.answer).unwrap_or_default(),
+        }
+    }
+
+    /// The recorded decision of the shown turn, for whoever shows a live one; `None` where it was changed by hand so
+    /// that it fits no label.
+    pub fn resolution(&self) -> Option<Resolution> {
+        let labels = &self.opened.replay.session().header.labels;
+        let turn = self.opened.replay.state().turn.as_ref()?;
+        resolution_of(labels, &turn.evidence()?.global.base, turn.resolution()?)
+    }
+}
+
+fn resolution_of(labels: &[String], base: &event::ByLabel, recorded: &event::Resolution) -> Option<Resolution> {
+    let label = |name: &String| labels.iter().position(|label| label == name);
+    let values = |by_label: &event::ByLabel| by_label.values(labels, "").ok();
+    let conflict = |conflict: &event::Conflict| {
+        Some(Conflict {
+            kind: conflict.r#type,
+            local: label(&conflict.local)?,
+            global: label(&conflict.global)?,
+            divergence: conflict.divergence,
+            silent: conflict.silent,
+        })
+    };
+    Some(Resolution {
+        policy: recorded.policy,
+        base: values(base)?,
+        local: values(&recorded.local)?,
+        global: values(&recorded.global)?,
+        distribution: values(&recorded.distribution)?,
+        decision: label(&recorded.decision)?,
+        runner_up: recorded.runner_up.as_ref().and_then(label),
+        margin: recorded.margin,
+        mass: recorded.mass,
+        kish: recorded.kish,
+        support: recorded.support,
+        conflicts: recorded.conflicts.iter().filter_map(conflict).collect(),
+    })
+}

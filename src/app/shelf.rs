@@ -1,0 +1,69 @@
+//! The shelf: opens sessions for replay, each on a thread of its own, so that a long file keeps nobody waiting.
+//!
+//! Invariant: every session asked for is answered by one message: it is open, or why it is not.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use super::message::Message;
+use super::replay::Opened;
+use super::worker::panic_reason;
+use crate::data::sample;
+use crate::session::Session;
+
+/// Where a session is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// One that came with the program.
+    Shipped(&'static str),
+    /// A file.
+    File(PathBuf),
+}
+
+/// The handle to whatever opens sessions.
+#[derive(Clone, Debug)]
+pub struct Shelf {
+    out: Sender<Message>,
+}
+
+impl Shelf {
+    /// A shelf that answers to `out`.
+    pub fn new(out: Sender<Message>) -> Self {
+        Self { out }
+    }
+
+    /// Opens a session; the answer comes as a message.
+    pub fn open(&self, source: Source) {
+        let out = self.out.clone();
+        let work = move || {
+            let opened = catch_unwind(AssertUnwindSafe(|| open(&source)));
+            let message = match opened.unwrap_or_else(|payload| Err(panic_reason(&*payload))) {
+                Ok(opened) => Message::SessionOpened(Box::new(opened)),
+                Err(reason) => Message::SessionFailed(reason),
+            };
+            // Whoever asked may have quit.
+            let _ = out.send(message);
+        };
+        if let Err(error) = thread::Builder::new().name("shelf".to_owned()).spawn(work) {
+            let _ = self.out.send(Message::SessionFailed(format!("the session cannot be opened: {error}")));
+        }
+    }
+}
+
+fn open(source: &Source) -> Result<Opened, String> {
+    let (name, session) = match source {
+        Source::Shipped(name) => {
+            let found = sample::sessions().into_iter().find(|(known, _)| known == name);
+            let (name, bytes) = found.ok_or_else(|| format!("there is no shipped session '{name}'"))?;
+            (name.to_owned(), Session::parse(Path::new(name), bytes))
+        }
+        Source::File(path) => {
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            (name, Session::open(path))
+        }
+    };
+    Opened::of(name.clone(), session.map_err(|error| error.to_string())?)
+        .ok_or_else(|| format!("{name}: holds no question; there is nothing to replay"))
+}

@@ -1,0 +1,140 @@
+//! What of live use goes into the journal, in the words of a session.
+
+use std::sync::Arc;
+
+use super::super::effect::Effect;
+use super::super::journal::Recording;
+use super::super::message::Heard;
+use super::super::scribe::Beginning;
+use super::super::state::{ModelState, Phase, Setting, State};
+use crate::data::interaction::Interaction;
+use crate::engine::engine::Answer;
+use crate::engine::prompt::Arm;
+use crate::session::event::{Answered, Asked, DatasetId, Event, FORMAT, Header, ModelId, Resolution};
+
+/// Memory has answered a question: a turn begins.
+pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>) {
+    if !state.journal.keeps() {
+        return;
+    }
+    let (Some(heard), Some(question), Some(data)) = (heard, &state.question, &state.data) else { return };
+    let query = state.judged.and_then(|ix| data.dataset.queries.get(ix));
+    let asked = Asked {
+        user: question.user.clone(),
+        at: question.at,
+        query: question.query.clone(),
+        gold: query.and_then(|query| query.gold.clone()),
+        source: query.map(|query| query.id.clone()),
+    };
+    let journal = &mut state.journal;
+    journal.start.get_or_insert(state.setting);
+    journal.data.get_or_insert_with(|| Arc::clone(data));
+    journal.turned = false;
+    journal.embedder = heard.embedder;
+    journal.waiting.extend([Event::Asked(asked), Event::Evidence(heard.evidence)]);
+    mediated(state);
+}
+
+/// The mediator has decided; where no model will speak, the arms have answered with it.
+fn mediated(state: &mut State) {
+    let Some(data) = state.data.clone() else { return };
+    let Some(reading) = &state.reading else { return };
+    let resolution = Resolution::of(&data.dataset.manifest.labels, &reading.resolution);
+    state.journal.waiting.push(Event::Mediated { resolution });
+    let spoken = |arm: &Arm| {
+        let answer = &state.answers.arms[*arm as usize];
+        state.model.unable().is_some() || matches!(answer.phase, Phase::Done(_))
+    };
+    let arms: Vec<Arm> = Arm::ALL.into_iter().filter(spoken).collect();
+    arms.into_iter().for_each(|arm| answered(state, arm));
+}
+
+/// An arm has answered: the model's word, or memory alone where there is no model.
+pub(super) fn answered(state: &mut State, arm: Arm) {
+    if !state.journal.keeps() || state.journal.start.is_none() {
+        return;
+    }
+    let (Some(data), Some(reading)) = (&state.data, &state.reading) else { return };
+    let answer = &state.answers.arms[arm as usize];
+    let said = match (&answer.phase, &answer.scores) {
+        (Phase::Done(stats), Some(scores)) => {
+            Some(Answer { scores: scores.clone(), text: answer.text.clone(), stats: *stats })
+        }
+        _ => None,
+    };
+    let prompt = &reading.requests[arm as usize].prompt;
+    let trust = state.setting.weights.model_trust;
+    let labels = &data.dataset.manifest.labels;
+    let event = Answered::of(labels, arm, prompt, &reading.resolution, trust, said.as_ref());
+    state.journal.waiting.push(Event::Answered(event));
+}
+
+/// The model will not speak after all: memory answers alone.
+pub(super) fn answered_alone(state: &mut State) {
+    Arm::ALL.into_iter().for_each(|arm| answered(state, arm));
+}
+
+/// Memory is to know something new.
+pub(super) fn remembered(state: &mut State, interaction: &Interaction) {
+    settle(state);
+    if state.journal.keeps() && state.journal.start.is_some() {
+        state.journal.waiting.push(Event::Remembered { interaction: interaction.clone() });
+    }
+}
+
+/// Ends a gesture: a changed setting, and what it makes of the question.
+pub(super) fn settle(state: &mut State) {
+    if !std::mem::take(&mut state.journal.turned) || state.journal.start.is_none() || !state.journal.keeps() {
+        return;
+    }
+    let Setting { weights, policy } = state.setting;
+    state.journal.waiting.push(Event::WeightsChanged(Setting { weights, policy }));
+    mediated(state);
+}
+
+/// What can be written now.
+pub(super) fn drain(state: &mut State) -> Vec<Effect> {
+    if state.exit.is_some() {
+        settle(state);
+    }
+    if !state.journal.keeps() {
+        state.journal.waiting.clear();
+        return Vec::new();
+    }
+    let settled = !matches!(state.model, ModelState::Loading(_));
+    if state.journal.waiting.is_empty() || !state.journal.touched || !settled {
+        return Vec::new();
+    }
+    let mut effects = Vec::new();
+    if state.journal.recording == Recording::Waiting {
+        let Some(beginning) = beginning(state) else { return Vec::new() };
+        state.journal.recording = Recording::Begun;
+        effects.push(Effect::Begin(Box::new(beginning)));
+    }
+    effects.push(Effect::Record(std::mem::take(&mut state.journal.waiting)));
+    effects
+}
+
+fn beginning(state: &State) -> Option<Beginning> {
+    // As it was before anything was remembered.
+    let data = state.journal.data.clone()?;
+    let caps = match &state.model {
+        ModelState::Ready(caps) => Some(caps),
+        _ => None,
+    };
+    let manifest = &data.dataset.manifest;
+    let header = Header {
+        format: FORMAT,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        title: "live use".to_owned(),
+        dataset: DatasetId { name: manifest.name.clone(), hash: String::new(), without: Vec::new() },
+        model: caps.map(|caps| ModelId { name: caps.name.clone(), hash: String::new() }),
+        device: caps.map(|caps| caps.device.clone()),
+        setting: state.journal.start?,
+        embedder: state.journal.embedder.clone(),
+        seed: 0,
+        labels: manifest.labels.clone(),
+    };
+    let model = state.journal.model.clone().filter(|_| caps.is_some());
+    Some(Beginning { header, data, model })
+}
