@@ -115,12 +115,16 @@ roles! {
     error = "error", "A failure.";
 }
 
-const BUILTIN: [(&str, &str); 2] =
-    [("ansi", include_str!("../themes/ansi.toml")), ("mono", include_str!("../themes/mono.toml"))];
+const BUILTIN: [(&str, &str); 4] = [
+    ("ansi", include_str!("../themes/ansi.toml")),
+    ("night", include_str!("../themes/night.toml")),
+    ("day", include_str!("../themes/day.toml")),
+    ("mono", include_str!("../themes/mono.toml")),
+];
 
 impl Theme {
-    /// Names of the built-in themes; the first is the default.
-    pub fn names() -> [&'static str; 2] {
+    /// Names of the built-in themes; the first is the default, the last has no colour.
+    pub fn names() -> [&'static str; 4] {
         BUILTIN.map(|(name, _)| name)
     }
 
@@ -194,6 +198,38 @@ mod tests {
             Theme::parse(name, text).unwrap();
             for role in Theme::ROLES {
                 assert!(text.contains(&format!("\n{role} = ")), "{name} leaves out {role}");
+            }
+        }
+    }
+
+    /// Red, green and blue of one of the fixed colours 16–255.
+    fn rgb(color: Color) -> [f64; 3] {
+        let Color::Indexed(index @ 16..) = color else { panic!("{color:?} is none of the fixed colours") };
+        let step = |level: u8| if level == 0 { 0.0 } else { f64::from(55 + 40 * level) };
+        match index {
+            232.. => [f64::from(8 + 10 * (u16::from(index) - 232)); 3],
+            _ => [(index - 16) / 36, (index - 16) / 6 % 6, (index - 16) % 6].map(step),
+        }
+    }
+
+    /// Relative luminance by WCAG 2.
+    fn luminance(color: Color) -> f64 {
+        let linear =
+            |c: f64| if c / 255.0 <= 0.03928 { c / 255.0 / 12.92 } else { ((c / 255.0 + 0.055) / 1.055).powf(2.4) };
+        let [r, g, b] = rgb(color).map(linear);
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+
+    #[test]
+    fn themes_with_a_background_are_readable_on_it() {
+        for name in ["night", "day"] {
+            let mut theme = Theme::named(name);
+            let ground = luminance(theme.text.bg.unwrap());
+            for role in Theme::ROLES.iter().filter(|role| **role != "border") {
+                let Some(color) = theme.role_mut(role).unwrap().fg else { continue };
+                let ink = luminance(color);
+                let contrast = (ink.max(ground) + 0.05) / (ink.min(ground) + 0.05);
+                assert!(contrast >= 4.5, "{name}: {role} has a contrast of {contrast:.1}");
             }
         }
     }

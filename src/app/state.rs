@@ -272,7 +272,7 @@ impl State {
             None => ModelState::Absent("no model was asked for; answers come from memory alone"),
         };
         let policy = Policy::default();
-        let [default, mono] = crate::theme::Theme::names();
+        let [default, .., mono] = crate::theme::Theme::names();
         Self {
             now: Duration::ZERO,
             dirty: true,

@@ -241,7 +241,7 @@ fn live_work_goes_on_beneath_and_comes_back() {
     assert_eq!(state.question.as_ref().unwrap().user.as_str(), "u017", "the replay is still shown");
     press(&mut state, &["x"]);
     assert!(state.replay.is_none());
-    assert_eq!((state.question.as_ref().unwrap(), state.theme), (&request.question, "mono"));
+    assert_eq!((state.question.as_ref().unwrap(), state.theme), (&request.question, "night"));
     assert!(!state.undo.can_undo(), "what was turned in the replay stays there");
     speak(&mut state);
     assert!(state.reading.is_some());
