@@ -77,7 +77,7 @@ fn list(list: &List, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         put(&line, Rect { y, height: 1, ..rows }, buffer);
         if selected {
             // One bar across, whatever the columns look like.
-            buffer.set_style(Rect { y, height: 1, ..rows }, Style::reset().patch(theme.selection));
+            buffer.set_style(Rect { y, height: 1, ..rows }, Style::reset().patch(theme.text).patch(theme.selection));
         }
     }
 }

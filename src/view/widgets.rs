@@ -31,9 +31,10 @@ impl Panel {
             let edge = Rect { x: area.x + 2, width: area.width - 4, height: 1, ..area };
             // What stands on the frame does not take over its style.
             let (title, note) = (self.title.width() as u16, self.note.width() as u16);
-            buffer.set_style(Rect { width: title.min(edge.width), ..edge }, Style::reset());
+            buffer.set_style(Rect { width: title.min(edge.width), ..edge }, Style::reset().patch(theme.text));
             if note > 0 && title + 2 + note <= edge.width {
-                buffer.set_style(Rect { x: edge.right() - note, width: note, ..edge }, Style::reset());
+                buffer
+                    .set_style(Rect { x: edge.right() - note, width: note, ..edge }, Style::reset().patch(theme.text));
             }
             super::put_both(&self.title, &self.note, edge, buffer);
         }
@@ -65,7 +66,7 @@ pub fn scrolled(lines: &[Line], scroll: u16, theme: &Theme, inside: Rect, buffer
     if width <= inside.width {
         let place = Rect { x: inside.right() - width, y: inside.bottom(), width, height: 1 };
         let place = place.intersection(buffer.area);
-        buffer.set_style(place, Style::reset());
+        buffer.set_style(place, Style::reset().patch(theme.text));
         super::put(&Line::from(span(mark, theme.dim)), place, buffer);
     }
     limit

@@ -351,6 +351,25 @@ fn without_colour_the_selection_is_reversed() {
     assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::REVERSED) && cell.symbol() == "u"));
 }
 
+/// A theme with a background of its own covers every cell: frames, titles and lists lie on it too.
+#[test]
+fn a_background_has_no_holes() {
+    for theme in ["night", "day"] {
+        for mut state in gallery() {
+            state.theme = theme;
+            for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+                let buffer = drawn(&state, width, height);
+                // The second cell of a wide character is never written by itself.
+                let covered =
+                    |at: usize| at > 0 && unicode_width::UnicodeWidthStr::width(buffer.content[at - 1].symbol()) > 1;
+                let open = |at: &usize| buffer.content[*at].bg == Color::Reset && !covered(*at);
+                let hole = (0..buffer.content.len()).find(open);
+                assert_eq!(hole, None, "{theme} at {width}×{height}");
+            }
+        }
+    }
+}
+
 /// States worth drawing at every size.
 fn gallery() -> Vec<State> {
     let with = |keys: &[&str]| {
