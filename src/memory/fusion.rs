@@ -75,7 +75,9 @@ pub struct Similarity {
 impl Similarity {
     /// Combines a lexical score in [0, 1] and a cosine.
     pub fn combine(lexical: f64, cosine: f64, lexical_share: f64) -> Self {
-        Self { lexical: lexical_share * lexical.clamp(0.0, 1.0), dense: (1.0 - lexical_share) * cosine.clamp(0.0, 1.0) }
+        // An empty sum is −0, which would be shown as such; adding 0 makes it 0.
+        let positive = |share: f64| share.clamp(0.0, 1.0) + 0.0;
+        Self { lexical: lexical_share * positive(lexical), dense: (1.0 - lexical_share) * positive(cosine) }
     }
 
     /// In [0, 1].
@@ -93,6 +95,12 @@ pub fn age_factor(age_days: f64, half_life: f64, floor: f64) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn nothing_in_common_is_zero_without_a_sign() {
+        let none = Similarity::combine(-0.0, -0.3, 0.5);
+        assert!(none.lexical.is_sign_positive() && none.dense.is_sign_positive());
+    }
 
     proptest! {
         #[test]
