@@ -95,11 +95,10 @@ proptest! {
     }
 
     #[test]
-    fn the_asking_person_never_counts_on_the_collective_side(
+    fn the_base_rate_never_counts_the_asking_person(
         dataset in datasets(80), words in proptest::collection::vec(0..12usize, 1..5), label in 0..4usize
     ) {
-        // Whatever u0 answered, everything collective that u0 is told stays the same (membership aside, which reads
-        // u0's own responses on purpose; here communities are not refitted because texts stay).
+        // Entries are held to the same by the laws of `memory::guard`; communities may move with what u0 answered.
         let memory = Memory::build(&dataset);
         let asking = UserId::new("u0");
         let read = memory.read(&asking, &query(&words), Timestamp(6_000_000)).unwrap();
