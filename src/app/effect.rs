@@ -8,6 +8,7 @@ use super::worker::{MemoryWorker, ReadRequest};
 use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{EngineHost, ModelSpec, Ticket};
+use crate::engine::prompt::Arm;
 use crate::session::event::Event;
 
 /// Something to be done outside of the state.
@@ -17,12 +18,12 @@ pub enum Effect {
     Read(ReadRequest),
     /// Let memory know a new interaction.
     Remember(Box<Interaction>),
-    /// Ask the model, one request an arm; supersedes everything asked before.
+    /// Ask the model on some arms; supersedes everything asked before.
     Ask {
         /// The batch.
         epoch: u64,
-        /// In order of the arms.
-        requests: Vec<GenRequest>,
+        /// Each arm with its request.
+        requests: Vec<(Arm, GenRequest)>,
     },
     /// Stop the model. Raises the host's floor by one, so the state counts its epoch up by one as well.
     Cancel,
@@ -55,9 +56,9 @@ impl Runner {
             Effect::Read(request) => self.memory.read(request),
             Effect::Remember(interaction) => self.memory.remember(*interaction),
             Effect::Ask { epoch, requests } => {
-                for (id, request) in requests.into_iter().enumerate() {
+                for (arm, request) in requests {
                     if let Some(host) = &self.host {
-                        host.generate(Ticket { epoch, id: id as u64 }, request);
+                        host.generate(Ticket { epoch, id: arm as u64 }, request);
                     }
                 }
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::keymap::Chord;
 use super::replay::Opened;
 use super::state::Data;
-use crate::engine::engine::GenRequest;
 use crate::engine::host::HostEvent;
+use crate::engine::prompt::Blocks;
 use crate::memory::MemoryRead;
 use crate::session::event::Evidence;
 
@@ -53,8 +53,8 @@ pub enum Message {
         ticket: u64,
         /// What both memories say.
         read: Box<MemoryRead>,
-        /// What each arm asks the model.
-        requests: Box<[GenRequest; 4]>,
+        /// What there is to put into the arms' prompts.
+        blocks: Box<Blocks>,
         /// The same for a session file; `None` if nothing of it is to be recorded.
         heard: Option<Box<Heard>>,
     },

@@ -5,6 +5,8 @@ mod command;
 mod record;
 mod replay;
 
+use std::time::Duration;
+
 use super::command::Context;
 use super::effect::Effect;
 use super::journal::Recording;
@@ -18,6 +20,9 @@ use crate::data::interaction::{Interaction, Timestamp};
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::{Policy, Weights};
+
+/// How long a changed prompt rests before the model reads it: long enough to turn a slider without asking at each step.
+const REST: Duration = Duration::from_millis(700);
 
 /// Takes in what happened and says what has to be done.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
@@ -35,7 +40,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Clock(now) => {
             state.now = now;
             state.dirty |= state.busy() | replay::tick(state);
-            return Vec::new();
+            return ask_where_outdated(state);
         }
         Message::Drawn(limits) => {
             state.limits = limits;
@@ -86,13 +91,13 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
                 _ => read(state),
             }
         }
-        Message::MemoryRead { ticket, read, requests, heard } if ticket == state.ticket => {
+        Message::MemoryRead { ticket, read, blocks, heard } if ticket == state.ticket => {
             // What was turned meanwhile was turned on the question before.
             record::settle(state);
             state.heard = ticket;
             state.answers.stale = false;
             state.answers.arms = Default::default();
-            state.take_reading(*read, *requests);
+            state.take_reading(*read, *blocks);
             record::heard(state, heard);
             ask_model(state)
         }
@@ -292,17 +297,39 @@ fn stop(state: &mut State) -> Vec<Effect> {
 
 /// Asks the model on all arms.
 fn ask_model(state: &mut State) -> Vec<Effect> {
+    ask_arms(state, |_, _| true)
+}
+
+/// Asks the model on some arms.
+fn ask_arms(state: &mut State, wanted: impl Fn(&State, Arm) -> bool) -> Vec<Effect> {
     let Some(reading) = &state.reading else { return Vec::new() };
+    state.ask_at = None;
     if state.model.unable().is_some() {
         return Vec::new();
     }
-    let requests = reading.requests.to_vec();
+    let arms = Arm::ALL.into_iter().filter(|arm| wanted(state, *arm));
+    let requests: Vec<_> = arms.map(|arm| (arm, reading.requests[arm as usize].clone())).collect();
+    if requests.is_empty() {
+        return Vec::new();
+    }
     state.answers.epoch += 1;
-    for arm in &mut state.answers.arms {
-        *arm = ArmAnswer { phase: Phase::Waiting, ..ArmAnswer::default() };
+    for (arm, request) in &requests {
+        let prompt = request.prompt.clone();
+        state.answers.arms[*arm as usize] = ArmAnswer { phase: Phase::Waiting, prompt, ..ArmAnswer::default() };
     }
     state.fuse();
     vec![Effect::Ask { epoch: state.answers.epoch, requests }]
+}
+
+/// Once a prompt has rested, asks the arm it belongs to again, and with it those that still have to answer: the model
+/// drops what it was asked before.
+fn ask_where_outdated(state: &mut State) -> Vec<Effect> {
+    if state.ask_at.is_none_or(|at| state.now < at) {
+        return Vec::new();
+    }
+    let effects = ask_arms(state, |state, arm| state.outdated(arm) || state.answers.arms[arm as usize].phase.is_open());
+    state.dirty |= !effects.is_empty();
+    effects
 }
 
 fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
@@ -345,7 +372,10 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
             if let Some(arm) = answered(state, ticket) {
                 arm.phase = Phase::Done(stats);
                 let arm = Arm::ALL.into_iter().find(|arm| *arm as u64 == ticket.id);
-                arm.into_iter().for_each(|arm| record::answered(state, arm));
+                // An answer to a prompt that has changed since belongs to no setting that stands.
+                if let Some(arm) = arm.filter(|arm| !state.outdated(*arm)) {
+                    record::answered(state, arm);
+                }
             }
         }
         HostEvent::Failed { ticket, error } => {
@@ -384,6 +414,8 @@ fn weigh(state: &mut State) {
         None => {
             state.mediate();
             state.journal.turned = true;
+            let outdated = Arm::ALL.into_iter().any(|arm| state.outdated(arm));
+            state.ask_at = outdated.then_some(state.now + REST);
         }
     }
 }

@@ -180,9 +180,9 @@ fn ask<'a>(
     for &arm in setting.arms {
         let answered = match engine {
             Some(engine) => {
-                answer::by_model(engine, memory, &question.query, &read, &resolution, arm, setting.weights.model_trust)?
+                answer::by_model(engine, memory, &question.query, &read, &resolution, arm, &setting.weights)?
             }
-            None => answer::by_memory(memory, &resolution, arm),
+            None => answer::by_memory(&resolution, arm),
         };
         arms.insert(arm, answered);
     }

@@ -110,6 +110,8 @@ pub struct Retrieval {
     pub local_hits: usize,
     /// Collective entries shown and put into a prompt.
     pub global_hits: usize,
+    /// Tokens of a prompt that memories may fill, at [`crate::engine::prompt::CHARACTERS_A_TOKEN`].
+    pub prompt_room: usize,
     /// Entries whose votes are counted.
     pub entry_votes: usize,
     /// How much of an entry's score depends on the person's membership in its community. 0–1.
@@ -127,6 +129,7 @@ impl Default for Retrieval {
             recency_floor: 0.8,
             local_hits: 4,
             global_hits: 3,
+            prompt_room: 1024,
             entry_votes: 15,
             community_share: 0.7,
             guard: 5,

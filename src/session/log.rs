@@ -248,10 +248,15 @@ fn told(error: &serde_json::Error) -> String {
     if error.column() > 0 { format!("{reason} (column {})", error.column()) } else { reason }
 }
 
-/// A fingerprint of a model's folder: the names and contents of its files.
+/// Files beside a model that say something about it and are not part of it.
+const ABOUT: [&str; 3] = ["md", "py", "txt"];
+
+/// A fingerprint of a model's folder: the names and contents of its files, but for those that only speak of it.
 pub fn fingerprint(folder: &Path) -> io::Result<String> {
     let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    paths.retain(|path| path.is_file());
+    let speaks =
+        |path: &Path| path.extension().is_some_and(|e| ABOUT.iter().any(|about| e.eq_ignore_ascii_case(about)));
+    paths.retain(|path| path.is_file() && !speaks(path));
     paths.sort();
     let mut hasher = blake3::Hasher::new();
     for path in paths {

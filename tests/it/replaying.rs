@@ -18,7 +18,7 @@ use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::engine::engine::Engine;
 use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::prompt::Arm;
-use logoscope::mediator::{Policy, Weight};
+use logoscope::mediator::{Course, Policy, Weight};
 use logoscope::memory::Memory;
 use logoscope::session::check::Verdict;
 use logoscope::session::event::{Asked, DatasetId, Evidence, FORMAT};
@@ -32,7 +32,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
-use crate::screens::{answer, answered, caps, dataset, drawn, press, requests, speak, started, text_of};
+use crate::screens::{answer, answered, blocks, caps, dataset, drawn, press, speak, started, text_of};
 use crate::session::{Echo, defaults};
 
 /// A session on the small dataset: questions of growing histories, the weights changed before the last two.
@@ -56,6 +56,7 @@ pub fn session(with_model: bool) -> Session {
     };
     let engine = Echo::new();
     let mut events = Vec::new();
+    let mut course = Course::default();
     for (number, (user, day, query, gold)) in [
         ("u017", 39, "A curfew in the drowned streets", Some("drama")),
         ("u017", 60, "A diver and the tide", Some("noir")),
@@ -79,7 +80,8 @@ pub fn session(with_model: bool) -> Session {
             gold: gold.map(str::to_owned),
             source: None,
         };
-        events.extend(turn(&memory, with_model.then_some(&engine as &dyn Engine), setting, asked).unwrap());
+        let engine = with_model.then_some(&engine as &dyn Engine);
+        events.extend(turn(&memory, engine, setting, &mut course, asked).unwrap());
     }
     Session::new(header, events)
 }
@@ -421,7 +423,7 @@ fn hear(state: &mut State) -> Vec<Effect> {
     let read = memory.read(&question.user, &question.query, question.at).unwrap();
     let heard = Heard { evidence: Evidence::of(&memory, &read), embedder: memory.embedder() };
     let (ticket, heard) = (state.ticket, Some(Box::new(heard)));
-    update(state, Message::MemoryRead { ticket, read: Box::new(read), requests: requests(), heard })
+    update(state, Message::MemoryRead { ticket, read: Box::new(read), blocks: blocks(), heard })
 }
 
 /// What effects write: the header and all events.

@@ -16,9 +16,9 @@ use logoscope::app::state::{Data, Start, State};
 use logoscope::app::update::update;
 use logoscope::data::dataset::Dataset;
 use logoscope::data::interaction::Timestamp;
-use logoscope::engine::engine::{Caps, GenRequest, GenStats, LoadStage, ScoreKind};
+use logoscope::engine::engine::{Caps, GenStats, LoadStage, ScoreKind};
 use logoscope::engine::host::{HostEvent, Ticket};
-use logoscope::engine::prompt::Arm;
+use logoscope::engine::prompt::Blocks;
 use logoscope::memory::MemoryRead;
 use logoscope::memory::fusion::{EntryTerms, LocalTerms, Similarity};
 use logoscope::memory::global::{GlobalHit, GlobalRead, PeriodView};
@@ -83,7 +83,7 @@ pub fn memory_read() -> MemoryRead {
         last_seen: Timestamp(1_702_000_000),
     };
     MemoryRead {
-        local: LocalRead { shown: 2, hits, profile },
+        local: LocalRead { shown: 2, hits, profile, novelty: 0.25 },
         global: GlobalRead {
             base: vec![0.2, 0.3, 0.3, 0.2],
             period: Some(PeriodView { number: 5, end: Timestamp(1_708_000_000) }),
@@ -129,17 +129,17 @@ pub fn asked() -> (State, Vec<Effect>) {
     (state, effects)
 }
 
-/// What the arms ask the model.
-pub fn requests() -> Box<[GenRequest; 4]> {
-    let labels = dataset().manifest.labels;
-    let request = |arm: Arm| GenRequest { prompt: arm.name().into(), labels: labels.clone(), ..GenRequest::default() };
-    Box::new(Arm::ALL.map(request))
+/// What there is to put into prompts.
+pub fn blocks() -> Box<Blocks> {
+    let own = ["own: noir 6", "- noir | near 5 | days | a retired diver", "- comedy | near 3 | months | two bakers"];
+    let others = ["others: everyone", "- dystopia 7, noir 2 | near 4 | 19 users | flooded, city"];
+    Box::new(Blocks::new("film: a diver", &own, &others, "tag:", 1024.0))
 }
 
 /// Memory answers the question asked last.
 pub fn speak(state: &mut State) -> Vec<Effect> {
     let ticket = state.ticket;
-    update(state, Message::MemoryRead { ticket, read: Box::new(memory_read()), requests: requests(), heard: None })
+    update(state, Message::MemoryRead { ticket, read: Box::new(memory_read()), blocks: blocks(), heard: None })
 }
 
 /// The model answers on all arms.

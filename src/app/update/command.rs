@@ -286,7 +286,7 @@ fn period(state: &State) -> f64 {
 
 fn turn(state: &mut State, steps: f64) {
     let weight = state.weight;
-    if let Some(reason) = state.setting.policy.rule().ignores(weight) {
+    if let Some(reason) = state.idle(weight) {
         return tell(state, format!("{weight} does nothing now: {reason}"), false);
     }
     let value = weight.nudged(state.setting.weights.get(weight), steps);

@@ -4,7 +4,7 @@ use super::super::replay::{Opened, Replaying, SPEEDS, Standing};
 use super::super::state::{MemoryState, ModelState, Reading, Start, State};
 use super::tell;
 use crate::engine::prompt::{Arm, Question};
-use crate::mediator::mediate;
+use crate::mediator::Course;
 
 /// Shows a session at its first turn. Live work goes on beneath it.
 pub(super) fn enter(state: &mut State, opened: Opened) {
@@ -133,6 +133,7 @@ fn show(state: &mut State) {
         Ok(reading) => (state.reading, state.unread) = (Some(reading), None),
         Err(reason) => (state.reading, state.unread) = (None, Some(reason)),
     }
+    state.course = state.replay.as_ref().map(course).unwrap_or_default();
     state.mediate();
     if let (Some(recorded), Some(reading)) = (recorded, &mut state.reading) {
         reading.resolution = recorded;
@@ -143,6 +144,14 @@ fn show(state: &mut State) {
             (arm.distribution, arm.decision) = (said.distribution, said.decision);
         }
     }
+}
+
+/// Where the turn before left the mediator under the present setting. What follows the recording needs none: it is shown
+/// as it was recorded.
+fn course(replaying: &Replaying) -> Course {
+    let before = replaying.now.iter().rev().find(|now| now.turn < replaying.turn);
+    let asked = |turn: usize| replaying.opened.data.dataset.queries.get(turn);
+    before.and_then(|before| Some(Course::after(&asked(before.turn)?.user, &before.resolution))).unwrap_or_default()
 }
 
 /// What memory said to the shown turn, from its event.
@@ -159,7 +168,6 @@ fn reading(state: &State) -> Result<Reading, String> {
     let (read, weighed) = both.map_err(|fault| {
         format!("the recorded evidence cannot be read: {} is {}, not {}", fault.field, fault.recorded, fault.expected)
     })?;
-    let resolution = mediate(&weighed, &state.setting.weights, state.setting.policy);
-    let requests = Default::default();
-    Ok(Reading { read, requests, evidence: weighed, resolution, flips: Vec::new(), bands: Vec::new() })
+    let user = state.question.as_ref().map(|question| question.user.clone()).ok_or_else(nothing)?;
+    Ok(Reading::new(user, read, weighed, &state.setting, None))
 }

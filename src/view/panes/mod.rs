@@ -31,7 +31,9 @@ pub fn draw(pane: Pane, state: &State, theme: &Theme, area: Rect, buffer: &mut B
         (Pane::Global, Some(reading)) => global::lines(state, reading, theme, width),
         (Pane::Answers, Some(_)) => answers::lines(state, theme, width, height),
     };
-    scrolled(&lines, state.scroll[pane.index()], theme, inside, buffer)
+    // The weights follow the selected one.
+    let scroll = if pane == Pane::Weights { 0 } else { state.scroll[pane.index()] };
+    scrolled(&lines, scroll, theme, inside, buffer)
 }
 
 fn title(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {

@@ -19,17 +19,16 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
     if height >= rows.len() + about.len() {
         rows.extend(about);
     } else if height < rows.len() && height > 0 {
-        // The selected slider stays in sight without a key of its own.
+        // The selected slider stays in sight without a key of its own; those below are counted on the frame.
         let at = Weight::ALL.iter().position(|weight| *weight == state.weight).unwrap_or_default();
         rows.drain(..(at + 1).saturating_sub(height));
-        rows.truncate(height);
     }
     rows
 }
 
 fn row(state: &State, weight: Weight, theme: &Theme, width: usize) -> Line<'static> {
     let selected = weight == state.weight;
-    let ignored = state.setting.policy.rule().ignores(weight);
+    let ignored = state.idle(weight);
     let style = match (ignored, selected) {
         (Some(_), _) => theme.stale,
         (None, true) => theme.title,
