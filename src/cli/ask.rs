@@ -349,7 +349,7 @@ impl Asked<'_> {
                 "  {:.2} {:18} {} = lexical {:.2} + dense {:.2} + recency {:.2}, {:.0} d: {}",
                 t.score(),
                 labels[hit.label],
-                memory.population.id[hit.item],
+                visible(&memory.population.id[hit.item]),
                 t.lexical,
                 t.dense,
                 t.recency,

@@ -297,8 +297,23 @@ impl Dataset {
         Self::parse([&manifest_path, &interactions_path, &queries_path], [&texts[0], &texts[1], &texts[2]])
     }
 
+    /// Reads everything of the folder `dir` but its interactions, which may be many.
+    pub fn head(dir: &Path) -> Result<Self, DatasetError> {
+        let paths = ["dataset.toml", "interactions.jsonl", "queries.jsonl"].map(|name| dir.join(name));
+        let texts = [read(&paths[0])?, String::new(), read(&paths[2])?];
+        Self::parse_any(paths.each_ref().map(PathBuf::as_path), texts.each_ref().map(String::as_str))
+    }
+
     /// Reads the three files' texts; `paths` name them in messages.
     pub fn parse(paths: [&Path; 3], texts: [&str; 3]) -> Result<Self, DatasetError> {
+        let dataset = Self::parse_any(paths, texts)?;
+        if dataset.interactions.is_empty() {
+            return Err(DatasetError::Empty { path: paths[1].to_owned() });
+        }
+        Ok(dataset)
+    }
+
+    fn parse_any(paths: [&Path; 3], texts: [&str; 3]) -> Result<Self, DatasetError> {
         let manifest: Manifest = toml::from_str(texts[0]).map_err(|error| {
             let line = error.span().map(|span| texts[0][..span.start].lines().count().max(1));
             let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
@@ -322,9 +337,6 @@ impl Dataset {
             known(paths[1], line, "response", &interaction.response)?;
             unique(&mut ids, paths[1], line, &interaction.id)?;
             interactions.push(interaction);
-        }
-        if interactions.is_empty() {
-            return Err(DatasetError::Empty { path: paths[1].to_owned() });
         }
         interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
 

@@ -49,6 +49,7 @@ impl<'de> Deserialize<'de> for UserId {
 
 /// A moment: whole seconds since 1970-01-01T00:00:00Z. Read from an integer or an RFC 3339 string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {

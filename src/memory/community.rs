@@ -4,7 +4,7 @@
 //! assignment writes (whose items make a community's entries); reading uses the posterior of [`membership`].
 
 use super::embed::{dot, normalise};
-use super::population::{LabelIx, Population};
+use super::population::{ItemIx, LabelIx, Population, UserIx};
 use crate::data::draw::Draw;
 
 /// Weight of a person's mean text against their response histogram.
@@ -39,13 +39,30 @@ impl Communities {
         }
         Self { of, count: clusters.centroids.len(), centroids: clusters.centroids }
     }
+
+    /// Communities as they were written.
+    pub(super) fn from_parts(of: Vec<Option<CommunityIx>>, centroids: Vec<Vec<f32>>) -> Self {
+        Self { of, count: centroids.len(), centroids }
+    }
+
+    /// What everyone's place was judged by.
+    pub(super) fn centroids(&self) -> &[Vec<f32>] {
+        &self.centroids
+    }
+
+    /// Follows users to new numbers: user `i` becomes user `places[i]` of `count`, the others belong nowhere yet.
+    pub(super) fn renumber(&mut self, places: &[UserIx], count: usize) {
+        let mut of = vec![None; count];
+        places.iter().zip(&self.of).for_each(|(place, community)| of[*place] = *community);
+        self.of = of;
+    }
 }
 
 /// `[√ response histogram, L2] ++ 0.7 · [mean text vector, L2]` of each user with an item.
 fn user_vectors(population: &Population, before: usize) -> Vec<Option<Vec<f32>>> {
     let labels = population.labels.len();
     let dimensions = population.dimensions();
-    let vector = |items: &Vec<usize>| {
+    let vector = |items: &[ItemIx]| {
         let items = &items[..items.partition_point(|item| *item < before)];
         if items.is_empty() {
             return None;

@@ -162,7 +162,7 @@ fn push_entries(
     for (number, (items, centroid)) in groups.into_iter().enumerate() {
         let mut users: BTreeMap<TermId, BTreeSet<UserIx>> = BTreeMap::new();
         for item in &items {
-            for term in population.bags[*item].distinct() {
+            for term in population.bag(*item).distinct() {
                 users.entry(term).or_default().insert(population.user[*item]);
             }
         }

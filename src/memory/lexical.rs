@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use super::column::{Slab, Strings};
+
 /// Saturation of term frequency.
 const K1: f64 = 1.2;
 /// Length normalisation.
@@ -31,31 +33,39 @@ pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 /// Every word seen, numbered in order of first appearance.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Lexicon {
-    ids: HashMap<String, TermId>,
-    words: Vec<String>,
+    words: Strings,
+    /// Numbers of the first words by their spelling; those that came later are in `added`.
+    sorted: Slab<TermId>,
+    added: HashMap<String, TermId>,
 }
 
 impl Lexicon {
+    /// Words that were written with their order, see [`Self::sorted`].
+    pub fn new(words: Strings, sorted: Slab<TermId>) -> Self {
+        Self { words, sorted, added: HashMap::new() }
+    }
+
     /// The number of `word`, which is added if new.
     pub fn intern(&mut self, word: String) -> TermId {
-        let next = self.words.len() as TermId;
-        let words = &mut self.words;
-        *self.ids.entry(word).or_insert_with_key(|word| {
-            words.push(word.clone());
+        self.id(&word).unwrap_or_else(|| {
+            let next = self.words.len() as TermId;
+            self.words.push(&word);
+            self.added.insert(word, next);
             next
         })
     }
 
     /// The number of a known word.
     pub fn id(&self, word: &str) -> Option<TermId> {
-        self.ids.get(word).copied()
+        let written = || self.sorted.binary_search_by(|id| self.words[*id as usize].cmp(word)).ok();
+        self.added.get(word).copied().or_else(|| written().map(|at| self.sorted[at]))
     }
 
     /// The word behind a number.
     pub fn word(&self, id: TermId) -> &str {
-        self.words.get(id as usize).map_or("", String::as_str)
+        if (id as usize) < self.words.len() { &self.words[id as usize] } else { "" }
     }
 
     /// How many words are known.
@@ -67,40 +77,83 @@ impl Lexicon {
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
+
+    /// All words by number.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.iter()
+    }
+
+    /// The numbers of all words by their spelling.
+    pub fn sorted(&self) -> Vec<TermId> {
+        let mut ids: Vec<TermId> = (0..self.len() as TermId).collect();
+        ids.sort_unstable_by_key(|id| self.word(*id));
+        ids
+    }
 }
 
-/// A text as sorted `(term, frequency)` pairs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Bag {
-    /// Sorted by term.
-    pub terms: Vec<(TermId, u32)>,
-    /// Content words in all.
-    pub length: u32,
+/// A term and how often it stands in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct TermCount {
+    /// Which.
+    pub term: TermId,
+    /// How often, at least once.
+    pub count: u32,
 }
+
+/// The words of a text with their counts, sorted by term.
+#[derive(Clone, Copy, Debug)]
+pub struct BagRef<'a>(pub &'a [TermCount]);
+
+impl<'a> BagRef<'a> {
+    /// Content words in all.
+    pub fn length(self) -> u32 {
+        self.0.iter().map(|counted| counted.count).sum()
+    }
+
+    /// Occurrences of `term`.
+    pub fn frequency(self, term: TermId) -> u32 {
+        self.0.binary_search_by_key(&term, |counted| counted.term).map_or(0, |at| self.0[at].count)
+    }
+
+    /// Distinct terms.
+    pub fn distinct(self) -> impl Iterator<Item = TermId> + 'a {
+        self.0.iter().map(|counted| counted.term)
+    }
+}
+
+/// The words of a text of its own, such as a query.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bag(Vec<TermCount>);
 
 impl Bag {
     /// Counts term numbers.
     pub fn of(mut terms: Vec<TermId>) -> Self {
-        let length = terms.len() as u32;
         terms.sort_unstable();
-        let mut counted: Vec<(TermId, u32)> = Vec::with_capacity(terms.len());
+        let mut counted: Vec<TermCount> = Vec::with_capacity(terms.len());
         for term in terms {
             match counted.last_mut() {
-                Some((last, count)) if *last == term => *count += 1,
-                _ => counted.push((term, 1)),
+                Some(last) if last.term == term => last.count += 1,
+                _ => counted.push(TermCount { term, count: 1 }),
             }
         }
-        Self { terms: counted, length }
+        Self(counted)
     }
 
-    /// Occurrences of `term`.
-    pub fn frequency(&self, term: TermId) -> u32 {
-        self.terms.binary_search_by_key(&term, |(id, _)| *id).map_or(0, |at| self.terms[at].1)
+    /// The words.
+    pub fn view(&self) -> BagRef<'_> {
+        BagRef(&self.0)
     }
 
     /// Distinct terms.
     pub fn distinct(&self) -> impl Iterator<Item = TermId> + '_ {
-        self.terms.iter().map(|(term, _)| *term)
+        self.view().distinct()
+    }
+}
+
+impl From<BagRef<'_>> for Bag {
+    fn from(bag: BagRef<'_>) -> Self {
+        Self(bag.0.to_vec())
     }
 }
 

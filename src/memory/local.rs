@@ -23,7 +23,7 @@ pub struct Probe {
 impl Probe {
     /// A remembered text, asked again.
     pub fn of_item(population: &Population, item: ItemIx) -> Self {
-        Self { bag: population.bags[item].clone(), unknown: 0, vector: population.vector(item).to_vec() }
+        Self { bag: population.bag(item).into(), unknown: 0, vector: population.vector(item).to_vec() }
     }
 
     /// Reads `text` with the population's words.
@@ -105,13 +105,14 @@ pub fn read(
     let nothing = DocumentCounts { with_term: 0, total: visible.len() };
     let rarest = shrunk_idf(nothing, DocumentCounts::default(), settings.idf_prior);
     let ideal = (words.iter().map(|(_, idf)| idf).sum::<f64>() + unseen as f64 * rarest) * SATURATION_BOUND;
-    let total_length: u32 = visible.iter().map(|item| population.bags[*item].length).sum();
+    let total_length: u32 = visible.iter().map(|item| population.bag(*item).length()).sum();
     let mean_length = f64::from(total_length) / visible.len().max(1) as f64;
 
     let score = |(place, &item): (usize, &ItemIx)| {
-        let bag = &population.bags[item];
+        let bag = population.bag(item);
+        let length = bag.length();
         let bm25: f64 =
-            words.iter().map(|(term, idf)| idf * saturation(bag.frequency(*term), bag.length, mean_length)).sum();
+            words.iter().map(|(term, idf)| idf * saturation(bag.frequency(*term), length, mean_length)).sum();
         let lexical = if ideal > 0.0 { bm25 / ideal } else { 0.0 };
         let cosine = f64::from(dot(&probe.vector, population.vector(item)));
         let age_days = t.days_since(population.at[item]);
@@ -155,7 +156,7 @@ fn query_words(
             found.unseen += 1;
             continue;
         }
-        let with_term = visible.iter().filter(|item| population.bags[**item].frequency(term) > 0).count();
+        let with_term = visible.iter().filter(|item| population.bag(**item).frequency(term) > 0).count();
         let own = DocumentCounts { with_term, total: visible.len() };
         let others = DocumentCounts { with_term: all.with_term - with_term, total: all.total - visible.len() };
         found.words.push((term, shrunk_idf(own, others, settings.idf_prior)));

@@ -37,15 +37,30 @@ fn class(items: usize) -> Option<usize> {
 impl Nearness {
     /// Sorts items by how much their askers remembered.
     pub fn of(population: &Population) -> Self {
-        let mut items: [Vec<ItemIx>; CLASSES.len()] = Default::default();
-        for item in 0..population.len() {
-            let user = population.user[item];
-            let before = population.visible(Some(user), population.at[item]).len();
-            if let Some(class) = class(before) {
-                items[class].push(item);
+        let mut nearness = Self { items: Default::default(), nearest: Vec::new() };
+        nearness.extend(population);
+        nearness
+    }
+
+    /// Takes in the items that `population` has beyond those that are known here.
+    pub fn extend(&mut self, population: &Population) {
+        let known = self.nearest.len();
+        let mut classes: Vec<Option<usize>> = vec![None; population.len() - known];
+        for items in population.items_of.iter() {
+            let new = items.partition_point(|item| *item < known);
+            // How many of the person's items lie strictly before this one; it never falls.
+            let mut before = 0;
+            for &item in &items[new..] {
+                before += items[before..].partition_point(|other| population.at[*other] < population.at[item]);
+                classes[item - known] = class(before);
             }
         }
-        Self { items, nearest: (0..population.len()).map(|_| OnceLock::new()).collect() }
+        for (item, class) in (known..).zip(&classes) {
+            if let Some(class) = class {
+                self.items[*class].push(item);
+            }
+        }
+        self.nearest.resize_with(population.len(), OnceLock::new);
     }
 
     /// ν of a question at `t` that met `read`; 0 without history, or where too few others were asked.

@@ -26,6 +26,11 @@ impl Calendar {
         Self { start: first, seconds, count: (span / seconds + 1) as usize }
     }
 
+    /// Whether it cuts time where `other` does, whatever their lengths.
+    pub fn agrees_with(&self, other: &Calendar) -> bool {
+        (self.start, self.seconds) == (other.start, other.seconds)
+    }
+
     /// The first moment after period `index`.
     pub fn end(&self, index: usize) -> Timestamp {
         Timestamp(self.start.0 + self.seconds * (index as i64 + 1))

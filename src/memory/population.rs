@@ -1,14 +1,18 @@
 //! The interactions of a dataset as columns: interned users, labels and words, one vector a text.
 //!
 //! Invariant: items are in `(at, id)` order, so "strictly before t" is a prefix; every number here is an index into
-//! that order.
+//! that order. Users are numbered in order of identity. What a person's memory is read from lies together: words and
+//! vectors are kept in rows by `(user, at, id)`, those of items that were added later behind them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::convert::Infallible;
+use std::thread;
 
-use super::embed::Embedder;
-use super::lexical::{Bag, DocumentCounts, Lexicon, TermId, words};
+use super::column::{Column, Grouped, Lists, Slab, Strings};
+use super::embed::{self, Embedder};
+use super::lexical::{Bag, BagRef, DocumentCounts, Lexicon, TermCount, TermId, words};
 use crate::data::dataset::Dataset;
-use crate::data::interaction::{Timestamp, UserId};
+use crate::data::interaction::{Interaction, Timestamp, UserId};
 
 /// Index of an item in time order.
 pub type ItemIx = usize;
@@ -24,77 +28,153 @@ pub struct Population {
     /// Users in order of identity.
     pub users: Vec<UserId>,
     /// When, ascending.
-    pub at: Vec<Timestamp>,
+    pub at: Column<Timestamp>,
     /// Who.
-    pub user: Vec<UserIx>,
+    pub user: Column<UserIx>,
     /// What was answered.
-    pub label: Vec<LabelIx>,
+    pub label: Column<LabelIx>,
     /// Identity.
-    pub id: Vec<String>,
+    pub id: Strings,
     /// What was asked.
-    pub text: Vec<String>,
-    /// Words of each text.
-    pub bags: Vec<Bag>,
+    pub text: Strings,
     /// All words.
     pub lexicon: Lexicon,
     /// Items of each user, ascending.
-    pub items_of: Vec<Vec<ItemIx>>,
-    by_name: HashMap<UserId, UserIx>,
-    by_id: HashMap<String, ItemIx>,
-    postings: Vec<Vec<ItemIx>>,
-    vectors: Vec<f32>,
+    pub items_of: Grouped,
+    /// Row of each item that was there from the start; a later item's row has its number.
+    pub(super) rows: Slab<u32>,
+    /// By row.
+    pub(super) bags: Lists<TermCount>,
+    /// By row.
+    pub(super) vectors: Column<f32>,
+    /// Items that hold each word, ascending.
+    pub(super) postings: Lists<u32>,
+    /// The same of items that were added later.
+    added_postings: HashMap<TermId, Vec<ItemIx>>,
+    /// Items by the hash of their identity.
+    pub(super) ids: Ids,
+    added_ids: HashMap<String, ItemIx>,
     dimensions: usize,
 }
+
+/// Items in order of their identities' hashes.
+#[derive(Default)]
+pub(super) struct Ids {
+    pub(super) hashes: Slab<u64>,
+    pub(super) items: Slab<u32>,
+}
+
+/// An item that does not follow all others in `(at, id)`: memory has to be built anew with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late;
+
+/// Columns as they were written.
+pub(super) struct Parts {
+    pub users: Vec<UserId>,
+    pub at: Slab<Timestamp>,
+    pub user: Slab<UserIx>,
+    pub label: Slab<LabelIx>,
+    pub id: Strings,
+    pub text: Strings,
+    pub lexicon: Lexicon,
+    pub items_of: Lists<ItemIx>,
+    pub bags: Lists<TermCount>,
+    pub postings: Lists<u32>,
+    pub rows: Slab<u32>,
+    pub ids: Ids,
+}
+
+/// Told the stage, how much of it is done, and of how much; an error stops the work.
+pub type Report<'a, E> = dyn FnMut(&'static str, usize, usize) -> Result<(), E> + 'a;
+
+/// Reports after every so many items.
+const REPORTED: usize = 1 << 14;
 
 impl Population {
     /// Reads the columns of `dataset`.
     pub fn new(dataset: &Dataset, embedder: &dyn Embedder) -> Self {
-        let labels = dataset.manifest.labels.clone();
-        let label_ix: HashMap<&str, LabelIx> =
-            labels.iter().enumerate().map(|(ix, label)| (label.as_str(), ix)).collect();
-        let users: Vec<UserId> = dataset.users().into_iter().collect();
-        let by_name: HashMap<UserId, UserIx> = users.iter().cloned().enumerate().map(|(ix, user)| (user, ix)).collect();
-        let n = dataset.interactions.len();
-        let dimensions = embedder.dimensions();
-        let mut population = Self {
-            users,
-            at: Vec::with_capacity(n),
-            user: Vec::with_capacity(n),
-            label: Vec::with_capacity(n),
-            id: Vec::with_capacity(n),
-            text: Vec::with_capacity(n),
-            bags: Vec::with_capacity(n),
-            lexicon: Lexicon::default(),
-            items_of: vec![Vec::new(); by_name.len()],
-            by_id: HashMap::with_capacity(n),
-            postings: Vec::new(),
-            vectors: vec![0.0; n * dimensions],
+        let go_on: &mut Report<Infallible> = &mut |_, _, _| Ok(());
+        let Ok(parts) = Parts::of(dataset, go_on);
+        let mut vectors = Vec::with_capacity(dataset.interactions.len() * embedder.dimensions());
+        let Ok(()) = embed_rows(dataset, parts.items_of.base().1, embedder, go_on, |rows| {
+            vectors.extend_from_slice(rows);
+            Ok(())
+        });
+        Self::from_parts(dataset.manifest.labels.clone(), parts, vectors.into(), embedder.dimensions())
+    }
+
+    pub(super) fn from_parts(labels: Vec<String>, parts: Parts, vectors: Slab<f32>, dimensions: usize) -> Self {
+        Self {
+            labels,
+            users: parts.users,
+            at: parts.at.into(),
+            user: parts.user.into(),
+            label: parts.label.into(),
+            id: parts.id,
+            text: parts.text,
+            lexicon: parts.lexicon,
+            items_of: Grouped::new(parts.items_of),
+            rows: parts.rows,
+            bags: parts.bags,
+            vectors: vectors.into(),
+            postings: parts.postings,
+            added_postings: HashMap::new(),
+            ids: parts.ids,
+            added_ids: HashMap::new(),
             dimensions,
-            by_name,
-            labels: Vec::new(),
-        };
-        for (item, interaction) in dataset.interactions.iter().enumerate() {
-            // A dataset holds only responses that are labels, and only users that it lists.
-            let label = label_ix.get(interaction.response.as_str()).copied().unwrap_or_default();
-            let user = population.by_name.get(&interaction.user).copied().unwrap_or_default();
-            let terms = words(&interaction.query).map(|word| population.lexicon.intern(word)).collect();
-            let bag = Bag::of(terms);
-            population.postings.resize(population.lexicon.len(), Vec::new());
-            for term in bag.distinct() {
-                population.postings[term as usize].push(item);
-            }
-            embedder.embed(&interaction.query, &mut population.vectors[item * dimensions..(item + 1) * dimensions]);
-            population.items_of[user].push(item);
-            population.by_id.insert(interaction.id.clone(), item);
-            population.at.push(interaction.at);
-            population.user.push(user);
-            population.label.push(label);
-            population.id.push(interaction.id.clone());
-            population.text.push(interaction.query.clone());
-            population.bags.push(bag);
         }
-        population.labels = labels;
-        population
+    }
+
+    /// Adds items that follow all others, ascending by `(at, id)`. Says where each user's number went if new people
+    /// moved them.
+    pub(super) fn extend(
+        &mut self,
+        interactions: &[&Interaction],
+        embedder: &dyn Embedder,
+    ) -> Result<Option<Vec<UserIx>>, Late> {
+        let last = self.at.last().map(|at| (*at, &self.id[self.len() - 1]));
+        let keys = last.into_iter().chain(interactions.iter().map(|i| (i.at, i.id.as_str())));
+        if !keys.is_sorted_by(|a, b| a < b) {
+            return Err(Late);
+        }
+        let moved = self.welcome(interactions.iter().map(|i| &i.user));
+        for interaction in interactions {
+            let item = self.len();
+            // As in [`Parts::of`]: who adds knows the labels and has just been made known.
+            let label = self.labels.iter().position(|label| *label == interaction.response).unwrap_or_default();
+            let user = self.user_ix(&interaction.user).unwrap_or_default();
+            let bag = Bag::of(words(&interaction.query).map(|word| self.lexicon.intern(word)).collect());
+            for term in bag.distinct() {
+                self.added_postings.entry(term).or_default().push(item);
+            }
+            let mut vector = vec![0.0; self.dimensions];
+            embedder.embed(&interaction.query, &mut vector);
+            vector.into_iter().for_each(|x| self.vectors.push(x));
+            self.items_of.push(user, item);
+            self.added_ids.insert(interaction.id.clone(), item);
+            self.at.push(interaction.at);
+            self.user.push(user);
+            self.label.push(label);
+            self.id.push(&interaction.id);
+            self.text.push(&interaction.query);
+            self.bags.push(bag.view().0);
+        }
+        Ok(moved)
+    }
+
+    /// Gives new people their numbers. They may lie between those of others: then says where each old number went.
+    fn welcome<'a>(&mut self, people: impl Iterator<Item = &'a UserId>) -> Option<Vec<UserIx>> {
+        let new: BTreeSet<&UserId> = people.filter(|user| self.user_ix(user).is_none()).collect();
+        if new.is_empty() {
+            return None;
+        }
+        let old = std::mem::take(&mut self.users);
+        self.users = old.iter().chain(new).cloned().collect();
+        self.users.sort();
+        let places: Vec<UserIx> = old.iter().map(|user| self.user_ix(user).unwrap_or_default()).collect();
+        self.items_of.spread(&places, self.users.len());
+        self.user = self.user.iter().map(|user| places[*user]).collect::<Vec<_>>().into();
+        Some(places)
     }
 
     /// Number of items.
@@ -109,12 +189,16 @@ impl Population {
 
     /// The index of a user, if known.
     pub fn user_ix(&self, user: &UserId) -> Option<UserIx> {
-        self.by_name.get(user).copied()
+        self.users.binary_search(user).ok()
     }
 
     /// The item with this identity.
     pub fn item_ix(&self, id: &str) -> Option<ItemIx> {
-        self.by_id.get(id).copied()
+        let hash = embed::hash(id);
+        let first = self.ids.hashes.partition_point(|other| *other < hash);
+        let alike = self.ids.hashes[first..].iter().take_while(|other| **other == hash).count();
+        let mut candidates = self.ids.items[first..first + alike].iter().map(|item| *item as ItemIx);
+        candidates.find(|item| self.id[*item] == *id).or_else(|| self.added_ids.get(id).copied())
     }
 
     /// How many items lie strictly before `t`: they are `0..before(t)`.
@@ -128,9 +212,15 @@ impl Population {
         &items[..items.partition_point(|item| self.at[*item] < t)]
     }
 
+    /// The words of an item's text.
+    pub fn bag(&self, item: ItemIx) -> BagRef<'_> {
+        BagRef(&self.bags[self.row(item)])
+    }
+
     /// The unit vector of an item's text.
     pub fn vector(&self, item: ItemIx) -> &[f32] {
-        &self.vectors[item * self.dimensions..(item + 1) * self.dimensions]
+        let start = self.row(item) * self.dimensions;
+        self.vectors.within(start..start + self.dimensions)
     }
 
     /// Width of a vector.
@@ -140,8 +230,131 @@ impl Population {
 
     /// How many of the first `before` items hold `term`.
     pub fn document_counts(&self, term: TermId, before: usize) -> DocumentCounts {
-        let with_term =
-            self.postings.get(term as usize).map_or(0, |items| items.partition_point(|item| *item < before));
-        DocumentCounts { with_term, total: before }
+        let known = term as usize;
+        let first = if known < self.postings.len() {
+            self.postings[known].partition_point(|item| (*item as ItemIx) < before)
+        } else {
+            0
+        };
+        let added = self.added_postings.get(&term);
+        let later = added.map_or(0, |items| items.partition_point(|item| *item < before));
+        DocumentCounts { with_term: first + later, total: before }
     }
+
+    fn row(&self, item: ItemIx) -> usize {
+        if item < self.rows.len() { self.rows[item] as usize } else { item }
+    }
+}
+
+impl Parts {
+    /// The columns of `dataset`.
+    pub(super) fn of<E>(dataset: &Dataset, report: &mut Report<E>) -> Result<Self, E> {
+        let interactions = &dataset.interactions;
+        let n = interactions.len();
+        let label_ix: HashMap<&str, LabelIx> =
+            dataset.manifest.labels.iter().enumerate().map(|(ix, label)| (label.as_str(), ix)).collect();
+        let users: Vec<UserId> = dataset.users().into_iter().collect();
+        let user_ix: HashMap<&UserId, UserIx> = users.iter().enumerate().map(|(ix, user)| (user, ix)).collect();
+        // A dataset holds only responses that are labels, and only users that it lists.
+        let label = interactions.iter().map(|i| label_ix.get(i.response.as_str()).copied().unwrap_or_default());
+        let user: Vec<UserIx> =
+            interactions.iter().map(|i| user_ix.get(&i.user).copied().unwrap_or_default()).collect();
+        let items_of = grouped(users.len(), user.iter().copied().enumerate());
+        let mut rows = vec![0u32; n];
+        for (row, item) in items_of.1.iter().enumerate() {
+            rows[*item] = row as u32;
+        }
+
+        let mut lexicon = Lexicon::default();
+        let (mut counts, mut ends) = (Vec::new(), Vec::with_capacity(n));
+        for (item, interaction) in interactions.iter().enumerate() {
+            if item % REPORTED == 0 {
+                report("words", item, n)?;
+            }
+            let bag = Bag::of(words(&interaction.query).map(|word| lexicon.intern(word)).collect());
+            counts.extend_from_slice(bag.view().0);
+            ends.push(counts.len());
+        }
+        let bag = |item: usize| {
+            let start = if item == 0 { 0 } else { ends[item - 1] };
+            &counts[start..ends[item]]
+        };
+        let terms = (0..n).flat_map(|item| bag(item).iter().map(move |counted| (item as u32, counted.term as usize)));
+        let postings = grouped(lexicon.len(), terms);
+        let (mut row_counts, mut row_ends) = (Vec::with_capacity(counts.len()), Vec::with_capacity(n));
+        for item in &items_of.1 {
+            row_counts.extend_from_slice(bag(*item));
+            row_ends.push(row_counts.len());
+        }
+
+        let mut ids: Vec<(u64, u32)> =
+            interactions.iter().enumerate().map(|(item, i)| (embed::hash(&i.id), item as u32)).collect();
+        ids.sort_unstable();
+        let (hashes, items): (Vec<u64>, Vec<u32>) = ids.into_iter().unzip();
+        Ok(Self {
+            at: interactions.iter().map(|i| i.at).collect::<Vec<_>>().into(),
+            label: label.collect::<Vec<_>>().into(),
+            user: user.into(),
+            id: interactions.iter().map(|i| &i.id).collect(),
+            text: interactions.iter().map(|i| &i.query).collect(),
+            users,
+            lexicon,
+            items_of: Lists::new(items_of.0.into(), items_of.1.into()),
+            bags: Lists::new(row_ends.into(), row_counts.into()),
+            postings: Lists::new(postings.0.into(), postings.1.into()),
+            rows: rows.into(),
+            ids: Ids { hashes: hashes.into(), items: items.into() },
+        })
+    }
+}
+
+/// Sorts `(value, group)` pairs by group, keeping their order within one: ends and values of the lists.
+fn grouped<V: Copy + Default>(groups: usize, pairs: impl Iterator<Item = (V, usize)> + Clone) -> (Vec<usize>, Vec<V>) {
+    let mut next = vec![0usize; groups];
+    pairs.clone().for_each(|(_, group)| next[group] += 1);
+    let mut end = 0;
+    for place in &mut next {
+        let start = end;
+        end += *place;
+        *place = start;
+    }
+    let mut values = vec![V::default(); end];
+    for (value, group) in pairs {
+        values[next[group]] = value;
+        next[group] += 1;
+    }
+    // Each list has been filled to its end.
+    (next, values)
+}
+
+/// Hands the vectors of `items` in this order to `take`, some rows at a time, made on all cores.
+pub(super) fn embed_rows<E>(
+    dataset: &Dataset,
+    items: &[ItemIx],
+    embedder: &dyn Embedder,
+    report: &mut Report<E>,
+    mut take: impl FnMut(&[f32]) -> Result<(), E>,
+) -> Result<(), E> {
+    let dimensions = embedder.dimensions();
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    let mut vectors = vec![0.0f32; REPORTED.min(items.len()) * dimensions];
+    for (batch, items_of_batch) in items.chunks(REPORTED).enumerate() {
+        report("vectors", batch * REPORTED, items.len())?;
+        let vectors = &mut vectors[..items_of_batch.len() * dimensions];
+        let embed = |items: &[ItemIx], rows: &mut [f32]| {
+            for (item, row) in items.iter().zip(rows.chunks_exact_mut(dimensions)) {
+                embedder.embed(&dataset.interactions[*item].query, row);
+            }
+        };
+        // A thread costs as much as some dozen texts.
+        let share = items_of_batch.len().div_ceil(cores).max(256);
+        thread::scope(|scope| {
+            let mut shares = items_of_batch.chunks(share).zip(vectors.chunks_mut(share * dimensions));
+            let own = shares.next();
+            shares.for_each(|(items, rows)| drop(scope.spawn(move || embed(items, rows))));
+            own.into_iter().for_each(|(items, rows)| embed(items, rows));
+        });
+        take(vectors)?;
+    }
+    Ok(())
 }

@@ -61,9 +61,9 @@ impl Evidence {
         let population = &memory.population;
         let labels = &population.labels;
         let vote = |hit: &LocalHit| Vote {
-            id: population.id[hit.item].clone(),
+            id: population.id[hit.item].to_owned(),
             at: population.at[hit.item],
-            text: population.text[hit.item].clone(),
+            text: population.text[hit.item].to_owned(),
             response: labels[hit.label].clone(),
             terms: hit.terms,
             cosine: hit.cosine,

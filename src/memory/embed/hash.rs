@@ -29,12 +29,17 @@ impl Embedder for HashEmbedder {
 
     fn embed(&self, text: &str, out: &mut [f32]) {
         out.fill(0.0);
+        let mut framed = String::new();
+        let mut starts = Vec::new();
         for word in lexical::words(text) {
-            self.add(&word, b'w', 1.0, out);
-            let framed: Vec<char> = std::iter::once('<').chain(word.chars()).chain(std::iter::once('>')).collect();
+            self.add(word.as_bytes(), b'w', 1.0, out);
+            framed.clear();
+            framed.extend(["<", &word, ">"]);
+            starts.clear();
+            starts.extend(framed.char_indices().map(|(start, _)| start).chain([framed.len()]));
             for width in 3..=5 {
-                for gram in framed.windows(width) {
-                    self.add(&gram.iter().collect::<String>(), b'g', GRAM_WEIGHT, out);
+                for gram in starts.windows(width + 1) {
+                    self.add(&framed.as_bytes()[gram[0]..gram[width]], b'g', GRAM_WEIGHT, out);
                 }
             }
         }
@@ -43,15 +48,15 @@ impl Embedder for HashEmbedder {
 }
 
 impl HashEmbedder {
-    fn add(&self, feature: &str, kind: u8, weight: f32, out: &mut [f32]) {
-        let hash = fnv1a(kind, feature.as_bytes());
+    fn add(&self, feature: &[u8], kind: u8, weight: f32, out: &mut [f32]) {
+        let hash = fnv1a(kind, feature);
         let sign = if hash >> 63 == 0 { 1.0 } else { -1.0 };
         out[(hash % self.dimensions as u64) as usize] += sign * weight;
     }
 }
 
 /// FNV-1a with a final mix, since its low bits alone are weak. Written out: vectors must not change with a library.
-fn fnv1a(kind: u8, bytes: &[u8]) -> u64 {
+pub(super) fn fnv1a(kind: u8, bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for byte in std::iter::once(&kind).chain(bytes) {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);

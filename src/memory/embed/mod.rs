@@ -6,6 +6,11 @@ mod hash;
 
 pub use hash::HashEmbedder;
 
+/// A number for a text that stays the same from version to version.
+pub fn hash(text: &str) -> u64 {
+    hash::fnv1a(b't', text.as_bytes())
+}
+
 /// Turns texts into vectors of a fixed width.
 pub trait Embedder: Send + Sync {
     /// Names the embedder and everything that changes its vectors.

@@ -1,0 +1,367 @@
+//! The immutable base: one file a column, and a manifest that says what each of them has to be.
+//!
+//! Invariants: a base appears under its name whole or not at all, and is never written again; every byte of a file is
+//! compared with the manifest's checksums before any of it can reach an answer, and the manifest with its own.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{io, thread};
+
+use serde::{Deserialize, Serialize};
+
+use super::checksum;
+use super::error::{Fault, StoreError};
+use super::log::sync_folder;
+use crate::data::dataset::{Dataset, Manifest as Settings};
+use crate::data::interaction::UserId;
+use crate::memory::column::{Lists, Plain, Slab, Strings, bytes};
+use crate::memory::community::Communities;
+use crate::memory::embed::{Embedder, HashEmbedder};
+use crate::memory::lexical::Lexicon;
+use crate::memory::population::{Ids, Parts, Population, Report, embed_rows};
+use crate::memory::{Memory, calendar};
+
+/// Version of the files and of what memory puts into them. Raise it when columns, words, communities or periods change
+/// their meaning.
+pub const VERSION: u32 = 1;
+
+const MANIFEST: &str = "manifest";
+/// Checksums are kept for stretches of this many bytes, so that large files are verified on all cores.
+const STRETCH: usize = 16 << 20;
+/// A community of nobody, as a file holds it.
+const NOWHERE: u32 = u32::MAX;
+/// The vectors' file.
+const VECTORS: &str = "vectors";
+
+/// What a base was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Fingerprint of the dataset, as far as a base depends on it.
+    pub data: String,
+    /// Identity of the embedder.
+    pub embedder: String,
+}
+
+/// How much of the log a base holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folded {
+    /// Records.
+    pub records: usize,
+    /// Where they end in the log, in bytes.
+    pub end: u64,
+    /// Their bytes' fingerprint.
+    pub fingerprint: String,
+}
+
+/// A file of a base.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct FileEntry {
+    name: String,
+    length: u64,
+    /// BLAKE3 of every stretch.
+    blake3: Vec<String>,
+}
+
+/// What a base is and what it consists of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseManifest {
+    version: u32,
+    origin: Origin,
+    /// How much of the log is in it.
+    pub folded: Folded,
+    /// Items.
+    pub items: usize,
+    files: Vec<FileEntry>,
+}
+
+/// What a manifest of any version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+impl BaseManifest {
+    fn write(&self, dir: &Path) -> Result<(), StoreError> {
+        let path = dir.join(MANIFEST);
+        let json = serde_json::to_string_pretty(self).map_err(io::Error::from).map_err(StoreError::io(&path))?;
+        let mut file = File::create(&path).map_err(StoreError::io(&path))?;
+        let written = write!(file, "{}\n{json}\n", checksum(json.as_bytes()));
+        written.and_then(|()| file.sync_all()).map_err(StoreError::io(&path))
+    }
+
+    /// Reads the manifest of the base `dir` and compares it with its checksum.
+    pub fn read(dir: &Path) -> Result<Self, Fault> {
+        let damaged = |what: String| Fault::Damaged { file: MANIFEST.to_owned(), what };
+        let text = match fs::read(dir.join(MANIFEST)) {
+            Ok(bytes) => String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8".to_owned()))?,
+            Err(error) => return Err(damaged(error.to_string())),
+        };
+        let checked = text.split_once('\n').and_then(|(check, json)| Some((check, json.strip_suffix('\n')?)));
+        let Some((check, json)) = checked else { return Err(damaged("it is cut".to_owned())) };
+        if checksum(json.as_bytes()) != check {
+            return Err(damaged("its checksum differs".to_owned()));
+        }
+        let unreadable = |error: serde_json::Error| damaged(error.to_string());
+        let Versioned { version } = serde_json::from_str(json).map_err(unreadable)?;
+        if version != VERSION {
+            return Err(Fault::OtherVersion { found: version.to_string(), known: VERSION.to_string() });
+        }
+        serde_json::from_str(json).map_err(unreadable)
+    }
+
+    /// Whether it was made from this.
+    pub fn check(&self, origin: &Origin) -> Result<(), Fault> {
+        if self.origin.embedder != origin.embedder {
+            return Err(Fault::OtherVersion { found: self.origin.embedder.clone(), known: origin.embedder.clone() });
+        }
+        if self.origin != *origin {
+            return Err(Fault::OtherData { what: "the dataset differs" });
+        }
+        Ok(())
+    }
+
+    /// Compares every byte of every file with its checksum, on all cores; one fault a damaged file.
+    pub fn verify(&self, dir: &Path) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = self.files.iter().filter_map(|file| file.check_length(dir)).collect();
+        if !faults.is_empty() {
+            return faults;
+        }
+        let stretches: Vec<(&FileEntry, usize)> =
+            self.files.iter().flat_map(|file| (0..file.blake3.len()).map(move |n| (file, n))).collect();
+        let next = AtomicUsize::new(0);
+        let found = Mutex::new(&mut faults);
+        let work = || {
+            let mut buffer = Vec::new();
+            while let Some((file, number)) = stretches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Some(fault) = file.check(dir, *number, &mut buffer) {
+                    found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(fault);
+                }
+            }
+        };
+        let cores = thread::available_parallelism().map_or(1, |cores| cores.get()).min(stretches.len());
+        thread::scope(|scope| {
+            (1..cores).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+        faults.sort_by_key(ToString::to_string);
+        faults
+    }
+}
+
+impl FileEntry {
+    fn damaged(&self, what: String) -> Fault {
+        Fault::Damaged { file: self.name.clone(), what }
+    }
+
+    fn check_length(&self, dir: &Path) -> Option<Fault> {
+        match fs::metadata(dir.join(&self.name)) {
+            Ok(found) if found.len() == self.length => None,
+            Ok(found) => Some(self.damaged(format!("it has {} bytes instead of {}", found.len(), self.length))),
+            Err(error) => Some(self.damaged(error.to_string())),
+        }
+    }
+
+    /// Checks one stretch. Read, not mapped: what is only verified must not count as memory in use.
+    fn check(&self, dir: &Path, number: usize, buffer: &mut Vec<u8>) -> Option<Fault> {
+        let start = number as u64 * STRETCH as u64;
+        buffer.resize(usize::try_from(self.length - start).map_or(STRETCH, |rest| rest.min(STRETCH)), 0);
+        let mut read = || {
+            let mut file = File::open(dir.join(&self.name))?;
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(buffer)
+        };
+        if let Err(error) = read() {
+            return Some(self.damaged(error.to_string()));
+        }
+        let same = self.blake3.get(number).is_some_and(|known| checksum(buffer) == *known);
+        let end = start + buffer.len() as u64;
+        (!same).then(|| self.damaged(format!("bytes {start} to {end} differ from their checksum")))
+    }
+}
+
+/// Writes the files of a base into a folder beside its place; removes them when it is dropped unfinished.
+struct BaseWriter {
+    dir: PathBuf,
+    files: Vec<FileEntry>,
+    finished: bool,
+}
+
+impl Drop for BaseWriter {
+    fn drop(&mut self) {
+        if !self.finished {
+            // The next writer removes what is left, if anything is.
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+impl BaseWriter {
+    fn begin(dir: PathBuf) -> Result<Self, StoreError> {
+        if dir.exists() {
+            fs::remove_dir_all(&dir).map_err(StoreError::io(&dir))?;
+        }
+        fs::create_dir_all(&dir).map_err(StoreError::io(&dir))?;
+        Ok(Self { dir, files: Vec::new(), finished: false })
+    }
+
+    /// Writes one file; `fill` hands over its bytes in order.
+    fn file<R>(
+        &mut self,
+        name: &str,
+        fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), StoreError>) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        let path = self.dir.join(name);
+        let mut file = File::create(&path).map_err(StoreError::io(&path))?;
+        let mut entry = FileEntry { name: name.to_owned(), length: 0, blake3: Vec::new() };
+        let mut hasher = blake3::Hasher::new();
+        let mut room = STRETCH;
+        let result = fill(&mut |mut bytes| {
+            file.write_all(bytes).map_err(StoreError::io(&path))?;
+            entry.length += bytes.len() as u64;
+            while !bytes.is_empty() {
+                let (now, later) = bytes.split_at(bytes.len().min(room));
+                hasher.update(now);
+                room -= now.len();
+                bytes = later;
+                if room == 0 {
+                    entry.blake3.push(hasher.finalize().to_hex().to_string());
+                    hasher.reset();
+                    room = STRETCH;
+                }
+            }
+            Ok(())
+        })?;
+        if room < STRETCH {
+            entry.blake3.push(hasher.finalize().to_hex().to_string());
+        }
+        file.sync_all().map_err(StoreError::io(&path))?;
+        self.files.push(entry);
+        Ok(result)
+    }
+
+    fn column<T: Plain>(&mut self, name: &str, values: &[T]) -> Result<(), StoreError> {
+        self.file(name, |write| write(bytes(values)))
+    }
+
+    fn lists<T: Plain>(&mut self, name: &str, (ends, values): (&[usize], &[T])) -> Result<(), StoreError> {
+        self.column(&format!("{name}-ends"), ends)?;
+        self.column(name, values)
+    }
+}
+
+/// Makes a base of `dataset` in the folder `target`, which appears when it is whole.
+pub fn write(
+    target: &Path,
+    dataset: &Dataset,
+    origin: &Origin,
+    folded: Folded,
+    report: &mut Report<StoreError>,
+) -> Result<(), StoreError> {
+    let embedder = HashEmbedder::default();
+    let mut writer = BaseWriter::begin(target.with_extension("part"))?;
+    let parts = Parts::of(dataset, report)?;
+    writer.file(VECTORS, |write| {
+        embed_rows(dataset, parts.items_of.base().1, &embedder, report, |rows| write(bytes(rows)))
+    })?;
+    report("columns", 0, 1)?;
+    let users: Strings = parts.users.iter().map(UserId::as_str).collect();
+    let words: Strings = parts.lexicon.words().collect();
+    writer.lists("users", users.base())?;
+    writer.column("at", &parts.at)?;
+    writer.column("user", &parts.user)?;
+    writer.column("label", &parts.label)?;
+    writer.lists("id", parts.id.base())?;
+    writer.lists("text", parts.text.base())?;
+    writer.lists("words", words.base())?;
+    writer.column("words-sorted", &parts.lexicon.sorted())?;
+    writer.lists("items-of", parts.items_of.base())?;
+    writer.lists("bags", parts.bags.base())?;
+    writer.lists("postings", parts.postings.base())?;
+    writer.column("rows", &parts.rows)?;
+    writer.column("id-hashes", &parts.ids.hashes)?;
+    writer.column("id-items", &parts.ids.items)?;
+    // From here on the files are read back: communities need vectors, which would not fit in memory twice.
+    drop(parts);
+    let population = read_columns(&writer.dir, &dataset.manifest, &embedder)?;
+    let items = population.len();
+    let memory = Memory::over(dataset.manifest.clone(), population, Box::new(embedder));
+    let (mut of, mut centroids, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    for period in 0..memory.periods() {
+        report("communities", period, memory.periods())?;
+        let communities = memory.communities_at(period);
+        of.extend(communities.of.iter().map(|community| community.map_or(NOWHERE, |community| community as u32)));
+        centroids.extend(communities.centroids().iter().flatten().copied());
+        counts.push(communities.count as u32);
+    }
+    drop(memory);
+    writer.column("community-of", &of)?;
+    writer.column("community-centroids", &centroids)?;
+    writer.column("community-counts", &counts)?;
+    report("writing", 0, 1)?;
+    let files = std::mem::take(&mut writer.files);
+    BaseManifest { version: VERSION, origin: origin.clone(), folded, items, files }.write(&writer.dir)?;
+    sync_folder(&writer.dir)?;
+    fs::rename(&writer.dir, target).map_err(StoreError::io(target))?;
+    writer.finished = true;
+    sync_folder(target.parent().unwrap_or(Path::new(".")))
+}
+
+fn slab<T: Plain>(dir: &Path, name: &str) -> Result<Slab<T>, StoreError> {
+    let path = dir.join(name);
+    File::open(&path).and_then(|file| Slab::map(&file)).map_err(StoreError::io(&path))
+}
+
+fn lists<T: Plain>(dir: &Path, name: &str) -> Result<Lists<T>, StoreError> {
+    Ok(Lists::new(slab(dir, &format!("{name}-ends"))?, slab(dir, name)?))
+}
+
+fn strings(dir: &Path, name: &str) -> Result<Strings, StoreError> {
+    Ok(Strings::new(slab(dir, &format!("{name}-ends"))?, slab(dir, name)?))
+}
+
+/// Maps the columns of `dir`. They must have been verified, or just written.
+fn read_columns(dir: &Path, settings: &Settings, embedder: &dyn Embedder) -> Result<Population, StoreError> {
+    let parts = Parts {
+        users: strings(dir, "users")?.iter().map(UserId::new).collect(),
+        at: slab(dir, "at")?,
+        user: slab(dir, "user")?,
+        label: slab(dir, "label")?,
+        id: strings(dir, "id")?,
+        text: strings(dir, "text")?,
+        lexicon: Lexicon::new(strings(dir, "words")?, slab(dir, "words-sorted")?),
+        items_of: lists(dir, "items-of")?,
+        bags: lists(dir, "bags")?,
+        postings: lists(dir, "postings")?,
+        rows: slab(dir, "rows")?,
+        ids: Ids { hashes: slab(dir, "id-hashes")?, items: slab(dir, "id-items")? },
+    };
+    Ok(Population::from_parts(settings.labels.clone(), parts, slab(dir, VECTORS)?, embedder.dimensions()))
+}
+
+/// Maps a verified base.
+pub fn open(dir: &Path, settings: &Settings) -> Result<Memory, StoreError> {
+    let embedder = HashEmbedder::default();
+    let population = read_columns(dir, settings, &embedder)?;
+    let communities = read_communities(dir, &population, embedder.dimensions())?;
+    let mut memory = Memory::over(settings.clone(), population, Box::new(embedder));
+    debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
+    for (slot, communities) in memory.communities.iter_mut().zip(communities) {
+        *slot = communities.into();
+    }
+    Ok(memory)
+}
+
+fn read_communities(dir: &Path, population: &Population, dimensions: usize) -> Result<Vec<Communities>, StoreError> {
+    let of: Slab<u32> = slab(dir, "community-of")?;
+    let centroids: Slab<f32> = slab(dir, "community-centroids")?;
+    let counts: Slab<u32> = slab(dir, "community-counts")?;
+    let mut centroids = centroids.chunks_exact(population.labels.len() + dimensions).map(<[f32]>::to_vec);
+    let communities = of.chunks(population.users.len().max(1)).zip(counts.iter()).map(|(of, count)| {
+        let of = of.iter().map(|community| (*community != NOWHERE).then_some(*community as usize)).collect();
+        Communities::from_parts(of, centroids.by_ref().take(*count as usize).collect())
+    });
+    Ok(communities.collect())
+}

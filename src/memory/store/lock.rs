@@ -1,0 +1,38 @@
+//! One writer a store. Readers need no lock.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use super::error::StoreError;
+
+/// Held while something writes to a store; given back when dropped or when the process ends, however it ends.
+pub struct WriterLock {
+    _file: File,
+}
+
+impl WriterLock {
+    /// Takes the lock file `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] with the holder's process number while somebody has it.
+    pub fn take(path: &Path) -> Result<Self, StoreError> {
+        let opened = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        let mut file = opened.map_err(StoreError::io(path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Whoever has just taken it may not have written its number yet.
+                let known = file.read_to_string(&mut holder).is_ok() && holder.bytes().all(|b| b.is_ascii_digit());
+                let holder = if known && !holder.is_empty() { holder } else { "unknown".to_owned() };
+                return Err(StoreError::Locked { path: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(StoreError::Io { path: path.to_owned(), source }),
+        }
+        let told = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
+        told.map_err(StoreError::io(path))?;
+        Ok(Self { _file: file })
+    }
+}

@@ -1,0 +1,409 @@
+//! The store: memory on disk, a cache that is made from a dataset folder and found again by its content.
+//!
+//! A store is a folder `<root>/<data>/`:
+//!
+//! ```text
+//! base-<n>/   columns, vectors, postings, communities and a manifest with checksums; the largest n counts
+//! log         what was recorded since the dataset was written, see `log`
+//! lock        held by the one writer
+//! ```
+//!
+//! Invariants:
+//! * A base is a function of the dataset and of the log's first records, so it can always be made again; the log is the
+//!   only thing here that is not a cache.
+//! * Every byte of a base is verified before memory is opened over it. What fails is rebuilt, saying why.
+//! * [`Memory`] over a store reads bit for bit like [`Memory::build`] of the dataset with the log's records in it.
+//! * Bases are swapped by renaming: who reads an old one keeps it.
+
+mod base;
+mod error;
+mod lock;
+mod log;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use self::base::{BaseManifest, Folded, Origin};
+pub use self::error::{Fault, Notice, StoreError};
+use self::lock::WriterLock;
+use self::log::{LogContent, LogWriter, fingerprint};
+use super::Memory;
+use super::column::MAPPABLE;
+use super::embed::{Embedder, HashEmbedder};
+pub use super::population::Report;
+use crate::data::dataset::Dataset;
+use crate::data::interaction::Interaction;
+use crate::data::sanitize::visible;
+
+/// A file of interactions from this size on is worth a store: below, memory is built sooner than a person notices, and
+/// nothing is left on the disk.
+pub const WORTH_BYTES: u64 = 8 << 20;
+
+/// A memory and what happened on the way to it.
+pub struct Opened {
+    /// The memory.
+    pub memory: Memory,
+    /// In order.
+    pub notices: Vec<Notice>,
+}
+
+/// The store of a dataset folder.
+pub struct Store {
+    dataset: PathBuf,
+    /// The dataset but for its interactions.
+    head: Dataset,
+    origin: Origin,
+    folder: PathBuf,
+}
+
+/// What [`Store::verify`] found.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// The base, if there is one.
+    pub base: Option<PathBuf>,
+    /// Items in it.
+    pub items: usize,
+    /// Records in the log.
+    pub records: usize,
+    /// Everything that is not as it was written, one line a file.
+    pub faults: Vec<String>,
+}
+
+impl Store {
+    /// The store of the dataset folder `dataset` under `root`; reads the dataset once, to find it by its content.
+    pub fn of(root: &Path, dataset: &Path) -> Result<Self, StoreError> {
+        let head = Dataset::head(dataset)?;
+        let origin = origin(dataset, &head)?;
+        let folder = root.join(&origin.data[..16]);
+        Ok(Self { dataset: dataset.to_owned(), head, origin, folder })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether there is anything to open, or the dataset is large enough for a store to pay.
+    pub fn worthwhile(&self) -> bool {
+        let size = fs::metadata(self.dataset.join("interactions.jsonl")).map_or(0, |found| found.len());
+        MAPPABLE && (size >= WORTH_BYTES || self.bases().is_ok_and(|bases| !bases.is_empty()) || self.log().exists())
+    }
+
+    /// What has been recorded, in order of recording; damage cuts it short and is told.
+    pub fn recorded(&self) -> Result<(Vec<Interaction>, Option<Notice>), StoreError> {
+        let content = LogContent::read(&self.log())?;
+        let notice = content.notice();
+        Ok((content.records, notice))
+    }
+
+    /// Opens the memory, building the base if there is none that serves. `dataset` spares reading the folder again
+    /// where its content is at hand.
+    pub fn open(&self, dataset: Option<&Dataset>, report: &mut Report<StoreError>) -> Result<Opened, StoreError> {
+        let newest = || self.bases().ok().and_then(|mut bases| bases.pop());
+        let seen = newest();
+        let mut content = LogContent::read(&self.log())?;
+        let mut tried = self.try_base(&content);
+        if tried.is_err() && newest() != seen {
+            // A writer swapped bases while the old one was being read.
+            content = LogContent::read(&self.log())?;
+            tried = self.try_base(&content);
+        }
+        let mut notices: Vec<Notice> = content.notice().into_iter().collect();
+        if let Ok(memory) = tried {
+            return Ok(Opened { memory, notices });
+        }
+        let memory = match self.lock() {
+            // Somebody may have been writing until now: look again.
+            Ok(lock) => self.open_locked(&lock, &LogContent::read(&self.log())?, dataset, &mut notices, report)?,
+            // Whoever cannot write a store can still read the data.
+            Err(error) => self.in_memory(&content, dataset, &error, &mut notices)?,
+        };
+        Ok(Opened { memory, notices })
+    }
+
+    /// Opens the memory to add to it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] while another process does the same.
+    pub fn record(&self, report: &mut Report<StoreError>) -> Result<Recorder<'_>, StoreError> {
+        let lock = self.lock()?;
+        let (log, content, notice) = LogWriter::open(&self.log())?;
+        let mut notices: Vec<Notice> = notice.into_iter().collect();
+        let memory = self.open_locked(&lock, &content, None, &mut notices, report)?;
+        Ok(Recorder { store: self, lock, log, opened: Opened { memory, notices }, late: BTreeSet::new() })
+    }
+
+    /// Makes a new base that holds all that has been recorded. Says how many interactions it holds.
+    pub fn compact(&self, report: &mut Report<StoreError>) -> Result<(usize, Vec<Notice>), StoreError> {
+        let lock = self.lock()?;
+        let (_, content, notice) = LogWriter::open(&self.log())?;
+        let base = self.rebuild(&content, None, &lock, report)?;
+        let items = BaseManifest::read(&base).map_or(0, |manifest| manifest.items);
+        Ok((items, notice.into_iter().collect()))
+    }
+
+    /// Compares everything with its checksums.
+    pub fn verify(&self) -> Result<Verdict, StoreError> {
+        let content = LogContent::read(&self.log())?;
+        let mut verdict = Verdict { records: content.records.len(), ..Verdict::default() };
+        if let Some(base) = self.bases()?.pop() {
+            let place = |fault: Fault| match fault {
+                Fault::Damaged { file, what } => format!("{}: {what}", base.join(file).display()),
+                other => format!("{}: {other}", base.display()),
+            };
+            match self.manifest(&base, &content) {
+                Ok(manifest) => {
+                    verdict.items = manifest.items;
+                    verdict.faults.extend(manifest.verify(&base).into_iter().map(place));
+                }
+                Err(fault) => verdict.faults.push(place(fault)),
+            }
+            verdict.base = Some(base);
+        }
+        if let Some(notice) = content.notice() {
+            verdict.faults.push(format!("{}: {notice}", self.log().display()));
+        }
+        Ok(verdict)
+    }
+
+    /// Removes the store. Recorded interactions are nowhere else: they are kept unless `recorded`. Says how many are.
+    pub fn remove(&self, recorded: bool) -> Result<usize, StoreError> {
+        if !self.folder.exists() {
+            return Ok(0);
+        }
+        let lock = self.lock()?;
+        let log = LogContent::read(&self.log())?;
+        let kept = if recorded { 0 } else { log.records.len() };
+        for base in self.bases()? {
+            fs::remove_dir_all(&base).map_err(StoreError::io(&base))?;
+        }
+        if recorded || log.is_empty() {
+            drop(lock);
+            fs::remove_dir_all(&self.folder).map_err(StoreError::io(&self.folder))?;
+        }
+        Ok(kept)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    fn lock(&self) -> Result<WriterLock, StoreError> {
+        fs::create_dir_all(&self.folder).map_err(StoreError::io(&self.folder))?;
+        WriterLock::take(&self.folder.join("lock"))
+    }
+
+    /// The bases, oldest first.
+    fn bases(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(StoreError::Io { path: self.folder.clone(), source }),
+        };
+        let mut bases = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(StoreError::io(&self.folder))?.path();
+            if let Some(number) = number(&path) {
+                bases.push((number, path));
+            }
+        }
+        bases.sort();
+        Ok(bases.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// The manifest of `base`, if it was made from this dataset and this log.
+    fn manifest(&self, base: &Path, content: &LogContent) -> Result<BaseManifest, Fault> {
+        let manifest = BaseManifest::read(base)?;
+        manifest.check(&self.origin)?;
+        let folded = &manifest.folded;
+        if fingerprint(&content.good, folded.end).is_none_or(|found| found != folded.fingerprint) {
+            return Err(Fault::OtherData { what: "the log does not begin with what the base holds of it" });
+        }
+        Ok(manifest)
+    }
+
+    /// Memory over the newest base and the log, or what has to be told once the base has been made anew.
+    fn try_base(&self, content: &LogContent) -> Result<Memory, Notice> {
+        let (mut memory, folded) = self.base(content).map_err(|fault| match fault {
+            Fault::Missing => Notice::Built,
+            reason => Notice::Rebuilt { reason },
+        })?;
+        let mut later: Vec<&Interaction> = content.records[folded..].iter().collect();
+        later.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        memory.remember(&later).map_err(|_| Notice::Folded { records: content.records.len() })?;
+        Ok(memory)
+    }
+
+    /// Memory over the newest base if that serves, and how many of the log's records are in it.
+    fn base(&self, content: &LogContent) -> Result<(Memory, usize), Fault> {
+        let unreadable = |error: StoreError| Fault::Damaged { file: "the store".to_owned(), what: error.to_string() };
+        let base = self.bases().map_err(unreadable)?.pop().ok_or(Fault::Missing)?;
+        let manifest = self.manifest(&base, content)?;
+        if let Some(fault) = manifest.verify(&base).into_iter().next() {
+            return Err(fault);
+        }
+        let memory = base::open(&base, &self.head.manifest).map_err(unreadable)?;
+        Ok((memory, manifest.folded.records))
+    }
+
+    /// Memory of the dataset and of all of the log, by the shortest way there is for whoever may write.
+    fn open_locked(
+        &self,
+        lock: &WriterLock,
+        content: &LogContent,
+        dataset: Option<&Dataset>,
+        notices: &mut Vec<Notice>,
+        report: &mut Report<StoreError>,
+    ) -> Result<Memory, StoreError> {
+        let told = match self.try_base(content) {
+            Ok(memory) => return Ok(memory),
+            Err(told) => told,
+        };
+        let rebuilt = self.rebuild(content, dataset, lock, report);
+        match rebuilt.and_then(|base| base::open(&base, &self.head.manifest)) {
+            Ok(memory) => {
+                notices.push(told);
+                Ok(memory)
+            }
+            Err(error @ StoreError::Io { .. }) => self.in_memory(content, dataset, &error, notices),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Memory without a store, because of `reason`.
+    fn in_memory(
+        &self,
+        content: &LogContent,
+        dataset: Option<&Dataset>,
+        reason: &StoreError,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Memory, StoreError> {
+        notices.push(Notice::InMemory { reason: reason.to_string() });
+        Ok(Memory::build(&self.whole(content, dataset)?))
+    }
+
+    /// The dataset with the log's records in it.
+    fn whole(&self, content: &LogContent, dataset: Option<&Dataset>) -> Result<Dataset, StoreError> {
+        let mut whole = match dataset {
+            Some(dataset) => dataset.clone(),
+            None => {
+                let read = Dataset::open(&self.dataset)?;
+                if origin(&self.dataset, &self.head)? != self.origin {
+                    return Err(StoreError::Changed { path: self.dataset.clone() });
+                }
+                read
+            }
+        };
+        whole.interactions.extend(content.records.iter().cloned());
+        whole.interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        Ok(whole)
+    }
+
+    /// Writes a base with all of the log, puts it in place of the others and says where it is.
+    fn rebuild(
+        &self,
+        content: &LogContent,
+        dataset: Option<&Dataset>,
+        _lock: &WriterLock,
+        report: &mut Report<StoreError>,
+    ) -> Result<PathBuf, StoreError> {
+        report("reading", 0, 1)?;
+        let whole = self.whole(content, dataset)?;
+        let old = self.bases()?;
+        let next = old.last().and_then(|base| number(base)).map_or(1, |last| last + 1);
+        let base = self.folder.join(format!("base-{next}"));
+        let end = content.end();
+        let folded = Folded {
+            records: content.records.len(),
+            end,
+            fingerprint: fingerprint(&content.good, end).unwrap_or_default(),
+        };
+        base::write(&base, &whole, &self.origin, folded, report)?;
+        for old in old {
+            // A reader may hold it where systems do not let go of open files; the next writer tries again.
+            let _ = fs::remove_dir_all(old);
+        }
+        Ok(base)
+    }
+}
+
+/// Adds to a store. What it has recorded is on the disk and in its memory.
+pub struct Recorder<'a> {
+    store: &'a Store,
+    lock: WriterLock,
+    log: LogWriter,
+    opened: Opened,
+    /// Recorded interactions that are earlier than others: memory does not hold them yet.
+    late: BTreeSet<String>,
+}
+
+impl Recorder<'_> {
+    /// What happened when it was opened.
+    pub fn notices(&self) -> &[Notice] {
+        &self.opened.notices
+    }
+
+    /// Records an interaction: when this returns, it survives whatever happens to the process.
+    pub fn append(&mut self, interaction: &Interaction) -> Result<(), StoreError> {
+        self.fit(interaction)
+            .map_err(|reason| StoreError::Unfit { id: visible(&interaction.id).into_owned(), reason })?;
+        self.log.append(interaction)?;
+        if !self.late.is_empty() || self.opened.memory.remember(&[interaction]).is_err() {
+            self.late.insert(interaction.id.clone());
+        }
+        Ok(())
+    }
+
+    /// The memory with everything recorded. Where something was recorded that is earlier than others, the base is
+    /// made anew first.
+    pub fn memory(&mut self, report: &mut Report<StoreError>) -> Result<&Memory, StoreError> {
+        if !self.late.is_empty() {
+            let content = LogContent::read(&self.store.log())?;
+            let base = self.store.rebuild(&content, None, &self.lock, report)?;
+            self.opened.memory = base::open(&base, &self.store.head.manifest)?;
+            self.opened.notices.push(Notice::Folded { records: content.records.len() });
+            self.late.clear();
+        }
+        Ok(&self.opened.memory)
+    }
+
+    /// Whether the dataset would accept it.
+    fn fit(&self, interaction: &Interaction) -> Result<(), String> {
+        let population = &self.opened.memory.population;
+        if !population.labels.contains(&interaction.response) {
+            let response = visible(&interaction.response);
+            return Err(format!("response '{response}' is not a label of dataset.toml; add it there or correct it"));
+        }
+        if population.item_ix(&interaction.id).is_some() || self.late.contains(&interaction.id) {
+            return Err("its id stands in the data already; give it another one".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn number(base: &Path) -> Option<u64> {
+    base.file_name()?.to_str()?.strip_prefix("base-")?.parse().ok()
+}
+
+/// What a base of this dataset is made from.
+fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
+    let mut hasher = blake3::Hasher::new();
+    // Settings of retrieval and weights are not in it: no column depends on them.
+    let settings = (&head.manifest.labels, head.manifest.periods.days.to_bits());
+    hasher.update(&serde_json::to_vec(&settings).map_err(io::Error::from).map_err(StoreError::io(dataset))?);
+    for name in ["interactions.jsonl", "queries.jsonl"] {
+        let path = dataset.join(name);
+        let mut content = blake3::Hasher::new();
+        File::open(&path).and_then(|mut file| io::copy(&mut file, &mut content)).map_err(StoreError::io(&path))?;
+        hasher.update(content.finalize().as_bytes());
+    }
+    Ok(Origin { data: hasher.finalize().to_hex().to_string(), embedder: HashEmbedder::default().id() })
+}
+
+/// The checksum that a store keeps of `bytes`.
+pub fn checksum(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}

@@ -1,0 +1,395 @@
+//! Laws of the store: it reads like memory built in RAM, damage never becomes an answer, and nothing acknowledged is
+//! lost.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use logoscope::data::dataset::Dataset;
+use logoscope::data::interaction::{Interaction, Timestamp, UserId};
+use logoscope::memory::Memory;
+use logoscope::memory::store::{Fault, Notice, Store, StoreError, checksum};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use crate::population::{datasets, interaction, manifest, query};
+
+/// A dataset folder and a place for its store.
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn of(dataset: &Dataset) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        dataset.write(&dir.path().join("data")).unwrap();
+        Self { dir }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("stores")
+    }
+
+    fn store(&self) -> Store {
+        Store::of(&self.root(), &self.data()).unwrap()
+    }
+
+    fn open(&self) -> (Memory, Vec<Notice>) {
+        let opened = self.store().open(None, &mut go_on).unwrap();
+        (opened.memory, opened.notices)
+    }
+
+    fn base(&self) -> PathBuf {
+        let mut bases: Vec<PathBuf> = fs::read_dir(self.store().folder())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("base-"))
+            .collect();
+        bases.sort();
+        bases.pop().unwrap()
+    }
+}
+
+fn go_on(_: &'static str, _: usize, _: usize) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Everything that some questions are answered from, as bits.
+fn told(memory: &Memory) -> String {
+    let mut told = format!("{:?} {:?}", memory.population.users, memory.periods());
+    for user in 0..14 {
+        for (words, t) in [([0, 1], 2_000_000), ([2, 3], 4_100_000), ([4, 5], 9_000_000)] {
+            let read = memory.read(&UserId::new(format!("u{user}")), &query(&words), Timestamp(t)).unwrap();
+            let hits: Vec<_> = read
+                .local
+                .hits
+                .iter()
+                .map(|hit| {
+                    let (id, text) = (&memory.population.id[hit.item], &memory.population.text[hit.item]);
+                    let at = memory.population.at[hit.item];
+                    (id, text, at, hit.label, hit.terms, hit.cosine.to_bits(), hit.recency_rank)
+                })
+                .collect();
+            told += &format!("{hits:?} {:?} {:?} {:?}\n", read.local.profile, read.local.novelty, read.global);
+        }
+    }
+    told
+}
+
+/// `dataset` with more interactions in it.
+fn with(dataset: &Dataset, more: &[Interaction]) -> Dataset {
+    let mut whole = dataset.clone();
+    whole.interactions.extend(more.iter().cloned());
+    whole.interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    whole
+}
+
+/// Interactions to record: of known people and new ones, with known words and new ones, late and later.
+fn records() -> impl Strategy<Value = Vec<Interaction>> {
+    let words = proptest::collection::vec(0..12usize, 1..5);
+    let one = (0..14usize, 0..9_000_000i64, words, 0..4usize, any::<bool>());
+    proptest::collection::vec(one, 1..6).prop_map(|rows| {
+        let made = rows.into_iter().enumerate().map(|(id, (user, at, words, label, new))| {
+            let mut made = interaction(1000 + id, user, at, &words, label);
+            // Names before, between and behind those of the data; a word that the data does not hold.
+            if new {
+                made.user = UserId::new(["a", "u10x", "z"][id % 3]);
+                made.query += " unheard";
+            }
+            made
+        });
+        made.collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_store_reads_like_memory(dataset in datasets(80), records in records(), ordered in any::<bool>()) {
+        let mut records = records;
+        if ordered {
+            // As recording goes: each one after all others.
+            records.iter_mut().enumerate().for_each(|(n, record)| record.at = Timestamp(5_000_000 + n as i64 * 300_000));
+        }
+        let place = Place::of(&dataset);
+        prop_assert_eq!(told(&place.open().0), told(&Memory::build(&dataset)), "built");
+        let (again, notices) = place.open();
+        prop_assert_eq!((told(&again), notices), (told(&Memory::build(&dataset)), Vec::new()), "opened");
+
+        let store = place.store();
+        let mut recorder = store.record(&mut go_on).unwrap();
+        for (n, record) in records.iter().enumerate() {
+            recorder.append(record).unwrap();
+            let whole = Memory::build(&with(&dataset, &records[..=n]));
+            prop_assert_eq!(told(recorder.memory(&mut go_on).unwrap()), told(&whole), "visible at once");
+        }
+        prop_assert!(!ordered || recorder.notices().is_empty(), "nothing was built anew");
+        drop(recorder);
+        let whole = told(&Memory::build(&with(&dataset, &records)));
+        prop_assert_eq!(&told(&place.open().0), &whole, "with its log");
+        let (items, _) = store.compact(&mut go_on).unwrap();
+        prop_assert_eq!(items, dataset.interactions.len() + records.len());
+        let (compacted, notices) = place.open();
+        prop_assert_eq!((told(&compacted), notices), (whole, Vec::new()), "compacted");
+        prop_assert!(store.verify().unwrap().faults.is_empty());
+    }
+}
+
+/// Forty interactions of five people over six periods.
+fn small() -> Dataset {
+    let made = |id: usize| interaction(id, id % 5, id as i64 * 120_000, &[id, id * 7 + 1, id / 3], id % 4);
+    Dataset { manifest: manifest(4, 2), interactions: (0..40).map(made).collect(), queries: Vec::new() }
+}
+
+fn record_three(place: &Place) -> Vec<Interaction> {
+    let store = place.store();
+    let mut recorder = store.record(&mut go_on).unwrap();
+    let made = |id: usize| interaction(100 + id, id, 5_000_000 + id as i64, &[id], id);
+    let records: Vec<Interaction> = (0..3).map(made).collect();
+    records.iter().for_each(|record| recorder.append(record).unwrap());
+    records
+}
+
+/// Places to look at in a file of this length: all of a short one, else the ends and every so many.
+fn sampled(length: usize) -> impl Iterator<Item = usize> {
+    let step = (length / 24).max(1);
+    (0..length).filter(move |at| length <= 48 || *at < 4 || *at + 4 >= length || at % step == 0)
+}
+
+#[test]
+fn no_damage_to_a_base_becomes_an_answer() {
+    let dataset = small();
+    let place = Place::of(&dataset);
+    let records = record_three(&place);
+    place.store().compact(&mut go_on).unwrap();
+    let right = told(&Memory::build(&with(&dataset, &records)));
+    let names: Vec<PathBuf> = fs::read_dir(place.base()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names.iter().map(|path| path.file_name().unwrap()) {
+        let good = fs::read(place.base().join(name)).unwrap();
+        let flips = sampled(good.len()).map(|at| (at, true));
+        let cuts = sampled(good.len()).map(|at| (at, false));
+        for (at, flip) in flips.chain(cuts) {
+            let path = place.base().join(name);
+            let mut bad = good.clone();
+            if flip {
+                bad[at] ^= 1 << (at % 8)
+            } else {
+                bad.truncate(at)
+            }
+            fs::write(&path, &bad).unwrap();
+            let faults = place.store().verify().unwrap().faults;
+            assert!(faults.len() == 1 && faults[0].contains(name.to_str().unwrap()), "{faults:?}");
+            let (memory, notices) = place.open();
+            let [Notice::Rebuilt { reason: Fault::Damaged { file, .. } }] = &notices[..] else {
+                panic!("{name:?} at {at}, flipped: {flip}: {notices:?}");
+            };
+            assert_eq!(file.as_str(), name);
+            // The whole comparison now and then: it costs as much as everything else together.
+            if at % 5 == 0 {
+                assert_eq!(told(&memory), right, "{name:?} at {at}");
+            }
+        }
+        fs::remove_file(place.base().join(name)).unwrap();
+        let (memory, notices) = place.open();
+        assert!(matches!(notices[..], [Notice::Rebuilt { .. }]), "{notices:?}");
+        assert_eq!(told(&memory), right, "{name:?} removed");
+    }
+}
+
+#[test]
+fn no_damage_to_a_log_goes_unsaid() {
+    let dataset = small();
+    let place = Place::of(&dataset);
+    let records = record_three(&place);
+    let right: Vec<String> = (0..=3).map(|n| told(&Memory::build(&with(&dataset, &records[..n])))).collect();
+    let log = place.store().folder().join("log");
+    let good = fs::read(&log).unwrap();
+    let flips = (0..good.len()).step_by(3).map(|at| (at, true));
+    let cuts = (0..good.len()).step_by(3).map(|at| (at, false));
+    for (at, flip) in flips.chain(cuts) {
+        let mut bad = good.clone();
+        if flip {
+            bad[at] ^= 1 << (at % 8)
+        } else {
+            bad.truncate(at)
+        }
+        fs::write(&log, &bad).unwrap();
+        // A reader says so and leaves the file alone.
+        let (memory, notices) = place.open();
+        let Some(Notice::LogDamaged { kept, aside: None, .. }) = notices.first() else {
+            panic!("at {at}, flipped: {flip}: {notices:?}");
+        };
+        assert_eq!(told(&memory), right[*kept], "at {at}, flipped: {flip}");
+        assert_eq!(fs::read(&log).unwrap(), bad);
+        assert_eq!(place.store().verify().unwrap().faults.len(), 1);
+        // A writer moves it aside and goes on.
+        let store = place.store();
+        let mut recorder = store.record(&mut go_on).unwrap();
+        let Some(Notice::LogDamaged { kept, aside: Some(aside), .. }) = recorder.notices().first().cloned() else {
+            panic!("at {at}, flipped: {flip}: {:?}", recorder.notices());
+        };
+        assert_eq!(fs::read(&aside).unwrap(), bad);
+        fs::remove_file(&aside).unwrap();
+        assert_eq!(told(recorder.memory(&mut go_on).unwrap()), right[kept]);
+        drop(recorder);
+        assert!(place.store().verify().unwrap().faults.is_empty());
+    }
+}
+
+#[test]
+fn a_log_damaged_behind_its_base_takes_the_base_with_it() {
+    let dataset = small();
+    let place = Place::of(&dataset);
+    let records = record_three(&place);
+    place.store().compact(&mut go_on).unwrap();
+    let log = place.store().folder().join("log");
+    let mut bytes = fs::read(&log).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+    let (memory, notices) = place.open();
+    assert!(matches!(notices[..], [Notice::LogDamaged { kept: 2, .. }, Notice::Rebuilt { .. }]), "{notices:?}");
+    assert_eq!(told(&memory), told(&Memory::build(&with(&dataset, &records[..2]))));
+}
+
+/// A record that was being written when its process ended: cut off, and said.
+#[test]
+fn an_unfinished_record_is_cut_off() {
+    let dataset = small();
+    let place = Place::of(&dataset);
+    let records = record_three(&place);
+    let log = place.store().folder().join("log");
+    let good = fs::read(&log).unwrap();
+    // The same log before the last record was written, and a part of that record behind it.
+    let other = Place::of(&dataset);
+    let store = other.store();
+    let mut recorder = store.record(&mut go_on).unwrap();
+    records[..2].iter().for_each(|record| recorder.append(record).unwrap());
+    let before = fs::read(store.folder().join("log")).unwrap();
+    for length in before.len() + 1..good.len() {
+        fs::write(&log, [&before[..], &good[before.len()..length]].concat()).unwrap();
+        let (memory, notices) = place.open();
+        assert_eq!(notices, [], "a reader cannot tell it from a record in the making");
+        assert_eq!(memory.population.len(), 42);
+        let bytes = (length - before.len()) as u64;
+        let store = place.store();
+        assert_eq!(store.record(&mut go_on).unwrap().notices(), [Notice::Unfinished { bytes }]);
+        assert_eq!(fs::read(&log).unwrap(), before);
+    }
+    // Written whole, but not counted any more: it is there.
+    fs::write(&log, [&before[..], &good[before.len()..]].concat()).unwrap();
+    assert_eq!(place.open().0.population.len(), 43);
+    drop(place.store().record(&mut go_on).unwrap());
+    assert_eq!(fs::read(&log).unwrap(), good, "counted by the next writer");
+}
+
+#[test]
+fn another_version_another_embedder_and_other_data_are_told() {
+    let place = Place::of(&small());
+    place.open();
+    let path = place.base().join("manifest");
+    let text = fs::read_to_string(&path).unwrap();
+    let (_, json) = text.split_once('\n').unwrap();
+    for (from, to, expected) in [
+        ("\"version\": 1", "\"version\": 7", "it is of version 7, this program writes 1"),
+        ("hash-v1-256", "hash-v0-64", "it is of version hash-v0-64, this program writes hash-v1-256"),
+        ("\"data\": \"", "\"data\": \"0", "it was made from other data: the dataset differs"),
+    ] {
+        let other = json.trim_end().replace(from, to);
+        assert_ne!(other, json.trim_end());
+        fs::write(place.base().join("manifest"), format!("{}\n{other}\n", checksum(other.as_bytes()))).unwrap();
+        let (memory, notices) = place.open();
+        let [notice] = &notices[..] else { panic!("{notices:?}") };
+        assert_eq!(notice.to_string(), format!("the store was rebuilt: {expected}"));
+        assert_eq!(memory.population.len(), 40);
+    }
+}
+
+#[test]
+fn a_second_writer_is_told_who_writes_and_readers_go_on() {
+    let dataset = small();
+    let place = Place::of(&dataset);
+    let store = place.store();
+    let mut recorder = store.record(&mut go_on).unwrap();
+    let message = place.store().record(&mut go_on).err().unwrap().to_string();
+    assert!(message.contains(&format!("process {} is writing to this store", std::process::id())), "{message}");
+    assert!(place.store().compact(&mut go_on).is_err() && place.store().remove(true).is_err());
+    let (reader, notices) = place.open();
+    assert_eq!(notices, []);
+    let before = told(&reader);
+    // The reader keeps what it has, through what is recorded and through a swap of bases.
+    recorder.append(&interaction(100, 9, 6_000_000, &[3], 1)).unwrap();
+    assert_eq!(place.open().0.population.len(), 41, "a reader that opens now sees it");
+    drop(recorder);
+    let old = place.base();
+    place.store().compact(&mut go_on).unwrap();
+    assert!(!old.exists());
+    assert_eq!(told(&reader), before);
+    assert_eq!(place.open().0.population.len(), 41);
+}
+
+#[test]
+fn what_does_not_fit_is_not_recorded() {
+    let place = Place::of(&small());
+    let store = place.store();
+    let mut recorder = store.record(&mut go_on).unwrap();
+    for (unfit, expected) in [
+        (interaction(3, 0, 6_000_000, &[1], 1), "interaction 'i0003' cannot be recorded: its id stands in the data"),
+        (interaction(200, 0, 6_000_000, &[1], 9), "response 'y9' is not a label of dataset.toml"),
+    ] {
+        let message = recorder.append(&unfit).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    // Earlier than all others, and again: known although memory does not hold it yet.
+    let early = interaction(300, 0, -5, &[1], 1);
+    recorder.append(&early).unwrap();
+    assert!(recorder.append(&early).is_err());
+    assert_eq!(recorder.memory(&mut go_on).unwrap().population.item_ix("i0300"), Some(0));
+}
+
+#[test]
+fn a_stopped_build_leaves_nothing_and_the_old_base_serves() {
+    let dataset = small();
+    let place = Place::of(&dataset);
+    let stages = std::cell::RefCell::new(Vec::new());
+    let mut all = |stage: &'static str, _, _| {
+        if stages.borrow().last() != Some(&stage) {
+            stages.borrow_mut().push(stage);
+        }
+        Ok(())
+    };
+    place.store().open(None, &mut all).unwrap();
+    assert_eq!(*stages.borrow(), ["reading", "words", "vectors", "columns", "communities", "writing"]);
+    let base = place.base();
+    for last in stages.into_inner() {
+        let mut stop = |stage: &'static str, _, _| if stage == last { Err(StoreError::Cancelled) } else { Ok(()) };
+        assert!(matches!(place.store().compact(&mut stop), Err(StoreError::Cancelled)));
+        assert_eq!(place.base(), base);
+        assert_eq!(names(place.store().folder()), ["base-1", "lock", "log"]);
+    }
+    assert_eq!(place.open().1, []);
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn removing_a_store_keeps_what_is_nowhere_else() {
+    let place = Place::of(&small());
+    let records = record_three(&place);
+    assert_eq!(place.store().remove(false).unwrap(), 3);
+    assert_eq!(place.store().recorded().unwrap().0, records);
+    assert_eq!(place.open().0.population.len(), 43);
+    assert_eq!(place.store().remove(true).unwrap(), 0);
+    assert!(!place.store().folder().exists());
+    assert_eq!(place.open().0.population.len(), 40);
+}
