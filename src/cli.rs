@@ -10,6 +10,7 @@ mod export;
 mod import;
 mod replay;
 mod scenario;
+mod store;
 mod synth;
 pub mod workbench;
 
@@ -23,7 +24,9 @@ use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sample;
 use crate::engine::error::EngineError;
+use crate::memory::Memory;
 use crate::memory::entry::IndexError;
+use crate::memory::store::StoreError;
 use crate::session::SessionError;
 
 /// What went wrong, in words for the person at the keyboard.
@@ -38,6 +41,9 @@ pub enum CliError {
     /// Memory.
     #[error(transparent)]
     Memory(#[from] IndexError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The model.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -137,6 +143,9 @@ pub struct Common {
     /// Model: `nano`, a safetensors folder, or `none` for memory alone
     #[arg(long, global = true, value_name = "NAME|DIR", default_value = sample::MODEL)]
     model: String,
+    /// Folder for stores of large datasets [default: in the platform's cache folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    store: Option<PathBuf>,
     /// Write a log to this file
     #[arg(long, global = true, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -160,6 +169,8 @@ enum Command {
     Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
     Synth(synth::SynthArgs),
+    /// Look after the cache that a large dataset is read from, and record interactions
+    Store(store::StoreArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -224,10 +235,12 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Replay(args)) => replay::run(&cli.common, &args),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
+        Some(Command::Store(args)) => store::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let options = workbench::WorkbenchOptions {
                 dataset: cli.common.data.clone(),
+                stores: cli.common.stores(),
                 model: cli.common.model_folder()?,
                 session: cli.session.clone(),
                 record: (!cli.no_record).then(sessions_folder),
@@ -240,9 +253,9 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
 }
 
 /// The moment to ask at: the given one, or just after the last interaction.
-fn moment(given: Option<&str>, dataset: &Dataset) -> Result<Timestamp, CliError> {
+fn moment(given: Option<&str>, memory: &Memory) -> Result<Timestamp, CliError> {
     match given {
         Some(text) => text.parse().map_err(|error| CliError::Usage(format!("--at: {error}"))),
-        None => Ok(dataset.end()),
+        None => Ok(memory.end()),
     }
 }

@@ -36,6 +36,8 @@ pub enum Message {
     Drawn(Limits),
     /// The memory worker begins another part of its work.
     Stage(&'static str),
+    /// What happened to the dataset's store while memory was opened, in a line.
+    Stored(String),
     /// The dataset has been read.
     DataRead(Arc<Data>),
     /// It could not be.

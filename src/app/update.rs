@@ -62,6 +62,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.memory = MemoryState::Building(stage);
             Vec::new()
         }
+        Message::Stored(news) => {
+            tell(state, news, false);
+            Vec::new()
+        }
         Message::DataRead(data) => {
             let policy = Policy::default();
             state.setting = Setting { weights: Weights::defaults(policy, &data.dataset.manifest), policy };
@@ -167,6 +171,7 @@ fn is_of_workers(message: &Message) -> bool {
     matches!(
         message,
         Message::Stage(_)
+            | Message::Stored(_)
             | Message::DataRead(_)
             | Message::DataFailed(_)
             | Message::MemoryBuilt { .. }

@@ -11,12 +11,13 @@ use std::thread;
 
 use super::message::{Heard, Message};
 use super::state::{Data, question_of};
-use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::dataset::Dataset;
 use crate::data::interaction::Interaction;
 use crate::data::sample;
 use crate::engine::prompt::{Blocks, Question};
 use crate::mediator::conflict::{Conflict, ConflictKind};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
+use crate::memory::store::{Store, StoreError};
 use crate::memory::{Memory, MemoryRead};
 use crate::session::{check, event};
 
@@ -44,18 +45,31 @@ pub enum Source {
     /// The sample in the binary.
     Sample,
     /// A dataset folder.
-    Folder(PathBuf),
+    Folder {
+        /// The folder.
+        dir: PathBuf,
+        /// Where its store is looked for if it is large.
+        stores: PathBuf,
+    },
     /// One that is in memory already.
     Given(Box<Dataset>),
 }
 
 impl Source {
-    fn open(self) -> Result<Dataset, DatasetError> {
-        match self {
-            Source::Sample => sample::dataset(),
-            Source::Folder(dir) => Dataset::open(&dir),
-            Source::Given(dataset) => Ok(*dataset),
+    /// The dataset, with what was recorded in its store, and the store if it has one that pays.
+    fn open(self) -> Result<(Dataset, Option<Store>), StoreError> {
+        let (dir, stores) = match self {
+            Source::Sample => return Ok((sample::dataset()?, None)),
+            Source::Given(dataset) => return Ok((*dataset, None)),
+            Source::Folder { dir, stores } => (dir, stores),
+        };
+        let store = Store::of(&stores, &dir)?;
+        let mut dataset = Dataset::open(&dir)?;
+        if !store.worthwhile() {
+            return Ok((dataset, None));
         }
+        check::remember(&mut dataset, store.recorded()?.0);
+        Ok((dataset, Some(store)))
     }
 }
 
@@ -104,15 +118,30 @@ impl MemoryWorker {
 fn work(source: Source, policy: Policy, before_build: impl FnOnce(), inbox: &Receiver<Request>, out: &Sender<Message>) {
     let tell = |message| drop(out.send(message));
     tell(Message::Stage("reading the dataset"));
-    let dataset = match source.open() {
-        Ok(dataset) => dataset,
+    let (dataset, store) = match source.open() {
+        Ok(opened) => opened,
         Err(error) => return tell(Message::DataFailed(error.to_string())),
     };
     let mut data = Arc::new(Data::of(dataset));
     tell(Message::DataRead(Arc::clone(&data)));
     tell(Message::Stage("building memory"));
     before_build();
-    let mut memory = Memory::build(&data.dataset);
+    let mut memory = match &store {
+        None => Memory::build(&data.dataset),
+        Some(store) => {
+            let mut report = |stage, _, _| {
+                tell(Message::Stage(stage));
+                Ok(())
+            };
+            match store.open(Some(&data.dataset), &mut report) {
+                Ok(opened) => {
+                    opened.notices.iter().for_each(|notice| tell(Message::Stored(notice.to_string())));
+                    opened.memory
+                }
+                Err(error) => return tell(Message::DataFailed(error.to_string())),
+            }
+        }
+    };
     tell(Message::Stage("forming collective entries"));
     let mut waiting = None;
     let opening = opening(&data.dataset, &memory, policy, || {

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{CliError, Common, Format, file_error, moment};
-use crate::data::dataset::Dataset;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sample;
 use crate::data::sanitize::visible;
@@ -78,15 +77,14 @@ struct QuestionLine {
 
 /// Runs the command.
 pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
-    let dataset = common.dataset()?;
-    let questions = questions(args, &dataset)?;
-    let known = dataset.users();
-    if let Some(stranger) = questions.iter().map(|q| &q.user).find(|user| !args.new_user && !known.contains(*user)) {
+    let memory = common.memory()?;
+    let questions = questions(args, &memory)?;
+    let known = |user: &UserId| memory.population.user_ix(user).is_some();
+    if let Some(stranger) = questions.iter().map(|q| &q.user).find(|user| !args.new_user && !known(user)) {
         return Err(CliError::UnknownUser(stranger.clone()));
     }
     let engine = engine(common)?;
-    let memory = Memory::build(&dataset);
-    let mut weights = Weights::defaults(args.policy, &dataset.manifest);
+    let mut weights = Weights::defaults(args.policy, &memory.manifest);
     if common.model != sample::MODEL {
         // A dataset's model-trust is fitted for the shipped model; another one has yet to earn its share.
         weights = weights.with(Weight::ModelTrust, 0.0);
@@ -111,8 +109,8 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
 }
 
 /// The questions of the command line or of the file.
-fn questions(args: &AskArgs, dataset: &Dataset) -> Result<Vec<Question>, CliError> {
-    let default_at = moment(args.at.as_deref(), dataset)?;
+fn questions(args: &AskArgs, memory: &Memory) -> Result<Vec<Question>, CliError> {
+    let default_at = moment(args.at.as_deref(), memory)?;
     if let (Some(user), Some(query)) = (&args.user, &args.query) {
         return Ok(vec![Question { user: UserId::new(user.as_str()), query: query.clone(), at: default_at }]);
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{CliError, Common, cache_folder};
-use crate::memory::Memory;
+use crate::memory::store::{Store, WORTH_BYTES};
 
 /// Outcome of one check.
 struct Check {
@@ -13,15 +13,10 @@ struct Check {
 
 /// Runs the command: exit 1 when something that the default run needs is missing.
 pub fn run(common: &Common) -> Result<ExitCode, CliError> {
-    let dataset = common.dataset();
-    let about_data = match &dataset {
-        Ok(dataset) => {
-            let memory = Memory::build(dataset);
-            let (users, items) = (memory.population.users.len(), memory.population.len());
-            Ok(format!("{}: {users} users, {items} interactions, {} periods", dataset.manifest.name, memory.periods()))
-        }
-        Err(error) => Err(error.to_string()),
-    };
+    let about_data = common.memory().map_err(|error| error.to_string()).map(|memory| {
+        let (users, items) = (memory.population.users.len(), memory.population.len());
+        format!("{}: {users} users, {items} interactions, {} periods", memory.manifest.name, memory.periods())
+    });
     let cache = cache_folder();
     let about_cache = std::fs::create_dir_all(&cache)
         .and_then(|()| {
@@ -42,6 +37,7 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
     let checks = [
         Check { name: "dataset", outcome: about_data },
         Check { name: "cache", outcome: about_cache },
+        Check { name: "store", outcome: store(common) },
         Check { name: "model", outcome: model(common) },
         Check { name: "terminal", outcome: Ok(about_terminal.to_owned()) },
     ];
@@ -56,6 +52,19 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
         }
     }
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn store(common: &Common) -> Result<String, String> {
+    let Some(data) = &common.data else { return Ok("the embedded sample needs none".to_owned()) };
+    let store = Store::of(&common.stores(), data).map_err(|error| error.to_string())?;
+    if !store.worthwhile() {
+        return Ok(format!("none: interactions.jsonl is smaller than {} MiB", WORTH_BYTES >> 20));
+    }
+    let verdict = store.verify().map_err(|error| error.to_string())?;
+    match verdict.faults.first() {
+        Some(fault) => Err(format!("{fault}; it is rebuilt when the dataset is opened")),
+        None => Ok(format!("{}: {} recorded interactions", store.folder().display(), verdict.records)),
+    }
 }
 
 #[cfg(feature = "local")]

@@ -36,6 +36,8 @@ const PANIC_VARIABLE: &str = "LOGOSCOPE_TEST_PANIC";
 pub struct WorkbenchOptions {
     /// Dataset folder; `None` for the embedded sample.
     pub dataset: Option<PathBuf>,
+    /// Where stores of large datasets are.
+    pub stores: PathBuf,
     /// Model folder; `None` for memory alone.
     pub model: Option<PathBuf>,
     /// Session to replay; `None` for live work.
@@ -128,7 +130,8 @@ fn start_workers(
     memory_panics: bool,
     out: &Sender<Message>,
 ) -> Result<Runner, WorkbenchError> {
-    let source = options.dataset.clone().map_or(Source::Sample, Source::Folder);
+    let folder = |dir: PathBuf| Source::Folder { dir, stores: options.stores.clone() };
+    let source = options.dataset.clone().map_or(Source::Sample, folder);
     let before_build = move || assert!(!memory_panics, "asked to panic by {PANIC_VARIABLE}");
     let memory = MemoryWorker::start(source, Policy::default(), before_build, out.clone())?;
     // The loop has not begun: what is named here is the first thing it takes in.

@@ -109,6 +109,11 @@ impl Memory {
         self.calendar.count
     }
 
+    /// The second after the last interaction: the moment at which all of the data is past.
+    pub fn end(&self) -> Timestamp {
+        self.population.at.last().map_or(Timestamp(0), |last| Timestamp(last.0.saturating_add(1)))
+    }
+
     /// The embedder's identity.
     pub fn embedder(&self) -> String {
         self.embedder.id()

@@ -269,7 +269,7 @@ impl Parts {
         let (mut counts, mut ends) = (Vec::new(), Vec::with_capacity(n));
         for (item, interaction) in interactions.iter().enumerate() {
             if item % REPORTED == 0 {
-                report("words", item, n)?;
+                report("counting words", item, n)?;
             }
             let bag = Bag::of(words(&interaction.query).map(|word| lexicon.intern(word)).collect());
             counts.extend_from_slice(bag.view().0);
@@ -339,7 +339,7 @@ pub(super) fn embed_rows<E>(
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     let mut vectors = vec![0.0f32; REPORTED.min(items.len()) * dimensions];
     for (batch, items_of_batch) in items.chunks(REPORTED).enumerate() {
-        report("vectors", batch * REPORTED, items.len())?;
+        report("making vectors", batch * REPORTED, items.len())?;
         let vectors = &mut vectors[..items_of_batch.len() * dimensions];
         let embed = |items: &[ItemIx], rows: &mut [f32]| {
             for (item, row) in items.iter().zip(rows.chunks_exact_mut(dimensions)) {

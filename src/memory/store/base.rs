@@ -266,7 +266,7 @@ pub fn write(
     writer.file(VECTORS, |write| {
         embed_rows(dataset, parts.items_of.base().1, &embedder, report, |rows| write(bytes(rows)))
     })?;
-    report("columns", 0, 1)?;
+    report("writing columns", 0, 1)?;
     let users: Strings = parts.users.iter().map(UserId::as_str).collect();
     let words: Strings = parts.lexicon.words().collect();
     writer.lists("users", users.base())?;
@@ -290,7 +290,7 @@ pub fn write(
     let memory = Memory::over(dataset.manifest.clone(), population, Box::new(embedder));
     let (mut of, mut centroids, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for period in 0..memory.periods() {
-        report("communities", period, memory.periods())?;
+        report("grouping people", period, memory.periods())?;
         let communities = memory.communities_at(period);
         of.extend(communities.of.iter().map(|community| community.map_or(NOWHERE, |community| community as u32)));
         centroids.extend(communities.centroids().iter().flatten().copied());
@@ -300,7 +300,7 @@ pub fn write(
     writer.column("community-of", &of)?;
     writer.column("community-centroids", &centroids)?;
     writer.column("community-counts", &counts)?;
-    report("writing", 0, 1)?;
+    report("finishing", 0, 1)?;
     let files = std::mem::take(&mut writer.files);
     BaseManifest { version: VERSION, origin: origin.clone(), folded, items, files }.write(&writer.dir)?;
     sync_folder(&writer.dir)?;

@@ -8,7 +8,7 @@ use super::error::StoreError;
 
 /// Held while something writes to a store; given back when dropped or when the process ends, however it ends.
 pub struct WriterLock {
-    _file: File,
+    file: File,
 }
 
 impl WriterLock {
@@ -33,6 +33,14 @@ impl WriterLock {
         }
         let told = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
         told.map_err(StoreError::io(path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // Said, not left to closing: a process being started at this moment holds a copy of the descriptor. Where it
+        // fails, closing does it.
+        let _ = self.file.unlock();
     }
 }

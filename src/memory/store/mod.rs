@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Opens the memory, building the base if there is none that serves. `dataset` spares reading the folder again
-    /// where its content is at hand.
+    /// where its content is at hand, with what was recorded or without.
     pub fn open(&self, dataset: Option<&Dataset>, report: &mut Report<StoreError>) -> Result<Opened, StoreError> {
         let newest = || self.bases().ok().and_then(|mut bases| bases.pop());
         let seen = newest();
@@ -285,7 +285,7 @@ impl Store {
         Ok(Memory::build(&self.whole(content, dataset)?))
     }
 
-    /// The dataset with the log's records in it.
+    /// The dataset with the log's records in it; a given one may hold some of them already.
     fn whole(&self, content: &LogContent, dataset: Option<&Dataset>) -> Result<Dataset, StoreError> {
         let mut whole = match dataset {
             Some(dataset) => dataset.clone(),
@@ -297,6 +297,8 @@ impl Store {
                 read
             }
         };
+        let ids: BTreeSet<&str> = content.records.iter().map(|record| record.id.as_str()).collect();
+        whole.interactions.retain(|interaction| !ids.contains(interaction.id.as_str()));
         whole.interactions.extend(content.records.iter().cloned());
         whole.interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         Ok(whole)
@@ -310,7 +312,7 @@ impl Store {
         _lock: &WriterLock,
         report: &mut Report<StoreError>,
     ) -> Result<PathBuf, StoreError> {
-        report("reading", 0, 1)?;
+        report("reading interactions", 0, 1)?;
         let whole = self.whole(content, dataset)?;
         let old = self.bases()?;
         let next = old.last().and_then(|base| number(base)).map_or(1, |last| last + 1);

@@ -1,0 +1,257 @@
+//! `logoscope store`: the cache on disk that a large dataset is read from, and the log of what was recorded since.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+
+use super::{CliError, Common, cache_folder, file_error};
+use crate::data::dataset::Dataset;
+use crate::data::interaction::Interaction;
+use crate::data::sample;
+use crate::data::sanitize::visible;
+use crate::memory::Memory;
+use crate::memory::store::{Notice, Report, Store, StoreError};
+
+/// How long a piece of work goes on before its progress is told.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Options of `store`.
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Print where the dataset's store is
+    Path,
+    /// Build it if there is none that serves
+    Build,
+    /// Compare every byte with its checksum; exit 1 naming what is damaged
+    Verify,
+    /// Record interactions, one JSON object a line; each is acknowledged once it is on the disk
+    Record {
+        /// File of interactions; `-` is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print what was recorded, one JSON object a line
+    Log,
+    /// Make a new base that holds what was recorded
+    Compact,
+    /// Remove the store; what was recorded is kept, since it is nowhere else
+    Remove {
+        /// Remove what was recorded too
+        #[arg(long)]
+        recorded: bool,
+    },
+}
+
+/// Runs the command.
+pub fn run(common: &Common, args: &StoreArgs) -> Result<ExitCode, CliError> {
+    let Some(data) = &common.data else {
+        let hint = "the embedded sample needs no store; name a dataset folder with --data DIR";
+        return Err(CliError::Usage(hint.to_owned()));
+    };
+    let store = Store::of(&common.stores(), data)?;
+    let mut progress = Progress::begin()?;
+    let mut report = |stage: &'static str, done: usize, total: usize| progress.tell(stage, done, total);
+    let outcome = match &args.action {
+        Action::Path => {
+            println!("{}", store.folder().display());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Action::Verify => return verify(&store),
+        Action::Log => return log(&store),
+        Action::Build => store.open(None, &mut report).map(|opened| {
+            clear();
+            tell(&opened.notices);
+            let items = opened.memory.population.len();
+            println!("{}: {items} interactions", store.folder().display());
+        }),
+        Action::Compact => store.compact(&mut report).map(|(items, notices)| {
+            clear();
+            tell(&notices);
+            println!("{}: {items} interactions, none of them in the log alone", store.folder().display());
+        }),
+        Action::Remove { recorded } => store.remove(*recorded).map(|kept| match kept {
+            0 => println!("{}: removed", store.folder().display()),
+            _ => println!(
+                "{}: removed but for {kept} recorded interactions; --recorded removes them too",
+                store.folder().display()
+            ),
+        }),
+        Action::Record { file } => match record(&store, file, &mut report) {
+            Ok(()) => Ok(()),
+            Err(CliError::Store(error)) => Err(error),
+            Err(other) => return Err(other),
+        },
+    };
+    match outcome {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(StoreError::Cancelled) => {
+            clear();
+            eprintln!("logoscope: {}", StoreError::Cancelled);
+            Ok(ExitCode::from(130))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn verify(store: &Store) -> Result<ExitCode, CliError> {
+    let verdict = store.verify()?;
+    for fault in &verdict.faults {
+        println!("damaged  {fault}");
+    }
+    match &verdict.base {
+        Some(base) => println!("base     {}: {} interactions", base.display(), verdict.items),
+        None => println!("base     none; it is built when the dataset is opened, or by `logoscope store build`"),
+    }
+    println!("log      {} recorded interactions", verdict.records);
+    if verdict.faults.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("What is damaged answers nothing: it is rebuilt or left out, and said so, when the dataset is opened.");
+    Ok(ExitCode::from(1))
+}
+
+fn log(store: &Store) -> Result<ExitCode, CliError> {
+    let (records, notice) = store.recorded()?;
+    let mut out = io::stdout().lock();
+    for record in records {
+        serde_json::to_writer(&mut out, &record).map_err(io::Error::from)?;
+        writeln!(out)?;
+    }
+    tell(notice.as_slice());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Records line by line, so that a pipe is acknowledged as it comes.
+fn record(store: &Store, file: &Path, report: &mut Report<StoreError>) -> Result<(), CliError> {
+    let mut recorder = store.record(report)?;
+    clear();
+    tell(recorder.notices());
+    let input: Box<dyn io::Read> = if file == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(std::fs::File::open(file).map_err(|source| file_error(file, source))?)
+    };
+    let mut out = io::stdout().lock();
+    for (index, line) in io::BufRead::lines(io::BufReader::new(input)).enumerate() {
+        let line = line.map_err(|source| file_error(file, source))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let place = |reason: String| CliError::Line { path: file.to_owned(), line: index + 1, reason };
+        let interaction: Interaction = serde_json::from_str(&line).map_err(|error| {
+            place(format!("{error}; a line is {{\"id\", \"user\", \"at\", \"query\", \"response\"}}"))
+        })?;
+        recorder.append(&interaction).map_err(|error| match error {
+            unfit @ StoreError::Unfit { .. } => place(unfit.to_string()),
+            other => other.into(),
+        })?;
+        writeln!(out, "recorded {}", visible(&interaction.id))?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Tells what happened on the way to a memory, a line each.
+pub(super) fn tell(notices: &[Notice]) {
+    notices.iter().for_each(|notice| eprintln!("logoscope: {notice}"));
+}
+
+/// Takes the line of progress away.
+pub(super) fn clear() {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+impl Common {
+    /// Where stores are.
+    pub(super) fn stores(&self) -> PathBuf {
+        self.store.clone().unwrap_or_else(|| cache_folder().join("stores"))
+    }
+
+    /// Memory of the dataset named on the command line, or of the embedded one: from its store where that pays.
+    pub(super) fn memory(&self) -> Result<Memory, CliError> {
+        let Some(data) = &self.data else { return Ok(Memory::build(&sample::dataset()?)) };
+        let store = Store::of(&self.stores(), data)?;
+        if !store.worthwhile() {
+            return Ok(Memory::build(&Dataset::open(data)?));
+        }
+        let mut progress = Progress::begin()?;
+        let opened = store.open(None, &mut |stage, done, total| progress.tell(stage, done, total))?;
+        clear();
+        tell(&opened.notices);
+        Ok(opened.memory)
+    }
+}
+
+/// Shows how far a long piece of work is, where there is a terminal, and hears Ctrl-C.
+pub(super) struct Progress {
+    begun: Instant,
+    stage: Option<(&'static str, Instant)>,
+    shown: bool,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Progress {
+    pub(super) fn begin() -> io::Result<Self> {
+        let stopped = Arc::new(AtomicBool::new(false));
+        // The second Ctrl-C ends the process at once, should a stage take too long to hear the first.
+        signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, Arc::clone(&stopped))?;
+        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&stopped))?;
+        Ok(Self { begun: Instant::now(), stage: None, shown: io::stderr().is_terminal(), stopped })
+    }
+
+    pub(super) fn tell(&mut self, stage: &'static str, done: usize, total: usize) -> Result<(), StoreError> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(StoreError::Cancelled);
+        }
+        let since = match self.stage {
+            Some((last, since)) if last == stage => since,
+            _ => {
+                let now = Instant::now();
+                self.stage = Some((stage, now));
+                now
+            }
+        };
+        if self.shown && self.begun.elapsed() >= PATIENCE {
+            let told = told(stage, done, total, since.elapsed());
+            eprint!("\r\x1b[K{told}");
+        }
+        Ok(())
+    }
+}
+
+/// `making vectors 43 %, 61000 a second, 9 s left`.
+fn told(stage: &str, done: usize, total: usize, elapsed: Duration) -> String {
+    if done == 0 || total <= 1 {
+        return stage.to_owned();
+    }
+    let rate = done as f64 / elapsed.as_secs_f64().max(1e-3);
+    let left = (total - done.min(total)) as f64 / rate;
+    format!("{stage} {} %, {rate:.0} a second, {left:.0} s left", done * 100 / total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_tells_share_rate_and_time_left() {
+        assert_eq!(told("counting words", 0, 900, Duration::ZERO), "counting words");
+        assert_eq!(
+            told("counting words", 300, 900, Duration::from_secs(3)),
+            "counting words 33 %, 100 a second, 6 s left"
+        );
+    }
+}
