@@ -155,8 +155,11 @@ fn work(source: Source, policy: Policy, before_build: impl FnOnce(), inbox: &Rec
             match request {
                 Request::Read(request) => newest = Some(request),
                 Request::Remember(interaction) => {
+                    let later = memory.remember(&[&interaction]).is_ok();
                     let place = remember(&mut data, *interaction);
-                    memory = Memory::build(&data.dataset);
+                    if !later {
+                        memory = Memory::build(&data.dataset);
+                    }
                     tell(Message::Remembered { data: Arc::clone(&data), place, periods: memory.periods() });
                 }
             }

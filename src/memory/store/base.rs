@@ -6,7 +6,6 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{io, thread};
 
@@ -123,32 +122,71 @@ impl BaseManifest {
         Ok(())
     }
 
-    /// Compares every byte of every file with its checksum, on all cores; one fault a damaged file.
+    /// Compares every byte of every file with its checksum, on all cores; one fault a damaged stretch.
     pub fn verify(&self, dir: &Path) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = self.files.iter().filter_map(|file| file.check_length(dir)).collect();
+        let faults: Vec<Fault> = self.files.iter().filter_map(|file| file.check_length(dir)).collect();
         if !faults.is_empty() {
             return faults;
         }
-        let stretches: Vec<(&FileEntry, usize)> =
-            self.files.iter().flat_map(|file| (0..file.blake3.len()).map(move |n| (file, n))).collect();
-        let next = AtomicUsize::new(0);
-        let found = Mutex::new(&mut faults);
-        let work = || {
-            let mut buffer = Vec::new();
-            while let Some((file, number)) = stretches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Some(fault) = file.check(dir, *number, &mut buffer) {
-                    found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(fault);
-                }
+        let known = |file: &FileEntry| (0..file.blake3.len()).map(|n| (dir.join(&file.name), n)).collect::<Vec<_>>();
+        let checks = stretches(&self.files.iter().flat_map(known).collect::<Vec<_>>());
+        let expected =
+            self.files.iter().flat_map(|file| file.blake3.iter().enumerate().map(move |(n, b)| (file, n, b)));
+        let compare = |((file, number, expected), found): ((&FileEntry, usize, &String), io::Result<String>)| {
+            let start = (number * STRETCH) as u64;
+            let end = file.length.min(start + STRETCH as u64);
+            match found {
+                Ok(found) if found == *expected => None,
+                Ok(_) => Some(file.damaged(format!("bytes {start} to {end} differ from their checksum"))),
+                Err(error) => Some(file.damaged(error.to_string())),
             }
         };
-        let cores = thread::available_parallelism().map_or(1, |cores| cores.get()).min(stretches.len());
-        thread::scope(|scope| {
-            (1..cores).for_each(|_| drop(scope.spawn(work)));
-            work();
-        });
-        faults.sort_by_key(ToString::to_string);
-        faults
+        expected.zip(checks).filter_map(compare).collect()
     }
+}
+
+/// The checksums of stretches of files, found on all cores. Read, not mapped: what is only verified must not count as
+/// memory in use.
+pub fn stretches(wanted: &[(PathBuf, usize)]) -> Vec<io::Result<String>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut buffer = Vec::new();
+        let mut found = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((path, number)) = wanted.get(index) else { return found };
+            found.push((index, stretch(path, *number, &mut buffer)));
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get()).min(wanted.len());
+    let mut found = thread::scope(|scope| {
+        let others: Vec<_> = (1..cores).map(|_| scope.spawn(work)).collect();
+        let mut found = work();
+        // A thread that panicked leaves its stretches out, and what is left out is damaged, see below.
+        others.into_iter().for_each(|other| found.extend(other.join().unwrap_or_default()));
+        found
+    });
+    found.sort_by_key(|(index, _)| *index);
+    let mut found = found.into_iter().peekable();
+    let one = |index: usize| match found.next_if(|(found, _)| *found == index) {
+        Some((_, outcome)) => outcome,
+        None => Err(io::Error::other("it could not be checked")),
+    };
+    (0..wanted.len()).map(one).collect()
+}
+
+/// The checksum of one stretch of a file.
+fn stretch(path: &Path, number: usize, buffer: &mut Vec<u8>) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start((number * STRETCH) as u64))?;
+    buffer.clear();
+    file.take(STRETCH as u64).read_to_end(buffer)?;
+    Ok(checksum(buffer))
+}
+
+/// How many stretches a file of this length has.
+pub fn stretch_count(length: u64) -> usize {
+    usize::try_from(length.div_ceil(STRETCH as u64)).unwrap_or(usize::MAX)
 }
 
 impl FileEntry {
@@ -162,23 +200,6 @@ impl FileEntry {
             Ok(found) => Some(self.damaged(format!("it has {} bytes instead of {}", found.len(), self.length))),
             Err(error) => Some(self.damaged(error.to_string())),
         }
-    }
-
-    /// Checks one stretch. Read, not mapped: what is only verified must not count as memory in use.
-    fn check(&self, dir: &Path, number: usize, buffer: &mut Vec<u8>) -> Option<Fault> {
-        let start = number as u64 * STRETCH as u64;
-        buffer.resize(usize::try_from(self.length - start).map_or(STRETCH, |rest| rest.min(STRETCH)), 0);
-        let mut read = || {
-            let mut file = File::open(dir.join(&self.name))?;
-            file.seek(SeekFrom::Start(start))?;
-            file.read_exact(buffer)
-        };
-        if let Err(error) = read() {
-            return Some(self.damaged(error.to_string()));
-        }
-        let same = self.blake3.get(number).is_some_and(|known| checksum(buffer) == *known);
-        let end = start + buffer.len() as u64;
-        (!same).then(|| self.damaged(format!("bytes {start} to {end} differ from their checksum")))
     }
 }
 
