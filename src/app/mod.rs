@@ -9,6 +9,7 @@ pub mod effect;
 mod fuzzy;
 pub mod input;
 pub mod journal;
+pub mod keeper;
 pub mod keymap;
 pub mod message;
 pub mod overlay;

@@ -3,6 +3,7 @@
 //! Invariants: what the mediator makes of the evidence is computed when a weight or the evidence changes, never while
 //! drawing; answers belong to the question shown unless they are marked stale.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ pub use super::answers::{Answers, ArmAnswer, Phase};
 use super::command::Context;
 use super::input::Input;
 use super::journal::Journal;
+use super::keeper::Unkept;
 use super::message::Limits;
 use super::overlay::Overlay;
 use super::replay::Replaying;
@@ -19,6 +21,7 @@ use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::{JudgedQuery, UserId};
 use crate::engine::answer::memory_distribution;
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
+use crate::engine::fit::{Fit, Training};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::distribution::decision;
 use crate::mediator::flip::{Band, Flip, bands, flips};
@@ -27,6 +30,7 @@ use crate::mediator::weights::{STOPS, Scope};
 use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::MemoryRead;
 pub use crate::session::event::Setting;
+use crate::session::tries::Try;
 
 /// A dataset with what the screen shows of it at all times.
 #[derive(Debug)]
@@ -77,6 +81,8 @@ pub enum ModelState {
     Ready(Caps),
     /// It could not be loaded, because.
     Failed(String),
+    /// It is not asked, because it was trained for something else.
+    Unfit(String),
 }
 
 impl ModelState {
@@ -85,6 +91,7 @@ impl ModelState {
         match self {
             ModelState::Absent(reason) => Some(reason),
             ModelState::Failed(_) => Some("the model could not be loaded"),
+            ModelState::Unfit(_) => Some("the model was trained for other labels"),
             ModelState::Loading(_) | ModelState::Ready(_) => None,
         }
     }
@@ -97,6 +104,15 @@ pub enum Gesture {
     Turn(Weight),
     /// Everything else is a step of its own.
     Step(u64),
+}
+
+/// What a step back restores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// The setting.
+    pub setting: Setting,
+    /// The try it had come from.
+    pub at_try: u32,
 }
 
 /// What memory said to the question, with what the mediator makes of it under the present setting.
@@ -193,14 +209,22 @@ pub struct State {
     pub memory_since: Duration,
     /// The model.
     pub model: ModelState,
+    /// What it was made for.
+    pub training: Training,
     /// When the model began to load.
     pub model_since: Duration,
     /// Weights and policy; meaningless until the dataset is read.
     pub setting: Setting,
     /// Earlier settings.
-    pub undo: History<Setting, Gesture>,
+    pub undo: History<Held, Gesture>,
     /// Numbers the steps that are no turning of a slider.
     pub steps: u64,
+    /// The tries on the dataset, by number.
+    pub tries: Vec<Try>,
+    /// The try saved or set last; 0 for the dataset's default.
+    pub at_try: u32,
+    /// Tries that are not on disk, by dataset.
+    pub unkept: BTreeMap<String, Unkept>,
     /// Who asks what, when.
     pub question: Option<Question>,
     /// The judged query it comes from.
@@ -239,6 +263,8 @@ pub struct State {
     pub notice: Option<Notice>,
     /// Ctrl-C was the last key.
     pub interrupted: bool,
+    /// Quitting was the last command, and would lose something.
+    pub leaving: bool,
     /// The theme's name.
     pub theme: &'static str,
     /// Colours are off.
@@ -256,6 +282,8 @@ pub struct Start {
     pub dataset_name: String,
     /// Name of the model; `None` for memory alone.
     pub model_name: Option<String>,
+    /// What the model was made for.
+    pub training: Training,
     /// Colours are off.
     pub mono: bool,
     /// Glyphs are replaced by ASCII.
@@ -283,10 +311,14 @@ impl State {
             periods: 0,
             memory_since: Duration::ZERO,
             model,
+            training: start.training,
             model_since: Duration::ZERO,
             setting: Setting { weights: neutral(), policy },
             undo: History::default(),
             steps: 0,
+            tries: Vec::new(),
+            at_try: 0,
+            unkept: BTreeMap::new(),
             question: None,
             judged: None,
             wanted: None,
@@ -306,6 +338,7 @@ impl State {
             journal: Journal::new(start.record),
             notice: None,
             interrupted: false,
+            leaving: false,
             theme: if start.mono { mono } else { default },
             mono_only: start.mono,
             ascii: start.ascii,
@@ -369,9 +402,50 @@ impl State {
         let recorded = self.replay.as_ref().map(Replaying::setting).filter(|setting| setting.policy == policy);
         match (recorded, self.manifest()) {
             (Some(setting), _) => setting.weights,
-            (None, Some(manifest)) => Weights::defaults(policy, manifest),
+            (None, Some(manifest)) => self.fit().defaults(policy, manifest),
             (None, None) => neutral(),
         }
+    }
+
+    /// How the model stands to the dataset. What is replayed was recorded with a model that fitted.
+    pub fn fit(&self) -> Fit {
+        match (&self.model, self.manifest()) {
+            _ if self.replay.is_some() => Fit::Fitted,
+            (ModelState::Absent(_), _) | (_, None) => Fit::Absent,
+            (_, Some(manifest)) => self.training.fit(&manifest.labels),
+        }
+    }
+
+    /// Why `weight` does nothing now; `None` if it acts.
+    pub fn ignored(&self, weight: Weight) -> Option<&'static str> {
+        let by_policy = self.setting.policy.rule().ignores(weight);
+        by_policy.or_else(|| self.model.unable().filter(|_| weight.scope() == Scope::Model))
+    }
+
+    /// The setting of the try with this number; 0 is the dataset's default, in a replay the recorded setting.
+    pub fn setting_of(&self, number: u32) -> Option<Setting> {
+        if number == 0 {
+            let policy = self.replay.as_ref().map_or(Policy::default(), |replaying| replaying.setting().policy);
+            return Some(Setting { weights: self.defaults_of(policy), policy });
+        }
+        let saved = self.tries.iter().find(|saved| saved.number == number)?;
+        Some(saved.setting(&self.defaults_of(saved.policy)))
+    }
+
+    /// The try that the present setting is, or, with a star, the one that it was turned away from. The default needs no
+    /// name.
+    pub fn try_title(&self) -> Option<String> {
+        let holds = |saved: &&Try| self.setting_of(saved.number) == Some(self.setting);
+        let from = self.tries.iter().find(|saved| saved.number == self.at_try);
+        match from.filter(holds).or_else(|| self.tries.iter().find(holds)) {
+            Some(saved) => Some(saved.title()),
+            None => from.map(|saved| format!("{} *", saved.title())),
+        }
+    }
+
+    /// What a step back from here would restore.
+    pub fn held(&self) -> Held {
+        Held { setting: self.setting, at_try: self.at_try }
     }
 
     /// Takes in what memory said, and mediates.
