@@ -226,10 +226,10 @@ table! {
         TypeValue "type-value" ["="] "" "Type the selected weight's value: a number, inf where there is no end, or default";
         TypeValueHere "type-value-here" ["enter"] "" "The same, where the weights are the pane in use";
         SwitchPolicy "switch-policy" ["m"] "policy" "Switch the mediator's policy";
-        SaveTry "save-try" ["s"] "save" "Save the present setting under a name, as a try";
-        Tries "tries" ["T"] "tries" "Choose a saved try, or the dataset's default, and set it";
         Undo "undo" ["u"] "undo" "Undo the last turn of a weight or switch of policy";
         Redo "redo" ["ctrl-r"] "" "Redo what was undone";
+        SaveTry "save-try" ["s"] "" "Save the present setting under a name, as a try";
+        Tries "tries" ["T"] "" "Choose a saved try, or the dataset's default, and set it";
     }
     Screen / "Screen" {
         Help "help" ["?", "f1"] "help" "Show all keys";
@@ -274,7 +274,7 @@ table! {
         SelectPagePrevious "select-page-previous" ["pageup"] "" "Ten rows up";
         FilterDeleteBack "filter-delete-back" ["backspace"] "" "Delete the last letter of the filter";
         FilterDeleteAll "filter-delete-all" ["ctrl-u"] "" "Delete the filter";
-        DeleteTry "delete-try" ["delete"] "delete" "Delete the selected try, when asked twice";
+        DeleteTry "delete-try" ["delete"] "this try" "Delete the selected try, when asked twice";
     }
     Help / "Help" {
         HelpClose "help-close" ["esc", "q", "?", "f1", "enter"] "close" "Close the help";

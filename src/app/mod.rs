@@ -15,6 +15,7 @@ pub mod message;
 pub mod overlay;
 pub mod replay;
 pub mod scribe;
+pub mod setting;
 pub mod shelf;
 pub mod state;
 pub mod undo;

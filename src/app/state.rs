@@ -15,13 +15,14 @@ use super::keeper::Unkept;
 use super::message::Limits;
 use super::overlay::Overlay;
 use super::replay::Replaying;
+pub use super::setting::Held;
 use super::undo::History;
 use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::{JudgedQuery, UserId};
 use crate::engine::answer::memory_distribution;
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
-use crate::engine::fit::{Fit, Training};
+use crate::engine::fit::Training;
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::distribution::decision;
 use crate::mediator::flip::{Band, Flip, bands, flips};
@@ -104,15 +105,6 @@ pub enum Gesture {
     Turn(Weight),
     /// Everything else is a step of its own.
     Step(u64),
-}
-
-/// What a step back restores.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Held {
-    /// The setting.
-    pub setting: Setting,
-    /// The try it had come from.
-    pub at_try: u32,
 }
 
 /// What memory said to the question, with what the mediator makes of it under the present setting.
@@ -405,47 +397,6 @@ impl State {
             (None, Some(manifest)) => self.fit().defaults(policy, manifest),
             (None, None) => neutral(),
         }
-    }
-
-    /// How the model stands to the dataset. What is replayed was recorded with a model that fitted.
-    pub fn fit(&self) -> Fit {
-        match (&self.model, self.manifest()) {
-            _ if self.replay.is_some() => Fit::Fitted,
-            (ModelState::Absent(_), _) | (_, None) => Fit::Absent,
-            (_, Some(manifest)) => self.training.fit(&manifest.labels),
-        }
-    }
-
-    /// Why `weight` does nothing now; `None` if it acts.
-    pub fn ignored(&self, weight: Weight) -> Option<&'static str> {
-        let by_policy = self.setting.policy.rule().ignores(weight);
-        by_policy.or_else(|| self.model.unable().filter(|_| weight.scope() == Scope::Model))
-    }
-
-    /// The setting of the try with this number; 0 is the dataset's default, in a replay the recorded setting.
-    pub fn setting_of(&self, number: u32) -> Option<Setting> {
-        if number == 0 {
-            let policy = self.replay.as_ref().map_or(Policy::default(), |replaying| replaying.setting().policy);
-            return Some(Setting { weights: self.defaults_of(policy), policy });
-        }
-        let saved = self.tries.iter().find(|saved| saved.number == number)?;
-        Some(saved.setting(&self.defaults_of(saved.policy)))
-    }
-
-    /// The try that the present setting is, or, with a star, the one that it was turned away from. The default needs no
-    /// name.
-    pub fn try_title(&self) -> Option<String> {
-        let holds = |saved: &&Try| self.setting_of(saved.number) == Some(self.setting);
-        let from = self.tries.iter().find(|saved| saved.number == self.at_try);
-        match from.filter(holds).or_else(|| self.tries.iter().find(holds)) {
-            Some(saved) => Some(saved.title()),
-            None => from.map(|saved| format!("{} *", saved.title())),
-        }
-    }
-
-    /// What a step back from here would restore.
-    pub fn held(&self) -> Held {
-        Held { setting: self.setting, at_try: self.at_try }
     }
 
     /// Takes in what memory said, and mediates.

@@ -181,7 +181,7 @@ fn hint(state: &State, edit: &Edit) -> Option<String> {
             let [low, high, now, default] = values.map(text::value);
             let dot = symbols::DOT;
             let high = if weight.range().1.is_infinite() { "inf".to_owned() } else { high };
-            Some(format!("{weight} {} {dot} {low} to {high} {dot} now {now} {dot} default {default}", weight.symbol()))
+            Some(format!("{} {dot} {low} to {high} {dot} now {now} {dot} default {default}", weight.symbol()))
         }
         EditKind::TryName => {
             let tries = text::plural(state.tries.len(), "try", "tries");

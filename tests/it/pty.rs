@@ -174,9 +174,9 @@ fn the_first_screen_is_full_and_nothing_covers_it() {
 fn help_opens_and_closes() {
     let mut session = memory_only(120, 40, &[]);
     session.keys("?");
-    session.until_shown("Show all keys");
+    session.until_shown("Type a query; Enter asks");
     session.keys("\x1b");
-    session.until("the help closes", |_, text| !text.contains("Show all keys"));
+    session.until("the help closes", |_, text| !text.contains("Type a query; Enter asks"));
 }
 
 #[cfg(feature = "local")]
@@ -426,23 +426,23 @@ fn a_try_is_there_when_the_workbench_is_started_again() {
     let file = home.path().join("logoscope/tries/film-tags.toml");
 
     let mut session = memory_only(120, 40, &environment);
-    session.keys("l=6.2\r");
-    session.until("the value is set", |_, text| text.contains("6.2*"));
+    session.keys("l=17.35\r");
+    session.until("the value is set", |_, text| text.contains("17.35*"));
     session.keys("s\x15stiff\r");
     session.until_shown("try 1 · stiff is saved");
     session.keys("q");
     assert_eq!(session.end().exit_code(), 0);
     session.assert_restored();
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.contains("name = \"stiff\"") && text.contains("prior-strength = 6.2"), "{text}");
+    assert!(text.contains("name = \"stiff\"") && text.contains("prior-strength = 17.35"), "{text}");
 
     let mut session = memory_only(120, 40, &environment);
     session.keys("T");
-    session.until("the try is listed", |_, text| text.contains("tries on film-tags") && text.contains("κ 6.2"));
+    session.until("the try is listed", |_, text| text.contains("tries on film-tags") && text.contains("κ 17.35"));
     session.keys("stiff\r");
     session.until_shown("Mediator · product · try 1 · stiff");
     session.keys("u");
-    session.until("the default again", |_, text| !text.contains("try 1") && !text.contains("6.2"));
+    session.until("the default again", |_, text| !text.contains("try 1") && !text.contains("17.35"));
     session.keys("Tstiff\x1b[3~\x1b[3~");
     session.until_shown("try 1 · stiff is deleted");
     session.keys("\x1b");

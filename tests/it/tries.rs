@@ -236,7 +236,7 @@ fn screens_of_values_and_tries() {
     insta::assert_snapshot!("try-turned-80x24", text_of(&drawn(&state, 80, 24)));
     press(&mut state, &["="]);
     let low = text_of(&drawn(&state, 80, 14));
-    assert!(low.contains("0.01 to 100"), "{low}");
+    assert!(low.contains("γ · 0 to 20 · now 11.8 · default 10"), "{low}");
     state.ascii = true;
     press(&mut state, &["esc", "T"]);
     assert!(text_of(&drawn(&state, 120, 40)).is_ascii());
@@ -268,6 +268,9 @@ fn a_model_trained_for_other_labels_is_not_asked_and_says_so() {
     state.weight = Weight::ModelTrust;
     press(&mut state, &["l"]);
     assert!(state.notice.as_ref().unwrap().text.contains("does nothing now: the model was trained for other labels"));
+    save(&mut state, "without");
+    assert!(state.tries[0].stated.iter().all(|(weight, _)| *weight != Weight::ModelTrust), "no share was tried");
+    assert_eq!(state.try_title().as_deref(), Some("try 1 · without"));
     // The dataset first, the model named after it: it is not even loaded.
     let mut state = unfit();
     update(&mut state, Message::DataRead(Arc::new(Data::of(dataset()))));

@@ -8,6 +8,7 @@ use super::super::state::{Setting, State};
 use super::command::step;
 use super::tell;
 use crate::mediator::Weight;
+use crate::mediator::weights::Scope;
 use crate::session::tries::{LONGEST_NAME, Try, next_number};
 
 /// The value that `text` means for `weight`, or why it means none.
@@ -63,7 +64,11 @@ pub(super) fn save(state: &mut State, name: &str) -> Result<Vec<Effect>, String>
     if let Some(other) = state.tries.iter().find(|saved| saved.name == name) {
         return Err(format!("try {} has this name; choose another", other.number));
     }
-    let new = Try::of(next_number(&state.tries), name.to_owned(), &state.setting);
+    let mut new = Try::of(next_number(&state.tries), name.to_owned(), &state.setting);
+    if state.model.unable().is_some() {
+        // What nothing was asked with is no part of what was tried: another model keeps its own share.
+        new.stated.retain(|(weight, _)| weight.scope() != Scope::Model);
+    }
     state.at_try = new.number;
     state.tries.push(new.clone());
     Ok(vec![change(state, Change::Save(new))])

@@ -78,7 +78,7 @@ fn note(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
             Some(gold) => format!(" gold {} ", text::fit(gold, 20)),
             None => String::new(),
         },
-        Pane::Weights => " J/K select   h/l turn   = type   0 default   u undo   s save ".to_owned(),
+        Pane::Weights => " J/K select   h/l turn   = type   0 default   s save ".to_owned(),
     };
     Line::from(span(note, theme.dim))
 }
