@@ -16,4 +16,5 @@ mod replaying;
 mod scenario;
 mod screens;
 mod session;
+mod tries;
 mod workbench;

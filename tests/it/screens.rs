@@ -17,6 +17,7 @@ use logoscope::app::update::update;
 use logoscope::data::dataset::Dataset;
 use logoscope::data::interaction::Timestamp;
 use logoscope::engine::engine::{Caps, GenStats, LoadStage, ScoreKind};
+use logoscope::engine::fit::Training;
 use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::prompt::Blocks;
 use logoscope::memory::MemoryRead;
@@ -116,7 +117,8 @@ pub fn caps() -> Caps {
 
 /// The state right after the start.
 pub fn started() -> State {
-    State::new(Start { dataset_name: "films".into(), model_name: Some("nano".into()), ..Start::default() })
+    let training = Training { labels: None, shipped: true };
+    State::new(Start { dataset_name: "films".into(), model_name: Some("nano".into()), training, ..Start::default() })
 }
 
 /// The state with memory read and the model loaded, nothing answered yet; the last effects beside it.

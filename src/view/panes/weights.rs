@@ -28,7 +28,7 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
 
 fn row(state: &State, weight: Weight, theme: &Theme, width: usize) -> Line<'static> {
     let selected = weight == state.weight;
-    let ignored = state.idle(weight);
+    let ignored = state.ignored(weight);
     let style = match (ignored, selected) {
         (Some(_), _) => theme.stale,
         (None, true) => theme.title,
