@@ -13,8 +13,9 @@ use super::import::interrupted;
 use super::{CliError, Common, file_error};
 use crate::data::dataset::write_whole;
 use crate::engine::prompt::Arm;
-use crate::eval::assessment::{Assessment, Contestant, Material, Provenance, SCHEMA, SplitReport};
+use crate::eval::assessment::{Provenance, SCHEMA, SplitReport};
 use crate::eval::experiment::{Answered, Setting, run as experiment};
+use crate::eval::judge::{Contestant, Material};
 use crate::eval::report;
 use crate::eval::split::{Asked, Range, Split};
 use crate::eval::stats::Plan;
@@ -129,21 +130,25 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
 
     let mut progress = Progress::start(asked.questions.len());
     progress.say(&ranges(&asked));
+    let mut clock = Clock::start();
     let memory = Memory::build(&dataset);
+    clock.lap("building memory");
     let setting = Setting { policy: args.policy, weights };
     let answered = experiment(&memory, &asked.questions, setting, cancel, &mut |done| progress.tick(done))?;
     progress.clear();
+    clock.lap("answering");
     let peers = if args.peers {
         progress.show("fitting peers on the history …");
         peer::contestants(&dataset, &asked, cancel)?
     } else {
         Vec::new()
     };
+    clock.lap("fitting peers");
     progress.show("resampling people …");
     let visible: Vec<usize> = answered.iter().map(|answered| answered.visible).collect();
     let arms = contestants(&args.arms, &answered);
     let material = Material { questions: &asked.questions, visible: &visible, arms: &arms, peers: &peers, measures };
-    let assessment: Assessment = material.assess(Provenance {
+    let assessment = material.assess(Provenance {
         schema: SCHEMA,
         dataset: manifest.name.clone(),
         dataset_hash: dataset.content_hash(),
@@ -160,6 +165,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         plan: Plan::seeded(args.seed),
     });
     progress.clear();
+    clock.lap("judging");
     Ok(match args.format {
         Form::Text => report::text(&assessment),
         Form::Md => report::markdown(&assessment),
@@ -183,6 +189,20 @@ fn ranges(asked: &Asked) -> String {
     let told = |range: Range| format!("{} to {}", range.from.date(), range.to.date());
     let history = asked.history_range.map_or_else(|| "none".to_owned(), told);
     format!("{} queries, {}; history {history}", asked.questions.len(), told(asked.query_range))
+}
+
+/// Tells the log how long each step took.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn lap(&mut self, step: &str) {
+        tracing::info!(target: "logoscope::eval", "{step}: {:.3} s", self.0.elapsed().as_secs_f64());
+        self.0 = Instant::now();
+    }
 }
 
 /// One line on standard error that is written over, where that is a terminal.

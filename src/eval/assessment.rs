@@ -1,19 +1,15 @@
-//! The assessment: answers judged, compared and put into buckets. Plain numbers that serialise to the contract of
-//! `eval --format json`; nothing here draws.
+//! The assessment: what an evaluation found out, as plain numbers that serialise to the contract of
+//! `eval --format json`. Nothing here computes or draws.
 
 use std::collections::BTreeMap;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::bucket::{Bucket, FINE, GAIN, POOLED};
-use super::experiment::Answer;
-use super::metrics::{Addend, LabelMeasures, Measures, Metric};
-use super::split::{Question, Range, Split};
-use super::stats::{Interval, Plan, Table, Tail, detectable, holm, intervals, mcnemar, sign_flip, standard_error};
-use crate::data::interaction::UserId;
-use crate::engine::prompt::Arm;
-use crate::mediator::distribution::normalised_entropy;
+use super::bucket::Bucket;
+use super::metrics::Metric;
+use super::split::{Range, Split};
+use super::stats::{Interval, Plan};
 use crate::mediator::{Policy, Weights};
 
 /// Version of the JSON object.
@@ -22,29 +18,6 @@ pub const SCHEMA: &str = "logoscope.eval/1";
 pub const MARGIN: f64 = 0.02;
 /// The level of every test.
 pub const LEVEL: f64 = 0.05;
-
-/// A predictor with its answers to all questions.
-#[derive(Clone, Debug)]
-pub struct Contestant {
-    /// An arm's name, or a peer's.
-    pub name: &'static str,
-    /// In order of the questions.
-    pub answers: Vec<Answer>,
-}
-
-/// Everything that is judged.
-pub struct Material<'a> {
-    /// The questions.
-    pub questions: &'a [Question<'a>],
-    /// The asking person's visible items, one number a question.
-    pub visible: &'a [usize],
-    /// Arms asked for.
-    pub arms: &'a [Contestant],
-    /// Peers, if any.
-    pub peers: &'a [Contestant],
-    /// How labels are judged.
-    pub measures: LabelMeasures,
-}
 
 /// How it came about.
 #[derive(Clone, Debug, Serialize)]
@@ -88,11 +61,6 @@ pub struct SplitReport {
 pub struct Scores(pub Vec<(Metric, f64)>);
 
 impl Scores {
-    fn of(measures: LabelMeasures, sums: &[f64]) -> Self {
-        let of = |metric: &Metric| Some((*metric, measures.value(*metric, sums)?));
-        Self(measures.metrics().iter().filter_map(of).collect())
-    }
-
     /// One metric, where it applies.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         self.0.iter().find(|(of, _)| *of == metric).map(|(_, value)| *value)
@@ -307,211 +275,4 @@ pub struct Assessment {
 
 fn by_name<S: Serializer>(arms: &[ArmReport], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(arms.iter().map(|arm| (arm.name, arm)))
-}
-
-/// A contestant with its rows ready to be summed.
-struct Judged<'a> {
-    contestant: &'a Contestant,
-    rows: Vec<Vec<Addend>>,
-    right: Vec<bool>,
-}
-
-impl Material<'_> {
-    /// Judges everything.
-    pub fn assess(&self, provenance: Provenance) -> Assessment {
-        let plan = provenance.plan;
-        let arms: Vec<Judged> = self.arms.iter().map(|arm| self.judge(arm)).collect();
-        let peers: Vec<Judged> = self.peers.iter().map(|peer| self.judge(peer)).collect();
-        let arm = |wanted: Arm| arms.iter().find(|judged| judged.contestant.name == wanted.name());
-        let (local, global, mediated) = (arm(Arm::Local), arm(Arm::Global), arm(Arm::Mediated));
-        let everyone = || arms.iter().chain(&peers);
-        let others: Vec<&Judged> = everyone().filter(|judged| judged.contestant.name != Arm::Mediated.name()).collect();
-
-        let mut counts = vec![0.0; self.measures.labels];
-        self.questions.iter().for_each(|question| counts[question.gold] += 1.0 / self.questions.len() as f64);
-        let both = local.zip(mediated);
-        Assessment {
-            n: self.questions.len(),
-            users: self.users(&|_| true),
-            gold_entropy: normalised_entropy(&counts),
-            arms: arms.iter().map(|judged| self.report(judged, plan)).collect(),
-            peers: peers.iter().map(|judged| self.report(judged, plan)).collect(),
-            overrides: both.map(|(local, mediated)| overrides(local, mediated)),
-            disagreement: local.zip(global).map(|(local, global)| disagreement(local, global, everyone())),
-            gain: both.map(|(local, mediated)| self.gain(local, global, mediated)).unwrap_or_default(),
-            paired: mediated.map(|mediated| self.paired(mediated, &others, plan)).unwrap_or_default(),
-            pooled: mediated
-                .map(|mediated| {
-                    let sides = local.into_iter().chain(global);
-                    sides.flat_map(|side| self.non_inferiority(mediated, side, plan)).collect()
-                })
-                .unwrap_or_default(),
-            provenance,
-        }
-    }
-
-    fn judge<'c>(&self, contestant: &'c Contestant) -> Judged<'c> {
-        let judged = self.questions.iter().zip(&contestant.answers);
-        let row = |(question, answer): (&Question, &Answer)| {
-            self.measures.row(question.gold, answer.decision, answer.distribution.as_deref())
-        };
-        Judged {
-            contestant,
-            right: judged.clone().map(|(question, answer)| question.gold == answer.decision).collect(),
-            rows: judged.map(row).collect(),
-        }
-    }
-
-    fn users(&self, wanted: &dyn Fn(usize) -> bool) -> usize {
-        let asking = self.questions.iter().zip(self.visible).filter(|(_, visible)| wanted(**visible));
-        asking.map(|(question, _)| question.user).collect::<std::collections::BTreeSet<&UserId>>().len()
-    }
-
-    /// Sums by person of the rows whose number of visible items is `wanted`.
-    fn table(&self, judged: &Judged, wanted: &dyn Fn(usize) -> bool) -> Table {
-        let rows = self.questions.iter().zip(self.visible).zip(&judged.rows);
-        let wanted = rows.filter(|((_, visible), _)| wanted(**visible));
-        Table::of(self.measures.width(), wanted.map(|((question, _), row)| (question.user, row)))
-    }
-
-    /// Scores and intervals of a table.
-    fn scores(&self, table: &Table, plan: Plan) -> (Scores, Intervals) {
-        let metrics: Vec<Metric> = self.measures.metrics().iter().copied().filter(|m| m.has_interval()).collect();
-        let values = |sums: &[f64]| metrics.iter().map(|m| self.measures.value(*m, sums)).collect();
-        let found = intervals(std::slice::from_ref(table), plan, |sums| values(&sums[0]));
-        let ci = metrics.iter().zip(found).filter_map(|(metric, interval)| Some((*metric, interval?)));
-        (Scores::of(self.measures, &table.total()), Intervals(ci.collect()))
-    }
-
-    fn report(&self, judged: &Judged, plan: Plan) -> ArmReport {
-        let (scores, ci) = self.scores(&self.table(judged, &|_| true), plan);
-        let bucket = |bucket: &Bucket| {
-            let holds = |visible| bucket.holds(visible);
-            let table = self.table(judged, &holds);
-            let (scores, ci) = self.scores(&table, plan);
-            let n = self.visible.iter().filter(|visible| bucket.holds(**visible)).count();
-            BucketReport { bucket: *bucket, n, users: table.people(), scores, ci }
-        };
-        let buckets = FINE.iter().map(bucket).collect();
-        ArmReport { name: judged.contestant.name, n: judged.rows.len(), scores, ci, buckets }
-    }
-
-    fn gain(&self, local: &Judged, global: Option<&Judged>, mediated: &Judged) -> Vec<Gain> {
-        let of = |bucket: &Bucket| {
-            let rows: Vec<usize> = (0..self.visible.len()).filter(|row| bucket.holds(self.visible[*row])).collect();
-            let n = rows.len();
-            let share =
-                |right: &dyn Fn(usize) -> bool| rows.iter().filter(|row| right(**row)).count() as f64 / n as f64;
-            let (l, m) = (share(&|row| local.right[row]), share(&|row| mediated.right[row]));
-            let ceiling = global.map(|global| share(&|row| local.right[row] || global.right[row]));
-            let relative = (l > 0.0).then(|| (m - l) / l);
-            (n > 0).then_some(Gain { bucket: *bucket, n, local: l, mediated: m, relative, ceiling })
-        };
-        GAIN.iter().filter_map(of).collect()
-    }
-
-    /// Per person among `wanted` rows: rows, and how many more `first` has right than `second`.
-    fn differences(&self, first: &Judged, second: &Judged, wanted: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
-        let mut people: BTreeMap<&UserId, (f64, f64)> = BTreeMap::new();
-        for (row, question) in self.questions.iter().enumerate().filter(|(row, _)| wanted(self.visible[*row])) {
-            let (n, d) = people.entry(question.user).or_default();
-            *n += 1.0;
-            *d += f64::from(u8::from(first.right[row])) - f64::from(u8::from(second.right[row]));
-        }
-        people.into_values().collect()
-    }
-
-    fn paired(&self, mediated: &Judged, others: &[&Judged], plan: Plan) -> Vec<Paired> {
-        let metrics: Vec<Metric> = self.measures.metrics().iter().copied().filter(|m| m.has_interval()).collect();
-        let difference = |sums: &[Vec<f64>]| -> Vec<Option<f64>> {
-            let of = |m: &Metric| Some(self.measures.value(*m, &sums[0])? - self.measures.value(*m, &sums[1])?);
-            metrics.iter().map(of).collect()
-        };
-        let own = self.table(mediated, &|_| true);
-        let compare = |other: &&Judged| {
-            let people = self.differences(mediated, other, &|_| true);
-            let tables = [own.clone(), self.table(other, &|_| true)];
-            let whole = difference(&[tables[0].total(), tables[1].total()]);
-            let found = intervals(&tables, plan, &difference);
-            let difference = metrics.iter().zip(whole).zip(found);
-            let difference = difference
-                .filter_map(|((metric, value), ci)| Some(Difference { metric: *metric, value: value?, ci: ci? }));
-            let only = |a: &Judged, b: &Judged| a.right.iter().zip(&b.right).filter(|(a, b)| **a && !**b).count();
-            let (wins, losses) = (only(mediated, other), only(other, mediated));
-            let p = sign_flip(&people.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan);
-            Paired {
-                against: other.contestant.name,
-                accuracy: (wins as f64 - losses as f64) / self.questions.len() as f64,
-                difference: difference.collect(),
-                wins,
-                losses,
-                p,
-                p_holm: p,
-                p_mcnemar: mcnemar(wins, losses),
-                detectable: standard_error(&people).and_then(detectable),
-            }
-        };
-        let mut paired: Vec<Paired> = others.iter().map(compare).collect();
-        let corrected = holm(&paired.iter().map(|paired| paired.p).collect::<Vec<_>>());
-        paired.iter_mut().zip(corrected).for_each(|(paired, p)| paired.p_holm = p);
-        paired
-    }
-
-    fn non_inferiority(&self, mediated: &Judged, side: &Judged, plan: Plan) -> Vec<NonInferiority> {
-        let test = |bucket: &Bucket| {
-            let people = self.differences(mediated, side, &|visible| bucket.holds(visible));
-            let n: f64 = people.iter().map(|(n, _)| n).sum();
-            let table = Table::of(2, people.iter().enumerate().map(|(who, (n, d))| (who, [(0, *n), (1, *d)])));
-            let ci = intervals(&[table], plan, |sums| vec![(sums[0][0] > 0.0).then(|| sums[0][1] / sums[0][0])]);
-            // Under the null hypothesis mediated is worse by the margin: then these differences are around 0.
-            let shifted: Vec<f64> = people.iter().map(|(n, d)| d + MARGIN * n).collect();
-            let p = sign_flip(&shifted, Tail::Upper, plan);
-            (n > 0.0).then(|| NonInferiority {
-                against: side.contestant.name,
-                bucket: *bucket,
-                n: n as usize,
-                users: people.len(),
-                accuracy: people.iter().map(|(_, d)| d).sum::<f64>() / n,
-                ci: ci[0],
-                p,
-                p_holm: p,
-                non_inferior: false,
-                detectable: standard_error(&people).and_then(detectable),
-            })
-        };
-        let mut tests: Vec<NonInferiority> = POOLED.iter().filter_map(test).collect();
-        let corrected = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
-        for (test, p) in tests.iter_mut().zip(corrected) {
-            test.p_holm = p;
-            test.non_inferior = p < LEVEL;
-        }
-        tests
-    }
-}
-
-fn overrides(local: &Judged, mediated: &Judged) -> Overrides {
-    let mut table = Overrides::default();
-    for (row, (l, m)) in local.right.iter().zip(&mediated.right).enumerate() {
-        let overridden = local.contestant.answers[row].decision != mediated.contestant.answers[row].decision;
-        table.overridden += usize::from(overridden);
-        match (l, m) {
-            (true, true) => table.local_right_mediated_right += 1,
-            (true, false) => table.local_right_mediated_wrong += 1,
-            (false, true) => table.local_wrong_mediated_right += 1,
-            (false, false) => table.local_wrong_mediated_wrong += 1,
-        }
-    }
-    // Only one of two different answers can be right, so these two are always overrides.
-    table.rescued = table.local_wrong_mediated_right;
-    table.suppressed = table.local_right_mediated_wrong;
-    table
-}
-
-fn disagreement<'a>(local: &Judged, global: &Judged, everyone: impl Iterator<Item = &'a Judged<'a>>) -> Disagreement {
-    let answers = |judged: &Judged, row: usize| judged.contestant.answers[row].decision;
-    let all = local.rows.len();
-    let rows: Vec<usize> = (0..all).filter(|row| answers(local, *row) != answers(global, *row)).collect();
-    let share = |judged: &Judged| rows.iter().filter(|row| judged.right[**row]).count() as f64 / rows.len() as f64;
-    let right = everyone.filter(|_| !rows.is_empty()).map(|judged| (judged.contestant.name, share(judged))).collect();
-    Disagreement { n: rows.len(), share: rows.len() as f64 / all as f64, right }
 }

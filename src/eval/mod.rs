@@ -8,6 +8,7 @@
 pub mod assessment;
 pub mod bucket;
 pub mod experiment;
+pub mod judge;
 pub mod metrics;
 pub mod peer;
 pub mod report;

@@ -13,8 +13,8 @@ use logistic::Logistic;
 use tfidf::Vectorizer;
 
 use super::EvalError;
-use super::assessment::Contestant;
 use super::experiment::Answer;
+use super::judge::Contestant;
 use super::split::Asked;
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Timestamp, UserId};

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::data::sanitize::visible;
-use crate::eval::assessment::Material;
+use crate::eval::judge::Material;
 
 /// All rows with a header; `names` are the task's labels. An absent probability is an empty field.
 pub fn csv(material: &Material, names: &[String]) -> String {
