@@ -163,7 +163,7 @@ impl Material<'_> {
             let people = self.differences(mediated, other, &|_| true);
             let tables = [own.clone(), self.table(other, &|_| true)];
             let whole = difference(&[tables[0].total(), tables[1].total()]);
-            let found = intervals(&tables, plan, &difference);
+            let found = intervals(&tables, plan, difference);
             let difference = metrics.iter().zip(whole).zip(found);
             let difference = difference
                 .filter_map(|((metric, value), ci)| Some(Difference { metric: *metric, value: value?, ci: ci? }));

@@ -11,8 +11,8 @@ use crate::mediator::distribution::from_logs;
 
 /// Inverse strength of the penalty.
 const C: f64 = 10.0;
-/// Largest entry of the gradient at which the fit has settled.
-const TOLERANCE: f64 = 1e-3;
+/// Largest entry of the gradient of the mean loss at which the fit has settled.
+const TOLERANCE: f64 = 1e-6;
 /// Steps after which a fit has failed.
 const MOST_STEPS: usize = 2_000;
 /// Steps remembered.
@@ -36,7 +36,8 @@ impl Logistic {
     ) -> Result<Self, EvalError> {
         let mut model = Self { parameters: vec![0.0; (features + 1) * labels], labels, features };
         let objective = |x: &[f64], gradient: &mut [f64]| objective(rows, golds, labels, features, x, gradient);
-        minimise(&mut model.parameters, objective, cancel)?;
+        let settled = TOLERANCE * C * rows.len() as f64;
+        minimise(&mut model.parameters, objective, settled, cancel)?;
         Ok(model)
     }
 
@@ -83,17 +84,23 @@ fn largest(gradient: &[f64]) -> f64 {
     gradient.iter().fold(0.0, |most, g| most.max(g.abs()))
 }
 
-/// Moves `x` to the minimum of a convex `f`, which writes its gradient.
-fn minimise(x: &mut [f64], f: impl Fn(&[f64], &mut [f64]) -> f64, cancel: &AtomicBool) -> Result<(), EvalError> {
+/// Moves `x` to the minimum of a convex `f`, which writes its gradient, until no entry of that is above `settled`.
+fn minimise(
+    x: &mut [f64],
+    f: impl Fn(&[f64], &mut [f64]) -> f64,
+    settled: f64,
+    cancel: &AtomicBool,
+) -> Result<(), EvalError> {
     let mut gradient = vec![0.0; x.len()];
     let mut value = f(x, &mut gradient);
     // Steps s, changes of the gradient y, and 1/(s·y), oldest first.
     let mut past: VecDeque<(Vec<f64>, Vec<f64>, f64)> = VecDeque::with_capacity(MEMORY);
-    for _ in 0..MOST_STEPS {
+    for step_number in 0..MOST_STEPS {
         if cancel.load(Ordering::Relaxed) {
             return Err(EvalError::Interrupted);
         }
-        if largest(&gradient) <= TOLERANCE {
+        if largest(&gradient) <= settled {
+            tracing::debug!(target: "logoscope::eval", "logistic regression settled after {step_number} steps");
             return Ok(());
         }
         let direction = direction(&gradient, &past);
@@ -110,7 +117,7 @@ fn minimise(x: &mut [f64], f: impl Fn(&[f64], &mut [f64]) -> f64, cancel: &Atomi
             step /= 2.0;
             // No step is short enough: rounding hides what is left to gain.
             if step < 1e-12 {
-                return Err(EvalError::Diverged { iterations: MOST_STEPS, gradient: largest(&gradient) });
+                return Err(EvalError::Diverged { iterations: step_number, gradient: largest(&gradient) });
             }
         };
         let s: Vec<f64> = next.iter().zip(x.iter()).map(|(next, x)| next - x).collect();

@@ -2,7 +2,7 @@
 
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
-use crate::eval::assessment::{ArmReport, Assessment, LEVEL, MARGIN, NonInferiority, Paired};
+use crate::eval::assessment::{ArmReport, Assessment, Difference, LEVEL, MARGIN, NonInferiority, Paired};
 use crate::eval::bucket::FINE;
 use crate::eval::metrics::Metric;
 use crate::eval::split::{Range, Split};
@@ -40,6 +40,7 @@ pub fn sections(assessment: &Assessment) -> Vec<Section> {
         disagreement(assessment),
         gain(assessment),
         paired(assessment),
+        paired_others(assessment),
         pooled(assessment),
     ];
     parts.into_iter().flatten().collect()
@@ -205,49 +206,48 @@ fn gain(assessment: &Assessment) -> Option<Section> {
 }
 
 fn paired(assessment: &Assessment) -> Option<Section> {
-    let header = [
-        "against",
-        "accuracy",
-        "95 %",
-        "won/lost",
-        "p",
-        "p (Holm)",
-        "p (McNemar)",
-        "detectable",
-        "macro-F1",
-        "95 %",
-        "log-loss",
-        "95 %",
-    ];
+    let header = ["against", "accuracy", "95 %", "won/lost", "p", "p (Holm)", "p (McNemar)", "detectable"];
     let mut section = Section::table("Mediated minus other, same queries", &header);
     for paired in &assessment.paired {
-        let difference = |wanted| paired.difference.iter().find(|difference| difference.metric == wanted);
-        let value = |metric| difference(metric).map_or_else(|| "–".to_owned(), |d| signed(d.value));
-        let ci = |metric| signed_interval(difference(metric).map(|d| d.ci));
         section.rows.push(vec![
             paired.against.to_owned(),
             signed(paired.accuracy),
-            ci(Metric::Accuracy),
+            signed_interval(difference(paired, Metric::Accuracy).map(|d| d.ci)),
             format!("{}/{}", paired.wins, paired.losses),
             p_value(paired.p),
             p_value(paired.p_holm),
             p_value(paired.p_mcnemar),
             optional(paired.detectable),
-            value(Metric::MacroF1),
-            ci(Metric::MacroF1),
-            value(Metric::LogLoss),
-            ci(Metric::LogLoss),
         ]);
     }
     section.notes = assessment.paired.iter().map(verdict).collect();
-    let permutations = assessment.provenance.plan.permutations;
-    section.notes.push(format!(
-        "p: sign-flip permutation by person ({permutations}); Holm over these rows; McNemar takes queries as independent"
-    ));
-    section
-        .notes
-        .push("detectable: a true difference that this many people would show with 80 % power at 5 %".to_owned());
+    section.notes.extend([
+        format!(
+            "p: sign-flip permutation by person ({}); Holm over these rows; McNemar takes queries as independent",
+            assessment.provenance.plan.permutations
+        ),
+        "detectable: a true difference that these people would show with 80 % power at 5 %".to_owned(),
+    ]);
     (!assessment.paired.is_empty()).then_some(section)
+}
+
+fn paired_others(assessment: &Assessment) -> Option<Section> {
+    let header = ["against", "macro-F1", "95 %", "log-loss", "95 %", "Brier", "95 %"];
+    let mut section = Section::table("Mediated minus other, further metrics", &header);
+    for paired in &assessment.paired {
+        let mut row = vec![paired.against.to_owned()];
+        for metric in [Metric::MacroF1, Metric::LogLoss, Metric::Brier] {
+            let difference = difference(paired, metric);
+            row.push(difference.map_or_else(|| "–".to_owned(), |d| signed(d.value)));
+            row.push(signed_interval(difference.map(|d| d.ci)));
+        }
+        section.rows.push(row);
+    }
+    (!assessment.paired.is_empty()).then_some(section)
+}
+
+fn difference(paired: &Paired, wanted: Metric) -> Option<&Difference> {
+    paired.difference.iter().find(|difference| difference.metric == wanted)
 }
 
 fn verdict(paired: &Paired) -> String {
