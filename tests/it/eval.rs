@@ -242,6 +242,8 @@ fn a_split_asks_the_last_interactions_and_an_interrupt_ends_the_run() {
     let memory = Memory::build(&dataset);
     let setting = Setting { policy: Policy::Product, weights: Weights::defaults(Policy::Product, &dataset.manifest) };
     let cancel = AtomicBool::new(false);
+    // Half of the sample: nobody answers thousands of questions before the first one is heard of.
+    let asked = Asked::of(&dataset, Split::Share { share: 0.5 }).unwrap();
     let mut heard = 0;
     let outcome = run(&memory, &asked.questions, setting, &cancel, &mut |done| {
         heard = done;
