@@ -6,6 +6,7 @@ mod ask;
 #[cfg(feature = "local")]
 mod engine;
 mod import;
+mod lamp;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
@@ -16,4 +17,5 @@ mod replaying;
 mod scenario;
 mod screens;
 mod session;
+mod tables;
 mod workbench;

@@ -1,7 +1,8 @@
-//! CSV records: RFC 4180 with a free choice of delimiter, line ends of any system and an optional byte order mark.
+//! CSV records: RFC 4180 with a free choice of delimiter, line ends with or without a carriage return, and an optional
+//! byte order mark.
 //!
 //! Invariant: a row takes a bounded piece of memory. A quote that is never closed would make the rest of the file one
-//! field: such a row is given up after [`LONGEST`] bytes, and reading goes on at the next line.
+//! field: such a row is given up after [`LONGEST`] bytes and a buffer, and reading goes on at the next line.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -10,7 +11,7 @@ use std::io::{BufRead, ErrorKind, Read, Result};
 use std::rc::Rc;
 use std::str::FromStr;
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
+use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 use serde_json::Value;
 
 use super::lines::LONGEST;
@@ -68,7 +69,7 @@ impl CsvRecords {
     /// The records of `input`. With a `header` the first of them names the fields.
     pub fn of(input: Box<dyn BufRead>, delimiter: Delimiter, header: bool) -> Result<Self> {
         let ration = Rc::new(Ration::default());
-        let reader = reader(Rationed { input, ration: Rc::clone(&ration) }, delimiter);
+        let reader = reader(Rationed { input, ration: Rc::clone(&ration), open: false }, delimiter);
         let record = ByteRecord::new();
         let (header_names, names) = (Vec::new(), Vec::new());
         let mut records =
@@ -105,17 +106,24 @@ impl CsvRecords {
 
     /// Reads a row into `record`.
     fn advance(&mut self) -> Result<Option<Row>> {
-        self.ration.renew();
-        let Some(reader) = &mut self.reader else { return Ok(None) };
-        let more = reader.read_byte_record(&mut self.record)?;
-        let begin = self.record.position().map_or(1, ::csv::Position::line);
-        let line = self.lines_before + begin;
-        let cut = self.ration.exceeded.get();
-        if cut {
-            self.lines_before += reader.position().line();
-            self.resume()?;
+        loop {
+            self.ration.renew();
+            let Some(reader) = &mut self.reader else { return Ok(None) };
+            let more = reader.read_byte_record(&mut self.record)?;
+            let cut = self.ration.exceeded.get();
+            if !more && !cut {
+                return Ok(None);
+            }
+            let end = reader.position().line();
+            let line = self.lines_before + first_line(&self.record, end, cut);
+            if cut {
+                self.lines_before += end;
+                self.resume()?;
+            } else if trim_line_end(&mut self.record) {
+                continue;
+            }
+            return Ok(Some(Row { line, cut }));
         }
-        Ok((more || cut).then_some(Row { line, cut }))
     }
 
     /// Goes on after a row that was given up, at the next line.
@@ -135,13 +143,37 @@ struct Row {
 }
 
 fn reader(input: Rationed, delimiter: Delimiter) -> Reader<Rationed> {
-    // Headers are ours to read: they have to be counted and checked like rows.
+    // Headers are ours to read: they have to be counted and checked like rows. A line ends with its line feed alone:
+    // taken for an end itself, a carriage return would leave the line feed to the next row and its line number short.
     ReaderBuilder::new()
+        .terminator(Terminator::Any(b'\n'))
         .delimiter(delimiter.0)
         .has_headers(false)
         .flexible(true)
         .buffer_capacity(1 << 16)
         .from_reader(input)
+}
+
+/// The line in which a record begins that was read up to line `end`.
+fn first_line(record: &ByteRecord, end: u64, cut: bool) -> u64 {
+    let start = record.position().map_or(1, ::csv::Position::line);
+    let inside = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+    // Blank lines before the record count as its beginning for the reader, so the way leads back from its end. A record
+    // that does not end with a line feed begins where it was first looked for.
+    if cut || start + inside >= end { start } else { end - inside - 1 }
+}
+
+/// Takes a carriage return off the end of the last field; whether that leaves a blank line.
+fn trim_line_end(record: &mut ByteRecord) -> bool {
+    let Some(last) = record.len().checked_sub(1) else { return true };
+    let Some(bare) = record[last].strip_suffix(b"\r") else { return false };
+    let bare = bare.to_vec();
+    if last == 0 && bare.is_empty() {
+        return true;
+    }
+    record.truncate(last);
+    record.push_field(&bare);
+    false
 }
 
 fn names_of(record: &ByteRecord) -> Vec<String> {
@@ -187,6 +219,8 @@ impl Ration {
 struct Rationed {
     input: Box<dyn BufRead>,
     ration: Rc<Ration>,
+    /// Whether a line has begun that has not ended: an end is then added, so that the last line is one as others are.
+    open: bool,
 }
 
 impl Read for Rationed {
@@ -197,16 +231,20 @@ impl Read for Rationed {
             return Ok(0);
         }
         let room = buffer.len().min(left);
-        loop {
+        let mut read = loop {
             match self.input.read(&mut buffer[..room]) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => {
-                    let read = read?;
-                    self.ration.left.set(left - read);
-                    return Ok(read);
-                }
+                read => break read?,
             }
+        };
+        if read > 0 {
+            self.open = buffer[read - 1] != b'\n';
+        } else if room > 0 && std::mem::take(&mut self.open) {
+            buffer[0] = b'\n';
+            read = 1;
         }
+        self.ration.left.set(left - read);
+        Ok(read)
     }
 }
 
@@ -248,16 +286,19 @@ mod tests {
         assert_eq!(all(b"a,b\n\xff,1", true), [(2, Err(Reason::NotUtf8))]);
         assert_eq!(all(b"7,8", false), [(1, Ok(r#"{"1":"7","2":"8"}"#.to_owned()))]);
         assert_eq!(all(b"", true), []);
+        let rows = [(4, Ok(r#"{"a":"1"}"#.to_owned())), (7, Ok(r#"{"a":"2"}"#.to_owned()))];
+        assert_eq!(all(b"\na\n\n1\n\n\n2", true), rows);
+        assert_eq!(all(b"\r\na\r\n\r\n1\r\n\r\n\r\n2", true), rows);
         assert_eq!(records(b"a,,a,b", true).header(), ["a", "2", "3", "b"]);
     }
 
     #[test]
     fn a_quote_that_is_never_closed_costs_one_row() {
-        let endless = format!("a,b\n1,2\n3,\"{}\n5,6\n7,8\n", "never closed\n".repeat(LONGEST / 13 + 1));
+        let endless = format!("a,b\n1,2\n3,\"{}\n5,6\n7,8\n", "never closed\n".repeat((LONGEST + (1 << 18)) / 13));
         let rows = all(endless.as_bytes(), true);
         let lines = endless.lines().count() as u64;
         assert_eq!(rows[0], (2, Ok(r#"{"a":"1","b":"2"}"#.to_owned())));
-        assert_eq!(rows[1], (3, Err(Reason::LineTooLong)));
+        assert!(rows[1] == (3, Err(Reason::LineTooLong)), "{}", rows[1].0);
         assert_eq!(rows.last(), Some(&(lines, Ok(r#"{"a":"7","b":"8"}"#.to_owned()))));
     }
 
