@@ -122,6 +122,7 @@ Examples:
   logoscope
   logoscope ask --user u017 --query \"A retired diver maps the drowned streets\"
   logoscope import huffpost news.jsonl --out news
+  logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7

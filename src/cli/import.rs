@@ -12,11 +12,10 @@ use serde::Serialize;
 
 use super::{CliError, Format};
 use crate::data::dataset::TaskKind;
-use crate::data::import::csv::Delimiter;
 use crate::data::import::huffpost::{self, HuffPost};
 use crate::data::import::lamp::{self, Wanted};
 use crate::data::import::mapped::{Answers, FieldMap, Mapped};
-use crate::data::import::{ImportError, Progress, Report, Source, Syntax, Watch, import, movielens};
+use crate::data::import::{Delimiter, ImportError, Progress, Report, Source, Syntax, Watch, import, movielens};
 use crate::data::sanitize::visible;
 use crate::data::scale::Scale;
 

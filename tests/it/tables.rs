@@ -7,9 +7,8 @@ use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 
 use logoscope::data::dataset::{Dataset, TaskKind};
-use logoscope::data::import::csv::Delimiter;
 use logoscope::data::import::mapped::{Answers, FieldMap, Mapped};
-use logoscope::data::import::{ImportError, Reason, Report, Source, Syntax, Watch, import, movielens};
+use logoscope::data::import::{Delimiter, ImportError, Reason, Report, Source, Syntax, Watch, import, movielens};
 use logoscope::data::scale::Scale;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -87,7 +87,7 @@ impl CsvRecords {
     }
 
     /// The next record; `None` at the end. Blank lines are no records.
-    pub fn next(&mut self) -> Result<Option<Record<'_>>> {
+    pub fn read(&mut self) -> Result<Option<Record<'_>>> {
         let Some(Row { line, cut }) = self.advance()? else { return Ok(None) };
         if self.names.is_empty() {
             self.names = (1..=self.record.len()).map(|number| number.to_string()).collect();
@@ -262,7 +262,7 @@ mod tests {
     fn all(text: &[u8], header: bool) -> Vec<(u64, std::result::Result<String, Reason>)> {
         let mut records = records(text, header);
         let mut all = Vec::new();
-        while let Some(record) = records.next().unwrap() {
+        while let Some(record) = records.read().unwrap() {
             all.push((record.line, record.fields.map(|fields| Value::from(fields).to_string())));
         }
         all

@@ -7,10 +7,10 @@
 //! * a bad row never stops an import;
 //! * the folder appears whole or not at all, and never in the place of somebody's files;
 //! * rows go to the folder as they come and none is held, so that memory does not grow with the input; what has to be
-//!   remembered of each row (its id, its user) takes some bytes, see [`seen`];
+//!   remembered of each row (its id, its user) takes some bytes;
 //! * nothing is fitted: `dataset.toml` holds a format's defaults, never numbers learned from the rows.
 
-pub mod csv;
+mod csv;
 mod draft;
 pub mod huffpost;
 pub mod lamp;
@@ -19,14 +19,16 @@ pub mod mapped;
 pub mod movielens;
 mod records;
 mod report;
-pub mod seen;
+mod seen;
 mod source;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use self::csv::Delimiter;
 use self::draft::Draft;
-pub use self::records::{Raw, Record, Records, Syntax};
+use self::records::Records;
+pub use self::records::Syntax;
 pub use self::report::{Example, Reason, Rejected, Rejection, Report};
 use self::seen::Seen;
 pub use self::source::{Meter, Source};

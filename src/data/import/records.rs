@@ -83,7 +83,7 @@ impl Records {
     /// first.
     pub fn next(&mut self, cancel: &AtomicBool) -> Result<Option<Record<'_>>> {
         match self {
-            Self::Csv(records) => records.next(),
+            Self::Csv(records) => records.read(),
             Self::Lines(lines, number) => {
                 let Some(line) = lines.next(cancel)? else { return Ok(None) };
                 *number += 1;

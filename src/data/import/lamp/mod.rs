@@ -9,7 +9,7 @@
 //! * One question with its profile is held at a time, besides the golds.
 //!
 //! Order of checking, profile items: prompt (where no task is known yet), user, time, query, response, label or scale, id,
-//! duplicate. Questions: id, prompt, user, time, gold.
+//! duplicate. Questions: prompt, user, time, gold, id.
 
 mod stream;
 mod task;
@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 use time::{Date, Month};
 
 use self::stream::{begins_object, elements};
-pub use self::task::{Answer, Fields, Prompt, Task, Wanted};
+use self::task::{Answer, Prompt};
+pub use self::task::{Task, Wanted};
 use super::mapped::{MOST_LABELS, read_time};
 use super::seen::Seen;
 use super::{
@@ -225,8 +226,8 @@ impl<'a> Import<'a> {
         item: &mut Value,
         newest: &mut Option<Timestamp>,
     ) -> Result<Interaction, Rejection> {
-        let task = self.task.ok_or(Reason::BadPrompt)?;
         let Value::Object(item) = item else { return Err(Reason::NoQuestion.into()) };
+        let task = self.task.ok_or(Reason::BadPrompt)?;
         let user = asker.user.as_deref().ok_or(Reason::NoUser)?;
         let at = match self.split {
             Some(Split::Time) => date(item.get("date"))?,
@@ -240,14 +241,14 @@ impl<'a> Import<'a> {
         let question = asker.question.as_deref().ok_or(Reason::NoId)?;
         let own = text(item, "id").ok_or(Reason::NoId)?;
         let id = format!("{question}/{own}");
+        if !self.questions.items.insert(&[&id]) {
+            return Err(Rejection::of(Reason::DuplicateId, id));
+        }
         if asker.shared {
             let day = if self.split == Some(Split::Time) { at.to_string() } else { String::new() };
             if !self.questions.rows.insert(&[user, &day, &query, &response]) {
                 return Err(Reason::DuplicateRow.into());
             }
-        }
-        if !self.questions.items.insert(&[&id]) {
-            return Err(Rejection::of(Reason::DuplicateId, id));
         }
         for used in ["id", "date", fields.query, fields.response] {
             item.shift_remove(used);
@@ -271,17 +272,13 @@ impl<'a> Import<'a> {
         prompt: Result<Prompt, Rejection>,
         newest: Option<Timestamp>,
     ) -> Result<JudgedQuery, Rejection> {
-        let id = asker.question.clone().ok_or(Reason::NoId)?;
-        if !self.questions.ids.insert(&[&id]) {
-            return Err(Rejection::of(Reason::DuplicateId, id));
-        }
         let Prompt { query, answer } = prompt?;
         let user = asker.user.as_deref().ok_or(Reason::NoUser)?;
         let at = match self.split {
             Some(Split::Time) => Timestamp(newest.ok_or(Reason::NoTime)?.0.saturating_add(DAY)),
             _ => Timestamp((asker.number as i64 + 1) * DAY - 1),
         };
-        let given = self.golds.remove(&id).or_else(|| text(question, "output"));
+        let given = asker.question.as_ref().and_then(|id| self.golds.remove(id)).or_else(|| text(question, "output"));
         let mut extra = Extra::new();
         let gold = match (given, &answer) {
             (Some(gold), Answer::Labels(labels)) => Some(self.fitting(gold, labels)?),
@@ -291,6 +288,10 @@ impl<'a> Import<'a> {
             (Some(gold), _) => Some(self.fitting(gold, &[])?),
             (None, _) => None,
         };
+        let id = asker.question.clone().ok_or(Reason::NoId)?;
+        if !self.questions.ids.insert(&[&id]) {
+            return Err(Rejection::of(Reason::DuplicateId, id));
+        }
         match answer {
             Answer::Labels(labels) => {
                 extra.insert("labels".to_owned(), json!(labels));
