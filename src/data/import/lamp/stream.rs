@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::Value;
 
 use super::super::ImportError;
+use crate::data::sanitize::visible;
 
 /// The field of an object that holds the elements.
 const GOLDS: &str = "golds";
@@ -44,7 +45,11 @@ pub fn elements(
         (None, Err(error)) if error.is_io() => {
             Err(ImportError::Read { path: path.to_owned(), source: std::io::Error::from(error) })
         }
-        (None, Err(error)) => Err(ImportError::Json { path: path.to_owned(), reason: error.to_string() }),
+        (None, Err(error)) => {
+            // It may quote what stands in the file.
+            let reason = visible(&error.to_string()).into_owned();
+            Err(ImportError::Json { path: path.to_owned(), reason })
+        }
     }
 }
 
