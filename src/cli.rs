@@ -128,6 +128,7 @@ Examples:
   logoscope
   logoscope ask --user u017 --query \"A retired diver maps the drowned streets\"
   logoscope import huffpost news.jsonl --out news
+  logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
   logoscope eval --data news --split 0.8 --peers
   logoscope --session sample-data/sessions/cold-start.jsonl
@@ -174,12 +175,14 @@ enum Command {
 }
 
 impl Common {
-    /// The dataset named on the command line, or the embedded one.
+    /// The dataset named on the command line, or the embedded one: to ask questions of.
     fn dataset(&self) -> Result<Dataset, CliError> {
-        Ok(match &self.data {
+        let dataset = match &self.data {
             Some(dir) => Dataset::open(dir)?,
             None => sample::dataset()?,
-        })
+        };
+        dataset.manifest.answerable()?;
+        Ok(dataset)
     }
 
     /// The model's folder; `None` for memory alone.

@@ -56,7 +56,7 @@ pub fn run(
 ) -> Result<Vec<Answered>, EvalError> {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
-    let work = |out: mpsc::Sender<(usize, Result<Answered, EvalError>)>| {
+    let work = |out: mpsc::SyncSender<(usize, Result<Answered, EvalError>)>| {
         loop {
             let start = next.fetch_add(CHUNK, Ordering::Relaxed);
             let chunk = start..questions.len().min(start.saturating_add(CHUNK));
@@ -80,7 +80,8 @@ pub fn run(
     let mut answers: Vec<Option<Answered>> = vec![None; questions.len()];
     let mut failure = None;
     thread::scope(|scope| {
-        let (out, results) = mpsc::channel();
+        // Bounded: whoever answers never runs far ahead of whoever may stop it.
+        let (out, results) = mpsc::sync_channel(CHUNK);
         let work = &work;
         for _ in 0..threads {
             let out = out.clone();

@@ -7,6 +7,7 @@ mod ask;
 mod engine;
 mod eval;
 mod import;
+mod lamp;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
@@ -18,4 +19,5 @@ mod scenario;
 mod screens;
 mod session;
 mod tries;
+mod tables;
 mod workbench;
