@@ -18,6 +18,6 @@ mod replaying;
 mod scenario;
 mod screens;
 mod session;
-mod tries;
 mod tables;
+mod tries;
 mod workbench;

@@ -496,3 +496,34 @@ fn ascii_needs_no_other_glyph() {
     session.until_shown("margin");
     assert!(session.text().is_ascii(), "{}", session.text());
 }
+
+/// Wide, combining and joined characters take as many columns in a terminal as on the drawn screen: the frame stays whole.
+#[test]
+fn text_of_any_script_leaves_the_frame_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "日本語 e\u{301}\u{301} \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F466} \u{FE0F}ก็ \u{1b}[31m \u{202e}عربي";
+    let line = |id: &str, response: &str| {
+        serde_json::json!({"id": id, "user": "ü👩\u{200D}🚀", "at": 1_700_000_000, "query": text, "response": response})
+            .to_string()
+    };
+    std::fs::write(
+        folder.path().join("dataset.toml"),
+        "format = 1\nname = \"scripts\"\ntask = \"labels\"\nlabels = [\"犬\", \"猫\"]\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("interactions.jsonl"), format!("{}\n{}\n", line("1", "犬"), line("2", "猫")))
+        .unwrap();
+    let asked =
+        serde_json::json!({"id": "q", "user": "ü👩\u{200D}🚀", "at": 1_700_000_001, "query": text, "gold": "猫"});
+    std::fs::write(folder.path().join("queries.jsonl"), asked.to_string()).unwrap();
+    let data = folder.path().to_str().unwrap();
+    let session = Session::start(120, 40, &["--model", "none", "--data", data], &[]);
+    session.until("the answers", |_, text| text.contains("margin") && text.contains("犬"));
+    session.until("whole frames", |screen, _| {
+        let framed =
+            |row: u16| screen.cell(row, 0).is_some_and(|cell| "│┃".contains(cell.contents()) && cell.has_contents());
+        let closed =
+            |row: u16| screen.cell(row, 119).is_some_and(|cell| "│┃".contains(cell.contents()) && cell.has_contents());
+        (3..38).filter(|row| framed(*row)).count() > 20 && (3..38).all(|row| !framed(row) || closed(row))
+    });
+}
