@@ -5,6 +5,7 @@
 //! escape codes.
 
 mod ask;
+mod bench;
 mod doctor;
 mod eval;
 mod export;
@@ -50,6 +51,9 @@ pub enum CliError {
     /// An evaluation.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    /// A measurement.
+    #[error(transparent)]
+    Bench(#[from] crate::bench::BenchError),
     /// The workbench.
     #[error(transparent)]
     Workbench(#[from] workbench::WorkbenchError),
@@ -170,6 +174,8 @@ enum Command {
     Synth(synth::SynthArgs),
     /// Judge all arms on many queries: metrics, intervals, paired tests
     Eval(eval::EvalArgs),
+    /// Measure this machine: memory, mediation, frames, the model
+    Bench(bench::BenchArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -262,6 +268,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
+        Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let model = cli.common.model_folder()?;

@@ -129,13 +129,13 @@ fn questions(args: &AskArgs, dataset: &Dataset) -> Result<Vec<Question>, CliErro
 
 /// The model in `folder`; `None` for memory alone.
 #[cfg(feature = "local")]
-fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+pub(super) fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
     let Some(folder) = folder else { return Ok(None) };
     Ok(Some(Box::new(crate::engine::local::LocalEngine::load(folder)?)))
 }
 
 #[cfg(not(feature = "local"))]
-fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+pub(super) fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
     if folder.is_none() {
         return Ok(None);
     }
