@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 
 use super::{CliError, Common, Format, file_error, moment};
 use crate::data::interaction::{Timestamp, UserId};
-use crate::data::sample;
 use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer};
 use crate::engine::engine::Engine;
@@ -56,7 +55,7 @@ pub struct AskArgs {
     format: Format,
 }
 
-fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
+pub(super) fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not NAME=VALUE"))?;
     let weight: Weight = name.trim().parse()?;
     let number: f64 = value.trim().parse().map_err(|_| format!("'{value}' is no number"))?;
@@ -83,12 +82,9 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     if let Some(stranger) = questions.iter().map(|q| &q.user).find(|user| !args.new_user && !known(user)) {
         return Err(CliError::UnknownUser(stranger.clone()));
     }
-    let engine = engine(common)?;
-    let mut weights = Weights::defaults(args.policy, &memory.manifest);
-    if common.model != sample::MODEL {
-        // A dataset's model-trust is fitted for the shipped model; another one has yet to earn its share.
-        weights = weights.with(Weight::ModelTrust, 0.0);
-    }
+    let (folder, fit) = common.fitting_model(&memory.manifest)?;
+    let engine = engine(folder.as_deref())?;
+    let mut weights = fit.defaults(args.policy, &memory.manifest);
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);
     }
@@ -129,16 +125,16 @@ fn questions(args: &AskArgs, memory: &Memory) -> Result<Vec<Question>, CliError>
         .collect()
 }
 
-/// The model named on the command line; `None` for memory alone.
+/// The model in `folder`; `None` for memory alone.
 #[cfg(feature = "local")]
-fn engine(common: &Common) -> Result<Option<Box<dyn Engine>>, CliError> {
-    let Some(folder) = common.model_folder()? else { return Ok(None) };
-    Ok(Some(Box::new(crate::engine::local::LocalEngine::load(&folder)?)))
+pub(super) fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+    let Some(folder) = folder else { return Ok(None) };
+    Ok(Some(Box::new(crate::engine::local::LocalEngine::load(folder)?)))
 }
 
 #[cfg(not(feature = "local"))]
-fn engine(common: &Common) -> Result<Option<Box<dyn Engine>>, CliError> {
-    if common.model == "none" {
+pub(super) fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+    if folder.is_none() {
         return Ok(None);
     }
     Err(CliError::Usage(

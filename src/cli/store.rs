@@ -232,6 +232,13 @@ impl Progress {
     }
 }
 
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // The work is over: from now on Ctrl-C ends the process again, at once.
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
 /// `making vectors 43 %, 61000 a second, 9 s left`.
 fn told(stage: &str, done: usize, total: usize, elapsed: Duration) -> String {
     if done == 0 || total <= 1 {

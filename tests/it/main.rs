@@ -5,7 +5,9 @@
 mod ask;
 #[cfg(feature = "local")]
 mod engine;
+mod eval;
 mod import;
+mod lamp;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
@@ -17,4 +19,6 @@ mod scenario;
 mod screens;
 mod session;
 mod store;
+mod tables;
+mod tries;
 mod workbench;

@@ -33,7 +33,7 @@ use super::Memory;
 use super::column::MAPPABLE;
 use super::embed::{Embedder, HashEmbedder};
 pub use super::population::Report;
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::interaction::Interaction;
 use crate::data::sanitize::visible;
 
@@ -75,6 +75,7 @@ impl Store {
     /// The store of the dataset folder `dataset` under `root`; reads the dataset once, to find it by its content.
     pub fn of(root: &Path, dataset: &Path) -> Result<Self, StoreError> {
         let head = Dataset::head(dataset)?;
+        head.manifest.answerable()?;
         let origin = origin(dataset, &head)?;
         let folder = root.join(&origin.data[..16]);
         Ok(Self { dataset: dataset.to_owned(), head, origin, folder })
@@ -398,11 +399,12 @@ fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
     hasher.update(&serde_json::to_vec(&settings).map_err(io::Error::from).map_err(StoreError::io(dataset))?);
     for name in ["interactions.jsonl", "queries.jsonl"] {
         let path = dataset.join(name);
-        let length = fs::metadata(&path).map_err(StoreError::io(&path))?.len();
+        let read = |source| DatasetError::Read { path: path.clone(), source };
+        let length = fs::metadata(&path).map_err(read)?.len();
         hasher.update(&length.to_le_bytes());
         let wanted: Vec<(PathBuf, usize)> = (0..stretch_count(length)).map(|n| (path.clone(), n)).collect();
         for found in stretches(&wanted) {
-            hasher.update(found.map_err(StoreError::io(&path))?.as_bytes());
+            hasher.update(found.map_err(read)?.as_bytes());
         }
     }
     Ok(Origin { data: hasher.finalize().to_hex().to_string(), embedder: HashEmbedder::default().id() })
