@@ -300,7 +300,7 @@ fn another_version_another_embedder_and_other_data_are_told() {
     let text = fs::read_to_string(&path).unwrap();
     let (_, json) = text.split_once('\n').unwrap();
     for (from, to, expected) in [
-        ("\"version\": 1", "\"version\": 7", "it is of version 7, this program writes 1"),
+        ("\"version\": \"1-", "\"version\": \"7-", "it is of version 7-"),
         ("hash-v1-256", "hash-v0-64", "it is of version hash-v0-64, this program writes hash-v1-256"),
         ("\"data\": \"", "\"data\": \"0", "it was made from other data: the dataset differs"),
     ] {
@@ -309,7 +309,8 @@ fn another_version_another_embedder_and_other_data_are_told() {
         fs::write(place.base().join("manifest"), format!("{}\n{other}\n", checksum(other.as_bytes()))).unwrap();
         let (memory, notices) = place.open();
         let [notice] = &notices[..] else { panic!("{notices:?}") };
-        assert_eq!(notice.to_string(), format!("the store was rebuilt: {expected}"));
+        let said = notice.to_string();
+        assert!(said.starts_with(&format!("the store was rebuilt: {expected}")), "{said}");
         assert_eq!(memory.population.len(), 40);
     }
 }
@@ -345,6 +346,7 @@ fn what_does_not_fit_is_not_recorded() {
     for (unfit, expected) in [
         (interaction(3, 0, 6_000_000, &[1], 1), "interaction 'i0003' cannot be recorded: its id stands in the data"),
         (interaction(200, 0, 6_000_000, &[1], 9), "response 'y9' is not a label of dataset.toml"),
+        (interaction(200, 0, i64::MAX, &[1], 1), "its time 9223372036854775807 is outside the calendar"),
     ] {
         let message = recorder.append(&unfit).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");

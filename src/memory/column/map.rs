@@ -18,8 +18,13 @@ use memmap2::Mmap;
 use crate::data::interaction::Timestamp;
 use crate::memory::lexical::TermCount;
 
-/// Whether files written here can be mapped: they hold the numbers of 64-bit little-endian machines.
-pub const MAPPABLE: bool = cfg!(all(target_endian = "little", target_pointer_width = "64"));
+/// How this machine lays out numbers, and so the files that it maps: byte order and width of an index.
+pub const LAYOUT: &str = match (cfg!(target_endian = "little"), usize::BITS) {
+    (true, 64) => "le64",
+    (true, _) => "le32",
+    (false, 64) => "be64",
+    (false, _) => "be32",
+};
 
 mod sealed {
     /// A type that any bytes of its size are a value of, without padding.

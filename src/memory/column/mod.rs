@@ -8,7 +8,7 @@ mod map;
 use std::collections::HashMap;
 use std::ops::{Index, Range};
 
-pub use map::{MAPPABLE, Plain, Slab, bytes};
+pub use map::{LAYOUT, Plain, Slab, bytes};
 
 /// One value an item.
 pub struct Column<T: Plain> {

@@ -16,7 +16,7 @@ use super::error::{Fault, StoreError};
 use super::log::sync_folder;
 use crate::data::dataset::{Dataset, Manifest as Settings};
 use crate::data::interaction::UserId;
-use crate::memory::column::{Lists, Plain, Slab, Strings, bytes};
+use crate::memory::column::{LAYOUT, Lists, Plain, Slab, Strings, bytes};
 use crate::memory::community::Communities;
 use crate::memory::embed::{Embedder, HashEmbedder};
 use crate::memory::lexical::Lexicon;
@@ -25,7 +25,12 @@ use crate::memory::{Memory, calendar};
 
 /// Version of the files and of what memory puts into them. Raise it when columns, words, communities or periods change
 /// their meaning.
-pub const VERSION: u32 = 1;
+const VERSION: u32 = 1;
+
+/// The version that this program writes on this machine.
+fn version() -> String {
+    format!("{VERSION}-{LAYOUT}")
+}
 
 const MANIFEST: &str = "manifest";
 /// Checksums are kept for stretches of this many bytes, so that large files are verified on all cores.
@@ -67,7 +72,7 @@ struct FileEntry {
 /// What a base is and what it consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseManifest {
-    version: u32,
+    version: String,
     origin: Origin,
     /// How much of the log is in it.
     pub folded: Folded,
@@ -79,7 +84,7 @@ pub struct BaseManifest {
 /// What a manifest of any version has.
 #[derive(Deserialize)]
 struct Versioned {
-    version: u32,
+    version: String,
 }
 
 impl BaseManifest {
@@ -105,8 +110,8 @@ impl BaseManifest {
         }
         let unreadable = |error: serde_json::Error| damaged(error.to_string());
         let Versioned { version } = serde_json::from_str(json).map_err(unreadable)?;
-        if version != VERSION {
-            return Err(Fault::OtherVersion { found: version.to_string(), known: VERSION.to_string() });
+        if version != self::version() {
+            return Err(Fault::OtherVersion { found: version, known: self::version() });
         }
         serde_json::from_str(json).map_err(unreadable)
     }
@@ -323,7 +328,7 @@ pub fn write(
     writer.column("community-counts", &counts)?;
     report("finishing", 0, 1)?;
     let files = std::mem::take(&mut writer.files);
-    BaseManifest { version: VERSION, origin: origin.clone(), folded, items, files }.write(&writer.dir)?;
+    BaseManifest { version: version(), origin: origin.clone(), folded, items, files }.write(&writer.dir)?;
     sync_folder(&writer.dir)?;
     fs::rename(&writer.dir, target).map_err(StoreError::io(target))?;
     writer.finished = true;

@@ -28,13 +28,12 @@ use std::path::{Path, PathBuf};
 use self::base::{BaseManifest, Folded, Origin, stretch_count, stretches};
 pub use self::error::{Fault, Notice, StoreError};
 use self::lock::WriterLock;
-use self::log::{LogContent, LogWriter, fingerprint};
+use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;
-use super::column::MAPPABLE;
 use super::embed::{Embedder, HashEmbedder};
 pub use super::population::Report;
 use crate::data::dataset::{Dataset, DatasetError};
-use crate::data::interaction::Interaction;
+use crate::data::interaction::{Interaction, Timestamp};
 use crate::data::sanitize::visible;
 
 /// A file of interactions from this size on is worth a store: below, memory is built sooner than a person notices, and
@@ -89,7 +88,7 @@ impl Store {
     /// Whether there is anything to open, or the dataset is large enough for a store to pay.
     pub fn worthwhile(&self) -> bool {
         let size = fs::metadata(self.dataset.join("interactions.jsonl")).map_or(0, |found| found.len());
-        MAPPABLE && (size >= WORTH_BYTES || self.bases().is_ok_and(|bases| !bases.is_empty()) || self.log().exists())
+        size >= WORTH_BYTES || self.bases().is_ok_and(|bases| !bases.is_empty()) || self.log().exists()
     }
 
     /// What has been recorded, in order of recording; damage cuts it short and is told.
@@ -193,7 +192,13 @@ impl Store {
     }
 
     fn lock(&self) -> Result<WriterLock, StoreError> {
-        fs::create_dir_all(&self.folder).map_err(StoreError::io(&self.folder))?;
+        if !self.folder.exists() {
+            fs::create_dir_all(&self.folder).map_err(StoreError::io(&self.folder))?;
+            // What is acknowledged later must not go with its folder's name.
+            for parent in self.folder.ancestors().skip(1).take(2).filter(|parent| parent.is_dir()) {
+                sync_folder(parent)?;
+            }
+        }
         WriterLock::take(&self.folder.join("lock"))
     }
 
@@ -379,6 +384,9 @@ impl Recorder<'_> {
         if !population.labels.contains(&interaction.response) {
             let response = visible(&interaction.response);
             return Err(format!("response '{response}' is not a label of dataset.toml; add it there or correct it"));
+        }
+        if interaction.at.to_string().parse::<Timestamp>().ok() != Some(interaction.at) {
+            return Err(format!("its time {} is outside the calendar; give another one", interaction.at.0));
         }
         if population.item_ix(&interaction.id).is_some() || self.late.contains(&interaction.id) {
             return Err("its id stands in the data already; give it another one".to_owned());
