@@ -13,6 +13,7 @@ use super::{CliError, Format};
 use crate::data::import::huffpost::{self, HuffPost};
 use crate::data::import::jsonl::{FieldMap, JsonLines};
 use crate::data::import::{ImportError, Mapping, Report, Source, import};
+use crate::data::sanitize::visible;
 
 /// Version of the JSON object that `import` prints.
 const SCHEMA: &str = "logoscope.import/1";
@@ -60,6 +61,10 @@ enum Kind {
 /// Runs the command.
 pub fn run(args: &ImportArgs) -> Result<ExitCode, CliError> {
     let name = args.name.clone().unwrap_or_else(|| default_name(args));
+    if visible(&name) != name {
+        let told = "as the dataset's name holds a control character; give another one with --name";
+        return Err(CliError::Usage(format!("'{name}' {told}")));
+    }
     let mut mapping: Box<dyn Mapping> = match (args.kind, &args.map) {
         (Kind::HuffPost, None) => Box::new(HuffPost::named(&name)),
         (Kind::HuffPost, Some(_)) => {
@@ -90,7 +95,7 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, CliError> {
     }
     let report = match report {
         Err(error @ ImportError::Interrupted) => {
-            eprintln!("logoscope: {error}");
+            super::complain(&error.to_string());
             return Ok(ExitCode::from(130));
         }
         report => report?,
@@ -107,7 +112,10 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, CliError> {
         Format::Text => {
             print_report(&mut stdout, &report)?;
             match out {
-                Some(out) => writeln!(stdout, "written to {0}; open it with --data {0}", out.display())?,
+                Some(out) => {
+                    let out = out.to_string_lossy();
+                    writeln!(stdout, "written to {0}; open it with --data {0}", visible(&out))?;
+                }
                 None => writeln!(stdout, "dry run: nothing was written")?,
             }
         }

@@ -117,7 +117,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     drop(guard);
     drop(capture);
     if let Some(path) = runner.scribe.and_then(Scribe::finish) {
-        eprintln!("logoscope: this session is recorded in {}", path.display());
+        super::complain(&format!("this session is recorded in {}", path.display()));
     }
     Ok(exit)
 }

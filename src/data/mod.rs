@@ -7,3 +7,4 @@ pub mod interaction;
 pub mod sample;
 pub mod sanitize;
 pub mod synth;
+pub mod text;

@@ -8,7 +8,7 @@ use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::ImportError;
-use crate::data::dataset::{DatasetError, Manifest, write_whole};
+use crate::data::dataset::{DatasetError, Manifest, require_vacant, write_whole};
 use crate::data::interaction::Interaction;
 
 /// A folder being written.
@@ -48,11 +48,7 @@ impl Draft {
     /// Begins the folder `target`, which must not exist or be empty.
     pub fn of(target: &Path) -> Result<Self, ImportError> {
         let target = std::path::absolute(target).map_err(|source| write_error(target, source))?;
-        // A link that leads nowhere is something too: the rename would not follow it.
-        let exists = fs::symlink_metadata(&target).is_ok();
-        if exists && !fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none()) {
-            return Err(ImportError::Taken { path: target });
-        }
+        require_vacant(&target)?;
         let folder = Hidden::beside(&target)?;
         let path = folder.0.join("interactions.jsonl");
         let file = File::create(&path).map_err(|source| write_error(&path, source))?;

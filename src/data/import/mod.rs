@@ -48,12 +48,6 @@ pub enum ImportError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The output folder holds something already.
-    #[error("{path}: exists and is not an empty folder; name a new folder with --out, or move this one away")]
-    Taken {
-        /// The folder asked for.
-        path: PathBuf,
-    },
     /// The input holds no row at all.
     #[error("the input holds no row; an import needs one JSON object a line")]
     NoRow,
