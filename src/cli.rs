@@ -6,6 +6,7 @@
 
 mod ask;
 mod doctor;
+mod eval;
 mod export;
 mod import;
 mod replay;
@@ -26,6 +27,8 @@ use crate::data::sample;
 use crate::data::sanitize::visible;
 use crate::data::text::brief;
 use crate::engine::error::EngineError;
+use crate::engine::fit::{Fit, Training};
+use crate::eval::EvalError;
 use crate::memory::entry::IndexError;
 use crate::session::SessionError;
 
@@ -47,6 +50,9 @@ pub enum CliError {
     /// A session.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// An evaluation.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
     /// The workbench.
     #[error(transparent)]
     Workbench(#[from] workbench::WorkbenchError),
@@ -130,7 +136,9 @@ Examples:
   logoscope
   logoscope ask --user u017 --query \"A retired diver maps the drowned streets\"
   logoscope import huffpost news.jsonl --out news
+  logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
+  logoscope eval --data news --split 0.8 --peers
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
 
@@ -168,17 +176,21 @@ enum Command {
     Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
     Synth(synth::SynthArgs),
+    /// Judge all arms on many queries: metrics, intervals, paired tests
+    Eval(eval::EvalArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
 
 impl Common {
-    /// The dataset named on the command line, or the embedded one.
+    /// The dataset named on the command line, or the embedded one: to ask questions of.
     fn dataset(&self) -> Result<Dataset, CliError> {
-        Ok(match &self.data {
+        let dataset = match &self.data {
             Some(dir) => Dataset::open(dir)?,
             None => sample::dataset()?,
-        })
+        };
+        dataset.manifest.answerable()?;
+        Ok(dataset)
     }
 
     /// The model's folder; `None` for memory alone.
@@ -189,12 +201,37 @@ impl Common {
             folder => Ok(Some(std::path::absolute(folder).map_err(|source| file_error(Path::new(folder), source))?)),
         }
     }
+
+    /// What the model in `folder` was made for.
+    fn training(&self, folder: &Path) -> Result<Training, EngineError> {
+        Training::read(folder, self.model == sample::MODEL)
+    }
+
+    /// The folder of the model to ask about `dataset`, `None` for memory alone, and how the model stands to it. A model
+    /// that does not fit is not asked, and standard error says why.
+    fn fitting_model(&self, dataset: &Dataset) -> Result<(Option<PathBuf>, Fit), CliError> {
+        let Some(folder) = self.model_folder()? else { return Ok((None, Fit::Absent)) };
+        let fit = self.training(&folder)?.fit(&dataset.manifest.labels);
+        match fit.unable(&self.model) {
+            Some(reason) => {
+                complain(&reason.to_string());
+                Ok((None, fit))
+            }
+            None => Ok((Some(folder), fit)),
+        }
+    }
 }
 
 /// The platform's cache folder for this program; a temporary one where there is no home.
 pub fn cache_folder() -> PathBuf {
     directories::ProjectDirs::from("", "", "logoscope")
         .map_or_else(|| std::env::temp_dir().join("logoscope"), |dirs| dirs.cache_dir().to_owned())
+}
+
+/// Where tries are kept: under the platform's data folder for this program.
+fn tries_folder() -> PathBuf {
+    let folder = directories::ProjectDirs::from("", "", "logoscope").map(|dirs| dirs.data_local_dir().to_owned());
+    folder.unwrap_or_else(|| std::env::temp_dir().join("logoscope")).join("tries")
 }
 
 /// Where live use is recorded: under the platform's state folder for this program.
@@ -265,13 +302,17 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Replay(args)) => replay::run(&cli.common, &args),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
+        Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
+            let model = cli.common.model_folder()?;
             let options = workbench::WorkbenchOptions {
                 dataset: cli.common.data.clone(),
-                model: cli.common.model_folder()?,
+                training: model.as_deref().map(|folder| cli.common.training(folder)).transpose()?.unwrap_or_default(),
+                model,
                 session: cli.session.clone(),
                 record: (!cli.no_record).then(sessions_folder),
+                tries: tries_folder(),
                 ascii: cli.common.ascii,
                 color: cli.common.color,
             };

@@ -47,6 +47,8 @@ pub struct ArmAnswer {
     pub distribution: Vec<f64>,
     /// The final decision.
     pub decision: usize,
+    /// What the model was asked.
+    pub prompt: String,
 }
 
 impl ArmAnswer {

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::keeper::{Change, Keeper};
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
 use super::worker::{MemoryWorker, ReadRequest};
 use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{EngineHost, ModelSpec, Ticket};
+use crate::engine::prompt::Arm;
 use crate::session::event::Event;
 
 /// Something to be done outside of the state.
@@ -17,12 +19,12 @@ pub enum Effect {
     Read(ReadRequest),
     /// Let memory know a new interaction.
     Remember(Box<Interaction>),
-    /// Ask the model, one request an arm; supersedes everything asked before.
+    /// Ask the model on some arms; supersedes everything asked before.
     Ask {
         /// The batch.
         epoch: u64,
-        /// In order of the arms.
-        requests: Vec<GenRequest>,
+        /// Each arm with its request.
+        requests: Vec<(Arm, GenRequest)>,
     },
     /// Stop the model. Raises the host's floor by one, so the state counts its epoch up by one as well.
     Cancel,
@@ -34,6 +36,13 @@ pub enum Effect {
     Record(Vec<Event>),
     /// Open a session for replay.
     Open(Source),
+    /// Change the tries on a dataset, if a change is given, and read them.
+    Tries {
+        /// Which.
+        dataset: String,
+        /// What is to be changed.
+        change: Option<Change>,
+    },
 }
 
 /// Runs effects. Never waits: everything is a message to a thread.
@@ -46,6 +55,8 @@ pub struct Runner {
     pub shelf: Shelf,
     /// Records live use; absent where nothing is to be recorded.
     pub scribe: Option<Scribe>,
+    /// Keeps tries; absent where none are kept.
+    pub keeper: Option<Keeper>,
 }
 
 impl Runner {
@@ -55,9 +66,9 @@ impl Runner {
             Effect::Read(request) => self.memory.read(request),
             Effect::Remember(interaction) => self.memory.remember(*interaction),
             Effect::Ask { epoch, requests } => {
-                for (id, request) in requests.into_iter().enumerate() {
+                for (arm, request) in requests {
                     if let Some(host) = &self.host {
-                        host.generate(Ticket { epoch, id: id as u64 }, request);
+                        host.generate(Ticket { epoch, id: arm as u64 }, request);
                     }
                 }
             }
@@ -77,6 +88,11 @@ impl Runner {
                 }
             }
             Effect::Open(source) => self.shelf.open(source),
+            Effect::Tries { dataset, change } => {
+                if let Some(keeper) = &self.keeper {
+                    keeper.ask(dataset, change);
+                }
+            }
             Effect::Load(folder) => {
                 if let Some(host) = &self.host {
                     host.load(ModelSpec::Dir(folder));

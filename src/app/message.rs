@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keeper::{Change, Kept};
 use super::keymap::Chord;
 use super::replay::Opened;
 use super::state::Data;
-use crate::engine::engine::GenRequest;
 use crate::engine::host::HostEvent;
+use crate::engine::prompt::Blocks;
 use crate::memory::MemoryRead;
 use crate::session::event::Evidence;
 
@@ -53,8 +54,8 @@ pub enum Message {
         ticket: u64,
         /// What both memories say.
         read: Box<MemoryRead>,
-        /// What each arm asks the model.
-        requests: Box<[GenRequest; 4]>,
+        /// What there is to put into the arms' prompts.
+        blocks: Box<Blocks>,
         /// The same for a session file; `None` if nothing of it is to be recorded.
         heard: Option<Box<Heard>>,
     },
@@ -84,8 +85,17 @@ pub enum Message {
     SessionFailed(String),
     /// Live use is recorded in this file.
     Recording(PathBuf),
-    /// Live use can no longer be recorded.
+    /// Live use cannot be recorded for now.
     RecordFailed(String),
+    /// News of the tries on a dataset.
+    Tries {
+        /// Which.
+        dataset: String,
+        /// The change that was asked for, if one was.
+        change: Option<Change>,
+        /// What its file holds now, or why that is not known or not changed.
+        kept: Kept,
+    },
     /// News of the model and its answers.
     Host(HostEvent),
     /// A worker panicked.

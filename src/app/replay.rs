@@ -138,6 +138,7 @@ fn manifest_of(header: &Header) -> Manifest {
         name: header.dataset.name.clone(),
         task: TaskKind::Labels,
         labels: header.labels.clone(),
+        scale: None,
         metric: "accuracy".to_owned(),
         licence: String::new(),
         source: String::new(),
@@ -280,6 +281,7 @@ impl Replaying {
             memory: Vec::new(),
             distribution: answered.distribution.values(labels, "distribution").unwrap_or_default(),
             decision: labels.iter().position(|label| *label == answered.answer).unwrap_or_default(),
+            prompt: String::new(),
         }
     }
 
@@ -313,6 +315,7 @@ fn resolution_of(labels: &[String], base: &event::ByLabel, recorded: &event::Res
         decision: label(&recorded.decision)?,
         runner_up: recorded.runner_up.as_ref().and_then(label),
         margin: recorded.margin,
+        held: recorded.held,
         mass: recorded.mass,
         kish: recorded.kish,
         support: recorded.support,

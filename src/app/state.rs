@@ -3,6 +3,7 @@
 //! Invariants: what the mediator makes of the evidence is computed when a weight or the evidence changes, never while
 //! drawing; answers belong to the question shown unless they are marked stale.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,23 +11,27 @@ pub use super::answers::{Answers, ArmAnswer, Phase};
 use super::command::Context;
 use super::input::Input;
 use super::journal::Journal;
+use super::keeper::Unkept;
 use super::message::Limits;
 use super::overlay::Overlay;
 use super::replay::Replaying;
+pub use super::setting::Held;
 use super::undo::History;
 use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::{JudgedQuery, UserId};
-use crate::engine::answer::memory_distribution;
+use crate::engine::answer::{final_decision, memory_distribution, request};
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
-use crate::engine::prompt::{Arm, Question};
+use crate::engine::fit::Training;
+use crate::engine::prompt::{Arm, Blocks, Question};
 use crate::mediator::distribution::decision;
 use crate::mediator::flip::{Band, Flip, bands, flips};
 use crate::mediator::fusion::fuse;
 use crate::mediator::weights::{STOPS, Scope};
-use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
+use crate::mediator::{Course, Evidence, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::MemoryRead;
 pub use crate::session::event::Setting;
+use crate::session::tries::Try;
 
 /// A dataset with what the screen shows of it at all times.
 #[derive(Debug)]
@@ -77,6 +82,8 @@ pub enum ModelState {
     Ready(Caps),
     /// It could not be loaded, because.
     Failed(String),
+    /// It is not asked, because it was trained for something else.
+    Unfit(String),
 }
 
 impl ModelState {
@@ -85,6 +92,7 @@ impl ModelState {
         match self {
             ModelState::Absent(reason) => Some(reason),
             ModelState::Failed(_) => Some("the model could not be loaded"),
+            ModelState::Unfit(_) => Some("the model was trained for other labels"),
             ModelState::Loading(_) | ModelState::Ready(_) => None,
         }
     }
@@ -102,9 +110,13 @@ pub enum Gesture {
 /// What memory said to the question, with what the mediator makes of it under the present setting.
 #[derive(Clone, Debug)]
 pub struct Reading {
+    /// Who asked.
+    pub user: UserId,
     /// Both memories.
     pub read: MemoryRead,
-    /// What each arm asks the model.
+    /// What there is to put into prompts; `None` in a replay, where no model is asked.
+    pub blocks: Option<Blocks>,
+    /// What each arm asks the model under the present setting.
     pub requests: [GenRequest; 4],
     /// What the mediator weighs.
     pub evidence: Evidence,
@@ -114,6 +126,15 @@ pub struct Reading {
     pub flips: Vec<Flip>,
     /// Who wins where, for each weight in order of [`Weight::ALL`].
     pub bands: Vec<Vec<Band>>,
+}
+
+impl Reading {
+    /// What `setting` makes of the evidence by itself; what follows from it comes with [`State::mediate`].
+    pub fn new(user: UserId, read: MemoryRead, evidence: Evidence, setting: &Setting, blocks: Option<Blocks>) -> Self {
+        let resolution = mediate(&evidence, &setting.weights, setting.policy);
+        let (flips, bands) = Default::default();
+        Self { user, read, blocks, requests: Default::default(), evidence, resolution, flips, bands }
+    }
 }
 
 /// The panes, in reading order.
@@ -193,14 +214,22 @@ pub struct State {
     pub memory_since: Duration,
     /// The model.
     pub model: ModelState,
+    /// What it was made for.
+    pub training: Training,
     /// When the model began to load.
     pub model_since: Duration,
     /// Weights and policy; meaningless until the dataset is read.
     pub setting: Setting,
     /// Earlier settings.
-    pub undo: History<Setting, Gesture>,
+    pub undo: History<Held, Gesture>,
     /// Numbers the steps that are no turning of a slider.
     pub steps: u64,
+    /// The tries on the dataset, by number.
+    pub tries: Vec<Try>,
+    /// The try saved or set last; 0 for the dataset's default.
+    pub at_try: u32,
+    /// Tries that are not on disk, by dataset.
+    pub unkept: BTreeMap<String, Unkept>,
     /// Who asks what, when.
     pub question: Option<Question>,
     /// The judged query it comes from.
@@ -213,6 +242,8 @@ pub struct State {
     pub ticket: u64,
     /// The number of the last read answered.
     pub heard: u64,
+    /// Where the question before left the mediator.
+    pub course: Course,
     /// What memory said to the question.
     pub reading: Option<Reading>,
     /// Why it said nothing.
@@ -227,6 +258,8 @@ pub struct State {
     pub scroll: [u16; 5],
     /// How far things can scroll.
     pub limits: Limits,
+    /// When the model is to be asked again, because a prompt has changed.
+    pub ask_at: Option<Duration>,
     /// The slider that keys turn.
     pub weight: Weight,
     /// What lies over the screen.
@@ -239,6 +272,8 @@ pub struct State {
     pub notice: Option<Notice>,
     /// Ctrl-C was the last key.
     pub interrupted: bool,
+    /// Quitting was the last command, and would lose something.
+    pub leaving: bool,
     /// The theme's name.
     pub theme: &'static str,
     /// Colours are off.
@@ -256,6 +291,8 @@ pub struct Start {
     pub dataset_name: String,
     /// Name of the model; `None` for memory alone.
     pub model_name: Option<String>,
+    /// What the model was made for.
+    pub training: Training,
     /// Colours are off.
     pub mono: bool,
     /// Glyphs are replaced by ASCII.
@@ -283,16 +320,21 @@ impl State {
             periods: 0,
             memory_since: Duration::ZERO,
             model,
+            training: start.training,
             model_since: Duration::ZERO,
-            setting: Setting { weights: neutral(), policy },
+            setting: Setting { weights: Weights::default(), policy },
             undo: History::default(),
             steps: 0,
+            tries: Vec::new(),
+            at_try: 0,
+            unkept: BTreeMap::new(),
             question: None,
             judged: None,
             wanted: None,
             chosen: false,
             ticket: 0,
             heard: 0,
+            course: Course::default(),
             reading: None,
             unread: None,
             answers: Answers::default(),
@@ -300,12 +342,14 @@ impl State {
             zoom: false,
             scroll: [0; 5],
             limits: Limits::default(),
+            ask_at: None,
             weight: Weight::PriorStrength,
             overlay: None,
             replay: None,
             journal: Journal::new(start.record),
             notice: None,
             interrupted: false,
+            leaving: false,
             theme: if start.mono { mono } else { default },
             mono_only: start.mono,
             ascii: start.ascii,
@@ -326,9 +370,16 @@ impl State {
         if self.replay.is_some() { Context::Replay } else { Context::Main }
     }
 
-    /// When the next turn of a replay is due; `None` unless it plays.
+    /// When something is to be done without a key: the next turn of a replay that plays, or asking the model again.
     pub fn due(&self) -> Option<Duration> {
-        self.replay.as_ref().and_then(|replay| replay.due)
+        self.replay.as_ref().map_or(self.ask_at, |replay| replay.due)
+    }
+
+    /// Whether the model answered `arm`, or is about to, from a prompt that has changed since.
+    pub fn outdated(&self, arm: Arm) -> bool {
+        let answer = &self.answers.arms[arm as usize];
+        let asked = !answer.prompt.is_empty() && !matches!(answer.phase, Phase::Unasked);
+        asked && self.reading.as_ref().is_some_and(|reading| reading.requests[arm as usize].prompt != answer.prompt)
     }
 
     /// The line being typed, if any.
@@ -369,18 +420,19 @@ impl State {
         let recorded = self.replay.as_ref().map(Replaying::setting).filter(|setting| setting.policy == policy);
         match (recorded, self.manifest()) {
             (Some(setting), _) => setting.weights,
-            (None, Some(manifest)) => Weights::defaults(policy, manifest),
-            (None, None) => neutral(),
+            (None, Some(manifest)) => self.fit().defaults(policy, manifest),
+            (None, None) => Weights::default(),
         }
     }
 
     /// Takes in what memory said, and mediates.
-    pub fn take_reading(&mut self, read: MemoryRead, requests: [GenRequest; 4]) {
-        let Some(data) = self.data.clone() else { return };
+    pub fn take_reading(&mut self, read: MemoryRead, blocks: Blocks) {
+        let (Some(data), Some(question)) = (self.data.clone(), &self.question) else { return };
         let evidence = evidence_of(&read, &data.dataset.manifest);
-        let Setting { weights, policy } = self.setting;
-        let resolution = mediate(&evidence, &weights, policy);
-        self.reading = Some(Reading { read, requests, evidence, resolution, flips: Vec::new(), bands: Vec::new() });
+        let reading = Reading::new(question.user.clone(), read, evidence, &self.setting, Some(blocks));
+        if let Some(before) = self.reading.replace(reading) {
+            self.course = Course::after(&before.user, &before.resolution);
+        }
         self.mediate();
     }
 
@@ -388,7 +440,12 @@ impl State {
     pub fn mediate(&mut self) {
         let Setting { weights, policy } = self.setting;
         let Some(reading) = &mut self.reading else { return };
-        reading.resolution = mediate(&reading.evidence, &weights, policy);
+        let alone = mediate(&reading.evidence, &weights, policy);
+        reading.resolution = self.course.settle(&reading.user, alone, weights.hysteresis);
+        if let (Some(blocks), Some(data)) = (&reading.blocks, &self.data) {
+            let labels = &data.dataset.manifest.labels;
+            reading.requests = Arm::ALL.map(|arm| request(blocks, labels, arm, &weights));
+        }
         reading.flips = flips(&reading.evidence, &weights, policy);
         self.fuse();
         let Some(reading) = &mut self.reading else { return };
@@ -411,7 +468,7 @@ impl State {
                 Some(scores) => fuse(scores, memory, trust),
                 None => memory.to_vec(),
             };
-            answer.decision = decision(&answer.distribution, &r.base);
+            answer.decision = final_decision(r, arm, &answer.distribution, answer.scores.is_some() && trust > 0.0);
         }
     }
 
@@ -438,19 +495,5 @@ impl State {
         for (_, slot) in slots.filter(|(weight, _)| **weight == Weight::ModelTrust) {
             slot.clone_from(&bands);
         }
-    }
-}
-
-/// Weights to stand in until a dataset states its defaults.
-fn neutral() -> Weights {
-    Weights {
-        local_trust: 1.0,
-        global_trust: 1.0,
-        prior_strength: 1.0,
-        similarity_sharpness: 10.0,
-        half_life: 180.0,
-        community_focus: 0.5,
-        conflict_threshold: 0.1,
-        model_trust: 0.0,
     }
 }

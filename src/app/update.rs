@@ -4,6 +4,9 @@
 mod command;
 mod record;
 mod replay;
+mod tries;
+
+use std::time::Duration;
 
 use super::command::Context;
 use super::effect::Effect;
@@ -17,7 +20,10 @@ use super::worker::ReadRequest;
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::{Arm, Question};
-use crate::mediator::{Policy, Weights};
+use crate::mediator::Policy;
+
+/// How long a changed prompt rests before the model reads it: long enough to turn a slider without asking at each step.
+const REST: Duration = Duration::from_millis(700);
 
 /// Takes in what happened and says what has to be done.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
@@ -35,7 +41,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Clock(now) => {
             state.now = now;
             state.dirty |= state.busy() | replay::tick(state);
-            return Vec::new();
+            return ask_where_outdated(state);
         }
         Message::Drawn(limits) => {
             state.limits = limits;
@@ -58,8 +64,6 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::DataRead(data) => {
-            let policy = Policy::default();
-            state.setting = Setting { weights: Weights::defaults(policy, &data.dataset.manifest), policy };
             state.dataset_name.clone_from(&data.dataset.manifest.name);
             let first = data.dataset.queries.first().map(question_of);
             state.judged = first.is_some().then_some(0);
@@ -69,10 +73,16 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             };
             state.question = first.or_else(fallback);
             state.data = Some(data);
-            match state.wanted.take() {
-                Some(text) => ask(state, |question| question.query = text),
-                None => Vec::new(),
+            if let Some(reason) = state.fit().unable(&state.model_name) {
+                state.model = ModelState::Unfit(reason);
             }
+            let policy = Policy::default();
+            state.setting = Setting { weights: state.defaults_of(policy), policy };
+            let mut effects = vec![Effect::Tries { dataset: state.dataset_name.clone(), change: None }];
+            if let Some(text) = state.wanted.take() {
+                effects.extend(ask(state, |question| question.query = text));
+            }
+            effects
         }
         Message::DataFailed(reason) => {
             state.exit = Some(Exit::Failed(reason));
@@ -86,13 +96,13 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
                 _ => read(state),
             }
         }
-        Message::MemoryRead { ticket, read, requests, heard } if ticket == state.ticket => {
+        Message::MemoryRead { ticket, read, blocks, heard } if ticket == state.ticket => {
             // What was turned meanwhile was turned on the question before.
             record::settle(state);
             state.heard = ticket;
             state.answers.stale = false;
             state.answers.arms = Default::default();
-            state.take_reading(*read, *requests);
+            state.take_reading(*read, *blocks);
             record::heard(state, heard);
             ask_model(state)
         }
@@ -112,6 +122,8 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::MemoryRead { .. } | Message::ReadFailed { .. } => Vec::new(),
+        // The dataset was read first: there is nothing to ask it.
+        Message::ModelNamed(_) if matches!(state.model, ModelState::Unfit(_)) => Vec::new(),
         Message::ModelNamed(folder) => {
             state.model = ModelState::Loading(None);
             state.model_since = state.now;
@@ -119,23 +131,28 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             vec![Effect::Load(folder)]
         }
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
-        Message::SessionOpened(opened) => {
-            replay::enter(state, *opened);
-            Vec::new()
-        }
+        Message::SessionOpened(opened) => replay::enter(state, *opened),
         Message::SessionFailed(reason) => {
             tell(state, reason, true);
             Vec::new()
         }
         Message::Recording(path) => {
+            if matches!(state.journal.recording, Recording::Failed(_)) {
+                tell(state, format!("recorded again, with all that was missing, in {}", path.display()), false);
+            } else {
+                // Only the help shows where.
+                state.dirty = state.overlay.is_some();
+            }
             state.journal.recording = Recording::In(path);
-            // Only the help shows where.
-            state.dirty = state.overlay.is_some();
             Vec::new()
         }
         Message::RecordFailed(reason) => {
-            tell(state, format!("this session is no longer recorded: {reason}"), true);
+            tell(state, format!("this session is kept in memory, it cannot be recorded: {reason}"), true);
             state.journal.recording = Recording::Failed(reason);
+            Vec::new()
+        }
+        Message::Tries { dataset, change, kept } => {
+            tries::kept(state, &dataset, change.as_ref(), kept);
             Vec::new()
         }
         Message::Host(event) => host(state, event),
@@ -182,7 +199,7 @@ fn key(state: &mut State, chord: Chord) -> Vec<Effect> {
         return command::run(state, command);
     }
     let Some(typed) = chord.typed() else { return Vec::new() };
-    state.interrupted = false;
+    (state.interrupted, state.leaving) = (false, false);
     if let Some(input) = state.input_mut() {
         input.insert(typed.encode_utf8(&mut [0; 4]));
         edited(state);
@@ -292,21 +309,46 @@ fn stop(state: &mut State) -> Vec<Effect> {
 
 /// Asks the model on all arms.
 fn ask_model(state: &mut State) -> Vec<Effect> {
+    ask_arms(state, |_, _| true)
+}
+
+/// Asks the model on some arms.
+fn ask_arms(state: &mut State, wanted: impl Fn(&State, Arm) -> bool) -> Vec<Effect> {
     let Some(reading) = &state.reading else { return Vec::new() };
+    state.ask_at = None;
     if state.model.unable().is_some() {
         return Vec::new();
     }
-    let requests = reading.requests.to_vec();
+    let arms = Arm::ALL.into_iter().filter(|arm| wanted(state, *arm));
+    let requests: Vec<_> = arms.map(|arm| (arm, reading.requests[arm as usize].clone())).collect();
+    if requests.is_empty() {
+        return Vec::new();
+    }
     state.answers.epoch += 1;
-    for arm in &mut state.answers.arms {
-        *arm = ArmAnswer { phase: Phase::Waiting, ..ArmAnswer::default() };
+    for (arm, request) in &requests {
+        let prompt = request.prompt.clone();
+        state.answers.arms[*arm as usize] = ArmAnswer { phase: Phase::Waiting, prompt, ..ArmAnswer::default() };
     }
     state.fuse();
     vec![Effect::Ask { epoch: state.answers.epoch, requests }]
 }
 
+/// Once a prompt has rested, asks the arm it belongs to again, and with it those that still have to answer: the model
+/// drops what it was asked before.
+fn ask_where_outdated(state: &mut State) -> Vec<Effect> {
+    if state.ask_at.is_none_or(|at| state.now < at) {
+        return Vec::new();
+    }
+    let effects = ask_arms(state, |state, arm| state.outdated(arm) || state.answers.arms[arm as usize].phase.is_open());
+    state.dirty |= !effects.is_empty();
+    effects
+}
+
 fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
     match event {
+        // Whatever it says, it is not asked.
+        HostEvent::Loading { .. } | HostEvent::Ready(_) | HostEvent::LoadFailed(_)
+            if matches!(state.model, ModelState::Unfit(_)) => {}
         HostEvent::Loading { stage, .. } => state.model = ModelState::Loading(Some(stage)),
         HostEvent::Ready(caps) => {
             state.model_name.clone_from(&caps.name);
@@ -345,7 +387,10 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
             if let Some(arm) = answered(state, ticket) {
                 arm.phase = Phase::Done(stats);
                 let arm = Arm::ALL.into_iter().find(|arm| *arm as u64 == ticket.id);
-                arm.into_iter().for_each(|arm| record::answered(state, arm));
+                // An answer to a prompt that has changed since belongs to no setting that stands.
+                if let Some(arm) = arm.filter(|arm| !state.outdated(*arm)) {
+                    record::answered(state, arm);
+                }
             }
         }
         HostEvent::Failed { ticket, error } => {
@@ -372,7 +417,7 @@ fn set(state: &mut State, gesture: Gesture, setting: Setting) {
     if setting == state.setting {
         return;
     }
-    state.undo.record(state.setting, gesture);
+    state.undo.record(state.held(), gesture);
     state.setting = setting;
     weigh(state);
 }
@@ -384,6 +429,8 @@ fn weigh(state: &mut State) {
         None => {
             state.mediate();
             state.journal.turned = true;
+            let outdated = Arm::ALL.into_iter().any(|arm| state.outdated(arm));
+            state.ask_at = outdated.then_some(state.now + REST);
         }
     }
 }

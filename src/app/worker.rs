@@ -14,8 +14,7 @@ use super::state::{Data, question_of};
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::interaction::Interaction;
 use crate::data::sample;
-use crate::engine::answer;
-use crate::engine::prompt::{Arm, Question};
+use crate::engine::prompt::{Blocks, Question};
 use crate::mediator::conflict::{Conflict, ConflictKind};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
 use crate::memory::{Memory, MemoryRead};
@@ -54,7 +53,7 @@ impl Source {
     fn open(self) -> Result<Dataset, DatasetError> {
         match self {
             Source::Sample => sample::dataset(),
-            Source::Folder(dir) => Dataset::open(&dir),
+            Source::Folder(dir) => Dataset::open(&dir).and_then(|data| data.manifest.answerable().map(|()| data)),
             Source::Given(dataset) => Ok(*dataset),
         }
     }
@@ -184,10 +183,10 @@ fn read(memory: &Memory, request: ReadRequest) -> Message {
     let ReadRequest { ticket, question } = request;
     let read = || -> Result<Message, String> {
         let read = memory.read(&question.user, &question.query, question.at).map_err(|error| error.to_string())?;
-        let requests = Arm::ALL.map(|arm| answer::request(memory, &question.query, &read, arm));
+        let blocks = Box::new(Blocks::of(memory, &question.query, &read));
         let heard = Heard { evidence: event::Evidence::of(memory, &read), embedder: memory.embedder() };
         let heard = Some(Box::new(heard));
-        Ok(Message::MemoryRead { ticket, read: Box::new(read), requests: Box::new(requests), heard })
+        Ok(Message::MemoryRead { ticket, read: Box::new(read), blocks, heard })
     };
     let outcome = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(panic_reason(&*payload)));
     outcome.unwrap_or_else(|reason| Message::ReadFailed { ticket, reason })

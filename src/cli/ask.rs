@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use super::{CliError, Common, Format, file_error, moment};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Timestamp, UserId};
-use crate::data::sample;
 use crate::data::sanitize::visible;
 use crate::data::text;
 use crate::engine::answer::{self, ArmAnswer};
@@ -58,7 +57,7 @@ pub struct AskArgs {
     format: Format,
 }
 
-fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
+pub(super) fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not NAME=VALUE"))?;
     let weight: Weight = name.trim().parse()?;
     let number: f64 = value.trim().parse().map_err(|_| format!("'{value}' is no number"))?;
@@ -77,13 +76,10 @@ struct QuestionLine {
 pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let dataset = common.dataset()?;
     let questions = questions(args, &dataset)?;
-    let engine = engine(common)?;
+    let (folder, fit) = common.fitting_model(&dataset)?;
+    let engine = engine(folder.as_deref())?;
     let memory = Memory::build(&dataset);
-    let mut weights = Weights::defaults(args.policy, &dataset.manifest);
-    if common.model != sample::MODEL {
-        // A dataset's model-trust is fitted for the shipped model; another one has yet to earn its share.
-        weights = weights.with(Weight::ModelTrust, 0.0);
-    }
+    let mut weights = fit.defaults(args.policy, &dataset.manifest);
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);
     }
@@ -148,16 +144,16 @@ fn questions(args: &AskArgs, dataset: &Dataset) -> Result<Vec<Question>, CliErro
     Ok(questions)
 }
 
-/// The model named on the command line; `None` for memory alone.
+/// The model in `folder`; `None` for memory alone.
 #[cfg(feature = "local")]
-fn engine(common: &Common) -> Result<Option<Box<dyn Engine>>, CliError> {
-    let Some(folder) = common.model_folder()? else { return Ok(None) };
-    Ok(Some(Box::new(crate::engine::local::LocalEngine::load(&folder)?)))
+fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+    let Some(folder) = folder else { return Ok(None) };
+    Ok(Some(Box::new(crate::engine::local::LocalEngine::load(folder)?)))
 }
 
 #[cfg(not(feature = "local"))]
-fn engine(common: &Common) -> Result<Option<Box<dyn Engine>>, CliError> {
-    if common.model == "none" {
+fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+    if folder.is_none() {
         return Ok(None);
     }
     Err(CliError::Usage(
@@ -197,9 +193,9 @@ fn ask<'a>(
     for &arm in setting.arms {
         let answered = match engine {
             Some(engine) => {
-                answer::by_model(engine, memory, &question.query, &read, &resolution, arm, setting.weights.model_trust)?
+                answer::by_model(engine, memory, &question.query, &read, &resolution, arm, &setting.weights)?
             }
-            None => answer::by_memory(memory, &resolution, arm),
+            None => answer::by_memory(&resolution, arm),
         };
         arms.insert(arm, answered);
     }

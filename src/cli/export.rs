@@ -16,6 +16,7 @@ use crate::data::draw::Draw;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::synth::{Parameters, population};
 use crate::engine::prompt::{Arm, render, render_blocks};
+use crate::mediator::{Policy, Weights};
 use crate::memory::{Memory, MemoryRead};
 
 /// Share of training rows whose collective block is another person's, so that a model learns how far to trust it.
@@ -93,6 +94,7 @@ fn write_line(out: &mut impl Write, row: &impl Serialize) -> std::io::Result<()>
 /// Interactions drawn at random, each on one random arm, with memory strictly before them.
 fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usize) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x007E_AC11);
+    let weights = Weights::defaults(Policy::default(), &dataset.manifest);
     let all = &dataset.interactions;
     let first = (all.len() as f64 * WARM_UP) as usize;
     let row = |_| {
@@ -104,7 +106,7 @@ fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usi
             let other = stranger(dataset, memory, &mut draw, &asked.user, &asked.query, asked.at, &read)?;
             render_blocks(memory, &asked.query, arm.sees_local().then_some(&read.local), Some(&other.global))
         } else {
-            render(memory, &asked.query, &read, arm)
+            render(memory, &asked.query, &read, arm, &weights)
         };
         Ok(Row {
             prompt,
@@ -127,6 +129,7 @@ fn evaluation_rows<'a>(
     again: usize,
 ) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x5_0A9);
+    let weights = Weights::defaults(Policy::default(), &dataset.manifest);
     let mut rows = Vec::new();
     let mut all_asked: Vec<Asked> = dataset
         .queries
@@ -154,7 +157,7 @@ fn evaluation_rows<'a>(
             });
         };
         for arm in Arm::ALL {
-            push(render(memory, asked.text, &read, arm), arm, None);
+            push(render(memory, asked.text, &read, arm, &weights), arm, None);
         }
         push(render_blocks(memory, asked.text, Some(&other.local), None), Arm::Local, Some("local"));
         push(render_blocks(memory, asked.text, None, Some(&other.global)), Arm::Global, Some("global"));

@@ -4,10 +4,10 @@
 
 use crate::engine::engine::{Engine, GenEvent, GenRequest};
 use crate::engine::error::EngineError;
-use crate::engine::prompt::{Arm, MAX_ANSWER_TOKENS, STOP, render};
-use crate::mediator::Resolution;
+use crate::engine::prompt::{Arm, Blocks, MAX_ANSWER_TOKENS, STOP};
 use crate::mediator::distribution::decision;
 use crate::mediator::fusion::fuse;
+use crate::mediator::{Resolution, Weights};
 use crate::memory::{Memory, MemoryRead};
 
 /// What an arm answered.
@@ -37,23 +37,31 @@ pub fn memory_distribution(resolution: &Resolution, arm: Arm) -> &[f64] {
     }
 }
 
-/// The request that asks `arm`.
-pub fn request(memory: &Memory, query: &str, read: &MemoryRead, arm: Arm) -> GenRequest {
+/// The final decision of `arm`, whose distribution is `distribution`. Where the model had no say, a decision that
+/// [hysteresis](crate::mediator::hysteresis) holds is the mediated arm's; otherwise the most probable label wins.
+pub fn final_decision(resolution: &Resolution, arm: Arm, distribution: &[f64], model_spoke: bool) -> usize {
+    match (arm, resolution.held) {
+        (Arm::Mediated, Some(_)) if !model_spoke => resolution.decision,
+        _ => decision(distribution, &resolution.base),
+    }
+}
+
+/// The request that asks `arm`, with room divided as `weights` say.
+pub fn request(blocks: &Blocks, labels: &[String], arm: Arm, weights: &Weights) -> GenRequest {
     GenRequest {
-        prompt: render(memory, query, read, arm),
-        labels: memory.population.labels.clone(),
+        prompt: blocks.prompt(arm, weights),
+        labels: labels.to_vec(),
         max_tokens: MAX_ANSWER_TOKENS,
         stop: vec![STOP.to_owned()],
     }
 }
 
 /// The arm's answer without a model.
-pub fn by_memory(_: &Memory, resolution: &Resolution, arm: Arm) -> ArmAnswer {
+pub fn by_memory(resolution: &Resolution, arm: Arm) -> ArmAnswer {
     let distribution = memory_distribution(resolution, arm).to_vec();
-    let decision = decision(&distribution, &resolution.base);
     ArmAnswer {
+        decision: final_decision(resolution, arm, &distribution, false),
         distribution,
-        decision,
         text: String::new(),
         tokens: 0,
         milliseconds: 0.0,
@@ -69,14 +77,15 @@ pub fn by_model(
     read: &MemoryRead,
     resolution: &Resolution,
     arm: Arm,
-    model_trust: f64,
+    weights: &Weights,
 ) -> Result<ArmAnswer, EngineError> {
-    let mut answer = by_memory(memory, resolution, arm);
-    for event in engine.generate(request(memory, query, read, arm)) {
+    let mut answer = by_memory(resolution, arm);
+    let request = request(&Blocks::of(memory, query, read), &memory.population.labels, arm, weights);
+    for event in engine.generate(request) {
         match event {
             GenEvent::Scores(scores) => {
-                answer.distribution = fuse(&scores, memory_distribution(resolution, arm), model_trust);
-                answer.decision = decision(&answer.distribution, &resolution.base);
+                answer.distribution = fuse(&scores, memory_distribution(resolution, arm), weights.model_trust);
+                answer.decision = final_decision(resolution, arm, &answer.distribution, weights.model_trust > 0.0);
             }
             GenEvent::Token(text) => answer.text.push_str(&text),
             GenEvent::Done(stats) => {

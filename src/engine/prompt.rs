@@ -8,11 +8,12 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::dataset::Wording;
 use crate::data::interaction::Timestamp;
 use crate::data::sanitize;
-use crate::memory::global::GlobalRead;
-use crate::memory::local::LocalRead;
+use crate::mediator::context::{self, Room};
+use crate::mediator::{Evidence, Policy, Weights};
+use crate::memory::global::{GlobalHit, GlobalRead};
+use crate::memory::local::{LocalHit, LocalRead};
 use crate::memory::{Memory, MemoryRead};
 
 /// Tokens an answer may take.
@@ -75,53 +76,161 @@ impl std::str::FromStr for Arm {
     }
 }
 
-/// The prompt of `arm` for `query`.
-pub fn render(memory: &Memory, query: &str, read: &MemoryRead, arm: Arm) -> String {
-    render_blocks(memory, query, arm.sees_local().then_some(&read.local), arm.sees_global().then_some(&read.global))
+/// A prompt in its parts: what an arm reads depends on which memories it may see and on how much room they get.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Blocks {
+    query: String,
+    own: Option<Block>,
+    others: Option<Block>,
+    response: String,
+    /// Tokens that both blocks may fill together.
+    size: f64,
+    /// λ, see [`crate::mediator::context`].
+    local_share: f64,
+}
+
+/// One memory's part of a prompt.
+#[derive(Clone, Debug, PartialEq)]
+struct Block {
+    heading: String,
+    /// Best first; there may be more of them than are shown by default.
+    lines: Vec<String>,
+    shown: usize,
+}
+
+impl Blocks {
+    /// Given words: a question's line, each memory's heading with its lines, and what asks for the answer. A memory
+    /// without words is empty.
+    pub fn new(query: &str, own: &[&str], others: &[&str], response: &str, size: f64) -> Self {
+        let line = |text: &str| format!("{text}\n");
+        let block = |words: &[&str]| {
+            let (heading, lines) = words.split_first()?;
+            let lines: Vec<String> = lines.iter().map(|text| line(text)).collect();
+            Some(Block { heading: line(heading), shown: lines.len(), lines })
+        };
+        let (own, others) = (block(own), block(others));
+        Self { query: line(query), own, others, response: response.to_owned(), size, local_share: 0.5 }
+    }
+
+    /// Words for everything that `read` says to `query`.
+    pub fn of(memory: &Memory, query: &str, read: &MemoryRead) -> Self {
+        let manifest = &memory.manifest;
+        let evidence = Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
+        let weights = Weights::defaults(Policy::default(), manifest);
+        let local_share = context::local_share(&evidence, &weights);
+        Self { local_share, ..Self::with(memory, query, Some(&read.local), Some(&read.global)) }
+    }
+
+    /// Words for the given memories; an experiment may pass another person's.
+    fn with(memory: &Memory, query: &str, local: Option<&LocalRead>, global: Option<&GlobalRead>) -> Self {
+        let wording = &memory.manifest.prompt;
+        let size = memory.manifest.retrieval.prompt_room as f64;
+        Self {
+            query: format!("{}: {}\n", wording.query, quoted(query)),
+            own: local.filter(|read| read.visible() > 0).map(|read| local_block(memory, read, size)),
+            others: global.filter(|read| !read.hits.is_empty()).map(|read| global_block(memory, read)),
+            response: format!("{}:", wording.response),
+            size,
+            local_share: 0.5,
+        }
+    }
+
+    /// The prompt of `arm`. Room is divided where both memories stand in it, and only there do weights act.
+    pub fn prompt(&self, arm: Arm, weights: &Weights) -> String {
+        let need = |block: &Option<Block>| block.as_ref().map_or(0.0, Block::need);
+        let need = Room { local: need(&self.own), global: need(&self.others) };
+        let room = match arm {
+            Arm::None => Room::default(),
+            Arm::Local => Room { local: need.local.min(self.size), global: 0.0 },
+            Arm::Global => Room { local: 0.0, global: need.global.min(self.size) },
+            Arm::Mediated => context::allot(need, self.size, self.local_share, weights),
+        };
+        let mut out = self.query.clone();
+        for (name, block, room) in [("own", &self.own, room.local), ("others", &self.others, room.global)] {
+            match block.as_ref().filter(|block| block.fits(&block.heading, room)) {
+                Some(block) => block.write(&mut out, room),
+                None => {
+                    let _ = writeln!(out, "{name}: nothing");
+                }
+            }
+        }
+        out + &self.response
+    }
+}
+
+impl Block {
+    /// Tokens of what is shown by default.
+    fn need(&self) -> f64 {
+        tokens(&self.heading) + self.lines.iter().take(self.shown).map(|line| tokens(line)).sum::<f64>()
+    }
+
+    fn fits(&self, line: &str, room: f64) -> bool {
+        // Room comes out of divisions: a rounding error must not cost a line.
+        tokens(line) <= room + 1e-6
+    }
+
+    /// The heading and as many lines as fit, in their order.
+    fn write(&self, out: &mut String, room: f64) {
+        out.push_str(&self.heading);
+        let mut left = room - tokens(&self.heading);
+        for line in self.lines.iter() {
+            if !self.fits(line, left) {
+                break;
+            }
+            left -= tokens(line);
+            out.push_str(line);
+        }
+    }
+}
+
+/// Characters that count as a token where no tokenizer is asked.
+pub const CHARACTERS_A_TOKEN: f64 = 4.0;
+
+fn tokens(text: &str) -> f64 {
+    text.chars().count() as f64 / CHARACTERS_A_TOKEN
+}
+
+/// The prompt of `arm` for `query`, with room divided as `weights` say.
+pub fn render(memory: &Memory, query: &str, read: &MemoryRead, arm: Arm, weights: &Weights) -> String {
+    Blocks::of(memory, query, read).prompt(arm, weights)
 }
 
 /// The prompt with the given blocks; an experiment may pass another person's.
 pub fn render_blocks(memory: &Memory, query: &str, local: Option<&LocalRead>, global: Option<&GlobalRead>) -> String {
-    let Wording { query: asked, response } = &memory.manifest.prompt;
-    let mut out = format!("{asked}: {}\n", quoted(query));
-    match local.filter(|read| read.visible() > 0) {
-        Some(read) => local_block(&mut out, memory, read),
-        None => out.push_str("own: nothing\n"),
-    }
-    match global.filter(|read| !read.hits.is_empty()) {
-        Some(read) => global_block(&mut out, memory, read),
-        None => out.push_str("others: nothing\n"),
-    }
-    let _ = write!(out, "{response}:");
-    out
+    let weights = Weights::defaults(Policy::default(), &memory.manifest);
+    Blocks::with(memory, query, local, global).prompt(Arm::Mediated, &weights)
 }
 
-fn local_block(out: &mut String, memory: &Memory, read: &LocalRead) {
-    let _ = writeln!(out, "own: {}", shares(memory, &read.profile.ranked()));
-    for hit in read.shown() {
+fn local_block(memory: &Memory, read: &LocalRead, size: f64) -> Block {
+    let heading = format!("own: {}\n", shares(memory, &read.profile.ranked()));
+    let line = |hit: &LocalHit| {
         let label = quoted(&memory.population.labels[hit.label]);
         let (near, age) = (tenths(hit.terms.similarity()), age_word(hit.age_days));
-        let _ = writeln!(out, "- {label} | near {near} | {age} | {}", quoted(&memory.population.text[hit.item]));
-    }
+        format!("- {label} | near {near} | {age} | {}\n", quoted(&memory.population.text[hit.item]))
+    };
+    let mut filled = 0.0;
+    let within = |line: &String| {
+        filled += tokens(line);
+        filled <= size
+    };
+    // More than are shown: a slider may give them room.
+    let more = read.hits.iter().skip(read.shown).map(line).take_while(within);
+    let lines = read.shown().iter().map(line).chain(more).collect();
+    Block { heading, lines, shown: read.shown }
 }
 
-fn global_block(out: &mut String, memory: &Memory, read: &GlobalRead) {
-    match read.leading() {
-        Some((community, _)) => {
-            let _ = writeln!(out, "others: community of {}", read.members[community]);
-        }
-        None => out.push_str("others: everyone\n"),
-    }
-    for hit in &read.hits {
+fn global_block(memory: &Memory, read: &GlobalRead) -> Block {
+    let heading = match read.leading() {
+        Some((community, _)) => format!("others: community of {}\n", read.members[community]),
+        None => "others: everyone\n".to_owned(),
+    };
+    let line = |hit: &GlobalHit| {
         let near = tenths(hit.terms.score());
         let words = quoted(&hit.top_terms.join(", "));
-        let _ = writeln!(
-            out,
-            "- {} | near {near} | {} users | {words}",
-            shares(memory, &hit.ranked(LEAST_SHARE)),
-            hit.users
-        );
-    }
+        let said = shares(memory, &hit.ranked(LEAST_SHARE));
+        format!("- {said} | near {near} | {} users | {words}\n", hit.users)
+    };
+    Block { heading, lines: read.hits.iter().map(line).collect(), shown: read.hits.len() }
 }
 
 /// `noir 5, comedy 3`: the largest shares in tenths.

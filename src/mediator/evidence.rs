@@ -2,7 +2,11 @@
 //!
 //! Invariant: built once per query; no weight enters it, so any change of weights re-mediates without retrieval.
 
+use super::distribution::{normalise, normalised_entropy};
 use crate::memory::MemoryRead;
+
+/// Pseudo-examples of the base rate in a history's one-sidedness.
+const HISTORY_PRIOR: f64 = 0.5;
 
 /// The vote of one of the person's own visible items.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +38,8 @@ pub struct Evidence {
     pub guard: usize,
     /// A_L: exponent that calibrates local evidence.
     pub local_calibration: f64,
+    /// ν in [0, 1]: how unlike the person's memories the query is, among questions of people who remember as much.
+    pub novelty: f64,
 }
 
 impl Evidence {
@@ -53,7 +59,17 @@ impl Evidence {
             suppressed: read.global.suppressed,
             guard,
             local_calibration,
+            novelty: read.local.novelty,
         }
+    }
+
+    /// σ = 1 − H(q_u)/ln K in [0, 1], with q_u the responses of the whole history shrunk by half an example of b: how
+    /// one-sided the person's history is. Measured against itself, not against p_G, else the crowd would judge its own
+    /// opponent.
+    pub fn one_sidedness(&self) -> f64 {
+        let mut counts: Vec<f64> = self.base.iter().map(|b| HISTORY_PRIOR * b).collect();
+        self.votes.iter().for_each(|vote| counts[vote.label] += 1.0);
+        1.0 - normalised_entropy(&normalise(counts))
     }
 
     /// Number of labels.

@@ -1,6 +1,6 @@
 //! Which value of a weight changes the decision.
 //!
-//! For a pair of labels the sign of ln p(y) − ln p(z) is linear in ℓ, g and in κ, α after one rearrangement (policies
+//! For a pair of labels the sign of ln p(y) − ln p(z) is linear in ℓ, g, β and in κ, α after one rearrangement (policies
 //! product and shrinkage; ℓ and g of linear): one root each, in closed form. In γ and τ it is a sum of exponentials
 //! with several roots; those, and what has no closed form here, are isolated on a grid of [`GRID`] slider positions and
 //! bisected. Every shown value is rounded away from the present setting and
@@ -8,9 +8,9 @@
 
 use super::evidence::Evidence;
 use super::kernel::{Kernel, collective, tilt};
-use super::policy::Policy;
+use super::policy::{Policy, damped_trust};
 use super::resolution::mediate;
-use super::weights::{STOPS, Weight, Weights};
+use super::weights::{STOPS, Scope, Weight, Weights};
 
 /// Positions on which roots in γ and τ are isolated; two flips closer than this go unseen.
 pub const GRID: usize = 128;
@@ -59,8 +59,8 @@ pub fn flip(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weig
     let winner = mediate(evidence, weights, policy).decision;
     let (low, high) = weight.range();
     let mut roots: Vec<f64> = match (policy, weight) {
-        (_, Weight::ConflictThreshold | Weight::ModelTrust) => Vec::new(),
-        (_, Weight::LocalTrust | Weight::GlobalTrust)
+        _ if weight.scope() != Scope::Mediate => Vec::new(),
+        (_, Weight::LocalTrust | Weight::GlobalTrust | Weight::SkewDamping)
         | (Policy::Product | Policy::Shrinkage, Weight::PriorStrength | Weight::CommunityFocus) => {
             closed_roots(evidence, weights, policy, weight, winner)
         }
@@ -97,14 +97,22 @@ fn closed_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: 
     let (b, c, kappa) = (&evidence.base, &kernel.counts, weights.prior_strength);
     let local = kernel.evidence(evidence, kappa);
     let own = tilt(b, &local);
-    let (trust, crowd) = (weights.local_trust, weights.global_trust);
+    let (plain, crowd) = (weights.local_trust, weights.global_trust);
+    let trust = if policy == Policy::Product { damped_trust(evidence, weights) } else { plain };
+    let skew = evidence.one_sidedness() * evidence.novelty;
     let e_g = |y: usize| (global[y] / b[y]).ln();
     let root = |z: usize| -> f64 {
         let y = winner;
         match (policy, weight) {
             // ln b + ℓ e_L + g e_G is linear in ℓ and in g.
             (Policy::Product, Weight::LocalTrust) => {
-                -((b[y] / b[z]).ln() + crowd * (e_g(y) - e_g(z))) / (local[y] - local[z])
+                let kept = 1.0 - weights.skew_damping * skew;
+                -((b[y] / b[z]).ln() + crowd * (e_g(y) - e_g(z))) / (kept * (local[y] - local[z]))
+            }
+            // ℓ (1 − β σ ν) is linear in β.
+            (Policy::Product, Weight::SkewDamping) => {
+                let others = (b[y] / b[z]).ln() + crowd * (e_g(y) - e_g(z));
+                (1.0 + others / (plain * (local[y] - local[z]))) / skew
             }
             (Policy::Product, Weight::GlobalTrust) => {
                 -((b[y] / b[z]).ln() + trust * (local[y] - local[z])) / (e_g(y) - e_g(z))

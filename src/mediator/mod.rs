@@ -4,16 +4,19 @@
 //! for, never which evidence was gathered.
 
 pub mod conflict;
+pub mod context;
 pub mod distribution;
 pub mod evidence;
 pub mod flip;
 pub mod fusion;
+pub mod hysteresis;
 pub mod kernel;
 pub mod policy;
 pub mod resolution;
 pub mod weights;
 
 pub use evidence::Evidence;
+pub use hysteresis::Course;
 pub use policy::Policy;
 pub use resolution::{Resolution, mediate};
 pub use weights::{Weight, Weights};

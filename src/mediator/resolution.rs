@@ -1,6 +1,6 @@
 //! A resolution: the decision with everything that led to it.
 
-use super::conflict::{Conflict, conflicts};
+use super::conflict::{Conflict, Side, conflicts};
 use super::distribution::{decision, from_logs, runner_up};
 use super::evidence::Evidence;
 use super::kernel::{Kernel, collective, tilt};
@@ -24,8 +24,10 @@ pub struct Resolution {
     pub decision: usize,
     /// The best of the losers.
     pub runner_up: Option<usize>,
-    /// p(decision) − p(runner-up).
+    /// p(decision) − p(runner-up); below 0 only where the decision is held.
     pub margin: f64,
+    /// The side that keeps a decision it had before, see [`super::hysteresis`]; then the runner-up would have won.
+    pub held: Option<Side>,
     /// m: what the person's votes are worth in examples.
     pub mass: f64,
     /// Kish's effective sample size, for comparison.
@@ -56,6 +58,7 @@ pub fn mediate(evidence: &Evidence, weights: &Weights, policy: Policy) -> Resolu
         policy,
         base: evidence.base.clone(),
         margin: distribution[winner] - runner_up.map_or(0.0, |y| distribution[y]),
+        held: None,
         conflicts: conflicts(evidence, &kernel, &global, weights.conflict_threshold),
         local,
         global,

@@ -23,8 +23,16 @@ pub enum Weight {
     HalfLife,
     /// α: population … own communities.
     CommunityFocus,
+    /// β: how much a one-sided history is distrusted where the query is unlike it.
+    SkewDamping,
     /// Divergence that counts as conflict.
     ConflictThreshold,
+    /// h: margin needed to change sides while the evidence hardly moves.
+    Hysteresis,
+    /// How much of the prompt local memory gets, 1 being what it would take by itself.
+    LocalRoom,
+    /// How much of the prompt global memory gets, 1 being what it would take by itself.
+    GlobalRoom,
     /// ω: the model's share in the final decision.
     ModelTrust,
 }
@@ -36,6 +44,10 @@ pub enum Scope {
     Mediate,
     /// Only what is displayed as conflict.
     Display,
+    /// The decision, through the question before it in the session.
+    Session,
+    /// What the model reads, and so its answers.
+    Prompt,
     /// Only the final decision, after the model.
     Model,
 }
@@ -54,15 +66,19 @@ pub enum Scale {
 
 impl Weight {
     /// All, in display order.
-    pub const ALL: [Weight; 8] = [
+    pub const ALL: [Weight; 12] = [
         Weight::LocalTrust,
         Weight::GlobalTrust,
         Weight::PriorStrength,
         Weight::SimilaritySharpness,
         Weight::HalfLife,
         Weight::CommunityFocus,
-        Weight::ConflictThreshold,
         Weight::ModelTrust,
+        Weight::ConflictThreshold,
+        Weight::SkewDamping,
+        Weight::Hysteresis,
+        Weight::LocalRoom,
+        Weight::GlobalRoom,
     ];
 
     /// Name in UI, CLI, files and docs.
@@ -74,7 +90,11 @@ impl Weight {
             Weight::SimilaritySharpness => "similarity-sharpness",
             Weight::HalfLife => "half-life",
             Weight::CommunityFocus => "community-focus",
+            Weight::SkewDamping => "skew-damping",
             Weight::ConflictThreshold => "conflict-threshold",
+            Weight::Hysteresis => "hysteresis",
+            Weight::LocalRoom => "local-room",
+            Weight::GlobalRoom => "global-room",
             Weight::ModelTrust => "model-trust",
         }
     }
@@ -88,7 +108,11 @@ impl Weight {
             Weight::SimilaritySharpness => "γ",
             Weight::HalfLife => "τ",
             Weight::CommunityFocus => "α",
+            Weight::SkewDamping => "β",
             Weight::ConflictThreshold => "D",
+            Weight::Hysteresis => "h",
+            Weight::LocalRoom => "l",
+            Weight::GlobalRoom => "c",
             Weight::ModelTrust => "ω",
         }
     }
@@ -102,7 +126,11 @@ impl Weight {
             Weight::SimilaritySharpness => "how much nearer memories count more",
             Weight::HalfLife => "days in which a personal memory loses half its weight",
             Weight::CommunityFocus => "0 the whole population, 1 the person's own communities",
+            Weight::SkewDamping => "how much a one-sided history is distrusted where the query is unlike it",
             Weight::ConflictThreshold => "divergence in bits that counts as a value conflict",
+            Weight::Hysteresis => "margin needed to change sides while the evidence hardly moves",
+            Weight::LocalRoom => "the person's share of the mediated prompt, 1 as much as it takes by itself",
+            Weight::GlobalRoom => "the others' share of the mediated prompt, 1 as much as it takes by itself",
             Weight::ModelTrust => "share of the model's own probabilities in the final decision",
         }
     }
@@ -110,11 +138,15 @@ impl Weight {
     /// Least and greatest value.
     pub fn range(self) -> (f64, f64) {
         match self {
-            Weight::LocalTrust | Weight::GlobalTrust => (0.0, 4.0),
+            Weight::LocalTrust | Weight::GlobalTrust | Weight::LocalRoom | Weight::GlobalRoom => (0.0, 4.0),
             Weight::PriorStrength => (0.01, 100.0),
             Weight::SimilaritySharpness => (0.0, 20.0),
             Weight::HalfLife => (1.0, f64::INFINITY),
-            Weight::CommunityFocus | Weight::ConflictThreshold | Weight::ModelTrust => (0.0, 1.0),
+            Weight::CommunityFocus
+            | Weight::SkewDamping
+            | Weight::ConflictThreshold
+            | Weight::Hysteresis
+            | Weight::ModelTrust => (0.0, 1.0),
         }
     }
 
@@ -131,6 +163,8 @@ impl Weight {
     pub fn scope(self) -> Scope {
         match self {
             Weight::ConflictThreshold => Scope::Display,
+            Weight::Hysteresis => Scope::Session,
+            Weight::LocalRoom | Weight::GlobalRoom => Scope::Prompt,
             Weight::ModelTrust => Scope::Model,
             _ => Scope::Mediate,
         }
@@ -229,31 +263,67 @@ pub struct Weights {
     pub half_life: f64,
     /// α, 0–1.
     pub community_focus: f64,
+    /// β, 0–1.
+    #[serde(default)]
+    pub skew_damping: f64,
     /// Bits, 0–1.
     pub conflict_threshold: f64,
+    /// h, 0–1.
+    #[serde(default)]
+    pub hysteresis: f64,
+    /// 0–4, relative to what local memory would take by itself.
+    #[serde(default = "one")]
+    pub local_room: f64,
+    /// 0–4, relative to what global memory would take by itself.
+    #[serde(default = "one")]
+    pub global_room: f64,
     /// ω, 0–1.
     pub model_trust: f64,
+}
+
+/// Files written before there was room to divide had all of it.
+fn one() -> f64 {
+    1.0
+}
+
+/// The method's defaults under policy product, before a dataset states its own.
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            local_trust: 1.0,
+            global_trust: 1.0,
+            prior_strength: 0.25,
+            similarity_sharpness: 10.0,
+            half_life: 180.0,
+            community_focus: 0.5,
+            skew_damping: 0.0,
+            conflict_threshold: 0.1,
+            hysteresis: 0.0,
+            local_room: 1.0,
+            global_room: 1.0,
+            model_trust: 0.0,
+        }
+    }
 }
 
 impl Weights {
     /// Defaults of `policy` on a dataset: its own where it states them, the method's otherwise.
     pub fn defaults(policy: Policy, manifest: &Manifest) -> Self {
         let own = &manifest.weights;
+        let standard = Self::default();
         let prior_strength = match policy {
             Policy::Product | Policy::Linear | Policy::Local | Policy::Global => {
-                own.prior_strength_product.unwrap_or(0.25)
+                own.prior_strength_product.unwrap_or(standard.prior_strength)
             }
             Policy::Shrinkage => own.prior_strength_shrinkage.unwrap_or(1.0),
         };
         Self {
-            local_trust: 1.0,
-            global_trust: 1.0,
             prior_strength,
-            similarity_sharpness: own.similarity_sharpness.unwrap_or(10.0),
-            half_life: own.half_life.unwrap_or(180.0),
-            community_focus: own.community_focus.unwrap_or(0.5),
-            conflict_threshold: 0.1,
+            similarity_sharpness: own.similarity_sharpness.unwrap_or(standard.similarity_sharpness),
+            half_life: own.half_life.unwrap_or(standard.half_life),
+            community_focus: own.community_focus.unwrap_or(standard.community_focus),
             model_trust: manifest.calibration.model_trust,
+            ..standard
         }
     }
 
@@ -272,7 +342,11 @@ impl Weights {
             Weight::SimilaritySharpness => self.similarity_sharpness,
             Weight::HalfLife => self.half_life,
             Weight::CommunityFocus => self.community_focus,
+            Weight::SkewDamping => self.skew_damping,
             Weight::ConflictThreshold => self.conflict_threshold,
+            Weight::Hysteresis => self.hysteresis,
+            Weight::LocalRoom => self.local_room,
+            Weight::GlobalRoom => self.global_room,
             Weight::ModelTrust => self.model_trust,
         }
     }
@@ -291,7 +365,11 @@ impl Weights {
             Weight::SimilaritySharpness => &mut self.similarity_sharpness,
             Weight::HalfLife => &mut self.half_life,
             Weight::CommunityFocus => &mut self.community_focus,
+            Weight::SkewDamping => &mut self.skew_damping,
             Weight::ConflictThreshold => &mut self.conflict_threshold,
+            Weight::Hysteresis => &mut self.hysteresis,
+            Weight::LocalRoom => &mut self.local_room,
+            Weight::GlobalRoom => &mut self.global_room,
             Weight::ModelTrust => &mut self.model_trust,
         };
         *slot = value.clamp(low, high);
@@ -348,16 +426,7 @@ mod tests {
         for weight in Weight::ALL {
             assert_eq!(weight.name().parse::<Weight>(), Ok(weight));
         }
-        let weights = Weights {
-            local_trust: 1.0,
-            global_trust: 1.0,
-            prior_strength: 0.25,
-            similarity_sharpness: 10.0,
-            half_life: f64::INFINITY,
-            community_focus: 0.5,
-            conflict_threshold: 0.1,
-            model_trust: 0.0,
-        };
+        let weights = Weights { half_life: f64::INFINITY, ..Weights::default() };
         let json = serde_json::to_string(&weights).unwrap();
         assert!(json.contains("\"half-life\":\"inf\""), "{json}");
         assert_eq!(serde_json::from_str::<Weights>(&json).unwrap(), weights);

@@ -21,6 +21,11 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// A remembered text, asked again.
+    pub fn of_item(population: &Population, item: ItemIx) -> Self {
+        Self { bag: population.bags[item].clone(), unknown: 0, vector: population.vector(item).to_vec() }
+    }
+
     /// Reads `text` with the population's words.
     pub fn new(text: &str, population: &Population, embedder: &dyn Embedder) -> Self {
         let mut vector = vec![0.0; embedder.dimensions()];
@@ -65,9 +70,16 @@ pub struct LocalRead {
     pub shown: usize,
     /// The person's response habits.
     pub profile: Profile,
+    /// ν in [0, 1]: how unlike all these the query is, see [`super::novelty`].
+    pub novelty: f64,
 }
 
 impl LocalRead {
+    /// s_max: likeness of the nearest item to the query, in [0, 1]; `None` without items.
+    pub fn nearest(&self) -> Option<f64> {
+        self.hits.iter().map(|hit| hit.terms.similarity()).max_by(f64::total_cmp)
+    }
+
     /// The displayed hits.
     pub fn shown(&self) -> &[LocalHit] {
         &self.hits[..self.shown]
@@ -117,7 +129,7 @@ pub fn read(
     // Best first; among equals the newer one, then time order, so that the order is total.
     hits.sort_by(|a, b| b.terms.score().total_cmp(&a.terms.score()).then(b.item.cmp(&a.item)));
     let profile = Profile::of(population.labels.len(), hits.iter().map(|hit| (hit.label, hit.age_days)));
-    LocalRead { shown: settings.local_hits.min(hits.len()), hits, profile }
+    LocalRead { shown: settings.local_hits.min(hits.len()), hits, profile, novelty: 0.0 }
 }
 
 /// The query's distinct words as of a moment, for one person.

@@ -11,6 +11,7 @@ pub mod global;
 pub mod guard;
 pub mod lexical;
 pub mod local;
+pub mod novelty;
 pub mod period;
 pub mod population;
 pub mod profile;
@@ -22,6 +23,7 @@ use embed::{Embedder, HashEmbedder};
 use entry::IndexError;
 use global::{GlobalRead, PeriodView, Snapshot};
 use local::{LocalRead, Probe};
+use novelty::Nearness;
 use period::Calendar;
 use population::Population;
 
@@ -47,6 +49,7 @@ pub struct Memory {
     /// The interactions.
     pub population: Population,
     embedder: Box<dyn Embedder>,
+    nearness: Nearness,
     calendar: Calendar,
     /// Per closed period.
     communities: Vec<Communities>,
@@ -69,7 +72,9 @@ impl Memory {
             communities.push(Communities::next(&population, before, &start, SEED + period as u64));
         }
         let snapshots = (0..calendar.count).map(|_| Mutex::new(None)).collect();
-        Self { manifest: dataset.manifest.clone(), population, embedder, calendar, communities, snapshots }
+        let nearness = Nearness::of(&population);
+        let manifest = dataset.manifest.clone();
+        Self { manifest, population, embedder, nearness, calendar, communities, snapshots }
     }
 
     /// How many periods the data spans.
@@ -87,7 +92,8 @@ impl Memory {
         let population = &self.population;
         let asking = population.user_ix(user);
         let probe = Probe::new(query, population, self.embedder.as_ref());
-        let local = local::read(population, &self.manifest.retrieval, asking, &probe, t);
+        let mut local = local::read(population, &self.manifest.retrieval, asking, &probe, t);
+        local.novelty = self.nearness.novelty(population, &self.manifest.retrieval, asking, &local, t);
         let mut own = vec![0.0; population.labels.len()];
         local.hits.iter().for_each(|hit| own[hit.label] += 1.0);
         let snapshot = self.snapshot_at(t)?;

@@ -14,13 +14,12 @@ use serde_json::Value;
 use super::error::SessionError;
 use super::event::{Answered, Asked, ByLabel, Event, Evidence, Resolution};
 use super::log::Session;
-use super::record::{Fault, fused};
+use super::record::{Fault, finally};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::render;
 use crate::engine::recorded::prompt_hash;
-use crate::mediator::distribution::decision;
-use crate::mediator::{self, mediate};
+use crate::mediator::{self, Course, mediate};
 use crate::memory::{Memory, MemoryRead};
 
 /// Numbers further apart than this differ.
@@ -263,6 +262,7 @@ fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), Ses
     let (mut retrieval, mut prompts) = (Grade::default(), Grade::default());
     let mut known = without(dataset, &session.header.dataset.without);
     let mut question: Option<(Asked, MemoryRead)> = None;
+    let mut weights = session.header.setting.weights;
     let mut start = 0;
     while start < session.events.len() {
         let end = start + stretch(&session.events[start..]);
@@ -292,9 +292,10 @@ fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), Ses
                     retrieval.compare(&place, "", recorded, &Evidence::of(&memory, read));
                 }
                 (Event::Answered(answered), Some((asked, read))) => {
-                    let prompt = render(&memory, &asked.query, read, answered.arm);
+                    let prompt = render(&memory, &asked.query, read, answered.arm, &weights);
                     prompts.compare(&place, "prompt", &answered.prompt, &prompt_hash(&prompt));
                 }
+                (Event::WeightsChanged(changed), _) => weights = changed.weights,
                 (Event::Evidence(_) | Event::Answered(_), None) => retrieval.fault(&place, no_question()),
                 _ => {}
             }
@@ -315,15 +316,27 @@ fn mediation(session: &Session) -> Verdict {
     let mut grade = Grade::default();
     let mut setting = session.header.setting;
     let mut evidence: Option<mediator::Evidence> = None;
+    let mut course = Course::default();
+    // Who asks at hand, and what their question came to last.
+    let mut asking: Option<(UserId, Option<mediator::Resolution>)> = None;
     for (index, event) in session.events.iter().enumerate() {
         let place = Place::of(session, index);
-        let resolution = || evidence.as_ref().map(|evidence| mediate(evidence, &setting.weights, setting.policy));
+        let resolution = || {
+            let (evidence, (user, _)) = (evidence.as_ref()?, asking.as_ref()?);
+            let alone = mediate(evidence, &setting.weights, setting.policy);
+            Some(course.settle(user, alone, setting.weights.hysteresis))
+        };
         let no_evidence = || {
             let (recorded, expected) = ("a decision".to_owned(), "evidence before it".to_owned());
             Fault { field: "event".to_owned(), recorded, expected }
         };
         match event.as_ref() {
-            Event::Asked(_) => evidence = None,
+            Event::Asked(asked) => {
+                evidence = None;
+                if let Some((user, Some(last))) = asking.replace((asked.user.clone(), None)) {
+                    course = Course::after(&user, &last);
+                }
+            }
             Event::Evidence(recorded) => match recorded.weighed(labels) {
                 Ok(weighed) => evidence = Some(weighed),
                 Err(fault) => {
@@ -333,7 +346,10 @@ fn mediation(session: &Session) -> Verdict {
             },
             Event::WeightsChanged(changed) => setting = *changed,
             Event::Mediated { resolution: recorded } => match resolution() {
-                Some(computed) => grade.compare(&place, "resolution", recorded, &Resolution::of(labels, &computed)),
+                Some(computed) => {
+                    grade.compare(&place, "resolution", recorded, &Resolution::of(labels, &computed));
+                    asking.iter_mut().for_each(|(_, last)| *last = Some(computed.clone()));
+                }
                 None => grade.fault(&place, no_evidence()),
             },
             Event::Answered(recorded) => match resolution() {
@@ -368,8 +384,8 @@ fn answered(
     let scores = recorded.log_probabilities.as_ref().map(|scores| scores.values(labels, "log_probabilities"));
     match scores.transpose() {
         Ok(scores) => {
-            let distribution = fused(resolution, recorded.arm, model_trust, scores.as_deref());
-            let answer = &labels[decision(&distribution, &resolution.base)];
+            let (distribution, decision) = finally(resolution, recorded.arm, model_trust, scores.as_deref());
+            let answer = &labels[decision];
             let computed = ByLabel::of(labels, &distribution);
             let recorded = Final { distribution: &recorded.distribution, answer: &recorded.answer };
             grade.compare(place, "", &recorded, &Final { distribution: &computed, answer });

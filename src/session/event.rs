@@ -119,6 +119,9 @@ pub struct LocalEvidence {
     pub shown: usize,
     /// A_L.
     pub calibration: f64,
+    /// ν: how unlike the person's memories the question is, 0–1.
+    #[serde(default)]
+    pub novelty: f64,
     /// The person's habits: decayed count per label.
     pub profile: ByLabel,
     /// Every visible item, best first.
@@ -220,8 +223,11 @@ pub struct Resolution {
     /// The best of the losers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runner_up: Option<String>,
-    /// p(decision) − p(runner-up).
+    /// p(decision) − p(runner-up); below 0 only where the decision is held.
     pub margin: f64,
+    /// The side that keeps a decision it had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Side>,
     /// Whether it chose against the local side.
     pub overrides_local: bool,
     /// What the person's votes are worth in examples.

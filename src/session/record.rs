@@ -7,12 +7,12 @@ use super::event::{
     Answered, Asked, ByLabel, Conflict, Entry, Event, Evidence, GlobalEvidence, LocalEvidence, Period, Resolution,
     Setting, Vote,
 };
-use crate::engine::answer::{memory_distribution, request};
+use crate::engine::answer::{final_decision, memory_distribution, request};
 use crate::engine::engine::{Answer, Engine};
-use crate::engine::prompt::Arm;
+use crate::engine::prompt::{Arm, Blocks};
 use crate::engine::recorded::prompt_hash;
 use crate::mediator;
-use crate::mediator::distribution::decision;
+use crate::mediator::Course;
 use crate::mediator::fusion::fuse;
 use crate::memory::global::{GlobalHit, GlobalRead, PeriodView};
 use crate::memory::local::{LocalHit, LocalRead};
@@ -85,6 +85,7 @@ impl Evidence {
             local: LocalEvidence {
                 shown: local.shown,
                 calibration: memory.manifest.calibration.local,
+                novelty: local.novelty,
                 profile: ByLabel::of(labels, &local.profile.counts),
                 votes: local.hits.iter().map(vote).collect(),
             },
@@ -126,6 +127,7 @@ impl Evidence {
             suppressed: global.suppressed,
             guard: global.guard,
             local_calibration: local.calibration,
+            novelty: local.novelty,
         })
     }
 
@@ -159,6 +161,7 @@ impl Evidence {
                 shown: local.shown.min(local.votes.len()),
                 hits: local.votes.iter().zip(&weighed.votes).map(hit).collect(),
                 profile: Profile { counts: local.profile.values(labels, "local.profile")? },
+                novelty: local.novelty,
             },
             global: GlobalRead {
                 period: global.period.map(|period| PeriodView { number: period.number, end: period.end }),
@@ -191,6 +194,7 @@ impl Resolution {
             decision: labels[resolution.decision].clone(),
             runner_up: resolution.runner_up.map(|label| labels[label].clone()),
             margin: resolution.margin,
+            held: resolution.held,
             overrides_local: resolution.overrides_local(),
             mass: resolution.mass,
             kish: resolution.kish,
@@ -213,12 +217,13 @@ impl Answered {
         model_trust: f64,
         said: Option<&Answer>,
     ) -> Self {
-        let distribution = fused(resolution, arm, model_trust, said.map(|answer| answer.scores.as_slice()));
+        let scores = said.map(|answer| answer.scores.as_slice());
+        let (distribution, decision) = finally(resolution, arm, model_trust, scores);
         let log_probabilities = said.map(|answer| ByLabel::of(labels, &answer.scores));
         let (text, tokens) = said.map_or((String::new(), 0), |answer| (answer.text.clone(), answer.stats.tokens));
         Self {
             arm,
-            answer: labels[decision(&distribution, &resolution.base)].clone(),
+            answer: labels[decision].clone(),
             distribution: ByLabel::of(labels, &distribution),
             prompt: prompt_hash(prompt),
             seal: log_probabilities.as_ref().map(|p| Self::seal_of(p, &text, tokens)),
@@ -229,26 +234,37 @@ impl Answered {
     }
 }
 
-/// An arm's final distribution: its memory, fused with the model's log-probabilities where there are any.
-pub fn fused(resolution: &mediator::Resolution, arm: Arm, model_trust: f64, scores: Option<&[f64]>) -> Vec<f64> {
+/// An arm's final distribution and decision: its memory, fused with the model's log-probabilities where there are any.
+pub fn finally(
+    resolution: &mediator::Resolution,
+    arm: Arm,
+    model_trust: f64,
+    scores: Option<&[f64]>,
+) -> (Vec<f64>, usize) {
     let memory = memory_distribution(resolution, arm);
-    scores.map_or_else(|| memory.to_vec(), |scores| fuse(scores, memory, model_trust))
+    let distribution = scores.map_or_else(|| memory.to_vec(), |scores| fuse(scores, memory, model_trust));
+    let decision = final_decision(resolution, arm, &distribution, scores.is_some() && model_trust > 0.0);
+    (distribution, decision)
 }
 
-/// Asks one question on all arms: the events of a turn. Without an engine memory alone answers.
+/// Asks one question on all arms: the events of a turn, the next of `course`. Without an engine memory alone answers.
 pub fn turn(
     memory: &Memory,
     engine: Option<&dyn Engine>,
     setting: Setting,
+    course: &mut Course,
     asked: Asked,
 ) -> Result<Vec<Event>, SessionError> {
     let labels = &memory.population.labels;
     let read = memory.read(&asked.user, &asked.query, asked.at)?;
     let weighed = mediator::Evidence::of(&read, memory.manifest.retrieval.guard, memory.manifest.calibration.local);
-    let resolution = mediator::mediate(&weighed, &setting.weights, setting.policy);
+    let alone = mediator::mediate(&weighed, &setting.weights, setting.policy);
+    let resolution = course.settle(&asked.user, alone, setting.weights.hysteresis);
+    *course = Course::after(&asked.user, &resolution);
+    let blocks = Blocks::of(memory, &asked.query, &read);
     let mut answers = Vec::new();
     for arm in Arm::ALL {
-        let request = request(memory, &asked.query, &read, arm);
+        let request = request(&blocks, labels, arm, &setting.weights);
         let prompt = request.prompt.clone();
         let said = engine.map(|engine| engine.generate(request).finish()).transpose()?;
         let model_trust = setting.weights.model_trust;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use super::event::{Answered, Asked, Event, Evidence, Header, Resolution, Setting};
 use super::log::Session;
-use super::record::fused;
+use super::record::finally;
+use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
-use crate::mediator;
 use crate::mediator::conflict::ConflictKind;
 use crate::mediator::distribution::decision;
 use crate::mediator::mediate;
+use crate::mediator::{self, Course};
 
 /// A question with what followed it so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -254,6 +255,7 @@ impl State {
 #[derive(Clone, Debug)]
 struct Step {
     turn: usize,
+    user: UserId,
     evidence: mediator::Evidence,
     gold: Option<usize>,
     on_habit: Option<bool>,
@@ -269,8 +271,8 @@ pub struct Remediated {
     pub turn: usize,
     /// What the mediator makes of the recorded evidence.
     pub resolution: mediator::Resolution,
-    /// The decision of each arm that answered in the recording. The model is not asked again: its prompts do not depend
-    /// on the weights.
+    /// The decision of each arm that answered in the recording, with the model's recorded words: it is not asked again,
+    /// so the room of each memory in its prompts stays as it was.
     pub arms: [Option<usize>; 4],
     /// How the turn comes out.
     pub outcome: Outcome,
@@ -324,17 +326,20 @@ impl Replay {
     /// The whole session under another setting, from the recorded evidence. Turns whose evidence cannot be read
     /// (changed by hand) are left out.
     pub fn remediate(&self, setting: &Setting) -> Vec<Remediated> {
-        self.steps.iter().map(|step| step.remediate(setting)).collect()
+        let mut course = Course::default();
+        self.steps.iter().map(|step| step.remediate(setting, &mut course)).collect()
     }
 }
 
 impl Step {
-    fn remediate(&self, setting: &Setting) -> Remediated {
-        let resolution = mediate(&self.evidence, &setting.weights, setting.policy);
+    fn remediate(&self, setting: &Setting, course: &mut Course) -> Remediated {
+        let alone = mediate(&self.evidence, &setting.weights, setting.policy);
+        let resolution = course.settle(&self.user, alone, setting.weights.hysteresis);
+        *course = Course::after(&self.user, &resolution);
         let base = &self.evidence.base;
         let arms = Arm::ALL.map(|arm| {
             let scores = self.arms[arm as usize].as_ref()?;
-            Some(decision(&fused(&resolution, arm, setting.weights.model_trust, scores.as_deref()), base))
+            Some(finally(&resolution, arm, setting.weights.model_trust, scores.as_deref()).1)
         });
         let overridden = resolution.overrides_local();
         let right = |label: usize| self.gold == Some(label);
@@ -366,7 +371,8 @@ fn steps(session: &Session) -> Vec<Step> {
         });
         let gold = asked.gold.as_ref().and_then(|gold| labels.iter().position(|label| label == gold));
         let Outcome { on_habit, judged, .. } = turn.outcome();
-        steps.push(Step { turn: state.outcomes.len() - 1, evidence: weighed, gold, on_habit, judged, arms });
+        let (turn, user) = (state.outcomes.len() - 1, asked.user.clone());
+        steps.push(Step { turn, user, evidence: weighed, gold, on_habit, judged, arms });
     };
     for event in &session.events {
         if matches!(event.as_ref(), Event::Asked(_)) {

@@ -33,6 +33,7 @@ use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::Arm;
+use crate::mediator::Course;
 use crate::memory::Memory;
 
 /// Questions of a cold start.
@@ -203,9 +204,11 @@ impl Plan {
             seed: 0,
             labels: dataset.manifest.labels.clone(),
         };
+        let mut course = Course::default();
         let mut events = vec![Event::Note { text: format!("{}: {}", header.title, self.why) }];
         for planned in &self.turns {
-            events.extend(turn(&memory, voice.map(|voice| voice.engine), setting, planned.asked.clone())?);
+            let engine = voice.map(|voice| voice.engine);
+            events.extend(turn(&memory, engine, setting, &mut course, planned.asked.clone())?);
             events.extend(planned.then.clone().map(|interaction| Event::Remembered { interaction }));
         }
         Ok(Session::new(header, events))
@@ -264,9 +267,10 @@ fn trial(
     turns: &[Planned],
 ) -> Result<Vec<Outcome>, SessionError> {
     let mut outcomes = Vec::new();
+    let mut course = Course::default();
     for planned in turns {
         let mut state = State::new(*setting);
-        turn(memory, engine, *setting, planned.asked.clone())?
+        turn(memory, engine, *setting, &mut course, planned.asked.clone())?
             .into_iter()
             .for_each(|event| state.apply(&Arc::new(event)));
         outcomes.append(&mut state.outcomes);

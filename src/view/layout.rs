@@ -80,8 +80,12 @@ fn left(area: &mut Rect, width: u16) -> Rect {
 const LONG: u16 = 40;
 /// Rows of the answers pane: a heading, two lines an arm, and its border.
 const ANSWERS: u16 = 11;
-/// Rows of the weights pane: eight sliders, two lines about the selected one, and its border.
+/// Rows of the weights pane: the ten sliders used most, and its border.
 const WEIGHTS: u16 = 12;
+/// The same with all twelve and two lines about the selected one.
+const ALL_WEIGHTS: u16 = 16;
+/// Rows of a screen that has room for that.
+const TALL: u16 = 46;
 
 impl Places {
     /// Divides `area`, which is not too small; in a replay with room for the session.
@@ -96,7 +100,7 @@ impl Places {
         match shape {
             Shape::Wide | Shape::Medium if zoom => put(focus, rest),
             Shape::Wide => {
-                let mut lower = bottom(&mut rest, WEIGHTS);
+                let mut lower = bottom(&mut rest, if area.height >= TALL { ALL_WEIGHTS } else { WEIGHTS });
                 let third = rest.width / 3;
                 put(Pane::Local, left(&mut rest, third));
                 let middle = rest.width - third;

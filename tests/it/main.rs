@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod ask;
+mod bad_input;
+mod damage;
 #[cfg(feature = "local")]
 mod engine;
+mod eval;
 mod import;
+mod lamp;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
@@ -16,4 +20,6 @@ mod replaying;
 mod scenario;
 mod screens;
 mod session;
+mod tables;
+mod tries;
 mod workbench;

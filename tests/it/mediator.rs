@@ -4,6 +4,7 @@ use logoscope::mediator::conflict::ConflictKind;
 use logoscope::mediator::distribution::decision;
 use logoscope::mediator::evidence::{Evidence, Vote};
 use logoscope::mediator::flip::{bands, flip, flips};
+use logoscope::mediator::policy::damped_trust;
 use logoscope::mediator::weights::STOPS;
 use logoscope::mediator::{Policy, Weight, Weights, mediate};
 use proptest::prelude::*;
@@ -17,8 +18,8 @@ fn distributions(labels: usize) -> impl Strategy<Value = Vec<f64>> {
 
 fn evidence() -> impl Strategy<Value = Evidence> {
     let votes = proptest::collection::vec((0..5usize, 0.0..1.0f64, 0.0..900.0f64), 0..12);
-    (distributions(5), distributions(5), distributions(5), votes, 0..40usize).prop_map(
-        |(base, population, community, votes, support)| Evidence {
+    (distributions(5), distributions(5), distributions(5), votes, 0..40usize, 0.0..1.0f64).prop_map(
+        |(base, population, community, votes, support, novelty)| Evidence {
             base,
             population,
             community,
@@ -30,20 +31,26 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             suppressed: 0,
             guard: 5,
             local_calibration: 1.0,
+            novelty,
         },
     )
 }
 
 fn weights() -> impl Strategy<Value = Weights> {
-    (0.0..4.0f64, 0.0..4.0f64, 0.01..100.0f64, 0.0..20.0f64, 1.0..4000.0f64, 0.0..1.0f64).prop_map(
-        |(local_trust, global_trust, prior_strength, similarity_sharpness, half_life, community_focus)| Weights {
+    let damping = prop_oneof![Just(0.0), 0.0..1.0f64];
+    (0.0..4.0f64, 0.0..4.0f64, 0.01..100.0f64, 0.0..20.0f64, 1.0..4000.0f64, 0.0..1.0f64, damping).prop_map(
+        |(local_trust, global_trust, prior_strength, similarity_sharpness, half_life, community_focus, skew)| Weights {
             local_trust,
             global_trust,
             prior_strength,
             similarity_sharpness,
             half_life,
             community_focus,
+            skew_damping: skew,
             conflict_threshold: 0.1,
+            hysteresis: 0.0,
+            local_room: 1.0,
+            global_room: 1.0,
             model_trust: 0.0,
         },
     )
@@ -87,12 +94,14 @@ proptest! {
     fn with_a_silent_collective_product_is_local(mut e in evidence(), w in weights()) {
         e.population = e.base.clone();
         e.community = e.base.clone();
-        let r = mediate(&e, &w.with(Weight::LocalTrust, 1.0), Policy::Product);
+        let w = w.with(Weight::LocalTrust, 1.0).with(Weight::SkewDamping, 0.0);
+        let r = mediate(&e, &w, Policy::Product);
         prop_assert!(close(&r.distribution, &r.local, 1e-12));
     }
 
     #[test]
     fn corners_of_product(e in evidence(), w in weights()) {
+        let w = w.with(Weight::SkewDamping, 0.0);
         let at = |l: f64, g: f64| mediate(&e, &w.with(Weight::LocalTrust, l).with(Weight::GlobalTrust, g), Policy::Product);
         let (both_off, local, global) = (at(0.0, 0.0), at(1.0, 0.0), at(0.0, 1.0));
         prop_assert!(close(&both_off.distribution, &e.base, 1e-12));
@@ -159,6 +168,25 @@ proptest! {
         };
         prop_assert!(odds(&w.with(Weight::LocalTrust, w.local_trust + more)) >= odds(&w) - 1e-9);
         prop_assert!(odds(&w.with(Weight::GlobalTrust, w.global_trust + more)) <= odds(&w) + 1e-9);
+    }
+
+    #[test]
+    fn damping_takes_trust_from_a_one_sided_history_and_from_nothing_else(
+        mut e in evidence(), w in weights(), beta in 0.0..1.0f64, more in 0.0..1.0f64, label in 0..5usize,
+    ) {
+        let trusted = |e: &Evidence, beta: f64| damped_trust(e, &w.with(Weight::SkewDamping, beta));
+        prop_assert!((0.0..=w.local_trust).contains(&trusted(&e, beta)));
+        prop_assert!(trusted(&e, (beta + more).min(1.0)) <= trusted(&e, beta));
+        // A mediation with damping is the one with that much less trust.
+        let less = w.with(Weight::LocalTrust, trusted(&e, beta)).with(Weight::SkewDamping, 0.0);
+        let damped = mediate(&e, &w.with(Weight::SkewDamping, beta), Policy::Product);
+        prop_assert_eq!(&damped.distribution, &mediate(&e, &less, Policy::Product).distribution);
+        // What is not unlike the history is trusted in full; a thousand answers alike are one-sided.
+        prop_assert_eq!(trusted(&Evidence { novelty: 0.0, ..e.clone() }, beta), w.local_trust);
+        e.votes = vec![Vote { label, similarity: 0.5, age_days: 1.0 }; 1000];
+        prop_assert!(e.one_sidedness() > 0.99);
+        e.votes = (0..1000).map(|ix| Vote { label: ix % 5, similarity: 0.5, age_days: 1.0 }).collect();
+        prop_assert!(e.one_sidedness() < 0.01);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use logoscope::data::synth::{Parameters, population};
 use logoscope::engine::engine::Engine;
 use logoscope::engine::local::LocalEngine;
 use logoscope::engine::prompt::{Arm, render, render_blocks};
+use logoscope::mediator::{Policy, Weights};
 use logoscope::memory::{Memory, MemoryRead};
 
 fn folder() -> PathBuf {
@@ -78,6 +79,7 @@ fn measure(seed: u64, count: usize) -> Vec<BTreeMap<Shown, bool>> {
     let engine = LocalEngine::load(&folder()).unwrap();
     let labels = &dataset.manifest.labels;
     let mut draw = Draw::seeded(seed);
+    let weights = Weights::defaults(Policy::default(), &memory.manifest);
     let mut results = Vec::new();
     for asked in asked(&dataset, &mut draw, count) {
         let read = memory.read(&asked.user, &asked.text, asked.at).unwrap();
@@ -85,7 +87,7 @@ fn measure(seed: u64, count: usize) -> Vec<BTreeMap<Shown, bool>> {
         let gold = labels.iter().position(|label| *label == asked.gold).unwrap();
         let right = |shown: &Shown| {
             let prompt = match shown {
-                Shown::Arm(arm) => render(&memory, &asked.text, &read, *arm),
+                Shown::Arm(arm) => render(&memory, &asked.text, &read, *arm, &weights),
                 Shown::StrangersLocal => render_blocks(&memory, &asked.text, Some(&other.local), Some(&read.global)),
                 Shown::StrangersGlobal => render_blocks(&memory, &asked.text, Some(&read.local), Some(&other.global)),
             };
@@ -171,7 +173,8 @@ fn training_and_inference_see_the_same_tokens() {
         .iter()
         .flat_map(|q| {
             let read = memory.read(&q.user, &q.query, q.at).unwrap();
-            Arm::ALL.map(|arm| render(&memory, &q.query, &read, arm))
+            let weights = Weights::defaults(Policy::default(), &memory.manifest);
+            Arm::ALL.map(|arm| render(&memory, &q.query, &read, arm, &weights))
         })
         .collect();
     assert!(

@@ -8,7 +8,7 @@ use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::data::sample;
 use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation, ScoreKind};
 use logoscope::engine::error::EngineError;
-use logoscope::mediator::{Evidence, Policy, Weight, Weights, mediate};
+use logoscope::mediator::{Course, Evidence, Policy, Weight, Weights, mediate};
 use logoscope::memory::Memory;
 use logoscope::session::check::{Difference, Report, Verdict, check, remember};
 use logoscope::session::event::{Asked, ByLabel, DatasetId, FORMAT, ModelId};
@@ -102,6 +102,7 @@ fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session {
         seed: 0,
         labels: dataset.manifest.labels.clone(),
     };
+    let mut course = Course::default();
     let mut events = Vec::new();
     for (number, step) in steps.iter().enumerate() {
         match step {
@@ -114,7 +115,7 @@ fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session {
                     source: None,
                 };
                 let engine = with_model.then_some(&engine as &dyn Engine);
-                events.extend(turn(&memory, engine, setting, asked).unwrap());
+                events.extend(turn(&memory, engine, setting, &mut course, asked).unwrap());
             }
             Step::Turn(weight, value) => {
                 setting.weights = setting.weights.with(*weight, *value);

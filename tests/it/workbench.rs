@@ -16,11 +16,13 @@ use logoscope::app::worker::{MemoryWorker, ReadRequest, Source, evidence_of};
 use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, HostEvent, Loader, Ticket};
+use logoscope::engine::prompt::Arm;
+use logoscope::mediator::conflict::Side;
 use logoscope::mediator::fusion::fuse;
-use logoscope::mediator::{Policy, Weight, mediate};
+use logoscope::mediator::{Policy, Weight, Weights, mediate};
 
 use crate::screens::{
-    answer, answered, asked, caps, dataset, drawn, memory_read, press, requests, speak, started, text_of,
+    answer, answered, asked, blocks, caps, dataset, drawn, memory_read, press, speak, started, text_of,
 };
 
 /// How long anything may take on a busy machine.
@@ -39,8 +41,8 @@ fn the_first_question_is_read_then_asked_on_four_arms() {
     assert_eq!(state.judged, Some(0));
     let [Effect::Ask { epoch, requests }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((*epoch, requests.len()), (state.answers.epoch, 4));
-    assert!(requests.iter().all(|request| request.labels == ["noir", "dystopia", "comedy", "drama"]));
-    assert_eq!(requests[3].prompt, "mediated");
+    assert!(requests.iter().all(|(_, request)| request.labels == ["noir", "dystopia", "comedy", "drama"]));
+    assert!(requests[3].1.prompt.contains("diver") && requests[3].1.prompt.contains("19 users"));
     assert!(state.answers.arms.iter().all(|arm| arm.phase == Phase::Waiting && !arm.distribution.is_empty()));
 }
 
@@ -154,8 +156,7 @@ fn another_question_marks_answers_stale_and_late_events_are_dropped() {
     assert!(state.answers.stale);
     assert!(text_of(&drawn(&state, 120, 40)).contains("stale"));
 
-    let late =
-        Message::MemoryRead { ticket: old_ticket, read: Box::new(memory_read()), requests: requests(), heard: None };
+    let late = Message::MemoryRead { ticket: old_ticket, read: Box::new(memory_read()), blocks: blocks(), heard: None };
     assert!(update(&mut state, late).is_empty());
     assert!(state.answers.stale, "a late read is no answer");
 
@@ -242,7 +243,8 @@ fn what_is_typed_before_the_data_is_there_is_asked_later() {
     assert!(press(&mut state, &["i", "s", "e", "a", "enter"]).is_empty());
     press(&mut state, &["w"]);
     assert_eq!(state.notice.as_ref().unwrap().text, "the dataset is still being read");
-    assert!(update(&mut state, Message::DataRead(Arc::new(Data::of(dataset())))).is_empty(), "memory is not there yet");
+    let effects = update(&mut state, Message::DataRead(Arc::new(Data::of(dataset()))));
+    assert!(read_request(&effects).is_none(), "memory is not there yet");
     let effects = update(&mut state, Message::MemoryBuilt { periods: 8, opening: Some(1) });
     assert_eq!(read_request(&effects).unwrap().question.query, "sea");
 }
@@ -313,12 +315,14 @@ fn the_memory_worker_reads_builds_and_answers() {
     assert!(periods >= 1);
     let question = logoscope::app::state::question_of(&dataset().queries[0]);
     worker.read(ReadRequest { ticket: 7, question });
-    let (read, requests) = await_message(&inbox, |message| match message {
-        Message::MemoryRead { ticket: 7, read, requests, .. } => Some((read, requests)),
+    let (read, blocks) = await_message(&inbox, |message| match message {
+        Message::MemoryRead { ticket: 7, read, blocks, .. } => Some((read, blocks)),
         _ => None,
     });
     assert_eq!(read.local.visible(), 3);
-    assert!(requests[3].prompt.contains("diver") && requests[0].prompt != requests[3].prompt);
+    let weights = Weights::defaults(Policy::default(), &dataset().manifest);
+    let prompt = |arm| blocks.prompt(arm, &weights);
+    assert!(prompt(Arm::Mediated).contains("diver") && prompt(Arm::None) != prompt(Arm::Mediated));
 }
 
 #[test]
@@ -362,7 +366,7 @@ fn the_loop_answers_a_typed_query_and_then_rests() {
     let loader: Arc<Loader> = Arc::new(|_, _| Ok(Arc::new(Parrot(caps()))));
     let shelf = Shelf::new(out.clone());
     let host = EngineHost::with_loader(loader, Box::new(move |event| drop(events.send(Message::Host(event))))).unwrap();
-    let runner = Runner { memory, host: Some(host), shelf, scribe: None };
+    let runner = Runner { memory, host: Some(host), shelf, scribe: None, keeper: None };
     out.send(Message::ModelNamed("nowhere".into())).unwrap();
     let keys = |keys: &[&str]| {
         for key in keys {
@@ -410,6 +414,7 @@ fn the_keys_document_is_the_command_table() {
 #[test]
 fn the_screenshot_is_what_the_program_draws() {
     use logoscope::app::state::Start;
+    use logoscope::engine::fit::Training;
 
     let cache = tempfile::tempdir().unwrap();
     let model = logoscope::data::sample::unpack_model(cache.path()).unwrap();
@@ -417,10 +422,11 @@ fn the_screenshot_is_what_the_program_draws() {
     let memory = MemoryWorker::start(Source::Sample, Policy::default(), || {}, out.clone()).unwrap();
     let shelf = Shelf::new(out.clone());
     let host = EngineHost::start(Box::new(move |event| drop(out.send(Message::Host(event))))).unwrap();
-    let runner = Runner { memory, host: Some(host), shelf, scribe: None };
+    let runner = Runner { memory, host: Some(host), shelf, scribe: None, keeper: None };
     let mut state = logoscope::app::state::State::new(Start {
         dataset_name: "film-tags".into(),
         model_name: Some("nano".into()),
+        training: Training { labels: None, shipped: true },
         ..Start::default()
     });
     runner.run(Effect::Load(model));
@@ -440,4 +446,81 @@ fn the_screenshot_is_what_the_program_draws() {
         svg.lines().filter(|line| !timed(line)).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_document("docs/screenshot.svg", &svg, |written, made| lasting(written) == lasting(made));
+}
+
+/// The prompts of the arms in an effect that asks the model.
+fn asked_again(effects: &[Effect]) -> Vec<(Arm, String)> {
+    let [Effect::Ask { requests, .. }] = effects else { panic!("{effects:?}") };
+    requests.iter().map(|(arm, request)| (*arm, request.prompt.clone())).collect()
+}
+
+#[test]
+fn a_prompt_with_other_room_is_read_again_once_it_rests() {
+    let mut state = answered();
+    state.weight = Weight::LocalRoom;
+    let outdated = |state: &logoscope::app::state::State| Arm::ALL.map(|arm| state.outdated(arm));
+    assert!(press(&mut state, &["H", "H", "H"]).is_empty(), "not while it is turned");
+    assert_eq!(state.setting.weights.local_room, 0.0);
+    assert_eq!(outdated(&state), [false, false, false, true], "single arms have their prompt for themselves");
+    assert!(text_of(&drawn(&state, 160, 50)).contains("stale: read with other room"));
+    let due = state.due().expect("it is asked again without a key");
+    assert!(update(&mut state, Message::Clock(due - Duration::from_millis(1))).is_empty());
+    let effects = update(&mut state, Message::Clock(due));
+    let [(Arm::Mediated, prompt)] = &asked_again(&effects)[..] else { panic!("{effects:?}") };
+    assert!(prompt.contains("own: nothing") && prompt.contains("19 users"), "{prompt}");
+    assert_eq!(state.answers.arms[3].phase, Phase::Waiting);
+    assert!(matches!(state.answers.arms[0].phase, Phase::Done(_)), "the others stand");
+    assert_eq!((state.due(), outdated(&state)), (None, [false; 4]));
+    // Turned while it speaks: what it says to the old prompt is not taken for the new one, and the arm is asked again.
+    press(&mut state, &["0"]);
+    assert_eq!(outdated(&state), [false, false, false, true]);
+    let due = state.due().unwrap();
+    let effects = update(&mut state, Message::Clock(due));
+    assert!(asked_again(&effects)[0].1.contains("a retired diver"));
+}
+
+#[test]
+fn turned_back_in_time_nothing_is_asked() {
+    let mut state = answered();
+    state.weight = Weight::GlobalRoom;
+    press(&mut state, &["L"]);
+    assert!(state.due().is_some() || !state.outdated(Arm::Mediated));
+    press(&mut state, &["u"]);
+    assert_eq!((state.due(), state.outdated(Arm::Mediated)), (None, false));
+    // Without a model no prompt is read, and the slider says so.
+    let mut alone = answered();
+    update(&mut alone, Message::Host(HostEvent::LoadFailed(EngineError::Gone)));
+    alone.weight = Weight::GlobalRoom;
+    press(&mut alone, &["L"]);
+    assert_eq!(alone.setting.weights.global_room, 1.0);
+    assert!(alone.notice.as_ref().unwrap().text.contains("could not be loaded"));
+}
+
+#[test]
+fn hysteresis_holds_a_side_from_one_question_to_the_next() {
+    let mut state = answered();
+    let setting = state.setting;
+    let turn = |state: &mut logoscope::app::state::State, weights: Weights| {
+        state.setting.weights = weights;
+        state.mediate();
+        state.reading.as_ref().unwrap().resolution.clone()
+    };
+    let local = turn(&mut state, Weights { global_trust: 0.0, ..setting.weights });
+    assert_eq!(logoscope::mediator::hysteresis::side(&local), Some(Side::Local));
+    press(&mut state, &["r"]);
+    press(&mut state, &["]"]);
+    speak(&mut state);
+    let global = turn(&mut state, Weights { local_trust: 0.0, ..setting.weights });
+    assert_eq!((global.held, global.decision), (None, 1));
+    let held = turn(&mut state, Weights { local_trust: 0.0, hysteresis: 1.0, ..setting.weights });
+    assert_eq!((held.held, held.decision), (Some(Side::Local), local.decision));
+    assert!(text_of(&drawn(&state, 200, 60)).contains("held by local (hysteresis)"));
+    // The next question stands on what this one came to, and for someone else on nothing.
+    press(&mut state, &["]"]);
+    speak(&mut state);
+    assert_eq!(state.reading.as_ref().unwrap().resolution.held, Some(Side::Local));
+    state.question.as_mut().unwrap().user = logoscope::data::interaction::UserId::new("u003");
+    press(&mut state, &["["]);
+    speak(&mut state);
+    assert_eq!(state.reading.as_ref().unwrap().resolution.held, None);
 }

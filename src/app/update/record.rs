@@ -43,7 +43,7 @@ fn mediated(state: &mut State) {
     state.journal.waiting.push(Event::Mediated { resolution });
     let spoken = |arm: &Arm| {
         let answer = &state.answers.arms[*arm as usize];
-        state.model.unable().is_some() || matches!(answer.phase, Phase::Done(_))
+        state.model.unable().is_some() || (matches!(answer.phase, Phase::Done(_)) && !state.outdated(*arm))
     };
     let arms: Vec<Arm> = Arm::ALL.into_iter().filter(spoken).collect();
     arms.into_iter().for_each(|arm| answered(state, arm));

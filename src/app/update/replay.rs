@@ -1,13 +1,14 @@
 //! What a replay does to the state: enter, move the playhead, play, weigh anew, leave.
 
+use super::super::effect::Effect;
 use super::super::replay::{Opened, Replaying, SPEEDS, Standing};
 use super::super::state::{MemoryState, ModelState, Reading, Start, State};
 use super::tell;
 use crate::engine::prompt::{Arm, Question};
-use crate::mediator::mediate;
+use crate::mediator::Course;
 
 /// Shows a session at its first turn. Live work goes on beneath it.
-pub(super) fn enter(state: &mut State, opened: Opened) {
+pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
     leave(state);
     let header = &opened.replay.session().header;
     let mut shown = State::new(Start {
@@ -15,7 +16,7 @@ pub(super) fn enter(state: &mut State, opened: Opened) {
         model_name: header.model.as_ref().map(|model| model.name.clone()),
         mono: state.mono_only,
         ascii: state.ascii,
-        record: false,
+        ..Start::default()
     });
     carry(state, &mut shown);
     shown.memory = MemoryState::Ready;
@@ -31,6 +32,7 @@ pub(super) fn enter(state: &mut State, opened: Opened) {
     if !warnings.is_empty() {
         tell(state, warnings.join("; "), true);
     }
+    vec![Effect::Tries { dataset: state.dataset_name.clone(), change: None }]
 }
 
 /// Goes back to live work.
@@ -50,6 +52,7 @@ fn carry(from: &State, to: &mut State) {
     to.limits = from.limits;
     to.weight = from.weight;
     to.theme = from.theme;
+    to.unkept.clone_from(&from.unkept);
     to.overlay = None;
 }
 
@@ -133,6 +136,7 @@ fn show(state: &mut State) {
         Ok(reading) => (state.reading, state.unread) = (Some(reading), None),
         Err(reason) => (state.reading, state.unread) = (None, Some(reason)),
     }
+    state.course = state.replay.as_ref().map(course).unwrap_or_default();
     state.mediate();
     if let (Some(recorded), Some(reading)) = (recorded, &mut state.reading) {
         reading.resolution = recorded;
@@ -143,6 +147,14 @@ fn show(state: &mut State) {
             (arm.distribution, arm.decision) = (said.distribution, said.decision);
         }
     }
+}
+
+/// Where the turn before left the mediator under the present setting. What follows the recording needs none: it is shown
+/// as it was recorded.
+fn course(replaying: &Replaying) -> Course {
+    let before = replaying.now.iter().rev().find(|now| now.turn < replaying.turn);
+    let asked = |turn: usize| replaying.opened.data.dataset.queries.get(turn);
+    before.and_then(|before| Some(Course::after(&asked(before.turn)?.user, &before.resolution))).unwrap_or_default()
 }
 
 /// What memory said to the shown turn, from its event.
@@ -159,7 +171,6 @@ fn reading(state: &State) -> Result<Reading, String> {
     let (read, weighed) = both.map_err(|fault| {
         format!("the recorded evidence cannot be read: {} is {}, not {}", fault.field, fault.recorded, fault.expected)
     })?;
-    let resolution = mediate(&weighed, &state.setting.weights, state.setting.policy);
-    let requests = Default::default();
-    Ok(Reading { read, requests, evidence: weighed, resolution, flips: Vec::new(), bands: Vec::new() })
+    let user = state.question.as_ref().map(|question| question.user.clone()).ok_or_else(nothing)?;
+    Ok(Reading::new(user, read, weighed, &state.setting, None))
 }

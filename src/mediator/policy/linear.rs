@@ -18,8 +18,8 @@ impl Rule for Linear {
         "examples of the base rate mixed into the local side"
     }
 
-    fn ignores(&self, _: Weight) -> Option<&'static str> {
-        None
+    fn ignores(&self, weight: Weight) -> Option<&'static str> {
+        (weight == Weight::SkewDamping).then_some("linear trusts a history by a fixed share")
     }
 
     fn log_weights(&self, sides: &Sides) -> Vec<f64> {

@@ -26,10 +26,23 @@ pub struct Sides<'a> {
 }
 
 impl Sides<'_> {
+    /// ℓ′ = ℓ (1 − β σ ν): trust in a one-sided history, damped where the query is unlike it.
+    fn local_trust(&self) -> f64 {
+        damped_trust(self.evidence, self.weights)
+    }
+
     /// p_L.
     fn local(&self) -> Vec<f64> {
         tilt(&self.evidence.base, &self.kernel.evidence(self.evidence, self.weights.prior_strength))
     }
+}
+
+/// ℓ′ = ℓ (1 − β σ ν), see [`Evidence::one_sidedness`] and [`Evidence::novelty`].
+pub fn damped_trust(evidence: &Evidence, weights: &Weights) -> f64 {
+    if weights.skew_damping == 0.0 {
+        return weights.local_trust;
+    }
+    weights.local_trust * (1.0 - weights.skew_damping * evidence.one_sidedness() * evidence.novelty)
 }
 
 /// One rule of mediation.

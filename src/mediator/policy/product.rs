@@ -1,4 +1,4 @@
-//! `product`: ln p = ln b + ℓ·e_L + g·e_G + const. Bayes' rule when the two sides are independent given the label.
+//! `product`: ln p = ln b + ℓ′·e_L + g·e_G + const with ℓ′ = ℓ (1 − β σ ν). Bayes' rule when the two sides are independent given the label.
 
 use super::{Rule, Sides};
 use crate::mediator::weights::Weight;
@@ -11,7 +11,7 @@ impl Rule for Product {
     }
 
     fn formula(&self) -> &'static str {
-        "ln p = ln b + ℓ·e_L + g·e_G"
+        "ln p = ln b + ℓ·(1 − βσν)·e_L + g·e_G"
     }
 
     fn prior(&self) -> &'static str {
@@ -26,9 +26,8 @@ impl Rule for Product {
         let Sides { evidence, weights, kernel, global } = sides;
         // The local side is shrunk to b, never to p_G: else the crowd would count twice.
         let local = kernel.evidence(evidence, weights.prior_strength);
-        let sum = |((b, e_l), p_g): ((&f64, &f64), &f64)| {
-            b.ln() + weights.local_trust * e_l + weights.global_trust * (p_g / b).ln()
-        };
+        let trust = sides.local_trust();
+        let sum = |((b, e_l), p_g): ((&f64, &f64), &f64)| b.ln() + trust * e_l + weights.global_trust * (p_g / b).ln();
         evidence.base.iter().zip(&local).zip(*global).map(sum).collect()
     }
 }

@@ -19,7 +19,7 @@ impl Rule for Shrinkage {
     }
 
     fn ignores(&self, weight: Weight) -> Option<&'static str> {
-        matches!(weight, Weight::LocalTrust | Weight::GlobalTrust)
+        matches!(weight, Weight::LocalTrust | Weight::GlobalTrust | Weight::SkewDamping)
             .then_some("shrinkage balances the sides by prior-strength alone")
     }
 

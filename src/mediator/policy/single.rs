@@ -19,8 +19,15 @@ impl Rule for Local {
     }
 
     fn ignores(&self, weight: Weight) -> Option<&'static str> {
-        matches!(weight, Weight::LocalTrust | Weight::GlobalTrust | Weight::CommunityFocus)
-            .then_some("policy local hears the person's own memory alone")
+        let idle = matches!(
+            weight,
+            Weight::LocalTrust
+                | Weight::GlobalTrust
+                | Weight::CommunityFocus
+                | Weight::SkewDamping
+                | Weight::Hysteresis
+        );
+        idle.then_some("policy local hears the person's own memory alone")
     }
 
     fn log_weights(&self, sides: &Sides) -> Vec<f64> {
@@ -44,7 +51,14 @@ impl Rule for Global {
     }
 
     fn ignores(&self, weight: Weight) -> Option<&'static str> {
-        let acts = matches!(weight, Weight::CommunityFocus | Weight::ConflictThreshold | Weight::ModelTrust);
+        let acts = matches!(
+            weight,
+            Weight::CommunityFocus
+                | Weight::ConflictThreshold
+                | Weight::LocalRoom
+                | Weight::GlobalRoom
+                | Weight::ModelTrust
+        );
         (!acts).then_some("policy global hears the collective memory alone")
     }
 

@@ -36,11 +36,11 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
         let answer = &state.answers.arms[ix];
         lines.push(table.row(state, arm, answer, theme));
         if table.below {
-            lines.push(table.second_row(state, answer, theme));
+            lines.push(table.second_row(state, arm, answer, theme));
         }
     }
     let unable = match &state.model {
-        ModelState::Failed(reason) => Some(reason.as_str()),
+        ModelState::Failed(reason) | ModelState::Unfit(reason) => Some(reason.as_str()),
         ModelState::Absent(reason) => Some(*reason),
         ModelState::Loading(_) | ModelState::Ready(_) => None,
     };
@@ -81,7 +81,7 @@ impl Table {
 
     fn row(&self, state: &State, arm: Arm, answer: &ArmAnswer, theme: &Theme) -> Line<'static> {
         let (glyph, look) = arm_look(arm, theme);
-        let style = if state.answers.stale { theme.stale } else { look };
+        let style = if state.answers.stale || state.outdated(arm) { theme.stale } else { look };
         let label = state.data.as_ref().map_or("", |data| data.label(answer.decision));
         let mut parts = vec![
             span(text::pad(&format!("{glyph} {}", arm.name()), NAME), look),
@@ -105,7 +105,8 @@ impl Table {
             let used: usize = parts.iter().map(Span::width).sum();
             let room = self.width.saturating_sub(used);
             if self.words {
-                parts.push(span(text::pad(&words(answer), room.saturating_sub(COST)), theme.text));
+                let (told, style) = wrote(state, arm, answer, theme);
+                parts.push(span(text::pad(&told, room.saturating_sub(COST)), style));
             }
             if self.cost {
                 parts.push(span(text::pad_left(&cost(answer), COST), theme.dim));
@@ -123,12 +124,13 @@ impl Table {
     }
 
     /// What the model wrote and what it cost.
-    fn second_row(&self, state: &State, answer: &ArmAnswer, theme: &Theme) -> Line<'static> {
+    fn second_row(&self, state: &State, arm: Arm, answer: &ArmAnswer, theme: &Theme) -> Line<'static> {
         let room = self.width.saturating_sub(NAME);
         let (told, style) = match &answer.phase {
             Phase::Failed(reason) => (reason.clone(), theme.error),
             Phase::Waiting | Phase::Stopped => (phase(state, answer), theme.busy),
             Phase::Unasked => (String::new(), theme.dim),
+            Phase::Speaking | Phase::Done(_) if state.outdated(arm) => wrote(state, arm, answer, theme),
             Phase::Speaking => (words(answer), theme.text),
             Phase::Done(_) => (format!("{}  {}", words(answer), cost(answer)), theme.dim),
         };
@@ -148,6 +150,14 @@ fn phase(state: &State, answer: &ArmAnswer) -> String {
         Phase::Stopped => "stopped".to_owned(),
         Phase::Failed(_) => "failed".to_owned(),
     }
+}
+
+/// What the model wrote, or that its prompt has changed since.
+fn wrote(state: &State, arm: Arm, answer: &ArmAnswer, theme: &Theme) -> (String, ratatui::style::Style) {
+    if state.outdated(arm) {
+        return ("stale: read with other room".to_owned(), theme.stale);
+    }
+    (words(answer), theme.text)
 }
 
 fn words(answer: &ArmAnswer) -> String {

@@ -6,8 +6,10 @@ use ratatui::text::{Line, Span};
 use super::{label_columns, ranked};
 use crate::app::state::{Reading, State};
 use crate::engine::prompt::Arm;
+use crate::mediator::Weight;
 use crate::mediator::conflict::{Conflict, ConflictKind, Side};
 use crate::mediator::distribution::decision;
+use crate::mediator::policy::damped_trust;
 use crate::theme::Theme;
 use crate::view::widgets::bar;
 use crate::view::{span, symbols, text};
@@ -63,10 +65,22 @@ fn sides(state: &State, reading: &Reading, theme: &Theme, columns: usize) -> Vec
     };
     let worth = format!("worth {:.1} examples", r.mass);
     let support = format!("support {}", text::plural(r.support, "user", "users"));
-    vec![
+    let mut lines = vec![
         side(symbols::LOCAL, "local", &r.local, theme.local, worth),
         side(symbols::GLOBAL, "global", &r.global, theme.global, support),
-    ]
+    ];
+    let weights = &state.setting.weights;
+    if weights.skew_damping > 0.0 && r.policy.rule().ignores(Weight::SkewDamping).is_none() {
+        let (one_sided, unlike) = (reading.evidence.one_sidedness(), reading.evidence.novelty);
+        let trust = text::value(damped_trust(&reading.evidence, weights));
+        let why = format!("one-sided {} {} unlike {}", text::share(one_sided), "×", text::share(unlike));
+        lines.push(Line::from(vec![
+            span(format!("  local-trust {} ", text::value(weights.local_trust)), theme.dim),
+            span(format!("damped to {trust}"), theme.score),
+            span(format!("  {why}"), theme.dim),
+        ]));
+    }
+    lines
 }
 
 fn tell(state: &State, conflict: &Conflict, theme: &Theme, width: usize) -> Line<'static> {
@@ -103,6 +117,10 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
     let mut clear = vec![span(format!("  margin {}", text::share(r.margin)), theme.dim)];
     if r.overrides_local() && reading.read.local.visible() > 0 {
         clear.push(span(format!(" {} overrides local", symbols::DOT), theme.conflict));
+    }
+    if let Some(side) = r.held {
+        let side = if side == Side::Local { "local" } else { "global" };
+        clear.push(span(format!(" {} held by {side} (hysteresis)", symbols::DOT), theme.conflict));
     }
     let columns = |parts: &[Span]| parts.iter().map(Span::width).sum::<usize>();
     if columns(&parts) + columns(&clear) <= width {

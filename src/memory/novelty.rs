@@ -1,0 +1,118 @@
+//! How unlike a person's memories a query is, as memories go.
+//!
+//! A similarity says little by itself: the nearest of three memories is far, the nearest of three hundred is near. ν
+//! compares s_max, the likeness of the nearest one, with what past questions met whose askers remembered as much:
+//! ν = 1 − the share of those with a smaller s_max (half of the equal ones counted). Every interaction was such a
+//! question at its own time, so the comparison is prequential; the asking person's own are left out.
+//!
+//! Invariant: ν at t depends on interactions strictly before t only.
+
+use std::sync::OnceLock;
+
+use super::local::{self, LocalRead, Probe};
+use super::population::{ItemIx, Population, UserIx};
+use crate::data::dataset::Retrieval;
+use crate::data::interaction::Timestamp;
+
+/// Least number of remembered items of each class of histories that count as alike in size.
+const CLASSES: [usize; 7] = [1, 3, 6, 11, 21, 51, 101];
+/// Past questions compared with, the newest ones.
+const WINDOW: usize = 200;
+/// Fewer than this say nothing: then nothing counts as unlike.
+const LEAST: usize = 20;
+
+/// What past questions met, computed on first use and kept.
+pub struct Nearness {
+    /// Items that had at least one own item before them, by class, ascending.
+    items: [Vec<ItemIx>; CLASSES.len()],
+    /// s_max of each item as a question.
+    nearest: Vec<OnceLock<f64>>,
+}
+
+/// The class of a history of `items`; `None` for an empty one.
+fn class(items: usize) -> Option<usize> {
+    CLASSES.partition_point(|least| *least <= items).checked_sub(1)
+}
+
+impl Nearness {
+    /// Sorts items by how much their askers remembered.
+    pub fn of(population: &Population) -> Self {
+        let mut items: [Vec<ItemIx>; CLASSES.len()] = Default::default();
+        for item in 0..population.len() {
+            let user = population.user[item];
+            let before = population.visible(Some(user), population.at[item]).len();
+            if let Some(class) = class(before) {
+                items[class].push(item);
+            }
+        }
+        Self { items, nearest: (0..population.len()).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// ν of a question at `t` that met `read`; 0 without history, or where too few others were asked.
+    pub fn novelty(
+        &self,
+        population: &Population,
+        settings: &Retrieval,
+        asking: Option<UserIx>,
+        read: &LocalRead,
+        t: Timestamp,
+    ) -> f64 {
+        let (Some(class), Some(met)) = (class(read.visible()), read.nearest()) else { return 0.0 };
+        let items = &self.items[class];
+        let past = &items[..items.partition_point(|item| *item < population.before(t))];
+        let others = past.iter().rev().filter(|item| Some(population.user[**item]) != asking).take(WINDOW);
+        let (mut compared, mut below) = (0.0, 0.0);
+        for item in others {
+            let nearest = *self.nearest[*item].get_or_init(|| nearest(population, settings, *item));
+            compared += 1.0;
+            below += if nearest < met { 1.0 } else { 0.5 * f64::from(u8::from(nearest == met)) };
+        }
+        if compared < LEAST as f64 { 0.0 } else { 1.0 - below / compared }
+    }
+}
+
+/// s_max that an item met as a question at its own time.
+fn nearest(population: &Population, settings: &Retrieval, item: ItemIx) -> f64 {
+    let asking = Some(population.user[item]);
+    let probe = Probe::of_item(population, item);
+    local::read(population, settings, asking, &probe, population.at[item]).nearest().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::interaction::UserId;
+    use crate::data::sample;
+    use crate::memory::Memory;
+
+    #[test]
+    fn histories_are_compared_with_their_like() {
+        assert_eq!([0, 1, 2, 3, 100, 5000].map(class), [None, Some(0), Some(0), Some(1), Some(5), Some(6)]);
+    }
+
+    /// Against their own past, people's questions are as often in the upper half as in the lower one.
+    #[test]
+    fn it_is_a_quantile() {
+        let dataset = sample::dataset().unwrap();
+        let memory = Memory::build(&dataset);
+        let late = &dataset.interactions[dataset.interactions.len() * 3 / 4..];
+        let nu: Vec<f64> =
+            late.iter().step_by(7).map(|i| memory.read(&i.user, &i.query, i.at).unwrap().local.novelty).collect();
+        let mean = nu.iter().sum::<f64>() / nu.len() as f64;
+        assert!((0.4..0.6).contains(&mean), "{mean}");
+        assert!(nu.iter().all(|nu| (0.0..=1.0).contains(nu)));
+        assert!(nu.iter().any(|nu| *nu > 0.9) && nu.iter().any(|nu| *nu < 0.1));
+        let stranger = memory.read(&UserId::new("nobody"), "a diver", dataset.end()).unwrap();
+        assert_eq!(stranger.local.novelty, 0.0, "without history there is nothing to be unlike");
+    }
+
+    #[test]
+    fn the_very_question_again_is_nothing_new_and_gibberish_is() {
+        let dataset = sample::dataset().unwrap();
+        let memory = Memory::build(&dataset);
+        let known = &dataset.interactions[dataset.interactions.len() / 2];
+        let novelty = |query: &str| memory.read(&known.user, query, dataset.end()).unwrap().local.novelty;
+        let (again, gibberish) = (novelty(&known.query), novelty("qqq zzz xxx"));
+        assert!(again < 0.05 && gibberish > 0.8, "{again} {gibberish}");
+    }
+}
