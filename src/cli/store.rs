@@ -107,7 +107,7 @@ pub fn run(common: &Common, args: &StoreArgs) -> Result<ExitCode, CliError> {
 fn verify(store: &Store) -> Result<ExitCode, CliError> {
     let verdict = store.verify()?;
     for fault in &verdict.faults {
-        println!("damaged  {fault}");
+        println!("damaged  {}", visible(fault));
     }
     match &verdict.base {
         Some(base) => println!("base     {}: {} interactions", base.display(), verdict.items),
@@ -164,7 +164,7 @@ fn record(store: &Store, file: &Path, report: &mut Report<StoreError>) -> Result
 
 /// Tells what happened on the way to a memory, a line each.
 pub(super) fn tell(notices: &[Notice]) {
-    notices.iter().for_each(|notice| eprintln!("logoscope: {notice}"));
+    notices.iter().for_each(|notice| eprintln!("logoscope: {}", visible(&notice.to_string())));
 }
 
 /// Takes the line of progress away.

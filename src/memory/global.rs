@@ -307,6 +307,10 @@ impl Reader<'_> {
                 suppressed += 1;
                 continue;
             };
+            // So old that nothing of it is left: it has no distribution.
+            if guarded.counts.iter().sum::<f64>() <= 0.0 {
+                continue;
+            }
             let matched: f64 =
                 query.iter().filter(|(term, _)| self.may_show(entry, *term, asking)).map(|(_, idf)| idf).sum();
             let lexical = if ideal > 0.0 { matched / ideal } else { 0.0 };
