@@ -6,6 +6,7 @@
 
 mod ask;
 mod doctor;
+mod eval;
 mod export;
 mod import;
 mod replay;
@@ -23,6 +24,7 @@ use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sample;
 use crate::engine::error::EngineError;
+use crate::eval::EvalError;
 use crate::memory::entry::IndexError;
 use crate::session::SessionError;
 
@@ -44,6 +46,9 @@ pub enum CliError {
     /// A session.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// An evaluation.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
     /// The workbench.
     #[error(transparent)]
     Workbench(#[from] workbench::WorkbenchError),
@@ -123,6 +128,7 @@ Examples:
   logoscope ask --user u017 --query \"A retired diver maps the drowned streets\"
   logoscope import huffpost news.jsonl --out news
   logoscope --data news
+  logoscope eval --data news --split 0.8 --peers
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
 
@@ -160,6 +166,8 @@ enum Command {
     Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
     Synth(synth::SynthArgs),
+    /// Judge all arms on many queries: metrics, intervals, paired tests
+    Eval(eval::EvalArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -224,6 +232,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Replay(args)) => replay::run(&cli.common, &args),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
+        Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let options = workbench::WorkbenchOptions {

@@ -1,12 +1,13 @@
 //! Logoscope: a terminal workbench for LLM personalisation memory.
 //!
-//! Dependencies point one way: `data` ← `memory` ← `mediator` ← `engine` ← `session` ← `app` ← `view` and `cli`. What
-//! answers a query never knows a terminal; only `engine::local` knows the model library.
+//! Dependencies point one way: `data` ← `memory` ← `mediator` ← `engine` ← `session` ← `eval` ← `app` ← `view` and
+//! `cli`. What answers a query never knows a terminal; only `engine::local` knows the model library.
 
 pub mod app;
 pub mod cli;
 pub mod data;
 pub mod engine;
+pub mod eval;
 pub mod logging;
 pub mod mediator;
 pub mod memory;

@@ -57,7 +57,7 @@ pub struct AskArgs {
     format: Format,
 }
 
-fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
+pub(super) fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not NAME=VALUE"))?;
     let weight: Weight = name.trim().parse()?;
     let number: f64 = value.trim().parse().map_err(|_| format!("'{value}' is no number"))?;

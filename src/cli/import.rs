@@ -159,7 +159,7 @@ fn file_names(paths: &[PathBuf]) -> String {
 
 /// A flag that the first interrupt sets, so that nothing half-written stays behind; a second one ends the program even
 /// where it waits for input.
-fn interrupted() -> Arc<AtomicBool> {
+pub(super) fn interrupted() -> Arc<AtomicBool> {
     use signal_hook::consts::SIGINT;
     let flag = Arc::new(AtomicBool::new(false));
     // The order matters: the second signal finds the flag that the first one set. Where no handler can be set, an

@@ -5,6 +5,7 @@
 mod ask;
 #[cfg(feature = "local")]
 mod engine;
+mod eval;
 mod import;
 mod mediator;
 mod memory;

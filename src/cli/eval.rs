@@ -1,0 +1,249 @@
+//! `logoscope eval`: every arm on the same queries, with intervals, paired tests and buckets.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use super::ask::parse_weight;
+use super::import::interrupted;
+use super::{CliError, Common, file_error};
+use crate::data::dataset::write_whole;
+use crate::engine::prompt::Arm;
+use crate::eval::assessment::{Provenance, SCHEMA, SplitReport};
+use crate::eval::experiment::{Answered, Setting, run as experiment};
+use crate::eval::judge::{Contestant, Material};
+use crate::eval::report;
+use crate::eval::split::{Asked, Range, Split};
+use crate::eval::stats::Plan;
+use crate::eval::{EvalError, metrics, peer};
+use crate::mediator::{Policy, Weight, Weights};
+use crate::memory::Memory;
+
+/// Between two lines of progress.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Options of `eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// What answers
+    #[arg(long, default_value = "memory")]
+    predictor: Predictor,
+    /// Ask the later part of the interactions: the first FRACTION by (at, id) is history [default: the dataset's judged
+    /// queries]
+    #[arg(long, value_name = "FRACTION")]
+    split: Option<f64>,
+    /// Arms to report
+    #[arg(long, value_delimiter = ',', value_name = "A,B", default_value = "none,local,global,mediated")]
+    arms: Vec<Arm>,
+    /// The mediator's rule
+    #[arg(long, default_value = "product")]
+    policy: Policy,
+    /// Set a weight, `prior-strength=4`; may be repeated
+    #[arg(long = "weight", value_name = "NAME=VALUE", value_parser = parse_weight)]
+    weights: Vec<(Weight, f64)>,
+    /// Also judge plain predictors on the same queries: majority label, own mode, TF-IDF logistic regression without and
+    /// with the user; fitted on the history of --split
+    #[arg(long, requires = "split")]
+    peers: bool,
+    /// Seed of bootstrap and permutations
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    format: Form,
+    /// File to write, whole or not at all [default: standard output]
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+}
+
+/// How the result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For reading
+    Text,
+    /// One object, by contract
+    Json,
+    /// For a repository or an issue
+    Md,
+    /// One row a query
+    Csv,
+}
+
+/// What answers the queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Predictor {
+    /// Memory and mediator alone
+    Memory,
+}
+
+impl Predictor {
+    fn name(self) -> &'static str {
+        match self {
+            Predictor::Memory => "memory",
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, CliError> {
+    if let Some(out) = &args.out {
+        writable(out)?;
+    }
+    let report = match evaluate(common, args, &interrupted()) {
+        Err(CliError::Eval(error @ EvalError::Interrupted)) => {
+            eprintln!("logoscope: {error}");
+            return Ok(ExitCode::from(130));
+        }
+        report => report?,
+    };
+    match &args.out {
+        Some(path) => write_whole(path, report.as_bytes())?,
+        None => std::io::stdout().lock().write_all(report.as_bytes())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Finds out before a long run that its result could not be written.
+fn writable(out: &Path) -> Result<(), CliError> {
+    use std::io::ErrorKind::{IsADirectory, NotFound};
+    if out.is_dir() {
+        return Err(file_error(out, IsADirectory.into()));
+    }
+    match out.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(file_error(folder, NotFound.into())),
+        _ => Ok(()),
+    }
+}
+
+fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<String, CliError> {
+    let dataset = common.dataset()?;
+    let manifest = &dataset.manifest;
+    let measures = metrics::labels_of(manifest.task, manifest.labels.len())?;
+    let split = args.split.map_or(Split::Judged, |share| Split::Share { share });
+    let asked = Asked::of(&dataset, split)?;
+    let weights = Weights::defaults(args.policy, manifest);
+    let weights = args.weights.iter().fold(weights, |weights, (weight, value)| weights.with(*weight, *value));
+
+    let mut progress = Progress::start(asked.questions.len());
+    progress.say(&ranges(&asked));
+    let mut clock = Clock::start();
+    let memory = Memory::build(&dataset);
+    clock.lap("building memory");
+    let setting = Setting { policy: args.policy, weights };
+    let answered = experiment(&memory, &asked.questions, setting, cancel, &mut |done| progress.tick(done))?;
+    progress.clear();
+    clock.lap("answering");
+    let peers = if args.peers {
+        progress.show("fitting peers on the history …");
+        peer::contestants(&dataset, &asked, cancel)?
+    } else {
+        Vec::new()
+    };
+    clock.lap("fitting peers");
+    progress.show("resampling people …");
+    let visible: Vec<usize> = answered.iter().map(|answered| answered.visible).collect();
+    let arms = contestants(&args.arms, &answered);
+    let material = Material { questions: &asked.questions, visible: &visible, arms: &arms, peers: &peers, measures };
+    let assessment = material.assess(Provenance {
+        schema: SCHEMA,
+        dataset: manifest.name.clone(),
+        dataset_hash: dataset.content_hash(),
+        predictor: args.predictor.name(),
+        split: SplitReport {
+            split,
+            history: asked.history_range,
+            queries: asked.query_range,
+            without_gold: asked.without_gold,
+            fitted_on: None,
+        },
+        policy: args.policy,
+        weights,
+        plan: Plan::seeded(args.seed),
+    });
+    progress.clear();
+    clock.lap("judging");
+    Ok(match args.format {
+        Form::Text => report::text(&assessment),
+        Form::Md => report::markdown(&assessment),
+        Form::Json => report::json(&assessment).map_err(std::io::Error::from)?,
+        Form::Csv => report::csv(&material, &manifest.labels),
+    })
+}
+
+/// Each wanted arm once, in the order of display.
+fn contestants(wanted: &[Arm], answered: &[Answered]) -> Vec<Contestant> {
+    let arms = Arm::ALL.into_iter().enumerate().filter(|(_, arm)| wanted.contains(arm));
+    let contestant = |(ix, arm): (usize, Arm)| Contestant {
+        name: arm.name(),
+        answers: answered.iter().map(|answered| answered.arms[ix].clone()).collect(),
+    };
+    arms.map(contestant).collect()
+}
+
+/// Which stretch of time is used for what.
+fn ranges(asked: &Asked) -> String {
+    let told = |range: Range| format!("{} to {}", range.from.date(), range.to.date());
+    let history = asked.history_range.map_or_else(|| "none".to_owned(), told);
+    format!("{} queries, {}; history {history}", asked.questions.len(), told(asked.query_range))
+}
+
+/// Tells the log how long each step took.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn lap(&mut self, step: &str) {
+        tracing::info!(target: "logoscope::eval", "{step}: {:.3} s", self.0.elapsed().as_secs_f64());
+        self.0 = Instant::now();
+    }
+}
+
+/// One line on standard error that is written over, where that is a terminal.
+struct Progress {
+    told: bool,
+    total: usize,
+    start: Instant,
+    last: Option<Instant>,
+}
+
+impl Progress {
+    fn start(total: usize) -> Self {
+        Self { told: std::io::stderr().is_terminal(), total, start: Instant::now(), last: None }
+    }
+
+    fn say(&self, line: &str) {
+        if self.told {
+            eprintln!("{line}");
+        }
+    }
+
+    fn show(&self, line: &str) {
+        if self.told {
+            eprint!("\r{line:<60}");
+        }
+    }
+
+    fn clear(&self) {
+        if self.told {
+            eprint!("\r{:60}\r", "");
+        }
+    }
+
+    /// `done` queries are answered.
+    fn tick(&mut self, done: usize) {
+        if !self.told || self.last.is_some_and(|last| last.elapsed() < TICK) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let rate = done as f64 / self.start.elapsed().as_secs_f64();
+        let left = (self.total - done) as f64 / rate;
+        self.show(&format!("{done:>8} of {} queries  {rate:>6.0}/s  {left:>5.0} s left", self.total));
+    }
+}

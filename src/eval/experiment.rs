@@ -1,0 +1,120 @@
+//! The experiment: every question answered by every predictor, from what lay strictly before it.
+//!
+//! Prequential: memory goes on learning between questions, and no answer depends on another one, so questions are
+//! spread over all cores and come back in their order.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use super::EvalError;
+use super::split::Question;
+use crate::engine::answer::memory_distribution;
+use crate::engine::prompt::Arm;
+use crate::mediator::distribution::decision;
+use crate::mediator::{Evidence, Policy, Weights, mediate};
+use crate::memory::Memory;
+
+/// Questions a thread takes at a time: few enough that all threads end together.
+const CHUNK: usize = 8;
+
+/// How arms are mediated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Setting {
+    /// The rule.
+    pub policy: Policy,
+    /// The weights, the same for every question.
+    pub weights: Weights,
+}
+
+/// One predictor's answer to one question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Index of the label.
+    pub decision: usize,
+    /// Sums to 1; absent for a predictor that only names a label.
+    pub distribution: Option<Vec<f64>>,
+}
+
+/// What the arms answered to one question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// The person's own items strictly before the question.
+    pub visible: usize,
+    /// One an arm, in the order of [`Arm::ALL`].
+    pub arms: [Answer; 4],
+}
+
+/// Answers every question on every arm from memory alone, in order. `progress` hears how many are answered; once
+/// `cancel` is set the run ends with [`EvalError::Interrupted`].
+pub fn run(
+    memory: &Memory,
+    questions: &[Question],
+    setting: Setting,
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Answered>, EvalError> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let work = |out: mpsc::Sender<(usize, Result<Answered, EvalError>)>| {
+        loop {
+            let start = next.fetch_add(CHUNK, Ordering::Relaxed);
+            let chunk = start..questions.len().min(start.saturating_add(CHUNK));
+            if chunk.is_empty() {
+                return;
+            }
+            for ix in chunk {
+                if failed.load(Ordering::Relaxed) {
+                    return;
+                }
+                let answered = match cancel.load(Ordering::Relaxed) {
+                    true => Err(EvalError::Interrupted),
+                    false => answer(memory, &questions[ix], setting),
+                };
+                // The receiver lives until all senders are gone.
+                let _ = out.send((ix, answered));
+            }
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut answers: Vec<Option<Answered>> = vec![None; questions.len()];
+    let mut failure = None;
+    thread::scope(|scope| {
+        let (out, results) = mpsc::channel();
+        let work = &work;
+        for _ in 0..threads {
+            let out = out.clone();
+            scope.spawn(move || work(out));
+        }
+        drop(out);
+        let mut done = 0;
+        for (ix, answered) in results {
+            match answered {
+                Ok(answered) => answers[ix] = Some(answered),
+                Err(error) => {
+                    failed.store(true, Ordering::Relaxed);
+                    // Of several threads' failures one is told.
+                    failure.get_or_insert(error);
+                }
+            }
+            done += 1;
+            progress(done);
+        }
+    });
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(answers.into_iter().flatten().collect()),
+    }
+}
+
+fn answer(memory: &Memory, question: &Question, setting: Setting) -> Result<Answered, EvalError> {
+    let read = memory.read(question.user, question.text, question.at)?;
+    let manifest = &memory.manifest;
+    let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
+    let resolution = mediate(&evidence, &setting.weights, setting.policy);
+    let arms = Arm::ALL.map(|arm| {
+        let distribution = memory_distribution(&resolution, arm).to_vec();
+        Answer { decision: decision(&distribution, &resolution.base), distribution: Some(distribution) }
+    });
+    Ok(Answered { visible: read.local.visible(), arms })
+}

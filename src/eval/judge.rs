@@ -1,0 +1,385 @@
+//! Judging: what predictors answered becomes an [`Assessment`].
+//!
+//! Intervals and tests go by person throughout; every comparison is of the same questions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::assessment::{
+    ArmReport, Assessment, BucketReport, Difference, Disagreement, Gain, Intervals, LEVEL, MARGIN, NonInferiority,
+    Overrides, Paired, Provenance, Scores,
+};
+use super::bucket::{Bucket, FINE, GAIN, POOLED};
+use super::experiment::Answer;
+use super::metrics::{Addend, LabelMeasures, Measures, Metric};
+use super::split::Question;
+use super::stats::{Plan, Table, Tail, detectable, holm, intervals, mcnemar, sign_flip, standard_error};
+use crate::data::interaction::UserId;
+use crate::engine::prompt::Arm;
+use crate::mediator::distribution::normalised_entropy;
+
+/// A predictor with its answers to all questions.
+#[derive(Clone, Debug)]
+pub struct Contestant {
+    /// An arm's name, or a peer's.
+    pub name: &'static str,
+    /// In order of the questions.
+    pub answers: Vec<Answer>,
+}
+
+/// Everything that is judged.
+pub struct Material<'a> {
+    /// The questions.
+    pub questions: &'a [Question<'a>],
+    /// The asking person's visible items, one number a question.
+    pub visible: &'a [usize],
+    /// Arms asked for.
+    pub arms: &'a [Contestant],
+    /// Peers, if any.
+    pub peers: &'a [Contestant],
+    /// How labels are judged.
+    pub measures: LabelMeasures,
+}
+
+/// A contestant with its rows ready to be summed.
+struct Judged<'a> {
+    contestant: &'a Contestant,
+    rows: Vec<Vec<Addend>>,
+    right: Vec<bool>,
+}
+
+impl Material<'_> {
+    /// Judges everything.
+    pub fn assess(&self, provenance: Provenance) -> Assessment {
+        let plan = provenance.plan;
+        let arms: Vec<Judged> = self.arms.iter().map(|arm| self.judge(arm)).collect();
+        let peers: Vec<Judged> = self.peers.iter().map(|peer| self.judge(peer)).collect();
+        let arm = |wanted: Arm| arms.iter().find(|judged| judged.contestant.name == wanted.name());
+        let (local, global, mediated) = (arm(Arm::Local), arm(Arm::Global), arm(Arm::Mediated));
+        let everyone = || arms.iter().chain(&peers);
+        let others: Vec<&Judged> = everyone().filter(|judged| judged.contestant.name != Arm::Mediated.name()).collect();
+
+        let mut counts = vec![0.0; self.measures.labels];
+        self.questions.iter().for_each(|question| counts[question.gold] += 1.0 / self.questions.len() as f64);
+        let both = local.zip(mediated);
+        Assessment {
+            n: self.questions.len(),
+            users: self.users(&|_| true),
+            gold_entropy: normalised_entropy(&counts),
+            arms: arms.iter().map(|judged| self.report(judged, plan)).collect(),
+            peers: peers.iter().map(|judged| self.report(judged, plan)).collect(),
+            overrides: both.map(|(local, mediated)| overrides(local, mediated)),
+            disagreement: local.zip(global).map(|(local, global)| disagreement(local, global, everyone())),
+            gain: both.map(|(local, mediated)| self.gain(local, global, mediated)).unwrap_or_default(),
+            paired: mediated.map(|mediated| self.paired(mediated, &others, plan)).unwrap_or_default(),
+            pooled: mediated
+                .map(|mediated| {
+                    let sides = local.into_iter().chain(global);
+                    sides.flat_map(|side| self.non_inferiority(mediated, side, plan)).collect()
+                })
+                .unwrap_or_default(),
+            provenance,
+        }
+    }
+
+    fn judge<'c>(&self, contestant: &'c Contestant) -> Judged<'c> {
+        let judged = self.questions.iter().zip(&contestant.answers);
+        let row = |(question, answer): (&Question, &Answer)| {
+            self.measures.row(question.gold, answer.decision, answer.distribution.as_deref())
+        };
+        Judged {
+            contestant,
+            right: judged.clone().map(|(question, answer)| question.gold == answer.decision).collect(),
+            rows: judged.map(row).collect(),
+        }
+    }
+
+    fn users(&self, wanted: &dyn Fn(usize) -> bool) -> usize {
+        let asking = self.questions.iter().zip(self.visible).filter(|(_, visible)| wanted(**visible));
+        asking.map(|(question, _)| question.user).collect::<BTreeSet<&UserId>>().len()
+    }
+
+    /// Sums by person of the rows whose number of visible items is `wanted`.
+    fn table(&self, judged: &Judged, wanted: &dyn Fn(usize) -> bool) -> Table {
+        let rows = self.questions.iter().zip(self.visible).zip(&judged.rows);
+        let wanted = rows.filter(|((_, visible), _)| wanted(**visible));
+        Table::of(self.measures.width(), wanted.map(|((question, _), row)| (question.user, row)))
+    }
+
+    /// Scores and intervals of a table.
+    fn scores(&self, table: &Table, plan: Plan) -> (Scores, Intervals) {
+        let metrics: Vec<Metric> = self.measures.metrics().iter().copied().filter(|m| m.has_interval()).collect();
+        let values = |sums: &[f64]| metrics.iter().map(|m| self.measures.value(*m, sums)).collect();
+        let found = intervals(std::slice::from_ref(table), plan, |sums| values(&sums[0]));
+        let ci = metrics.iter().zip(found).filter_map(|(metric, interval)| Some((*metric, interval?)));
+        (scores_of(self.measures, &table.total()), Intervals(ci.collect()))
+    }
+
+    fn report(&self, judged: &Judged, plan: Plan) -> ArmReport {
+        let (scores, ci) = self.scores(&self.table(judged, &|_| true), plan);
+        let bucket = |bucket: &Bucket| {
+            let holds = |visible| bucket.holds(visible);
+            let table = self.table(judged, &holds);
+            let (scores, ci) = self.scores(&table, plan);
+            let n = self.visible.iter().filter(|visible| bucket.holds(**visible)).count();
+            BucketReport { bucket: *bucket, n, users: table.people(), scores, ci }
+        };
+        let buckets = FINE.iter().map(bucket).collect();
+        ArmReport { name: judged.contestant.name, n: judged.rows.len(), scores, ci, buckets }
+    }
+
+    fn gain(&self, local: &Judged, global: Option<&Judged>, mediated: &Judged) -> Vec<Gain> {
+        let of = |bucket: &Bucket| {
+            let rows: Vec<usize> = (0..self.visible.len()).filter(|row| bucket.holds(self.visible[*row])).collect();
+            let n = rows.len();
+            let share =
+                |right: &dyn Fn(usize) -> bool| rows.iter().filter(|row| right(**row)).count() as f64 / n as f64;
+            let (l, m) = (share(&|row| local.right[row]), share(&|row| mediated.right[row]));
+            let ceiling = global.map(|global| share(&|row| local.right[row] || global.right[row]));
+            let relative = (l > 0.0).then(|| (m - l) / l);
+            (n > 0).then_some(Gain { bucket: *bucket, n, local: l, mediated: m, relative, ceiling })
+        };
+        GAIN.iter().filter_map(of).collect()
+    }
+
+    /// Per person among `wanted` rows: rows, and how many more `first` has right than `second`.
+    fn differences(&self, first: &Judged, second: &Judged, wanted: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
+        let mut people: BTreeMap<&UserId, (f64, f64)> = BTreeMap::new();
+        for (row, question) in self.questions.iter().enumerate().filter(|(row, _)| wanted(self.visible[*row])) {
+            let (n, d) = people.entry(question.user).or_default();
+            *n += 1.0;
+            *d += f64::from(u8::from(first.right[row])) - f64::from(u8::from(second.right[row]));
+        }
+        people.into_values().collect()
+    }
+
+    fn paired(&self, mediated: &Judged, others: &[&Judged], plan: Plan) -> Vec<Paired> {
+        let metrics: Vec<Metric> = self.measures.metrics().iter().copied().filter(|m| m.has_interval()).collect();
+        let difference = |sums: &[Vec<f64>]| -> Vec<Option<f64>> {
+            let of = |m: &Metric| Some(self.measures.value(*m, &sums[0])? - self.measures.value(*m, &sums[1])?);
+            metrics.iter().map(of).collect()
+        };
+        let own = self.table(mediated, &|_| true);
+        let compare = |other: &&Judged| {
+            let people = self.differences(mediated, other, &|_| true);
+            let tables = [own.clone(), self.table(other, &|_| true)];
+            let whole = difference(&[tables[0].total(), tables[1].total()]);
+            let found = intervals(&tables, plan, difference);
+            let difference = metrics.iter().zip(whole).zip(found);
+            let difference = difference
+                .filter_map(|((metric, value), ci)| Some(Difference { metric: *metric, value: value?, ci: ci? }));
+            let only = |a: &Judged, b: &Judged| a.right.iter().zip(&b.right).filter(|(a, b)| **a && !**b).count();
+            let (wins, losses) = (only(mediated, other), only(other, mediated));
+            let p = sign_flip(&people.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan);
+            Paired {
+                against: other.contestant.name,
+                accuracy: (wins as f64 - losses as f64) / self.questions.len() as f64,
+                difference: difference.collect(),
+                wins,
+                losses,
+                p,
+                p_holm: p,
+                p_mcnemar: mcnemar(wins, losses),
+                detectable: standard_error(&people).and_then(detectable),
+            }
+        };
+        let mut paired: Vec<Paired> = others.iter().map(compare).collect();
+        let corrected = holm(&paired.iter().map(|paired| paired.p).collect::<Vec<_>>());
+        paired.iter_mut().zip(corrected).for_each(|(paired, p)| paired.p_holm = p);
+        paired
+    }
+
+    fn non_inferiority(&self, mediated: &Judged, side: &Judged, plan: Plan) -> Vec<NonInferiority> {
+        let test = |bucket: &Bucket| {
+            let people = self.differences(mediated, side, &|visible| bucket.holds(visible));
+            let n: f64 = people.iter().map(|(n, _)| n).sum();
+            let table = Table::of(2, people.iter().enumerate().map(|(who, (n, d))| (who, [(0, *n), (1, *d)])));
+            let ci = intervals(&[table], plan, |sums| vec![(sums[0][0] > 0.0).then(|| sums[0][1] / sums[0][0])]);
+            // Under the null hypothesis mediated is worse by the margin: then these differences are around 0.
+            let shifted: Vec<f64> = people.iter().map(|(n, d)| d + MARGIN * n).collect();
+            let p = sign_flip(&shifted, Tail::Upper, plan);
+            (n > 0.0).then(|| NonInferiority {
+                against: side.contestant.name,
+                bucket: *bucket,
+                n: n as usize,
+                users: people.len(),
+                accuracy: people.iter().map(|(_, d)| d).sum::<f64>() / n,
+                ci: ci[0],
+                p,
+                p_holm: p,
+                non_inferior: false,
+                detectable: standard_error(&people).and_then(detectable),
+            })
+        };
+        let mut tests: Vec<NonInferiority> = POOLED.iter().filter_map(test).collect();
+        let corrected = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
+        for (test, p) in tests.iter_mut().zip(corrected) {
+            test.p_holm = p;
+            test.non_inferior = p < LEVEL;
+        }
+        tests
+    }
+}
+
+fn scores_of(measures: LabelMeasures, sums: &[f64]) -> Scores {
+    let of = |metric: &Metric| Some((*metric, measures.value(*metric, sums)?));
+    Scores(measures.metrics().iter().filter_map(of).collect())
+}
+
+fn overrides(local: &Judged, mediated: &Judged) -> Overrides {
+    let mut table = Overrides::default();
+    for (row, (l, m)) in local.right.iter().zip(&mediated.right).enumerate() {
+        let overridden = local.contestant.answers[row].decision != mediated.contestant.answers[row].decision;
+        table.overridden += usize::from(overridden);
+        match (l, m) {
+            (true, true) => table.local_right_mediated_right += 1,
+            (true, false) => table.local_right_mediated_wrong += 1,
+            (false, true) => table.local_wrong_mediated_right += 1,
+            (false, false) => table.local_wrong_mediated_wrong += 1,
+        }
+    }
+    // Only one of two different answers can be right, so these two are always overrides.
+    table.rescued = table.local_wrong_mediated_right;
+    table.suppressed = table.local_right_mediated_wrong;
+    table
+}
+
+fn disagreement<'a>(local: &Judged, global: &Judged, everyone: impl Iterator<Item = &'a Judged<'a>>) -> Disagreement {
+    let answers = |judged: &Judged, row: usize| judged.contestant.answers[row].decision;
+    let all = local.rows.len();
+    let rows: Vec<usize> = (0..all).filter(|row| answers(local, *row) != answers(global, *row)).collect();
+    let share = |judged: &Judged| rows.iter().filter(|row| judged.right[**row]).count() as f64 / rows.len() as f64;
+    let right = everyone.filter(|_| !rows.is_empty()).map(|judged| (judged.contestant.name, share(judged))).collect();
+    Disagreement { n: rows.len(), share: rows.len() as f64 / all as f64, right }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::interaction::Timestamp;
+    use crate::eval::assessment::{SCHEMA, SplitReport};
+    use crate::eval::split::{Range, Split};
+    use crate::mediator::{Policy, Weights};
+
+    fn named(name: &'static str, answers: &[usize]) -> Contestant {
+        let answer = |decision: &usize| Answer { decision: *decision, distribution: None };
+        Contestant { name, answers: answers.iter().map(answer).collect() }
+    }
+
+    fn provenance() -> Provenance {
+        let queries = Range { n: 8, from: Timestamp(0), to: Timestamp(7) };
+        let weights = Weights::defaults(Policy::Product, &crate::data::sample::dataset().unwrap().manifest);
+        Provenance {
+            schema: SCHEMA,
+            dataset: "t".into(),
+            dataset_hash: String::new(),
+            predictor: "memory",
+            split: SplitReport { split: Split::Judged, history: None, queries, without_gold: 0, fitted_on: None },
+            policy: Policy::Product,
+            weights,
+            plan: Plan { resamples: 50, permutations: 50, seed: 1 },
+        }
+    }
+
+    /// Three people with 3, 3 and 2 questions of three labels, every right answer 0.
+    fn assess(arms: &[Contestant]) -> Assessment {
+        let users = ["u", "v", "w"].map(UserId::new);
+        let who = [0, 0, 0, 1, 1, 1, 2, 2];
+        let visible = [0, 1, 2, 7, 8, 30, 0, 4];
+        let questions: Vec<Question> = who
+            .iter()
+            .map(|who| Question { id: "q", user: &users[*who], at: Timestamp(0), text: "", gold: 0 })
+            .collect();
+        let measures = LabelMeasures { labels: 3 };
+        Material { questions: &questions, visible: &visible, arms, peers: &[], measures }.assess(provenance())
+    }
+
+    fn arms() -> [Contestant; 3] {
+        [
+            named("local", &[1, 0, 0, 1, 1, 0, 1, 2]),
+            named("global", &[0, 1, 0, 1, 0, 1, 0, 1]),
+            named("mediated", &[0, 0, 1, 2, 0, 0, 0, 2]),
+        ]
+    }
+
+    #[test]
+    fn overrides_disagreement_and_gain_equal_hand_counts() {
+        let found = assess(&arms());
+        // local ✗✓✓✗✗✓✗✗, global ✓✗✓✗✓✗✓✗, mediated ✓✓✗✗✓✓✓✗.
+        let expected = Overrides {
+            local_right_mediated_right: 2,
+            local_right_mediated_wrong: 1,
+            local_wrong_mediated_right: 3,
+            local_wrong_mediated_wrong: 2,
+            overridden: 5,
+            rescued: 3,
+            suppressed: 1,
+        };
+        assert_eq!(found.overrides, Some(expected));
+        // They differ on 0, 1, 4, 5, 6, 7: local right on 1 and 5, global on 0, 4, 6, mediated on all but the last.
+        let disagreement = found.disagreement.unwrap();
+        assert_eq!((disagreement.n, disagreement.share), (6, 0.75));
+        assert_eq!(
+            disagreement.right,
+            BTreeMap::from([("local", 2.0 / 6.0), ("global", 0.5), ("mediated", 5.0 / 6.0)])
+        );
+        let gain = |ix: usize| {
+            let gain = &found.gain[ix];
+            (gain.n, gain.local, gain.mediated, gain.relative, gain.ceiling)
+        };
+        assert_eq!(gain(0), (2, 0.0, 1.0, None, Some(1.0)));
+        assert_eq!(gain(1), (3, 2.0 / 3.0, 1.0 / 3.0, Some(-0.5), Some(2.0 / 3.0)));
+        assert_eq!(gain(2), (5, 0.4, 0.6, Some((0.6 - 0.4) / 0.4), Some(0.8)));
+    }
+
+    #[test]
+    fn pairs_are_tested_by_person_and_corrected() {
+        let found = assess(&arms());
+        let local = &found.paired[0];
+        assert_eq!((local.against, local.wins, local.losses), ("local", 3, 1));
+        assert_eq!(local.accuracy, 0.25);
+        // Summed by person 0, 1, 1: two of four sign patterns reach 2. McNemar: 2·(1 + 4)/16.
+        assert_eq!((local.p, local.p_mcnemar), (0.5, 0.625));
+        let global = &found.paired[1];
+        // By person 1 − 1 = 0, 1 and 0: nobody can be told apart from a coin.
+        assert_eq!((global.against, global.wins, global.losses, global.p), ("global", 2, 1, 1.0));
+        assert_eq!((local.p_holm, global.p_holm), (1.0, 1.0));
+        // Differences 0 of 3, 1 of 3, 1 of 2 around ¼: √(3/2 · (.75² + .25² + .5²))/8 · 2.80.
+        let error = (1.5 * (0.75f64.powi(2) + 0.25f64.powi(2) + 0.5f64.powi(2))).sqrt() / 8.0;
+        assert!((local.detectable.unwrap() - 2.801_585_219 * error).abs() < 1e-9);
+    }
+
+    #[test]
+    fn not_worse_is_shown_only_where_people_suffice() {
+        let same = assess(&[named("local", &[0; 8]), named("mediated", &[0; 8])]);
+        let tests: Vec<_> = same.pooled.iter().map(|test| (test.bucket.from, test.n, test.users, test.p)).collect();
+        // Equal answers are better than the margin allows for every person: one sign pattern in 2^people.
+        assert_eq!(tests, [(0, 2, 2, 0.25), (1, 3, 2, 0.25), (6, 2, 1, 0.5), (21, 1, 1, 0.5)]);
+        assert!(same.pooled.iter().all(|test| test.p_holm == 1.0 && !test.non_inferior && test.detectable.is_none()));
+
+        let users: Vec<UserId> = (0..60).map(|who| UserId::new(format!("u{who}"))).collect();
+        let question = |user| Question { id: "q", user, at: Timestamp(0), text: "", gold: 0 };
+        let questions: Vec<Question> = users.iter().map(question).collect();
+        let verdict = |mediated: &[usize]| {
+            let arms = [named("local", &[0; 60]), named("mediated", mediated)];
+            let measures = LabelMeasures { labels: 2 };
+            let material = Material { questions: &questions, visible: &[0; 60], arms: &arms, peers: &[], measures };
+            material.assess(provenance()).pooled[0].non_inferior
+        };
+        assert!(verdict(&[0; 60]));
+        let mut worse = [0; 60];
+        worse[..6].fill(1);
+        assert!(!verdict(&worse), "six of sixty lost are more than two points");
+    }
+
+    #[test]
+    fn arms_that_were_not_asked_for_are_not_compared() {
+        let found = assess(&arms()[..2]);
+        assert!(
+            found.overrides.is_none() && found.paired.is_empty() && found.pooled.is_empty() && found.gain.is_empty()
+        );
+        assert_eq!(found.disagreement.unwrap().n, 6);
+        let json = serde_json::to_value(assess(&arms()[2..])).unwrap();
+        assert!(json.get("overrides").is_none() && json.get("peers").is_none() && json.get("disagreement").is_none());
+        assert!(json["arms"]["mediated"].get("log_loss").is_none(), "no probabilities, no loss");
+    }
+}

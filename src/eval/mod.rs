@@ -1,0 +1,51 @@
+//! Evaluation: every arm answers the same queries, each from what lay strictly before it; then metrics, intervals and
+//! paired tests that respect that one person's queries are not independent.
+//!
+//! Knows no terminal. The order of things: a [`split`] names the queries, an [`experiment`] answers them, an
+//! [`assessment`] judges the answers, a [`report`] prints the judgement. What is particular to a kind of task lives in
+//! [`metrics`], behind [`metrics::Measures`].
+
+pub mod assessment;
+pub mod bucket;
+pub mod experiment;
+pub mod judge;
+pub mod metrics;
+pub mod peer;
+pub mod report;
+pub mod split;
+pub mod stats;
+
+use crate::data::dataset::TaskKind;
+use crate::memory::entry::IndexError;
+
+/// Why an evaluation came to no result.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// The share of a split is no share.
+    #[error("the split {0} leaves no history or no queries; give a share between 0 and 1 such as 0.8")]
+    EmptySplit(f64),
+    /// Nothing to judge.
+    #[error(
+        "the dataset '{0}' has no judged query: give queries.jsonl a \"gold\", or split the interactions (--split 0.8)"
+    )]
+    NoQuery(String),
+    /// A task without metrics.
+    #[error("tasks of kind {0:?} cannot be evaluated yet; this version judges 'labels'")]
+    Task(TaskKind),
+    /// Memory could not be read.
+    #[error(transparent)]
+    Memory(#[from] IndexError),
+    /// A peer's fit did not settle.
+    #[error(
+        "the logistic regression did not converge in {iterations} steps (largest gradient {gradient:.1e}); leave out --peers"
+    )]
+    Diverged {
+        /// Steps taken.
+        iterations: usize,
+        /// Largest entry of the gradient when it gave up.
+        gradient: f64,
+    },
+    /// Somebody asked to stop.
+    #[error("the evaluation was interrupted; nothing was written")]
+    Interrupted,
+}

@@ -1,0 +1,110 @@
+//! Peers: plain predictors on the same rows, so that a figure has something to stand beside.
+//!
+//! What is fitted is fitted on the history of a split alone; what is counted per person is counted strictly before each
+//! question, as memory is.
+
+mod logistic;
+mod tfidf;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+
+use logistic::Logistic;
+use tfidf::Vectorizer;
+
+use super::EvalError;
+use super::experiment::Answer;
+use super::judge::Contestant;
+use super::split::Asked;
+use crate::data::dataset::Dataset;
+use crate::data::interaction::{Timestamp, UserId};
+use crate::mediator::distribution::{decision, normalise};
+
+/// The label most frequent in the history.
+pub const MAJORITY: &str = "majority";
+/// The person's own most frequent label, the most recent among equals; the majority for who has none.
+pub const OWN_MODE: &str = "own-mode";
+/// TF-IDF of words and word pairs, multinomial logistic regression; knows no person.
+pub const TEXT: &str = "text";
+/// The same times the person's own label shares over the base rate.
+pub const TEXT_AND_USER: &str = "text-and-user";
+
+/// Examples of the base rate mixed into a person's own label shares.
+const USER_PRIOR: f64 = 0.5;
+/// Pseudo-count a label in the base rate.
+const BASE_PRIOR: f64 = 0.5;
+
+/// Every peer's answers to `asked`, the same questions in the same order.
+pub fn contestants(dataset: &Dataset, asked: &Asked, cancel: &AtomicBool) -> Result<Vec<Contestant>, EvalError> {
+    let labels = &dataset.manifest.labels;
+    let label_ix: HashMap<&str, usize> = labels.iter().enumerate().map(|(y, label)| (label.as_str(), y)).collect();
+    // A dataset holds only responses that are labels.
+    let label = |response: &str| label_ix.get(response).copied().unwrap_or_default();
+    let golds: Vec<usize> = asked.history.iter().map(|i| label(&i.response)).collect();
+    let mut counts = vec![BASE_PRIOR; labels.len()];
+    golds.iter().for_each(|y| counts[*y] += 1.0);
+    let base = normalise(counts);
+    let majority = decision(&base, &base);
+
+    let mut own: HashMap<&UserId, Vec<(Timestamp, usize)>> = HashMap::new();
+    for i in &dataset.interactions {
+        own.entry(&i.user).or_default().push((i.at, label(&i.response)));
+    }
+    let before = |user: &UserId, at: Timestamp| {
+        let items = own.get(user).map_or(&[][..], Vec::as_slice);
+        &items[..items.partition_point(|(then, _)| *then < at)]
+    };
+
+    let texts = || asked.history.iter().map(|i| i.query.as_str());
+    let vectorizer = Vectorizer::fit(texts());
+    let rows: Vec<_> = texts().map(|text| vectorizer.transform(text)).collect();
+    let logistic = Logistic::fit(&rows, &golds, labels.len(), vectorizer.width(), cancel)?;
+
+    let mut peers = [MAJORITY, OWN_MODE, TEXT, TEXT_AND_USER].map(|name| Contestant { name, answers: Vec::new() });
+    for question in &asked.questions {
+        let own = before(question.user, question.at);
+        let text = logistic.probabilities(&vectorizer.transform(question.text));
+        let both = with_user(&text, own, &base);
+        let named = |decision| Answer { decision, distribution: None };
+        let spread = |p: Vec<f64>| Answer { decision: decision(&p, &base), distribution: Some(p) };
+        let answers = [named(majority), named(mode(own, labels.len()).unwrap_or(majority)), spread(text), spread(both)];
+        peers.iter_mut().zip(answers).for_each(|(peer, answer)| peer.answers.push(answer));
+    }
+    Ok(peers.into())
+}
+
+/// The most frequent label of items in time order, the most recent among equals.
+fn mode(items: &[(Timestamp, usize)], labels: usize) -> Option<usize> {
+    let mut counts = vec![(0usize, 0usize); labels];
+    items.iter().enumerate().for_each(|(place, (_, y))| counts[*y] = (counts[*y].0 + 1, place));
+    (0..labels).filter(|y| counts[*y].0 > 0).max_by_key(|y| counts[*y])
+}
+
+/// p ∝ p_text(y) · (n_u(y) + ½ b(y))/(n_u + ½) / b(y): for a person without items, the text alone.
+fn with_user(text: &[f64], items: &[(Timestamp, usize)], base: &[f64]) -> Vec<f64> {
+    let mut own: Vec<f64> = base.iter().map(|b| USER_PRIOR * b).collect();
+    items.iter().for_each(|(_, y)| own[*y] += 1.0);
+    normalise(text.iter().zip(&own).zip(base).map(|((p, own), b)| p * own / b).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_prefers_the_most_recent_among_equals() {
+        let items = |labels: &[usize]| labels.iter().map(|y| (Timestamp(0), *y)).collect::<Vec<_>>();
+        assert_eq!(mode(&items(&[]), 3), None);
+        assert_eq!(mode(&items(&[2, 1, 1, 2, 0]), 3), Some(2));
+        assert_eq!(mode(&items(&[0, 0, 1]), 3), Some(0));
+    }
+
+    #[test]
+    fn own_shares_tilt_the_text() {
+        let (text, base) = ([0.5, 0.5], [0.25, 0.75]);
+        assert_eq!(with_user(&text, &[], &base), text);
+        // (1 + .125)/.25 against .375/.75.
+        let tilted = with_user(&text, &[(Timestamp(0), 0)], &base);
+        assert!((tilted[0] - 4.5 / 5.0).abs() < 1e-12, "{tilted:?}");
+    }
+}

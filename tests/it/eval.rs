@@ -1,0 +1,346 @@
+//! `logoscope eval`: figures computed by hand on a tiny dataset, and what must hold on the sample and on real data.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use logoscope::data::dataset::Dataset;
+use logoscope::data::import::huffpost::HuffPost;
+use logoscope::data::import::{Source, import};
+use logoscope::data::interaction::Timestamp;
+use logoscope::data::sample;
+use logoscope::eval::EvalError;
+use logoscope::eval::experiment::{Answered, Setting, run};
+use logoscope::eval::split::{Asked, Split};
+use logoscope::mediator::{Policy, Weights};
+use logoscope::memory::Memory;
+use serde_json::Value;
+
+fn logoscope(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap()
+}
+
+/// Standard output of a run that succeeds and has nothing to complain about.
+fn told(args: &[&str]) -> String {
+    let output = logoscope(args);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{args:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn close(value: &Value, expected: f64) {
+    assert!((value.as_f64().unwrap() - expected).abs() < 1e-9, "{value} is not {expected}");
+}
+
+/// No decay, no nearness, one pseudo-example of the base rate: every vote counts 1.
+const MANIFEST: &str = "format = 1\nname = \"tiny\"\ntask = \"labels\"\nlabels = [\"a\", \"b\"]\n\
+    [periods]\nbase-half-life = inf\n\
+    [weights]\nprior-strength-product = 1.0\nsimilarity-sharpness = 0.0\nhalf-life = inf\n";
+
+/// u answers a, a, b and v answers b, b, b, b, one a day; no query shares a word with them, so that others' texts say
+/// nothing beyond the base rate.
+fn tiny(dir: &Path) -> String {
+    let line = |id: &str, user: &str, day: i64, query: &str, field: &str, label: &str| {
+        let at = day * 86_400;
+        format!("{{\"id\":\"{id}\",\"user\":\"{user}\",\"at\":{at},\"query\":\"{query}\",\"{field}\":\"{label}\"}}\n")
+    };
+    let mut interactions = String::new();
+    for (user, labels) in [("u", "aab"), ("v", "bbbb")] {
+        for (day, label) in (1..).zip(labels.chars()) {
+            interactions += &line(&format!("{user}{day}"), user, day, "red fox", "response", &label.to_string());
+        }
+    }
+    let mut queries = String::new();
+    for (id, user, day, gold) in
+        [("q1", "u", 2, "a"), ("q2", "w, x", 5, "b"), ("q3", "v", 5, "a"), ("q4", "u", 10, "b")]
+    {
+        queries += &line(id, user, day, "quiet harbour", "gold", gold);
+    }
+    queries += "{\"id\":\"q5\",\"user\":\"u\",\"at\":0,\"query\":\"nobody knows\"}\n";
+    for (name, text) in [("dataset.toml", MANIFEST), ("interactions.jsonl", &interactions), ("queries.jsonl", &queries)]
+    {
+        fs::write(dir.join(name), text).unwrap();
+    }
+    dir.to_str().unwrap().to_owned()
+}
+
+/// p(a) by hand. Base rates of others, with ½ a label: q1 sees v's first b (.25), q2 everyone's aab bbbb (2.5/8), q3
+/// u's aab (2.5/4), q4 v's bbbb (.1). Local adds that one example to the own ones: a; none; bbbb; aab.
+const NONE: [f64; 4] = [0.25, 0.3125, 0.625, 0.1];
+const LOCAL: [f64; 4] = [1.25 / 2.0, 0.3125, 0.625 / 5.0, 2.1 / 4.0];
+
+#[test]
+fn a_tiny_dataset_gives_the_figures_computed_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = tiny(dir.path());
+    let report: Value = serde_json::from_str(&told(&["eval", "--data", &data, "--format", "json"])).unwrap();
+    assert_eq!(report["schema"], "logoscope.eval/1");
+    assert_eq!((&report["dataset"], &report["predictor"]), (&"tiny".into(), &"memory".into()));
+    assert_eq!((&report["n"], &report["users"]), (&4.into(), &3.into()));
+    let split = &report["split"];
+    assert_eq!((&split["kind"], &split["without_gold"]), (&"judged".into(), &1.into()));
+    assert_eq!(
+        split["history"],
+        serde_json::json!({"n": 2, "from": "1970-01-02T00:00:00Z", "to": "1970-01-02T00:00:00Z"})
+    );
+    assert_eq!(split["queries"]["to"], "1970-01-11T00:00:00Z");
+
+    let gold_a = [true, false, true, false];
+    for (arm, p, accuracy, macro_f1, balanced) in [
+        // b, b, a, b: label a has 1 right of 2 gold and 1 answered, b has 2 of 2 and 3.
+        ("none", NONE, 0.75, (2.0 / 3.0 + 0.8) / 2.0, (0.5 + 1.0) / 2.0),
+        // a, b, b, a: one right of each.
+        ("local", LOCAL, 0.5, 0.5, 0.5),
+    ] {
+        let arm = &report["arms"][arm];
+        close(&arm["accuracy"], accuracy);
+        close(&arm["macro_f1"], macro_f1);
+        close(&arm["balanced_accuracy"], balanced);
+        let of_gold = |(p, gold_a): (&f64, bool)| if gold_a { *p } else { 1.0 - p };
+        let of_gold: Vec<f64> = p.iter().zip(gold_a).map(of_gold).collect();
+        close(&arm["log_loss"], of_gold.iter().map(|p| -p.ln()).sum::<f64>() / 4.0);
+        close(&arm["brier"], of_gold.iter().map(|p| 2.0 * (1.0 - p).powi(2)).sum::<f64>() / 4.0);
+        let ci = &arm["ci"]["accuracy"];
+        assert!(ci[0].as_f64().unwrap() <= accuracy && accuracy <= ci[1].as_f64().unwrap());
+    }
+    // Own confidences .625, .6875, .875 and .525 are right, right, wrong, wrong: bins .6–.7, .8–.9 and .5–.6.
+    close(&report["arms"]["local"]["calibration_error"], ((2.0f64 - 1.3125) + 0.875 + 0.525) / 4.0);
+    let entropy = |arm: &str| report["arms"][arm]["entropy"].clone();
+    close(&entropy("local"), 1.0);
+    close(&entropy("none"), -(0.25 * 0.25f64.log2() + 0.75 * 0.75f64.log2()));
+    close(&report["gold_entropy"], 1.0);
+
+    let buckets = report["arms"]["local"]["buckets"].as_array().unwrap();
+    let told: Vec<(u64, u64)> =
+        buckets.iter().map(|b| (b["from"].as_u64().unwrap(), b["n"].as_u64().unwrap())).collect();
+    assert_eq!(told, [(0, 1), (1, 1), (3, 2), (6, 0), (11, 0), (21, 0), (51, 0), (101, 0)]);
+    let accuracies: Vec<Option<f64>> = buckets.iter().map(|b| b["accuracy"].as_f64()).collect();
+    assert_eq!(accuracies, [Some(1.0), Some(1.0), Some(0.0), None, None, None, None, None]);
+
+    // Without anything collective mediated is local, and global is the base rate.
+    assert_eq!(report["arms"]["mediated"], report["arms"]["local"]);
+    assert_eq!(report["arms"]["global"], report["arms"]["none"]);
+    let overrides = &report["overrides"];
+    assert_eq!(
+        (&overrides["local_right_mediated_right"], &overrides["local_wrong_mediated_wrong"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(
+        (&overrides["rescued"], &overrides["suppressed"], &overrides["overridden"]),
+        (&0.into(), &0.into(), &0.into())
+    );
+    assert_eq!(report["disagreement"]["n"], 3);
+    close(&report["disagreement"]["right"]["local"], 1.0 / 3.0);
+    close(&report["disagreement"]["right"]["global"], 2.0 / 3.0);
+    assert_eq!(
+        report["gain"][1],
+        serde_json::json!({
+            "from": 1, "to": 5, "n": 3, "local": 1.0 / 3.0, "mediated": 1.0 / 3.0, "relative": 0.0, "ceiling": 1.0
+        })
+    );
+    // Against none: won q1, lost q3 and q4, so u is even and v alone differs.
+    let none = &report["paired"][0];
+    assert_eq!((&none["against"], &none["wins"], &none["losses"]), (&"none".into(), &1.into(), &2.into()));
+    assert_eq!((&none["p"], &none["p_mcnemar"]), (&1.0.into(), &1.0.into()));
+}
+
+#[test]
+fn rows_name_every_answer_with_the_probability_of_gold() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = tiny(dir.path());
+    let csv = told(&["eval", "--data", &data, "--format", "csv", "--arms", "local,none"]);
+    let lines: Vec<&str> = csv.split("\r\n").collect();
+    assert_eq!(lines[0], "id,user,at,visible,gold,none,none_p_gold,local,local_p_gold");
+    assert_eq!(lines[1], "q1,u,1970-01-03T00:00:00Z,1,a,b,0.25,a,0.625");
+    assert!(lines[2].starts_with("q2,\"w, x\",1970-01-06T00:00:00Z,0,b,b,0.6875,b,0.68"), "{}", lines[2]);
+    assert!(lines[3].starts_with("q3,v,1970-01-06T00:00:00Z,4,a,a,0.625,b,0.12"), "{}", lines[3]);
+    assert_eq!(lines.len(), 6, "header, four queries, end of the last line");
+}
+
+#[test]
+fn reports_for_reading_are_what_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = tiny(dir.path());
+    insta::assert_snapshot!("eval_text", told(&["eval", "--data", &data]));
+    insta::assert_snapshot!("eval_md", told(&["eval", "--data", &data, "--format", "md", "--arms", "local,mediated"]));
+}
+
+/// Every judged query of the sample, by two routes: the report, and the rows behind it.
+#[test]
+fn the_sample_report_agrees_with_its_rows_and_its_population() {
+    let report: Value = serde_json::from_str(&told(&["eval", "--format", "json"])).unwrap();
+    let csv = told(&["eval", "--format", "csv"]);
+    let dataset = sample::dataset().unwrap();
+    assert_eq!(report["n"], 423);
+    let rows: Vec<Vec<&str>> = csv.trim_end().split("\r\n").skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 423);
+    for (column, arm) in [(5, "none"), (7, "local"), (9, "global"), (11, "mediated")] {
+        let arm = &report["arms"][arm];
+        let right = rows.iter().filter(|row| row[column] == row[4]).count();
+        close(&arm["accuracy"], right as f64 / 423.0);
+        let loss: f64 = rows.iter().map(|row| -row[column + 1].parse::<f64>().unwrap().ln()).sum();
+        close(&arm["log_loss"], loss / 423.0);
+        let buckets = arm["buckets"].as_array().unwrap();
+        assert_eq!(buckets.iter().map(|b| b["n"].as_u64().unwrap()).sum::<u64>(), 423);
+        for metric in ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier"] {
+            let (value, ci) = (arm[metric].as_f64().unwrap(), &arm["ci"][metric]);
+            assert!(ci[0].as_f64().unwrap() <= value && value <= ci[1].as_f64().unwrap(), "{metric}: {value} {ci}");
+        }
+    }
+    for row in rows.iter().step_by(17) {
+        let query = dataset.queries.iter().find(|query| query.id == row[0]).unwrap();
+        let visible = dataset.interactions.iter().filter(|i| i.user == query.user && i.at < query.at).count();
+        assert_eq!((row[3], row[4]), (visible.to_string().as_str(), query.gold.as_deref().unwrap()));
+    }
+    // The generator gave communities tastes of their own, so that the collective side helps whoever has little history.
+    let paired: BTreeMap<&str, &Value> =
+        report["paired"].as_array().unwrap().iter().map(|p| (p["against"].as_str().unwrap(), p)).collect();
+    for against in ["none", "local"] {
+        assert!(
+            paired[against]["accuracy"].as_f64().unwrap() > 0.1 && paired[against]["p_holm"].as_f64().unwrap() < 0.01
+        );
+    }
+    assert_eq!(
+        report["arms"]["mediated"]["buckets"][0]["accuracy"],
+        report["arms"]["global"]["buckets"][0]["accuracy"]
+    );
+    let again: Value = serde_json::from_str(&told(&["eval", "--format", "json"])).unwrap();
+    assert_eq!(report, again, "threads do not show");
+}
+
+fn answers(dataset: &Dataset, asked: &Asked) -> Vec<Answered> {
+    let setting = Setting { policy: Policy::Product, weights: Weights::defaults(Policy::Product, &dataset.manifest) };
+    let memory = Memory::build(dataset);
+    run(&memory, &asked.questions, setting, &AtomicBool::new(false), &mut |_| ()).unwrap()
+}
+
+#[test]
+fn answers_do_not_depend_on_what_came_later() {
+    let dataset = sample::dataset().unwrap();
+    let mut asked = Asked::of(&dataset, Split::Share { share: 0.9 }).unwrap();
+    let cut = asked.questions[asked.questions.len() / 4].at;
+    asked.questions.retain(|question| question.at <= cut);
+    assert!(asked.questions.iter().any(|question| question.at == cut));
+    let mut past = dataset.clone();
+    past.interactions.retain(|i| i.at < cut);
+    assert_eq!(answers(&past, &asked), answers(&dataset, &asked));
+}
+
+#[test]
+fn a_split_asks_the_last_interactions_and_an_interrupt_ends_the_run() {
+    let dataset = sample::dataset().unwrap();
+    let asked = Asked::of(&dataset, Split::Share { share: 0.99 }).unwrap();
+    let n = dataset.interactions.len();
+    assert_eq!(asked.history.len(), n * 99 / 100);
+    assert_eq!(asked.questions.len(), n - asked.history.len());
+    assert!(asked.questions.windows(2).all(|pair| (pair[0].at, pair[0].id) < (pair[1].at, pair[1].id)));
+    assert!(asked.history_range.unwrap().to <= asked.query_range.from);
+
+    let memory = Memory::build(&dataset);
+    let setting = Setting { policy: Policy::Product, weights: Weights::defaults(Policy::Product, &dataset.manifest) };
+    let cancel = AtomicBool::new(false);
+    let mut heard = 0;
+    let outcome = run(&memory, &asked.questions, setting, &cancel, &mut |done| {
+        heard = done;
+        cancel.store(true, Ordering::Relaxed);
+    });
+    assert!(matches!(outcome, Err(EvalError::Interrupted)));
+    assert!(heard < asked.questions.len(), "{heard}");
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_with_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = tiny(dir.path());
+    fs::write(dir.path().join("queries.jsonl"), "").unwrap();
+    let folder = dir.path().to_str().unwrap();
+    let nowhere = dir.path().join("no/such/report.md");
+    for (args, expected) in [
+        (vec!["--split", "0"], "give a share between 0 and 1"),
+        (vec!["--split", "1.5"], "the split 1.5 leaves no history or no queries"),
+        (vec!["--split", "NaN"], "give a share between 0 and 1"),
+        (vec!["--data", &data], "'tiny' has no judged query"),
+        (vec!["--peers"], "--split <FRACTION>"),
+        (vec!["--out", folder], "is a directory"),
+        (vec!["--out", nowhere.to_str().unwrap()], "no/such: "),
+    ] {
+        let output = logoscope(&[&["eval"], args.as_slice()].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
+        assert!(told.contains(expected), "{args:?}: {told}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_report_is_written_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = tiny(dir.path());
+    let out = dir.path().join("report.json");
+    let args = ["eval", "--data", &data, "--format", "json", "--seed", "5"];
+    assert_eq!(told(&[&args[..], &["--out", out.to_str().unwrap()]].concat()), "");
+    assert_eq!(fs::read_to_string(&out).unwrap(), told(&args));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_evaluation_exits_with_130_and_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = tiny(dir.path());
+    let manifest = dir.path().join("dataset.toml");
+    fs::remove_file(&manifest).unwrap();
+    // A pipe in place of a file: when it opens here, the command is reading it and has its handler set.
+    assert!(Command::new("mkfifo").arg(&manifest).status().unwrap().success());
+    let out = dir.path().join("report.txt");
+    let child = Command::new(env!("CARGO_BIN_EXE_logoscope"))
+        .args(["eval", "--data", &data, "--out", out.to_str().unwrap()])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = fs::OpenOptions::new().write(true).open(&manifest).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    pipe.write_all(MANIFEST.as_bytes()).unwrap();
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert_eq!(told, "logoscope: the evaluation was interrupted; nothing was written\n");
+    assert!(!out.exists());
+}
+
+#[test]
+fn the_real_subset_gives_the_published_peers() {
+    let Some(folder) = std::env::var_os("LOGOSCOPE_REAL_DATA") else {
+        eprintln!("skipped: LOGOSCOPE_REAL_DATA does not name a data folder");
+        return;
+    };
+    let file = Path::new(&folder).join("huffpost").join("news_category_v3_subset.jsonl");
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("huffpost");
+    let sources = vec![Source::file(&file).unwrap()];
+    import(sources, &mut HuffPost::named("huffpost"), Some(&data), &AtomicBool::new(false), &mut |_, _| ()).unwrap();
+    let data = data.to_str().unwrap();
+    let report: Value =
+        serde_json::from_str(&told(&["eval", "--data", data, "--split", "0.8", "--peers", "--format", "json"]))
+            .unwrap();
+    assert_eq!(
+        (&report["n"], &report["users"], &report["split"]["history"]["n"]),
+        (&1215.into(), &307.into(), &4858.into())
+    );
+    let rounded = |value: &Value| (value.as_f64().unwrap() * 1000.0).round() as i64;
+    let figures = |peer: &str| ["accuracy", "macro_f1"].map(|metric| rounded(&report["peers"][peer][metric]));
+    assert_eq!(figures("majority"), [464, 42]);
+    assert_eq!(figures("own-mode"), [679, 317]);
+    assert_eq!(figures("text"), [699, 253]);
+    assert_eq!(figures("text-and-user"), [785, 488]);
+    assert_eq!(rounded(&report["peers"]["text-and-user"]["log_loss"]), 780);
+    assert_eq!(rounded(&report["arms"]["none"]["accuracy"]), 464);
+    let accuracy = |arm: &str| report["arms"][arm]["accuracy"].as_f64().unwrap();
+    assert!(accuracy("mediated") > 0.72, "{}", accuracy("mediated"));
+    assert!(accuracy("mediated") > accuracy("local") && accuracy("mediated") > accuracy("global"));
+    let moment = |path: &str| report["split"]["queries"][path].as_str().unwrap().parse::<Timestamp>().unwrap().date();
+    assert_eq!((moment("from"), moment("to")), ("2021-09-21".to_owned(), "2022-09-23".to_owned()));
+}
