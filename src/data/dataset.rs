@@ -98,6 +98,8 @@ impl Default for Wording {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Retrieval {
+    /// How words are compared.
+    pub lexical: Lexical,
     /// Share of the lexical term in a similarity; the rest is dense. 0–1.
     pub lexical_share: f64,
     /// Pseudo-documents of the collective's document frequencies in a person's idf. ≥ 0.
@@ -114,15 +116,29 @@ pub struct Retrieval {
     pub prompt_room: usize,
     /// Entries whose votes are counted.
     pub entry_votes: usize,
+    /// k: the most similar items of others whose responses are counted.
+    pub neighbours: usize,
     /// How much of an entry's score depends on the person's membership in its community. 0–1.
     pub community_share: f64,
     /// Fewest distinct contributors of anything collective that is shown or used.
     pub guard: usize,
 }
 
+/// How the words of a query are compared with those of the person's own items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lexical {
+    /// BM25 over its least upper bound, with idf shrunk toward other people's.
+    #[default]
+    Bm25,
+    /// Cosine of tf-idf vectors of words and word pairs.
+    Cosine,
+}
+
 impl Default for Retrieval {
     fn default() -> Self {
         Self {
+            lexical: Lexical::default(),
             lexical_share: 0.5,
             idf_prior: 20.0,
             recency_half_life: 365.0,
@@ -131,6 +147,7 @@ impl Default for Retrieval {
             global_hits: 3,
             prompt_room: 1024,
             entry_votes: 15,
+            neighbours: 400,
             community_share: 0.7,
             guard: 5,
         }
@@ -147,29 +164,41 @@ pub struct Periods {
     pub half_life: f64,
     /// Half-life, in days, of an interaction's weight in the base rate.
     pub base_half_life: f64,
+    /// Half-life, in days, of an interaction's weight in collective terms.
+    pub term_half_life: f64,
+    /// h_N: half-life, in days, of a neighbour's vote.
+    pub neighbour_half_life: f64,
 }
 
 impl Default for Periods {
     fn default() -> Self {
-        Self { days: 90.0, half_life: 365.0, base_half_life: 180.0 }
+        Self { days: 90.0, half_life: 365.0, base_half_life: 180.0, term_half_life: 730.0, neighbour_half_life: 365.0 }
     }
 }
 
-/// Constants that calibrate evidence; a fit would write them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Constants that calibrate evidence; a fit writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Calibration {
     /// A_L: exponent of local evidence.
     pub local: f64,
-    /// A_N: exponent of collective entries' evidence.
-    pub entries: f64,
+    /// A_T: exponent of collective terms' evidence.
+    pub terms: f64,
+    /// A_N: exponent of collective neighbours' evidence.
+    pub neighbours: f64,
+    /// A_V: exponent of collective entries' evidence; absent, it is 1 where entries take the place of neighbours and 0
+    /// where neighbours are read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<f64>,
+    /// μ: how many texts of background are mixed into collective terms.
+    pub smoothing: f64,
     /// ω fitted for the shipped model: the model's share in the final decision, 0–1.
     pub model_trust: f64,
 }
 
 impl Default for Calibration {
     fn default() -> Self {
-        Self { local: 1.0, entries: 1.0, model_trust: 0.0 }
+        Self { local: 0.88, terms: 0.7, neighbours: 0.91, entries: None, smoothing: 70.0, model_trust: 0.0 }
     }
 }
 
@@ -241,6 +270,9 @@ impl Manifest {
         let positive = |name: &str, value: f64| {
             (value <= 0.0 || value.is_nan()).then(|| format!("'{name}' is {value}; give a number above 0"))
         };
+        let exponent = |name: &str, value: f64| {
+            (!(value >= 0.0 && value.is_finite())).then(|| format!("'{name}' is {value}; give a number from 0 up"))
+        };
         if self.format > FORMAT {
             return Some(format!("format {} is newer than this program's {FORMAT}; update logoscope", self.format));
         }
@@ -270,6 +302,13 @@ impl Manifest {
             .or_else(|| positive("periods.days", self.periods.days))
             .or_else(|| positive("periods.half-life", self.periods.half_life))
             .or_else(|| positive("periods.base-half-life", self.periods.base_half_life))
+            .or_else(|| positive("periods.term-half-life", self.periods.term_half_life))
+            .or_else(|| positive("periods.neighbour-half-life", self.periods.neighbour_half_life))
+            .or_else(|| positive("calibration.smoothing", self.calibration.smoothing))
+            .or_else(|| exponent("calibration.local", self.calibration.local))
+            .or_else(|| exponent("calibration.terms", self.calibration.terms))
+            .or_else(|| exponent("calibration.neighbours", self.calibration.neighbours))
+            .or_else(|| exponent("calibration.entries", self.calibration.entries.unwrap_or_default()))
             .or_else(|| {
                 (r.guard == 0).then(|| "'retrieval.guard' is 0; the guard needs at least 1 contributor".to_owned())
             })

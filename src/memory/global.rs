@@ -6,27 +6,28 @@
 
 use std::collections::BTreeSet;
 
+use super::base::BaseRates;
+use super::collective::{CommunityPart, Parts};
 use super::community::{Communities, CommunityIx, member_counts, membership};
 use super::embed::dot;
 use super::entry::{Entries, Entry, IndexError};
+use super::features::{Features, Sought};
 use super::fusion::{EntryTerms, Similarity};
 use super::guard::{self, Contribution, Guarded};
 use super::lexical::DocumentCounts;
 use super::local::Probe;
+use super::neighbours::{self, Vicinity};
 use super::population::{ItemIx, LabelIx, Population, UserIx};
+use super::terms::{self, TermRead, Terms};
 use crate::data::dataset::{Calibration, Periods, Retrieval};
 use crate::data::interaction::Timestamp;
 
 /// A community with less membership than this adds nothing visible to a read.
 const LEAST_MEMBERSHIP: f64 = 0.02;
-/// Pseudo-mass of the population's distribution in a community's.
-const PARENT_MASS: f64 = 1.0;
 /// Pseudo-counts of the base rate in a community's response habits.
 const HABIT_MASS: f64 = 5.0;
 /// Words shown per entry.
 const SHOWN_WORDS: usize = 4;
-/// Weights older than this many half-lives no longer change a sum in double precision.
-const NEGLIGIBLE_HALF_LIVES: f64 = 60.0;
 
 /// Global memory at a period's end.
 pub struct Snapshot {
@@ -159,9 +160,11 @@ pub struct GlobalRead {
     pub population: Vec<f64>,
     /// p(y | x) of the person's communities, by membership. Sums to 1.
     pub community: Vec<f64>,
+    /// What both are made of.
+    pub parts: Parts,
     /// Distinct contributors behind the votes.
     pub support: usize,
-    /// Candidate entries kept back because fewer than k people remain without the asking one.
+    /// Collective statements kept back because fewer than k people remain without the asking one.
     pub suppressed: usize,
 }
 
@@ -180,10 +183,40 @@ struct Candidate<'a> {
     guarded: Guarded,
 }
 
+/// A question with what its words weigh as of its moment.
+pub struct Question<'a> {
+    /// Who asks; their own items are left out.
+    pub asking: Option<UserIx>,
+    /// The text.
+    pub probe: &'a Probe,
+    /// Its words and word pairs, weighed.
+    pub sought: &'a Sought,
+    /// The sums that answer it.
+    pub terms: &'a Terms,
+    /// The moment.
+    pub t: Timestamp,
+}
+
+/// What neighbours said.
+enum Near {
+    /// Too many items to look at each.
+    Unread,
+    /// Too few people are near.
+    Suppressed,
+    /// Their votes.
+    Heard(Guarded),
+}
+
 /// Everything a read needs besides the question.
 pub struct Reader<'a> {
     /// The interactions.
     pub population: &'a Population,
+    /// Their words and word pairs.
+    pub features: &'a Features,
+    /// Base rates.
+    pub base: &'a BaseRates,
+    /// Each person's first item, ascending.
+    pub arrivals: &'a [ItemIx],
     /// Retrieval settings.
     pub retrieval: &'a Retrieval,
     /// Period settings.
@@ -193,20 +226,21 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads global memory for `asking` at `t`. `own` are the person's visible response counts.
+    /// Reads global memory at the moment `question.t`. `own` are the person's visible response counts.
     pub fn read(
         &self,
         snapshot: Option<(&Snapshot, PeriodView)>,
-        asking: Option<UserIx>,
+        question: &Question,
         own: &[f64],
-        probe: &Probe,
-        t: Timestamp,
     ) -> Result<GlobalRead, IndexError> {
-        let base = self.base_rate(asking, t);
+        let Question { asking, probe, t, .. } = *question;
+        let population = self.population;
+        let base = self.base.read(population, asking, t);
         let Some((snapshot, period)) = snapshot else {
             return Ok(GlobalRead {
                 population: base.clone(),
                 community: base.clone(),
+                parts: Parts::silent(base.len()),
                 base,
                 period: None,
                 membership: Vec::new(),
@@ -216,28 +250,45 @@ impl Reader<'_> {
                 suppressed: 0,
             });
         };
-        let (habits, prior) = snapshot.habits(self.population, self.periods, self.retrieval.guard, asking, &base);
+        let (habits, prior) = snapshot.habits(population, self.periods, self.retrieval.guard, asking, &base);
         let membership = membership(&prior, &habits, own);
-        let (mut candidates, suppressed) = self.candidates(snapshot, asking, probe)?;
+        let (mut candidates, mut suppressed) = self.candidates(snapshot, asking, probe)?;
         candidates
             .sort_by(|a, b| b.similarity.total().total_cmp(&a.similarity.total()).then(a.entry.id.cmp(&b.entry.id)));
 
-        let everyone = self.vote(candidates.iter());
-        let population = self.blend_votes(&everyone, &base, 1.0);
-        let mut community = vec![0.0; base.len()];
-        let mut voters: BTreeSet<UserIx> = BTreeSet::new();
-        self.collect_voters(candidates.iter(), asking, &mut voters);
         let counted: Vec<CommunityIx> = (0..membership.len()).filter(|c| membership[*c] >= LEAST_MEMBERSHIP).collect();
-        let mass: f64 = counted.iter().map(|c| membership[*c]).sum();
-        for c in &counted {
-            let own_entries = || candidates.iter().filter(|candidate| candidate.entry.community == Some(*c));
-            self.collect_voters(own_entries(), asking, &mut voters);
-            let p = self.blend_votes(&self.vote(own_entries()), &population, PARENT_MASS);
-            community.iter_mut().zip(p).for_each(|(sum, p)| *sum += membership[*c] / mass * p);
+        let own_entries = |c: CommunityIx| candidates.iter().filter(move |found| found.entry.community == Some(c));
+        let terms = self.terms(snapshot, question, &counted);
+        let neighbours = self.neighbours(question);
+        let mut voters: BTreeSet<UserIx> = BTreeSet::new();
+        let mut parts = Parts {
+            terms: terms.population,
+            neighbours: None,
+            entries: self.vote(candidates.iter()),
+            communities: Vec::new(),
+        };
+        for (c, terms) in counted.iter().zip(terms.communities) {
+            let entries = self.vote(own_entries(*c));
+            parts.communities.push(CommunityPart { share: membership[*c], terms, entries });
         }
-        if counted.is_empty() {
-            community.clone_from(&population);
+        let mut support = 0;
+        match neighbours {
+            Near::Unread => {}
+            Near::Suppressed => {
+                suppressed += 1;
+                parts.neighbours = Some(vec![0.0; base.len()]);
+            }
+            Near::Heard(guarded) => {
+                support = guarded.contributors;
+                parts.neighbours = Some(guarded.counts);
+            }
         }
+        if parts.entries_exponent(self.calibration) > 0.0 {
+            self.collect_voters(candidates.iter(), asking, &mut voters);
+            counted.iter().for_each(|c| self.collect_voters(own_entries(*c), asking, &mut voters));
+            support = support.max(voters.len());
+        }
+        let (everyone, community) = parts.distributions(&base, self.calibration);
 
         let strongest = membership.iter().copied().fold(0.0, f64::max);
         let factor = |entry: &Entry| {
@@ -253,24 +304,51 @@ impl Reader<'_> {
         if let Some(community) = asking.and_then(|user| snapshot.communities.of[user]) {
             members[community] -= 1;
         }
-        let (period, support) = (Some(period), voters.len());
-        Ok(GlobalRead { base, period, membership, members, hits, population, community, support, suppressed })
+        Ok(GlobalRead {
+            base,
+            period: Some(period),
+            membership,
+            members,
+            hits,
+            population: everyone,
+            community,
+            parts,
+            support,
+            suppressed,
+        })
     }
 
-    /// b(y) = (N(y) + ½) / (ΣN + ½K), N the decayed counts of others strictly before `t`.
-    fn base_rate(&self, asking: Option<UserIx>, t: Timestamp) -> Vec<f64> {
-        let population = self.population;
-        let half_life = self.periods.base_half_life;
-        let oldest = t.plus_days(-NEGLIGIBLE_HALF_LIVES * half_life.min(1e6));
-        let mut counts = vec![0.5; population.labels.len()];
-        for item in population.before(oldest)..population.before(t) {
-            if Some(population.user[item]) != asking {
-                counts[population.label[item]] += decay(population, item, t, half_life);
-            }
+    /// What terms say; nothing with fewer others than the guard.
+    fn terms(&self, snapshot: &Snapshot, question: &Question, communities: &[CommunityIx]) -> TermRead {
+        let Question { asking, t, .. } = *question;
+        let others = self.others(asking, t);
+        if others < self.retrieval.guard {
+            let silent = vec![0.0; self.population.labels.len()];
+            return TermRead { communities: vec![silent.clone(); communities.len()], population: silent };
         }
-        let sum: f64 = counts.iter().sum();
-        counts.iter_mut().for_each(|count| *count /= sum);
-        counts
+        let smoothing = self.calibration.smoothing;
+        let asked = terms::Question { sought: question.sought, asking, t, communities, smoothing };
+        question.terms.read(self.population, self.features, &snapshot.communities, asked)
+    }
+
+    /// People besides the asking one with an item before `t`.
+    fn others(&self, asking: Option<UserIx>, t: Timestamp) -> usize {
+        let before = self.population.before(t);
+        let everyone = self.arrivals.partition_point(|first| *first < before);
+        everyone - usize::from(!self.population.visible(asking, t).is_empty())
+    }
+
+    fn neighbours(&self, question: &Question) -> Near {
+        let Question { asking, t, sought, terms, .. } = *question;
+        let before = self.population.before(t);
+        if before > neighbours::MOST_ITEMS {
+            return Near::Unread;
+        }
+        let Retrieval { guard, neighbours: count, .. } = *self.retrieval;
+        let weighting = &terms.weighting;
+        let found = neighbours::nearest(self.population, self.features, weighting, sought, asking, before, count);
+        let vicinity = Vicinity { half_life: self.periods.neighbour_half_life, guard };
+        neighbours::vote(self.population, &found, vicinity, t).map_or(Near::Suppressed, Near::Heard)
     }
 
     /// Candidates that pass the guard without the asking user, and how many do not.
@@ -303,7 +381,8 @@ impl Reader<'_> {
                 label: population.label[*item],
                 weight: decay(population, *item, snapshot.end, self.periods.half_life),
             });
-            let Some(guarded) = guard::sum(contributions, population.labels.len(), asking, self.retrieval.guard) else {
+            let Some(guarded) = guard::sum(contributions, population.labels.len(), asking, self.retrieval.guard, 1.0)
+            else {
                 suppressed += 1;
                 continue;
             };
@@ -351,18 +430,6 @@ impl Reader<'_> {
             let users = candidate.entry.items.iter().map(|item| self.population.user[*item]);
             voters.extend(users.filter(|user| Some(*user) != asking));
         }
-    }
-
-    /// p ∝ parent · exp(A_N · E_N) with E_N = ln[(V + m·parent) / ((ΣV + m) · parent)].
-    fn blend_votes(&self, votes: &[f64], parent: &[f64], mass: f64) -> Vec<f64> {
-        let total: f64 = votes.iter().sum();
-        let evidence = |(vote, p): (&f64, &f64)| {
-            let e = ((vote + mass * p) / ((total + mass) * p)).ln();
-            p * (self.calibration.entries * e).exp()
-        };
-        let weights: Vec<f64> = votes.iter().zip(parent).map(evidence).collect();
-        let sum: f64 = weights.iter().sum();
-        weights.iter().map(|weight| weight / sum).collect()
     }
 
     fn hit(&self, terms: EntryTerms, candidate: &Candidate, asking: Option<UserIx>) -> GlobalHit {
