@@ -8,6 +8,7 @@ mod ask;
 mod doctor;
 mod eval;
 mod export;
+mod fit;
 mod import;
 mod replay;
 mod scenario;
@@ -168,6 +169,8 @@ enum Command {
     Synth(synth::SynthArgs),
     /// Judge all arms on many queries: metrics, intervals, paired tests
     Eval(eval::EvalArgs),
+    /// Fit the constants of memory and mediator on past queries
+    Fit(fit::FitArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -233,6 +236,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
+        Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let options = workbench::WorkbenchOptions {

@@ -108,7 +108,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, CliError> {
 }
 
 /// Finds out before a long run that its result could not be written.
-fn writable(out: &Path) -> Result<(), CliError> {
+pub(super) fn writable(out: &Path) -> Result<(), CliError> {
     use std::io::ErrorKind::{IsADirectory, NotFound};
     if out.is_dir() {
         return Err(file_error(out, IsADirectory.into()));

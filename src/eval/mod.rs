@@ -8,6 +8,7 @@
 pub mod assessment;
 pub mod bucket;
 pub mod experiment;
+pub mod fit;
 pub mod judge;
 pub mod metrics;
 pub mod peer;
@@ -29,6 +30,14 @@ pub enum EvalError {
         "the dataset '{0}' has no judged query: give queries.jsonl a \"gold\", or split the interactions (--split 0.8)"
     )]
     NoQuery(String),
+    /// Too little to fit on.
+    #[error("a fit needs at least {least} queries in the second half of the history and found {found}; leave out --fit")]
+    TooFewToFit {
+        /// Queries there are.
+        found: usize,
+        /// Queries there have to be.
+        least: usize,
+    },
     /// A task without metrics.
     #[error("tasks of kind {0:?} cannot be evaluated yet; this version judges 'labels'")]
     Task(TaskKind),

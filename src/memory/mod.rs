@@ -107,6 +107,24 @@ impl Memory {
         }
     }
 
+    /// Takes other settings for the same data. What they do not change is kept; periods stay as they were cut.
+    pub fn retune(&mut self, manifest: Manifest) {
+        let (old, new) = (&self.manifest, &manifest);
+        if old.periods.base_half_life != new.periods.base_half_life {
+            self.base = BaseRates::of(&self.population, new.periods.base_half_life);
+        }
+        if old.retrieval != new.retrieval {
+            self.nearness = Nearness::of(&self.population);
+        }
+        if old.periods.term_half_life != new.periods.term_half_life {
+            self.terms = self.terms.iter().map(|_| OnceLock::new()).collect();
+        }
+        if old.periods.half_life != new.periods.half_life || old.retrieval.guard != new.retrieval.guard {
+            self.snapshots = self.snapshots.iter().map(|_| Mutex::new(None)).collect();
+        }
+        self.manifest = manifest;
+    }
+
     /// How many periods the data spans.
     pub fn periods(&self) -> usize {
         self.calendar.count
