@@ -25,6 +25,7 @@ use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sample;
 use crate::engine::error::EngineError;
+use crate::engine::fit::{Fit, Training};
 use crate::eval::EvalError;
 use crate::memory::entry::IndexError;
 use crate::session::SessionError;
@@ -128,6 +129,7 @@ Examples:
   logoscope
   logoscope ask --user u017 --query \"A retired diver maps the drowned streets\"
   logoscope import huffpost news.jsonl --out news
+  logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
   logoscope eval --data news --split 0.8 --peers
   logoscope --session sample-data/sessions/cold-start.jsonl
@@ -176,12 +178,14 @@ enum Command {
 }
 
 impl Common {
-    /// The dataset named on the command line, or the embedded one.
+    /// The dataset named on the command line, or the embedded one: to ask questions of.
     fn dataset(&self) -> Result<Dataset, CliError> {
-        Ok(match &self.data {
+        let dataset = match &self.data {
             Some(dir) => Dataset::open(dir)?,
             None => sample::dataset()?,
-        })
+        };
+        dataset.manifest.answerable()?;
+        Ok(dataset)
     }
 
     /// The model's folder; `None` for memory alone.
@@ -192,12 +196,37 @@ impl Common {
             folder => Ok(Some(std::path::absolute(folder).map_err(|source| file_error(Path::new(folder), source))?)),
         }
     }
+
+    /// What the model in `folder` was made for.
+    fn training(&self, folder: &Path) -> Result<Training, EngineError> {
+        Training::read(folder, self.model == sample::MODEL)
+    }
+
+    /// The folder of the model to ask about `dataset`, `None` for memory alone, and how the model stands to it. A model
+    /// that does not fit is not asked, and standard error says why.
+    fn fitting_model(&self, dataset: &Dataset) -> Result<(Option<PathBuf>, Fit), CliError> {
+        let Some(folder) = self.model_folder()? else { return Ok((None, Fit::Absent)) };
+        let fit = self.training(&folder)?.fit(&dataset.manifest.labels);
+        match fit.unable(&self.model) {
+            Some(reason) => {
+                eprintln!("logoscope: {reason}");
+                Ok((None, fit))
+            }
+            None => Ok((Some(folder), fit)),
+        }
+    }
 }
 
 /// The platform's cache folder for this program; a temporary one where there is no home.
 pub fn cache_folder() -> PathBuf {
     directories::ProjectDirs::from("", "", "logoscope")
         .map_or_else(|| std::env::temp_dir().join("logoscope"), |dirs| dirs.cache_dir().to_owned())
+}
+
+/// Where tries are kept: under the platform's data folder for this program.
+fn tries_folder() -> PathBuf {
+    let folder = directories::ProjectDirs::from("", "", "logoscope").map(|dirs| dirs.data_local_dir().to_owned());
+    folder.unwrap_or_else(|| std::env::temp_dir().join("logoscope")).join("tries")
 }
 
 /// Where live use is recorded: under the platform's state folder for this program.
@@ -239,11 +268,14 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
+            let model = cli.common.model_folder()?;
             let options = workbench::WorkbenchOptions {
                 dataset: cli.common.data.clone(),
-                model: cli.common.model_folder()?,
+                training: model.as_deref().map(|folder| cli.common.training(folder)).transpose()?.unwrap_or_default(),
+                model,
                 session: cli.session.clone(),
                 record: (!cli.no_record).then(sessions_folder),
+                tries: tries_folder(),
                 ascii: cli.common.ascii,
                 color: cli.common.color,
             };

@@ -2,8 +2,9 @@
 //!
 //! Invariants: every command stands here once, with a line of documentation; no key is bound twice in one context.
 
+use super::overlay::{Choice, Overlay};
 use super::replay::SPEEDS;
-use super::state::{MemoryState, State};
+use super::state::{MemoryState, Pane, State};
 
 /// Where a key is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,7 +98,11 @@ pub enum Command {
     WeightPrevious,
     WeightReset,
     ResetAll,
+    TypeValue,
+    TypeValueHere,
     SwitchPolicy,
+    SaveTry,
+    Tries,
     Undo,
     Redo,
     FocusNext,
@@ -138,6 +143,7 @@ pub enum Command {
     SelectPagePrevious,
     FilterDeleteBack,
     FilterDeleteAll,
+    DeleteTry,
     HelpFilter,
     HelpClose,
     HelpDown,
@@ -217,9 +223,13 @@ table! {
         WeightPrevious "weight-previous" ["K"] "" "Select the previous weight";
         WeightReset "weight-reset" ["0"] "" "Set the selected weight back to its default";
         ResetAll "weights-reset" ["ctrl-x"] "" "Set all weights back to their defaults";
+        TypeValue "type-value" ["="] "" "Type the selected weight's value: a number, inf where there is no end, or default";
+        TypeValueHere "type-value-here" ["enter"] "" "The same, where the weights are the pane in use";
         SwitchPolicy "switch-policy" ["m"] "policy" "Switch the mediator's policy";
         Undo "undo" ["u"] "undo" "Undo the last turn of a weight or switch of policy";
         Redo "redo" ["ctrl-r"] "" "Redo what was undone";
+        SaveTry "save-try" ["s"] "" "Save the present setting under a name, as a try";
+        Tries "tries" ["T"] "" "Choose a saved try, or the dataset's default, and set it";
     }
     Screen / "Screen" {
         Help "help" ["?", "f1"] "help" "Show all keys";
@@ -241,10 +251,10 @@ table! {
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
         Back "back" ["esc"] "" "Leave the zoom";
-        Quit "quit" ["q"] "quit" "Quit at once";
+        Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Edit / "Line" {
-        Accept "accept" ["enter"] "ask" "Take what was typed";
+        Accept "accept" ["enter"] "take" "Take what was typed";
         Leave "leave" ["esc"] "leave" "Leave without it";
         CursorLeft "cursor-left" ["left"] "" "Move left";
         CursorRight "cursor-right" ["right"] "" "Move right";
@@ -264,6 +274,7 @@ table! {
         SelectPagePrevious "select-page-previous" ["pageup"] "" "Ten rows up";
         FilterDeleteBack "filter-delete-back" ["backspace"] "" "Delete the last letter of the filter";
         FilterDeleteAll "filter-delete-all" ["ctrl-u"] "" "Delete the filter";
+        DeleteTry "delete-try" ["delete"] "this try" "Delete the selected try, when asked twice";
     }
     Help / "Help" {
         HelpClose "help-close" ["esc", "q", "?", "f1", "enter"] "close" "Close the help";
@@ -310,6 +321,9 @@ impl Command {
             | Command::WeightUpFar
             | Command::WeightDownFar
             | Command::WeightReset
+            | Command::TypeValue
+            | Command::SaveTry
+            | Command::Tries
             | Command::ResetAll
             | Command::SwitchPolicy => no_data,
             Command::PickQuery | Command::NextQuery | Command::PreviousQuery => no_data.or_else(no_queries),
@@ -320,6 +334,18 @@ impl Command {
             Command::Remember if state.question.as_ref().is_none_or(|question| question.query.is_empty()) => {
                 Some("nothing has been asked yet")
             }
+            Command::TypeValueHere if state.focus != Pane::Weights => {
+                Some("enter types a weight's value among the weights")
+            }
+            Command::TypeValueHere => no_data,
+            Command::DeleteTry => match &state.overlay {
+                Some(Overlay::List(list)) => match list.current().map(|row| row.choice) {
+                    Some(Choice::Try(0)) => Some("the dataset's default cannot be deleted"),
+                    Some(Choice::Try(_)) => None,
+                    _ => Some("there is nothing here to delete"),
+                },
+                _ => Some("there is nothing here to delete"),
+            },
             Command::Undo => (!state.undo.can_undo()).then_some("nothing has been turned yet"),
             Command::Redo => (!state.undo.can_redo()).then_some("nothing has been undone"),
             Command::SwitchTheme => state.mono_only.then_some("colours are off"),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::keeper::{Change, Keeper};
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
 use super::worker::{MemoryWorker, ReadRequest};
@@ -35,6 +36,13 @@ pub enum Effect {
     Record(Vec<Event>),
     /// Open a session for replay.
     Open(Source),
+    /// Change the tries on a dataset, if a change is given, and read them.
+    Tries {
+        /// Which.
+        dataset: String,
+        /// What is to be changed.
+        change: Option<Change>,
+    },
 }
 
 /// Runs effects. Never waits: everything is a message to a thread.
@@ -47,6 +55,8 @@ pub struct Runner {
     pub shelf: Shelf,
     /// Records live use; absent where nothing is to be recorded.
     pub scribe: Option<Scribe>,
+    /// Keeps tries; absent where none are kept.
+    pub keeper: Option<Keeper>,
 }
 
 impl Runner {
@@ -78,6 +88,11 @@ impl Runner {
                 }
             }
             Effect::Open(source) => self.shelf.open(source),
+            Effect::Tries { dataset, change } => {
+                if let Some(keeper) = &self.keeper {
+                    keeper.ask(dataset, change);
+                }
+            }
             Effect::Load(folder) => {
                 if let Some(host) = &self.host {
                     host.load(ModelSpec::Dir(folder));

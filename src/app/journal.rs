@@ -21,7 +21,7 @@ pub enum Recording {
     Begun,
     /// It is written here.
     In(PathBuf),
-    /// It could not be written, because.
+    /// The last attempt to write failed, because. What happens is kept in memory, and every later event tries again.
     Failed(String),
 }
 
@@ -57,7 +57,7 @@ impl Journal {
 
     /// Whether events are kept at all.
     pub fn keeps(&self) -> bool {
-        !matches!(self.recording, Recording::Off | Recording::Failed(_))
+        self.recording != Recording::Off
     }
 
     /// Where it is written, or why it is not, in a line for the help.
@@ -66,7 +66,7 @@ impl Journal {
             Recording::Off => None,
             Recording::Waiting | Recording::Begun => Some("this session is recorded from the first key on".to_owned()),
             Recording::In(path) => Some(format!("recorded in {}", path.display())),
-            Recording::Failed(reason) => Some(format!("not recorded: {reason}")),
+            Recording::Failed(reason) => Some(format!("not on disk, kept in memory and tried again: {reason}")),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keeper::{Change, Kept};
 use super::keymap::Chord;
 use super::replay::Opened;
 use super::state::Data;
@@ -84,8 +85,17 @@ pub enum Message {
     SessionFailed(String),
     /// Live use is recorded in this file.
     Recording(PathBuf),
-    /// Live use can no longer be recorded.
+    /// Live use cannot be recorded for now.
     RecordFailed(String),
+    /// News of the tries on a dataset.
+    Tries {
+        /// Which.
+        dataset: String,
+        /// The change that was asked for, if one was.
+        change: Option<Change>,
+        /// What its file holds now, or why that is not known or not changed.
+        kept: Kept,
+    },
     /// News of the model and its answers.
     Host(HostEvent),
     /// A worker panicked.

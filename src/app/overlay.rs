@@ -7,9 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use super::command::{Command, Context, TABLE};
 use super::fuzzy::{UNBROKEN, fuzzy};
 use super::input::Input;
+use super::keeper::Change;
 use super::state::State;
 use crate::data::interaction::UserId;
 use crate::data::sample;
+use crate::mediator::Weight;
+use crate::session::tries::differences;
 
 /// What lies over the screen.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +66,10 @@ pub enum EditKind {
     Turn,
     /// Where a session file is.
     Path,
+    /// The value of a weight.
+    Value(Weight),
+    /// The name of a try.
+    TryName,
 }
 
 /// A line being typed.
@@ -89,6 +96,8 @@ pub enum ListKind {
     Sessions,
     /// What a person may answer.
     Labels,
+    /// Saved settings.
+    Tries,
 }
 
 /// What choosing a row does.
@@ -106,6 +115,8 @@ pub enum Choice {
     TypePath,
     /// This label is what the person answers.
     Label(usize),
+    /// The try with this number is set; 0 is the dataset's default.
+    Try(u32),
 }
 
 /// A row of a list.
@@ -136,6 +147,8 @@ pub struct List {
     pub shown: Vec<usize>,
     /// Index into `shown`.
     pub selected: usize,
+    /// The try that goes when it is asked once more.
+    pub doomed: Option<u32>,
 }
 
 impl List {
@@ -143,7 +156,7 @@ impl List {
     pub fn new(kind: ListKind, rows: Vec<Row>, current: usize) -> Self {
         let shown = (0..rows.len()).collect();
         let selected = current.min(rows.len().saturating_sub(1));
-        Self { kind, filter: Input::default(), rows, shown, selected }
+        Self { kind, filter: Input::default(), rows, shown, selected, doomed: None }
     }
 
     /// Everyone, with how much of them is visible at the question's moment.
@@ -228,6 +241,33 @@ impl List {
         Some(Self::new(ListKind::Labels, labels.iter().enumerate().map(row).collect(), current))
     }
 
+    /// The dataset's default and the tries on it, with what each changes.
+    pub fn tries(state: &State) -> Self {
+        let row = |number: u32, name: &str| {
+            let setting = state.setting_of(number)?;
+            let changed = differences(&setting.weights, &state.defaults_of(setting.policy));
+            let told: Vec<String> =
+                changed.iter().map(|(weight, value)| format!("{} {}", weight.symbol(), short(*value))).collect();
+            let lost = state.unkept.get(&state.dataset_name).into_iter().flat_map(|unkept| &unkept.changes);
+            let lost = lost.map(Change::of).any(|other| (other.number, other.name.as_str()) == (number, name));
+            let now = if setting == state.setting { "now · " } else { "" };
+            let lost = if lost { "not on disk · " } else { "" };
+            let told = if told.is_empty() { "all at their defaults".to_owned() } else { told.join(" · ") };
+            Some(Row {
+                choice: Choice::Try(number),
+                name: format!("{number} {name}"),
+                note: setting.policy.to_string(),
+                text: format!("{lost}{now}{told}"),
+                disabled: None,
+            })
+        };
+        let default = if state.replay.is_some() { "as recorded" } else { "default" };
+        let saved = state.tries.iter().filter_map(|saved| row(saved.number, &saved.name));
+        let rows: Vec<Row> = row(0, default).into_iter().chain(saved).collect();
+        let current = rows.iter().position(|row| row.choice == Choice::Try(state.at_try)).unwrap_or_default();
+        Self::new(ListKind::Tries, rows, current)
+    }
+
     /// The row under the selection.
     pub fn current(&self) -> Option<&Row> {
         self.rows.get(*self.shown.get(self.selected)?)
@@ -235,6 +275,7 @@ impl List {
 
     /// Moves the selection by `steps`, around at the ends for single steps.
     pub fn step(&mut self, steps: isize) {
+        self.doomed = None;
         let n = self.shown.len() as isize;
         if n == 0 {
             return;
@@ -243,7 +284,9 @@ impl List {
         self.selected = if steps.abs() == 1 { to.rem_euclid(n) } else { to.clamp(0, n - 1) } as usize;
     }
 
-    fn refilter(&mut self) {
+    /// Brings the shown rows up to date with the filter.
+    pub fn refilter(&mut self) {
+        self.doomed = None;
         let filter = self.filter.text().trim().to_owned();
         let score = |row: &Row| {
             let (name, text) = (fuzzy(&filter, &row.name), fuzzy(&filter, &row.text));
@@ -258,6 +301,15 @@ impl List {
         self.shown = found.into_iter().map(|(_, ix)| ix).collect();
         self.selected = 0;
     }
+}
+
+/// A weight's value in a few digits.
+fn short(value: f64) -> String {
+    if value.is_infinite() {
+        return "∞".to_owned();
+    }
+    let (exact, rounded) = (value.to_string(), format!("{value:.3}"));
+    if exact.len() <= rounded.len() { exact } else { rounded }
 }
 
 /// The help.

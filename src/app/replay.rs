@@ -138,6 +138,7 @@ fn manifest_of(header: &Header) -> Manifest {
         name: header.dataset.name.clone(),
         task: TaskKind::Labels,
         labels: header.labels.clone(),
+        scale: None,
         metric: "accuracy".to_owned(),
         licence: String::new(),
         source: String::new(),

@@ -1,9 +1,11 @@
 //! The scribe: a thread that writes live use into a session file, an event a line, synced as it happens.
 //!
 //! Invariants: no file is ever overwritten; the caller never waits, except at the end, for what is still to be written;
-//! after a failure nothing more is written, and it is told once.
+//! an event that cannot be written is kept, in order, and tried again with the next one and at the end; a failure is told
+//! once, until writing works again.
 
-use std::fs;
+use std::collections::VecDeque;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use std::thread::{self, JoinHandle};
 use super::message::Message;
 use super::state::Data;
 use crate::session::event::{Event, Header};
-use crate::session::log::fingerprint;
+use crate::session::log::{Tape, fingerprint};
 use crate::session::{Recorder, SessionError};
 
 /// Sessions of one dataset that a folder holds at most.
@@ -45,14 +47,31 @@ enum Request {
 #[derive(Debug)]
 pub struct Scribe {
     requests: Sender<Request>,
-    work: JoinHandle<Option<PathBuf>>,
+    work: JoinHandle<Ending>,
+}
+
+/// What has become of a session when the workbench ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing was to be written.
+    Nothing,
+    /// All of it is in this file.
+    Written(PathBuf),
+    /// Some of it is in no file.
+    Unwritten {
+        /// Its last events, so many.
+        events: usize,
+        /// Why, with the place.
+        reason: String,
+    },
 }
 
 impl Scribe {
     /// Starts it. Files go to `folder`, which is made when the first one is.
     pub fn start(folder: PathBuf, out: Sender<Message>) -> io::Result<Self> {
         let (requests, inbox) = mpsc::channel();
-        let work = thread::Builder::new().name("scribe".to_owned()).spawn(move || write(&folder, &inbox, &out))?;
+        let work = move || Book::new(move |header: &Header| create(&folder, header)).write(&inbox, &out);
+        let work = thread::Builder::new().name("scribe".to_owned()).spawn(work)?;
         Ok(Self { requests, work })
     }
 
@@ -67,50 +86,267 @@ impl Scribe {
         let _ = self.requests.send(Request::Write(events));
     }
 
-    /// Waits until everything is written, and says where; `None` if nothing was, or not all of it could be.
-    pub fn finish(self) -> Option<PathBuf> {
+    /// Waits until everything is written, or has been tried once more.
+    pub fn finish(self) -> Ending {
         drop(self.requests);
-        self.work.join().ok().flatten()
+        let died = |_| Ending::Unwritten { events: 0, reason: "the thread that writes it has died".to_owned() };
+        self.work.join().unwrap_or_else(died)
     }
 }
 
-fn write(folder: &Path, inbox: &Receiver<Request>, out: &Sender<Message>) -> Option<PathBuf> {
-    let mut recorder: Option<Recorder> = None;
-    for request in inbox {
-        let done = match (request, &mut recorder) {
-            (Request::Begin(beginning), _) => create(folder, *beginning).map(|created| {
-                let _ = out.send(Message::Recording(created.path().to_owned()));
-                recorder = Some(created);
-            }),
-            (Request::Write(events), Some(recorder)) => events.iter().try_for_each(|event| recorder.append(event)),
-            (Request::Write(_), None) => Ok(()),
-        };
-        if let Err(error) = done {
-            recorder = None;
-            let _ = out.send(Message::RecordFailed(error.to_string()));
+/// How far a session's file is.
+enum Page<T> {
+    /// Nothing is to be written.
+    Blank,
+    /// A session has begun; its hashes are not known yet.
+    Begun(Beginning),
+    /// Its first line is complete, and not written.
+    Titled(Header),
+    /// The file is there.
+    Open(Recorder<T>),
+}
+
+/// A session on its way to a file that `create` makes.
+struct Book<T, F> {
+    create: F,
+    page: Page<T>,
+    /// What is not written yet, oldest first.
+    waiting: VecDeque<Event>,
+    failed: Option<String>,
+}
+
+impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F> {
+    fn new(create: F) -> Self {
+        Self { create, page: Page::Blank, waiting: VecDeque::new(), failed: None }
+    }
+
+    fn write(mut self, inbox: &Receiver<Request>, out: &Sender<Message>) -> Ending {
+        for request in inbox {
+            match request {
+                Request::Begin(beginning) => self.page = Page::Begun(*beginning),
+                Request::Write(events) => self.waiting.extend(events),
+            }
+            self.attempt(out);
+        }
+        if self.failed.is_some() {
+            self.attempt(out);
+        }
+        match (self.failed, self.page) {
+            (Some(reason), _) => Ending::Unwritten { events: self.waiting.len(), reason },
+            (None, Page::Open(recorder)) => Ending::Written(recorder.path().to_owned()),
+            (None, _) => Ending::Nothing,
         }
     }
-    recorder.map(|recorder| recorder.path().to_owned())
+
+    /// Writes what waits, and tells what is new about that: the first failure, and that it works (again).
+    fn attempt(&mut self, out: &Sender<Message>) {
+        let opened = matches!(self.page, Page::Open(_));
+        match (self.advance(), &self.page) {
+            (Ok(()), Page::Open(recorder)) => {
+                if self.failed.take().is_some() || !opened {
+                    let _ = out.send(Message::Recording(recorder.path().to_owned()));
+                }
+            }
+            (Ok(()), _) => {}
+            (Err(error), _) => {
+                let reason = error.to_string();
+                if self.failed.replace(reason.clone()).is_none() {
+                    let _ = out.send(Message::RecordFailed(reason));
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self) -> Result<(), SessionError> {
+        if let Page::Begun(beginning) = &self.page {
+            self.page = Page::Titled(titled(beginning)?);
+        }
+        if let Page::Titled(header) = &self.page {
+            self.page = Page::Open((self.create)(header)?);
+        }
+        let Page::Open(recorder) = &mut self.page else { return Ok(()) };
+        while let Some(event) = self.waiting.front() {
+            recorder.append(event)?;
+            self.waiting.pop_front();
+        }
+        Ok(())
+    }
+}
+
+/// The first line with its hashes.
+fn titled(beginning: &Beginning) -> Result<Header, SessionError> {
+    let mut header = beginning.header.clone();
+    header.dataset.hash = beginning.data.dataset.content_hash();
+    if let (Some(id), Some(folder)) = (&mut header.model, &beginning.model) {
+        id.hash = fingerprint(folder).map_err(|source| SessionError::Read { path: folder.clone(), source })?;
+    }
+    Ok(header)
 }
 
 /// Starts a file under the first free number of its dataset.
-fn create(folder: &Path, beginning: Beginning) -> Result<Recorder, SessionError> {
-    let Beginning { mut header, data, model } = beginning;
-    header.dataset.hash = data.dataset.content_hash();
-    if let (Some(id), Some(folder)) = (&mut header.model, model) {
-        id.hash = fingerprint(&folder).map_err(|source| SessionError::Read { path: folder, source })?;
-    }
+fn create(folder: &Path, header: &Header) -> Result<Recorder<File>, SessionError> {
     let failed = |source| SessionError::Write { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(failed)?;
-    // The name of a dataset is anything its author likes; that of a file is not.
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
-    let name: String = header.dataset.name.chars().take(64).map(plain).collect();
+    let name = plain(&header.dataset.name);
     for number in 1..MOST {
         let path = folder.join(format!("{name}-{number:03}.jsonl"));
-        match Recorder::create(&path, &header) {
+        match Recorder::create(&path, header) {
             Err(SessionError::Write { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
             created => return created,
         }
     }
     Err(failed(io::Error::other("there are too many sessions in it")))
+}
+
+/// A part of a file's name: the name of a dataset is anything its author likes, that of a file is not.
+pub(super) fn plain(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
+    name.chars().take(64).map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::Write;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::data::sample;
+    use crate::mediator::{Policy, Weights};
+    use crate::session::Session;
+    use crate::session::event::{DatasetId, FORMAT, Setting};
+
+    /// A disk in memory with room for so many bytes, which may also refuse to take back what it took.
+    #[derive(Default)]
+    struct Disk {
+        bytes: Vec<u8>,
+        room: usize,
+        stuck: bool,
+    }
+
+    #[derive(Clone, Default)]
+    struct Reel(Rc<RefCell<Disk>>);
+
+    impl Write for Reel {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut disk = self.0.borrow_mut();
+            let taken = bytes.len().min(disk.room.saturating_sub(disk.bytes.len()));
+            disk.bytes.extend_from_slice(&bytes[..taken]);
+            if taken == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Tape for Reel {
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            let mut disk = self.0.borrow_mut();
+            if disk.stuck {
+                return Err(io::ErrorKind::Other.into());
+            }
+            disk.bytes.truncate(length as usize);
+            Ok(())
+        }
+    }
+
+    fn beginning() -> Beginning {
+        let dataset = sample::dataset().unwrap();
+        let policy = Policy::Product;
+        let header = Header {
+            format: FORMAT,
+            program: "test".to_owned(),
+            title: "live use".to_owned(),
+            dataset: DatasetId { name: "film-tags".to_owned(), hash: String::new(), without: Vec::new() },
+            model: None,
+            device: None,
+            setting: Setting { weights: Weights::defaults(policy, &dataset.manifest), policy },
+            embedder: "hash".to_owned(),
+            seed: 0,
+            labels: dataset.manifest.labels.clone(),
+        };
+        Beginning { header, data: Arc::new(Data::of(dataset)), model: None }
+    }
+
+    fn note(text: &str) -> Event {
+        Event::Note { text: text.to_owned() }
+    }
+
+    fn told(inbox: &Receiver<Message>) -> Vec<String> {
+        let short = |message| match message {
+            Message::Recording(path) => format!("in {}", path.display()),
+            Message::RecordFailed(reason) => format!("failed {reason}"),
+            other => format!("{other:?}"),
+        };
+        inbox.try_iter().map(short).collect()
+    }
+
+    #[test]
+    fn what_a_full_disk_refuses_is_written_when_it_has_room() {
+        let reel = Reel::default();
+        let (out, inbox) = mpsc::channel();
+        let tape = reel.clone();
+        let mut book = Book::new(|header: &Header| Recorder::on(tape.clone(), Path::new("reel"), header));
+        book.page = Page::Begun(beginning());
+        let mut write = |text: &str| {
+            book.waiting.push_back(note(text));
+            book.attempt(&out);
+        };
+        write("one");
+        assert!(told(&inbox)[0].starts_with("failed reel: cannot be written"), "no room for the first line");
+        let set = |room, stuck| {
+            let mut disk = reel.0.borrow_mut();
+            (disk.room, disk.stuck) = (room, stuck);
+        };
+        set(usize::MAX, false);
+        write("two");
+        assert_eq!(told(&inbox), ["in reel"]);
+        // Room for half a line, which cannot be taken back at once.
+        let whole = reel.0.borrow().bytes.len();
+        set(whole + 9, true);
+        write("three");
+        assert_eq!(reel.0.borrow().bytes.len(), whole + 9, "torn");
+        write("four");
+        assert_eq!(told(&inbox).len(), 1, "told once");
+        set(usize::MAX, false);
+        write("five");
+        assert_eq!(told(&inbox), ["in reel"], "and when it works again");
+        let session = Session::parse(Path::new("reel"), &reel.0.borrow().bytes).unwrap();
+        let events: Vec<Event> = session.events.iter().map(|event| event.as_ref().clone()).collect();
+        assert_eq!(events, ["one", "two", "three", "four", "five"].map(note));
+        assert!(session.cut.is_none() && !session.header.dataset.hash.is_empty());
+    }
+
+    #[test]
+    fn the_end_tries_once_more_and_says_what_is_in_no_file() {
+        for comes_back in [true, false] {
+            let home = tempfile::tempdir().unwrap();
+            let folder = home.path().join("sessions");
+            std::fs::write(&folder, "in the way").unwrap();
+            let (out, inbox) = mpsc::channel();
+            let scribe = Scribe::start(folder.clone(), out).unwrap();
+            scribe.begin(beginning());
+            assert!(matches!(inbox.recv().unwrap(), Message::RecordFailed(_)));
+            if comes_back {
+                std::fs::remove_file(&folder).unwrap();
+            }
+            scribe.write(vec![note("one"), note("two")]);
+            match scribe.finish() {
+                Ending::Written(path) => {
+                    assert!(comes_back);
+                    assert_eq!(path, folder.join("film-tags-001.jsonl"));
+                    assert_eq!(Session::open(&path).unwrap().events.len(), 2);
+                }
+                Ending::Unwritten { events, reason } => {
+                    assert!(!comes_back && events == 2 && reason.contains("sessions"), "{events} {reason}");
+                }
+                Ending::Nothing => panic!("something was to be written"),
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! Invariants: what the mediator makes of the evidence is computed when a weight or the evidence changes, never while
 //! drawing; answers belong to the question shown unless they are marked stale.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +11,18 @@ pub use super::answers::{Answers, ArmAnswer, Phase};
 use super::command::Context;
 use super::input::Input;
 use super::journal::Journal;
+use super::keeper::Unkept;
 use super::message::Limits;
 use super::overlay::Overlay;
 use super::replay::Replaying;
+pub use super::setting::Held;
 use super::undo::History;
 use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::{JudgedQuery, UserId};
 use crate::engine::answer::{final_decision, memory_distribution, request};
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
+use crate::engine::fit::Training;
 use crate::engine::prompt::{Arm, Blocks, Question};
 use crate::mediator::distribution::decision;
 use crate::mediator::flip::{Band, Flip, bands, flips};
@@ -27,6 +31,7 @@ use crate::mediator::weights::{STOPS, Scope};
 use crate::mediator::{Course, Evidence, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::MemoryRead;
 pub use crate::session::event::Setting;
+use crate::session::tries::Try;
 
 /// A dataset with what the screen shows of it at all times.
 #[derive(Debug)]
@@ -77,6 +82,8 @@ pub enum ModelState {
     Ready(Caps),
     /// It could not be loaded, because.
     Failed(String),
+    /// It is not asked, because it was trained for something else.
+    Unfit(String),
 }
 
 impl ModelState {
@@ -85,6 +92,7 @@ impl ModelState {
         match self {
             ModelState::Absent(reason) => Some(reason),
             ModelState::Failed(_) => Some("the model could not be loaded"),
+            ModelState::Unfit(_) => Some("the model was trained for other labels"),
             ModelState::Loading(_) | ModelState::Ready(_) => None,
         }
     }
@@ -206,14 +214,22 @@ pub struct State {
     pub memory_since: Duration,
     /// The model.
     pub model: ModelState,
+    /// What it was made for.
+    pub training: Training,
     /// When the model began to load.
     pub model_since: Duration,
     /// Weights and policy; meaningless until the dataset is read.
     pub setting: Setting,
     /// Earlier settings.
-    pub undo: History<Setting, Gesture>,
+    pub undo: History<Held, Gesture>,
     /// Numbers the steps that are no turning of a slider.
     pub steps: u64,
+    /// The tries on the dataset, by number.
+    pub tries: Vec<Try>,
+    /// The try saved or set last; 0 for the dataset's default.
+    pub at_try: u32,
+    /// Tries that are not on disk, by dataset.
+    pub unkept: BTreeMap<String, Unkept>,
     /// Who asks what, when.
     pub question: Option<Question>,
     /// The judged query it comes from.
@@ -256,6 +272,8 @@ pub struct State {
     pub notice: Option<Notice>,
     /// Ctrl-C was the last key.
     pub interrupted: bool,
+    /// Quitting was the last command, and would lose something.
+    pub leaving: bool,
     /// The theme's name.
     pub theme: &'static str,
     /// Colours are off.
@@ -273,6 +291,8 @@ pub struct Start {
     pub dataset_name: String,
     /// Name of the model; `None` for memory alone.
     pub model_name: Option<String>,
+    /// What the model was made for.
+    pub training: Training,
     /// Colours are off.
     pub mono: bool,
     /// Glyphs are replaced by ASCII.
@@ -300,10 +320,14 @@ impl State {
             periods: 0,
             memory_since: Duration::ZERO,
             model,
+            training: start.training,
             model_since: Duration::ZERO,
             setting: Setting { weights: Weights::default(), policy },
             undo: History::default(),
             steps: 0,
+            tries: Vec::new(),
+            at_try: 0,
+            unkept: BTreeMap::new(),
             question: None,
             judged: None,
             wanted: None,
@@ -325,6 +349,7 @@ impl State {
             journal: Journal::new(start.record),
             notice: None,
             interrupted: false,
+            leaving: false,
             theme: if start.mono { mono } else { default },
             mono_only: start.mono,
             ascii: start.ascii,
@@ -348,16 +373,6 @@ impl State {
     /// When something is to be done without a key: the next turn of a replay that plays, or asking the model again.
     pub fn due(&self) -> Option<Duration> {
         self.replay.as_ref().map_or(self.ask_at, |replay| replay.due)
-    }
-
-    /// Why turning `weight` does nothing now; `None` if it acts.
-    pub fn idle(&self, weight: Weight) -> Option<&'static str> {
-        let unheard = || match (&self.replay, weight.scope()) {
-            (Some(_), Scope::Prompt) => Some("a replay does not ask the model again"),
-            (None, Scope::Prompt) if self.model.unable().is_some() => Some("no model reads a prompt"),
-            _ => None,
-        };
-        self.setting.policy.rule().ignores(weight).or_else(unheard)
     }
 
     /// Whether the model answered `arm`, or is about to, from a prompt that has changed since.
@@ -405,7 +420,7 @@ impl State {
         let recorded = self.replay.as_ref().map(Replaying::setting).filter(|setting| setting.policy == policy);
         match (recorded, self.manifest()) {
             (Some(setting), _) => setting.weights,
-            (None, Some(manifest)) => Weights::defaults(policy, manifest),
+            (None, Some(manifest)) => self.fit().defaults(policy, manifest),
             (None, None) => Weights::default(),
         }
     }

@@ -4,6 +4,7 @@
 mod command;
 mod record;
 mod replay;
+mod tries;
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::worker::ReadRequest;
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::{Arm, Question};
-use crate::mediator::{Policy, Weights};
+use crate::mediator::Policy;
 
 /// How long a changed prompt rests before the model reads it: long enough to turn a slider without asking at each step.
 const REST: Duration = Duration::from_millis(700);
@@ -63,8 +64,6 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::DataRead(data) => {
-            let policy = Policy::default();
-            state.setting = Setting { weights: Weights::defaults(policy, &data.dataset.manifest), policy };
             state.dataset_name.clone_from(&data.dataset.manifest.name);
             let first = data.dataset.queries.first().map(question_of);
             state.judged = first.is_some().then_some(0);
@@ -74,10 +73,16 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             };
             state.question = first.or_else(fallback);
             state.data = Some(data);
-            match state.wanted.take() {
-                Some(text) => ask(state, |question| question.query = text),
-                None => Vec::new(),
+            if let Some(reason) = state.fit().unable(&state.model_name) {
+                state.model = ModelState::Unfit(reason);
             }
+            let policy = Policy::default();
+            state.setting = Setting { weights: state.defaults_of(policy), policy };
+            let mut effects = vec![Effect::Tries { dataset: state.dataset_name.clone(), change: None }];
+            if let Some(text) = state.wanted.take() {
+                effects.extend(ask(state, |question| question.query = text));
+            }
+            effects
         }
         Message::DataFailed(reason) => {
             state.exit = Some(Exit::Failed(reason));
@@ -117,6 +122,8 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::MemoryRead { .. } | Message::ReadFailed { .. } => Vec::new(),
+        // The dataset was read first: there is nothing to ask it.
+        Message::ModelNamed(_) if matches!(state.model, ModelState::Unfit(_)) => Vec::new(),
         Message::ModelNamed(folder) => {
             state.model = ModelState::Loading(None);
             state.model_since = state.now;
@@ -124,23 +131,28 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             vec![Effect::Load(folder)]
         }
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
-        Message::SessionOpened(opened) => {
-            replay::enter(state, *opened);
-            Vec::new()
-        }
+        Message::SessionOpened(opened) => replay::enter(state, *opened),
         Message::SessionFailed(reason) => {
             tell(state, reason, true);
             Vec::new()
         }
         Message::Recording(path) => {
+            if matches!(state.journal.recording, Recording::Failed(_)) {
+                tell(state, format!("recorded again, with all that was missing, in {}", path.display()), false);
+            } else {
+                // Only the help shows where.
+                state.dirty = state.overlay.is_some();
+            }
             state.journal.recording = Recording::In(path);
-            // Only the help shows where.
-            state.dirty = state.overlay.is_some();
             Vec::new()
         }
         Message::RecordFailed(reason) => {
-            tell(state, format!("this session is no longer recorded: {reason}"), true);
+            tell(state, format!("this session is kept in memory, it cannot be recorded: {reason}"), true);
             state.journal.recording = Recording::Failed(reason);
+            Vec::new()
+        }
+        Message::Tries { dataset, change, kept } => {
+            tries::kept(state, &dataset, change.as_ref(), kept);
             Vec::new()
         }
         Message::Host(event) => host(state, event),
@@ -187,7 +199,7 @@ fn key(state: &mut State, chord: Chord) -> Vec<Effect> {
         return command::run(state, command);
     }
     let Some(typed) = chord.typed() else { return Vec::new() };
-    state.interrupted = false;
+    (state.interrupted, state.leaving) = (false, false);
     if let Some(input) = state.input_mut() {
         input.insert(typed.encode_utf8(&mut [0; 4]));
         edited(state);
@@ -334,6 +346,9 @@ fn ask_where_outdated(state: &mut State) -> Vec<Effect> {
 
 fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
     match event {
+        // Whatever it says, it is not asked.
+        HostEvent::Loading { .. } | HostEvent::Ready(_) | HostEvent::LoadFailed(_)
+            if matches!(state.model, ModelState::Unfit(_)) => {}
         HostEvent::Loading { stage, .. } => state.model = ModelState::Loading(Some(stage)),
         HostEvent::Ready(caps) => {
             state.model_name.clone_from(&caps.name);
@@ -402,7 +417,7 @@ fn set(state: &mut State, gesture: Gesture, setting: Setting) {
     if setting == state.setting {
         return;
     }
-    state.undo.record(state.setting, gesture);
+    state.undo.record(state.held(), gesture);
     state.setting = setting;
     weigh(state);
 }

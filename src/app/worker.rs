@@ -53,7 +53,7 @@ impl Source {
     fn open(self) -> Result<Dataset, DatasetError> {
         match self {
             Source::Sample => sample::dataset(),
-            Source::Folder(dir) => Dataset::open(&dir),
+            Source::Folder(dir) => Dataset::open(&dir).and_then(|data| data.manifest.answerable().map(|()| data)),
             Source::Given(dataset) => Ok(*dataset),
         }
     }

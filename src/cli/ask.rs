@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use super::{CliError, Common, Format, file_error, moment};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Timestamp, UserId};
-use crate::data::sample;
 use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer};
 use crate::engine::engine::Engine;
@@ -84,13 +83,10 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     if let Some(stranger) = questions.iter().map(|q| &q.user).find(|user| !args.new_user && !known.contains(*user)) {
         return Err(CliError::UnknownUser(stranger.clone()));
     }
-    let engine = engine(common)?;
+    let (folder, fit) = common.fitting_model(&dataset)?;
+    let engine = engine(folder.as_deref())?;
     let memory = Memory::build(&dataset);
-    let mut weights = Weights::defaults(args.policy, &dataset.manifest);
-    if common.model != sample::MODEL {
-        // A dataset's model-trust is fitted for the shipped model; another one has yet to earn its share.
-        weights = weights.with(Weight::ModelTrust, 0.0);
-    }
+    let mut weights = fit.defaults(args.policy, &dataset.manifest);
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);
     }
@@ -131,16 +127,16 @@ fn questions(args: &AskArgs, dataset: &Dataset) -> Result<Vec<Question>, CliErro
         .collect()
 }
 
-/// The model named on the command line; `None` for memory alone.
+/// The model in `folder`; `None` for memory alone.
 #[cfg(feature = "local")]
-fn engine(common: &Common) -> Result<Option<Box<dyn Engine>>, CliError> {
-    let Some(folder) = common.model_folder()? else { return Ok(None) };
-    Ok(Some(Box::new(crate::engine::local::LocalEngine::load(&folder)?)))
+fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+    let Some(folder) = folder else { return Ok(None) };
+    Ok(Some(Box::new(crate::engine::local::LocalEngine::load(folder)?)))
 }
 
 #[cfg(not(feature = "local"))]
-fn engine(common: &Common) -> Result<Option<Box<dyn Engine>>, CliError> {
-    if common.model == "none" {
+fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+    if folder.is_none() {
         return Ok(None);
     }
     Err(CliError::Usage(

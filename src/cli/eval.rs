@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -25,6 +25,8 @@ use crate::memory::Memory;
 
 /// Between two lines of progress.
 const TICK: Duration = Duration::from_millis(100);
+/// Before the first one: the first answers wait for memory to form and say nothing of the rate.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Options of `eval`.
 #[derive(Debug, Args)]
@@ -166,6 +168,9 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     });
     progress.clear();
     clock.lap("judging");
+    if cancel.load(Ordering::Relaxed) {
+        return Err(EvalError::Interrupted.into());
+    }
     Ok(match args.format {
         Form::Text => report::text(&assessment),
         Form::Md => report::markdown(&assessment),
@@ -238,11 +243,12 @@ impl Progress {
 
     /// `done` queries are answered.
     fn tick(&mut self, done: usize) {
-        if !self.told || self.last.is_some_and(|last| last.elapsed() < TICK) {
+        let running = self.start.elapsed();
+        if !self.told || running < WARM_UP || self.last.is_some_and(|last| last.elapsed() < TICK) {
             return;
         }
         self.last = Some(Instant::now());
-        let rate = done as f64 / self.start.elapsed().as_secs_f64();
+        let rate = done as f64 / running.as_secs_f64();
         let left = (self.total - done) as f64 / rate;
         self.show(&format!("{done:>8} of {} queries  {rate:>6.0}/s  {left:>5.0} s left", self.total));
     }

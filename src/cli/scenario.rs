@@ -9,7 +9,7 @@ use super::replay::summary;
 use super::{CliError, Common};
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
-use crate::mediator::{Policy, Weights};
+use crate::mediator::Policy;
 use crate::session::event::Setting;
 use crate::session::scenario::{Plan, Scenario, Voice};
 use crate::session::{Replay, SessionError};
@@ -35,8 +35,9 @@ pub struct ScenarioArgs {
 pub fn run(common: &Common, args: &ScenarioArgs) -> Result<ExitCode, CliError> {
     let dataset = common.dataset()?;
     let user = args.user.as_deref().map(UserId::new);
-    let setting = Setting { weights: Weights::defaults(args.policy, &dataset.manifest), policy: args.policy };
-    let (plan, session) = with_voice(common, |voice| {
+    let (folder, fit) = common.fitting_model(&dataset)?;
+    let setting = Setting { weights: fit.defaults(args.policy, &dataset.manifest), policy: args.policy };
+    let (plan, session) = with_voice(folder, |voice| {
         let plan = Plan::of(args.scenario, &dataset, user.as_ref(), &setting, voice)?;
         let session = plan.record(&dataset, setting, voice)?;
         Ok((plan, session))
@@ -49,16 +50,19 @@ pub fn run(common: &Common, args: &ScenarioArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does `work` with the model named on the command line; with none for memory alone.
+/// Does `work` with the model in `folder`; with none for memory alone.
 #[cfg(feature = "local")]
-fn with_voice<T>(common: &Common, work: impl FnOnce(Option<&Voice>) -> Result<T, SessionError>) -> Result<T, CliError> {
+fn with_voice<T>(
+    folder: Option<PathBuf>,
+    work: impl FnOnce(Option<&Voice>) -> Result<T, SessionError>,
+) -> Result<T, CliError> {
     use super::file_error;
     use crate::engine::engine::Engine;
     use crate::engine::local::LocalEngine;
     use crate::session::event::ModelId;
     use crate::session::log::fingerprint;
 
-    let Some(folder) = common.model_folder()? else { return Ok(work(None)?) };
+    let Some(folder) = folder else { return Ok(work(None)?) };
     let engine = LocalEngine::load(&folder)?;
     let hash = fingerprint(&folder).map_err(|source| file_error(&folder, source))?;
     let model = ModelId { name: engine.caps().name.clone(), hash };
@@ -66,8 +70,11 @@ fn with_voice<T>(common: &Common, work: impl FnOnce(Option<&Voice>) -> Result<T,
 }
 
 #[cfg(not(feature = "local"))]
-fn with_voice<T>(common: &Common, work: impl FnOnce(Option<&Voice>) -> Result<T, SessionError>) -> Result<T, CliError> {
-    if common.model == "none" {
+fn with_voice<T>(
+    folder: Option<PathBuf>,
+    work: impl FnOnce(Option<&Voice>) -> Result<T, SessionError>,
+) -> Result<T, CliError> {
+    if folder.is_none() {
         return Ok(work(None)?);
     }
     let told = "this build has no model engine; pass --model none, or build with the feature 'local'";

@@ -12,13 +12,15 @@ use std::sync::mpsc::{self, Sender};
 use super::Color;
 use crate::app;
 use crate::app::effect::Runner;
+use crate::app::keeper::Keeper;
 use crate::app::message::Message;
-use crate::app::scribe::Scribe;
+use crate::app::scribe::{Ending, Scribe};
 use crate::app::shelf::Shelf;
 use crate::app::state::{Exit, Start, State};
 use crate::app::worker::{MemoryWorker, Source};
 use crate::data::sample;
 use crate::engine::error::EngineError;
+use crate::engine::fit::Training;
 use crate::engine::host::EngineHost;
 use crate::engine::stdio::StdioCapture;
 use crate::mediator::Policy;
@@ -38,10 +40,14 @@ pub struct WorkbenchOptions {
     pub dataset: Option<PathBuf>,
     /// Model folder; `None` for memory alone.
     pub model: Option<PathBuf>,
+    /// What the model was made for.
+    pub training: Training,
     /// Session to replay; `None` for live work.
     pub session: Option<PathBuf>,
     /// Folder for the session file of live use; `None` to record nothing.
     pub record: Option<PathBuf>,
+    /// Folder for tries.
+    pub tries: PathBuf,
     /// ASCII instead of Unicode glyphs.
     pub ascii: bool,
     /// When to use colours.
@@ -101,6 +107,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     let mut state = State::new(Start {
         dataset_name: name_of(options.dataset.as_ref(), sample::DATASET),
         model_name: options.model.as_ref().map(|_| name_of(options.model.as_ref(), sample::MODEL)),
+        training: options.training.clone(),
         mono,
         ascii: options.ascii,
         record: options.record.is_some(),
@@ -116,8 +123,15 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     })?;
     drop(guard);
     drop(capture);
-    if let Some(path) = runner.scribe.and_then(Scribe::finish) {
-        eprintln!("logoscope: this session is recorded in {}", path.display());
+    for unkept in runner.keeper.map(Keeper::finish).unwrap_or_default() {
+        eprintln!("logoscope: {unkept}");
+    }
+    match runner.scribe.map_or(Ending::Nothing, Scribe::finish) {
+        Ending::Nothing => {}
+        Ending::Written(path) => eprintln!("logoscope: this session is recorded in {}", path.display()),
+        Ending::Unwritten { events, reason } => {
+            eprintln!("logoscope: the last {events} events of this session are in no file: {reason}");
+        }
     }
     Ok(exit)
 }
@@ -137,11 +151,12 @@ fn start_workers(
     }
     let shelf = Shelf::new(out.clone());
     let scribe = options.record.clone().map(|folder| Scribe::start(folder, out.clone())).transpose()?;
-    let Some(folder) = options.model.clone() else { return Ok(Runner { memory, host: None, shelf, scribe }) };
+    let keeper = Some(Keeper::start(options.tries.clone(), out.clone())?);
+    let Some(folder) = options.model.clone() else { return Ok(Runner { memory, host: None, shelf, scribe, keeper }) };
     let events = out.clone();
     let host = EngineHost::start(Box::new(move |event| drop(events.send(Message::Host(event)))))?;
     let _ = out.send(Message::ModelNamed(folder));
-    Ok(Runner { memory, host: Some(host), shelf, scribe })
+    Ok(Runner { memory, host: Some(host), shelf, scribe, keeper })
 }
 
 /// Where what others write to standard output goes while the screen is ours.

@@ -1,9 +1,11 @@
 //! A dataset folder: `dataset.toml`, `interactions.jsonl`, `queries.jsonl`. Plain files, the user's truth.
 //!
-//! Invariants of a [`Dataset`]: interactions are sorted by `(at, id)`, ids are unique, and for a `labels` task every
-//! response is one of the labels. A file that breaks them is refused with its line; nothing is dropped.
+//! Invariants of a [`Dataset`]: interactions are sorted by `(at, id)`, ids are unique, and every response and gold fits
+//! the task: one of [`Manifest::responses`] for `labels` and `rating`, not blank for `text`. A score is held as its
+//! scale writes it, so `4.0` in a file is `4` here. A file that breaks them is refused with its line; nothing is dropped.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fmt;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::interaction::{Interaction, JudgedQuery, Timestamp, UserId};
 use super::sanitize::visible;
+use super::scale::Scale;
 
 /// The newest folder format this program reads.
 pub const FORMAT: u32 = 1;
@@ -64,6 +67,16 @@ pub enum DatasetError {
         /// The file.
         path: PathBuf,
     },
+    /// A task that can be kept and imported, but not yet asked about.
+    #[error(
+        "dataset '{name}' is a {task} task; this version answers labels tasks only: open another dataset with --data"
+    )]
+    Unanswerable {
+        /// The dataset.
+        name: String,
+        /// Its task.
+        task: TaskKind,
+    },
 }
 
 /// What kind of answer a task wants.
@@ -76,6 +89,16 @@ pub enum TaskKind {
     Rating,
     /// Free text.
     Text,
+}
+
+impl fmt::Display for TaskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            TaskKind::Labels => "labels",
+            TaskKind::Rating => "rating",
+            TaskKind::Text => "text",
+        })
+    }
 }
 
 /// How prompts name things; one skeleton serves all four arms.
@@ -231,6 +254,9 @@ pub struct Manifest {
     /// The label set of a `labels` task, in display order.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// The scale of a `rating` task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
     /// Main metric.
     #[serde(default = "default_metric")]
     pub metric: String,
@@ -262,6 +288,24 @@ fn default_metric() -> String {
 }
 
 impl Manifest {
+    /// All responses there can be, in display order: the labels, or the steps of the scale. Empty for a `text` task,
+    /// whose responses cannot be listed.
+    pub fn responses(&self) -> Vec<String> {
+        match (self.task, &self.scale) {
+            (TaskKind::Labels, _) => self.labels.clone(),
+            (TaskKind::Rating, Some(scale)) => scale.steps(),
+            (TaskKind::Rating, None) | (TaskKind::Text, _) => Vec::new(),
+        }
+    }
+
+    /// Fails where this version has no answer to the task's questions: for whoever is about to ask some.
+    pub fn answerable(&self) -> Result<(), DatasetError> {
+        match self.task {
+            TaskKind::Labels => Ok(()),
+            task => Err(DatasetError::Unanswerable { name: visible(&self.name).into_owned(), task }),
+        }
+    }
+
     /// What makes the manifest unusable, with the value and the remedy.
     fn fault(&self) -> Option<String> {
         let unit = |name: &str, value: f64| {
@@ -276,11 +320,27 @@ impl Manifest {
         if self.format > FORMAT {
             return Some(format!("format {} is newer than this program's {FORMAT}; update logoscope", self.format));
         }
-        if self.task != TaskKind::Labels {
-            return Some("this version reads tasks of kind 'labels' only".to_owned());
-        }
-        if self.labels.len() < 2 {
-            return Some(format!("'labels' has {} entries; a labels task needs at least two", self.labels.len()));
+        let labels = self.labels.len();
+        match (self.task, self.scale) {
+            (TaskKind::Labels, _) if labels < 2 => {
+                return Some(format!("'labels' has {labels} entries; a labels task needs at least two"));
+            }
+            (TaskKind::Rating | TaskKind::Text, _) if labels > 0 => {
+                return Some(format!("'labels' belongs to a labels task, this one is {}; remove it", self.task));
+            }
+            (TaskKind::Labels | TaskKind::Text, Some(_)) => {
+                return Some(format!("'scale' belongs to a rating task, this one is {}; remove it", self.task));
+            }
+            (TaskKind::Rating, None) => {
+                let example = "scale = { low = 1.0, high = 5.0, step = 1.0 }";
+                return Some(format!("'scale' is missing; a rating task needs one, such as {example}"));
+            }
+            (TaskKind::Rating, Some(scale)) => {
+                if let Some(fault) = scale.fault() {
+                    return Some(fault);
+                }
+            }
+            (TaskKind::Labels | TaskKind::Text, None) => {}
         }
         let shown = [&self.name, &self.prompt.query, &self.prompt.response];
         if let Some(text) = shown.into_iter().find(|text| visible(text) != text.as_str()) {
@@ -315,6 +375,46 @@ impl Manifest {
     }
 }
 
+/// The responses that fit a task.
+enum Responses<'a> {
+    Labels(HashSet<&'a str>),
+    Scale(Scale),
+    Text,
+}
+
+impl<'a> Responses<'a> {
+    fn of(manifest: &'a Manifest) -> Self {
+        match (manifest.task, manifest.scale) {
+            (TaskKind::Rating, Some(scale)) => Self::Scale(scale),
+            (TaskKind::Text, _) => Self::Text,
+            _ => Self::Labels(manifest.labels.iter().map(String::as_str).collect()),
+        }
+    }
+
+    /// Brings `response` into the form that the task gives it, or says why it has none.
+    fn fit(&self, what: &str, response: &mut String) -> Result<(), String> {
+        match self {
+            Self::Labels(labels) if labels.contains(response.as_str()) => Ok(()),
+            Self::Labels(_) => {
+                let response = visible(response);
+                Err(format!("{what} '{response}' is not a label of dataset.toml; add it there or correct the line"))
+            }
+            Self::Scale(scale) => {
+                let score = scale.score(response).ok_or_else(|| {
+                    let response = visible(response);
+                    format!("{what} '{response}' is no score on the scale {scale}; correct the line or the scale")
+                })?;
+                *response = score;
+                Ok(())
+            }
+            Self::Text if response.trim().is_empty() => {
+                Err(format!("{what} is blank; give it a text or remove the line"))
+            }
+            Self::Text => Ok(()),
+        }
+    }
+}
+
 /// A population, its task and its judged queries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
@@ -346,19 +446,15 @@ impl Dataset {
         if let Some(reason) = manifest.fault() {
             return Err(DatasetError::Manifest { path: paths[0].to_owned(), reason });
         }
-        let labels: HashSet<&str> = manifest.labels.iter().map(String::as_str).collect();
-        let known = |path: &Path, line: usize, what: &str, label: &str| {
-            if labels.contains(label) {
-                return Ok(());
-            }
-            let reason = format!("{what} '{label}' is not a label of dataset.toml; add it there or correct the line");
-            Err(DatasetError::Line { path: path.to_owned(), line, reason })
+        let responses = Responses::of(&manifest);
+        let fitting = |path: &Path, line: usize, what: &str, response: &mut String| {
+            responses.fit(what, response).map_err(|reason| DatasetError::Line { path: path.to_owned(), line, reason })
         };
 
         let mut ids = HashSet::new();
         let mut interactions = Vec::new();
-        for (line, interaction) in json_lines::<Interaction>(paths[1], texts[1])? {
-            known(paths[1], line, "response", &interaction.response)?;
+        for (line, mut interaction) in json_lines::<Interaction>(paths[1], texts[1])? {
+            fitting(paths[1], line, "response", &mut interaction.response)?;
             unique(&mut ids, paths[1], line, &interaction.id)?;
             interactions.push(interaction);
         }
@@ -369,9 +465,9 @@ impl Dataset {
 
         let mut ids = HashSet::new();
         let mut queries = Vec::new();
-        for (line, query) in json_lines::<JudgedQuery>(paths[2], texts[2])? {
-            if let Some(gold) = &query.gold {
-                known(paths[2], line, "gold", gold)?;
+        for (line, mut query) in json_lines::<JudgedQuery>(paths[2], texts[2])? {
+            if let Some(gold) = &mut query.gold {
+                fitting(paths[2], line, "gold", gold)?;
             }
             unique(&mut ids, paths[2], line, &query.id)?;
             queries.push(query);
@@ -499,6 +595,60 @@ mod tests {
             (MANIFEST, &good, "{\"id\":\"q\",\"user\":\"u\",\"at\":\"soon\",\"query\":\"q\"}", "'soon' is not a time"),
         ] {
             let message = parse(manifest, interactions, queries).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    const RATING: &str = "format = 1\nname = \"t\"\ntask = \"rating\"\nscale = { low = 0.5, high = 5.0, step = 0.5 }\n";
+    const TEXT: &str = "format = 1\nname = \"t\"\ntask = \"text\"\n";
+
+    #[test]
+    fn scores_and_texts_are_read_and_written_back() {
+        let query =
+            |gold: &str| format!("{{\"id\":\"q\",\"user\":\"u\",\"at\":9,\"query\":\"q\",\"gold\":\"{gold}\"}}");
+        let rated = parse(RATING, &(line("1", 10, "4.0") + &line("2", 11, "0.5")), &query("3.50")).unwrap();
+        assert_eq!((rated.interactions[0].response.as_str(), rated.queries[0].gold.as_deref()), ("4", Some("3.5")));
+        let responses = rated.manifest.responses();
+        assert_eq!((responses.len(), responses[0].as_str(), responses[9].as_str()), (10, "0.5", "5"));
+        assert!(rated.interactions.iter().all(|i| responses.contains(&i.response)));
+        let written = parse(TEXT, &line("1", 10, " Any headline "), &query("gold")).unwrap();
+        assert_eq!(written.interactions[0].response, " Any headline ");
+        assert!(written.manifest.responses().is_empty());
+        for dataset in [rated, written] {
+            let message = dataset.manifest.answerable().unwrap_err().to_string();
+            assert!(message.contains("this version answers labels tasks only"), "{message}");
+            let dir = tempfile::tempdir().unwrap();
+            dataset.write(dir.path()).unwrap();
+            assert_eq!(Dataset::open(dir.path()).unwrap(), dataset);
+        }
+    }
+
+    #[test]
+    fn a_response_that_does_not_fit_its_task_is_refused() {
+        let good = line("1", 10, "4");
+        for (manifest, interactions, expected) in [
+            (
+                RATING,
+                line("1", 10, "4.2"),
+                "interactions.jsonl:1: response '4.2' is no score on the scale 0.5 to 5 by 0.5",
+            ),
+            (RATING, line("1", 10, "5.5"), "'5.5' is no score"),
+            (RATING, line("1", 10, "good"), "'good' is no score"),
+            (TEXT, line("1", 10, "  "), "interactions.jsonl:1: response is blank"),
+            (&RATING.replace("scale", "#"), good.clone(), "'scale' is missing"),
+            (&RATING.replace("0.5 }", "0.4 }"), good.clone(), "does not reach 5 from 0.5"),
+            (
+                &format!("{RATING}labels = [\"a\"]"),
+                good.clone(),
+                "'labels' belongs to a labels task, this one is rating",
+            ),
+            (
+                &RATING.replace("\"rating\"", "\"text\""),
+                good.clone(),
+                "'scale' belongs to a rating task, this one is text",
+            ),
+        ] {
+            let message = parse(manifest, &interactions, "").unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
     }

@@ -4,6 +4,8 @@ pub mod dataset;
 pub mod draw;
 pub mod import;
 pub mod interaction;
+pub mod lamp_output;
 pub mod sample;
 pub mod sanitize;
+pub mod scale;
 pub mod synth;

@@ -66,7 +66,7 @@ pub(super) fn spread<T: Send>(
 ) -> Result<Vec<T>, EvalError> {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
-    let run = |out: mpsc::Sender<(usize, Result<T, EvalError>)>| {
+    let run = |out: mpsc::SyncSender<(usize, Result<T, EvalError>)>| {
         loop {
             let start = next.fetch_add(CHUNK, Ordering::Relaxed);
             let chunk = start..n.min(start.saturating_add(CHUNK));
@@ -90,7 +90,8 @@ pub(super) fn spread<T: Send>(
     let mut found: Vec<Option<T>> = (0..n).map(|_| None).collect();
     let mut failure = None;
     thread::scope(|scope| {
-        let (out, results) = mpsc::channel();
+        // Bounded: whoever answers never runs far ahead of whoever may stop it.
+        let (out, results) = mpsc::sync_channel(CHUNK);
         let run = &run;
         for _ in 0..threads {
             let out = out.clone();

@@ -22,13 +22,34 @@ const HEADER_TAG: &str = "session";
 /// Characters of a foreign value told in a message.
 const TOLD: usize = 40;
 
-/// Appends events to a new file.
+/// What a session is written on.
+pub trait Tape: Write {
+    /// Brings what was written to the disk.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Forgets everything behind the first `length` bytes, and goes on from there.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Tape for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length).and_then(|()| self.seek(SeekFrom::Start(length)).map(drop))
+    }
+}
+
+/// Appends events to a new file. A write that fails leaves nothing behind, and may be tried again.
 #[derive(Debug)]
-pub struct Recorder {
-    file: File,
+pub struct Recorder<T = File> {
+    file: T,
     path: PathBuf,
     /// Bytes of whole lines.
     length: u64,
+    /// Half a line may stand behind them.
+    torn: bool,
 }
 
 impl Recorder {
@@ -36,7 +57,19 @@ impl Recorder {
     pub fn create(path: &Path, header: &Header) -> Result<Self, SessionError> {
         let opened = OpenOptions::new().write(true).create_new(true).open(path);
         let file = opened.map_err(|source| SessionError::Write { path: path.to_owned(), source })?;
-        let mut recorder = Self { file, path: path.to_owned(), length: 0 };
+        let begun = Self::on(file, path, header);
+        if begun.is_err() {
+            // Ours, and without a header of no use to anybody; one that stays is merely empty.
+            let _ = fs::remove_file(path);
+        }
+        begun
+    }
+}
+
+impl<T: Tape> Recorder<T> {
+    /// Starts a session on an empty `tape`; `path` names it in messages.
+    pub fn on(tape: T, path: &Path, header: &Header) -> Result<Self, SessionError> {
+        let mut recorder = Self { file: tape, path: path.to_owned(), length: 0, torn: false };
         recorder.line(header)?;
         Ok(recorder)
     }
@@ -52,18 +85,30 @@ impl Recorder {
     }
 
     fn line(&mut self, record: &impl Serialize) -> Result<(), SessionError> {
-        let wrap = |source| SessionError::Write { path: self.path.clone(), source };
+        let path = self.path.clone();
+        let wrap = |source| SessionError::Write { path: path.clone(), source };
         let mut line = Vec::new();
         push_line(&mut line, record).map_err(wrap)?;
+        // What is appended must not continue a half of an earlier line.
+        self.mend().map_err(wrap)?;
         // One write a line: a crash leaves a cut last line at worst.
-        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync());
         if written.is_err() {
-            // A full disk may have taken half of it; what is appended later must not continue that half. Where even
-            // this fails, the error below says enough.
-            let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+            // A full disk may have taken half of it. Where it cannot be taken back now, it is before the next line.
+            self.torn = true;
+            let _ = self.mend();
         }
         written.map_err(wrap)?;
         self.length += line.len() as u64;
+        Ok(())
+    }
+
+    /// Takes back what stands behind the last whole line.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.cut(self.length)?;
+            self.torn = false;
+        }
         Ok(())
     }
 }

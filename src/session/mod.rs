@@ -11,8 +11,10 @@ pub mod log;
 pub mod record;
 pub mod replay;
 pub mod scenario;
+pub mod tries;
 
 pub use error::SessionError;
 pub use event::{Event, Header, Setting};
 pub use log::{Recorder, Session};
 pub use replay::{Replay, State};
+pub use tries::Try;

@@ -66,6 +66,10 @@ fn model(state: &State, theme: &Theme) -> Line<'static> {
     let name = text::fit(&state.model_name, 24);
     match &state.model {
         ModelState::Absent(_) => Line::from(span("memory only", theme.dim)),
+        ModelState::Unfit(_) => {
+            let told = format!(" does not fit {} memory only", symbols::DOT);
+            Line::from(vec![span(name, theme.text), span(told, theme.conflict)])
+        }
         ModelState::Failed(_) => Line::from(vec![span(symbols::WRONG, theme.bad), span(" no model", theme.error)]),
         ModelState::Loading(stage) => {
             let stage = stage.map_or("loading".to_owned(), |stage| stage.to_string());
@@ -100,10 +104,12 @@ pub fn question(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let upper = Rect { height: 1, ..area };
     let lower = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
     if let Some(Overlay::Edit(edit)) = &state.overlay {
+        let hint = hint(state, edit);
         if area.height > 1 {
-            put(&asking(state, theme), upper, buffer);
+            let hinted = hint.as_ref().map(|hint| Line::from(span(format!(" {hint}"), theme.dim)));
+            put(&hinted.unwrap_or_else(|| asking(state, theme)), upper, buffer);
         }
-        return typing(edit, theme, lower, buffer);
+        return typing(edit, hint.filter(|_| area.height < 2), theme, lower, buffer);
     }
     let Some(question) = &state.question else {
         let news = memory_news(state).unwrap_or_default();
@@ -165,13 +171,37 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
     Line::from(parts)
 }
 
-fn typing(edit: &Edit, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+/// What may be typed, where the question says nothing of it.
+fn hint(state: &State, edit: &Edit) -> Option<String> {
+    match edit.kind {
+        EditKind::Query | EditKind::Date | EditKind::Turn | EditKind::Path => None,
+        EditKind::Value(weight) => {
+            let (low, high) = weight.range();
+            let values = [low, high, state.setting.weights.get(weight), state.defaults().get(weight)];
+            let [low, high, now, default] = values.map(text::value);
+            let dot = symbols::DOT;
+            let high = if weight.range().1.is_infinite() { "inf".to_owned() } else { high };
+            Some(format!("{} {dot} {low} to {high} {dot} now {now} {dot} default {default}", weight.symbol()))
+        }
+        EditKind::TryName => {
+            let tries = text::plural(state.tries.len(), "try", "tries");
+            let name = text::fit(&state.dataset_name, 32);
+            Some(format!("name this setting of {} {} {tries} on {name} so far", state.setting.policy, symbols::DOT))
+        }
+    }
+}
+
+fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let label = match edit.kind {
         EditKind::Query => " ask ",
         EditKind::Date => " when ",
         EditKind::Turn => " turn ",
         EditKind::Path => " open ",
+        EditKind::Value(weight) => weight.name(),
+        EditKind::TryName => " save as ",
     };
+    let label = format!(" {} ", label.trim());
+    let label = label.as_str();
     let (before, behind) = edit.input.parts();
     let room = usize::from(area.width).saturating_sub(text::width(label) + 4);
     // What is being typed stays in sight: the start gives way.
@@ -189,6 +219,8 @@ fn typing(edit: &Edit, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     ];
     if let Some(complaint) = &edit.complaint {
         parts.push(span(format!("  {}", text::fit(complaint, 200)), theme.error));
+    } else if let Some(hint) = hint {
+        parts.push(span(format!("  {hint}"), theme.dim));
     }
     put(&Line::from(parts), area, buffer);
 }

@@ -10,7 +10,7 @@ use super::layout::centred;
 use super::widgets::{Panel, scrolled};
 use super::{put, span, symbols, text};
 use crate::app::input::Input;
-use crate::app::overlay::{Help, List, ListKind, Overlay};
+use crate::app::overlay::{Choice, Help, List, ListKind, Overlay};
 use crate::app::state::State;
 use crate::theme::Theme;
 
@@ -19,7 +19,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u1
     match &state.overlay {
         None | Some(Overlay::Edit(_)) => 0,
         Some(Overlay::List(shown)) => {
-            list(shown, theme, area, buffer);
+            list(shown, state, theme, area, buffer);
             0
         }
         Some(Overlay::Help(shown)) => help(shown, state, theme, area, buffer),
@@ -50,17 +50,18 @@ fn filter(input: &Input, active: bool, theme: &Theme, area: Rect, buffer: &mut B
     put(&Line::from(parts), area, buffer);
 }
 
-fn list(list: &List, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let title = match list.kind {
-        ListKind::Users => "who asks",
-        ListKind::Queries => "judged queries",
-        ListKind::Commands => "commands",
-        ListKind::Sessions => "recorded sessions",
-        ListKind::Labels => "what they answer, for memory to keep",
+        ListKind::Users => "who asks".to_owned(),
+        ListKind::Queries => "judged queries".to_owned(),
+        ListKind::Commands => "commands".to_owned(),
+        ListKind::Sessions => "recorded sessions".to_owned(),
+        ListKind::Labels => "what they answer, for memory to keep".to_owned(),
+        ListKind::Tries => format!("tries on {}", text::fit(&state.dataset_name, 32)),
     };
     let note = format!(" {} of {} ", list.shown.len(), list.rows.len());
     let wanted = if matches!(list.kind, ListKind::Users | ListKind::Labels) { 64 } else { 110 };
-    let inside = popup(title, note, theme, centred(area, wanted, 28), buffer);
+    let inside = popup(&title, note, theme, centred(area, wanted, 28), buffer);
     filter(&list.filter, true, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
     let rows = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside }.intersection(inside);
     if list.shown.is_empty() {
@@ -73,7 +74,9 @@ fn list(list: &List, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     for (place, ix) in list.shown.iter().enumerate().skip(first).take(height) {
         let y = rows.y + (place - first) as u16;
         let selected = place == list.selected;
-        let line = row(&list.rows[*ix], columns, selected, theme, usize::from(rows.width));
+        let shown = &list.rows[*ix];
+        let doomed = list.doomed.is_some_and(|number| shown.choice == Choice::Try(number));
+        let line = row(shown, columns, (selected, doomed), theme, usize::from(rows.width));
         put(&line, Rect { y, height: 1, ..rows }, buffer);
         if selected {
             // One bar across, whatever the columns look like.
@@ -93,12 +96,15 @@ fn columns(list: &List) -> (usize, usize) {
 fn row(
     row: &crate::app::overlay::Row,
     (name, note): (usize, usize),
-    selected: bool,
+    (selected, doomed): (bool, bool),
     theme: &Theme,
     width: usize,
 ) -> Line<'static> {
-    let text_style = if row.disabled.is_some() { theme.stale } else { theme.dim };
-    let told = row.disabled.map_or_else(|| row.text.clone(), |reason| format!("not now: {reason}"));
+    let (told, text_style) = match row.disabled {
+        _ if doomed => ("delete again and it is gone".to_owned(), theme.error),
+        Some(reason) => (format!("not now: {reason}"), theme.stale),
+        None => (row.text.clone(), theme.dim),
+    };
     let pointer = if selected { symbols::POINTER } else { " " };
     let room = width.saturating_sub(2 + name + 2 + note + 2);
     Line::from(vec![

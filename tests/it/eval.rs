@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use logoscope::data::dataset::Dataset;
 use logoscope::data::import::huffpost::HuffPost;
-use logoscope::data::import::{Source, import};
+use logoscope::data::import::{Source, Watch, import};
 use logoscope::data::interaction::Timestamp;
 use logoscope::data::sample;
 use logoscope::eval::EvalError;
@@ -242,6 +242,8 @@ fn a_split_asks_the_last_interactions_and_an_interrupt_ends_the_run() {
     let memory = Memory::build(&dataset);
     let setting = Setting { policy: Policy::Product, weights: Weights::defaults(Policy::Product, &dataset.manifest) };
     let cancel = AtomicBool::new(false);
+    // Half of the sample: nobody answers thousands of questions before the first one is heard of.
+    let asked = Asked::of(&dataset, Split::Share { share: 0.5 }).unwrap();
     let mut heard = 0;
     let outcome = run(&memory, &asked.questions, setting, &cancel, &mut |done| {
         heard = done;
@@ -321,7 +323,8 @@ fn the_real_subset_gives_the_published_peers() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("huffpost");
     let sources = vec![Source::file(&file).unwrap()];
-    import(sources, &mut HuffPost::named("huffpost"), Some(&data), &AtomicBool::new(false), &mut |_, _| ()).unwrap();
+    let watch = Watch { cancel: &AtomicBool::new(false), progress: &mut |_| () };
+    import(sources, &mut HuffPost::named("huffpost"), Some(&data), watch).unwrap();
     let data = data.to_str().unwrap();
     let report: Value =
         serde_json::from_str(&told(&["eval", "--data", data, "--split", "0.8", "--peers", "--format", "json"]))

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use logoscope::data::dataset::Dataset;
 use logoscope::data::import::huffpost::HuffPost;
-use logoscope::data::import::jsonl::{FieldMap, JsonLines};
-use logoscope::data::import::{ImportError, Mapping, Reason, Report, Source, import};
+use logoscope::data::import::mapped::{Answers, FieldMap, Mapped};
+use logoscope::data::import::{ImportError, Mapping, Progress, Reason, Report, Source, Syntax, Watch, import};
 use logoscope::data::interaction::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -23,13 +23,22 @@ fn source(name: &str, bytes: impl Into<Vec<u8>>) -> Source {
     Source::new(name, Cursor::new(bytes.into()))
 }
 
-fn mapped(map: &str) -> JsonLines {
-    JsonLines::new("small", "small.jsonl", map.parse::<FieldMap>().unwrap())
+fn mapped(map: &str) -> Mapped {
+    mapped_as(Syntax::JsonLines, Answers::Labels, map)
+}
+
+fn mapped_as(syntax: Syntax, answers: Answers, map: &str) -> Mapped {
+    Mapped::new("small", "small.jsonl", syntax, answers, map.parse::<FieldMap>().unwrap())
+}
+
+/// Nobody watches, nobody stops.
+fn unwatched<T>(work: impl FnOnce(Watch<'_>) -> T) -> T {
+    work(Watch { cancel: &AtomicBool::new(false), progress: &mut |_| () })
 }
 
 /// Imports without being watched or stopped.
 fn imported(bytes: &[u8], mapping: &mut dyn Mapping, out: Option<&Path>) -> Result<Report, ImportError> {
-    import(vec![source("rows.jsonl", bytes)], mapping, out, &AtomicBool::new(false), &mut |_, _| ())
+    unwatched(|watch| import(vec![source("rows.jsonl", bytes)], mapping, out, watch))
 }
 
 /// The reasons with their counts.
@@ -218,12 +227,11 @@ fn rows_without_ids_are_numbered_across_files() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let mut told = Vec::new();
-    let report = import(sources, &mut mapped(PLAIN), Some(&out), &AtomicBool::new(false), &mut |rows, bytes| {
-        told.push((rows, bytes));
-    })
-    .unwrap();
+    let watch = Watch { cancel: &AtomicBool::new(false), progress: &mut |progress| told.push(progress) };
+    let report = import(sources, &mut mapped(PLAIN), Some(&out), watch).unwrap();
     assert_eq!((report.read, report.kept), (4, 3));
-    assert_eq!(told, [(4, report.bytes)], "the end is always told");
+    let end = Progress { rows: 4, bytes: report.bytes, taken: report.bytes, total: None };
+    assert_eq!(told, [end], "the end is always told");
     let example = &report.rejected[&Reason::NotAnObject].first;
     assert_eq!((example.path.as_str(), example.line), ("two", 2), "a place is a line of its own file");
     let dataset = Dataset::open(&out).unwrap();
@@ -248,7 +256,7 @@ fn what_makes_no_dataset_is_refused_and_leaves_nothing() {
         ("\n\n", PLAIN, "none of 2 rows could be kept: 2 × blank line (first rows.jsonl:1)"),
         ("oops\n{}", PLAIN, "--map user=user: no record has the field 'user'; its records have no field at all"),
         (&row("a"), PLAIN, "--map response=response: 1 distinct responses; a labels task has 2 to 200"),
-        (&many.join("\n"), PLAIN, "201 distinct responses"),
+        (&many.join("\n"), PLAIN, "201 or more distinct responses"),
         (
             &few,
             &PLAIN.replace("at=at", "at=time"),
@@ -332,13 +340,14 @@ fn a_cancelled_import_leaves_nothing_behind() {
     for stop_at in [0, 4096, 10_000] {
         let cancel = AtomicBool::new(stop_at == 0);
         let sources = vec![source("rows.jsonl", bytes.as_str())];
-        let mut progress = |rows: u64, _| {
-            if rows == stop_at {
+        let mut progress = |progress: Progress| {
+            if progress.rows == stop_at {
                 assert_eq!(entries(dir.path()).len(), 1, "the draft is there while it is written");
                 cancel.store(true, Ordering::Relaxed);
             }
         };
-        let outcome = import(sources, &mut mapped(PLAIN), Some(&out), &cancel, &mut progress);
+        let outcome =
+            import(sources, &mut mapped(PLAIN), Some(&out), Watch { cancel: &cancel, progress: &mut progress });
         assert!(matches!(outcome, Err(ImportError::Interrupted)), "{stop_at}: {outcome:?}");
         assert_eq!(entries(dir.path()), [""; 0], "{stop_at}");
     }
@@ -359,7 +368,7 @@ fn an_input_that_breaks_off_leaves_nothing_behind() {
     let row = article("A", "T.", "CRIME", "2020-01-01", "x").into_bytes();
     let torn = Source::new("torn.jsonl", std::io::BufReader::new(Torn(Cursor::new(row))));
     let out = dir.path().join("out");
-    let error = import(vec![torn], &mut HuffPost::named("n"), Some(&out), &AtomicBool::new(false), &mut |_, _| ());
+    let error = unwatched(|watch| import(vec![torn], &mut HuffPost::named("n"), Some(&out), watch));
     let message = error.unwrap_err().to_string();
     assert!(message.contains("torn.jsonl") && message.contains("the disk is gone"), "{message}");
     assert_eq!(entries(dir.path()), [""; 0]);
@@ -570,8 +579,7 @@ fn the_real_subset_keeps_6073_rows() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("huffpost");
     let sources = vec![Source::file(&file).unwrap()];
-    let report =
-        import(sources, &mut HuffPost::named("huffpost"), Some(&out), &AtomicBool::new(false), &mut |_, _| ()).unwrap();
+    let report = unwatched(|watch| import(sources, &mut HuffPost::named("huffpost"), Some(&out), watch)).unwrap();
     assert_eq!((report.read, report.kept), (9_999, 6_073));
     assert_eq!(counts(&report), [(Reason::NoAuthors, 821), (Reason::OtherCategory, 3_105)]);
     assert_eq!((report.users, report.labels.len()), (844, 15));

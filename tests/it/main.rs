@@ -7,6 +7,7 @@ mod ask;
 mod engine;
 mod eval;
 mod import;
+mod lamp;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
@@ -17,4 +18,6 @@ mod replaying;
 mod scenario;
 mod screens;
 mod session;
+mod tables;
+mod tries;
 mod workbench;

@@ -17,6 +17,7 @@ pub fn manifest(labels: usize, guard: usize) -> Manifest {
         name: "small".into(),
         task: TaskKind::Labels,
         labels: (0..labels).map(|y| format!("y{y}")).collect(),
+        scale: None,
         metric: "accuracy".into(),
         licence: String::new(),
         source: String::new(),

@@ -174,9 +174,9 @@ fn the_first_screen_is_full_and_nothing_covers_it() {
 fn help_opens_and_closes() {
     let mut session = memory_only(120, 40, &[]);
     session.keys("?");
-    session.until_shown("Show all keys");
+    session.until_shown("Type a query; Enter asks");
     session.keys("\x1b");
-    session.until("the help closes", |_, text| !text.contains("Show all keys"));
+    session.until("the help closes", |_, text| !text.contains("Type a query; Enter asks"));
 }
 
 #[cfg(feature = "local")]
@@ -411,7 +411,7 @@ fn what_cannot_be_recorded_is_told_and_work_goes_on() {
     let state = tempfile::NamedTempFile::new().unwrap();
     let mut session = memory_only(120, 40, &[("XDG_STATE_HOME", state.path().to_str().unwrap())]);
     session.keys("m");
-    session.until_shown("this session is no longer recorded");
+    session.until_shown("kept in memory, it cannot be recorded");
     session.until_shown("not recorded");
     session.keys("u");
     session.until_shown("Mediator · product");
@@ -420,8 +420,110 @@ fn what_cannot_be_recorded_is_told_and_work_goes_on() {
 }
 
 #[test]
+fn a_try_is_there_when_the_workbench_is_started_again() {
+    let home = tempfile::tempdir().unwrap();
+    let environment = [("XDG_DATA_HOME", home.path().to_str().unwrap())];
+    let file = home.path().join("logoscope/tries/film-tags.toml");
+
+    let mut session = memory_only(120, 40, &environment);
+    session.keys("l=17.35\r");
+    session.until("the value is set", |_, text| text.contains("17.35*"));
+    session.keys("s\x15stiff\r");
+    session.until_shown("try 1 · stiff is saved");
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("name = \"stiff\"") && text.contains("prior-strength = 17.35"), "{text}");
+
+    let mut session = memory_only(120, 40, &environment);
+    session.keys("T");
+    session.until("the try is listed", |_, text| text.contains("tries on film-tags") && text.contains("κ 17.35"));
+    session.keys("stiff\r");
+    session.until_shown("Mediator · product · try 1 · stiff");
+    session.keys("u");
+    session.until("the default again", |_, text| !text.contains("try 1") && !text.contains("17.35"));
+    session.keys("Tstiff\x1b[3~\x1b[3~");
+    session.until_shown("try 1 · stiff is deleted");
+    session.keys("\x1b");
+    session.until("the list closes", |_, text| !text.contains("tries on film-tags"));
+
+    std::fs::write(&file, "[[try]]\nnumber = 0\n").unwrap();
+    session.keys("s\r");
+    session.until_shown("try 1 not kept on disk: ");
+    session.keys("q");
+    session.until_shown("q again quits");
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    let told = String::from_utf8_lossy(&session.seen().raw).into_owned();
+    assert!(told.contains("film-tags.toml:2: number 0 is the dataset's default"), "it is told on the way out");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "[[try]]\nnumber = 0\n", "and the file is as it was");
+}
+
+#[test]
+fn a_model_that_does_not_fit_the_data_is_said_not_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dataset = logoscope::data::sample::dataset().unwrap();
+    dataset.manifest.labels.push("politics".to_owned());
+    dataset.write(folder.path()).unwrap();
+    let data = folder.path().to_str().unwrap();
+    let session = Session::start(120, 40, &["--data", data], &[]);
+    session.until_shown("nano does not fit · memory only");
+    session.until_shown("nano was trained for other labels ('politics'");
+
+    let ask = ["ask", "--data", data, "--user", "u017", "--query", "A diver", "--format", "json"];
+    let asked = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope")).args(ask).output().unwrap();
+    let told = String::from_utf8_lossy(&asked.stderr);
+    assert!(asked.status.success(), "{told}");
+    assert!(told.contains("nano was trained for other labels ('politics' is not among them)"), "{told}");
+    let answer: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(answer["weights"]["model-trust"], 0.0);
+    assert_eq!(answer["arms"]["mediated"]["distribution"], answer["mediation"]["distribution"]);
+    assert_eq!(answer["arms"]["mediated"]["tokens"], 0);
+
+    let out = folder.path().join("cold.jsonl");
+    let scenario = ["scenario", "cold-start", "--data", data, "--user", "u017", "--out", out.to_str().unwrap()];
+    let made = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope")).args(scenario).output().unwrap();
+    let told = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success() && told.contains("nano was trained for other labels"), "{told}");
+    let header = logoscope::session::Session::open(&out).unwrap().header;
+    assert_eq!((header.model, header.setting.weights.model_trust), (None, 0.0));
+}
+
+#[test]
 fn ascii_needs_no_other_glyph() {
     let session = Session::start(120, 40, &["--model", "none", "--ascii"], &[]);
     session.until_shown("margin");
     assert!(session.text().is_ascii(), "{}", session.text());
+}
+
+/// Wide, combining and joined characters take as many columns in a terminal as on the drawn screen: the frame stays whole.
+#[test]
+fn text_of_any_script_leaves_the_frame_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "日本語 e\u{301}\u{301} \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F466} \u{FE0F}ก็ \u{1b}[31m \u{202e}عربي";
+    let line = |id: &str, response: &str| {
+        serde_json::json!({"id": id, "user": "ü👩\u{200D}🚀", "at": 1_700_000_000, "query": text, "response": response})
+            .to_string()
+    };
+    std::fs::write(
+        folder.path().join("dataset.toml"),
+        "format = 1\nname = \"scripts\"\ntask = \"labels\"\nlabels = [\"犬\", \"猫\"]\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("interactions.jsonl"), format!("{}\n{}\n", line("1", "犬"), line("2", "猫")))
+        .unwrap();
+    let asked =
+        serde_json::json!({"id": "q", "user": "ü👩\u{200D}🚀", "at": 1_700_000_001, "query": text, "gold": "猫"});
+    std::fs::write(folder.path().join("queries.jsonl"), asked.to_string()).unwrap();
+    let data = folder.path().to_str().unwrap();
+    let session = Session::start(120, 40, &["--model", "none", "--data", data], &[]);
+    session.until("the answers", |_, text| text.contains("margin") && text.contains("犬"));
+    session.until("whole frames", |screen, _| {
+        let framed =
+            |row: u16| screen.cell(row, 0).is_some_and(|cell| "│┃".contains(cell.contents()) && cell.has_contents());
+        let closed =
+            |row: u16| screen.cell(row, 119).is_some_and(|cell| "│┃".contains(cell.contents()) && cell.has_contents());
+        (3..38).filter(|row| framed(*row)).count() > 20 && (3..38).all(|row| !framed(row) || closed(row))
+    });
 }

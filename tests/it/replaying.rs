@@ -16,6 +16,7 @@ use logoscope::app::update::update;
 use logoscope::app::worker::MemoryWorker;
 use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::engine::engine::Engine;
+use logoscope::engine::fit::Training;
 use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::prompt::Arm;
 use logoscope::mediator::{Course, Policy, Weight};
@@ -32,7 +33,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
-use crate::screens::{answer, answered, blocks, caps, dataset, drawn, press, speak, started, text_of};
+use crate::screens::{answer, answered, blocks, caps, dataset, drawn, press, speak, started, styles_of, text_of};
 use crate::session::{Echo, defaults};
 
 /// A session on the small dataset: questions of growing histories, the weights changed before the last two.
@@ -92,7 +93,7 @@ fn open(state: &mut State, session: Session) {
 }
 
 /// A replay at its first turn, over a workbench where everything is there.
-fn replaying() -> State {
+pub fn replaying() -> State {
     let mut state = answered();
     open(&mut state, session(true));
     state
@@ -338,7 +339,9 @@ fn the_replay_screen_at_three_sizes() {
     let mut state = replaying();
     press(&mut state, &["#", "6", "enter"]);
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
-        insta::assert_snapshot!(format!("replay-{width}x{height}"), text_of(&drawn(&state, width, height)));
+        let buffer = drawn(&state, width, height);
+        insta::assert_snapshot!(format!("replay-{width}x{height}"), text_of(&buffer));
+        insta::assert_snapshot!(format!("replay-{width}x{height}-styles"), styles_of(&buffer));
     }
     press(&mut state, &["m", " "]);
     for (width, height) in [(80, 24), (160, 42)] {
@@ -405,6 +408,7 @@ fn recording() -> State {
     let mut state = State::new(Start {
         dataset_name: "films".into(),
         model_name: Some("nano".into()),
+        training: Training { labels: None, shipped: true },
         record: true,
         ..Start::default()
     });
@@ -477,14 +481,19 @@ fn live_use_is_written_from_the_first_key_on() {
 }
 
 #[test]
-fn a_write_that_fails_is_told_once_and_nothing_more_is_written() {
+fn a_write_that_fails_is_told_and_everything_is_handed_on_for_another_attempt() {
     let mut state = recording();
-    press(&mut state, &["l"]);
+    let mut effects = press(&mut state, &["l"]);
     update(&mut state, Message::RecordFailed("the disk is full".to_owned()));
-    assert!(state.notice.as_ref().unwrap().text.contains("no longer recorded: the disk is full"));
-    assert!(press(&mut state, &["m", "u", "J"]).is_empty());
+    assert!(state.notice.as_ref().unwrap().text.contains("kept in memory, it cannot be recorded: the disk is full"));
+    effects.extend(press(&mut state, &["m", "u", "J"]));
     assert!(text_of(&drawn(&state, 120, 40)).contains("not recorded"));
-    assert!(state.journal.waiting.is_empty());
+    let (header, events) = written(effects);
+    assert!(header.is_some() && state.journal.waiting.is_empty());
+    assert_eq!(events.iter().filter(|event| event.tag() == "weights-changed").count(), 3, "nothing is dropped");
+    update(&mut state, Message::Recording("films-001.jsonl".into()));
+    assert!(state.notice.as_ref().unwrap().text.contains("recorded again, with all that was missing"));
+    assert!(!text_of(&drawn(&state, 120, 40)).contains("not recorded"));
 }
 
 #[test]

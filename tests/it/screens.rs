@@ -17,6 +17,7 @@ use logoscope::app::update::update;
 use logoscope::data::dataset::Dataset;
 use logoscope::data::interaction::Timestamp;
 use logoscope::engine::engine::{Caps, GenStats, LoadStage, ScoreKind};
+use logoscope::engine::fit::Training;
 use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::prompt::Blocks;
 use logoscope::memory::MemoryRead;
@@ -118,7 +119,8 @@ pub fn caps() -> Caps {
 
 /// The state right after the start.
 pub fn started() -> State {
-    State::new(Start { dataset_name: "films".into(), model_name: Some("nano".into()), ..Start::default() })
+    let training = Training { labels: None, shipped: true };
+    State::new(Start { dataset_name: "films".into(), model_name: Some("nano".into()), training, ..Start::default() })
 }
 
 /// The state with memory read and the model loaded, nothing answered yet; the last effects beside it.
@@ -205,7 +207,7 @@ pub fn text_of(buffer: &Buffer) -> String {
 }
 
 /// The styles of a screen: every run that is not plain.
-fn styles_of(buffer: &Buffer) -> String {
+pub fn styles_of(buffer: &Buffer) -> String {
     let mut out = String::new();
     for row in 0..buffer.area.height {
         let mut runs: Vec<(u16, u16, String)> = Vec::new();
@@ -243,7 +245,12 @@ fn the_query_screen_at_three_sizes() {
 
 #[test]
 fn styles_of_the_query_screen() {
-    insta::assert_snapshot!("query-80x24-styles", styles_of(&drawn(&answered(), 80, 24)));
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        insta::assert_snapshot!(
+            format!("query-{width}x{height}-styles"),
+            styles_of(&drawn(&answered(), width, height))
+        );
+    }
 }
 
 #[test]
@@ -329,7 +336,8 @@ fn hostile_text_reaches_no_cell() {
     press(&mut state, &["n"]);
     speak(&mut state);
     answer(&mut state);
-    state.answers.arms[3].text = "\u{1b}]0;title\u{7}\u{202e}abc".to_owned();
+    state.answers.arms[3].text =
+        "\u{1b}]0;title\u{7}\u{202e}abc \u{1F468}\u{200D}\u{1F469}\u{FE0F}\u{200B}z\u{E0041}".to_owned();
     for keys in [&["4"][..], &["o"], &["esc", "i", "z"]] {
         press(&mut state, keys);
         for cell in &drawn(&state, 160, 50).content {
@@ -337,7 +345,7 @@ fn hostile_text_reaches_no_cell() {
                 !cell
                     .symbol()
                     .chars()
-                    .any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c) || c == '\u{2066}')
+                    .any(|c| c.is_control() || "\u{202a}\u{202e}\u{2066}\u{200d}\u{fe0f}\u{200b}\u{e0041}".contains(c))
             );
         }
     }

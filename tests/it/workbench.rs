@@ -243,7 +243,8 @@ fn what_is_typed_before_the_data_is_there_is_asked_later() {
     assert!(press(&mut state, &["i", "s", "e", "a", "enter"]).is_empty());
     press(&mut state, &["w"]);
     assert_eq!(state.notice.as_ref().unwrap().text, "the dataset is still being read");
-    assert!(update(&mut state, Message::DataRead(Arc::new(Data::of(dataset())))).is_empty(), "memory is not there yet");
+    let effects = update(&mut state, Message::DataRead(Arc::new(Data::of(dataset()))));
+    assert!(read_request(&effects).is_none(), "memory is not there yet");
     let effects = update(&mut state, Message::MemoryBuilt { periods: 8, opening: Some(1) });
     assert_eq!(read_request(&effects).unwrap().question.query, "sea");
 }
@@ -365,7 +366,7 @@ fn the_loop_answers_a_typed_query_and_then_rests() {
     let loader: Arc<Loader> = Arc::new(|_, _| Ok(Arc::new(Parrot(caps()))));
     let shelf = Shelf::new(out.clone());
     let host = EngineHost::with_loader(loader, Box::new(move |event| drop(events.send(Message::Host(event))))).unwrap();
-    let runner = Runner { memory, host: Some(host), shelf, scribe: None };
+    let runner = Runner { memory, host: Some(host), shelf, scribe: None, keeper: None };
     out.send(Message::ModelNamed("nowhere".into())).unwrap();
     let keys = |keys: &[&str]| {
         for key in keys {
@@ -413,6 +414,7 @@ fn the_keys_document_is_the_command_table() {
 #[test]
 fn the_screenshot_is_what_the_program_draws() {
     use logoscope::app::state::Start;
+    use logoscope::engine::fit::Training;
 
     let cache = tempfile::tempdir().unwrap();
     let model = logoscope::data::sample::unpack_model(cache.path()).unwrap();
@@ -420,10 +422,11 @@ fn the_screenshot_is_what_the_program_draws() {
     let memory = MemoryWorker::start(Source::Sample, Policy::default(), || {}, out.clone()).unwrap();
     let shelf = Shelf::new(out.clone());
     let host = EngineHost::start(Box::new(move |event| drop(out.send(Message::Host(event))))).unwrap();
-    let runner = Runner { memory, host: Some(host), shelf, scribe: None };
+    let runner = Runner { memory, host: Some(host), shelf, scribe: None, keeper: None };
     let mut state = logoscope::app::state::State::new(Start {
         dataset_name: "film-tags".into(),
         model_name: Some("nano".into()),
+        training: Training { labels: None, shipped: true },
         ..Start::default()
     });
     runner.run(Effect::Load(model));
@@ -490,7 +493,7 @@ fn turned_back_in_time_nothing_is_asked() {
     alone.weight = Weight::GlobalRoom;
     press(&mut alone, &["L"]);
     assert_eq!(alone.setting.weights.global_room, 1.0);
-    assert!(alone.notice.as_ref().unwrap().text.contains("no model reads a prompt"));
+    assert!(alone.notice.as_ref().unwrap().text.contains("could not be loaded"));
 }
 
 #[test]

@@ -4,8 +4,10 @@ use super::super::command::Command;
 use super::super::input::Input;
 use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
 use super::super::shelf::Source;
-use super::super::state::{Exit, Gesture, Pane, Setting, State};
-use super::{Effect, ask, ask_model, edited, move_time, open_judged, record, remember, replay, set, stop, tell, weigh};
+use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
+use super::{
+    Effect, ask, ask_model, edited, move_time, open_judged, record, remember, replay, set, stop, tell, tries, weigh,
+};
 use crate::data::interaction::Timestamp;
 use crate::mediator::Weight;
 use crate::theme::Theme;
@@ -23,6 +25,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         return interrupt(state);
     }
     state.interrupted = false;
+    let leaving = std::mem::take(&mut state.leaving);
     state.notice = None;
     if let Some(reason) = command.unavailable(state) {
         // Esc on the bare screen is no question and needs no answer.
@@ -85,9 +88,13 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             let weights = state.defaults();
             step(state, Setting { weights, ..state.setting });
         }
+        Command::TypeValue | Command::TypeValueHere => tries::type_value(state),
         Command::SwitchPolicy => switch_policy(state),
-        Command::Undo => travel(state, |state| state.undo.undo(state.setting)),
-        Command::Redo => travel(state, |state| state.undo.redo(state.setting)),
+        Command::Undo => travel(state, |state| state.undo.undo(state.held())),
+        Command::Redo => travel(state, |state| state.undo.redo(state.held())),
+        Command::SaveTry => tries::type_name(state),
+        Command::Tries => open(state, Some(Overlay::List(List::tries(state)))),
+        Command::DeleteTry => return tries::delete(state),
         Command::FocusNext => focus(state, state.focus.index() + 1),
         Command::FocusPrevious => focus(state, state.focus.index() + Pane::ALL.len() - 1),
         Command::FocusLocal => focus(state, Pane::Local.index()),
@@ -110,7 +117,13 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             let at = names.iter().position(|name| *name == state.theme).unwrap_or_default();
             state.theme = names[(at + 1) % names.len()];
         }
-        Command::Quit => state.exit = Some(Exit::Done),
+        Command::Quit => match tries::unsaved(state).filter(|_| !leaving) {
+            Some(unsaved) => {
+                state.leaving = true;
+                tell(state, unsaved, true);
+            }
+            None => state.exit = Some(Exit::Done),
+        },
         Command::Interrupt => {}
         Command::Leave | Command::CloseList | Command::HelpClose => leave(state),
         Command::Accept => return accept(state),
@@ -234,11 +247,32 @@ fn accept(state: &mut State) -> Vec<Effect> {
             }
             Vec::new()
         }
+        EditKind::Value(weight) => {
+            let taken = tries::take_value(state, weight, &text);
+            taken_or_told(state, taken.map(|()| Vec::new()))
+        }
+        EditKind::TryName => {
+            let taken = tries::save(state, &text);
+            taken_or_told(state, taken)
+        }
         EditKind::Path => {
             state.overlay = None;
             if text.is_empty() { Vec::new() } else { vec![Effect::Open(Source::File(text.into()))] }
         }
     }
+}
+
+/// Closes the line, or says in it why it was not taken.
+fn taken_or_told(state: &mut State, taken: Result<Vec<Effect>, String>) -> Vec<Effect> {
+    match (taken, &mut state.overlay) {
+        (Ok(effects), overlay) => {
+            *overlay = None;
+            return effects;
+        }
+        (Err(reason), Some(Overlay::Edit(edit))) => edit.complaint = Some(reason),
+        (Err(_), _) => {}
+    }
+    Vec::new()
 }
 
 fn choose(state: &mut State) -> Vec<Effect> {
@@ -261,6 +295,10 @@ fn choose(state: &mut State) -> Vec<Effect> {
         Choice::Run(command) => run(state, command),
         Choice::Shipped(name) => vec![Effect::Open(Source::Shipped(name))],
         Choice::Label(label) => remember(state, label),
+        Choice::Try(number) => {
+            tries::apply(state, number);
+            Vec::new()
+        }
         Choice::TypePath => {
             edit(state, EditKind::Path, "");
             Vec::new()
@@ -286,7 +324,7 @@ fn period(state: &State) -> f64 {
 
 fn turn(state: &mut State, steps: f64) {
     let weight = state.weight;
-    if let Some(reason) = state.idle(weight) {
+    if let Some(reason) = state.ignored(weight) {
         return tell(state, format!("{weight} does nothing now: {reason}"), false);
     }
     let value = weight.nudged(state.setting.weights.get(weight), steps);
@@ -294,7 +332,8 @@ fn turn(state: &mut State, steps: f64) {
     set(state, Gesture::Turn(weight), Setting { weights, ..state.setting });
 }
 
-fn step(state: &mut State, setting: Setting) {
+/// Changes the setting as a step of its own.
+pub(super) fn step(state: &mut State, setting: Setting) {
     state.steps += 1;
     set(state, Gesture::Step(state.steps), setting);
 }
@@ -313,9 +352,9 @@ fn switch_policy(state: &mut State) {
     step(state, Setting { weights, policy });
 }
 
-fn travel(state: &mut State, to: impl FnOnce(&mut State) -> Option<Setting>) {
-    if let Some(setting) = to(state) {
-        state.setting = setting;
+fn travel(state: &mut State, to: impl FnOnce(&mut State) -> Option<Held>) {
+    if let Some(Held { setting, at_try }) = to(state) {
+        (state.setting, state.at_try) = (setting, at_try);
         weigh(state);
     }
 }

@@ -1,5 +1,6 @@
 //! What a replay does to the state: enter, move the playhead, play, weigh anew, leave.
 
+use super::super::effect::Effect;
 use super::super::replay::{Opened, Replaying, SPEEDS, Standing};
 use super::super::state::{MemoryState, ModelState, Reading, Start, State};
 use super::tell;
@@ -7,7 +8,7 @@ use crate::engine::prompt::{Arm, Question};
 use crate::mediator::Course;
 
 /// Shows a session at its first turn. Live work goes on beneath it.
-pub(super) fn enter(state: &mut State, opened: Opened) {
+pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
     leave(state);
     let header = &opened.replay.session().header;
     let mut shown = State::new(Start {
@@ -15,7 +16,7 @@ pub(super) fn enter(state: &mut State, opened: Opened) {
         model_name: header.model.as_ref().map(|model| model.name.clone()),
         mono: state.mono_only,
         ascii: state.ascii,
-        record: false,
+        ..Start::default()
     });
     carry(state, &mut shown);
     shown.memory = MemoryState::Ready;
@@ -31,6 +32,7 @@ pub(super) fn enter(state: &mut State, opened: Opened) {
     if !warnings.is_empty() {
         tell(state, warnings.join("; "), true);
     }
+    vec![Effect::Tries { dataset: state.dataset_name.clone(), change: None }]
 }
 
 /// Goes back to live work.
@@ -50,6 +52,7 @@ fn carry(from: &State, to: &mut State) {
     to.limits = from.limits;
     to.weight = from.weight;
     to.theme = from.theme;
+    to.unkept.clone_from(&from.unkept);
     to.overlay = None;
 }
 

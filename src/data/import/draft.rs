@@ -1,5 +1,7 @@
 //! A dataset folder in the making: a hidden folder beside its place, renamed when it is whole.
 //!
+//! Rows are written in the order in which they come: a dataset is sorted when it is opened, so an import holds none.
+//!
 //! Invariants: the target appears complete or not at all; a draft that is not published leaves nothing behind; files
 //! that were there before are never touched.
 
@@ -7,15 +9,18 @@ use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::ImportError;
 use crate::data::dataset::{DatasetError, Manifest, write_whole};
-use crate::data::interaction::Interaction;
+use crate::data::interaction::{Interaction, JudgedQuery};
 
 /// A folder being written.
 pub struct Draft {
     target: PathBuf,
-    // Before the folder: the file has to be closed when the folder is removed.
+    // Before the folder: the files have to be closed when the folder is removed.
     interactions: BufWriter<File>,
+    queries: BufWriter<File>,
     folder: Hidden,
 }
 
@@ -54,28 +59,35 @@ impl Draft {
             return Err(ImportError::Taken { path: target });
         }
         let folder = Hidden::beside(&target)?;
-        let path = folder.0.join("interactions.jsonl");
-        let file = File::create(&path).map_err(|source| write_error(&path, source))?;
-        Ok(Self { target, interactions: BufWriter::new(file), folder })
+        let create = |name: &str| {
+            let path = folder.0.join(name);
+            File::create(&path).map(BufWriter::new).map_err(|source| write_error(&path, source))
+        };
+        let (interactions, queries) = (create("interactions.jsonl")?, create("queries.jsonl")?);
+        Ok(Self { target, interactions, queries, folder })
     }
 
     /// Adds an interaction.
     pub fn add(&mut self, interaction: &Interaction) -> Result<(), DatasetError> {
-        let written = serde_json::to_writer(&mut self.interactions, interaction).map_err(std::io::Error::from);
-        written
-            .and_then(|()| self.interactions.write_all(b"\n"))
+        write_line(&mut self.interactions, interaction)
             .map_err(|source| write_error(&self.target.join("interactions.jsonl"), source))
+    }
+
+    /// Adds a judged query.
+    pub fn ask(&mut self, query: &JudgedQuery) -> Result<(), DatasetError> {
+        write_line(&mut self.queries, query).map_err(|source| write_error(&self.target.join("queries.jsonl"), source))
     }
 
     /// Completes the folder and puts it in its place.
     pub fn publish(mut self, manifest: &Manifest) -> Result<(), DatasetError> {
         let wrap = |source| write_error(&self.target, source);
-        self.interactions.flush().and_then(|()| self.interactions.get_ref().sync_all()).map_err(wrap)?;
+        for file in [&mut self.interactions, &mut self.queries] {
+            file.flush().and_then(|()| file.get_ref().sync_all()).map_err(wrap)?;
+        }
         let path = self.folder.0.join("dataset.toml");
         let toml = toml::to_string(manifest)
             .map_err(|error| DatasetError::Manifest { path: path.clone(), reason: error.to_string() })?;
         write_whole(&path, toml.as_bytes())?;
-        write_whole(&self.folder.0.join("queries.jsonl"), b"")?;
         if let Some(above) = self.target.parent() {
             fs::create_dir_all(above).map_err(wrap)?;
         }
@@ -85,6 +97,11 @@ impl Draft {
         }
         fs::rename(&self.folder.0, &self.target).map_err(wrap)
     }
+}
+
+fn write_line(file: &mut BufWriter<File>, record: &impl Serialize) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *file, record)?;
+    file.write_all(b"\n")
 }
 
 fn write_error(path: &Path, source: std::io::Error) -> DatasetError {

@@ -7,10 +7,9 @@
 //! Order of checking: authors, short description, category, date, duplicate headline and date. The duplicate check comes
 //! last, so a row is a duplicate only of a row that was kept.
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
+use super::seen::Seen;
 use super::{ImportError, Mapping, Reason, Rejection, Report, extra, labels_task, row_id};
 use crate::data::dataset::{Manifest, Periods, WeightDefaults, Wording};
 use crate::data::interaction::{Extra, Interaction, Timestamp, UserId};
@@ -45,13 +44,13 @@ fn label(category: &str) -> Option<&'static str> {
 /// The mapping, with the articles it has kept.
 pub struct HuffPost {
     name: String,
-    kept: HashSet<(String, Timestamp)>,
+    kept: Seen,
 }
 
 impl HuffPost {
     /// The mapping of a dataset that will be called `name`.
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), kept: HashSet::new() }
+        Self { name: name.to_owned(), kept: Seen::new() }
     }
 }
 
@@ -67,7 +66,7 @@ impl Mapping for HuffPost {
         // Written out: a bare number would otherwise be read as seconds.
         let at: Timestamp = format!("{date}T00:00:00Z").parse().map_err(|_| Rejection::of(Reason::BadDate, date))?;
         let headline = text("headline").to_owned();
-        if !self.kept.insert((headline.clone(), at)) {
+        if !self.kept.insert(&[&headline, &at.to_string()]) {
             return Err(Rejection::of(Reason::DuplicateArticle, headline));
         }
         let (user, query) = (UserId::new(authors), description.to_owned());

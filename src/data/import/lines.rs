@@ -6,15 +6,13 @@ use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Reason;
+use super::report::Reason;
 
 /// Bytes of the longest line that is read.
-const LONGEST: usize = 4 << 20;
+pub const LONGEST: usize = 4 << 20;
 
 /// One line without its end.
 pub struct Line<'a> {
-    /// Bytes it takes in the input, its end included.
-    pub bytes: u64,
     /// Its text; where there is a fault, as much of it as is readable.
     pub text: Cow<'a, str>,
     /// Why it cannot be a record.
@@ -37,7 +35,7 @@ impl<R: BufRead> Lines<R> {
     /// The next line; `None` at the end. Once `cancel` is set a line may end early: the caller is to look at it first.
     pub fn next(&mut self, cancel: &AtomicBool) -> Result<Option<Line<'_>>> {
         self.buffer.clear();
-        let (mut bytes, mut too_long) = (0, false);
+        let (mut empty, mut too_long) = (true, false);
         loop {
             let chunk = match self.reader.fill_buf() {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -53,12 +51,12 @@ impl<R: BufRead> Lines<R> {
             self.buffer.extend_from_slice(&content[..content.len().min(room)]);
             let taken = end.map_or(chunk.len(), |end| end + 1);
             self.reader.consume(taken);
-            bytes += taken as u64;
+            empty = false;
             if end.is_some() {
                 break;
             }
         }
-        if bytes == 0 {
+        if empty {
             return Ok(None);
         }
         let mut content = self.buffer.strip_suffix(b"\r").unwrap_or(&self.buffer);
@@ -78,6 +76,6 @@ impl<R: BufRead> Lines<R> {
         } else {
             None
         };
-        Ok(Some(Line { bytes, text, fault }))
+        Ok(Some(Line { text, fault }))
     }
 }

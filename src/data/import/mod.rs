@@ -1,39 +1,45 @@
 //! Importers: foreign files become dataset folders.
 //!
-//! A format is a [`Mapping`] from one record to one interaction; reading lines, counting and writing are shared here, so
-//! that every format keeps the same promises:
+//! A line-based format is a [`Mapping`] from one record to one interaction; LaMP's files, one JSON value each, have a
+//! reader of their own. Counting and writing are shared here, so that every format keeps the same promises:
 //!
-//! * every row read is kept or counted under exactly one [`Reason`], so `read = kept + Σ rejected`;
+//! * every row read is kept or counted under exactly one [`Reason`], so `read = kept + queries + Σ rejected`;
 //! * a bad row never stops an import;
 //! * the folder appears whole or not at all, and never in the place of somebody's files;
+//! * rows go to the folder as they come and none is held, so that memory does not grow with the input; what has to be
+//!   remembered of each row (its id, its user) takes some bytes;
 //! * nothing is fitted: `dataset.toml` holds a format's defaults, never numbers learned from the rows.
 
+mod csv;
 mod draft;
 pub mod huffpost;
-pub mod jsonl;
+pub mod lamp;
 mod lines;
+pub mod mapped;
+pub mod movielens;
+mod records;
+mod report;
+mod seen;
+mod source;
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::{Serialize, Serializer};
-
+pub use self::csv::Delimiter;
 use self::draft::Draft;
-use self::lines::Lines;
+use self::records::Records;
+pub use self::records::Syntax;
+pub use self::report::{Example, Reason, Rejected, Rejection, Report};
+use self::seen::Seen;
+pub use self::source::{Meter, Source};
 use super::dataset::{
     Calibration, DatasetError, FORMAT, Manifest, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
 };
-use super::interaction::{Extra, Interaction, Timestamp, UserId};
-use super::sanitize::visible;
+use super::interaction::{Extra, Interaction, JudgedQuery};
+use super::scale::Scale;
 
 /// Rows between two calls of the progress callback.
-const PROGRESS_ROWS: u64 = 4096;
-/// Characters of a line that a report quotes.
-const EXCERPT: usize = 80;
+const PROGRESS_ROWS: u64 = 1024;
 /// Fields of an interaction: an extra field may not bear their names.
 const OWN_FIELDS: [&str; 6] = ["id", "user", "at", "query", "response", "item"];
 
@@ -48,6 +54,17 @@ pub enum ImportError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The input is one JSON value and that is broken: unlike a line, it cannot be skipped.
+    #[error("{path}: {reason}; LaMP's files are one JSON array of questions, or one object {{\"task\", \"golds\"}}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and where.
+        reason: String,
+    },
+    /// The questions are of another task than was asked for, or of none.
+    #[error("{0}")]
+    Task(String),
     /// The output folder holds something already.
     #[error("{path}: exists and is not an empty folder; name a new folder with --out, or move this one away")]
     Taken {
@@ -55,7 +72,7 @@ pub enum ImportError {
         path: PathBuf,
     },
     /// The input holds no row at all.
-    #[error("the input holds no row; an import needs one JSON object a line")]
+    #[error("the input holds no row; an import needs at least one")]
     NoRow,
     /// Every row was rejected.
     #[error("none of {read} rows could be kept: {why}; check that the file is in this format")]
@@ -69,7 +86,7 @@ pub enum ImportError {
     #[error("--map {role}={field}: no record has the field '{field}'; {known}")]
     UnknownField {
         /// What the field was to be.
-        role: jsonl::Role,
+        role: mapped::Role,
         /// The field as written in the map.
         field: String,
         /// The fields there are, in words.
@@ -77,14 +94,15 @@ pub enum ImportError {
     },
     /// The responses make no label set.
     #[error(
-        "--map response={field}: {found} distinct responses; a labels task has 2 to {}: map a field with few values",
-        jsonl::MOST_LABELS
+        "--map response={field}: {found} distinct responses; a labels task has 2 to {}: map a field with few values, \
+         or name another task: --task rating or --task text",
+        mapped::MOST_LABELS
     )]
     Labels {
         /// The field as written in the map.
         field: String,
-        /// Distinct responses.
-        found: usize,
+        /// Distinct responses, `201 or more` where they are too many.
+        found: String,
     },
     /// Somebody asked to stop.
     #[error("the import was interrupted; nothing was written")]
@@ -94,211 +112,51 @@ pub enum ImportError {
     Dataset(#[from] DatasetError),
 }
 
-/// Why a row was rejected. The order is the order of checking: a row with several faults is counted under the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
-    /// The line exceeds 4 MiB.
-    LineTooLong,
-    /// The line holds bytes that are no UTF-8.
-    NotUtf8,
-    /// The line holds nothing but white space.
-    BlankLine,
-    /// The line is no JSON object.
-    NotAnObject,
-    /// `authors` is missing, blank or no text.
-    NoAuthors,
-    /// `short_description` is missing, blank or no text.
-    NoShortDescription,
-    /// `category` is missing or none of those that make the 15 labels.
-    OtherCategory,
-    /// `date` is missing or no `YYYY-MM-DD`.
-    BadDate,
-    /// An earlier kept row has the same headline and date.
-    DuplicateArticle,
-    /// The field mapped to the user is missing, blank, or neither text nor number.
-    NoUser,
-    /// The field mapped to the time is missing or null.
-    NoTime,
-    /// The field mapped to the time cannot be read as one.
-    BadTime,
-    /// The field mapped to the query is missing, blank, or neither text nor number.
-    NoQuery,
-    /// The field mapped to the response is missing, blank, or neither text nor number.
-    NoResponse,
-    /// The field mapped to the id is missing, blank, or neither text nor number.
-    NoId,
-    /// An earlier kept row has the same id.
-    DuplicateId,
-}
-
-impl Reason {
-    /// The reason in words and, in machine-read reports, in kebab-case.
-    fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Reason::LineTooLong => ("line longer than 4 MiB", "line-too-long"),
-            Reason::NotUtf8 => ("line is not UTF-8", "not-utf8"),
-            Reason::BlankLine => ("blank line", "blank-line"),
-            Reason::NotAnObject => ("line is no JSON object", "not-an-object"),
-            Reason::NoAuthors => ("no authors", "no-authors"),
-            Reason::NoShortDescription => ("no short description", "no-short-description"),
-            Reason::OtherCategory => ("category outside the 15 labels", "other-category"),
-            Reason::BadDate => ("unreadable date", "bad-date"),
-            Reason::DuplicateArticle => ("duplicate headline and date", "duplicate-article"),
-            Reason::NoUser => ("no user", "no-user"),
-            Reason::NoTime => ("no time", "no-time"),
-            Reason::BadTime => ("unreadable time", "bad-time"),
-            Reason::NoQuery => ("no query", "no-query"),
-            Reason::NoResponse => ("no response", "no-response"),
-            Reason::NoId => ("no id", "no-id"),
-            Reason::DuplicateId => ("duplicate id", "duplicate-id"),
-        }
+impl ImportError {
+    /// What wraps a failure to read the input called `path`.
+    fn reading(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
+        |source| Self::Read { path: path.to_owned(), source }
     }
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.names().0)
-    }
-}
-
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.names().1)
-    }
-}
-
-/// A row that is not kept: the reason, and the value that shows it where there is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    reason: Reason,
-    value: Option<String>,
-}
-
-impl Rejection {
-    /// Rejects for `reason`, shown by `value`.
-    pub fn of(reason: Reason, value: impl Into<String>) -> Self {
-        Self { reason, value: Some(value.into()) }
-    }
-}
-
-impl From<Reason> for Rejection {
-    fn from(reason: Reason) -> Self {
-        Self { reason, value: None }
-    }
-}
-
-/// The first row that met a reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Example {
-    /// The file, safe to print.
-    pub path: String,
-    /// 1-based.
-    pub line: u64,
-    /// The value in doubt, or the beginning of the line; safe to print.
-    pub text: String,
-}
-
-/// The rows that met one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rejected {
-    /// How many.
-    pub count: u64,
-    /// The first of them.
-    pub first: Example,
-}
-
-/// What became of the rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Rows read: lines, blank ones included.
-    pub read: u64,
-    /// Bytes read.
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows read.
+    pub rows: u64,
+    /// Bytes read, unpacked.
     pub bytes: u64,
-    /// Rows that became interactions.
-    pub kept: u64,
-    /// The other rows, by reason in order of checking.
-    pub rejected: BTreeMap<Reason, Rejected>,
-    /// People among the kept rows.
-    pub users: usize,
-    /// Kept rows by response.
-    pub labels: BTreeMap<String, u64>,
-    /// First and last moment of the kept rows.
-    pub span: Option<(Timestamp, Timestamp)>,
+    /// Bytes taken of the inputs as they lie.
+    pub taken: u64,
+    /// Bytes of all inputs as they lie, where every one's is known.
+    pub total: Option<u64>,
 }
 
-impl Report {
-    fn reject(&mut self, rejection: Rejection, place: (&Path, u64), line: &str) {
-        let rejected = self.rejected.entry(rejection.reason).or_insert_with(|| {
-            let text = excerpt(rejection.value.as_deref().unwrap_or(line));
-            let path = visible(&place.0.to_string_lossy()).into_owned();
-            Rejected { count: 0, first: Example { path, line: place.1, text } }
-        });
-        rejected.count += 1;
-    }
-
-    fn keep(&mut self, interaction: &Interaction) {
-        self.kept += 1;
-        *self.labels.entry(interaction.response.clone()).or_default() += 1;
-        let (first, last) = self.span.unwrap_or((interaction.at, interaction.at));
-        self.span = Some((first.min(interaction.at), last.max(interaction.at)));
-    }
-
-    /// The error of an import without a single kept row.
-    fn nothing_kept(&self) -> ImportError {
-        if self.read == 0 {
-            return ImportError::NoRow;
-        }
-        let why: Vec<String> = self
-            .rejected
-            .iter()
-            .map(|(reason, Rejected { count, first })| {
-                format!("{count} × {reason} (first {}:{})", first.path, first.line)
-            })
-            .collect();
-        ImportError::NothingKept { read: self.read, why: why.join(", ") }
-    }
+/// Who watches an import and may stop it.
+pub struct Watch<'a> {
+    /// Once set, the import ends with [`ImportError::Interrupted`].
+    pub cancel: &'a AtomicBool,
+    /// Hears how far the import is, every so many rows and at the end.
+    pub progress: &'a mut dyn FnMut(Progress),
 }
 
-/// The beginning of a foreign text, safe to print.
-fn excerpt(text: &str) -> String {
-    let mut short: String = text.chars().take(EXCERPT).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    visible(&short).into_owned()
-}
-
-/// One input with the name that reports give it.
-pub struct Source {
-    name: PathBuf,
-    reader: Box<dyn BufRead>,
-}
-
-impl Source {
-    /// An input from anywhere.
-    pub fn new(name: impl Into<PathBuf>, reader: impl BufRead + 'static) -> Self {
-        Self { name: name.into(), reader: Box::new(reader) }
-    }
-
-    /// The file at `path`.
-    pub fn file(path: &Path) -> Result<Self, ImportError> {
-        let wrap = |source| ImportError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(wrap)?;
-        // Opening a folder succeeds on some systems; the name is better refused before anything is written.
-        if file.metadata().map_err(wrap)?.is_dir() {
-            return Err(wrap(std::io::ErrorKind::IsADirectory.into()));
-        }
-        Ok(Self::new(path, BufReader::with_capacity(1 << 16, file)))
-    }
-
-    /// Standard input.
-    pub fn stdin() -> Self {
-        Self::new("standard input", BufReader::with_capacity(1 << 16, std::io::stdin()))
-    }
-}
-
-/// A format: how one record becomes one interaction, and what the folder says about itself.
+/// A line-based format: how one record becomes one interaction, and what the folder says about itself.
 pub trait Mapping {
+    /// How records are written.
+    fn syntax(&self) -> Syntax {
+        Syntax::JsonLines
+    }
+
+    /// Kind of the task.
+    fn task(&self) -> TaskKind {
+        TaskKind::Labels
+    }
+
+    /// Hears the names in an input's header before its records; not called where there is no header.
+    fn header(&mut self, names: &[String]) {
+        let _ = names;
+    }
+
     /// The interaction of a record; `row` counts all rows of all inputs from 1.
     fn interaction(&mut self, row: u64, record: Extra) -> Result<Interaction, Rejection>;
 
@@ -306,63 +164,125 @@ pub trait Mapping {
     fn manifest(&self, report: &Report) -> Result<Manifest, ImportError>;
 }
 
-/// Streams `sources`, one JSON object a line, into the dataset folder `out`; without one the rows are only counted.
+/// Streams `sources` into the dataset folder `out`; without one the rows are only counted.
 ///
-/// `progress` hears of rows and bytes read now and then and at the end. Once `cancel` is set the import ends with
-/// [`ImportError::Interrupted`]. On any error no trace of `out` remains.
+/// On any error no trace of `out` remains.
 pub fn import(
     sources: Vec<Source>,
     mapping: &mut dyn Mapping,
     out: Option<&Path>,
-    cancel: &AtomicBool,
-    progress: &mut dyn FnMut(u64, u64),
+    watch: Watch<'_>,
 ) -> Result<Report, ImportError> {
-    let mut draft = out.map(Draft::of).transpose()?;
-    let mut report = Report::default();
-    let mut users: HashSet<UserId> = HashSet::new();
-    for Source { name, reader } in sources {
-        let mut lines = Lines::of(reader);
-        let mut number = 0;
-        while let Some(line) = lines.next(cancel).map_err(|source| ImportError::Read { path: name.clone(), source })? {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(ImportError::Interrupted);
-            }
-            number += 1;
-            report.read += 1;
-            report.bytes += line.bytes;
-            let record: Result<Extra, Rejection> = match line.fault {
-                Some(reason) => Err(reason.into()),
-                None => serde_json::from_str(&line.text).map_err(|_| Reason::NotAnObject.into()),
-            };
-            match record.and_then(|record| mapping.interaction(report.read, record)) {
-                Ok(interaction) => {
-                    report.keep(&interaction);
-                    users.insert(interaction.user.clone());
-                    if let Some(draft) = &mut draft {
-                        draft.add(&interaction)?;
-                    }
-                }
-                Err(rejection) => report.reject(rejection, (&name, number), &line.text),
-            }
-            if report.read.is_multiple_of(PROGRESS_ROWS) {
-                progress(report.read, report.bytes);
+    let mut intake = Intake::begin(&sources, mapping.task(), out, watch)?;
+    for source in sources {
+        let name = source.name().to_owned();
+        let wrap = ImportError::reading(&name);
+        let mut records = Records::of(source.open().map_err(&wrap)?, mapping.syntax()).map_err(&wrap)?;
+        if !records.header().is_empty() {
+            mapping.header(records.header());
+        }
+        let cancel = intake.watch.cancel;
+        while let Some(record) = records.next(cancel).map_err(&wrap)? {
+            let row = intake.row()?;
+            match record.fields.map_err(Rejection::from).and_then(|fields| mapping.interaction(row, fields)) {
+                Ok(interaction) => intake.keep(&interaction)?,
+                Err(rejection) => intake.reject(rejection, (&name, record.line), || record.raw.text()),
             }
         }
     }
-    progress(report.read, report.bytes);
-    // Whoever interrupts a pipe ends its other side too, which looks like the end of the input.
-    if cancel.load(Ordering::Relaxed) {
-        return Err(ImportError::Interrupted);
+    intake.finish(|report| mapping.manifest(report))
+}
+
+/// Where rows go: counted, and written if there is a folder for them.
+struct Intake<'a> {
+    draft: Option<Draft>,
+    report: Report,
+    users: Seen,
+    meters: Vec<Meter>,
+    watch: Watch<'a>,
+}
+
+impl<'a> Intake<'a> {
+    /// Ready for the rows of `sources`.
+    fn begin(
+        sources: &[Source],
+        task: TaskKind,
+        out: Option<&Path>,
+        watch: Watch<'a>,
+    ) -> Result<Intake<'a>, ImportError> {
+        let draft = out.map(Draft::of).transpose()?;
+        let meters = sources.iter().map(Source::meter).collect();
+        Ok(Self { draft, report: Report::of(task), users: Seen::new(), meters, watch })
     }
-    report.users = users.len();
-    let manifest = mapping.manifest(&report)?;
-    if report.kept == 0 {
-        return Err(report.nothing_kept());
+
+    /// Counts a row, whatever is to become of it, and tells its number.
+    fn row(&mut self) -> Result<u64, ImportError> {
+        if self.watch.cancel.load(Ordering::Relaxed) {
+            return Err(ImportError::Interrupted);
+        }
+        let row = self.report.read + 1;
+        self.report.read = row;
+        if row.is_multiple_of(PROGRESS_ROWS) {
+            self.tell();
+        }
+        Ok(row)
     }
-    if let Some(draft) = draft {
-        draft.publish(&manifest)?;
+
+    fn keep(&mut self, interaction: &Interaction) -> Result<(), ImportError> {
+        self.report.keep(interaction);
+        self.users.insert(&[interaction.user.as_str()]);
+        if let Some(draft) = &mut self.draft {
+            draft.add(interaction)?;
+        }
+        Ok(())
     }
-    Ok(report)
+
+    fn ask(&mut self, query: &JudgedQuery) -> Result<(), ImportError> {
+        self.report.queries += 1;
+        self.users.insert(&[query.user.as_str()]);
+        if let Some(draft) = &mut self.draft {
+            draft.ask(query)?;
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, rejection: Rejection, place: (&Path, u64), line: impl FnOnce() -> String) {
+        self.report.reject(rejection, place, line);
+    }
+
+    fn tell(&mut self) {
+        let sizes: Option<u64> = self.meters.iter().map(Meter::size).sum();
+        let progress = Progress {
+            rows: self.report.read,
+            bytes: self.meters.iter().map(Meter::unpacked).sum(),
+            taken: self.meters.iter().map(Meter::taken).sum(),
+            total: sizes,
+        };
+        (self.watch.progress)(progress);
+    }
+
+    /// Completes the report and puts the folder in its place.
+    fn finish(
+        mut self,
+        manifest: impl FnOnce(&Report) -> Result<Manifest, ImportError>,
+    ) -> Result<Report, ImportError> {
+        self.tell();
+        // Whoever interrupts a pipe ends its other side too, which looks like the end of the input.
+        if self.watch.cancel.load(Ordering::Relaxed) {
+            return Err(ImportError::Interrupted);
+        }
+        self.report.bytes = self.meters.iter().map(Meter::unpacked).sum();
+        self.report.users = self.users.len();
+        let manifest = manifest(&self.report)?;
+        self.report.name.clone_from(&manifest.name);
+        if self.report.kept == 0 {
+            return Err(self.report.nothing_kept());
+        }
+        if let Some(draft) = self.draft {
+            draft.publish(&manifest)?;
+        }
+        Ok(self.report)
+    }
 }
 
 /// The id of a row whose data brings none: equal for equal inputs, and sorted as the rows are.
@@ -391,6 +311,7 @@ fn labels_task(name: &str, labels: Vec<String>) -> Manifest {
         name: name.to_owned(),
         task: TaskKind::Labels,
         labels,
+        scale: None,
         metric: "accuracy".to_owned(),
         licence: String::new(),
         source: String::new(),
@@ -400,4 +321,15 @@ fn labels_task(name: &str, labels: Vec<String>) -> Manifest {
         calibration: Calibration::default(),
         weights: WeightDefaults::default(),
     }
+}
+
+/// A `rating` task with the program's defaults.
+fn rating_task(name: &str, scale: Scale) -> Manifest {
+    let (task, metric) = (TaskKind::Rating, "mae".to_owned());
+    Manifest { task, scale: Some(scale), metric, ..labels_task(name, Vec::new()) }
+}
+
+/// A `text` task with the program's defaults.
+fn text_task(name: &str) -> Manifest {
+    Manifest { task: TaskKind::Text, metric: "rougeL".to_owned(), ..labels_task(name, Vec::new()) }
 }

@@ -92,11 +92,11 @@ fn provenance(assessment: &Assessment) -> Section {
     let weights: Vec<String> = acting.map(|weight| format!("{weight} {}", p.weights.get(weight))).collect();
     let split = match p.split.split {
         Split::Judged => "judged queries of the dataset".to_owned(),
-        Split::Share { share } => format!("the last {:.0} % of the interactions", 100.0 * (1.0 - share)),
+        Split::Share { share } => format!("interactions after the first {share} of them"),
     };
     let mut notes = vec![format!("queries: {split}, {}", range(p.split.queries))];
     if p.split.without_gold > 0 {
-        notes.push(format!("left out: {} queries without a gold answer", p.split.without_gold));
+        notes.push(format!("left out for want of a gold answer: {}", p.split.without_gold));
     }
     notes.push(match p.split.history {
         Some(history) => format!("history before them: {}", range(history)),

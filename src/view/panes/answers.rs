@@ -40,7 +40,7 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
         }
     }
     let unable = match &state.model {
-        ModelState::Failed(reason) => Some(reason.as_str()),
+        ModelState::Failed(reason) | ModelState::Unfit(reason) => Some(reason.as_str()),
         ModelState::Absent(reason) => Some(*reason),
         ModelState::Loading(_) | ModelState::Ready(_) => None,
     };

@@ -56,6 +56,10 @@ fn title(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
     if let Some(more) = more {
         parts.push(span(format!(" {} {more}", symbols::DOT), theme.dim));
     }
+    if let Some(from) = state.try_title().filter(|_| pane == Pane::Mediator) {
+        parts.push(span(format!(" {} ", symbols::DOT), theme.dim));
+        parts.push(span(text::fit(&from, 32), theme.text));
+    }
     parts.push(span(" ", theme.text));
     Line::from(parts)
 }
@@ -76,7 +80,7 @@ fn note(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
             Some(gold) => format!(" gold {} ", text::fit(gold, 20)),
             None => String::new(),
         },
-        Pane::Weights => " J/K select   h/l turn   0 default   u undo ".to_owned(),
+        Pane::Weights => " J/K select   h/l turn   = type   0 default   s save ".to_owned(),
     };
     Line::from(span(note, theme.dim))
 }

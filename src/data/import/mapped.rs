@@ -1,18 +1,23 @@
-//! Any JSON Lines file as a `labels` task, by a map from our fields to its own.
+//! Any JSON Lines or CSV file as a task of any kind, by a map from our fields to its own.
 //!
-//! Order of checking: user, time (missing, then unreadable), query, response, id (missing, then duplicate). The label set
-//! is what occurs, the most frequent first. Fields that the map does not name stay as extra fields.
+//! Order of checking: user, time (missing, then unreadable), query, response (missing, then off the scale), id (missing,
+//! then duplicate). The label set is what occurs, the most frequent first. Fields that the map does not name stay as extra
+//! fields.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use serde_json::Value;
 
-use super::{ImportError, Mapping, Reason, Rejection, Report, extra, labels_task, row_id};
-use crate::data::dataset::Manifest;
+use super::seen::Seen;
+use super::{
+    ImportError, Mapping, Reason, Rejection, Report, Syntax, extra, labels_task, rating_task, row_id, text_task,
+};
+use crate::data::dataset::{Manifest, TaskKind};
 use crate::data::interaction::{Extra, Interaction, Timestamp, UserId};
 use crate::data::sanitize::visible;
+use crate::data::scale::Scale;
 
 /// Distinct responses that still make a label set.
 pub const MOST_LABELS: usize = 200;
@@ -29,7 +34,7 @@ pub enum Role {
     At,
     /// What was asked or shown.
     Query,
-    /// The label.
+    /// The label, the score or the text.
     Response,
     /// The row's identity; without it rows are numbered.
     Id,
@@ -67,7 +72,7 @@ impl fmt::Display for Role {
 #[error("{0}; write user=FIELD,at=FIELD,query=FIELD,response=FIELD and optionally id=FIELD,item=FIELD")]
 pub struct BadMap(String);
 
-/// Which field of the input plays which role; fields inside objects are reached by dots.
+/// Which field of the input plays which role; fields inside objects are reached by dots, columns also by number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldMap([Option<String>; 6]);
 
@@ -114,30 +119,45 @@ impl fmt::Display for FieldMap {
     }
 }
 
+/// What the responses are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answers {
+    /// Labels: those that occur.
+    Labels,
+    /// Scores on a scale.
+    Scores(Scale),
+    /// Texts.
+    Texts,
+}
+
 /// The mapping, with what it has seen.
-pub struct JsonLines {
+pub struct Mapped {
     name: String,
     source: String,
+    syntax: Syntax,
+    answers: Answers,
     map: FieldMap,
     /// By role: whether any record had the field.
     found: [bool; 6],
     /// Paths of the fields of the first records.
     known: BTreeSet<String>,
     records: usize,
-    ids: HashSet<String>,
+    ids: Seen,
 }
 
-impl JsonLines {
+impl Mapped {
     /// The mapping by `map` of a dataset that will be called `name` and comes from `source`.
-    pub fn new(name: &str, source: &str, map: FieldMap) -> Self {
+    pub fn new(name: &str, source: &str, syntax: Syntax, answers: Answers, map: FieldMap) -> Self {
         Self {
             name: name.to_owned(),
             source: format!("imported from {source} with {map}"),
+            syntax,
+            answers,
             map,
             found: [false; 6],
             known: BTreeSet::new(),
             records: 0,
-            ids: HashSet::new(),
+            ids: Seen::new(),
         }
     }
 
@@ -173,19 +193,47 @@ impl JsonLines {
     }
 }
 
-impl Mapping for JsonLines {
+impl Mapping for Mapped {
+    fn syntax(&self) -> Syntax {
+        self.syntax
+    }
+
+    fn task(&self) -> TaskKind {
+        match self.answers {
+            Answers::Labels => TaskKind::Labels,
+            Answers::Scores(_) => TaskKind::Rating,
+            Answers::Texts => TaskKind::Text,
+        }
+    }
+
+    fn header(&mut self, names: &[String]) {
+        for field in self.map.0.iter_mut().flatten() {
+            // A name comes before a number: a column may be called 2.
+            let column = field.parse::<usize>().ok().filter(|_| !names.contains(field));
+            if let Some(name) = column.and_then(|column| names.get(column.checked_sub(1)?)) {
+                field.clone_from(name);
+            }
+        }
+    }
+
     fn interaction(&mut self, row: u64, mut record: Extra) -> Result<Interaction, Rejection> {
         self.note(&record);
         let user = self.text(&record, Role::User).ok_or(Reason::NoUser)?;
         let at = self.time(&record)?;
         let query = self.text(&record, Role::Query).ok_or(Reason::NoQuery)?;
         let response = self.text(&record, Role::Response).ok_or(Reason::NoResponse)?;
+        let response = match self.answers {
+            Answers::Scores(scale) => {
+                scale.score(&response).ok_or_else(|| Rejection::of(Reason::OffScale, response))?
+            }
+            Answers::Labels | Answers::Texts => response,
+        };
         let item = self.text(&record, Role::Item);
         let id = match self.map.field(Role::Id) {
             None => row_id(row),
             Some(_) => {
                 let id = self.text(&record, Role::Id).ok_or(Reason::NoId)?;
-                if !self.ids.insert(id.clone()) {
+                if !self.ids.insert(&[&id]) {
                     return Err(Rejection::of(Reason::DuplicateId, id));
                 }
                 id
@@ -206,19 +254,29 @@ impl Mapping for JsonLines {
         {
             return Err(ImportError::UnknownField { role, field: field.to_owned(), known: self.known_fields() });
         }
-        let mut labels: Vec<(&String, &u64)> = report.labels.iter().collect();
-        if report.kept > 0 && !(2..=MOST_LABELS).contains(&labels.len()) {
-            let field = self.map.field(Role::Response).unwrap_or_default().to_owned();
-            return Err(ImportError::Labels { field, found: labels.len() });
-        }
-        // Stable: equally frequent labels stay in the order of their names.
-        labels.sort_by(|a, b| b.1.cmp(a.1));
-        let labels = labels.into_iter().map(|(label, _)| label.clone()).collect();
-        Ok(Manifest { source: self.source.clone(), ..labels_task(&self.name, labels) })
+        let manifest = match self.answers {
+            Answers::Labels => labels_task(&self.name, self.labels(report)?),
+            Answers::Scores(scale) => rating_task(&self.name, scale),
+            Answers::Texts => text_task(&self.name),
+        };
+        Ok(Manifest { source: self.source.clone(), ..manifest })
     }
 }
 
-impl JsonLines {
+impl Mapped {
+    /// The label set of the kept rows.
+    fn labels(&self, report: &Report) -> Result<Vec<String>, ImportError> {
+        let mut labels: Vec<(&String, &u64)> = report.labels.iter().collect();
+        if report.kept > 0 && !(2..=MOST_LABELS).contains(&labels.len()) {
+            let field = self.map.field(Role::Response).unwrap_or_default().to_owned();
+            let more = if labels.len() > MOST_LABELS { " or more" } else { "" };
+            return Err(ImportError::Labels { field, found: format!("{}{more}", labels.len()) });
+        }
+        // Stable: equally frequent labels stay in the order of their names.
+        labels.sort_by(|a, b| b.1.cmp(a.1));
+        Ok(labels.into_iter().map(|(label, _)| label.clone()).collect())
+    }
+
     fn known_fields(&self) -> String {
         if self.known.is_empty() {
             return "its records have no field at all".to_owned();
@@ -232,7 +290,7 @@ impl JsonLines {
 }
 
 /// A moment as [`Timestamp`] reads it, or as databases print it: `2024-03-01 12:30:00`, taken as UTC.
-fn read_time(text: &str) -> Option<Timestamp> {
+pub fn read_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let at: Timestamp = text.parse().ok().or_else(|| {
         let (date, clock) = text.split_once(' ')?;

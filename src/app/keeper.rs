@@ -1,0 +1,219 @@
+//! The keeper: a thread that keeps tries on disk, one file a dataset.
+//!
+//! Invariants: a file is written whole or not at all, and never while it cannot be read; every change is made to what the
+//! file holds at that moment, so that two workbenches do not undo each other's; a change that failed is tried again with
+//! the next one and at the end; every request is answered by one message.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+
+use super::message::Message;
+use super::scribe::plain;
+use crate::data::dataset::write_whole;
+use crate::session::tries::{self, Try};
+
+/// A change of the tries on a dataset.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A new one.
+    Save(Try),
+    /// One less.
+    Delete(Try),
+}
+
+impl Change {
+    /// The try it is about.
+    pub fn of(&self) -> &Try {
+        match self {
+            Change::Save(it) | Change::Delete(it) => it,
+        }
+    }
+
+    /// Makes the change. A number that another workbench has given away meanwhile becomes the next free one.
+    fn make(&self, tries: &mut Vec<Try>) {
+        match self {
+            Change::Save(new) => {
+                let taken = tries.iter().any(|other| other.number == new.number);
+                let number = if taken { tries::next_number(tries) } else { new.number };
+                tries.push(Try { number, ..new.clone() });
+                tries.sort_by_key(|saved| saved.number);
+            }
+            Change::Delete(old) => tries.retain(|saved| (saved.number, &saved.name) != (old.number, &old.name)),
+        }
+    }
+}
+
+/// Why changes are not on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unkept {
+    /// What failed, with the file and the remedy.
+    pub reason: String,
+    /// All that are in no file; none where reading alone failed.
+    pub changes: Vec<Change>,
+}
+
+impl Unkept {
+    /// What is in no file, and why, in a line.
+    pub fn told(&self) -> String {
+        match &self.changes[..] {
+            [] => self.reason.clone(),
+            changes => {
+                let titles: Vec<String> = changes.iter().map(|change| change.of().title()).collect();
+                format!("{} not kept on disk: {}", titles.join(", "), self.reason)
+            }
+        }
+    }
+}
+
+/// What the file of a dataset holds, or why that is not known.
+pub type Kept = Result<Vec<Try>, Unkept>;
+
+struct Request {
+    dataset: String,
+    change: Option<Change>,
+}
+
+/// The handle to the keeper.
+#[derive(Debug)]
+pub struct Keeper {
+    requests: Sender<Request>,
+    work: JoinHandle<Vec<String>>,
+}
+
+impl Keeper {
+    /// Starts it. Files are in `folder`, which is made when the first one is.
+    pub fn start(folder: PathBuf, out: Sender<Message>) -> io::Result<Self> {
+        let (requests, inbox) = mpsc::channel();
+        let work = thread::Builder::new().name("keeper".to_owned()).spawn(move || keep(&folder, &inbox, &out))?;
+        Ok(Self { requests, work })
+    }
+
+    /// Makes a change, if one is given, and reads the tries on a dataset; the answer comes as a message.
+    pub fn ask(&self, dataset: String, change: Option<Change>) {
+        // One that has ended can only have been ended by us.
+        let _ = self.requests.send(Request { dataset, change });
+    }
+
+    /// Waits until all changes are made, or have been tried once more; says which are in no file.
+    pub fn finish(self) -> Vec<String> {
+        drop(self.requests);
+        self.work.join().unwrap_or_else(|_| vec!["the thread that keeps tries has died".to_owned()])
+    }
+}
+
+fn keep(folder: &Path, inbox: &Receiver<Request>, out: &Sender<Message>) -> Vec<String> {
+    let mut waiting: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+    for Request { dataset, change } in inbox {
+        let changes = waiting.entry(dataset.clone()).or_default();
+        changes.extend(change.clone());
+        let kept = attempt(folder, &dataset, changes);
+        let _ = out.send(Message::Tries { dataset, change, kept });
+    }
+    let last = |(dataset, mut changes): (String, Vec<Change>)| {
+        if changes.is_empty() {
+            return None;
+        }
+        attempt(folder, &dataset, &mut changes).err().map(|unkept| unkept.told())
+    };
+    waiting.into_iter().filter_map(last).collect()
+}
+
+/// Makes the `changes` of the file of a dataset and forgets them; all of them, or none.
+fn attempt(folder: &Path, dataset: &str, changes: &mut Vec<Change>) -> Kept {
+    let path = folder.join(file_name(dataset));
+    let kept = read(&path).and_then(|mut tries| {
+        if !changes.is_empty() {
+            changes.iter().for_each(|change| change.make(&mut tries));
+            fs::create_dir_all(folder)
+                .map_err(|error| format!("{}: cannot be made ({error}); check its permissions", folder.display()))?;
+            write_whole(&path, tries::write(dataset, &tries).as_bytes()).map_err(|error| error.to_string())?;
+            changes.clear();
+        }
+        Ok(tries)
+    });
+    kept.map_err(|reason| Unkept { reason, changes: changes.clone() })
+}
+
+fn read(path: &Path) -> Result<Vec<Try>, String> {
+    let place = path.display();
+    match fs::read_to_string(path) {
+        Ok(text) => tries::parse(&text).map_err(|bad| {
+            format!("{place}:{}: {}; correct it, or move the file away to begin a new one", bad.line, bad.reason)
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(format!("{place}: cannot be read ({error}); check its permissions, or move the file away")),
+    }
+}
+
+/// The file of a dataset. Names that are no file's are told apart by a fingerprint.
+fn file_name(dataset: &str) -> String {
+    let name = plain(dataset);
+    if name == dataset && !name.is_empty() {
+        return format!("{name}.toml");
+    }
+    format!("{name}-{}.toml", &blake3::hash(dataset.as_bytes()).to_hex()[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mediator::Policy;
+
+    fn saved(number: u32, name: &str) -> Try {
+        Try { number, name: name.to_owned(), policy: Policy::Product, stated: Vec::new() }
+    }
+
+    #[test]
+    fn two_workbenches_keep_each_others_tries() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("tries");
+        let save = |number, name: &str| attempt(&folder, "films", &mut vec![Change::Save(saved(number, name))]);
+        assert_eq!(save(1, "mine").unwrap(), [saved(1, "mine")]);
+        assert_eq!(save(1, "yours").unwrap(), [saved(1, "mine"), saved(2, "yours")]);
+        let delete = attempt(&folder, "films", &mut vec![Change::Delete(saved(1, "yours"))]);
+        assert_eq!(delete.unwrap().len(), 2, "another one under the number meant is not deleted");
+        let delete = attempt(&folder, "films", &mut vec![Change::Delete(saved(1, "mine"))]);
+        assert_eq!(delete.unwrap(), [saved(2, "yours")]);
+        assert_eq!(attempt(&folder, "books", &mut Vec::new()).unwrap(), [], "a dataset has a file of its own");
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_never_overwritten_and_what_waits_is_kept_when_it_is_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("films.toml");
+        fs::write(&path, "[[try]]\nname = 3\n").unwrap();
+        let (out, inbox) = mpsc::channel();
+        let keeper = Keeper::start(home.path().to_owned(), out).unwrap();
+        let ask = |change: Option<Change>| {
+            keeper.ask("films".to_owned(), change);
+            match inbox.recv().unwrap() {
+                Message::Tries { kept, .. } => kept,
+                other => panic!("{other:?}"),
+            }
+        };
+        let unkept = ask(None).unwrap_err();
+        assert!(unkept.reason.contains("films.toml:2: name is 3") && unkept.reason.contains("move the file away"));
+        assert!(unkept.changes.is_empty());
+        let unkept = ask(Some(Change::Save(saved(1, "one")))).unwrap_err();
+        assert!(unkept.told().starts_with("try 1 · one not kept on disk: "), "{}", unkept.told());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "[[try]]\nname = 3\n");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(ask(Some(Change::Save(saved(2, "two")))).unwrap(), [saved(1, "one"), saved(2, "two")]);
+        fs::write(&path, "try = 1\n").unwrap();
+        assert!(ask(Some(Change::Delete(saved(2, "two")))).is_err());
+        let [left] = &keeper.finish()[..] else { panic!("one dataset has something left") };
+        assert!(left.starts_with("try 2 · two not kept on disk: "), "{left}");
+    }
+
+    #[test]
+    fn no_name_of_a_dataset_leaves_the_folder_and_none_takes_anothers_file() {
+        let names = ["a b", "a_b", "a/b", "../a", "", "a"].map(file_name);
+        let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{names:?}");
+        assert!(names.iter().all(|name| !name.contains('/') && !name.starts_with('.')));
+    }
+}

@@ -1,0 +1,63 @@
+//! How the present setting stands: to the model, to the dataset's defaults and to the tries.
+
+use super::state::{ModelState, Setting, State};
+use crate::engine::fit::Fit;
+use crate::mediator::weights::Scope;
+use crate::mediator::{Policy, Weight};
+use crate::session::tries::Try;
+
+/// What a step back restores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// The setting.
+    pub setting: Setting,
+    /// The try it had come from.
+    pub at_try: u32,
+}
+
+impl State {
+    /// How the model stands to the dataset. What is replayed was recorded with a model that fitted.
+    pub fn fit(&self) -> Fit {
+        match (&self.model, self.manifest()) {
+            _ if self.replay.is_some() => Fit::Fitted,
+            (ModelState::Absent(_), _) | (_, None) => Fit::Absent,
+            (_, Some(manifest)) => self.training.fit(&manifest.labels),
+        }
+    }
+
+    /// Why `weight` does nothing now; `None` if it acts.
+    pub fn ignored(&self, weight: Weight) -> Option<&'static str> {
+        let by_policy = self.setting.policy.rule().ignores(weight);
+        by_policy.or_else(|| match weight.scope() {
+            Scope::Prompt if self.replay.is_some() => Some("a replay does not ask the model again"),
+            Scope::Prompt | Scope::Model => self.model.unable(),
+            Scope::Mediate | Scope::Display | Scope::Session => None,
+        })
+    }
+
+    /// The setting of the try with this number; 0 is the dataset's default, in a replay the recorded setting.
+    pub fn setting_of(&self, number: u32) -> Option<Setting> {
+        if number == 0 {
+            let policy = self.replay.as_ref().map_or(Policy::default(), |replaying| replaying.setting().policy);
+            return Some(Setting { weights: self.defaults_of(policy), policy });
+        }
+        let saved = self.tries.iter().find(|saved| saved.number == number)?;
+        Some(saved.setting(&self.defaults_of(saved.policy)))
+    }
+
+    /// The try that the present setting is, or, with a star, the one that it was turned away from. The default needs no
+    /// name.
+    pub fn try_title(&self) -> Option<String> {
+        let holds = |saved: &&Try| self.setting_of(saved.number) == Some(self.setting);
+        let from = self.tries.iter().find(|saved| saved.number == self.at_try);
+        match from.filter(holds).or_else(|| self.tries.iter().find(holds)) {
+            Some(saved) => Some(saved.title()),
+            None => from.map(|saved| format!("{} *", saved.title())),
+        }
+    }
+
+    /// What a step back from here would restore.
+    pub fn held(&self) -> Held {
+        Held { setting: self.setting, at_try: self.at_try }
+    }
+}

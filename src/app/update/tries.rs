@@ -1,0 +1,178 @@
+//! Numbers typed for a weight, and tries: save, choose, delete, and what the keeper says of them.
+
+use super::super::effect::Effect;
+use super::super::input::Input;
+use super::super::keeper::{Change, Kept};
+use super::super::overlay::{Choice, Edit, EditKind, List, Overlay};
+use super::super::state::{Setting, State};
+use super::command::step;
+use super::tell;
+use crate::mediator::Weight;
+use crate::mediator::weights::Scope;
+use crate::session::tries::{LONGEST_NAME, Try, next_number};
+
+/// The value that `text` means for `weight`, or why it means none.
+fn value_of(weight: Weight, text: &str, default: f64) -> Result<f64, String> {
+    if text == "default" {
+        return Ok(default);
+    }
+    let (low, high) = weight.range();
+    match text.parse::<f64>() {
+        Ok(value) if (low..=high).contains(&value) => Ok(value),
+        Ok(value) if !value.is_nan() => Err(format!("{weight} is {value}; its range is {low} to {high}")),
+        _ => Err(format!("{weight} is '{text}'; give a number from {low} to {high}, or default")),
+    }
+}
+
+/// Opens the line for the selected weight's value.
+pub(super) fn type_value(state: &mut State) {
+    let weight = state.weight;
+    match state.ignored(weight) {
+        Some(reason) => tell(state, format!("{weight} does nothing now: {reason}"), false),
+        None => open(state, EditKind::Value(weight), ""),
+    }
+}
+
+/// Takes the value typed for `weight`; `Err` is why it is none.
+pub(super) fn take_value(state: &mut State, weight: Weight, text: &str) -> Result<(), String> {
+    if !text.is_empty() {
+        let value = value_of(weight, text, state.defaults().get(weight))?;
+        let weights = state.setting.weights.with(weight, value);
+        step(state, Setting { weights, ..state.setting });
+    }
+    Ok(())
+}
+
+/// Opens the line for the name of a try.
+pub(super) fn type_name(state: &mut State) {
+    let name = format!("try {}", next_number(&state.tries));
+    open(state, EditKind::TryName, &name);
+}
+
+fn open(state: &mut State, kind: EditKind, text: &str) {
+    state.overlay = Some(Overlay::Edit(Edit { kind, input: Input::of(text), complaint: None }));
+}
+
+/// Saves the present setting under `name`; `Err` is why that is no name.
+pub(super) fn save(state: &mut State, name: &str) -> Result<Vec<Effect>, String> {
+    if name.is_empty() {
+        return Err("a try needs a name".to_owned());
+    }
+    if name.chars().count() > LONGEST_NAME {
+        return Err(format!("a name has {LONGEST_NAME} characters at most"));
+    }
+    if let Some(other) = state.tries.iter().find(|saved| saved.name == name) {
+        return Err(format!("try {} has this name; choose another", other.number));
+    }
+    let mut new = Try::of(next_number(&state.tries), name.to_owned(), &state.setting);
+    if state.model.unable().is_some() {
+        // What nothing was asked with is no part of what was tried: another model keeps its own share.
+        new.stated.retain(|(weight, _)| weight.scope() != Scope::Model);
+    }
+    state.at_try = new.number;
+    state.tries.push(new.clone());
+    Ok(vec![change(state, Change::Save(new))])
+}
+
+/// Sets the try of this number, 0 for the default, as one step.
+pub(super) fn apply(state: &mut State, number: u32) {
+    let Some(setting) = state.setting_of(number) else { return };
+    // Noted with the step, so that undo knows which try was in force before.
+    step(state, setting);
+    state.at_try = number;
+}
+
+/// Asks whether the selected try is to be deleted; asked once more, deletes it.
+pub(super) fn delete(state: &mut State) -> Vec<Effect> {
+    let Some(Overlay::List(list)) = &mut state.overlay else { return Vec::new() };
+    let Some(Choice::Try(number)) = list.current().map(|row| row.choice) else { return Vec::new() };
+    if list.doomed != Some(number) {
+        list.doomed = Some(number);
+        return Vec::new();
+    }
+    let Some(place) = state.tries.iter().position(|saved| saved.number == number) else { return Vec::new() };
+    let old = state.tries.remove(place);
+    if state.at_try == number {
+        state.at_try = 0;
+    }
+    relist(state);
+    vec![change(state, Change::Delete(old))]
+}
+
+fn change(state: &State, change: Change) -> Effect {
+    Effect::Tries { dataset: state.dataset_name.clone(), change: Some(change) }
+}
+
+/// Brings an open list of tries up to date.
+fn relist(state: &mut State) {
+    let Some(Overlay::List(list)) = &state.overlay else { return };
+    let Some(Choice::Try(_)) = list.rows.first().map(|row| row.choice) else { return };
+    let (filter, selected) = (list.filter.clone(), list.selected);
+    let mut list = List::tries(state);
+    list.filter = filter;
+    list.refilter();
+    list.selected = selected.min(list.shown.len().saturating_sub(1));
+    state.overlay = Some(Overlay::List(list));
+}
+
+/// What the keeper says of the tries on a dataset.
+pub(super) fn kept(state: &mut State, dataset: &str, change: Option<&Change>, kept: Kept) {
+    match kept {
+        Ok(tries) => {
+            state.unkept.remove(dataset);
+            let live = state.replay.as_mut().map(|replaying| &mut *replaying.live);
+            if let Some(live) = live.filter(|live| live.dataset_name == dataset) {
+                live.tries.clone_from(&tries);
+            }
+            if state.dataset_name == dataset {
+                state.tries = tries;
+                relist(state);
+            }
+            match change {
+                Some(Change::Save(new)) => tell(state, format!("{} is saved", new.title()), false),
+                Some(Change::Delete(old)) => tell(state, format!("{} is deleted", old.title()), false),
+                None => {}
+            }
+        }
+        Err(unkept) => {
+            tell(state, unkept.told(), true);
+            state.unkept.insert(dataset.to_owned(), unkept);
+        }
+    }
+}
+
+/// What would be lost by quitting now, if anything.
+pub(super) fn unsaved(state: &State) -> Option<String> {
+    let told: Vec<String> =
+        state.unkept.values().filter(|unkept| !unkept.changes.is_empty()).map(|unkept| unkept.told()).collect();
+    (!told.is_empty()).then(|| format!("q again quits; {}", told.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        for (weight, text, expected) in [
+            (Weight::LocalTrust, "0.25", Some(0.25)),
+            (Weight::LocalTrust, ".25", Some(0.25)),
+            (Weight::PriorStrength, "1e-2", Some(0.01)),
+            (Weight::LocalTrust, "4", Some(4.0)),
+            (Weight::LocalTrust, "default", Some(1.5)),
+            (Weight::HalfLife, "inf", Some(f64::INFINITY)),
+            (Weight::LocalTrust, "inf", None),
+            (Weight::LocalTrust, "4.001", None),
+            (Weight::LocalTrust, "-1", None),
+            (Weight::HalfLife, "nan", None),
+            (Weight::LocalTrust, "0,5", None),
+        ] {
+            let read = value_of(weight, text, 1.5);
+            assert_eq!(read.clone().ok(), expected, "{read:?}");
+            if let Err(told) = read {
+                let (low, high) = weight.range();
+                assert!(told.contains(weight.name()) && told.contains(&format!("{low} to {high}")), "{told}");
+            }
+        }
+    }
+}

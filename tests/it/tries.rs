@@ -1,0 +1,292 @@
+//! Numbers typed for a weight, and tries: settings saved under a name, set again, kept on disk.
+
+use std::sync::Arc;
+
+use logoscope::app::effect::Effect;
+use logoscope::app::keeper::{Change, Unkept};
+use logoscope::app::message::Message;
+use logoscope::app::overlay::{Choice, Overlay};
+use logoscope::app::state::{Data, Exit, ModelState, Pane, State};
+use logoscope::app::update::update;
+use logoscope::engine::fit::Training;
+use logoscope::engine::host::HostEvent;
+use logoscope::mediator::{Policy, Weight};
+use logoscope::session::Try;
+
+use crate::replaying::replaying;
+use crate::screens::{answered, caps, dataset, drawn, press, speak, started, text_of};
+
+/// Types letters one by one.
+fn type_text(state: &mut State, text: &str) {
+    for letter in text.chars() {
+        press(state, &[letter.to_string().as_str()]);
+    }
+}
+
+/// What a line says against what was typed.
+fn complaint(state: &State) -> Option<&str> {
+    match &state.overlay {
+        Some(Overlay::Edit(edit)) => edit.complaint.as_deref(),
+        _ => None,
+    }
+}
+
+/// Saves the present setting under `name`, as the keeper would.
+fn save(state: &mut State, name: &str) -> Vec<Effect> {
+    press(state, &["s", "ctrl-u"]);
+    type_text(state, name);
+    let effects = press(state, &["enter"]);
+    kept(state, &effects);
+    effects
+}
+
+/// Answers the change among `effects` as a keeper whose file holds what is on the screen.
+fn kept(state: &mut State, effects: &[Effect]) {
+    let [Effect::Tries { dataset, change }] = effects else { panic!("{effects:?}") };
+    let tries = state.tries.clone();
+    update(state, Message::Tries { dataset: dataset.clone(), change: change.clone(), kept: Ok(tries) });
+}
+
+/// The state with two tries, turned away from the second.
+fn with_tries() -> State {
+    let mut state = answered();
+    press(&mut state, &["L", "L"]);
+    save(&mut state, "cautious");
+    press(&mut state, &["J", "h", "h", "m", "l"]);
+    save(&mut state, "sharp eyes");
+    press(&mut state, &["L"]);
+    state
+}
+
+#[test]
+fn a_number_typed_is_one_step() {
+    let mut state = answered();
+    for (weight, text, expected) in [
+        (Weight::LocalTrust, ".25", 0.25),
+        (Weight::PriorStrength, "1e-2", 0.01),
+        (Weight::HalfLife, "inf", f64::INFINITY),
+        (Weight::HalfLife, " default ", 180.0),
+    ] {
+        state.weight = weight;
+        let before = state.setting;
+        press(&mut state, &["="]);
+        type_text(&mut state, text);
+        press(&mut state, &["enter"]);
+        assert_eq!((state.setting.weights.get(weight), &state.overlay), (expected, &None), "{text}");
+        press(&mut state, &["u"]);
+        assert_eq!(state.setting, before, "one step back");
+        press(&mut state, &["ctrl-r"]);
+    }
+    let before = state.setting;
+    press(&mut state, &["=", "enter"]);
+    assert_eq!((state.setting, &state.overlay), (before, &None), "nothing typed, nothing changed");
+}
+
+#[test]
+fn what_is_no_value_is_told_and_changes_nothing() {
+    let mut state = answered();
+    let before = state.setting;
+    press(&mut state, &["="]);
+    type_text(&mut state, "500");
+    press(&mut state, &["enter"]);
+    assert_eq!(complaint(&state), Some("prior-strength is 500; its range is 0.01 to 100"));
+    press(&mut state, &["backspace", "backspace", "backspace"]);
+    assert_eq!(complaint(&state), None);
+    type_text(&mut state, "much");
+    press(&mut state, &["enter"]);
+    assert_eq!(complaint(&state), Some("prior-strength is 'much'; give a number from 0.01 to 100, or default"));
+    assert_eq!((state.setting, state.undo.can_undo()), (before, false));
+    press(&mut state, &["esc", "enter"]);
+    assert!(state.overlay.is_none() && state.focus == Pane::Mediator, "enter is for the weights");
+    press(&mut state, &["5", "enter"]);
+    assert!(matches!(state.overlay, Some(Overlay::Edit(_))));
+    press(&mut state, &["esc", "m"]);
+    state.weight = Weight::LocalTrust;
+    press(&mut state, &["="]);
+    assert!(state.overlay.is_none() && state.notice.as_ref().unwrap().text.contains("does nothing now"));
+}
+
+#[test]
+fn a_try_is_saved_named_set_again_and_undone() {
+    let mut state = answered();
+    let start = state.setting;
+    press(&mut state, &["L", "m"]);
+    let saved = state.setting;
+    let effects = save(&mut state, "cautious");
+    let [Effect::Tries { dataset, change: Some(Change::Save(sent)) }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((dataset.as_str(), sent), ("films", &Try::of(1, "cautious".into(), &saved)));
+    assert_eq!(state.notice.as_ref().unwrap().text, "try 1 · cautious is saved");
+    assert_eq!(state.try_title().as_deref(), Some("try 1 · cautious"));
+    press(&mut state, &["l"]);
+    assert_eq!(state.try_title().as_deref(), Some("try 1 · cautious *"));
+    assert!(text_of(&drawn(&state, 120, 40)).contains("Mediator · shrinkage · try 1 · cautious *"));
+
+    press(&mut state, &["T", "home", "d", "e", "f", "a", "u", "l", "t", "enter"]);
+    assert_eq!((state.setting, state.try_title()), (start, None), "try 0 is the dataset's default");
+    press(&mut state, &["T", "c", "a", "u", "enter"]);
+    assert_eq!((state.setting, state.setting.policy), (saved, Policy::Shrinkage));
+    press(&mut state, &["u"]);
+    assert_eq!((state.setting, state.try_title()), (start, None), "one step back, to the try before");
+    press(&mut state, &["u"]);
+    assert_eq!(state.try_title().as_deref(), Some("try 1 · cautious *"));
+
+    press(&mut state, &["s"]);
+    let Some(Overlay::Edit(edit)) = &state.overlay else { panic!("a name is asked for") };
+    assert_eq!(edit.input.text(), "try 2");
+    press(&mut state, &["ctrl-u", "enter"]);
+    assert_eq!(complaint(&state), Some("a try needs a name"));
+    type_text(&mut state, "cautious");
+    press(&mut state, &["enter"]);
+    assert_eq!(complaint(&state), Some("try 1 has this name; choose another"));
+    assert_eq!(state.tries.len(), 1);
+}
+
+#[test]
+fn a_try_is_deleted_when_asked_twice_and_the_default_never() {
+    let mut state = with_tries();
+    press(&mut state, &["T", "up", "up", "delete"]);
+    let selected = |state: &State| match &state.overlay {
+        Some(Overlay::List(list)) => list.current().unwrap().choice,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(selected(&state), Choice::Try(0));
+    assert_eq!(state.notice.as_ref().unwrap().text, "the dataset's default cannot be deleted");
+    press(&mut state, &["down", "delete", "down", "up", "delete"]);
+    assert_eq!(state.tries.len(), 2, "moving in between asks anew");
+    assert!(text_of(&drawn(&state, 80, 24)).contains("delete again and it is gone"));
+    let effects = press(&mut state, &["delete"]);
+    let [Effect::Tries { change: Some(Change::Delete(old)), .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((old.number, selected(&state)), (1, Choice::Try(2)));
+    kept(&mut state, &effects);
+    assert_eq!(state.notice.as_ref().unwrap().text, "try 1 · cautious is deleted");
+    press(&mut state, &["esc", "w", "delete"]);
+    assert_eq!(state.notice.as_ref().unwrap().text, "there is nothing here to delete");
+}
+
+#[test]
+fn a_try_that_is_not_on_disk_is_told_again_before_quitting() {
+    let mut state = answered();
+    press(&mut state, &["L", "s"]);
+    let effects = press(&mut state, &["enter"]);
+    let [Effect::Tries { dataset, change }] = &effects[..] else { panic!("{effects:?}") };
+    let changes: Vec<Change> = change.iter().cloned().collect();
+    let reason = "/tries/films.toml: cannot be written (no room)".to_owned();
+    let kept = Err(Unkept { reason, changes });
+    update(&mut state, Message::Tries { dataset: dataset.clone(), change: change.clone(), kept });
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.failure && notice.text.contains("no room")));
+    assert_eq!(state.try_title().as_deref(), Some("try 1"), "it can be used all the same");
+    press(&mut state, &["T"]);
+    assert!(text_of(&drawn(&state, 120, 40)).contains("not on disk · now"));
+    press(&mut state, &["esc", "q"]);
+    assert_eq!(state.exit, None);
+    let told = &state.notice.as_ref().unwrap().text;
+    assert!(told.starts_with("q again quits; try 1 not kept on disk: /tries/films.toml"), "{told}");
+    press(&mut state, &["j", "q"]);
+    assert_eq!(state.exit, None, "something else in between asks anew");
+    press(&mut state, &["q"]);
+    assert_eq!(state.exit, Some(Exit::Done));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_and_does_not_hold_anybody_back() {
+    let mut state = answered();
+    let reason = "/tries/films.toml:2: name is 3; correct it, or move the file away to begin a new one".to_owned();
+    let kept = Err(Unkept { reason: reason.clone(), changes: Vec::new() });
+    update(&mut state, Message::Tries { dataset: "films".into(), change: None, kept });
+    assert_eq!(state.notice.as_ref().unwrap().text, reason);
+    press(&mut state, &["l", "q"]);
+    assert_eq!(state.exit, Some(Exit::Done));
+}
+
+#[test]
+fn tries_work_in_a_replay_and_come_back_to_live_work() {
+    let mut state = replaying();
+    assert_eq!(state.dataset_name, "films");
+    let recorded = state.setting;
+    press(&mut state, &["=", "1", "2", "enter"]);
+    assert_eq!(state.setting.weights.get(state.weight), 12.0);
+    let turned = state.setting;
+    save(&mut state, "stiff");
+    press(&mut state, &["T", "up", "enter"]);
+    assert_eq!(state.setting, recorded, "try 0 is what was recorded");
+    press(&mut state, &["T", "s", "t", "i", "f", "enter"]);
+    assert_eq!((state.setting, state.replay.is_some()), (turned, true));
+    press(&mut state, &["x"]);
+    assert_eq!(state.tries.len(), 1);
+    press(&mut state, &["T", "s", "t", "i", "f", "enter"]);
+    assert_eq!(state.setting, turned);
+}
+
+#[test]
+fn screens_of_values_and_tries() {
+    for (name, keys) in [
+        ("value", &["=", "6", ".", "2"][..]),
+        ("value-refused", &["=", "5", "0", "0", "enter"]),
+        ("try-name", &["s"]),
+        ("tries", &["T"]),
+        ("tries-filtered", &["T", "c", "a", "u", "delete"]),
+    ] {
+        for (width, height) in [(80, 24), (120, 40)] {
+            let mut state = with_tries();
+            press(&mut state, keys);
+            insta::assert_snapshot!(format!("over-{name}-{width}x{height}"), text_of(&drawn(&state, width, height)));
+        }
+    }
+    let mut state = with_tries();
+    insta::assert_snapshot!("try-turned-80x24", text_of(&drawn(&state, 80, 24)));
+    press(&mut state, &["="]);
+    let low = text_of(&drawn(&state, 80, 14));
+    assert!(low.contains("γ · 0 to 20 · now 11.8 · default 10"), "{low}");
+    state.ascii = true;
+    press(&mut state, &["esc", "T"]);
+    assert!(text_of(&drawn(&state, 120, 40)).is_ascii());
+}
+
+/// A model trained for two of the four labels.
+fn unfit() -> State {
+    let mut state = started();
+    state.training = Training { labels: Some(vec!["noir".into(), "comedy".into()]), shipped: true };
+    state
+}
+
+#[test]
+fn a_model_trained_for_other_labels_is_not_asked_and_says_so() {
+    let mut state = unfit();
+    let ready = |state: &mut State| update(state, Message::Host(HostEvent::Ready(caps())));
+    ready(&mut state);
+    update(&mut state, Message::DataRead(Arc::new(Data::of(dataset()))));
+    assert!(matches!(state.model, ModelState::Unfit(_)));
+    assert_eq!(state.setting.weights.model_trust, 0.0);
+    assert!(ready(&mut state).is_empty() && matches!(state.model, ModelState::Unfit(_)), "whenever it is ready");
+    update(&mut state, Message::MemoryBuilt { periods: 8, opening: Some(0) });
+    assert!(speak(&mut state).is_empty(), "nothing is asked");
+    assert!(state.answers.arms.iter().all(|arm| arm.scores.is_none() && arm.distribution == arm.memory));
+    press(&mut state, &["4"]);
+    let text = text_of(&drawn(&state, 120, 40));
+    assert!(text.contains("nano does not fit · memory only"), "{text}");
+    assert!(text.contains("nano was trained for other labels ('dystopia' is"), "{text}");
+    state.weight = Weight::ModelTrust;
+    press(&mut state, &["l"]);
+    assert!(state.notice.as_ref().unwrap().text.contains("does nothing now: the model was trained for other labels"));
+    save(&mut state, "without");
+    assert!(state.tries[0].stated.iter().all(|(weight, _)| *weight != Weight::ModelTrust), "no share was tried");
+    assert_eq!(state.try_title().as_deref(), Some("try 1 · without"));
+    // The dataset first, the model named after it: it is not even loaded.
+    let mut state = unfit();
+    update(&mut state, Message::DataRead(Arc::new(Data::of(dataset()))));
+    assert!(update(&mut state, Message::ModelNamed("nano".into())).is_empty());
+}
+
+#[test]
+fn a_share_fitted_for_the_shipped_model_is_no_other_models() {
+    for (training, expected) in
+        [(Training { labels: None, shipped: true }, 0.25), (Training { labels: None, shipped: false }, 0.0)]
+    {
+        let mut state = started();
+        state.training = training;
+        update(&mut state, Message::DataRead(Arc::new(Data::of(dataset()))));
+        assert_eq!(state.setting.weights.model_trust, expected);
+        press(&mut state, &["m", "ctrl-x"]);
+        assert_eq!(state.setting.weights.model_trust, expected);
+    }
+}
