@@ -27,7 +27,7 @@ pub struct FitArgs {
     #[arg(long, value_name = "FRACTION")]
     split: Option<f64>,
     /// Write the fitted constants into the dataset's own dataset.toml, which is rewritten without its comments
-    #[arg(long, conflicts_with = "out", requires = "data")]
+    #[arg(long, conflicts_with = "out")]
     write: bool,
     /// File for the fitted constants, as a part of dataset.toml
     #[arg(long, value_name = "PATH")]
@@ -41,6 +41,9 @@ pub struct FitArgs {
 pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
     if let Some(out) = &args.out {
         writable(out)?;
+    }
+    if args.write && common.data.is_none() {
+        return Err(CliError::Usage("--write needs --data: the embedded sample cannot be changed".to_owned()));
     }
     let dataset = common.dataset()?;
     metrics::labels_of(dataset.manifest.task, dataset.manifest.labels.len())?;

@@ -5,6 +5,7 @@
 //! [`assessment`] judges the answers, a [`report`] prints the judgement. What is particular to a kind of task lives in
 //! [`metrics`], behind [`metrics::Measures`].
 
+pub mod ablate;
 pub mod assessment;
 pub mod bucket;
 pub mod experiment;
@@ -31,7 +32,9 @@ pub enum EvalError {
     )]
     NoQuery(String),
     /// Too little to fit on.
-    #[error("a fit needs at least {least} queries in the second half of the history and found {found}; leave out --fit")]
+    #[error(
+        "a fit needs at least {least} queries in the second half of the history and found {found}; leave out --fit"
+    )]
     TooFewToFit {
         /// Queries there are.
         found: usize,

@@ -99,8 +99,8 @@ pub fn fit(
     cancel: &AtomicBool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Fitted, EvalError> {
-    let (warm_up, tuning) = history.split_at(history.len() / 2);
-    let questions = questions(&memory.manifest, tuning);
+    let warm_up = &history[..history.len() / 2];
+    let questions = tuning(&memory.manifest, history);
     let ranges = Range::of_moments(warm_up.iter().map(|i| i.at)).zip(Range::of_moments(questions.iter().map(|q| q.at)));
     let Some((warm_up, tuning)) = ranges.filter(|_| questions.len() >= LEAST_QUERIES) else {
         return Err(EvalError::TooFewToFit { found: questions.len(), least: LEAST_QUERIES });
@@ -134,10 +134,10 @@ pub fn fit(
     Ok(Fitted { manifest, warm_up, tuning, before, after, ridge })
 }
 
-/// Interactions as questions.
-pub fn questions<'a>(manifest: &Manifest, interactions: &'a [Interaction]) -> Vec<Question<'a>> {
+/// The tuning questions of a history: its second half.
+pub fn tuning<'a>(manifest: &Manifest, history: &'a [Interaction]) -> Vec<Question<'a>> {
     let label = |response: &str| manifest.labels.iter().position(|label| label == response);
-    let asked = interactions.iter().filter_map(|i| {
+    let asked = history[history.len() / 2..].iter().filter_map(|i| {
         let gold = label(&i.response)?;
         Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, gold })
     });
@@ -238,67 +238,70 @@ fn local_evidence(kernels: &[Kernel], rows: &[Row], prior_strength: f64) -> Vec<
     kernels.iter().zip(rows).map(unit).collect()
 }
 
+/// Which exponents are fitted: that of entries only where they vote at all.
+pub fn free(rows: &[Row], manifest: &Manifest) -> [bool; WIDTH] {
+    let unread = rows.iter().any(|row| row.parts.neighbours.is_none());
+    [true, true, !unread, unread || manifest.calibration.entries.is_some_and(|exponent| exponent > 0.0)]
+}
+
+/// Fits the `free` exponents on `rows` at the manifest's other constants; returns the log-loss.
+pub fn fit_exponents(rows: &[Row], manifest: &mut Manifest, free: [bool; WIDTH]) -> f64 {
+    let weights = Weights::defaults(Policy::Product, manifest);
+    let local = local_evidence(&kernels(rows, &weights), rows, weights.prior_strength);
+    let mut best = f64::INFINITY;
+    for _ in 0..if weights.community_focus == 0.0 { 1 } else { LINEARISATIONS } {
+        let (theta, loss) = choices(rows, &columns(rows, manifest), &local).fit(start(rows, manifest), free);
+        manifest.calibration = calibrated(&manifest.calibration, theta, free[3]);
+        best = loss;
+    }
+    best
+}
+
+/// Gives every row the base rate of `rates`.
+pub fn rebase(rows: &mut [Row], memory: &Memory, rates: &BaseRates) {
+    for row in rows {
+        let asking = memory.population.user_ix(row.question.user);
+        row.evidence.base = rates.read(&memory.population, asking, row.question.at);
+    }
+}
+
+fn kernels(rows: &[Row], weights: &Weights) -> Vec<Kernel> {
+    rows.iter().map(|row| Kernel::of(&row.evidence, weights)).collect()
+}
+
+fn start(rows: &[Row], manifest: &Manifest) -> [f64; WIDTH] {
+    let entries = rows.first().map_or(0.0, |row| row.parts.entries_exponent(&manifest.calibration));
+    exponents(&manifest.calibration, entries)
+}
+
+fn columns(rows: &[Row], manifest: &Manifest) -> Vec<[Vec<f64>; 4]> {
+    let focus = Weights::defaults(Policy::Product, manifest).community_focus;
+    rows.iter().map(|row| linear(row, &manifest.calibration, focus)).collect()
+}
+
+fn choices(rows: &[Row], columns: &[[Vec<f64>; 4]], local: &[Vec<f64>]) -> Choices {
+    let mut choices = Choices::new(rows.first().map_or(0, |row| row.evidence.base.len()));
+    for ((row, [offset, terms, near, entries]), local) in rows.iter().zip(columns).zip(local) {
+        let offset: Vec<f64> = row.evidence.base.iter().zip(offset).map(|(b, offset)| b.ln() + offset).collect();
+        choices.push(row.question.gold, &offset, [local, terms, near, entries]);
+    }
+    choices
+}
+
 impl Trial<'_, '_> {
-    fn labels(&self) -> usize {
-        self.rows.first().map_or(0, |row| row.evidence.base.len())
-    }
-
-    /// Which exponents are fitted: entries only where they vote at all.
-    fn free(&self, manifest: &Manifest) -> [bool; WIDTH] {
-        let unread = self.rows.iter().any(|row| row.parts.neighbours.is_none());
-        [true, true, !unread, unread || manifest.calibration.entries.is_some_and(|exponent| exponent > 0.0)]
-    }
-
-    fn kernels(&self, weights: &Weights) -> Vec<Kernel> {
-        self.rows.iter().map(|row| Kernel::of(&row.evidence, weights)).collect()
-    }
-
-    /// Fits all exponents at the manifest's other constants; returns the loss.
     fn exponents(&self, manifest: &mut Manifest) -> f64 {
-        let weights = Weights::defaults(Policy::Product, manifest);
-        let local = local_evidence(&self.kernels(&weights), &self.rows, weights.prior_strength);
-        let free = self.free(manifest);
-        let mut best = f64::INFINITY;
-        for _ in 0..if weights.community_focus == 0.0 { 1 } else { LINEARISATIONS } {
-            let columns = self.columns(manifest);
-            let (theta, loss) = self.choices(&columns, &local).fit(self.start(manifest), free);
-            manifest.calibration = calibrated(&manifest.calibration, theta, free[3]);
-            best = loss;
-        }
-        best
+        fit_exponents(&self.rows, manifest, free(&self.rows, manifest))
     }
 
-    fn start(&self, manifest: &Manifest) -> [f64; WIDTH] {
-        let entries = self.rows.first().map_or(0.0, |row| row.parts.entries_exponent(&manifest.calibration));
-        exponents(&manifest.calibration, entries)
-    }
-
-    fn columns(&self, manifest: &Manifest) -> Vec<[Vec<f64>; 4]> {
-        let focus = manifest.weights.community_focus.unwrap_or_default();
-        self.rows.iter().map(|row| linear(row, &manifest.calibration, focus)).collect()
-    }
-
-    fn choices(&self, columns: &[[Vec<f64>; 4]], local: &[Vec<f64>]) -> Choices {
-        let mut choices = Choices::new(self.labels());
-        for ((row, [offset, terms, near, entries]), local) in self.rows.iter().zip(columns).zip(local) {
-            let offset: Vec<f64> = row.evidence.base.iter().zip(offset).map(|(b, offset)| b.ln() + offset).collect();
-            choices.push(row.question.gold, &offset, [local, terms, near, entries]);
-        }
-        choices
-    }
-
-    fn rebase(&mut self, memory: &Memory, rates: &BaseRates) {
-        for row in &mut self.rows {
-            let asking = memory.population.user_ix(row.question.user);
-            row.evidence.base = rates.read(&memory.population, asking, row.question.at);
-        }
+    fn rebase(&mut self, memory: &Memory, half_life: f64) {
+        rebase(&mut self.rows, memory, &BaseRates::of(&memory.population, half_life));
     }
 
     /// h_b.
     fn base_half_life(&mut self, memory: &mut Memory, manifest: &mut Manifest) {
         let mut best = (f64::INFINITY, manifest.periods.base_half_life, manifest.calibration);
         for half_life in candidates(&BASE_HALF_LIVES, manifest.periods.base_half_life) {
-            self.rebase(memory, &BaseRates::of(&memory.population, half_life));
+            self.rebase(memory, half_life);
             let mut tried = manifest.clone();
             let loss = self.exponents(&mut tried);
             if loss < best.0 {
@@ -306,7 +309,7 @@ impl Trial<'_, '_> {
             }
         }
         (manifest.periods.base_half_life, manifest.calibration) = (best.1, best.2);
-        self.rebase(memory, &BaseRates::of(&memory.population, best.1));
+        self.rebase(memory, best.1);
         memory.retune(manifest.clone());
     }
 
@@ -346,7 +349,7 @@ impl Trial<'_, '_> {
 
     /// κ, γ and τ on a grid, the exponents anew at each point.
     fn kernel(&mut self, manifest: &mut Manifest) -> Result<(), EvalError> {
-        let columns = self.columns(manifest);
+        let columns = columns(&self.rows, manifest);
         let weights = Weights::defaults(Policy::Product, manifest);
         let mut points = Vec::new();
         for gamma in candidates(&SHARPNESS, weights.similarity_sharpness) {
@@ -354,15 +357,15 @@ impl Trial<'_, '_> {
                 points.push(Weights { similarity_sharpness: gamma, half_life: tau, ..weights });
             }
         }
-        let (start, free) = (self.start(manifest), self.free(manifest));
+        let (start, free) = (start(&self.rows, manifest), free(&self.rows, manifest));
         let priors = candidates(&PRIORS, weights.prior_strength);
         let at = |ix: usize| {
-            let kernels = self.kernels(&points[ix]);
+            let kernels = kernels(&self.rows, &points[ix]);
             let mut theta = start;
             let tried = priors.iter().map(|prior| {
                 let local = local_evidence(&kernels, &self.rows, *prior);
                 let loss;
-                (theta, loss) = self.choices(&columns, &local).fit(theta, free);
+                (theta, loss) = choices(&self.rows, &columns, &local).fit(theta, free);
                 (loss, *prior, theta)
             });
             Ok(tried.min_by(|a, b| a.0.total_cmp(&b.0)))
@@ -409,10 +412,11 @@ impl Trial<'_, '_> {
     /// κ against A_L, the other exponents as fitted.
     fn ridge(&self, manifest: &Manifest) -> Vec<RidgePoint> {
         let weights = Weights::defaults(Policy::Product, manifest);
-        let (kernels, columns) = (self.kernels(&weights), self.columns(manifest));
+        let (kernels, columns) = (kernels(&self.rows, &weights), columns(&self.rows, manifest));
         let point = |prior: f64| {
             let local = local_evidence(&kernels, &self.rows, prior);
-            let (theta, log_loss) = self.choices(&columns, &local).fit(self.start(manifest), self.free(manifest));
+            let (theta, log_loss) =
+                choices(&self.rows, &columns, &local).fit(start(&self.rows, manifest), free(&self.rows, manifest));
             RidgePoint { prior_strength: prior, local: theta[0], log_loss }
         };
         candidates(&PRIORS, weights.prior_strength).into_iter().map(point).collect()
