@@ -78,7 +78,8 @@ fn the_command_writes_what_it_says_and_ablations_leave_things_out() {
     let whole: Value = serde_json::from_str(&run(&["eval", "--split", "0.8", "--fit", "--format", "json"])).unwrap();
     assert_eq!(variants[0]["log_loss"], whole["arms"]["mediated"]["log_loss"]);
     assert_eq!(whole["split"]["fitted_on"]["n"], 192);
-    assert!(variants.iter().any(|v| v["variant"] == "plain-histogram" && v["log_loss"] != variants[0]["log_loss"]));
+    let differs = |v: &&Value| v["log_loss"] != variants[0]["log_loss"];
+    assert!(variants.len() > 3 && variants.iter().filter(differs).count() > variants.len() / 2, "{ablated}");
 
     let told: Value = serde_json::from_str(&run(&["fit", "--split", "0.8", "--write", "--format", "json"])).unwrap();
     let manifest = Dataset::open(dir.path()).unwrap().manifest;
