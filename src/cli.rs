@@ -9,6 +9,7 @@ mod bench;
 mod doctor;
 mod eval;
 mod export;
+mod fit;
 mod import;
 mod replay;
 mod scenario;
@@ -184,6 +185,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Measure this machine: memory, mediation, frames, the model
     Bench(bench::BenchArgs),
+    /// Fit the constants of memory and mediator on past queries
+    Fit(fit::FitArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -310,6 +313,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
+        Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let model = cli.common.model_folder()?;

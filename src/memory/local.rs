@@ -3,11 +3,12 @@
 //! Invariant: a read at `t` depends on interactions strictly before `t` only, document frequencies included.
 
 use super::embed::{Embedder, dot};
+use super::features::{FeatureIx, Features, Sought, Weighting};
 use super::fusion::{LocalTerms, Similarity, age_factor};
 use super::lexical::{Bag, DocumentCounts, SATURATION_BOUND, TermId, saturation, shrunk_idf};
 use super::population::{ItemIx, LabelIx, Population, UserIx};
 use super::profile::Profile;
-use crate::data::dataset::Retrieval;
+use crate::data::dataset::{Lexical, Retrieval};
 use crate::data::interaction::Timestamp;
 
 /// A query's words and vector, made once and used by both memories.
@@ -18,16 +19,23 @@ pub struct Probe {
     pub unknown: usize,
     /// Unit vector.
     pub vector: Vec<f32>,
+    /// Known words and word pairs with their tf.
+    pub features: Vec<(FeatureIx, f32)>,
 }
 
 impl Probe {
     /// A remembered text, asked again.
-    pub fn of_item(population: &Population, item: ItemIx) -> Self {
-        Self { bag: population.bags[item].clone(), unknown: 0, vector: population.vector(item).to_vec() }
+    pub fn of_item(population: &Population, features: &Features, item: ItemIx) -> Self {
+        Self {
+            bag: population.bags[item].clone(),
+            unknown: 0,
+            vector: population.vector(item).to_vec(),
+            features: features.of_item(item).to_vec(),
+        }
     }
 
     /// Reads `text` with the population's words.
-    pub fn new(text: &str, population: &Population, embedder: &dyn Embedder) -> Self {
+    pub fn new(text: &str, population: &Population, features: &Features, embedder: &dyn Embedder) -> Self {
         let mut vector = vec![0.0; embedder.dimensions()];
         embedder.embed(text, &mut vector);
         let mut known = Vec::new();
@@ -40,7 +48,7 @@ impl Probe {
         }
         unknown.sort_unstable();
         unknown.dedup();
-        Self { bag: Bag::of(known), unknown: unknown.len(), vector }
+        Self { bag: Bag::of(known), unknown: unknown.len(), vector, features: features.find(text) }
     }
 }
 
@@ -91,12 +99,24 @@ impl LocalRead {
     }
 }
 
+/// The query's tf-idf vector as of a moment, with what it is compared with.
+#[derive(Clone, Copy)]
+pub struct Compared<'a> {
+    /// The features of all texts.
+    pub features: &'a Features,
+    /// Their weights.
+    pub weighting: &'a Weighting,
+    /// The query's.
+    pub sought: &'a Sought,
+}
+
 /// Scores every visible item of `user` against the query.
 pub fn read(
     population: &Population,
     settings: &Retrieval,
     user: Option<UserIx>,
     probe: &Probe,
+    compared: Compared,
     t: Timestamp,
 ) -> LocalRead {
     let visible = population.visible(user, t);
@@ -110,9 +130,14 @@ pub fn read(
 
     let score = |(place, &item): (usize, &ItemIx)| {
         let bag = &population.bags[item];
-        let bm25: f64 =
-            words.iter().map(|(term, idf)| idf * saturation(bag.frequency(*term), bag.length, mean_length)).sum();
-        let lexical = if ideal > 0.0 { bm25 / ideal } else { 0.0 };
+        let bm25 = || -> f64 {
+            words.iter().map(|(term, idf)| idf * saturation(bag.frequency(*term), bag.length, mean_length)).sum()
+        };
+        let lexical = match settings.lexical {
+            Lexical::Cosine => compared.sought.cosine(compared.features, compared.weighting, item),
+            Lexical::Bm25 if ideal > 0.0 => bm25() / ideal,
+            Lexical::Bm25 => 0.0,
+        };
         let cosine = f64::from(dot(&probe.vector, population.vector(item)));
         let age_days = t.days_since(population.at[item]);
         let factor = age_factor(age_days, settings.recency_half_life, settings.recency_floor);

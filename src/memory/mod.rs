@@ -3,29 +3,37 @@
 //! Time is law: whatever [`Memory::read`] returns for `t` is built from interactions strictly before `t`. Knows nothing
 //! of the mediator, of models or of terminals.
 
+pub mod base;
+pub mod collective;
 pub mod community;
 pub mod embed;
 pub mod entry;
+pub mod features;
 pub mod fusion;
 pub mod global;
 pub mod guard;
 pub mod lexical;
 pub mod local;
+pub mod neighbours;
 pub mod novelty;
 pub mod period;
 pub mod population;
 pub mod profile;
+pub mod terms;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use base::BaseRates;
 use community::Communities;
 use embed::{Embedder, HashEmbedder};
 use entry::IndexError;
+use features::{Features, Sought};
 use global::{GlobalRead, PeriodView, Snapshot};
-use local::{LocalRead, Probe};
+use local::{Compared, LocalRead, Probe};
 use novelty::Nearness;
 use period::Calendar;
-use population::Population;
+use population::{ItemIx, Population, UserIx};
+use terms::Terms;
 
 use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::{Timestamp, UserId};
@@ -50,11 +58,16 @@ pub struct Memory {
     pub population: Population,
     embedder: Box<dyn Embedder>,
     nearness: Nearness,
+    features: Features,
+    base: BaseRates,
+    arrivals: Vec<ItemIx>,
     calendar: Calendar,
     /// Per closed period.
     communities: Vec<Communities>,
     /// Formed on first use: most reads need one or two of them.
     snapshots: Vec<Mutex<Option<Arc<Snapshot>>>>,
+    /// The same of terms; the first one stands before the first period's end.
+    terms: Vec<OnceLock<Terms>>,
 }
 
 impl Memory {
@@ -74,7 +87,42 @@ impl Memory {
         let snapshots = (0..calendar.count).map(|_| Mutex::new(None)).collect();
         let nearness = Nearness::of(&population);
         let manifest = dataset.manifest.clone();
-        Self { manifest, population, embedder, nearness, calendar, communities, snapshots }
+        let features = Features::of(&population.text);
+        let base = BaseRates::of(&population, manifest.periods.base_half_life);
+        let mut arrivals: Vec<ItemIx> = population.items_of.iter().filter_map(|items| items.first().copied()).collect();
+        arrivals.sort_unstable();
+        let terms = (0..=calendar.count).map(|_| OnceLock::new()).collect();
+        Self {
+            manifest,
+            population,
+            embedder,
+            nearness,
+            features,
+            base,
+            arrivals,
+            calendar,
+            communities,
+            snapshots,
+            terms,
+        }
+    }
+
+    /// Takes other settings for the same data. What they do not change is kept; periods stay as they were cut.
+    pub fn retune(&mut self, manifest: Manifest) {
+        let (old, new) = (&self.manifest, &manifest);
+        if old.periods.base_half_life != new.periods.base_half_life {
+            self.base = BaseRates::of(&self.population, new.periods.base_half_life);
+        }
+        if old.retrieval != new.retrieval {
+            self.nearness = Nearness::of(&self.population);
+        }
+        if old.periods.term_half_life != new.periods.term_half_life {
+            self.terms = self.terms.iter().map(|_| OnceLock::new()).collect();
+        }
+        if old.periods.half_life != new.periods.half_life || old.retrieval.guard != new.retrieval.guard {
+            self.snapshots = self.snapshots.iter().map(|_| Mutex::new(None)).collect();
+        }
+        self.manifest = manifest;
     }
 
     /// How many periods the data spans.
@@ -89,29 +137,91 @@ impl Memory {
 
     /// Reads both memories for `user` asking `query` at `t`. A user unknown to the data has an empty local memory.
     pub fn read(&self, user: &UserId, query: &str, t: Timestamp) -> Result<MemoryRead, IndexError> {
+        self.read_apart(self.population.user_ix(user), query, t, false)
+    }
+
+    /// The same, but with the asking person's own items among everyone's: what leaving them out is worth can be measured,
+    /// and nothing else may ask for it.
+    pub fn read_left_in(&self, user: &UserId, query: &str, t: Timestamp) -> Result<MemoryRead, IndexError> {
+        self.read_apart(self.population.user_ix(user), query, t, true)
+    }
+
+    fn read_apart(
+        &self,
+        user: Option<UserIx>,
+        query: &str,
+        t: Timestamp,
+        left_in: bool,
+    ) -> Result<MemoryRead, IndexError> {
         let population = &self.population;
-        let asking = population.user_ix(user);
-        let probe = Probe::new(query, population, self.embedder.as_ref());
-        let mut local = local::read(population, &self.manifest.retrieval, asking, &probe, t);
-        local.novelty = self.nearness.novelty(population, &self.manifest.retrieval, asking, &local, t);
+        let probe = Probe::new(query, population, &self.features, self.embedder.as_ref());
+        let terms = self.terms_at(t);
+        let sought = Sought::new(&self.features, &terms.weighting, &probe.features, population.before(t));
+        let compared = Compared { features: &self.features, weighting: &terms.weighting, sought: &sought };
+        let mut local = local::read(population, &self.manifest.retrieval, user, &probe, compared, t);
+        local.novelty = self.nearness.novelty(population, user, &local, t, |item| self.nearest_of(item));
         let mut own = vec![0.0; population.labels.len()];
         local.hits.iter().for_each(|hit| own[hit.label] += 1.0);
         let snapshot = self.snapshot_at(t)?;
         let reader = global::Reader {
             population,
+            features: &self.features,
+            base: &self.base,
+            arrivals: &self.arrivals,
             retrieval: &self.manifest.retrieval,
             periods: &self.manifest.periods,
             calibration: &self.manifest.calibration,
         };
         let view = snapshot.as_deref().map(|s| (s, PeriodView { number: s.period + 1, end: s.end }));
-        let global = reader.read(view, asking, &own, &probe, t)?;
+        let asking = user.filter(|_| !left_in);
+        let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
+        let global = reader.read(view, &question, &own)?;
         Ok(MemoryRead { local, global })
+    }
+
+    /// Local memory alone, without its novelty: what the person's own items say.
+    pub fn read_local(&self, user: &UserId, query: &str, t: Timestamp) -> LocalRead {
+        let probe = Probe::new(query, &self.population, &self.features, self.embedder.as_ref());
+        self.local(self.population.user_ix(user), &probe, t)
+    }
+
+    fn local(&self, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {
+        let weighting = &self.terms_at(t).weighting;
+        let sought = Sought::new(&self.features, weighting, &probe.features, self.population.before(t));
+        let compared = Compared { features: &self.features, weighting, sought: &sought };
+        local::read(&self.population, &self.manifest.retrieval, user, probe, compared, t)
+    }
+
+    /// s_max that an item met as a question at its own time.
+    fn nearest_of(&self, item: ItemIx) -> f64 {
+        let population = &self.population;
+        let probe = Probe::of_item(population, &self.features, item);
+        self.local(Some(population.user[item]), &probe, population.at[item]).nearest().unwrap_or_default()
+    }
+
+    /// The last period closed at or before `t` with something new in it.
+    fn period_at(&self, t: Timestamp) -> Option<usize> {
+        let newest = self.population.before(t).checked_sub(1)?;
+        self.calendar.closed_at(t, self.population.at[newest])
+    }
+
+    /// Term sums of that period, formed if this is their first use.
+    fn terms_at(&self, t: Timestamp) -> &Terms {
+        let closed = self.period_at(t);
+        self.terms[closed.map_or(0, |period| period + 1)].get_or_init(|| {
+            let nobody = Communities::default();
+            let communities = closed.map_or(&nobody, |period| &self.communities[period]);
+            let start = self.population.at.first().copied().unwrap_or(Timestamp(0));
+            let end = closed.map_or(start, |period| self.calendar.end(period));
+            let until = self.calendar.end(closed.map_or(0, |period| period + 1));
+            let half_life = self.manifest.periods.term_half_life;
+            Terms::close(&self.population, &self.features, communities, end, until, half_life)
+        })
     }
 
     /// The last snapshot closed at or before `t`, formed if this is its first use.
     fn snapshot_at(&self, t: Timestamp) -> Result<Option<Arc<Snapshot>>, IndexError> {
-        let Some(newest) = self.population.before(t).checked_sub(1) else { return Ok(None) };
-        let Some(period) = self.calendar.closed_at(t, self.population.at[newest]) else { return Ok(None) };
+        let Some(period) = self.period_at(t) else { return Ok(None) };
         let mut slot = self.snapshots[period].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(snapshot) = slot.as_ref() {
             return Ok(Some(Arc::clone(snapshot)));

@@ -8,6 +8,7 @@ mod damage;
 #[cfg(feature = "local")]
 mod engine;
 mod eval;
+mod fit;
 mod import;
 mod lamp;
 mod mediator;

@@ -21,6 +21,7 @@ use logoscope::engine::fit::Training;
 use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::prompt::Blocks;
 use logoscope::memory::MemoryRead;
+use logoscope::memory::collective::Parts;
 use logoscope::memory::fusion::{EntryTerms, LocalTerms, Similarity};
 use logoscope::memory::global::{GlobalHit, GlobalRead, PeriodView};
 use logoscope::memory::local::{LocalHit, LocalRead};
@@ -96,6 +97,7 @@ pub fn memory_read() -> MemoryRead {
             ],
             population: vec![0.1, 0.65, 0.1, 0.15],
             community: vec![0.08, 0.75, 0.05, 0.12],
+            parts: Parts::silent(4),
             support: 26,
             suppressed: 2,
         },
