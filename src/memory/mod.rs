@@ -3,18 +3,25 @@
 //! Time is law: whatever [`Memory::read`] returns for `t` is built from interactions strictly before `t`. Knows nothing
 //! of the mediator, of models or of terminals.
 
+pub mod choice;
 pub mod community;
 pub mod embed;
 pub mod entry;
+pub mod explain;
 pub mod fusion;
 pub mod global;
 pub mod guard;
+pub mod history;
 pub mod lexical;
 pub mod local;
+pub mod matching;
 pub mod novelty;
+pub mod okapi;
 pub mod period;
 pub mod population;
+pub mod portrait;
 pub mod profile;
+pub mod why_not;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -8,6 +8,7 @@ mod engine;
 mod eval;
 mod import;
 mod lamp;
+mod local;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
@@ -18,6 +19,6 @@ mod replaying;
 mod scenario;
 mod screens;
 mod session;
-mod tries;
 mod tables;
+mod tries;
 mod workbench;
