@@ -37,11 +37,30 @@ impl Node {
         Self { name: name.into(), value, note, children: Vec::new() }
     }
 
-    /// The nodes in reading order with their depth.
-    pub fn walk(&self) -> Vec<(usize, &Node)> {
-        let below = self.children.iter().flat_map(Node::walk).map(|(depth, node)| (depth + 1, node));
-        std::iter::once((0, self)).chain(below).collect()
+    /// The nodes in reading order, each with its depth and its value in thousandths, rounded so that what is shown adds
+    /// up as well.
+    pub fn rounded(&self) -> Vec<(usize, f64, &Node)> {
+        let mut out = Vec::new();
+        self.round_into(0, thousandths(self.value), &mut out);
+        out
     }
+
+    fn round_into<'n>(&'n self, depth: usize, shown: i64, out: &mut Vec<(usize, f64, &'n Node)>) {
+        out.push((depth, shown as f64 / 1000.0, self));
+        let mut parts: Vec<i64> = self.children.iter().map(|child| thousandths(child.value)).collect();
+        let missing = shown - parts.iter().sum::<i64>();
+        // The largest part bears the rounding best.
+        if let Some(largest) = parts.iter_mut().max_by_key(|part| part.abs()) {
+            *largest += missing;
+        }
+        for (child, shown) in self.children.iter().zip(parts) {
+            child.round_into(depth + 1, shown, out);
+        }
+    }
+}
+
+fn thousandths(value: f64) -> i64 {
+    (value * 1000.0).round() as i64
 }
 
 impl Memory {

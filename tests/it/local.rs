@@ -81,7 +81,7 @@ fn read(dataset: &Dataset, user: usize, words: &[usize]) -> (Memory, MemoryRead)
     (memory, read)
 }
 
-fn with(dataset: &Dataset, change: impl FnOnce(&mut Retrieval)) -> Dataset {
+pub fn with(dataset: &Dataset, change: impl FnOnce(&mut Retrieval)) -> Dataset {
     let mut dataset = dataset.clone();
     change(&mut dataset.manifest.retrieval);
     dataset
@@ -93,13 +93,13 @@ fn fusion() -> impl Strategy<Value = Fusion> {
 }
 
 /// Settings that reach every branch.
-fn retrieval() -> impl Strategy<Value = (Fusion, Bm25, f64, Option<usize>, usize)> {
+pub fn retrieval() -> impl Strategy<Value = (Fusion, Bm25, f64, Option<usize>, usize)> {
     let bm25 = prop_oneof![Just(Bm25::Shrunk), Just(Bm25::Lamp)];
     let lambda = prop_oneof![Just(1.0), Just(0.0), 0.0..1.0f64];
     (fusion(), bm25, lambda, proptest::option::of(1..4usize), 0..7usize)
 }
 
-fn set(
+pub fn set(
     settings: &mut Retrieval,
     (fusion, bm25, diversity, label_cap, local_hits): (Fusion, Bm25, f64, Option<usize>, usize),
 ) {
@@ -168,7 +168,7 @@ proptest! {
 }
 
 /// u0 has told `rows` of (words, label), an hour apart; u1 something else.
-fn told(rows: &[(&[usize], usize)], change: impl FnOnce(&mut Retrieval)) -> Dataset {
+pub fn told(rows: &[(&[usize], usize)], change: impl FnOnce(&mut Retrieval)) -> Dataset {
     let mut interactions = vec![interaction(900, 1, 10, &[11], 0)];
     let own = rows.iter().enumerate();
     interactions.extend(own.map(|(id, (words, label))| interaction(id, 0, 3_600 * (id as i64 + 1), words, *label)));

@@ -21,4 +21,5 @@ mod screens;
 mod session;
 mod tables;
 mod tries;
+mod why;
 mod workbench;
