@@ -306,7 +306,7 @@ table! {
         HelpPageUp "help-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
     }
     Sheet / "Explanation" {
-        SheetClose "sheet-close" ["esc", "q", "enter"] "close" "Close the explanation";
+        SheetClose "sheet-close" ["esc", "q", "enter"] "close" "Close the explanation; back to the list that it was chosen from";
         SheetDown "sheet-down" ["j", "down"] "on" "Scroll down";
         SheetUp "sheet-up" ["k", "up"] "back" "Scroll up";
         SheetPageDown "sheet-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";

@@ -402,6 +402,8 @@ pub struct Sheet {
     pub told: Option<Result<Told, String>>,
     /// First line shown.
     pub scroll: u16,
+    /// The list it was chosen from, to which closing leads back.
+    pub behind: Option<List>,
 }
 
 /// The help.

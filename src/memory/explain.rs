@@ -134,7 +134,8 @@ fn by_share(hit: &LocalHit, settings: &Retrieval, parts: Vec<WordPart>) -> (Node
         Bm25::Lamp => "BM25 as rank_bm25 has it, between its bounds",
     };
     let children = if share > 0.0 { parts.iter().map(|part| word(part, share)).collect() } else { Vec::new() };
-    let measured: f64 = parts.iter().map(|part| part.share).sum();
+    // An empty sum is −0, which would be shown as such; adding 0 makes it 0.
+    let measured = parts.iter().map(|part| part.share).sum::<f64>() + 0.0;
     let lexical = Node {
         name: "lexical".to_owned(),
         value: hit.terms.lexical,

@@ -122,6 +122,9 @@ fn memory_is_asked_about_what_stands_in_a_pane() {
         let request = inquiry(&effects);
         assert_eq!((&request.inquiry, request.ticket), (&expected, state.inquiry));
         assert_eq!(Some(&request.question), state.question.as_ref());
+        let from_a_list = keys.contains(&"enter");
+        press(&mut state, &["esc"]);
+        assert_eq!(matches!(&state.overlay, Some(Overlay::List(_))), from_a_list, "back to where it was chosen");
         press(&mut state, &["esc"]);
         assert_eq!(state.overlay, None);
     }
@@ -144,7 +147,7 @@ fn only_the_sheet_that_waits_is_told() {
     let waiting = state.overlay.clone();
     update(&mut state, Message::Told { ticket: first, told: candidates() });
     assert_eq!(state.overlay, waiting, "an earlier inquiry's answer comes too late");
-    press(&mut state, &["esc"]);
+    press(&mut state, &["esc", "esc"]);
     let ticket = state.inquiry;
     update(&mut state, Message::Told { ticket, told: Box::new(Ok(Told::Reason(Reason::Unknown))) });
     assert_eq!(state.overlay, None, "a closed sheet stays closed");

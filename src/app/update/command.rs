@@ -96,8 +96,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             Pane::Global => open(state, List::entries(state).map(Overlay::List)),
             _ => tries::type_value(state),
         },
-        Command::WhyNot => return inquiry::ask(state, Inquiry::Candidates),
-        Command::ShowCommunity => return inquiry::ask(state, Inquiry::Community),
+        Command::WhyNot => return inquiry::ask(state, Inquiry::Candidates, None),
+        Command::ShowCommunity => return inquiry::ask(state, Inquiry::Community, None),
         Command::SwitchPolicy => switch_policy(state),
         Command::Undo => travel(state, |state| state.undo.undo(state.held())),
         Command::Redo => travel(state, |state| state.undo.redo(state.held())),
@@ -197,6 +197,7 @@ fn leave(state: &mut State) {
         Some(Overlay::Help(help)) if help.filtering || !help.filter.text().is_empty() => {
             *help = Help::over(help.screen)
         }
+        Some(Overlay::Sheet(sheet)) => state.overlay = sheet.behind.take().map(Overlay::List),
         _ => state.overlay = None,
     }
 }
@@ -267,7 +268,7 @@ fn accept(state: &mut State) -> Vec<Effect> {
         }
         EditKind::Id => {
             state.overlay = None;
-            if text.is_empty() { Vec::new() } else { inquiry::ask(state, Inquiry::WhyNot(text)) }
+            if text.is_empty() { Vec::new() } else { inquiry::ask(state, Inquiry::WhyNot(text), None) }
         }
         EditKind::Path => {
             state.overlay = None;
@@ -295,6 +296,7 @@ fn choose(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(Overlay::List(list)) = &state.overlay else { return Vec::new() };
+    let list = list.clone();
     let Some(row) = list.current().cloned() else { return Vec::new() };
     state.overlay = None;
     match row.choice {
@@ -313,9 +315,9 @@ fn choose(state: &mut State) -> Vec<Effect> {
             tries::apply(state, number);
             Vec::new()
         }
-        Choice::Item => inquiry::ask(state, Inquiry::Item(row.name)),
-        Choice::Entry => inquiry::ask(state, Inquiry::Entry(row.name)),
-        Choice::WhyNot => inquiry::ask(state, Inquiry::WhyNot(row.name)),
+        Choice::Item => inquiry::ask(state, Inquiry::Item(row.name), Some(list)),
+        Choice::Entry => inquiry::ask(state, Inquiry::Entry(row.name), Some(list)),
+        Choice::WhyNot => inquiry::ask(state, Inquiry::WhyNot(row.name), Some(list)),
         Choice::TypeId => {
             edit(state, EditKind::Id, "");
             Vec::new()

@@ -5,11 +5,11 @@ use super::super::overlay::{List, Overlay, Sheet};
 use super::super::state::State;
 use super::Effect;
 
-/// Opens a sheet and asks memory for what is to stand on it.
-pub(super) fn ask(state: &mut State, inquiry: Inquiry) -> Vec<Effect> {
+/// Opens a sheet and asks memory for what is to stand on it; `behind` is the list it was chosen from.
+pub(super) fn ask(state: &mut State, inquiry: Inquiry, behind: Option<List>) -> Vec<Effect> {
     let Some(question) = state.question.clone() else { return Vec::new() };
     state.inquiry += 1;
-    state.overlay = Some(Overlay::Sheet(Sheet { title: inquiry.to_string(), told: None, scroll: 0 }));
+    state.overlay = Some(Overlay::Sheet(Sheet { title: inquiry.to_string(), told: None, scroll: 0, behind }));
     let request = InquiryRequest { ticket: state.inquiry, question, weights: state.setting.weights, inquiry };
     vec![Effect::Inquire(Box::new(request))]
 }
