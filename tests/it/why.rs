@@ -100,6 +100,36 @@ proptest! {
     }
 
     #[test]
+    fn what_is_passed_over_names_what_is_shown_in_its_place(
+        dataset in datasets(80), user in 0..12usize, words in proptest::collection::vec(0..12usize, 1..5), chosen in retrieval()
+    ) {
+        let memory = Memory::build(&with(&dataset, |settings| set(settings, chosen)));
+        let (user, query) = (UserId::new(format!("u{user}")), query(&words));
+        let read = memory.read(&user, &query, END).unwrap();
+        let id = |item: usize| memory.population.id[item].as_str();
+        let shown = read.local.shown();
+        for hit in &read.local.hits[read.local.shown..] {
+            match memory.why_not(&user, &query, END, &read, id(hit.item)).unwrap() {
+                Reason::Capped { by, cap } => {
+                    prop_assert_eq!(shown.iter().filter(|other| other.label == hit.label).count(), cap);
+                    prop_assert!(shown.iter().any(|other| id(other.item) == by && other.label == hit.label));
+                }
+                Reason::Alike { by, likeness } => {
+                    prop_assert!(chosen.2 < 1.0 || chosen.3.is_some(), "scores alone pass nothing over");
+                    prop_assert!((0.0..=1.0).contains(&likeness));
+                    prop_assert!(shown.iter().any(|other| id(other.item) == by));
+                }
+                Reason::Outranked(rank) => {
+                    let better = read.local.hits.iter().filter(|other| other.terms.score() > hit.terms.score());
+                    prop_assert!(rank.rank > better.count() && rank.rank > shown.len());
+                    prop_assert!(rank.gap.is_none_or(|gap| gap >= 0.0) && rank.gap.is_some() != shown.is_empty());
+                }
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn a_community_is_opened_only_as_far_as_the_guard_lets_it(dataset in datasets(120), user in 0..13usize) {
         let memory = Memory::build(&dataset);
         let user = UserId::new(format!("u{user}"));
