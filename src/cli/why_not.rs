@@ -52,6 +52,9 @@ pub fn run(common: &Common, args: &WhyNotArgs) -> Result<ExitCode, CliError> {
     if !args.new_user && !dataset.users().contains(&user) {
         return Err(CliError::UnknownUser(user));
     }
+    if args.query.trim().is_empty() {
+        return Err(CliError::Usage(format!("--query '{}' asks nothing; give it some words", args.query)));
+    }
     let question = Question { user, query: args.query.clone(), at: moment(args.at.as_deref(), &dataset)? };
     let memory = Memory::build(&dataset);
     let read = memory.read(&question.user, &question.query, question.at)?;

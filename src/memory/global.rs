@@ -290,6 +290,10 @@ impl Reader<'_> {
                 suppressed += 1;
                 continue;
             };
+            // So old that nothing of it is left: it has no distribution.
+            if guarded.counts.iter().sum::<f64>() <= 0.0 {
+                continue;
+            }
             let similarity = query.similarity(probe, entry, asking, self.retrieval);
             passed.push(Candidate { entry, similarity, guarded });
         }

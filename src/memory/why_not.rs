@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::choice::{PassedOver, passed_over};
 use super::community::CommunityIx;
-use super::entry::IndexError;
+use super::entry::{Entry, IndexError};
 use super::explain::EntryView;
 use super::global::Snapshot;
 use super::local::Probe;
@@ -130,6 +130,8 @@ pub enum Reason {
         /// How many there have to be.
         guard: usize,
     },
+    /// An entry so old that nothing of it is left.
+    Faded,
     /// An entry that shares no word with the query and is not among the nearest by vector.
     Unrelated {
         /// How many entries were looked at.
@@ -191,6 +193,7 @@ impl fmt::Display for Reason {
             Reason::Suppressed { contributors, guard } => {
                 write!(f, "suppressed: {contributors} of {guard} contributors, the asking person aside")
             }
+            Reason::Faded => write!(f, "so old that nothing of it is left"),
             Reason::Unrelated { of } => write!(
                 f,
                 "not looked at: it shares no word with the query that enough people used, and is not among the nearest \
@@ -255,7 +258,7 @@ impl Memory {
         let item = |item: &ItemIx| Candidate { id: population.id[*item].clone(), kind: CandidateKind::Item(*item) };
         let mut all: Vec<Candidate> = own.iter().rev().map(item).collect();
         if let Some(snapshot) = self.snapshot_at(t)? {
-            let kind = |entry: &super::entry::Entry| CandidateKind::Entry(entry.community);
+            let kind = |entry: &Entry| CandidateKind::Entry(entry.community);
             all.extend(snapshot.entries.all.iter().map(|entry| Candidate { id: entry.id.clone(), kind: kind(entry) }));
         }
         Ok(all)
@@ -383,11 +386,22 @@ impl Asked<'_> {
         if contributors < settings.guard {
             return Ok(Reason::Suppressed { contributors, guard: settings.guard });
         }
+        let alive = |entry: &Entry| {
+            let half_life = self.memory.manifest.periods.half_life;
+            let others = entry.items.iter().filter(|item| Some(population.user[**item]) != self.asking);
+            others.into_iter().any(|item| (-snapshot.end.days_since(population.at[*item]) / half_life).exp2() > 0.0)
+        };
+        if !alive(entry) {
+            return Ok(Reason::Faded);
+        }
         if let Some(place) = global.hits.iter().position(|hit| hit.id == entry.id) {
             return Ok(Reason::Shown { side: Side::Global, place: place + 1 });
         }
         let mut found = snapshot.entries.candidates(population, &self.probe)?;
-        found.retain(|other| snapshot.entries.all[*other].contributors(population, self.asking) >= settings.guard);
+        found.retain(|other| {
+            let other = &snapshot.entries.all[*other];
+            other.contributors(population, self.asking) >= settings.guard && alive(other)
+        });
         if !found.contains(&number) {
             return Ok(Reason::Unrelated { of: found.len() });
         }

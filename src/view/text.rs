@@ -1,5 +1,6 @@
 //! Text for cells: nothing hostile, never cut inside a grapheme, numbers in one format.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use unicode_segmentation::UnicodeSegmentation;
@@ -8,6 +9,23 @@ use unicode_width::UnicodeWidthStr;
 use super::symbols;
 use crate::data::sanitize::visible;
 
+/// `text` made harmless, and without what joins, splits or varies glyphs unseen: terminals disagree on how wide the result
+/// is, and one column too many pushes the frame out of place.
+fn drawable(text: &str) -> Cow<'_, str> {
+    let text = visible(text);
+    if text.is_ascii() || !text.chars().any(is_unseen) {
+        return text;
+    }
+    Cow::Owned(text.chars().filter(|c| !is_unseen(*c)).collect())
+}
+
+/// Zero-width spaces and joiners, soft hyphens, variation selectors and tags. Combining marks are none of these.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{34F}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{206F}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
 /// Columns that `text` takes.
 pub fn width(text: &str) -> usize {
     text.width()
@@ -15,7 +33,7 @@ pub fn width(text: &str) -> usize {
 
 /// `text` made harmless and cut to at most `columns`, with an ellipsis where something is missing.
 pub fn fit(text: &str, columns: usize) -> String {
-    let text = visible(text);
+    let text = drawable(text);
     if text.width() <= columns {
         return text.into_owned();
     }
@@ -51,7 +69,7 @@ pub fn pad_left(text: &str, columns: usize) -> String {
 
 /// `text` made harmless and broken at spaces into lines of at most `columns`; a longer word is cut.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let text = visible(text);
+    let text = drawable(text);
     let columns = columns.max(1);
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -89,7 +107,8 @@ pub fn share(value: f64) -> String {
 
 fn hundredths(value: i64) -> String {
     match value {
-        ..0 => format!("-{}", hundredths(-value)),
+        // The least number has no counterpart.
+        ..0 => format!("-{}", hundredths(value.saturating_neg())),
         0..100 => format!(".{value:02}"),
         _ => format!("{}.{}", value / 100, value % 100 / 10),
     }
@@ -100,7 +119,11 @@ pub fn sum_of<const N: usize>(score: f64, terms: [f64; N]) -> (String, [String; 
     let total = (score * 100.0).round() as i64;
     let exact = terms.map(|term| term * 100.0);
     let mut rounded = exact.map(|term| term.round() as i64);
-    let mut missing = total - rounded.iter().sum::<i64>();
+    let mut missing = rounded.iter().fold(total, |left, term| left.saturating_sub(*term));
+    // Rounding takes no more than a hundredth from each; a session changed by hand may not add up at all.
+    if missing.unsigned_abs() > N as u64 {
+        return (hundredths(total), rounded.map(hundredths));
+    }
     while missing != 0 && N > 0 {
         let step = missing.signum();
         // The term that its rounding has wronged most gives or takes the missing hundredth.

@@ -341,6 +341,42 @@ fn a_session_is_opened_played_to_its_end_and_left() {
 }
 
 #[test]
+fn bad_data_ends_the_workbench_and_the_message_stands_after_it() {
+    let folder = "no/such\u{1b}[31m/folder";
+    let mut session = Session::start(80, 24, &["--model", "none", "--data", folder], &[]);
+    assert_eq!(session.end().exit_code(), 2);
+    session.assert_restored();
+    let raw = String::from_utf8_lossy(&session.seen().raw).into_owned();
+    let (_, told) = raw.rsplit_once("logoscope: ").unwrap();
+    assert!(told.starts_with("no/such␛[31m/folder/dataset.toml: cannot be read"), "{told:?}");
+    assert!(told.trim_end().ends_with("a dataset folder holds dataset.toml, interactions.jsonl and queries.jsonl"));
+    assert!(!told.contains('\u{1b}') && told.lines().count() == 1, "{told:?}");
+}
+
+#[test]
+fn a_model_and_a_session_that_cannot_be_opened_are_notices_and_work_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.jsonl");
+    let (_, recorded) = crate::session::small();
+    let text = String::from_utf8(recorded.to_bytes().unwrap()).unwrap();
+    std::fs::write(&file, text.replacen("\"prior-strength\":", "\"prior-strength\":-5,\"x\":", 1)).unwrap();
+    let mut session = Session::start(200, 40, &["--model", "none", "--session", file.to_str().unwrap()], &[]);
+    session.until_shown("prior-strength is -5; its range is 0.01 to 100");
+    session.until_shown("margin");
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+
+    let mut session = Session::start(200, 40, &["--model", "/no/such\u{1b}[31m"], &[]);
+    session.until_shown("cannot load the model in /no/such␛[31m");
+    session.until_shown("margin");
+    session.keys("iA diver by the sea\r");
+    session.until("the answer", |_, text| text.contains("not judged") && !text.contains("stale"));
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+}
+
+#[test]
 fn the_shipped_sessions_play_to_their_end() {
     let mut session = memory_only(120, 40, &[]);
     let shipped = logoscope::data::sample::sessions();
@@ -495,4 +531,35 @@ fn ascii_needs_no_other_glyph() {
     let session = Session::start(120, 40, &["--model", "none", "--ascii"], &[]);
     session.until_shown("margin");
     assert!(session.text().is_ascii(), "{}", session.text());
+}
+
+/// Wide, combining and joined characters take as many columns in a terminal as on the drawn screen: the frame stays whole.
+#[test]
+fn text_of_any_script_leaves_the_frame_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "日本語 e\u{301}\u{301} \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F466} \u{FE0F}ก็ \u{1b}[31m \u{202e}عربي";
+    let line = |id: &str, response: &str| {
+        serde_json::json!({"id": id, "user": "ü👩\u{200D}🚀", "at": 1_700_000_000, "query": text, "response": response})
+            .to_string()
+    };
+    std::fs::write(
+        folder.path().join("dataset.toml"),
+        "format = 1\nname = \"scripts\"\ntask = \"labels\"\nlabels = [\"犬\", \"猫\"]\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("interactions.jsonl"), format!("{}\n{}\n", line("1", "犬"), line("2", "猫")))
+        .unwrap();
+    let asked =
+        serde_json::json!({"id": "q", "user": "ü👩\u{200D}🚀", "at": 1_700_000_001, "query": text, "gold": "猫"});
+    std::fs::write(folder.path().join("queries.jsonl"), asked.to_string()).unwrap();
+    let data = folder.path().to_str().unwrap();
+    let session = Session::start(120, 40, &["--model", "none", "--data", data], &[]);
+    session.until("the answers", |_, text| text.contains("margin") && text.contains("犬"));
+    session.until("whole frames", |screen, _| {
+        let framed =
+            |row: u16| screen.cell(row, 0).is_some_and(|cell| "│┃".contains(cell.contents()) && cell.has_contents());
+        let closed =
+            |row: u16| screen.cell(row, 119).is_some_and(|cell| "│┃".contains(cell.contents()) && cell.has_contents());
+        (3..38).filter(|row| framed(*row)).count() > 20 && (3..38).all(|row| !framed(row) || closed(row))
+    });
 }

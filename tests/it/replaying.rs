@@ -33,7 +33,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
-use crate::screens::{answer, answered, blocks, caps, dataset, drawn, press, speak, started, text_of};
+use crate::screens::{answer, answered, blocks, caps, dataset, drawn, press, speak, started, styles_of, text_of};
 use crate::session::{Echo, defaults};
 
 /// A session on the small dataset: questions of growing histories, the weights changed before the last two.
@@ -339,7 +339,9 @@ fn the_replay_screen_at_three_sizes() {
     let mut state = replaying();
     press(&mut state, &["#", "6", "enter"]);
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
-        insta::assert_snapshot!(format!("replay-{width}x{height}"), text_of(&drawn(&state, width, height)));
+        let buffer = drawn(&state, width, height);
+        insta::assert_snapshot!(format!("replay-{width}x{height}"), text_of(&buffer));
+        insta::assert_snapshot!(format!("replay-{width}x{height}-styles"), styles_of(&buffer));
     }
     press(&mut state, &["m", " "]);
     for (width, height) in [(80, 24), (160, 42)] {

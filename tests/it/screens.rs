@@ -211,7 +211,7 @@ pub fn text_of(buffer: &Buffer) -> String {
 }
 
 /// The styles of a screen: every run that is not plain.
-fn styles_of(buffer: &Buffer) -> String {
+pub fn styles_of(buffer: &Buffer) -> String {
     let mut out = String::new();
     for row in 0..buffer.area.height {
         let mut runs: Vec<(u16, u16, String)> = Vec::new();
@@ -249,7 +249,12 @@ fn the_query_screen_at_three_sizes() {
 
 #[test]
 fn styles_of_the_query_screen() {
-    insta::assert_snapshot!("query-80x24-styles", styles_of(&drawn(&answered(), 80, 24)));
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        insta::assert_snapshot!(
+            format!("query-{width}x{height}-styles"),
+            styles_of(&drawn(&answered(), width, height))
+        );
+    }
 }
 
 #[test]
@@ -335,7 +340,8 @@ fn hostile_text_reaches_no_cell() {
     press(&mut state, &["n"]);
     speak(&mut state);
     answer(&mut state);
-    state.answers.arms[3].text = "\u{1b}]0;title\u{7}\u{202e}abc".to_owned();
+    state.answers.arms[3].text =
+        "\u{1b}]0;title\u{7}\u{202e}abc \u{1F468}\u{200D}\u{1F469}\u{FE0F}\u{200B}z\u{E0041}".to_owned();
     for keys in [&["4"][..], &["o"], &["esc", "i", "z"]] {
         press(&mut state, keys);
         for cell in &drawn(&state, 160, 50).content {
@@ -343,7 +349,7 @@ fn hostile_text_reaches_no_cell() {
                 !cell
                     .symbol()
                     .chars()
-                    .any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c) || c == '\u{2066}')
+                    .any(|c| c.is_control() || "\u{202a}\u{202e}\u{2066}\u{200d}\u{fe0f}\u{200b}\u{e0041}".contains(c))
             );
         }
     }

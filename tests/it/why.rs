@@ -217,6 +217,10 @@ fn each_reason_has_its_case() {
     let strict = small(|settings| settings.guard = 6);
     assert_eq!(reason(&strict, 1, &[0, 1], T, &entry(&strict)), Reason::Suppressed { contributors: 5, guard: 6 });
 
+    let mut brief = small(|_| ());
+    brief.manifest.periods.half_life = 1e-6;
+    assert_eq!(reason(&brief, 0, &[0, 1], T, &e), Reason::Faded);
+
     let one = small(|settings| settings.local_hits = 1);
     assert_eq!(reason(&one, 0, &[0, 1], T, "i0010"), Reason::Shown { side: Side::Local, place: 1 });
     let Reason::Outranked(rank) = reason(&one, 0, &[0, 1], T, "i0012") else { panic!("i0012 is second") };
@@ -330,4 +334,6 @@ fn the_command_line_tells_reasons_and_trees() {
     assert_eq!(told["answers"][1]["reason"], "unknown");
     let (_, err, code) = logoscope(&["why-not", "--user", "nobody", "--query", "x", "i1"]);
     assert!(code == 2 && err.contains("'nobody' is not in the dataset"), "{err}");
+    let (_, err, code) = logoscope(&["why-not", "--user", query.user.as_str(), "--query", " ", "i1"]);
+    assert!(code == 2 && err.contains("asks nothing"), "{err}");
 }

@@ -4,6 +4,7 @@ use ratatui::text::Line;
 
 use crate::app::state::State;
 use crate::mediator::Weight;
+use crate::mediator::weights::Scope;
 use crate::theme::Theme;
 use crate::view::widgets::Slider;
 use crate::view::{span, symbols, text};
@@ -79,7 +80,14 @@ fn about(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
             let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };
             format!("flips to {} at {at}", text::fit(data.label(flip.becomes), 20))
         }
-        _ => "no value of it flips the mediator's decision".to_owned(),
+        _ => match weight.scope() {
+            Scope::Mediate => "no value of it flips the mediator's decision",
+            Scope::Display => "shows conflicts or hides them; the decision stays",
+            Scope::Session => "acts from one question of a person to the next",
+            Scope::Prompt => "changes what the model reads on the mediated arm; the mediator's decision stays",
+            Scope::Model => "comes after the mediator; its slider shows the mediated arm's final decision",
+        }
+        .to_owned(),
     };
     [meaning, consequence].map(|line| Line::from(span(text::fit(&line, width), theme.dim))).into()
 }
