@@ -14,6 +14,7 @@ mod import;
 mod replay;
 mod scenario;
 mod synth;
+mod why_not;
 pub mod workbench;
 
 use std::path::{Path, PathBuf};
@@ -140,6 +141,7 @@ Without a command the workbench opens, on embedded sample data with the shipped 
 Examples:
   logoscope
   logoscope ask --user u017 --query \"A retired diver maps the drowned streets\"
+  logoscope why-not --user u017 --query \"A retired diver maps the drowned streets\" p5-c2-3
   logoscope import huffpost news.jsonl --out news
   logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
@@ -173,6 +175,8 @@ pub struct Common {
 enum Command {
     /// Ask one question, or a file of them, on the four arms
     Ask(ask::AskArgs),
+    /// Say why interactions or collective entries are not shown for a question
+    WhyNot(why_not::WhyNotArgs),
     /// Turn foreign data into a dataset folder, with an account of every row
     Import(import::ImportArgs),
     /// Replay a recorded session, or check it against its data
@@ -307,6 +311,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
     }
     match cli.command {
         Some(Command::Ask(args)) => ask::run(&cli.common, &args),
+        Some(Command::WhyNot(args)) => why_not::run(&cli.common, &args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Replay(args)) => replay::run(&cli.common, &args),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),

@@ -10,12 +10,10 @@ use std::collections::BTreeSet;
 use super::base::BaseRates;
 use super::collective::{CommunityPart, Parts};
 use super::community::{Communities, CommunityIx, member_counts, membership};
-use super::embed::dot;
-use super::entry::{Entries, Entry, IndexError};
+use super::entry::{Entries, Entry, EntryQuery, IndexError, others};
 use super::features::{Features, Sought};
-use super::fusion::{EntryTerms, Similarity};
+use super::fusion::{EntryTerms, Similarity, membership_factor};
 use super::guard::{self, Contribution, Guarded};
-use super::lexical::DocumentCounts;
 use super::local::Probe;
 use super::neighbours::{self, Vicinity};
 use super::population::{ItemIx, LabelIx, Population, UserIx};
@@ -292,11 +290,8 @@ impl Reader<'_> {
         }
         let (everyone, community) = parts.distributions(&base, self.calibration);
 
-        let strongest = membership.iter().copied().fold(0.0, f64::max);
-        let factor = |entry: &Entry| {
-            let relative = entry.community.filter(|_| strongest > 0.0).map_or(1.0, |c| membership[c] / strongest);
-            1.0 - self.retrieval.community_share * (1.0 - relative)
-        };
+        let share = self.retrieval.community_share;
+        let factor = |entry: &Entry| membership_factor(entry.community, &membership, share);
         let mut ranked: Vec<(EntryTerms, &Candidate)> =
             candidates.iter().map(|c| (EntryTerms::new(c.similarity, factor(c.entry)), c)).collect();
         ranked.sort_by(|a, b| b.0.score().total_cmp(&a.0.score()).then(a.1.entry.id.cmp(&b.1.entry.id)));
@@ -367,19 +362,7 @@ impl Reader<'_> {
         probe: &Probe,
     ) -> Result<(Vec<Candidate<'s>>, usize), IndexError> {
         let population = self.population;
-        // Words that nobody used before the snapshot count as unseen, whether or not a later text holds them.
-        let mut query = Vec::new();
-        let mut unseen = probe.unknown;
-        for term in probe.bag.distinct() {
-            let counts = population.document_counts(term, snapshot.items);
-            match counts.with_term {
-                0 => unseen += 1,
-                _ => query.push((term, super::lexical::shrunk_idf(counts, DocumentCounts::default(), 0.0))),
-            }
-        }
-        let nobody = DocumentCounts { with_term: 0, total: snapshot.items };
-        let rarest = super::lexical::shrunk_idf(nobody, DocumentCounts::default(), 0.0);
-        let ideal = query.iter().map(|(_, idf)| idf).sum::<f64>() + unseen as f64 * rarest;
+        let query = EntryQuery::new(population, probe, snapshot.items);
         let mut passed = Vec::new();
         let mut suppressed = 0;
         for number in snapshot.entries.candidates(population, probe)? {
@@ -389,11 +372,7 @@ impl Reader<'_> {
                 suppressed += 1;
                 continue;
             }
-            let matched: f64 =
-                query.iter().filter(|(term, _)| self.may_show(entry, *term, asking)).map(|(_, idf)| idf).sum();
-            let lexical = if ideal > 0.0 { matched / ideal } else { 0.0 };
-            let cosine = f64::from(dot(&probe.vector, &entry.centroid));
-            let similarity = Similarity::combine(lexical, cosine, self.retrieval.lexical_share);
+            let similarity = query.similarity(probe, entry, asking, self.retrieval);
             passed.push(Candidate { entry, similarity, guarded: OnceCell::new() });
         }
         Ok((passed, suppressed))
@@ -415,15 +394,8 @@ impl Reader<'_> {
         })
     }
 
-    /// Whether enough people besides the asking one used this word in this entry.
-    fn may_show(&self, entry: &Entry, term: u32, asking: Option<UserIx>) -> bool {
-        let users = entry.words.iter().find(|(word, _)| *word == term).map(|(_, users)| users);
-        users.is_some_and(|users| self.enough_others(users, asking))
-    }
-
     fn enough_others(&self, users: &BTreeSet<UserIx>, asking: Option<UserIx>) -> bool {
-        let own = usize::from(asking.is_some_and(|user| users.contains(&user)));
-        users.len() - own >= self.retrieval.guard
+        others(users, asking) >= self.retrieval.guard
     }
 
     /// V(y) = Σ over the nearest entries of s² n(y) / √n.

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 /// Saturation of term frequency.
 const K1: f64 = 1.2;
 /// Length normalisation.
@@ -105,7 +107,7 @@ impl Bag {
 }
 
 /// Document counts of a term: in how many of how many texts it stands.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DocumentCounts {
     /// Texts that hold the term.
     pub with_term: usize,

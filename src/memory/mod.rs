@@ -4,22 +4,29 @@
 //! of the mediator, of models or of terminals.
 
 pub mod base;
+pub mod choice;
 pub mod collective;
 pub mod community;
 pub mod embed;
 pub mod entry;
+pub mod explain;
 pub mod features;
 pub mod fusion;
 pub mod global;
 pub mod guard;
+pub mod history;
 pub mod lexical;
 pub mod local;
+pub mod matching;
 pub mod neighbours;
 pub mod novelty;
+pub mod okapi;
 pub mod period;
 pub mod population;
+pub mod portrait;
 pub mod profile;
 pub mod terms;
+pub mod why_not;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -154,12 +161,14 @@ impl Memory {
         left_in: bool,
     ) -> Result<MemoryRead, IndexError> {
         let population = &self.population;
-        let probe = Probe::new(query, population, &self.features, self.embedder.as_ref());
+        let probe = self.probe(query);
         let terms = self.terms_at(t);
-        let sought = Sought::new(&self.features, &terms.weighting, &probe.features, population.before(t));
-        let compared = Compared { features: &self.features, weighting: &terms.weighting, sought: &sought };
+        let sought = self.sought(&probe, t);
+        let compared = self.compared(&sought, t);
         let mut local = local::read(population, &self.manifest.retrieval, user, &probe, compared, t);
-        local.novelty = self.nearness.novelty(population, user, &local, t, |item| self.nearest_of(item));
+        if self.manifest.retrieval.fusion.tells_nearness() {
+            local.novelty = self.nearness.novelty(population, user, &local, t, |item| self.nearest_of(item));
+        }
         let mut own = vec![0.0; population.labels.len()];
         local.hits.iter().for_each(|hit| own[hit.label] += 1.0);
         let snapshot = self.snapshot_at(t)?;
@@ -181,15 +190,26 @@ impl Memory {
 
     /// Local memory alone, without its novelty: what the person's own items say.
     pub fn read_local(&self, user: &UserId, query: &str, t: Timestamp) -> LocalRead {
-        let probe = Probe::new(query, &self.population, &self.features, self.embedder.as_ref());
-        self.local(self.population.user_ix(user), &probe, t)
+        self.local(self.population.user_ix(user), &self.probe(query), t)
     }
 
     fn local(&self, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {
-        let weighting = &self.terms_at(t).weighting;
-        let sought = Sought::new(&self.features, weighting, &probe.features, self.population.before(t));
-        let compared = Compared { features: &self.features, weighting, sought: &sought };
-        local::read(&self.population, &self.manifest.retrieval, user, probe, compared, t)
+        let sought = self.sought(probe, t);
+        local::read(&self.population, &self.manifest.retrieval, user, probe, self.compared(&sought, t), t)
+    }
+
+    /// The words of `probe` as they weigh at `t`.
+    fn sought(&self, probe: &Probe, t: Timestamp) -> Sought {
+        Sought::new(&self.features, &self.terms_at(t).weighting, &probe.features, self.population.before(t))
+    }
+
+    fn compared<'a>(&'a self, sought: &'a Sought, t: Timestamp) -> Compared<'a> {
+        Compared { features: &self.features, weighting: &self.terms_at(t).weighting, sought }
+    }
+
+    /// A question's text with the words and pairs known here.
+    fn probe(&self, query: &str) -> Probe {
+        Probe::new(query, &self.population, &self.features, self.embedder.as_ref())
     }
 
     /// s_max that an item met as a question at its own time.

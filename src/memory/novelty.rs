@@ -5,6 +5,8 @@
 //! ν = 1 − the share of those with a smaller s_max (half of the equal ones counted). Every interaction was such a
 //! question at its own time, so the comparison is prequential; the asking person's own are left out.
 //!
+//! Where the dataset's fusion tells an order only (`rrf`, `recency`), nothing is known of nearness and ν is 0.
+//!
 //! Invariant: ν at t depends on interactions strictly before t only.
 
 use std::sync::OnceLock;

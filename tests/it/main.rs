@@ -11,6 +11,7 @@ mod eval;
 mod fit;
 mod import;
 mod lamp;
+mod local;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
@@ -23,4 +24,5 @@ mod screens;
 mod session;
 mod tables;
 mod tries;
+mod why;
 mod workbench;
