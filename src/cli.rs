@@ -9,11 +9,13 @@ mod bench;
 mod doctor;
 mod eval;
 mod export;
+mod fit;
 mod import;
 mod replay;
 mod scenario;
 mod store;
 mod synth;
+mod why_not;
 pub mod workbench;
 
 use std::path::{Path, PathBuf};
@@ -145,6 +147,7 @@ Without a command the workbench opens, on embedded sample data with the shipped 
 Examples:
   logoscope
   logoscope ask --user u017 --query \"A retired diver maps the drowned streets\"
+  logoscope why-not --user u017 --query \"A retired diver maps the drowned streets\" p5-c2-3
   logoscope import huffpost news.jsonl --out news
   logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
@@ -181,6 +184,8 @@ pub struct Common {
 enum Command {
     /// Ask one question, or a file of them, on the four arms
     Ask(ask::AskArgs),
+    /// Say why interactions or collective entries are not shown for a question
+    WhyNot(why_not::WhyNotArgs),
     /// Turn foreign data into a dataset folder, with an account of every row
     Import(import::ImportArgs),
     /// Replay a recorded session, or check it against its data
@@ -195,6 +200,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Measure this machine: memory, mediation, frames, the model
     Bench(bench::BenchArgs),
+    /// Fit the constants of memory and mediator on past queries
+    Fit(fit::FitArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -315,6 +322,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
     }
     match cli.command {
         Some(Command::Ask(args)) => ask::run(&cli.common, &args),
+        Some(Command::WhyNot(args)) => why_not::run(&cli.common, &args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Replay(args)) => replay::run(&cli.common, &args),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
@@ -322,6 +330,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Store(args)) => store::run(&cli.common, &args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
+        Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let model = cli.common.model_folder()?;

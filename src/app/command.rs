@@ -23,12 +23,22 @@ pub enum Context {
     List,
     /// The help.
     Help,
+    /// An explanation.
+    Sheet,
 }
 
 impl Context {
     /// All, in order of documentation.
-    pub const ALL: [Context; 7] =
-        [Context::Main, Context::Screen, Context::Replay, Context::Edit, Context::List, Context::Help, Context::Always];
+    pub const ALL: [Context; 8] = [
+        Context::Main,
+        Context::Screen,
+        Context::Replay,
+        Context::Edit,
+        Context::List,
+        Context::Sheet,
+        Context::Help,
+        Context::Always,
+    ];
 
     /// Heading in help and docs.
     pub fn title(self) -> &'static str {
@@ -40,6 +50,7 @@ impl Context {
             Context::Edit => "While typing",
             Context::List => "In a list",
             Context::Help => "In the help",
+            Context::Sheet => "In an explanation",
         }
     }
 
@@ -52,6 +63,7 @@ impl Context {
             Context::Edit => &[Context::Edit, Context::Always],
             Context::List => &[Context::List, Context::Always],
             Context::Help => &[Context::Help, Context::Always],
+            Context::Sheet => &[Context::Sheet, Context::Always],
             Context::Always => &[Context::Always],
         }
     }
@@ -99,7 +111,9 @@ pub enum Command {
     WeightReset,
     ResetAll,
     TypeValue,
-    TypeValueHere,
+    OpenHere,
+    WhyNot,
+    ShowCommunity,
     SwitchPolicy,
     SaveTry,
     Tries,
@@ -150,6 +164,11 @@ pub enum Command {
     HelpUp,
     HelpPageDown,
     HelpPageUp,
+    SheetClose,
+    SheetDown,
+    SheetUp,
+    SheetPageDown,
+    SheetPageUp,
 }
 
 /// One row of the table.
@@ -200,6 +219,8 @@ table! {
         PeriodOn "period-on" ["}"] "" "Ask a period later";
         AskAgain "ask-again" ["r"] "" "Ask the model again";
         Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later";
+        WhyNot "why-not" ["W"] "" "Ask why an interaction or a collective entry is not shown";
+        ShowCommunity "show-community" ["c"] "" "Show the person's community: its size and its commonest answers, period by period";
     }
     Replay / "Replay" {
         PlayPause "play-pause" [" "] "play" "Play, or pause; at the end, play from the beginning";
@@ -224,7 +245,6 @@ table! {
         WeightReset "weight-reset" ["0"] "" "Set the selected weight back to its default";
         ResetAll "weights-reset" ["ctrl-x"] "" "Set all weights back to their defaults";
         TypeValue "type-value" ["="] "" "Type the selected weight's value: a number, inf where there is no end, or default";
-        TypeValueHere "type-value-here" ["enter"] "" "The same, where the weights are the pane in use";
         SwitchPolicy "switch-policy" ["m"] "policy" "Switch the mediator's policy";
         Undo "undo" ["u"] "undo" "Undo the last turn of a weight or switch of policy";
         Redo "redo" ["ctrl-r"] "" "Redo what was undone";
@@ -248,6 +268,7 @@ table! {
         Top "top" ["g", "home"] "" "Scroll to the top";
         Bottom "bottom" ["G", "end"] "" "Scroll to the bottom";
         OpenSession "open-session" ["O"] "sessions" "Choose a recorded session and replay it";
+        OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
         Back "back" ["esc"] "" "Leave the zoom";
@@ -283,6 +304,13 @@ table! {
         HelpUp "help-up" ["k", "up"] "back" "Scroll up";
         HelpPageDown "help-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";
         HelpPageUp "help-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
+    }
+    Sheet / "Explanation" {
+        SheetClose "sheet-close" ["esc", "q", "enter"] "close" "Close the explanation; back to the list that it was chosen from";
+        SheetDown "sheet-down" ["j", "down"] "on" "Scroll down";
+        SheetUp "sheet-up" ["k", "up"] "back" "Scroll up";
+        SheetPageDown "sheet-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";
+        SheetPageUp "sheet-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
     }
     Always / "Always" {
         Interrupt "interrupt" ["ctrl-c"] "" "Once: close what is open or stop the model; twice: quit";
@@ -334,10 +362,18 @@ impl Command {
             Command::Remember if state.question.as_ref().is_none_or(|question| question.query.is_empty()) => {
                 Some("nothing has been asked yet")
             }
-            Command::TypeValueHere if state.focus != Pane::Weights => {
-                Some("enter types a weight's value among the weights")
+            Command::OpenHere if state.focus == Pane::Weights => no_data,
+            Command::OpenHere if !matches!(state.focus, Pane::Local | Pane::Global) => {
+                Some("enter opens what local and global memory found, and the value of a weight")
             }
-            Command::TypeValueHere => no_data,
+            Command::OpenHere | Command::WhyNot | Command::ShowCommunity if state.replay.is_some() => {
+                Some("a replay shows what was recorded; leave it to ask memory")
+            }
+            Command::OpenHere | Command::WhyNot | Command::ShowCommunity
+                if state.reading.is_none() || state.answers.stale =>
+            {
+                Some("memory has not been read yet")
+            }
             Command::DeleteTry => match &state.overlay {
                 Some(Overlay::List(list)) => match list.current().map(|row| row.choice) {
                     Some(Choice::Try(0)) => Some("the dataset's default cannot be deleted"),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
@@ -17,6 +18,8 @@ use crate::session::event::Event;
 pub enum Effect {
     /// Read both memories; a newer request supersedes an older one.
     Read(ReadRequest),
+    /// Ask memory about an answer it has given.
+    Inquire(Box<InquiryRequest>),
     /// Let memory know a new interaction.
     Remember(Box<Interaction>),
     /// Ask the model on some arms; supersedes everything asked before.
@@ -64,6 +67,7 @@ impl Runner {
     pub fn run(&self, effect: Effect) {
         match effect {
             Effect::Read(request) => self.memory.read(request),
+            Effect::Inquire(request) => self.memory.inquire(*request),
             Effect::Remember(interaction) => self.memory.remember(*interaction),
             Effect::Ask { epoch, requests } => {
                 for (arm, request) in requests {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::inquiry::Told;
 use super::keeper::{Change, Kept};
 use super::keymap::Chord;
 use super::replay::Opened;
@@ -11,6 +12,7 @@ use super::state::Data;
 use crate::engine::host::HostEvent;
 use crate::engine::prompt::Blocks;
 use crate::memory::MemoryRead;
+use crate::memory::portrait::Portrait;
 use crate::session::event::Evidence;
 
 /// What memory said to a question, as a session records it.
@@ -60,6 +62,20 @@ pub enum Message {
         blocks: Box<Blocks>,
         /// The same for a session file; `None` if nothing of it is to be recorded.
         heard: Option<Box<Heard>>,
+    },
+    /// What is characteristic of who asks a question; comes before what memory says to it.
+    Portrayed {
+        /// Which question.
+        ticket: u64,
+        /// The person.
+        portrait: Box<Portrait>,
+    },
+    /// What memory tells about an answer it has given.
+    Told {
+        /// Which inquiry.
+        ticket: u64,
+        /// What, or why nothing.
+        told: Box<Result<Told, String>>,
     },
     /// Memory could not answer a question.
     ReadFailed {

@@ -8,6 +8,7 @@ pub mod command;
 pub mod effect;
 mod fuzzy;
 pub mod input;
+pub mod inquiry;
 pub mod journal;
 pub mod keeper;
 pub mod keymap;

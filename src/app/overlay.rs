@@ -1,4 +1,4 @@
-//! What may lie over the screen: a line being typed, a list with a filter, the help.
+//! What may lie over the screen: a line being typed, a list with a filter, an explanation, the help.
 //!
 //! Invariant: the selection of a list points at a shown row, if there is one.
 
@@ -7,11 +7,15 @@ use std::collections::{BTreeMap, HashMap};
 use super::command::{Command, Context, TABLE};
 use super::fuzzy::{UNBROKEN, fuzzy};
 use super::input::Input;
+use super::inquiry::Told;
 use super::keeper::Change;
 use super::state::State;
 use crate::data::interaction::UserId;
 use crate::data::sample;
 use crate::mediator::Weight;
+use crate::memory::global::GlobalHit;
+use crate::memory::local::LocalHit;
+use crate::memory::why_not::{Candidate, CandidateKind};
 use crate::session::tries::differences;
 
 /// What lies over the screen.
@@ -23,6 +27,8 @@ pub enum Overlay {
     List(List),
     /// The help.
     Help(Help),
+    /// An explanation.
+    Sheet(Sheet),
 }
 
 impl Overlay {
@@ -33,6 +39,7 @@ impl Overlay {
             Overlay::List(_) => Context::List,
             Overlay::Help(help) if help.filtering => Context::List,
             Overlay::Help(_) => Context::Help,
+            Overlay::Sheet(_) => Context::Sheet,
         }
     }
 
@@ -42,6 +49,7 @@ impl Overlay {
             Overlay::Edit(edit) => Some(&mut edit.input),
             Overlay::List(list) => Some(&mut list.filter),
             Overlay::Help(help) => help.filtering.then_some(&mut help.filter),
+            Overlay::Sheet(_) => None,
         }
     }
 
@@ -50,7 +58,7 @@ impl Overlay {
         match self {
             Overlay::List(list) => list.refilter(),
             Overlay::Help(help) => help.scroll = 0,
-            Overlay::Edit(_) => {}
+            Overlay::Edit(_) | Overlay::Sheet(_) => {}
         }
     }
 }
@@ -70,6 +78,8 @@ pub enum EditKind {
     Value(Weight),
     /// The name of a try.
     TryName,
+    /// The id of an interaction or an entry, to ask why it is not shown.
+    Id,
 }
 
 /// A line being typed.
@@ -98,6 +108,12 @@ pub enum ListKind {
     Labels,
     /// Saved settings.
     Tries,
+    /// What local memory found.
+    Hits,
+    /// What global memory found.
+    Entries,
+    /// What might be missed.
+    WhyNot,
 }
 
 /// What choosing a row does.
@@ -117,6 +133,14 @@ pub enum Choice {
     Label(usize),
     /// The try with this number is set; 0 is the dataset's default.
     Try(u32),
+    /// The score of the own item that the row names is explained.
+    Item,
+    /// The score of the entry that the row names is explained.
+    Entry,
+    /// Why what the row names is not shown.
+    WhyNot,
+    /// An id is typed.
+    TypeId,
 }
 
 /// A row of a list.
@@ -241,6 +265,63 @@ impl List {
         Some(Self::new(ListKind::Labels, labels.iter().enumerate().map(row).collect(), current))
     }
 
+    /// What local memory found, the shown items first.
+    pub fn hits(state: &State) -> Option<Self> {
+        let (data, reading) = (state.data.as_ref()?, state.reading.as_ref()?);
+        let row = |hit: &LocalHit| {
+            let interaction = data.dataset.interactions.get(hit.item)?;
+            Some(Row {
+                choice: Choice::Item,
+                name: interaction.id.clone(),
+                note: format!("{:.2} {}", hit.terms.score(), data.label(hit.label)),
+                text: interaction.query.clone(),
+                disabled: None,
+            })
+        };
+        Some(Self::new(ListKind::Hits, reading.read.local.hits.iter().filter_map(row).collect(), 0))
+    }
+
+    /// What global memory found.
+    pub fn entries(state: &State) -> Option<Self> {
+        let (data, reading) = (state.data.as_ref()?, state.reading.as_ref()?);
+        let row = |hit: &GlobalHit| {
+            let first = hit.ranked(0.0).first().map(|(label, share)| format!("{} {share:.2}", data.label(*label)));
+            Row {
+                choice: Choice::Entry,
+                name: hit.id.clone(),
+                note: format!("{:.2} {} users", hit.terms.score(), hit.users),
+                text: format!("{} · {}", first.unwrap_or_default(), hit.top_terms.join(" ")),
+                disabled: None,
+            }
+        };
+        Some(Self::new(ListKind::Entries, reading.read.global.hits.iter().map(row).collect(), 0))
+    }
+
+    /// What a person might miss, of what memory named.
+    pub fn why_not(state: &State, candidates: Vec<Candidate>) -> Option<Self> {
+        let data = state.data.as_ref()?;
+        let row = |candidate: Candidate| {
+            let (note, text) = match candidate.kind {
+                CandidateKind::Item(item) => {
+                    let interaction = data.dataset.interactions.get(item)?;
+                    (interaction.at.date(), interaction.query.clone())
+                }
+                CandidateKind::Entry(Some(community)) => (format!("community {community}"), "an entry".to_owned()),
+                CandidateKind::Entry(None) => ("everyone".to_owned(), "an entry".to_owned()),
+            };
+            Some(Row { choice: Choice::WhyNot, name: candidate.id, note, text, disabled: None })
+        };
+        let typed = Row {
+            choice: Choice::TypeId,
+            name: "another id".to_owned(),
+            note: String::new(),
+            text: "type it: anybody's interaction, an entry of any period".to_owned(),
+            disabled: None,
+        };
+        let rows = candidates.into_iter().filter_map(row).chain([typed]).collect();
+        Some(Self::new(ListKind::WhyNot, rows, 0))
+    }
+
     /// The dataset's default and the tries on it, with what each changes.
     pub fn tries(state: &State) -> Self {
         let row = |number: u32, name: &str| {
@@ -310,6 +391,19 @@ fn short(value: f64) -> String {
     }
     let (exact, rounded) = (value.to_string(), format!("{value:.3}"));
     if exact.len() <= rounded.len() { exact } else { rounded }
+}
+
+/// An explanation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sheet {
+    /// What is explained.
+    pub title: String,
+    /// What memory told; `None` while it has not.
+    pub told: Option<Result<Told, String>>,
+    /// First line shown.
+    pub scroll: u16,
+    /// The list it was chosen from, to which closing leads back.
+    pub behind: Option<List>,
 }
 
 /// The help.

@@ -30,6 +30,7 @@ use crate::mediator::fusion::fuse;
 use crate::mediator::weights::{STOPS, Scope};
 use crate::mediator::{Course, Evidence, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::MemoryRead;
+use crate::memory::portrait::Portrait;
 pub use crate::session::event::Setting;
 use crate::session::tries::Try;
 
@@ -248,6 +249,10 @@ pub struct State {
     pub reading: Option<Reading>,
     /// Why it said nothing.
     pub unread: Option<String>,
+    /// What is characteristic of the person asking, once memory has told it.
+    pub portrait: Option<Portrait>,
+    /// The number of the last inquiry.
+    pub inquiry: u64,
     /// What the arms answer.
     pub answers: Answers,
     /// The pane that scrolls.
@@ -337,6 +342,8 @@ impl State {
             course: Course::default(),
             reading: None,
             unread: None,
+            portrait: None,
+            inquiry: 0,
             answers: Answers::default(),
             focus: Pane::Mediator,
             zoom: false,

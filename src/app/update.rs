@@ -2,6 +2,7 @@
 //! returned as effects.
 
 mod command;
+mod inquiry;
 mod record;
 mod replay;
 mod tries;
@@ -117,6 +118,16 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.unread = Some(reason);
             Vec::new()
         }
+        Message::Portrayed { ticket, portrait } if ticket == state.ticket => {
+            state.portrait = Some(*portrait);
+            // What memory says comes right behind; the two are drawn together.
+            state.dirty = false;
+            Vec::new()
+        }
+        Message::Told { ticket, told } => {
+            inquiry::told(state, ticket, *told);
+            Vec::new()
+        }
         Message::Remembered { data, place, periods } => {
             // Items are numbered in the dataset's order: those behind the new one move on.
             let hits = state.reading.iter_mut().flat_map(|reading| &mut reading.read.local.hits);
@@ -125,7 +136,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.periods = periods;
             Vec::new()
         }
-        Message::MemoryRead { .. } | Message::ReadFailed { .. } => Vec::new(),
+        Message::MemoryRead { .. } | Message::ReadFailed { .. } | Message::Portrayed { .. } => Vec::new(),
         // The dataset was read first: there is nothing to ask it.
         Message::ModelNamed(_) if matches!(state.model, ModelState::Unfit(_)) => Vec::new(),
         Message::ModelNamed(folder) => {
@@ -189,6 +200,8 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::MemoryBuilt { .. }
             | Message::MemoryRead { .. }
             | Message::ReadFailed { .. }
+            | Message::Portrayed { .. }
+            | Message::Told { .. }
             | Message::Remembered { .. }
             | Message::ModelNamed(_)
             | Message::Recording(_)

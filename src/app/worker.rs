@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
+use super::inquiry::{self, InquiryRequest};
 use super::message::{Heard, Message};
 use super::state::{Data, question_of};
 use crate::data::dataset::Dataset;
@@ -76,6 +77,7 @@ impl Source {
 /// What the worker is asked for.
 enum Request {
     Read(ReadRequest),
+    Inquire(Box<InquiryRequest>),
     Remember(Box<Interaction>),
 }
 
@@ -107,6 +109,11 @@ impl MemoryWorker {
     pub fn read(&self, request: ReadRequest) {
         // A worker that has ended has told so already.
         let _ = self.requests.send(Request::Read(request));
+    }
+
+    /// Asks about an answer that memory has given; what it tells comes as a message.
+    pub fn inquire(&self, request: InquiryRequest) {
+        let _ = self.requests.send(Request::Inquire(Box::new(request)));
     }
 
     /// Adds an interaction to what memory knows; reads asked for later know it.
@@ -154,6 +161,7 @@ fn work(source: Source, policy: Policy, before_build: impl FnOnce(), inbox: &Rec
         for request in std::iter::once(request).chain(inbox.try_iter()) {
             match request {
                 Request::Read(request) => newest = Some(request),
+                Request::Inquire(request) => tell(inquire(&memory, &request)),
                 Request::Remember(interaction) => {
                     let later = memory.remember(&[&interaction]).is_ok();
                     let place = remember(&mut data, *interaction);
@@ -164,7 +172,10 @@ fn work(source: Source, policy: Policy, before_build: impl FnOnce(), inbox: &Rec
                 }
             }
         }
-        newest.into_iter().for_each(|request| tell(read(&memory, request)));
+        newest.into_iter().for_each(|request| {
+            tell(portray(&memory, &request));
+            tell(read(&memory, request));
+        });
     }
 }
 
@@ -209,6 +220,17 @@ fn opening(dataset: &Dataset, memory: &Memory, policy: Policy, mut interrupted: 
 /// What the mediator weighs of a read.
 pub fn evidence_of(read: &MemoryRead, manifest: &crate::data::dataset::Manifest) -> Evidence {
     Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local)
+}
+
+fn inquire(memory: &Memory, request: &InquiryRequest) -> Message {
+    let answered = catch_unwind(AssertUnwindSafe(|| inquiry::answer(memory, request)));
+    let told = answered.unwrap_or_else(|payload| Err(panic_reason(&*payload)));
+    Message::Told { ticket: request.ticket, told: Box::new(told) }
+}
+
+fn portray(memory: &Memory, request: &ReadRequest) -> Message {
+    let portrait = memory.portrait(&request.question.user, request.question.at);
+    Message::Portrayed { ticket: request.ticket, portrait: Box::new(portrait) }
 }
 
 fn read(memory: &Memory, request: ReadRequest) -> Message {

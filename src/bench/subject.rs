@@ -20,9 +20,7 @@ use crate::engine::error::EngineError;
 use crate::engine::prompt::{Arm, Blocks};
 use crate::mediator::flip::flips;
 use crate::mediator::{Evidence, Policy, Weight, Weights, mediate};
-use crate::memory::embed::HashEmbedder;
 use crate::memory::entry::IndexError;
-use crate::memory::local::{self, Probe};
 use crate::memory::{Memory, MemoryRead};
 use crate::theme::Theme;
 use crate::view;
@@ -131,12 +129,9 @@ pub fn first_frame() {
 }
 
 fn retrieval(memory: &Memory, asked: &[&Interaction]) -> Figure {
-    let embedder = HashEmbedder::default();
     let one = |ix: usize| {
         let asked = asked[ix % asked.len()];
-        let user = memory.population.user_ix(&asked.user);
-        let probe = Probe::new(&asked.query, &memory.population, &embedder);
-        black_box(local::read(&memory.population, &memory.manifest.retrieval, user, &probe, asked.at));
+        black_box(memory.read_local(&asked.user, &asked.query, asked.at));
     };
     Figure::of("local.retrieve", "us", timed(READS, one))
 }

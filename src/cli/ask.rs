@@ -18,7 +18,10 @@ use crate::engine::engine::Engine;
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::flip::{Flip, flips};
 use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
+use crate::memory::explain::Node;
 use crate::memory::fusion::{EntryTerms, LocalTerms};
+use crate::memory::local::LocalHit;
+use crate::memory::portrait::Portrait;
 use crate::memory::{Memory, MemoryRead};
 
 /// Version of the JSON object that `ask` prints.
@@ -51,6 +54,9 @@ pub struct AskArgs {
     /// Set a weight, `prior-strength=4`; may be repeated
     #[arg(long = "weight", value_name = "NAME=VALUE", value_parser = parse_weight)]
     weights: Vec<(Weight, f64)>,
+    /// Show how every score adds up, and what is characteristic of the person
+    #[arg(long)]
+    explain: bool,
     /// How to print
     #[arg(long, default_value = "text")]
     format: Format,
@@ -85,12 +91,20 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let mut out = std::io::stdout().lock();
     for question in &questions {
         let asked = ask(&memory, engine.as_deref(), &setting, question)?;
+        let explained = if args.explain { Some(Explained::of(&memory, &asked)?) } else { None };
         match args.format {
             Format::Json => {
-                serde_json::to_writer(&mut out, &asked.to_json(&memory)).map_err(std::io::Error::from)?;
+                let mut printed = asked.to_json(&memory);
+                if let Some(explained) = &explained {
+                    printed["explain"] = serde_json::to_value(explained).map_err(std::io::Error::from)?;
+                }
+                serde_json::to_writer(&mut out, &printed).map_err(std::io::Error::from)?;
                 writeln!(out)?;
             }
-            Format::Text => write!(out, "{}", asked.to_text(&memory))?,
+            Format::Text => {
+                let explained = explained.as_ref().map(Explained::to_text).unwrap_or_default();
+                write!(out, "{}{explained}", asked.to_text(&memory))?;
+            }
         }
         out.flush()?;
     }
@@ -197,6 +211,48 @@ fn ask<'a>(
         arms.insert(arm, answered);
     }
     Ok(Asked { question, read, weights: setting.weights, resolution, flips, arms })
+}
+
+/// How the scores of the shown hits add up.
+#[derive(Serialize)]
+struct Explained {
+    local: Vec<Node>,
+    global: Vec<Node>,
+    portrait: Portrait,
+}
+
+impl Explained {
+    fn of(memory: &Memory, asked: &Asked) -> Result<Self, CliError> {
+        let Question { user, query, at } = asked.question;
+        let id = |hit: &LocalHit| &memory.population.id[hit.item];
+        let local = asked.read.local.shown().iter().filter_map(|hit| memory.explain_item(user, query, *at, id(hit)));
+        let hits = asked.read.global.hits.iter();
+        let global = hits.filter_map(|hit| memory.explain_entry(user, query, *at, &hit.id).transpose());
+        Ok(Self {
+            local: local.collect(),
+            global: global.collect::<Result<_, _>>()?,
+            portrait: memory.portrait(user, *at),
+        })
+    }
+
+    /// Indented trees.
+    fn to_text(&self) -> String {
+        use std::fmt::Write as _;
+        let mut out = String::from("how scores add up:\n");
+        for (depth, value, node) in self.local.iter().chain(&self.global).flat_map(Node::rounded) {
+            let indent = 2 * depth;
+            let _ = writeln!(out, "  {:indent$}{value:+.3} {}  {}", "", visible(&node.name), visible(&node.note));
+        }
+        let words: Vec<String> = self.portrait.words.iter().map(|word| visible(&word.word).into_owned()).collect();
+        let words = if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+        let _ = writeln!(out, "characteristic words: {words}");
+        if let Some(style) = &self.portrait.style {
+            let (words, questions, numbers) = (style.words, style.questions, style.numbers);
+            let _ = writeln!(out, "style: {words:.1} words a text, questions {questions:.2}, numbers {numbers:.2}");
+        }
+        out.push('\n');
+        out
+    }
 }
 
 #[derive(Serialize)]

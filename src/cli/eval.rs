@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use super::ask::parse_weight;
 use super::import::interrupted;
@@ -15,11 +16,13 @@ use crate::data::dataset::write_whole;
 use crate::engine::prompt::Arm;
 use crate::eval::assessment::{Provenance, SCHEMA, SplitReport};
 use crate::eval::experiment::{Answered, Setting, run as experiment};
+use crate::eval::fit::{fit, tuning};
 use crate::eval::judge::{Contestant, Material};
+use crate::eval::metrics::LabelMeasures;
 use crate::eval::report;
 use crate::eval::split::{Asked, Range, Split};
 use crate::eval::stats::Plan;
-use crate::eval::{EvalError, metrics, peer};
+use crate::eval::{EvalError, ablate, metrics, peer};
 use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::Memory;
 
@@ -51,6 +54,12 @@ pub struct EvalArgs {
     /// with the user; fitted on the history of --split
     #[arg(long, requires = "split")]
     peers: bool,
+    /// Fit the constants of memory and mediator first, on the history alone
+    #[arg(long)]
+    fit: bool,
+    /// Print instead what each ingredient is worth: the same queries with one after another left out
+    #[arg(long)]
+    ablate: bool,
     /// Seed of bootstrap and permutations
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -110,7 +119,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, CliError> {
 }
 
 /// Finds out before a long run that its result could not be written.
-fn writable(out: &Path) -> Result<(), CliError> {
+pub(super) fn writable(out: &Path) -> Result<(), CliError> {
     use std::io::ErrorKind::{IsADirectory, NotFound};
     if out.is_dir() {
         return Err(file_error(out, IsADirectory.into()));
@@ -123,18 +132,30 @@ fn writable(out: &Path) -> Result<(), CliError> {
 
 fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<String, CliError> {
     let dataset = common.dataset()?;
-    let manifest = &dataset.manifest;
-    let measures = metrics::labels_of(manifest.task, manifest.labels.len())?;
+    let measures = metrics::labels_of(dataset.manifest.task, dataset.manifest.labels.len())?;
     let split = args.split.map_or(Split::Judged, |share| Split::Share { share });
     let asked = Asked::of(&dataset, split)?;
-    let weights = Weights::defaults(args.policy, manifest);
-    let weights = args.weights.iter().fold(weights, |weights, (weight, value)| weights.with(*weight, *value));
-
+    if args.ablate && args.format == Form::Csv {
+        return Err(CliError::Usage("--ablate has no rows a query; use --format text, md or json".to_owned()));
+    }
     let mut progress = Progress::start(asked.questions.len());
     progress.say(&ranges(&asked));
     let mut clock = Clock::start();
-    let memory = Memory::build(&dataset);
+    let mut memory = Memory::build(&dataset);
     clock.lap("building memory");
+    let fitted = match args.fit {
+        true => Some(fit(&mut memory, asked.history, cancel, &mut |step| progress.show(step))?),
+        false => None,
+    };
+    progress.clear();
+    clock.lap("fitting");
+    let fitted_on = fitted.as_ref().map(|fitted| fitted.tuning);
+    if args.ablate {
+        return ablations(args, &memory, &asked, fitted_on, measures, cancel);
+    }
+    let manifest = &memory.manifest;
+    let weights = Weights::defaults(args.policy, manifest);
+    let weights = args.weights.iter().fold(weights, |weights, (weight, value)| weights.with(*weight, *value));
     let setting = Setting { policy: args.policy, weights };
     let answered = experiment(&memory, &asked.questions, setting, cancel, &mut |done| progress.tick(done))?;
     progress.clear();
@@ -160,7 +181,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
             history: asked.history_range,
             queries: asked.query_range,
             without_gold: asked.without_gold,
-            fitted_on: None,
+            fitted_on,
         },
         policy: args.policy,
         weights,
@@ -176,6 +197,38 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         Form::Md => report::markdown(&assessment),
         Form::Json => report::json(&assessment).map_err(std::io::Error::from)?,
         Form::Csv => report::csv(&material, &manifest.labels),
+    })
+}
+
+/// One table of what each ingredient is worth.
+fn ablations(
+    args: &EvalArgs,
+    memory: &Memory,
+    asked: &Asked,
+    fitted_on: Option<Range>,
+    measures: LabelMeasures,
+    cancel: &AtomicBool,
+) -> Result<String, CliError> {
+    let tuning = match fitted_on {
+        Some(_) => tuning(&memory.manifest, asked.history),
+        None => Vec::new(),
+    };
+    let ablated = ablate::ablate(memory, &asked.questions, &tuning, measures, Plan::seeded(args.seed), cancel)?;
+    let name = &memory.manifest.name;
+    let section = report::ablation(name, &ablated, asked.query_range, fitted_on);
+    Ok(match args.format {
+        Form::Json => {
+            let object = json!({
+                "schema": ablate::SCHEMA,
+                "dataset": name,
+                "queries": asked.query_range,
+                "fitted_on": fitted_on,
+                "variants": ablated,
+            });
+            format!("{object}\n")
+        }
+        Form::Md => report::markdown_of(name, &[section]),
+        Form::Text | Form::Csv => report::text_of(&[section]),
     })
 }
 

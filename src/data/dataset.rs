@@ -131,10 +131,56 @@ impl Default for Wording {
     }
 }
 
+/// How the likeness of a person's own item to a query is put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fusion {
+    /// A convex combination of the normalised lexical score and the cosine, by `lexical-share`.
+    #[default]
+    Convex,
+    /// Reciprocal ranks by words and by cosine, added.
+    Rrf,
+    /// Words alone.
+    Lexical,
+    /// Vectors alone.
+    Dense,
+    /// Newest first, whatever the query.
+    Recency,
+}
+
+impl Fusion {
+    /// Whether a similarity says how near an item is, and not only in which order items stand.
+    pub fn tells_nearness(self) -> bool {
+        matches!(self, Fusion::Convex | Fusion::Lexical | Fusion::Dense)
+    }
+}
+
+/// Which BM25 scores words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bm25 {
+    /// idf of the person's own texts, shrunk toward everybody else's by `idf-prior`.
+    #[default]
+    Shrunk,
+    /// As `rank_bm25` scores one person's profile, which is what LaMP's code does.
+    Lamp,
+}
+
+/// Whether a setting stands at its default: then it is not written, so that older folders keep their content hash.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
+}
+
 /// How hits are gathered. These belong to the dataset, never to the mediator's weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Retrieval {
+    /// How words are compared.
+    pub lexical: Lexical,
     /// Share of the lexical term in a similarity; the rest is dense. 0–1.
     pub lexical_share: f64,
     /// Pseudo-documents of the collective's document frequencies in a person's idf. ≥ 0.
@@ -151,15 +197,45 @@ pub struct Retrieval {
     pub prompt_room: usize,
     /// Entries whose votes are counted.
     pub entry_votes: usize,
+    /// k: the most similar items of others whose responses are counted.
+    pub neighbours: usize,
     /// How much of an entry's score depends on the person's membership in its community. 0–1.
     pub community_share: f64,
     /// Fewest distinct contributors of anything collective that is shown or used.
     pub guard: usize,
+    /// How the likeness of own items is put together.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fusion: Fusion,
+    /// Which BM25 scores the words of own items.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bm25: Bm25,
+    /// k of fusion `rrf`: how slowly a rank's worth falls. ≥ 0.
+    #[serde(skip_serializing_if = "is_one")]
+    pub rrf_k: f64,
+    /// λ of maximal marginal relevance among the shown local hits: 1 counts their scores alone, 0 only how unlike each
+    /// other they are. 0–1.
+    #[serde(skip_serializing_if = "is_one")]
+    pub diversity: f64,
+    /// Most shown local hits with one response; as many as there are where absent. ≥ 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_cap: Option<usize>,
+}
+
+/// How the words of a query are compared with those of the person's own items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lexical {
+    /// BM25 over its least upper bound, with idf shrunk toward other people's.
+    #[default]
+    Bm25,
+    /// Cosine of tf-idf vectors of words and word pairs.
+    Cosine,
 }
 
 impl Default for Retrieval {
     fn default() -> Self {
         Self {
+            lexical: Lexical::default(),
             lexical_share: 0.5,
             idf_prior: 20.0,
             recency_half_life: 365.0,
@@ -168,8 +244,14 @@ impl Default for Retrieval {
             global_hits: 3,
             prompt_room: 1024,
             entry_votes: 15,
+            neighbours: 400,
             community_share: 0.7,
             guard: 5,
+            fusion: Fusion::Convex,
+            bm25: Bm25::Shrunk,
+            rrf_k: 1.0,
+            diversity: 1.0,
+            label_cap: None,
         }
     }
 }
@@ -184,29 +266,41 @@ pub struct Periods {
     pub half_life: f64,
     /// Half-life, in days, of an interaction's weight in the base rate.
     pub base_half_life: f64,
+    /// Half-life, in days, of an interaction's weight in collective terms.
+    pub term_half_life: f64,
+    /// h_N: half-life, in days, of a neighbour's vote.
+    pub neighbour_half_life: f64,
 }
 
 impl Default for Periods {
     fn default() -> Self {
-        Self { days: 90.0, half_life: 365.0, base_half_life: 180.0 }
+        Self { days: 90.0, half_life: 365.0, base_half_life: 180.0, term_half_life: 730.0, neighbour_half_life: 365.0 }
     }
 }
 
-/// Constants that calibrate evidence; a fit would write them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Constants that calibrate evidence; a fit writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Calibration {
     /// A_L: exponent of local evidence.
     pub local: f64,
-    /// A_N: exponent of collective entries' evidence.
-    pub entries: f64,
+    /// A_T: exponent of collective terms' evidence.
+    pub terms: f64,
+    /// A_N: exponent of collective neighbours' evidence.
+    pub neighbours: f64,
+    /// A_V: exponent of collective entries' evidence; absent, it is 1 where entries take the place of neighbours and 0
+    /// where neighbours are read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<f64>,
+    /// μ: how many texts of background are mixed into collective terms.
+    pub smoothing: f64,
     /// ω fitted for the shipped model: the model's share in the final decision, 0–1.
     pub model_trust: f64,
 }
 
 impl Default for Calibration {
     fn default() -> Self {
-        Self { local: 1.0, entries: 1.0, model_trust: 0.0 }
+        Self { local: 0.88, terms: 0.7, neighbours: 0.91, entries: None, smoothing: 70.0, model_trust: 0.0 }
     }
 }
 
@@ -352,7 +446,6 @@ impl Manifest {
             })
             .or_else(|| within("retrieval.prompt-room", room, 0.0, MOST_ROOM))
             .or_else(|| within("calibration.local", self.calibration.local, 0.0, MOST_CALIBRATION))
-            .or_else(|| within("calibration.entries", self.calibration.entries, 0.0, MOST_CALIBRATION))
             .or_else(|| unit("calibration.model-trust", self.calibration.model_trust))
             .or_else(|| default_of("weights.prior-strength-product", w.prior_strength_product, 0.01, 100.0))
             .or_else(|| default_of("weights.prior-strength-shrinkage", w.prior_strength_shrinkage, 0.01, 100.0))
@@ -363,6 +456,24 @@ impl Manifest {
             .or_else(|| positive("periods.days", self.periods.days))
             .or_else(|| positive("periods.half-life", self.periods.half_life))
             .or_else(|| positive("periods.base-half-life", self.periods.base_half_life))
+            .or_else(|| positive("periods.term-half-life", self.periods.term_half_life))
+            .or_else(|| positive("periods.neighbour-half-life", self.periods.neighbour_half_life))
+            .or_else(|| within("calibration.smoothing", self.calibration.smoothing, 1e-3, 1e6))
+            .or_else(|| within("calibration.terms", self.calibration.terms, 0.0, MOST_CALIBRATION))
+            .or_else(|| within("calibration.neighbours", self.calibration.neighbours, 0.0, MOST_CALIBRATION))
+            .or_else(|| {
+                within("calibration.entries", self.calibration.entries.unwrap_or_default(), 0.0, MOST_CALIBRATION)
+            })
+            .or_else(|| unit("retrieval.diversity", r.diversity))
+            .or_else(|| {
+                let unfit = !(r.rrf_k >= 0.0 && r.rrf_k.is_finite());
+                unfit.then(|| format!("'retrieval.rrf-k' is {}; give a number of 0 or more", r.rrf_k))
+            })
+            .or_else(|| {
+                let none =
+                    "'retrieval.label-cap' is 0; give 1 or more, or remove it to show any number of one response";
+                (r.label_cap == Some(0)).then(|| none.to_owned())
+            })
             .or_else(|| {
                 (r.guard == 0).then(|| "'retrieval.guard' is 0; the guard needs at least 1 contributor".to_owned())
             })
@@ -674,6 +785,30 @@ mod tests {
             ),
         ] {
             let message = parse(manifest, &interactions, "").unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn newer_retrieval_settings_are_written_only_where_they_say_something() {
+        let plain = parse(MANIFEST, &line("1", 10, "a"), "").unwrap().manifest;
+        let written = toml::to_string(&plain).unwrap();
+        for name in ["fusion", "bm25", "rrf-k", "diversity", "label-cap"] {
+            assert!(!written.contains(name), "{name} would change the content hash of every older folder");
+        }
+        let turned = format!(
+            "{MANIFEST}[retrieval]\nfusion = \"rrf\"\nbm25 = \"lamp\"\nrrf-k = 10.0\ndiversity = 0.7\nlabel-cap = 2\n"
+        );
+        let turned = parse(&turned, &line("1", 10, "a"), "").unwrap().manifest;
+        assert_eq!(turned.retrieval.fusion, Fusion::Rrf);
+        assert_eq!(toml::from_str::<Manifest>(&toml::to_string(&turned).unwrap()).unwrap(), turned);
+        for (setting, expected) in [
+            ("fusion = \"magic\"", "unknown variant `magic`"),
+            ("diversity = 1.5", "'retrieval.diversity' is 1.5; give a number from 0 to 1"),
+            ("rrf-k = -1.0", "'retrieval.rrf-k' is -1"),
+            ("label-cap = 0", "'retrieval.label-cap' is 0"),
+        ] {
+            let message = parse(&format!("{MANIFEST}[retrieval]\n{setting}\n"), &line("1", 10, "a"), "").unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
     }

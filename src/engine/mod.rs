@@ -13,3 +13,4 @@ pub mod local;
 pub mod prompt;
 pub mod recorded;
 pub mod stdio;
+pub mod why;

@@ -14,6 +14,7 @@ use crate::mediator::context::{self, Room};
 use crate::mediator::{Evidence, Policy, Weights};
 use crate::memory::global::{GlobalHit, GlobalRead};
 use crate::memory::local::{LocalHit, LocalRead};
+use crate::memory::why_not::Side;
 use crate::memory::{Memory, MemoryRead};
 
 /// Tokens an answer may take.
@@ -135,19 +136,36 @@ impl Blocks {
         }
     }
 
-    /// The prompt of `arm`. Room is divided where both memories stand in it, and only there do weights act.
-    pub fn prompt(&self, arm: Arm, weights: &Weights) -> String {
+    /// Why the line in this place, from 0, of one memory's shown lines is not in the mediated prompt; `None` if it is.
+    pub fn cut(&self, side: Side, place: usize, weights: &Weights) -> Option<Cut> {
+        let room = self.room(Arm::Mediated, weights);
+        let (block, room) = match side {
+            Side::Local => (self.own.as_ref()?, room.local),
+            Side::Global => (self.others.as_ref()?, room.global),
+        };
+        let lines = block.lines.iter().take(place + 1);
+        let needs = tokens(&block.heading) + lines.map(|line| tokens(line)).sum::<f64>();
+        (!fits(needs, room)).then_some(Cut { needs, room })
+    }
+
+    /// Tokens that each memory may fill in the prompt of `arm`.
+    fn room(&self, arm: Arm, weights: &Weights) -> Room {
         let need = |block: &Option<Block>| block.as_ref().map_or(0.0, Block::need);
         let need = Room { local: need(&self.own), global: need(&self.others) };
-        let room = match arm {
+        match arm {
             Arm::None => Room::default(),
             Arm::Local => Room { local: need.local.min(self.size), global: 0.0 },
             Arm::Global => Room { local: 0.0, global: need.global.min(self.size) },
             Arm::Mediated => context::allot(need, self.size, self.local_share, weights),
-        };
+        }
+    }
+
+    /// The prompt of `arm`. Room is divided where both memories stand in it, and only there do weights act.
+    pub fn prompt(&self, arm: Arm, weights: &Weights) -> String {
+        let room = self.room(arm, weights);
         let mut out = self.query.clone();
         for (name, block, room) in [("own", &self.own, room.local), ("others", &self.others, room.global)] {
-            match block.as_ref().filter(|block| block.fits(&block.heading, room)) {
+            match block.as_ref().filter(|block| fits(tokens(&block.heading), room)) {
                 Some(block) => block.write(&mut out, room),
                 None => {
                     let _ = writeln!(out, "{name}: nothing");
@@ -164,23 +182,32 @@ impl Block {
         tokens(&self.heading) + self.lines.iter().take(self.shown).map(|line| tokens(line)).sum::<f64>()
     }
 
-    fn fits(&self, line: &str, room: f64) -> bool {
-        // Room comes out of divisions: a rounding error must not cost a line.
-        tokens(line) <= room + 1e-6
-    }
-
     /// The heading and as many lines as fit, in their order.
     fn write(&self, out: &mut String, room: f64) {
         out.push_str(&self.heading);
         let mut left = room - tokens(&self.heading);
         for line in self.lines.iter() {
-            if !self.fits(line, left) {
+            if !fits(tokens(line), left) {
                 break;
             }
             left -= tokens(line);
             out.push_str(line);
         }
     }
+}
+
+/// What a line of a prompt lacks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cut {
+    /// Tokens of its memory's part up to and with it.
+    pub needs: f64,
+    /// Tokens that the part has.
+    pub room: f64,
+}
+
+fn fits(tokens: f64, room: f64) -> bool {
+    // Room comes out of divisions: a rounding error must not cost a line.
+    tokens <= room + 1e-6
 }
 
 /// Characters that count as a token where no tokenizer is asked.

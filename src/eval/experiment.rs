@@ -54,12 +54,22 @@ pub fn run(
     cancel: &AtomicBool,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Answered>, EvalError> {
+    spread(questions.len(), |ix| answer(memory, &questions[ix], setting), cancel, progress)
+}
+
+/// Does `work` for `0..n` on all cores; results come back in order. The first failure ends it, and so does `cancel`.
+pub(super) fn spread<T: Send>(
+    n: usize,
+    work: impl Fn(usize) -> Result<T, EvalError> + Sync,
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<T>, EvalError> {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
-    let work = |out: mpsc::SyncSender<(usize, Result<Answered, EvalError>)>| {
+    let run = |out: mpsc::SyncSender<(usize, Result<T, EvalError>)>| {
         loop {
             let start = next.fetch_add(CHUNK, Ordering::Relaxed);
-            let chunk = start..questions.len().min(start.saturating_add(CHUNK));
+            let chunk = start..n.min(start.saturating_add(CHUNK));
             if chunk.is_empty() {
                 return;
             }
@@ -67,31 +77,31 @@ pub fn run(
                 if failed.load(Ordering::Relaxed) {
                     return;
                 }
-                let answered = match cancel.load(Ordering::Relaxed) {
+                let done = match cancel.load(Ordering::Relaxed) {
                     true => Err(EvalError::Interrupted),
-                    false => answer(memory, &questions[ix], setting),
+                    false => work(ix),
                 };
                 // The receiver lives until all senders are gone.
-                let _ = out.send((ix, answered));
+                let _ = out.send((ix, done));
             }
         }
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut answers: Vec<Option<Answered>> = vec![None; questions.len()];
+    let mut found: Vec<Option<T>> = (0..n).map(|_| None).collect();
     let mut failure = None;
     thread::scope(|scope| {
         // Bounded: whoever answers never runs far ahead of whoever may stop it.
         let (out, results) = mpsc::sync_channel(CHUNK);
-        let work = &work;
+        let run = &run;
         for _ in 0..threads {
             let out = out.clone();
-            scope.spawn(move || work(out));
+            scope.spawn(move || run(out));
         }
         drop(out);
         let mut done = 0;
-        for (ix, answered) in results {
-            match answered {
-                Ok(answered) => answers[ix] = Some(answered),
+        for (ix, result) in results {
+            match result {
+                Ok(result) => found[ix] = Some(result),
                 Err(error) => {
                     failed.store(true, Ordering::Relaxed);
                     // Of several threads' failures one is told.
@@ -104,7 +114,7 @@ pub fn run(
     });
     match failure {
         Some(error) => Err(error),
-        None => Ok(answers.into_iter().flatten().collect()),
+        None => Ok(found.into_iter().flatten().collect()),
     }
 }
 

@@ -5,9 +5,11 @@
 //! [`assessment`] judges the answers, a [`report`] prints the judgement. What is particular to a kind of task lives in
 //! [`metrics`], behind [`metrics::Measures`].
 
+pub mod ablate;
 pub mod assessment;
 pub mod bucket;
 pub mod experiment;
+pub mod fit;
 pub mod judge;
 pub mod metrics;
 pub mod peer;
@@ -29,6 +31,16 @@ pub enum EvalError {
         "the dataset '{0}' has no judged query: give queries.jsonl a \"gold\", or split the interactions (--split 0.8)"
     )]
     NoQuery(String),
+    /// Too little to fit on.
+    #[error(
+        "a fit needs at least {least} queries in the second half of the history and found {found}; leave out --fit"
+    )]
+    TooFewToFit {
+        /// Queries there are.
+        found: usize,
+        /// Queries there have to be.
+        least: usize,
+    },
     /// A task without metrics.
     #[error("tasks of kind {0:?} cannot be evaluated yet; this version judges 'labels'")]
     Task(TaskKind),

@@ -49,7 +49,8 @@ pub struct Range {
 }
 
 impl Range {
-    fn of(moments: impl Iterator<Item = Timestamp>) -> Option<Self> {
+    /// Of records at these moments; `None` without any.
+    pub fn of_moments(moments: impl Iterator<Item = Timestamp>) -> Option<Self> {
         moments.fold(None, |range: Option<Range>, at| {
             let Range { n, from, to } = range.unwrap_or(Range { n: 0, from: at, to: at });
             Some(Range { n: n + 1, from: from.min(at), to: to.max(at) })
@@ -105,10 +106,10 @@ impl<'a> Asked<'a> {
             }
         };
         questions.sort_by(|a, b| (a.at, a.id).cmp(&(b.at, b.id)));
-        let Some(query_range) = Range::of(questions.iter().map(|q| q.at)) else {
+        let Some(query_range) = Range::of_moments(questions.iter().map(|q| q.at)) else {
             return Err(EvalError::NoQuery(dataset.manifest.name.clone()));
         };
-        let history_range = Range::of(history.iter().map(|i| i.at));
+        let history_range = Range::of_moments(history.iter().map(|i| i.at));
         Ok(Self { split, history, questions, history_range, query_range, without_gold })
     }
 }

@@ -14,10 +14,12 @@ use tantivy::{Index, IndexReader, ReloadPolicy, Term};
 use usearch::ffi::{IndexOptions, MetricKind, ScalarKind};
 
 use super::community::{Communities, CommunityIx, k_means};
-use super::embed::normalise;
-use super::lexical::TermId;
+use super::embed::{dot, normalise};
+use super::fusion::Similarity;
+use super::lexical::{DocumentCounts, TermId, shrunk_idf};
 use super::local::Probe;
 use super::population::{ItemIx, Population, UserIx};
+use crate::data::dataset::Retrieval;
 use crate::data::interaction::Timestamp;
 
 /// Mean number of interactions in an entry.
@@ -47,12 +49,72 @@ pub struct Entry {
     pub community: Option<CommunityIx>,
     /// Members.
     pub items: Vec<ItemIx>,
+    /// Distinct contributors, ascending.
+    pub users: Vec<UserIx>,
     /// Unit vector.
     pub centroid: Vec<f32>,
     /// Frequent words with everyone who used them, most users first.
     pub words: Vec<(TermId, BTreeSet<UserIx>)>,
     /// Newest member.
     pub last_seen: Timestamp,
+}
+
+impl Entry {
+    /// Whether enough people besides the asking one used `word` here for it to be shown or matched.
+    pub fn may_show(&self, word: TermId, asking: Option<UserIx>, guard: usize) -> bool {
+        self.words.iter().find(|(other, _)| *other == word).is_some_and(|(_, users)| others(users, asking) >= guard)
+    }
+
+    /// People with an item here, the asking one aside.
+    pub fn contributors(&self, population: &Population, asking: Option<UserIx>) -> usize {
+        others(&self.items.iter().map(|item| population.user[*item]).collect(), asking)
+    }
+}
+
+/// How many of `users` are not the asking one.
+pub fn others(users: &BTreeSet<UserIx>, asking: Option<UserIx>) -> usize {
+    users.len() - usize::from(asking.is_some_and(|user| users.contains(&user)))
+}
+
+/// The words of a query as entries are matched with them, weighed by how rare they were before a period's end.
+pub struct EntryQuery {
+    /// Words that somebody used, with their idf.
+    pub words: Vec<(TermId, f64)>,
+    /// The sum of a perfect match: words that nobody used count as the rarest, whether or not a later text holds them.
+    pub ideal: f64,
+}
+
+impl EntryQuery {
+    /// Weighs the words of `probe` by the first `items` texts.
+    pub fn new(population: &Population, probe: &Probe, items: usize) -> Self {
+        let mut words = Vec::new();
+        let mut unseen = probe.unknown;
+        for term in probe.bag.distinct() {
+            let counts = population.document_counts(term, items);
+            match counts.with_term {
+                0 => unseen += 1,
+                _ => words.push((term, shrunk_idf(counts, DocumentCounts::default(), 0.0))),
+            }
+        }
+        let nobody = DocumentCounts { with_term: 0, total: items };
+        let rarest = shrunk_idf(nobody, DocumentCounts::default(), 0.0);
+        let ideal = words.iter().map(|(_, idf)| idf).sum::<f64>() + unseen as f64 * rarest;
+        Self { words, ideal }
+    }
+
+    /// The query's words that may be matched in `entry`, each with its share of the lexical score.
+    pub fn matched(&self, entry: &Entry, asking: Option<UserIx>, guard: usize) -> impl Iterator<Item = (TermId, f64)> {
+        let may_show = move |(word, _): &&(TermId, f64)| entry.may_show(*word, asking, guard);
+        self.words.iter().filter(may_show).map(|(word, idf)| (*word, idf / self.ideal))
+    }
+
+    /// How like the query `entry` is.
+    pub fn similarity(&self, probe: &Probe, entry: &Entry, asking: Option<UserIx>, settings: &Retrieval) -> Similarity {
+        let may_show = |(word, _): &&(TermId, f64)| entry.may_show(*word, asking, settings.guard);
+        let matched: f64 = self.words.iter().filter(may_show).map(|(_, idf)| idf).sum();
+        let lexical = if self.ideal > 0.0 { matched / self.ideal } else { 0.0 };
+        Similarity::combine(lexical, f64::from(dot(&probe.vector, &entry.centroid)), settings.lexical_share)
+    }
 }
 
 /// All entries of a snapshot with their indexes.
@@ -132,7 +194,7 @@ fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) ->
         if items.is_empty() {
             continue;
         }
-        let likeness = |other: &Vec<f32>| super::embed::dot(&centroid, other);
+        let likeness = |other: &Vec<f32>| dot(&centroid, other);
         let Some(nearest) = (0..grouped.len())
             .max_by(|a, b| likeness(&grouped[*a].1).total_cmp(&likeness(&grouped[*b].1)).then(b.cmp(a)))
         else {
@@ -172,7 +234,9 @@ fn push_entries(
         words.truncate(WORDS);
         let last_seen = items.iter().map(|item| population.at[*item]).max().unwrap_or(Timestamp(0));
         let id = format!("p{}-c{whose}-{number}", period + 1);
-        all.push(Entry { id, community, items, centroid, words, last_seen });
+        let contributors: BTreeSet<UserIx> = items.iter().map(|item| population.user[*item]).collect();
+        let users = contributors.into_iter().collect();
+        all.push(Entry { id, community, items, users, centroid, words, last_seen });
     }
 }
 

@@ -1,9 +1,12 @@
 //! How a score is put together from terms that add up to it.
 //!
 //! Convex combination of theoretically normalised scores (Bruch, Gai and Ingber, arXiv 2210.11934): BM25 over its
-//! least upper bound for the query, cosine clamped at 0 (below, hashed vectors are noise).
+//! least upper bound for the query, cosine clamped at 0 (below, hashed vectors are noise). Or, by the dataset's choice,
+//! reciprocal ranks (Cormack, Clarke and Büttcher, SIGIR 2009), one of the two sides alone, or nothing but age.
 
 use serde::Serialize;
+
+use crate::data::dataset::{Fusion, Retrieval};
 
 /// A local hit's score in its parts. Each part is a share of the score, which is their sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -12,7 +15,7 @@ pub struct LocalTerms {
     pub lexical: f64,
     /// From vectors. ≥ 0.
     pub dense: f64,
-    /// What age takes away: (factor − 1) · (lexical + dense). ≤ 0.
+    /// What age takes away: (factor − 1) · (lexical + dense), ≤ 0; under fusion `recency` all there is, the factor.
     pub recency: f64,
 }
 
@@ -21,6 +24,11 @@ impl LocalTerms {
     pub fn new(similarity: Similarity, age_factor: f64) -> Self {
         let Similarity { lexical, dense } = similarity;
         Self { lexical, dense, recency: (age_factor - 1.0) * (lexical + dense) }
+    }
+
+    /// Age and nothing else.
+    pub fn of_age(age_factor: f64) -> Self {
+        Self { lexical: 0.0, dense: 0.0, recency: age_factor }
     }
 
     /// The shown score.
@@ -86,6 +94,47 @@ impl Similarity {
     }
 }
 
+/// How like the query each item is, under the dataset's fusion, from `(normalised lexical score, cosine)`.
+///
+/// Under `rrf` a part is (k + 1)/2 · 1/(k + rank): the reciprocal rank, in a unit that makes the first by both worth 1.
+/// Equal items share the better rank; what has nothing in common with the query has none, and so nothing.
+pub fn similarities(settings: &Retrieval, found: &[(f64, f64)]) -> Vec<Similarity> {
+    let combined =
+        |share: f64| found.iter().map(|(words, cosine)| Similarity::combine(*words, *cosine, share)).collect();
+    match settings.fusion {
+        Fusion::Convex => combined(settings.lexical_share),
+        Fusion::Lexical => combined(1.0),
+        Fusion::Dense => combined(0.0),
+        Fusion::Recency => vec![Similarity::default(); found.len()],
+        Fusion::Rrf => {
+            let k = settings.rrf_k;
+            let worth = |rank: Option<usize>| rank.map_or(0.0, |rank| (k + 1.0) / 2.0 / (k + rank as f64));
+            let (by_words, by_cosine) = ranks_of(found);
+            let both = by_words.into_iter().zip(by_cosine);
+            both.map(|(words, cosine)| Similarity { lexical: worth(words), dense: worth(cosine) }).collect()
+        }
+    }
+}
+
+/// Ranks by words and by cosine, from 1; `None` for items with nothing in common with the query.
+pub fn ranks_of(found: &[(f64, f64)]) -> (Vec<Option<usize>>, Vec<Option<usize>>) {
+    let ranks = |values: Vec<f64>| {
+        let mut sorted = values.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let rank = |value: &f64| (*value > 0.0).then(|| sorted.partition_point(|other| other > value) + 1);
+        values.iter().map(rank).collect()
+    };
+    (ranks(found.iter().map(|f| f.0).collect()), ranks(found.iter().map(|f| f.1).collect()))
+}
+
+/// What an entry of this community keeps of its score: 1 − share · (1 − membership / the strongest membership); all of it
+/// for an entry of everyone, or where no community is read.
+pub fn membership_factor(community: Option<usize>, membership: &[f64], share: f64) -> f64 {
+    let strongest = membership.iter().copied().fold(0.0, f64::max);
+    let relative = community.filter(|_| strongest > 0.0).map_or(1.0, |c| membership[c] / strongest);
+    1.0 - share * (1.0 - relative)
+}
+
 /// What an item of this age keeps of its score: floor + (1 − floor) · 2^(−age/half-life).
 pub fn age_factor(age_days: f64, half_life: f64, floor: f64) -> f64 {
     floor + (1.0 - floor) * (-age_days.max(0.0) / half_life).exp2()
@@ -100,6 +149,17 @@ mod tests {
     fn nothing_in_common_is_zero_without_a_sign() {
         let none = Similarity::combine(-0.0, -0.3, 0.5);
         assert!(none.lexical.is_sign_positive() && none.dense.is_sign_positive());
+    }
+
+    #[test]
+    fn reciprocal_ranks_are_shared_by_equals_and_nothing_in_common_has_none() {
+        let settings = Retrieval { fusion: Fusion::Rrf, ..Retrieval::default() };
+        let found = [(0.9, 0.1), (0.2, 0.8), (0.2, -0.3), (0.0, 0.8)];
+        let parts: Vec<(f64, f64)> = similarities(&settings, &found).iter().map(|s| (s.lexical, s.dense)).collect();
+        let rank = |r: f64| 1.0 / (1.0 + r);
+        assert_eq!(parts, [(rank(1.0), rank(3.0)), (rank(2.0), rank(1.0)), (rank(2.0), 0.0), (0.0, rank(1.0))]);
+        let slow = similarities(&Retrieval { rrf_k: 60.0, ..settings }, &[(1.0, 1.0)]);
+        assert!((slow[0].total() - 1.0).abs() < 1e-12, "first by both is worth 1 under any k");
     }
 
     proptest! {

@@ -4,29 +4,29 @@
 //! strictly before `t`; the asking user's own interactions are subtracted from counts, votes and support *before* the
 //! guard; centroids and assignments are not refitted.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
+use super::base::BaseRates;
+use super::collective::{CommunityPart, Parts};
 use super::community::{Communities, CommunityIx, member_counts, membership};
-use super::embed::dot;
-use super::entry::{Entries, Entry, IndexError};
-use super::fusion::{EntryTerms, Similarity};
+use super::entry::{Entries, Entry, EntryQuery, IndexError, others};
+use super::features::{Features, Sought};
+use super::fusion::{EntryTerms, Similarity, membership_factor};
 use super::guard::{self, Contribution, Guarded};
-use super::lexical::DocumentCounts;
 use super::local::Probe;
+use super::neighbours::{self, Vicinity};
 use super::population::{ItemIx, LabelIx, Population, UserIx};
+use super::terms::{self, TermRead, Terms};
 use crate::data::dataset::{Calibration, Periods, Retrieval};
 use crate::data::interaction::Timestamp;
 
 /// A community with less membership than this adds nothing visible to a read.
 const LEAST_MEMBERSHIP: f64 = 0.02;
-/// Pseudo-mass of the population's distribution in a community's.
-const PARENT_MASS: f64 = 1.0;
 /// Pseudo-counts of the base rate in a community's response habits.
 const HABIT_MASS: f64 = 5.0;
 /// Words shown per entry.
 const SHOWN_WORDS: usize = 4;
-/// Weights older than this many half-lives no longer change a sum in double precision.
-const NEGLIGIBLE_HALF_LIVES: f64 = 60.0;
 
 /// Global memory at a period's end.
 pub struct Snapshot {
@@ -159,9 +159,11 @@ pub struct GlobalRead {
     pub population: Vec<f64>,
     /// p(y | x) of the person's communities, by membership. Sums to 1.
     pub community: Vec<f64>,
+    /// What both are made of.
+    pub parts: Parts,
     /// Distinct contributors behind the votes.
     pub support: usize,
-    /// Candidate entries kept back because fewer than k people remain without the asking one.
+    /// Collective statements kept back because fewer than k people remain without the asking one.
     pub suppressed: usize,
 }
 
@@ -173,17 +175,48 @@ impl GlobalRead {
     }
 }
 
-/// A guarded candidate entry.
+/// A candidate entry that passes the guard. What its contributors say is summed once it is asked for: most candidates
+/// are too far away to vote or to be shown.
 struct Candidate<'a> {
     entry: &'a Entry,
     similarity: Similarity,
-    guarded: Guarded,
+    guarded: OnceCell<Guarded>,
+}
+
+/// A question with what its words weigh as of its moment.
+pub struct Question<'a> {
+    /// Who asks; their own items are left out.
+    pub asking: Option<UserIx>,
+    /// The text.
+    pub probe: &'a Probe,
+    /// Its words and word pairs, weighed.
+    pub sought: &'a Sought,
+    /// The sums that answer it.
+    pub terms: &'a Terms,
+    /// The moment.
+    pub t: Timestamp,
+}
+
+/// What neighbours said.
+enum Near {
+    /// Too many items to look at each.
+    Unread,
+    /// Too few people are near.
+    Suppressed,
+    /// Their votes.
+    Heard(Guarded),
 }
 
 /// Everything a read needs besides the question.
 pub struct Reader<'a> {
     /// The interactions.
     pub population: &'a Population,
+    /// Their words and word pairs.
+    pub features: &'a Features,
+    /// Base rates.
+    pub base: &'a BaseRates,
+    /// Each person's first item, ascending.
+    pub arrivals: &'a [ItemIx],
     /// Retrieval settings.
     pub retrieval: &'a Retrieval,
     /// Period settings.
@@ -193,20 +226,21 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads global memory for `asking` at `t`. `own` are the person's visible response counts.
+    /// Reads global memory at the moment `question.t`. `own` are the person's visible response counts.
     pub fn read(
         &self,
         snapshot: Option<(&Snapshot, PeriodView)>,
-        asking: Option<UserIx>,
+        question: &Question,
         own: &[f64],
-        probe: &Probe,
-        t: Timestamp,
     ) -> Result<GlobalRead, IndexError> {
-        let base = self.base_rate(asking, t);
+        let Question { asking, probe, t, .. } = *question;
+        let population = self.population;
+        let base = self.base.read(population, asking, t);
         let Some((snapshot, period)) = snapshot else {
             return Ok(GlobalRead {
                 population: base.clone(),
                 community: base.clone(),
+                parts: Parts::silent(base.len()),
                 base,
                 period: None,
                 membership: Vec::new(),
@@ -216,61 +250,108 @@ impl Reader<'_> {
                 suppressed: 0,
             });
         };
-        let (habits, prior) = snapshot.habits(self.population, self.periods, self.retrieval.guard, asking, &base);
+        let (habits, prior) = snapshot.habits(population, self.periods, self.retrieval.guard, asking, &base);
         let membership = membership(&prior, &habits, own);
-        let (mut candidates, suppressed) = self.candidates(snapshot, asking, probe)?;
+        let (mut candidates, mut suppressed) = self.candidates(snapshot, asking, probe)?;
         candidates
             .sort_by(|a, b| b.similarity.total().total_cmp(&a.similarity.total()).then(a.entry.id.cmp(&b.entry.id)));
 
-        let everyone = self.vote(candidates.iter());
-        let population = self.blend_votes(&everyone, &base, 1.0);
-        let mut community = vec![0.0; base.len()];
-        let mut voters: BTreeSet<UserIx> = BTreeSet::new();
-        self.collect_voters(candidates.iter(), asking, &mut voters);
         let counted: Vec<CommunityIx> = (0..membership.len()).filter(|c| membership[*c] >= LEAST_MEMBERSHIP).collect();
-        let mass: f64 = counted.iter().map(|c| membership[*c]).sum();
-        for c in &counted {
-            let own_entries = || candidates.iter().filter(|candidate| candidate.entry.community == Some(*c));
-            self.collect_voters(own_entries(), asking, &mut voters);
-            let p = self.blend_votes(&self.vote(own_entries()), &population, PARENT_MASS);
-            community.iter_mut().zip(p).for_each(|(sum, p)| *sum += membership[*c] / mass * p);
-        }
-        if counted.is_empty() {
-            community.clone_from(&population);
-        }
-
-        let strongest = membership.iter().copied().fold(0.0, f64::max);
-        let factor = |entry: &Entry| {
-            let relative = entry.community.filter(|_| strongest > 0.0).map_or(1.0, |c| membership[c] / strongest);
-            1.0 - self.retrieval.community_share * (1.0 - relative)
+        let own_entries = |c: CommunityIx| candidates.iter().filter(move |found| found.entry.community == Some(c));
+        let terms = self.terms(snapshot, question, &counted);
+        let neighbours = self.neighbours(question);
+        let mut voters: BTreeSet<UserIx> = BTreeSet::new();
+        let mut parts = Parts {
+            terms: terms.population,
+            neighbours: None,
+            entries: self.vote(candidates.iter(), snapshot, asking),
+            communities: Vec::new(),
         };
+        for (c, terms) in counted.iter().zip(terms.communities) {
+            let entries = self.vote(own_entries(*c), snapshot, asking);
+            parts.communities.push(CommunityPart { share: membership[*c], terms, entries });
+        }
+        let mut support = 0;
+        match neighbours {
+            Near::Unread => {}
+            Near::Suppressed => {
+                suppressed += 1;
+                parts.neighbours = Some(vec![0.0; base.len()]);
+            }
+            Near::Heard(guarded) => {
+                support = guarded.contributors;
+                parts.neighbours = Some(guarded.counts);
+            }
+        }
+        if parts.entries_exponent(self.calibration) > 0.0 {
+            self.collect_voters(candidates.iter(), asking, &mut voters);
+            counted.iter().for_each(|c| self.collect_voters(own_entries(*c), asking, &mut voters));
+            support = support.max(voters.len());
+        }
+        let (everyone, community) = parts.distributions(&base, self.calibration);
+
+        let share = self.retrieval.community_share;
+        let factor = |entry: &Entry| membership_factor(entry.community, &membership, share);
         let mut ranked: Vec<(EntryTerms, &Candidate)> =
             candidates.iter().map(|c| (EntryTerms::new(c.similarity, factor(c.entry)), c)).collect();
         ranked.sort_by(|a, b| b.0.score().total_cmp(&a.0.score()).then(a.1.entry.id.cmp(&b.1.entry.id)));
-        let hits =
-            ranked.iter().take(self.retrieval.global_hits).map(|(terms, c)| self.hit(*terms, c, asking)).collect();
+        // What is so old that nothing of it is left has no distribution to show.
+        let alive = |c: &Candidate| self.guarded(c, snapshot, asking).counts.iter().sum::<f64>() > 0.0;
+        let hits = ranked
+            .iter()
+            .filter(|(_, c)| alive(c))
+            .take(self.retrieval.global_hits)
+            .map(|(terms, c)| self.hit(*terms, c, snapshot, asking))
+            .collect();
         let mut members = snapshot.members.clone();
         if let Some(community) = asking.and_then(|user| snapshot.communities.of[user]) {
             members[community] -= 1;
         }
-        let (period, support) = (Some(period), voters.len());
-        Ok(GlobalRead { base, period, membership, members, hits, population, community, support, suppressed })
+        Ok(GlobalRead {
+            base,
+            period: Some(period),
+            membership,
+            members,
+            hits,
+            population: everyone,
+            community,
+            parts,
+            support,
+            suppressed,
+        })
     }
 
-    /// b(y) = (N(y) + ½) / (ΣN + ½K), N the decayed counts of others strictly before `t`.
-    fn base_rate(&self, asking: Option<UserIx>, t: Timestamp) -> Vec<f64> {
-        let population = self.population;
-        let half_life = self.periods.base_half_life;
-        let oldest = t.plus_days(-NEGLIGIBLE_HALF_LIVES * half_life.min(1e6));
-        let mut counts = vec![0.5; population.labels.len()];
-        for item in population.before(oldest)..population.before(t) {
-            if Some(population.user[item]) != asking {
-                counts[population.label[item]] += decay(population, item, t, half_life);
-            }
+    /// What terms say; nothing with fewer others than the guard.
+    fn terms(&self, snapshot: &Snapshot, question: &Question, communities: &[CommunityIx]) -> TermRead {
+        let Question { asking, t, .. } = *question;
+        let others = self.others(asking, t);
+        if others < self.retrieval.guard {
+            let silent = vec![0.0; self.population.labels.len()];
+            return TermRead { communities: vec![silent.clone(); communities.len()], population: silent };
         }
-        let sum: f64 = counts.iter().sum();
-        counts.iter_mut().for_each(|count| *count /= sum);
-        counts
+        let smoothing = self.calibration.smoothing;
+        let asked = terms::Question { sought: question.sought, asking, t, communities, smoothing };
+        question.terms.read(self.population, self.features, &snapshot.communities, asked)
+    }
+
+    /// People besides the asking one with an item before `t`.
+    fn others(&self, asking: Option<UserIx>, t: Timestamp) -> usize {
+        let before = self.population.before(t);
+        let everyone = self.arrivals.partition_point(|first| *first < before);
+        everyone - usize::from(!self.population.visible(asking, t).is_empty())
+    }
+
+    fn neighbours(&self, question: &Question) -> Near {
+        let Question { asking, t, sought, terms, .. } = *question;
+        let before = self.population.before(t);
+        if before > neighbours::MOST_ITEMS {
+            return Near::Unread;
+        }
+        let Retrieval { guard, neighbours: count, .. } = *self.retrieval;
+        let weighting = &terms.weighting;
+        let found = neighbours::nearest(self.population, self.features, weighting, sought, asking, before, count);
+        let vicinity = Vicinity { half_life: self.periods.neighbour_half_life, guard };
+        neighbours::vote(self.population, &found, vicinity, t).map_or(Near::Suppressed, Near::Heard)
     }
 
     /// Candidates that pass the guard without the asking user, and how many do not.
@@ -281,65 +362,56 @@ impl Reader<'_> {
         probe: &Probe,
     ) -> Result<(Vec<Candidate<'s>>, usize), IndexError> {
         let population = self.population;
-        // Words that nobody used before the snapshot count as unseen, whether or not a later text holds them.
-        let mut query = Vec::new();
-        let mut unseen = probe.unknown;
-        for term in probe.bag.distinct() {
-            let counts = population.document_counts(term, snapshot.items);
-            match counts.with_term {
-                0 => unseen += 1,
-                _ => query.push((term, super::lexical::shrunk_idf(counts, DocumentCounts::default(), 0.0))),
-            }
-        }
-        let nobody = DocumentCounts { with_term: 0, total: snapshot.items };
-        let rarest = super::lexical::shrunk_idf(nobody, DocumentCounts::default(), 0.0);
-        let ideal = query.iter().map(|(_, idf)| idf).sum::<f64>() + unseen as f64 * rarest;
+        let query = EntryQuery::new(population, probe, snapshot.items);
         let mut passed = Vec::new();
         let mut suppressed = 0;
         for number in snapshot.entries.candidates(population, probe)? {
             let entry = &snapshot.entries.all[number];
-            let contributions = entry.items.iter().map(|item| Contribution {
-                user: population.user[*item],
-                label: population.label[*item],
-                weight: decay(population, *item, snapshot.end, self.periods.half_life),
-            });
-            let Some(guarded) = guard::sum(contributions, population.labels.len(), asking, self.retrieval.guard) else {
+            let own = asking.is_some_and(|user| entry.users.binary_search(&user).is_ok());
+            if entry.users.len() - usize::from(own) < self.retrieval.guard {
                 suppressed += 1;
                 continue;
-            };
-            // So old that nothing of it is left: it has no distribution.
-            if guarded.counts.iter().sum::<f64>() <= 0.0 {
-                continue;
             }
-            let matched: f64 =
-                query.iter().filter(|(term, _)| self.may_show(entry, *term, asking)).map(|(_, idf)| idf).sum();
-            let lexical = if ideal > 0.0 { matched / ideal } else { 0.0 };
-            let cosine = f64::from(dot(&probe.vector, &entry.centroid));
-            let similarity = Similarity::combine(lexical, cosine, self.retrieval.lexical_share);
-            passed.push(Candidate { entry, similarity, guarded });
+            let similarity = query.similarity(probe, entry, asking, self.retrieval);
+            passed.push(Candidate { entry, similarity, guarded: OnceCell::new() });
         }
         Ok((passed, suppressed))
     }
 
-    /// Whether enough people besides the asking one used this word in this entry.
-    fn may_show(&self, entry: &Entry, term: u32, asking: Option<UserIx>) -> bool {
-        let users = entry.words.iter().find(|(word, _)| *word == term).map(|(_, users)| users);
-        users.is_some_and(|users| self.enough_others(users, asking))
+    /// What everybody but the asking person contributed to a candidate that passed the guard.
+    fn guarded<'c>(&self, candidate: &'c Candidate, snapshot: &Snapshot, asking: Option<UserIx>) -> &'c Guarded {
+        let population = self.population;
+        let contribution = |item: &ItemIx| Contribution {
+            user: population.user[*item],
+            label: population.label[*item],
+            weight: decay(population, *item, snapshot.end, self.periods.half_life),
+        };
+        candidate.guarded.get_or_init(|| {
+            let contributions = candidate.entry.items.iter().map(contribution);
+            let labels = population.labels.len();
+            let nothing = || Guarded { counts: vec![0.0; labels], contributors: 0 };
+            guard::sum(contributions, labels, asking, self.retrieval.guard, 1.0).unwrap_or_else(nothing)
+        })
     }
 
     fn enough_others(&self, users: &BTreeSet<UserIx>, asking: Option<UserIx>) -> bool {
-        let own = usize::from(asking.is_some_and(|user| users.contains(&user)));
-        users.len() - own >= self.retrieval.guard
+        others(users, asking) >= self.retrieval.guard
     }
 
     /// V(y) = Σ over the nearest entries of s² n(y) / √n.
-    fn vote<'c, 'e: 'c>(&self, nearest_first: impl Iterator<Item = &'c Candidate<'e>>) -> Vec<f64> {
+    fn vote<'c, 'e: 'c>(
+        &self,
+        nearest_first: impl Iterator<Item = &'c Candidate<'e>>,
+        snapshot: &Snapshot,
+        asking: Option<UserIx>,
+    ) -> Vec<f64> {
         let mut votes = vec![0.0; self.population.labels.len()];
         for candidate in nearest_first.take(self.retrieval.entry_votes) {
-            let n: f64 = candidate.guarded.counts.iter().sum();
+            let guarded = self.guarded(candidate, snapshot, asking);
+            let n: f64 = guarded.counts.iter().sum();
             if n > 0.0 {
                 let weight = candidate.similarity.total().powi(2) / n.sqrt();
-                votes.iter_mut().zip(&candidate.guarded.counts).for_each(|(vote, count)| *vote += weight * count);
+                votes.iter_mut().zip(&guarded.counts).for_each(|(vote, count)| *vote += weight * count);
             }
         }
         votes
@@ -357,30 +429,19 @@ impl Reader<'_> {
         }
     }
 
-    /// p ∝ parent · exp(A_N · E_N) with E_N = ln[(V + m·parent) / ((ΣV + m) · parent)].
-    fn blend_votes(&self, votes: &[f64], parent: &[f64], mass: f64) -> Vec<f64> {
-        let total: f64 = votes.iter().sum();
-        let evidence = |(vote, p): (&f64, &f64)| {
-            let e = ((vote + mass * p) / ((total + mass) * p)).ln();
-            p * (self.calibration.entries * e).exp()
-        };
-        let weights: Vec<f64> = votes.iter().zip(parent).map(evidence).collect();
-        let sum: f64 = weights.iter().sum();
-        weights.iter().map(|weight| weight / sum).collect()
-    }
-
-    fn hit(&self, terms: EntryTerms, candidate: &Candidate, asking: Option<UserIx>) -> GlobalHit {
+    fn hit(&self, terms: EntryTerms, candidate: &Candidate, snapshot: &Snapshot, asking: Option<UserIx>) -> GlobalHit {
         let entry = candidate.entry;
-        let mass: f64 = candidate.guarded.counts.iter().sum();
+        let guarded = self.guarded(candidate, snapshot, asking);
+        let mass: f64 = guarded.counts.iter().sum();
         let shown = entry.words.iter().filter(|(_, users)| self.enough_others(users, asking));
         let last_seen = entry.items.iter().filter(|item| Some(self.population.user[**item]) != asking);
         GlobalHit {
             id: entry.id.clone(),
             community: entry.community,
             terms,
-            distribution: candidate.guarded.counts.iter().map(|count| count / mass).collect(),
+            distribution: guarded.counts.iter().map(|count| count / mass).collect(),
             mass,
-            users: candidate.guarded.contributors,
+            users: guarded.contributors,
             top_terms: shown
                 .take(SHOWN_WORDS)
                 .map(|(term, _)| self.population.lexicon.word(*term).to_owned())

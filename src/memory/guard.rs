@@ -3,8 +3,6 @@
 //!
 //! It limits what can be told about one person; it does not make the data anonymous.
 
-use std::collections::BTreeMap;
-
 use super::population::{LabelIx, UserIx};
 
 /// The largest share of an entry's mass that one contributor may hold.
@@ -30,31 +28,30 @@ pub struct Guarded {
     pub contributors: usize,
 }
 
-/// Sums `contributions` of everybody but `asking`, each contributor cut to [`CONTRIBUTOR_SHARE`] of the mass (or to the
-/// weight of one fresh item, if that is more); `None` with fewer than `guard` contributors left.
+/// Sums `contributions` of everybody but `asking`, each contributor cut to [`CONTRIBUTOR_SHARE`] of the mass (or to
+/// `least`, if that is more); `None` with fewer than `guard` contributors left.
 pub fn sum(
     contributions: impl Iterator<Item = Contribution>,
     labels: usize,
     asking: Option<UserIx>,
     guard: usize,
+    least: f64,
 ) -> Option<Guarded> {
-    let mut by_user: BTreeMap<UserIx, Vec<(LabelIx, f64)>> = BTreeMap::new();
-    for c in contributions.filter(|c| Some(c.user) != asking) {
-        by_user.entry(c.user).or_default().push((c.label, c.weight));
-    }
-    if by_user.len() < guard {
+    let mut all: Vec<Contribution> = contributions.filter(|c| Some(c.user) != asking).collect();
+    // Stable: a person's items stay in their order, so that sums repeat bit for bit.
+    all.sort_by_key(|c| c.user);
+    let contributors = all.chunk_by(|a, b| a.user == b.user).count();
+    if contributors < guard {
         return None;
     }
-    let mass_of = |votes: &Vec<(LabelIx, f64)>| votes.iter().map(|(_, weight)| weight).sum::<f64>();
-    let cap = (CONTRIBUTOR_SHARE * by_user.values().map(mass_of).sum::<f64>()).max(1.0);
+    let mass_of = |votes: &[Contribution]| votes.iter().map(|c| c.weight).sum::<f64>();
+    let cap = (CONTRIBUTOR_SHARE * all.chunk_by(|a, b| a.user == b.user).map(mass_of).sum::<f64>()).max(least);
     let mut counts = vec![0.0; labels];
-    for votes in by_user.values() {
+    for votes in all.chunk_by(|a, b| a.user == b.user) {
         let factor = (cap / mass_of(votes)).min(1.0);
-        for (label, weight) in votes {
-            counts[*label] += weight * factor;
-        }
+        votes.iter().for_each(|c| counts[c.label] += c.weight * factor);
     }
-    Some(Guarded { counts, contributors: by_user.len() })
+    Some(Guarded { counts, contributors })
 }
 
 #[cfg(test)]
@@ -73,8 +70,8 @@ mod tests {
             all in proptest::collection::vec(contribution(), 0..60), asking in 0..8usize, guard in 1..7usize
         ) {
             let others: Vec<Contribution> = all.iter().copied().filter(|c| c.user != asking).collect();
-            let with = sum(all.iter().copied(), 3, Some(asking), guard);
-            prop_assert_eq!(&with, &sum(others.iter().copied(), 3, None, guard), "as if they had never been");
+            let with = sum(all.iter().copied(), 3, Some(asking), guard, 1.0);
+            prop_assert_eq!(&with, &sum(others.iter().copied(), 3, None, guard, 1.0), "as if they had never been");
             let mut users: Vec<_> = others.iter().map(|c| c.user).collect();
             users.sort_unstable();
             users.dedup();
@@ -83,7 +80,7 @@ mod tests {
 
         #[test]
         fn no_contributor_holds_more_than_the_cap(all in proptest::collection::vec(contribution(), 1..60)) {
-            let Some(guarded) = sum(all.iter().copied(), 3, None, 1) else { return Ok(()) };
+            let Some(guarded) = sum(all.iter().copied(), 3, None, 1, 1.0) else { return Ok(()) };
             let raw: f64 = all.iter().map(|c| c.weight).sum();
             let mass: f64 = guarded.counts.iter().sum();
             let cap = (CONTRIBUTOR_SHARE * raw).max(1.0);

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use super::column::{Slab, Strings};
 
 /// Saturation of term frequency.
@@ -158,7 +160,7 @@ impl From<BagRef<'_>> for Bag {
 }
 
 /// Document counts of a term: in how many of how many texts it stands.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DocumentCounts {
     /// Texts that hold the term.
     pub with_term: usize,

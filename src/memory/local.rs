@@ -2,32 +2,47 @@
 //!
 //! Invariant: a read at `t` depends on interactions strictly before `t` only, document frequencies included.
 
+use std::cmp::Ordering;
+
+use super::choice::choose;
 use super::embed::{Embedder, dot};
-use super::fusion::{LocalTerms, Similarity, age_factor};
-use super::lexical::{Bag, DocumentCounts, SATURATION_BOUND, TermId, saturation, shrunk_idf};
+use super::features::{FeatureIx, Features, Sought, Weighting};
+use super::fusion::{LocalTerms, Similarity, age_factor, similarities};
+use super::lexical::Bag;
+use super::matching::Matching;
 use super::population::{ItemIx, LabelIx, Population, UserIx};
 use super::profile::Profile;
-use crate::data::dataset::Retrieval;
+use crate::data::dataset::{Fusion, Lexical, Retrieval};
 use crate::data::interaction::Timestamp;
 
 /// A query's words and vector, made once and used by both memories.
 pub struct Probe {
+    /// The query itself.
+    pub text: String,
     /// Known words of the query with their frequencies.
     pub bag: Bag,
     /// Distinct query words that no visible or future text holds; they match nothing but count in the ideal score.
     pub unknown: usize,
     /// Unit vector.
     pub vector: Vec<f32>,
+    /// Known words and word pairs with their tf.
+    pub features: Vec<(FeatureIx, f32)>,
 }
 
 impl Probe {
     /// A remembered text, asked again.
-    pub fn of_item(population: &Population, item: ItemIx) -> Self {
-        Self { bag: population.bag(item).into(), unknown: 0, vector: population.vector(item).to_vec() }
+    pub fn of_item(population: &Population, features: &Features, item: ItemIx) -> Self {
+        Self {
+            text: population.text[item].to_owned(),
+            bag: population.bag(item).into(),
+            unknown: 0,
+            vector: population.vector(item).to_vec(),
+            features: features.of_item(item).to_vec(),
+        }
     }
 
     /// Reads `text` with the population's words.
-    pub fn new(text: &str, population: &Population, embedder: &dyn Embedder) -> Self {
+    pub fn new(text: &str, population: &Population, features: &Features, embedder: &dyn Embedder) -> Self {
         let mut vector = vec![0.0; embedder.dimensions()];
         embedder.embed(text, &mut vector);
         let mut known = Vec::new();
@@ -40,7 +55,13 @@ impl Probe {
         }
         unknown.sort_unstable();
         unknown.dedup();
-        Self { bag: Bag::of(known), unknown: unknown.len(), vector }
+        Self {
+            text: text.to_owned(),
+            bag: Bag::of(known),
+            unknown: unknown.len(),
+            vector,
+            features: features.find(text),
+        }
     }
 }
 
@@ -61,10 +82,23 @@ pub struct LocalHit {
     pub recency_rank: usize,
 }
 
+impl LocalHit {
+    /// Best first; among equals the newer one, so that the order is total.
+    pub fn order(&self, other: &Self) -> Ordering {
+        other.terms.score().total_cmp(&self.terms.score()).then(other.item.cmp(&self.item))
+    }
+
+    /// Whether this one stands before the other by score.
+    pub fn is_before(&self, other: &Self) -> bool {
+        self.order(other) == Ordering::Less
+    }
+}
+
 /// What local memory says about a query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LocalRead {
-    /// All visible items, best first. The first `shown` are displayed and put into a prompt; all of them vote.
+    /// All visible items. The first `shown` are displayed and put into a prompt, in the order of their choice (see
+    /// [`super::choice`]); the others follow, best first. All of them vote.
     pub hits: Vec<LocalHit>,
     /// How many of the hits are displayed.
     pub shown: usize,
@@ -91,75 +125,64 @@ impl LocalRead {
     }
 }
 
+/// The query's tf-idf vector as of a moment, with what it is compared with.
+#[derive(Clone, Copy)]
+pub struct Compared<'a> {
+    /// The features of all texts.
+    pub features: &'a Features,
+    /// Their weights.
+    pub weighting: &'a Weighting,
+    /// The query's.
+    pub sought: &'a Sought,
+}
+
+/// How like the query each visible item is, by words and by raw cosine, before they are fused.
+pub(super) fn likeness(
+    population: &Population,
+    settings: &Retrieval,
+    visible: &[ItemIx],
+    probe: &Probe,
+    compared: Compared,
+    t: Timestamp,
+) -> Vec<(f64, f64)> {
+    let cosine = |item: &ItemIx| f64::from(dot(&probe.vector, population.vector(*item)));
+    match settings.lexical {
+        Lexical::Bm25 => {
+            let matching = Matching::new(population, settings, visible, probe, t);
+            visible.iter().enumerate().map(|(place, item)| (matching.score(place), cosine(item))).collect()
+        }
+        Lexical::Cosine => {
+            let words = |item| compared.sought.cosine(compared.features, compared.weighting, item);
+            visible.iter().map(|item| (words(*item), cosine(item))).collect()
+        }
+    }
+}
+
 /// Scores every visible item of `user` against the query.
 pub fn read(
     population: &Population,
     settings: &Retrieval,
     user: Option<UserIx>,
     probe: &Probe,
+    compared: Compared,
     t: Timestamp,
 ) -> LocalRead {
     let visible = population.visible(user, t);
-    let QueryWords { words, unseen } = query_words(population, settings, visible, probe, t);
-    // A word nobody used before t is as rare as a word can be.
-    let nothing = DocumentCounts { with_term: 0, total: visible.len() };
-    let rarest = shrunk_idf(nothing, DocumentCounts::default(), settings.idf_prior);
-    let ideal = (words.iter().map(|(_, idf)| idf).sum::<f64>() + unseen as f64 * rarest) * SATURATION_BOUND;
-    let total_length: u32 = visible.iter().map(|item| population.bag(*item).length()).sum();
-    let mean_length = f64::from(total_length) / visible.len().max(1) as f64;
-
-    let score = |(place, &item): (usize, &ItemIx)| {
-        let bag = population.bag(item);
-        let length = bag.length();
-        let bm25: f64 =
-            words.iter().map(|(term, idf)| idf * saturation(bag.frequency(*term), length, mean_length)).sum();
-        let lexical = if ideal > 0.0 { bm25 / ideal } else { 0.0 };
-        let cosine = f64::from(dot(&probe.vector, population.vector(item)));
+    let found = likeness(population, settings, visible, probe, compared, t);
+    let hit = |(place, similarity): (usize, Similarity)| {
+        let item = visible[place];
         let age_days = t.days_since(population.at[item]);
         let factor = age_factor(age_days, settings.recency_half_life, settings.recency_floor);
-        LocalHit {
-            item,
-            label: population.label[item],
-            terms: LocalTerms::new(Similarity::combine(lexical, cosine, settings.lexical_share), factor),
-            cosine,
-            age_days,
-            recency_rank: visible.len() - 1 - place,
-        }
+        let terms = match settings.fusion {
+            Fusion::Recency => LocalTerms::of_age(factor),
+            _ => LocalTerms::new(similarity, factor),
+        };
+        let recency_rank = visible.len() - 1 - place;
+        LocalHit { item, label: population.label[item], terms, cosine: found[place].1, age_days, recency_rank }
     };
-    let mut hits: Vec<LocalHit> = visible.iter().enumerate().map(score).collect();
-    // Best first; among equals the newer one, then time order, so that the order is total.
-    hits.sort_by(|a, b| b.terms.score().total_cmp(&a.terms.score()).then(b.item.cmp(&a.item)));
+    let mut hits: Vec<LocalHit> = similarities(settings, &found).into_iter().enumerate().map(hit).collect();
+    hits.sort_by(LocalHit::order);
     let profile = Profile::of(population.labels.len(), hits.iter().map(|hit| (hit.label, hit.age_days)));
-    LocalRead { shown: settings.local_hits.min(hits.len()), hits, profile, novelty: 0.0 }
-}
-
-/// The query's distinct words as of a moment, for one person.
-struct QueryWords {
-    /// Words that somebody used before, with their idf.
-    words: Vec<(TermId, f64)>,
-    /// Words that nobody used before: whether a later text holds them must make no difference.
-    unseen: usize,
-}
-
-fn query_words(
-    population: &Population,
-    settings: &Retrieval,
-    visible: &[ItemIx],
-    probe: &Probe,
-    t: Timestamp,
-) -> QueryWords {
-    let before = population.before(t);
-    let mut found = QueryWords { words: Vec::new(), unseen: probe.unknown };
-    for term in probe.bag.distinct() {
-        let all = population.document_counts(term, before);
-        if all.with_term == 0 {
-            found.unseen += 1;
-            continue;
-        }
-        let with_term = visible.iter().filter(|item| population.bag(**item).frequency(term) > 0).count();
-        let own = DocumentCounts { with_term, total: visible.len() };
-        let others = DocumentCounts { with_term: all.with_term - with_term, total: all.total - visible.len() };
-        found.words.push((term, shrunk_idf(own, others, settings.idf_prior)));
-    }
-    found
+    let shown = choose(population, settings, &mut hits);
+    LocalRead { shown, hits, profile, novelty: 0.0 }
 }

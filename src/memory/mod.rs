@@ -3,31 +3,46 @@
 //! Time is law: whatever [`Memory::read`] returns for `t` is built from interactions strictly before `t`. Knows nothing
 //! of the mediator, of models or of terminals.
 
+pub mod base;
+pub mod choice;
+pub mod collective;
 pub mod column;
 pub mod community;
 pub mod embed;
 pub mod entry;
+pub mod explain;
+pub mod features;
 pub mod fusion;
 pub mod global;
 pub mod guard;
+pub mod history;
 pub mod lexical;
 pub mod local;
+pub mod matching;
+pub mod neighbours;
 pub mod novelty;
+pub mod okapi;
 pub mod period;
 pub mod population;
+pub mod portrait;
 pub mod profile;
 pub mod store;
+pub mod terms;
+pub mod why_not;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use base::BaseRates;
 use community::Communities;
 use embed::{Embedder, HashEmbedder};
 use entry::IndexError;
+use features::{Features, Sought};
 use global::{GlobalRead, PeriodView, Snapshot};
-use local::{LocalRead, Probe};
+use local::{Compared, LocalRead, Probe};
 use novelty::Nearness;
 use period::Calendar;
-use population::{Late, Population};
+use population::{ItemIx, Late, Population, UserIx};
+use terms::Terms;
 
 use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::{Interaction, Timestamp, UserId};
@@ -44,6 +59,23 @@ pub struct MemoryRead {
     pub global: GlobalRead,
 }
 
+/// What is made of all interactions at once. Nothing that writes or opens a store needs it.
+struct Digest {
+    features: Features,
+    base: BaseRates,
+    /// Each person's first item, ascending.
+    arrivals: Vec<ItemIx>,
+}
+
+impl Digest {
+    fn of(population: &Population, base_half_life: f64) -> Self {
+        let mut arrivals: Vec<ItemIx> = population.items_of.iter().filter_map(|items| items.first().copied()).collect();
+        arrivals.sort_unstable();
+        let features = Features::of(population.text.iter());
+        Self { features, base: BaseRates::of(population, base_half_life), arrivals }
+    }
+}
+
 /// Local and global memory of a dataset.
 pub struct Memory {
     /// The dataset's settings.
@@ -52,11 +84,14 @@ pub struct Memory {
     pub population: Population,
     embedder: Box<dyn Embedder>,
     nearness: OnceLock<Nearness>,
+    digest: OnceLock<Digest>,
     calendar: Calendar,
     /// Per period, grouped on first use.
     communities: Vec<OnceLock<Communities>>,
     /// Formed on first use: most reads need one or two of them.
     snapshots: Vec<Mutex<Option<Arc<Snapshot>>>>,
+    /// The same of terms; the first one stands before the first period's end.
+    terms: Vec<OnceLock<Terms>>,
 }
 
 impl Memory {
@@ -72,7 +107,18 @@ impl Memory {
         let calendar = calendar(&population, &manifest);
         let communities = (0..calendar.count).map(|_| OnceLock::new()).collect();
         let snapshots = (0..calendar.count).map(|_| Mutex::new(None)).collect();
-        Self { manifest, population, embedder, nearness: OnceLock::new(), calendar, communities, snapshots }
+        let terms = (0..=calendar.count).map(|_| OnceLock::new()).collect();
+        Self {
+            manifest,
+            population,
+            embedder,
+            nearness: OnceLock::new(),
+            digest: OnceLock::new(),
+            calendar,
+            communities,
+            snapshots,
+            terms,
+        }
     }
 
     /// Adds interactions that follow all others, ascending by `(at, id)`: from now on this reads as if it had been built
@@ -86,7 +132,8 @@ impl Memory {
         let moved = self.population.extend(interactions, self.embedder.as_ref())?;
         let calendar = calendar(&self.population, &self.manifest);
         // What was closed before the first of them stays as it is, unless periods were cut anew.
-        let untouched = |period: usize| calendar.agrees_with(&self.calendar) && calendar.end(period) <= first.at;
+        let agrees = calendar.agrees_with(&self.calendar);
+        let untouched = |period: usize| agrees && calendar.end(period) <= first.at;
         let kept = (0..self.calendar.count).take_while(|period| untouched(*period)).count();
         self.communities.truncate(kept);
         self.communities.resize_with(calendar.count, OnceLock::new);
@@ -97,11 +144,41 @@ impl Memory {
             self.snapshots.clear();
         }
         self.snapshots.resize_with(calendar.count, || Mutex::new(None));
-        if let Some(nearness) = self.nearness.get_mut() {
-            nearness.extend(&self.population);
+        // Features of the new texts lengthen what every sum is indexed by. Formed anew by the next read, which takes one
+        // pass over the texts and one over the sums of the period that it needs: remembering many at once pays it once.
+        self.digest = OnceLock::new();
+        self.terms = (0..=calendar.count).map(|_| OnceLock::new()).collect();
+        // What a question met depends on what lay before it, and on where periods were cut.
+        match self.nearness.get_mut() {
+            Some(nearness) if agrees => nearness.extend(&self.population),
+            _ => self.nearness = OnceLock::new(),
         }
         self.calendar = calendar;
         Ok(())
+    }
+
+    /// Takes other settings for the same data. What they do not change is kept; periods stay as they were cut.
+    pub fn retune(&mut self, manifest: Manifest) {
+        let (old, new) = (&self.manifest, &manifest);
+        if let Some(digest) = self.digest.get_mut().filter(|_| old.periods.base_half_life != new.periods.base_half_life)
+        {
+            digest.base = BaseRates::of(&self.population, new.periods.base_half_life);
+        }
+        if old.retrieval != new.retrieval {
+            self.nearness = OnceLock::new();
+        }
+        if old.periods.term_half_life != new.periods.term_half_life {
+            self.terms = self.terms.iter().map(|_| OnceLock::new()).collect();
+        }
+        if old.periods.half_life != new.periods.half_life || old.retrieval.guard != new.retrieval.guard {
+            self.snapshots = self.snapshots.iter().map(|_| Mutex::new(None)).collect();
+        }
+        self.manifest = manifest;
+    }
+
+    /// What is made of all interactions, formed if this is its first use.
+    fn digest(&self) -> &Digest {
+        self.digest.get_or_init(|| Digest::of(&self.population, self.manifest.periods.base_half_life))
     }
 
     /// How many periods the data spans.
@@ -121,30 +198,106 @@ impl Memory {
 
     /// Reads both memories for `user` asking `query` at `t`. A user unknown to the data has an empty local memory.
     pub fn read(&self, user: &UserId, query: &str, t: Timestamp) -> Result<MemoryRead, IndexError> {
+        self.read_apart(self.population.user_ix(user), query, t, false)
+    }
+
+    /// The same, but with the asking person's own items among everyone's: what leaving them out is worth can be measured,
+    /// and nothing else may ask for it.
+    pub fn read_left_in(&self, user: &UserId, query: &str, t: Timestamp) -> Result<MemoryRead, IndexError> {
+        self.read_apart(self.population.user_ix(user), query, t, true)
+    }
+
+    fn read_apart(
+        &self,
+        user: Option<UserIx>,
+        query: &str,
+        t: Timestamp,
+        left_in: bool,
+    ) -> Result<MemoryRead, IndexError> {
         let population = &self.population;
-        let asking = population.user_ix(user);
-        let probe = Probe::new(query, population, self.embedder.as_ref());
-        let mut local = local::read(population, &self.manifest.retrieval, asking, &probe, t);
-        let nearness = self.nearness.get_or_init(|| Nearness::of(population));
-        local.novelty = nearness.novelty(population, &self.manifest.retrieval, asking, &local, t);
+        let probe = self.probe(query);
+        let terms = self.terms_at(t);
+        let sought = self.sought(&probe, t);
+        let compared = self.compared(&sought, t);
+        let mut local = local::read(population, &self.manifest.retrieval, user, &probe, compared, t);
+        if self.manifest.retrieval.fusion.tells_nearness() {
+            let nearness = self.nearness.get_or_init(|| Nearness::of(population));
+            local.novelty = nearness.novelty(population, user, &local, t, |item| self.nearest_of(item));
+        }
         let mut own = vec![0.0; population.labels.len()];
         local.hits.iter().for_each(|hit| own[hit.label] += 1.0);
         let snapshot = self.snapshot_at(t)?;
+        let digest = self.digest();
         let reader = global::Reader {
             population,
+            features: &digest.features,
+            base: &digest.base,
+            arrivals: &digest.arrivals,
             retrieval: &self.manifest.retrieval,
             periods: &self.manifest.periods,
             calibration: &self.manifest.calibration,
         };
         let view = snapshot.as_deref().map(|s| (s, PeriodView { number: s.period + 1, end: s.end }));
-        let global = reader.read(view, asking, &own, &probe, t)?;
+        let asking = user.filter(|_| !left_in);
+        let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
+        let global = reader.read(view, &question, &own)?;
         Ok(MemoryRead { local, global })
+    }
+
+    /// Local memory alone, without its novelty: what the person's own items say.
+    pub fn read_local(&self, user: &UserId, query: &str, t: Timestamp) -> LocalRead {
+        self.local(self.population.user_ix(user), &self.probe(query), t)
+    }
+
+    fn local(&self, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {
+        let sought = self.sought(probe, t);
+        local::read(&self.population, &self.manifest.retrieval, user, probe, self.compared(&sought, t), t)
+    }
+
+    /// The words of `probe` as they weigh at `t`.
+    fn sought(&self, probe: &Probe, t: Timestamp) -> Sought {
+        Sought::new(&self.digest().features, &self.terms_at(t).weighting, &probe.features, self.population.before(t))
+    }
+
+    fn compared<'a>(&'a self, sought: &'a Sought, t: Timestamp) -> Compared<'a> {
+        Compared { features: &self.digest().features, weighting: &self.terms_at(t).weighting, sought }
+    }
+
+    /// A question's text with the words and pairs known here.
+    fn probe(&self, query: &str) -> Probe {
+        Probe::new(query, &self.population, &self.digest().features, self.embedder.as_ref())
+    }
+
+    /// s_max that an item met as a question at its own time.
+    fn nearest_of(&self, item: ItemIx) -> f64 {
+        let population = &self.population;
+        let probe = Probe::of_item(population, &self.digest().features, item);
+        self.local(Some(population.user[item]), &probe, population.at[item]).nearest().unwrap_or_default()
+    }
+
+    /// The last period closed at or before `t` with something new in it.
+    fn period_at(&self, t: Timestamp) -> Option<usize> {
+        let newest = self.population.before(t).checked_sub(1)?;
+        self.calendar.closed_at(t, self.population.at[newest])
+    }
+
+    /// Term sums of that period, formed if this is their first use.
+    fn terms_at(&self, t: Timestamp) -> &Terms {
+        let closed = self.period_at(t);
+        self.terms[closed.map_or(0, |period| period + 1)].get_or_init(|| {
+            let nobody = Communities::default();
+            let communities = closed.map_or(&nobody, |period| self.communities_at(period));
+            let start = self.population.at.first().copied().unwrap_or(Timestamp(0));
+            let end = closed.map_or(start, |period| self.calendar.end(period));
+            let until = self.calendar.end(closed.map_or(0, |period| period + 1));
+            let half_life = self.manifest.periods.term_half_life;
+            Terms::close(&self.population, &self.digest().features, communities, end, until, half_life)
+        })
     }
 
     /// The last snapshot closed at or before `t`, formed if this is its first use.
     fn snapshot_at(&self, t: Timestamp) -> Result<Option<Arc<Snapshot>>, IndexError> {
-        let Some(newest) = self.population.before(t).checked_sub(1) else { return Ok(None) };
-        let Some(period) = self.calendar.closed_at(t, self.population.at[newest]) else { return Ok(None) };
+        let Some(period) = self.period_at(t) else { return Ok(None) };
         let mut slot = self.snapshots[period].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(snapshot) = slot.as_ref() {
             return Ok(Some(Arc::clone(snapshot)));

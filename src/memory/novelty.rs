@@ -5,13 +5,14 @@
 //! ν = 1 − the share of those with a smaller s_max (half of the equal ones counted). Every interaction was such a
 //! question at its own time, so the comparison is prequential; the asking person's own are left out.
 //!
+//! Where the dataset's fusion tells an order only (`rrf`, `recency`), nothing is known of nearness and ν is 0.
+//!
 //! Invariant: ν at t depends on interactions strictly before t only.
 
 use std::sync::OnceLock;
 
-use super::local::{self, LocalRead, Probe};
+use super::local::LocalRead;
 use super::population::{ItemIx, Population, UserIx};
-use crate::data::dataset::Retrieval;
 use crate::data::interaction::Timestamp;
 
 /// Least number of remembered items of each class of histories that count as alike in size.
@@ -63,14 +64,15 @@ impl Nearness {
         self.nearest.resize_with(population.len(), OnceLock::new);
     }
 
-    /// ν of a question at `t` that met `read`; 0 without history, or where too few others were asked.
+    /// ν of a question at `t` that met `read`; 0 without history, or where too few others were asked. `met_by` gives
+    /// the s_max of an item as a question at its own time; it is asked once an item.
     pub fn novelty(
         &self,
         population: &Population,
-        settings: &Retrieval,
         asking: Option<UserIx>,
         read: &LocalRead,
         t: Timestamp,
+        met_by: impl Fn(ItemIx) -> f64,
     ) -> f64 {
         let (Some(class), Some(met)) = (class(read.visible()), read.nearest()) else { return 0.0 };
         let items = &self.items[class];
@@ -78,19 +80,12 @@ impl Nearness {
         let others = past.iter().rev().filter(|item| Some(population.user[**item]) != asking).take(WINDOW);
         let (mut compared, mut below) = (0.0, 0.0);
         for item in others {
-            let nearest = *self.nearest[*item].get_or_init(|| nearest(population, settings, *item));
+            let nearest = *self.nearest[*item].get_or_init(|| met_by(*item));
             compared += 1.0;
             below += if nearest < met { 1.0 } else { 0.5 * f64::from(u8::from(nearest == met)) };
         }
         if compared < LEAST as f64 { 0.0 } else { 1.0 - below / compared }
     }
-}
-
-/// s_max that an item met as a question at its own time.
-fn nearest(population: &Population, settings: &Retrieval, item: ItemIx) -> f64 {
-    let asking = Some(population.user[item]);
-    let probe = Probe::of_item(population, item);
-    local::read(population, settings, asking, &probe, population.at[item]).nearest().unwrap_or_default()
 }
 
 #[cfg(test)]

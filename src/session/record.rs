@@ -14,6 +14,7 @@ use crate::engine::recorded::prompt_hash;
 use crate::mediator;
 use crate::mediator::Course;
 use crate::mediator::fusion::fuse;
+use crate::memory::collective::Parts;
 use crate::memory::global::{GlobalHit, GlobalRead, PeriodView};
 use crate::memory::local::{LocalHit, LocalRead};
 use crate::memory::population::ItemIx;
@@ -171,6 +172,7 @@ impl Evidence {
                 base: weighed.base,
                 population: weighed.population,
                 community: weighed.community,
+                parts: Parts::silent(labels.len()),
                 support: global.support,
                 suppressed: global.suppressed,
             },

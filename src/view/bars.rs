@@ -174,7 +174,7 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
 /// What may be typed, where the question says nothing of it.
 fn hint(state: &State, edit: &Edit) -> Option<String> {
     match edit.kind {
-        EditKind::Query | EditKind::Date | EditKind::Turn | EditKind::Path => None,
+        EditKind::Query | EditKind::Date | EditKind::Turn | EditKind::Path | EditKind::Id => None,
         EditKind::Value(weight) => {
             let (low, high) = weight.range();
             let values = [low, high, state.setting.weights.get(weight), state.defaults().get(weight)];
@@ -197,6 +197,7 @@ fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: 
         EditKind::Date => " when ",
         EditKind::Turn => " turn ",
         EditKind::Path => " open ",
+        EditKind::Id => " why not ",
         EditKind::Value(weight) => weight.name(),
         EditKind::TryName => " save as ",
     };

@@ -1,4 +1,6 @@
-//! What lies over the screen: lists with a filter, and the help.
+//! What lies over the screen: lists with a filter, explanations, and the help.
+
+mod sheet;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,7 +16,7 @@ use crate::app::overlay::{Choice, Help, List, ListKind, Overlay};
 use crate::app::state::State;
 use crate::theme::Theme;
 
-/// Draws what lies over the screen, if anything, and says how far the help can scroll.
+/// Draws what lies over the screen, if anything, and says how far the help or an explanation can scroll.
 pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
     match &state.overlay {
         None | Some(Overlay::Edit(_)) => 0,
@@ -23,6 +25,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u1
             0
         }
         Some(Overlay::Help(shown)) => help(shown, state, theme, area, buffer),
+        Some(Overlay::Sheet(shown)) => sheet::draw(shown, state, theme, area, buffer),
     }
 }
 
@@ -57,6 +60,9 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         ListKind::Commands => "commands".to_owned(),
         ListKind::Sessions => "recorded sessions".to_owned(),
         ListKind::Labels => "what they answer, for memory to keep".to_owned(),
+        ListKind::Hits => "what local memory found; enter explains".to_owned(),
+        ListKind::Entries => "what global memory found; enter explains".to_owned(),
+        ListKind::WhyNot => "why not …?".to_owned(),
         ListKind::Tries => format!("tries on {}", text::fit(&state.dataset_name, 32)),
     };
     let note = format!(" {} of {} ", list.shown.len(), list.rows.len());

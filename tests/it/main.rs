@@ -8,8 +8,10 @@ mod damage;
 #[cfg(feature = "local")]
 mod engine;
 mod eval;
+mod fit;
 mod import;
 mod lamp;
+mod local;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
@@ -23,4 +25,5 @@ mod session;
 mod store;
 mod tables;
 mod tries;
+mod why;
 mod workbench;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use logoscope::app::command;
 use logoscope::app::effect::Effect;
+use logoscope::app::inquiry::Told;
 use logoscope::app::keymap::Chord;
 use logoscope::app::message::Message;
 use logoscope::app::state::{Data, Start, State};
@@ -21,10 +22,16 @@ use logoscope::engine::fit::Training;
 use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::prompt::Blocks;
 use logoscope::memory::MemoryRead;
+use logoscope::memory::collective::Parts;
+use logoscope::memory::explain::Node;
 use logoscope::memory::fusion::{EntryTerms, LocalTerms, Similarity};
 use logoscope::memory::global::{GlobalHit, GlobalRead, PeriodView};
+use logoscope::memory::history::{CommunityHistory, Epoch, Group};
+use logoscope::memory::lexical::DocumentCounts;
 use logoscope::memory::local::{LocalHit, LocalRead};
+use logoscope::memory::portrait::{Characteristic, Portrait, Style};
 use logoscope::memory::profile::Profile;
+use logoscope::memory::why_not::{Candidate, CandidateKind, Rank, Reason};
 use logoscope::theme::Theme;
 use logoscope::view::render;
 use proptest::prelude::*;
@@ -96,6 +103,7 @@ pub fn memory_read() -> MemoryRead {
             ],
             population: vec![0.1, 0.65, 0.1, 0.15],
             community: vec![0.08, 0.75, 0.05, 0.12],
+            parts: Parts::silent(4),
             support: 26,
             suppressed: 2,
         },
@@ -435,4 +443,86 @@ proptest! {
         update(&mut state, Message::Drawn(limits));
         drawn(&state, width, height);
     }
+}
+
+/// A score, a reason and a community as memory tells them, with hostile words among them.
+fn sheets() -> Vec<(&'static str, Vec<&'static str>, Told)> {
+    let leaf =
+        |name: &str, value: f64, note: &str| Node { name: name.into(), value, note: note.into(), children: Vec::new() };
+    let words = vec![
+        leaf("diver", 0.2284, "once; idf 3.10, own 1 of 3, others 2 of 340"),
+        leaf("drow\u{1b}[31mned", 0.1116, "once; idf 1.52, own 1 of 3, others 40 of 340"),
+    ];
+    let lexical = Node {
+        name: "lexical".into(),
+        value: 0.34,
+        note: "0.50 × 0.680, BM25 over its upper bound".into(),
+        children: words,
+    };
+    let dense = leaf("dense", 0.47, "0.50 × cosine 0.940");
+    let recency = leaf("recency", -0.0162, "factor 0.980 at 20.0 d: floor 0.8, half-life 365 d");
+    let score = Node { name: "i1".into(), value: 0.7938, note: String::new(), children: vec![lexical, dense, recency] };
+    let rank = Rank { rank: 7, of: 31, shown: 3, score: 0.412, gap: Some(0.098) };
+    let epoch =
+        |period: usize, group| Epoch { period, end: Timestamp(1_690_000_000 + period as i64 * 7_776_000), group };
+    let history = CommunityHistory {
+        community: 4,
+        of: 5,
+        membership: 0.83,
+        guard: 5,
+        epochs: vec![epoch(2, Some(Group { members: 31, responses: vec![(1, 0.52), (0, 0.21)] })), epoch(1, None)],
+    };
+    vec![
+        ("score", vec!["1", "enter", "enter"], Told::Score(score)),
+        ("why-not", vec!["W"], Told::Reason(Reason::Foreign { community: 2, membership: 0.05, rank })),
+        ("community", vec!["c"], Told::Community(Some(history))),
+        ("no-community", vec!["c"], Told::Community(None)),
+    ]
+}
+
+/// The state with the sheet told.
+fn explained(keys: &[&str], told: Told) -> State {
+    let mut state = answered();
+    press(&mut state, keys);
+    let ticket = state.inquiry;
+    update(&mut state, Message::Told { ticket, told: Box::new(Ok(told)) });
+    state
+}
+
+#[test]
+fn explanations_over_the_screen() {
+    for (name, keys, told) in sheets() {
+        let state = explained(&keys, told);
+        for (width, height) in [(80, 24), (120, 40)] {
+            let buffer = drawn(&state, width, height);
+            assert!(!buffer.content.iter().any(|cell| cell.symbol().chars().any(char::is_control)));
+            insta::assert_snapshot!(format!("over-{name}-{width}x{height}"), text_of(&buffer));
+        }
+        for (width, height) in [(40, 12), (41, 13), (200, 60), (1, 1)] {
+            drawn(&state, width, height);
+        }
+    }
+    let mut state = answered();
+    press(&mut state, &["1", "enter"]);
+    insta::assert_snapshot!("over-hits-80x24", text_of(&drawn(&state, 80, 24)));
+    press(&mut state, &["esc", "3", "enter"]);
+    insta::assert_snapshot!("over-entries-80x24", text_of(&drawn(&state, 80, 24)));
+    let mine = |id: &str, kind| Candidate { id: id.into(), kind };
+    let all = vec![mine("i1", CandidateKind::Item(0)), mine("p5-c4-1", CandidateKind::Entry(Some(4)))];
+    let state = explained(&["W"], Told::Candidates(all));
+    insta::assert_snapshot!("over-missed-80x24", text_of(&drawn(&state, 80, 24)));
+}
+
+#[test]
+fn a_portrait_stands_where_there_is_room() {
+    let counts = |with_term, total| DocumentCounts { with_term, total };
+    let word = |word: &str| Characteristic { word: word.to_owned(), z: 2.0, own: counts(2, 3), others: counts(4, 16) };
+    let style = Some(Style { texts: 3, words: 5.25, questions: 0.5, numbers: 0.0 });
+    let portrait = Portrait { words: vec![word("tide"), word("di\u{1b}ver")], style };
+    let mut state = answered();
+    let ticket = state.ticket;
+    update(&mut state, Message::Portrayed { ticket, portrait: Box::new(portrait) });
+    press(&mut state, &["1"]);
+    insta::assert_snapshot!("pane-1-portrait-80x24", text_of(&drawn(&state, 80, 24)));
+    assert!(!text_of(&drawn(&state, 80, 14)).contains("style"), "hits come first");
 }

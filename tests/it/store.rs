@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use logoscope::data::dataset::Dataset;
+use logoscope::data::dataset::{Dataset, Lexical};
 use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::memory::Memory;
 use logoscope::memory::store::{Fault, Notice, Store, StoreError, checksum};
@@ -111,7 +111,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn a_store_reads_like_memory(dataset in datasets(80), records in records(), ordered in any::<bool>()) {
+    fn a_store_reads_like_memory(
+        mut dataset in datasets(80), records in records(), ordered in any::<bool>(), cosine in any::<bool>()
+    ) {
+        if cosine {
+            dataset.manifest.retrieval.lexical = Lexical::Cosine;
+        }
         let mut records = records;
         if ordered {
             // As recording goes: each one after all others.
@@ -138,6 +143,39 @@ proptest! {
         let (compacted, notices) = place.open();
         prop_assert_eq!((told(&compacted), notices), (whole, Vec::new()), "compacted");
         prop_assert!(store.verify().unwrap().faults.is_empty());
+    }
+}
+
+/// The same where there is enough for every kind of evidence to speak, and reads stand between.
+#[test]
+fn what_is_remembered_reads_as_if_it_had_always_been_there() {
+    for lexical in [Lexical::Bm25, Lexical::Cosine] {
+        let made = |id: usize| {
+            let mut made = interaction(id, id % 9, id as i64 * 15_000, &[id, id * 7 + 1, id / 3], id % 4);
+            if id == 275 {
+                // Somebody new between the others, with a word that is new.
+                made.user = UserId::new("u3x");
+                made.query += " unheard";
+            }
+            made
+        };
+        let mut dataset =
+            Dataset { manifest: manifest(4, 2), interactions: (0..300).map(made).collect(), queries: Vec::new() };
+        dataset.manifest.retrieval.lexical = lexical;
+        let later = dataset.interactions.split_off(260);
+        let mut memory = Memory::build(&dataset);
+        assert_eq!(told(&memory), told(&Memory::build(&dataset)));
+        for some in later.chunks(9) {
+            memory.remember(&some.iter().collect::<Vec<_>>()).unwrap();
+            dataset.interactions.extend_from_slice(some);
+            assert_eq!(told(&memory), told(&Memory::build(&dataset)));
+        }
+        let read = memory.read(&UserId::new("u1"), &query(&[1, 8]), Timestamp(9_000_000)).unwrap();
+        let parts = read.global.parts;
+        assert!(read.local.novelty > 0.0, "{lexical:?}: nothing to compare with");
+        assert!(parts.terms.iter().any(|e| *e != 0.0), "{parts:?}");
+        assert!(parts.neighbours.as_ref().is_some_and(|votes| votes.iter().sum::<f64>() > 0.0), "{parts:?}");
+        assert!(parts.communities.iter().any(|c| c.terms.iter().any(|e| *e != 0.0)), "{parts:?}");
     }
 }
 

@@ -7,19 +7,22 @@ use std::time::{Duration, Instant};
 use logoscope::app;
 use logoscope::app::command;
 use logoscope::app::effect::{Effect, Runner};
+use logoscope::app::inquiry::{Inquiry, InquiryRequest, Told};
 use logoscope::app::message::{Limits, Message};
 use logoscope::app::overlay::Overlay;
 use logoscope::app::shelf::Shelf;
 use logoscope::app::state::{Data, Exit, MemoryState, ModelState, Pane, Phase, Setting};
 use logoscope::app::update::update;
 use logoscope::app::worker::{MemoryWorker, ReadRequest, Source, evidence_of};
+use logoscope::data::interaction::UserId;
 use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, HostEvent, Loader, Ticket};
-use logoscope::engine::prompt::Arm;
+use logoscope::engine::prompt::{Arm, Question};
 use logoscope::mediator::conflict::Side;
 use logoscope::mediator::fusion::fuse;
 use logoscope::mediator::{Policy, Weight, Weights, mediate};
+use logoscope::memory::why_not::{Candidate, CandidateKind, Reason};
 
 use crate::screens::{
     answer, answered, asked, blocks, caps, dataset, drawn, memory_read, press, speak, started, text_of,
@@ -98,6 +101,95 @@ fn bands_agree_with_the_mediator() {
             assert_eq!(mediate(&reading.evidence, &weights, state.setting.policy).decision, band.label, "{weight}");
         }
     }
+}
+
+fn inquiry(effects: &[Effect]) -> &InquiryRequest {
+    let [Effect::Inquire(request)] = effects else { panic!("{effects:?}") };
+    request
+}
+
+#[test]
+fn memory_is_asked_about_what_stands_in_a_pane() {
+    let mut state = answered();
+    for (keys, expected) in [
+        (&["1", "enter", "enter"][..], Inquiry::Item("i1".into())),
+        (&["1", "enter", "down", "enter"], Inquiry::Item("i3".into())),
+        (&["3", "enter", "down", "enter"], Inquiry::Entry("p5-c4-2".into())),
+        (&["W"], Inquiry::Candidates),
+        (&["c"], Inquiry::Community),
+    ] {
+        let effects = press(&mut state, keys);
+        let request = inquiry(&effects);
+        assert_eq!((&request.inquiry, request.ticket), (&expected, state.inquiry));
+        assert_eq!(Some(&request.question), state.question.as_ref());
+        let from_a_list = keys.contains(&"enter");
+        press(&mut state, &["esc"]);
+        assert_eq!(matches!(&state.overlay, Some(Overlay::List(_))), from_a_list, "back to where it was chosen");
+        press(&mut state, &["esc"]);
+        assert_eq!(state.overlay, None);
+    }
+    press(&mut state, &["2", "enter"]);
+    assert!(state.overlay.is_none() && state.notice.as_ref().unwrap().text.contains("enter opens"));
+    press(&mut state, &["n", "1", "enter"]);
+    assert_eq!(state.notice.as_ref().unwrap().text, "memory has not been read yet", "what stands there is stale");
+}
+
+#[test]
+fn only_the_sheet_that_waits_is_told() {
+    let mut state = answered();
+    press(&mut state, &["W"]);
+    let first = state.inquiry;
+    let own = Candidate { id: "i3".into(), kind: CandidateKind::Item(18) };
+    let candidates = || Box::new(Ok(Told::Candidates(vec![own.clone()])));
+    update(&mut state, Message::Told { ticket: first, told: candidates() });
+    let effects = press(&mut state, &["enter"]);
+    assert_eq!(inquiry(&effects).inquiry, Inquiry::WhyNot("i3".into()));
+    let waiting = state.overlay.clone();
+    update(&mut state, Message::Told { ticket: first, told: candidates() });
+    assert_eq!(state.overlay, waiting, "an earlier inquiry's answer comes too late");
+    press(&mut state, &["esc", "esc"]);
+    let ticket = state.inquiry;
+    update(&mut state, Message::Told { ticket, told: Box::new(Ok(Told::Reason(Reason::Unknown))) });
+    assert_eq!(state.overlay, None, "a closed sheet stays closed");
+    // Any id may be typed.
+    press(&mut state, &["W"]);
+    let ticket = state.inquiry;
+    update(&mut state, Message::Told { ticket, told: candidates() });
+    press(&mut state, &["up", "enter"]);
+    let effects = press(&mut state, &["p", "5", "enter"]);
+    assert_eq!(inquiry(&effects).inquiry, Inquiry::WhyNot("p5".into()));
+}
+
+#[test]
+fn the_memory_worker_answers_inquiries() {
+    let (out, inbox) = mpsc::channel();
+    let worker = MemoryWorker::start(Source::Given(Box::new(dataset())), Policy::default(), || {}, out).unwrap();
+    let question = Question { user: UserId::new("u017"), query: "A diver".into(), at: dataset().end() };
+    let inquiries = [
+        Inquiry::Item("i1".into()),
+        Inquiry::Item("a1".into()),
+        Inquiry::WhyNot("a1".into()),
+        Inquiry::Entry("p1-c0-0\u{1b}".into()),
+        Inquiry::Candidates,
+        Inquiry::Community,
+    ];
+    for (ticket, inquiry) in inquiries.into_iter().enumerate() {
+        let weights = Weights::default();
+        worker.inquire(InquiryRequest { ticket: ticket as u64, question: question.clone(), weights, inquiry });
+    }
+    let mut told = Vec::new();
+    while told.len() < 6 {
+        if let Message::Told { ticket, told: answer } = inbox.recv_timeout(PATIENCE).unwrap() {
+            assert_eq!(ticket, told.len() as u64);
+            told.push(*answer);
+        }
+    }
+    assert!(matches!(&told[0], Ok(Told::Score(node)) if node.name == "i1" && node.value > 0.0));
+    assert!(told[1].as_ref().unwrap_err().contains("a1 is no item of this person"));
+    assert!(matches!(&told[2], Ok(Told::Reason(Reason::Another { .. }))));
+    assert!(told[3].is_err());
+    assert!(matches!(&told[4], Ok(Told::Candidates(all)) if all[0].id == "i3"));
+    assert!(matches!(&told[5], Ok(Told::Community(_))));
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use super::super::command::Command;
 use super::super::input::Input;
+use super::super::inquiry::Inquiry;
 use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, edited, move_time, open_judged, record, remember, replay, set, stop, tell, tries, weigh,
+    Effect, ask, ask_model, edited, inquiry, move_time, open_judged, record, remember, replay, set, stop, tell, tries,
+    weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::mediator::Weight;
@@ -88,7 +90,14 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             let weights = state.defaults();
             step(state, Setting { weights, ..state.setting });
         }
-        Command::TypeValue | Command::TypeValueHere => tries::type_value(state),
+        Command::TypeValue => tries::type_value(state),
+        Command::OpenHere => match state.focus {
+            Pane::Local => open(state, List::hits(state).map(Overlay::List)),
+            Pane::Global => open(state, List::entries(state).map(Overlay::List)),
+            _ => tries::type_value(state),
+        },
+        Command::WhyNot => return inquiry::ask(state, Inquiry::Candidates, None),
+        Command::ShowCommunity => return inquiry::ask(state, Inquiry::Community, None),
         Command::SwitchPolicy => switch_policy(state),
         Command::Undo => travel(state, |state| state.undo.undo(state.held())),
         Command::Redo => travel(state, |state| state.undo.redo(state.held())),
@@ -125,7 +134,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             None => state.exit = Some(Exit::Done),
         },
         Command::Interrupt => {}
-        Command::Leave | Command::CloseList | Command::HelpClose => leave(state),
+        Command::Leave | Command::CloseList | Command::HelpClose | Command::SheetClose => leave(state),
         Command::Accept => return accept(state),
         Command::Choose => return choose(state),
         Command::CursorLeft => line(state, Input::left),
@@ -145,10 +154,10 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
                 help.filtering = true;
             }
         }
-        Command::HelpDown => select(state, 1),
-        Command::HelpUp => select(state, -1),
-        Command::HelpPageDown => select(state, PAGE),
-        Command::HelpPageUp => select(state, -PAGE),
+        Command::HelpDown | Command::SheetDown => select(state, 1),
+        Command::HelpUp | Command::SheetUp => select(state, -1),
+        Command::HelpPageDown | Command::SheetPageDown => select(state, PAGE),
+        Command::HelpPageUp | Command::SheetPageUp => select(state, -PAGE),
     }
     Vec::new()
 }
@@ -188,6 +197,7 @@ fn leave(state: &mut State) {
         Some(Overlay::Help(help)) if help.filtering || !help.filter.text().is_empty() => {
             *help = Help::over(help.screen)
         }
+        Some(Overlay::Sheet(sheet)) => state.overlay = sheet.behind.take().map(Overlay::List),
         _ => state.overlay = None,
     }
 }
@@ -204,6 +214,7 @@ fn select(state: &mut State, steps: i32) {
     match &mut state.overlay {
         Some(Overlay::List(list)) => list.step(steps as isize),
         Some(Overlay::Help(help)) => help.scroll = (i32::from(help.scroll) + steps).clamp(0, limit) as u16,
+        Some(Overlay::Sheet(sheet)) => sheet.scroll = (i32::from(sheet.scroll) + steps).clamp(0, limit) as u16,
         _ => {}
     }
 }
@@ -255,6 +266,10 @@ fn accept(state: &mut State) -> Vec<Effect> {
             let taken = tries::save(state, &text);
             taken_or_told(state, taken)
         }
+        EditKind::Id => {
+            state.overlay = None;
+            if text.is_empty() { Vec::new() } else { inquiry::ask(state, Inquiry::WhyNot(text), None) }
+        }
         EditKind::Path => {
             state.overlay = None;
             if text.is_empty() { Vec::new() } else { vec![Effect::Open(Source::File(text.into()))] }
@@ -281,6 +296,7 @@ fn choose(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(Overlay::List(list)) = &state.overlay else { return Vec::new() };
+    let list = list.clone();
     let Some(row) = list.current().cloned() else { return Vec::new() };
     state.overlay = None;
     match row.choice {
@@ -297,6 +313,13 @@ fn choose(state: &mut State) -> Vec<Effect> {
         Choice::Label(label) => remember(state, label),
         Choice::Try(number) => {
             tries::apply(state, number);
+            Vec::new()
+        }
+        Choice::Item => inquiry::ask(state, Inquiry::Item(row.name), Some(list)),
+        Choice::Entry => inquiry::ask(state, Inquiry::Entry(row.name), Some(list)),
+        Choice::WhyNot => inquiry::ask(state, Inquiry::WhyNot(row.name), Some(list)),
+        Choice::TypeId => {
+            edit(state, EditKind::Id, "");
             Vec::new()
         }
         Choice::TypePath => {

@@ -166,13 +166,20 @@ fn manifest() -> Manifest {
         retrieval: Retrieval::default(),
         periods: Periods { days: PERIOD_DAYS, ..Periods::default() },
         // Chosen on populations from the training seeds by log-loss of the mediated arm; model-trust for model nano.
-        calibration: Calibration { entries: 1.5, model_trust: 0.8, ..Calibration::default() },
+        calibration: Calibration {
+            local: 1.0,
+            terms: 0.12,
+            neighbours: 0.0,
+            entries: Some(0.7),
+            model_trust: 0.8,
+            ..Calibration::default()
+        },
         weights: WeightDefaults {
             prior_strength_product: Some(2.0),
             prior_strength_shrinkage: Some(4.0),
             similarity_sharpness: Some(10.0),
             half_life: Some(180.0),
-            community_focus: Some(0.8),
+            community_focus: Some(0.9),
         },
     }
 }

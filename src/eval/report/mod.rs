@@ -7,6 +7,7 @@ mod rows;
 pub mod section;
 
 pub use rows::csv;
+pub use section::{Section, ablation};
 
 use std::fmt::Write as _;
 
@@ -22,8 +23,13 @@ pub fn json(assessment: &Assessment) -> Result<String, serde_json::Error> {
 
 /// For reading in a terminal.
 pub fn text(assessment: &Assessment) -> String {
+    text_of(&sections(assessment))
+}
+
+/// Sections for reading in a terminal.
+pub fn text_of(sections: &[Section]) -> String {
     let mut out = String::new();
-    for (number, section) in sections(assessment).iter().enumerate() {
+    for (number, section) in sections.iter().enumerate() {
         let _ = writeln!(out, "{}{}", if number == 0 { "" } else { "\n" }, section.title);
         let width =
             |column: usize| section.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
@@ -45,8 +51,13 @@ pub fn text(assessment: &Assessment) -> String {
 
 /// For a repository or an issue.
 pub fn markdown(assessment: &Assessment) -> String {
-    let mut out = format!("# Evaluation of {}\n", escaped(&assessment.provenance.dataset));
-    for section in sections(assessment) {
+    markdown_of(&assessment.provenance.dataset, &sections(assessment))
+}
+
+/// Sections about a dataset for a repository or an issue.
+pub fn markdown_of(dataset: &str, sections: &[Section]) -> String {
+    let mut out = format!("# Evaluation of {}\n", escaped(dataset));
+    for section in sections {
         let _ = writeln!(out, "\n## {}\n", escaped(&section.title));
         for (number, row) in section.rows.iter().enumerate() {
             let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();

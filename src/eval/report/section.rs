@@ -2,12 +2,13 @@
 
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
+use crate::eval::ablate::Ablated;
 use crate::eval::assessment::{ArmReport, Assessment, Difference, LEVEL, MARGIN, NonInferiority, Paired};
 use crate::eval::bucket::FINE;
 use crate::eval::metrics::Metric;
 use crate::eval::split::{Range, Split};
 use crate::eval::stats::Interval;
-use crate::mediator::Weight;
+use crate::mediator::{Policy, Weight};
 
 /// One part of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,35 @@ pub fn sections(assessment: &Assessment) -> Vec<Section> {
         pooled(assessment),
     ];
     parts.into_iter().flatten().collect()
+}
+
+/// A table of ablations, the first being everything. `fitted_on` is the time that exponents were fitted on.
+pub fn ablation(dataset: &str, ablated: &[Ablated], queries: Range, fitted_on: Option<Range>) -> Section {
+    let title = format!("{} · ablations · policy {}", visible(dataset), Policy::Product);
+    let header = ["", "accuracy", "macro-F1", "log-loss", "change", "won/lost", "p", "p (Holm)"];
+    let mut section = Section::table(title, &header);
+    for (number_of, a) in ablated.iter().enumerate() {
+        let compared = |cell: String| if number_of == 0 { String::new() } else { cell };
+        section.rows.push(vec![
+            a.variant.name().to_owned(),
+            number(a.accuracy),
+            number(a.macro_f1),
+            number(a.log_loss),
+            compared(signed(a.change)),
+            compared(format!("{}/{}", a.wins, a.losses)),
+            compared(p_value(a.p)),
+            compared(p_value(a.p_holm)),
+        ]);
+    }
+    section.notes = vec![
+        format!("queries: {}", range(queries)),
+        fitted_on.map_or_else(
+            || "exponents: the dataset's in every row; nothing was fitted".to_owned(),
+            |fitted| format!("exponents fitted in every row on {}", range(fitted)),
+        ),
+        "p: sign-flip permutation by person of right answers; Holm over the rows".to_owned(),
+    ];
+    section
 }
 
 fn predictors(assessment: &Assessment) -> impl Iterator<Item = &ArmReport> {
@@ -104,7 +134,7 @@ fn provenance(assessment: &Assessment) -> Section {
     });
     notes.push("each query is answered from interactions strictly before its own moment".to_owned());
     notes.push(match p.split.fitted_on {
-        Some(fitted) => format!("weights fitted on {}", range(fitted)),
+        Some(fitted) => format!("constants fitted on {}", range(fitted)),
         None => "weights: the dataset's and the command line's; nothing was fitted".to_owned(),
     });
     notes.push(weights.join(" · "));

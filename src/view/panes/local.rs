@@ -5,10 +5,20 @@ use ratatui::text::Line;
 use super::{fade, item_text, label_columns, shares, terms};
 use crate::app::state::{Reading, State};
 use crate::memory::local::LocalHit;
+use crate::memory::portrait::{Characteristic, Portrait};
 use crate::theme::Theme;
-use crate::view::{span, text};
+use crate::view::{span, symbols, text};
 
-pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+/// Columns of the names on the left.
+const LEAD: usize = 9;
+
+pub(super) fn lines(
+    state: &State,
+    reading: &Reading,
+    theme: &Theme,
+    width: usize,
+    height: usize,
+) -> Vec<Line<'static>> {
     let local = &reading.read.local;
     if local.visible() == 0 {
         let message = "Nothing is remembered about this person before this moment: a cold start. The answer rests on the \
@@ -38,6 +48,33 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
         lines.push(Line::default());
         lines.push(Line::from(span(text::fit(&format!("{count}, too far away for the prompt"), width), theme.dim)));
         lines.extend(rest.iter().map(|hit| far(state, hit, theme, labels, width)));
+    }
+    // A description, not evidence: it stands where it takes no line from any.
+    let portrait = state.portrait.as_ref().map_or_else(Vec::new, |portrait| portrayed(portrait, theme, width));
+    if lines.len() + portrait.len() <= height {
+        lines.splice(1..1, portrait);
+    }
+    lines
+}
+
+/// What is characteristic of the person, in up to two lines.
+fn portrayed(portrait: &Portrait, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let room = width.saturating_sub(LEAD);
+    let line = |name: &str, told: &str| {
+        Line::from(vec![span(text::pad(name, LEAD), theme.dim), span(text::fit(told, room), theme.text)])
+    };
+    let dot = format!(" {} ", symbols::DOT);
+    let mut lines = Vec::new();
+    if !portrait.words.is_empty() {
+        let word = |word: &Characteristic| format!("{} {}/{}", word.word, word.own.with_term, word.own.total);
+        lines.push(line("words", &portrait.words.iter().map(word).collect::<Vec<_>>().join(&dot)));
+    }
+    if let Some(style) = &portrait.style {
+        let mut told = vec![format!("{:.1} words", style.words)];
+        for (what, share) in [("questions", style.questions), ("numbers", style.numbers)] {
+            told.push(format!("{what} {}", text::share(share)));
+        }
+        lines.push(line("style", &told.join(&dot)));
     }
     lines
 }

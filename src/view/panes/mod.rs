@@ -26,7 +26,7 @@ pub fn draw(pane: Pane, state: &State, theme: &Theme, area: Rect, buffer: &mut B
     let lines = match (pane, &state.reading) {
         (Pane::Weights, _) => weights::lines(state, theme, width, height),
         (_, None) => waiting(state, theme, width),
-        (Pane::Local, Some(reading)) => local::lines(state, reading, theme, width),
+        (Pane::Local, Some(reading)) => local::lines(state, reading, theme, width, height),
         (Pane::Mediator, Some(reading)) => mediator::lines(state, reading, theme, width, height),
         (Pane::Global, Some(reading)) => global::lines(state, reading, theme, width),
         (Pane::Answers, Some(_)) => answers::lines(state, theme, width, height),

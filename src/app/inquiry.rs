@@ -1,0 +1,85 @@
+//! Inquiries: what is asked of memory about an answer that it has given, and what it tells.
+
+use std::fmt;
+
+use crate::engine::prompt::Question;
+use crate::engine::why::why_not;
+use crate::mediator::Weights;
+use crate::memory::Memory;
+use crate::memory::explain::Node;
+use crate::memory::history::CommunityHistory;
+use crate::memory::why_not::{Candidate, Reason};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inquiry {
+    /// How the score of this own item adds up.
+    Item(String),
+    /// How the score of this entry adds up.
+    Entry(String),
+    /// Why this interaction or entry is not shown.
+    WhyNot(String),
+    /// What there is to ask *why not?* about.
+    Candidates,
+    /// The community of the person who asks.
+    Community,
+}
+
+impl fmt::Display for Inquiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Inquiry::Item(id) | Inquiry::Entry(id) => write!(f, "the score of {id}"),
+            Inquiry::WhyNot(id) => write!(f, "why not {id}?"),
+            Inquiry::Candidates => write!(f, "why not?"),
+            Inquiry::Community => write!(f, "the person's community"),
+        }
+    }
+}
+
+/// An inquiry about a question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InquiryRequest {
+    /// Names the answer.
+    pub ticket: u64,
+    /// What memory was asked.
+    pub question: Question,
+    /// How prompt room is divided.
+    pub weights: Weights,
+    /// What is asked about it.
+    pub inquiry: Inquiry,
+}
+
+/// What memory tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// How a score adds up.
+    Score(Node),
+    /// Why something is not shown.
+    Reason(Reason),
+    /// What there is to ask about.
+    Candidates(Vec<Candidate>),
+    /// A community; none where there is nothing to tell.
+    Community(Option<CommunityHistory>),
+}
+
+/// Answers `request` from `memory`, or says why not.
+pub fn answer(memory: &Memory, request: &InquiryRequest) -> Result<Told, String> {
+    let Question { user, query, at } = &request.question;
+    let told = match &request.inquiry {
+        Inquiry::Item(id) => {
+            let found = memory.explain_item(user, query, *at, id);
+            return found.map(Told::Score).ok_or_else(|| format!("{id} is no item of this person before the question"));
+        }
+        Inquiry::Entry(id) => {
+            let found = memory.explain_entry(user, query, *at, id).map_err(|error| error.to_string())?;
+            return found.map(Told::Score).ok_or_else(|| format!("{id} is no entry that this question may read"));
+        }
+        Inquiry::WhyNot(id) => memory
+            .read(user, query, *at)
+            .and_then(|read| why_not(memory, &request.question, &read, &request.weights, id))
+            .map(Told::Reason),
+        Inquiry::Candidates => memory.candidates(user, *at).map(Told::Candidates),
+        Inquiry::Community => memory.community_history(user, *at).map(Told::Community),
+    };
+    told.map_err(|error| error.to_string())
+}

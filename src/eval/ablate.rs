@@ -1,0 +1,224 @@
+//! Ablations: what each ingredient of memory is worth, measured by leaving it out on the same queries.
+//!
+//! Where constants were fitted, each variant fits its exponents anew on the same tuning set, so that what remains may
+//! make up for what is gone; otherwise the dataset's exponents stay.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+use super::EvalError;
+use super::fit::newton::WIDTH;
+use super::fit::rows::{Asker, Row, gather};
+use super::fit::{fit_exponents, free, rebase};
+use super::metrics::{LabelMeasures, Measures, Metric, add};
+use super::split::Question;
+use super::stats::{Plan, Tail, holm, sign_flip};
+use crate::data::dataset::Manifest;
+use crate::mediator::{Policy, Weights, mediate};
+use crate::memory::Memory;
+use crate::memory::base::BaseRates;
+
+/// Version of the JSON object.
+pub const SCHEMA: &str = "logoscope.ablation/1";
+
+/// What is left out or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variant {
+    /// Nothing.
+    Whole,
+    /// A_T = 0.
+    WithoutTerms,
+    /// τ = ∞.
+    WithoutRecency,
+    /// γ = 0.
+    WithoutSimilarity,
+    /// Both: the person's plain histogram.
+    PlainHistogram,
+    /// A_N = 0.
+    WithoutNeighbours,
+    /// A_V = 0, where entries vote.
+    WithoutEntries,
+    /// h_b = ∞.
+    WithoutBaseDecay,
+    /// The asking person's items among everyone's.
+    UserLeftIn,
+    /// α = 0, where communities have a part.
+    WithoutCommunities,
+    /// α = ½.
+    HalfCommunities,
+    /// α = 1: communities in place of the population.
+    CommunitiesAlone,
+}
+
+impl Variant {
+    const ALL: [Variant; 12] = [
+        Variant::Whole,
+        Variant::WithoutTerms,
+        Variant::WithoutRecency,
+        Variant::WithoutSimilarity,
+        Variant::PlainHistogram,
+        Variant::WithoutNeighbours,
+        Variant::WithoutEntries,
+        Variant::WithoutBaseDecay,
+        Variant::UserLeftIn,
+        Variant::WithoutCommunities,
+        Variant::HalfCommunities,
+        Variant::CommunitiesAlone,
+    ];
+
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::Whole => "everything",
+            Variant::WithoutTerms => "without collective terms",
+            Variant::WithoutRecency => "without recency in the kernel",
+            Variant::WithoutSimilarity => "without similarity in the kernel",
+            Variant::PlainHistogram => "without both",
+            Variant::WithoutNeighbours => "without neighbours",
+            Variant::WithoutEntries => "without entries",
+            Variant::WithoutBaseDecay => "without decay of the base rate",
+            Variant::UserLeftIn => "asking person left in",
+            Variant::WithoutCommunities => "without communities",
+            Variant::HalfCommunities => "communities at one half",
+            Variant::CommunitiesAlone => "communities alone",
+        }
+    }
+
+    /// Which exponent is held at 0.
+    fn silences(self) -> Option<usize> {
+        match self {
+            Variant::WithoutTerms => Some(1),
+            Variant::WithoutNeighbours => Some(2),
+            Variant::WithoutEntries => Some(3),
+            _ => None,
+        }
+    }
+
+    /// The settings of this variant; `None` where it would change nothing.
+    fn of(self, whole: &Manifest) -> Option<Manifest> {
+        let mut manifest = whole.clone();
+        let (weights, calibration) = (&mut manifest.weights, &mut manifest.calibration);
+        match self {
+            Variant::Whole | Variant::UserLeftIn => return Some(manifest),
+            Variant::WithoutTerms => calibration.terms = 0.0,
+            Variant::WithoutNeighbours => calibration.neighbours = 0.0,
+            Variant::WithoutEntries => calibration.entries = calibration.entries.map(|_| 0.0),
+            Variant::WithoutRecency => weights.half_life = Some(f64::INFINITY),
+            Variant::WithoutSimilarity => weights.similarity_sharpness = Some(0.0),
+            Variant::PlainHistogram => {
+                weights.half_life = Some(f64::INFINITY);
+                weights.similarity_sharpness = Some(0.0);
+            }
+            Variant::WithoutBaseDecay => manifest.periods.base_half_life = f64::INFINITY,
+            Variant::WithoutCommunities => weights.community_focus = Some(0.0),
+            Variant::HalfCommunities => weights.community_focus = Some(0.5),
+            Variant::CommunitiesAlone => weights.community_focus = Some(1.0),
+        }
+        (manifest != *whole).then_some(manifest)
+    }
+}
+
+/// How a variant does.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Ablated {
+    /// Which.
+    pub variant: Variant,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Mean F1 over labels.
+    pub macro_f1: f64,
+    /// Mean −ln p(gold), in nats.
+    pub log_loss: f64,
+    /// Accuracy minus that of everything.
+    pub change: f64,
+    /// Queries that only the variant has right.
+    pub wins: usize,
+    /// Queries that only everything has right.
+    pub losses: usize,
+    /// Sign-flip permutation by person; 1 for everything itself.
+    pub p: f64,
+    /// Corrected over the variants.
+    pub p_holm: f64,
+}
+
+/// What a variant answers: right or not, and the numbers behind the metrics.
+struct Outcome {
+    right: Vec<bool>,
+    sums: Vec<f64>,
+}
+
+/// Leaves out one ingredient after another. `tuning` are the questions to fit exponents on; none keeps the dataset's.
+pub fn ablate(
+    memory: &Memory,
+    questions: &[Question],
+    tuning: &[Question],
+    measures: LabelMeasures,
+    plan: Plan,
+    cancel: &AtomicBool,
+) -> Result<Vec<Ablated>, EvalError> {
+    let whole = &memory.manifest;
+    let read = |questions, asker| gather(memory, questions, asker, cancel);
+    let (asked, tuned) = (read(questions, Asker::LeftOut)?, read(tuning, Asker::LeftOut)?);
+    let endless = BaseRates::of(&memory.population, f64::INFINITY);
+    let mut outcomes = Vec::new();
+    for variant in Variant::ALL {
+        let Some(mut manifest) = variant.of(whole) else { continue };
+        let (mut asked, mut tuned) = match variant {
+            Variant::UserLeftIn => (read(questions, Asker::LeftIn)?, read(tuning, Asker::LeftIn)?),
+            _ => (asked.clone(), tuned.clone()),
+        };
+        if variant == Variant::WithoutBaseDecay {
+            rebase(&mut asked, memory, &endless);
+            rebase(&mut tuned, memory, &endless);
+        }
+        if !tuned.is_empty() && variant != Variant::Whole {
+            let mut free: [bool; WIDTH] = free(&tuned, whole);
+            if let Some(silenced) = variant.silences() {
+                free[silenced] = false;
+            }
+            fit_exponents(&tuned, &mut manifest, free);
+        }
+        outcomes.push((variant, answer(&asked, &manifest, measures)));
+    }
+    let Some((_, reference)) = outcomes.first() else { return Ok(Vec::new()) };
+    let value = |metric, sums: &[f64]| measures.value(metric, sums).unwrap_or_default();
+    let judged = |(variant, outcome): &(Variant, Outcome)| {
+        let only = |a: &Outcome, b: &Outcome| a.right.iter().zip(&b.right).filter(|(a, b)| **a && !**b).count();
+        let mut people: BTreeMap<_, f64> = BTreeMap::new();
+        for (row, question) in questions.iter().enumerate() {
+            let one = |outcome: &Outcome| f64::from(u8::from(outcome.right[row]));
+            *people.entry(question.user).or_default() += one(outcome) - one(reference);
+        }
+        let differences: Vec<f64> = people.into_values().collect();
+        Ablated {
+            variant: *variant,
+            accuracy: value(Metric::Accuracy, &outcome.sums),
+            macro_f1: value(Metric::MacroF1, &outcome.sums),
+            log_loss: value(Metric::LogLoss, &outcome.sums),
+            change: value(Metric::Accuracy, &outcome.sums) - value(Metric::Accuracy, &reference.sums),
+            wins: only(outcome, reference),
+            losses: only(reference, outcome),
+            p: sign_flip(&differences, Tail::Both, plan),
+            p_holm: 1.0,
+        }
+    };
+    let mut found: Vec<Ablated> = outcomes.iter().map(judged).collect();
+    let corrected = holm(&found[1..].iter().map(|ablated| ablated.p).collect::<Vec<_>>());
+    found[1..].iter_mut().zip(corrected).for_each(|(ablated, p)| ablated.p_holm = p);
+    Ok(found)
+}
+
+fn answer(rows: &[Row], manifest: &Manifest, measures: LabelMeasures) -> Outcome {
+    let weights = Weights::defaults(Policy::Product, manifest);
+    let mut outcome = Outcome { right: Vec::new(), sums: vec![0.0; measures.width()] };
+    for row in rows {
+        let resolution = mediate(&row.weighed(&manifest.calibration), &weights, Policy::Product);
+        let gold = row.question.gold;
+        outcome.right.push(resolution.decision == gold);
+        add(&mut outcome.sums, &measures.row(gold, resolution.decision, Some(&resolution.distribution)));
+    }
+    outcome
+}

@@ -1,0 +1,482 @@
+//! The fit: constants that make past queries likeliest, each answered from what lay before it.
+//!
+//! The history of a split warms memory up with its first half; the queries of its second half are the tuning set. Reading
+//! constants go by coordinates, κ, γ and τ by a grid, the exponents A_L, A_T, A_N (and A_V where entries vote) together by
+//! Newton's method, α by a grid over the blended distributions. ℓ = g = 1 throughout: ℓ and κ lie on a ridge, which is
+//! reported instead of fitted twice.
+//!
+//! Invariant: nothing at or after the history's last moment is read or judged here.
+
+pub mod newton;
+pub mod rows;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use newton::{Choices, WIDTH};
+use rows::{Asker, Row, gather};
+use serde::Serialize;
+
+use super::EvalError;
+use super::experiment::spread;
+use super::split::{Question, Range};
+use crate::data::dataset::{Calibration, Manifest};
+use crate::data::interaction::Interaction;
+use crate::mediator::kernel::Kernel;
+use crate::mediator::{Policy, Weights, mediate};
+use crate::memory::Memory;
+use crate::memory::base::BaseRates;
+
+/// Fewer tuning queries than this fit noise.
+const LEAST_QUERIES: usize = 100;
+/// Rounds over all coordinates.
+const ROUNDS: usize = 2;
+/// κ of policy product.
+const PRIORS: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
+/// κ of policy shrinkage.
+const SHRINKAGE_PRIORS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
+/// γ.
+const SHARPNESS: [f64; 7] = [0.0, 2.0, 4.0, 7.0, 10.0, 14.0, 20.0];
+/// τ in days.
+const HALF_LIVES: [f64; 7] = [30.0, 60.0, 90.0, 180.0, 365.0, 730.0, f64::INFINITY];
+/// h_b in days.
+const BASE_HALF_LIVES: [f64; 6] = [30.0, 60.0, 90.0, 180.0, 365.0, f64::INFINITY];
+/// h_N in days.
+const NEIGHBOUR_HALF_LIVES: [f64; 4] = [90.0, 180.0, 365.0, 730.0];
+/// k.
+const NEIGHBOURS: [usize; 3] = [100, 200, 400];
+/// μ in texts.
+const SMOOTHING: [f64; 4] = [7.0, 20.0, 70.0, 200.0];
+/// α.
+const FOCUS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
+/// A constant changes if that betters the loss by more than this many standard errors, by person: what is stated stays
+/// unless past queries speak against it.
+const DECISIVE: f64 = 1.0;
+/// The same for communities, before α leaves 0: elsewhere they bettered the tuning set and nothing after it.
+const DECISIVE_COMMUNITIES: f64 = 2.0;
+/// Times that blended distributions are made linear around the last exponents.
+const LINEARISATIONS: usize = 4;
+
+/// A κ with the exponent that suits it best.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RidgePoint {
+    /// κ.
+    pub prior_strength: f64,
+    /// A_L.
+    pub local: f64,
+    /// Tuning log-loss, in nats.
+    pub log_loss: f64,
+}
+
+/// How well constants do on the tuning set.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Standing {
+    /// Mean −ln p(gold) of the mediated arm, in nats.
+    pub log_loss: f64,
+    /// Share of right answers.
+    pub accuracy: f64,
+}
+
+/// What a fit found.
+#[derive(Clone, Debug)]
+pub struct Fitted {
+    /// The dataset's settings with the fitted constants.
+    pub manifest: Manifest,
+    /// What memory was warmed up with.
+    pub warm_up: Range,
+    /// The tuning queries.
+    pub tuning: Range,
+    /// How the dataset's own constants do.
+    pub before: Standing,
+    /// How the fitted ones do.
+    pub after: Standing,
+    /// κ against A_L at the fitted γ and τ.
+    pub ridge: Vec<RidgePoint>,
+}
+
+/// Fits constants on `history`, which is the beginning of `memory`'s interactions. `progress` hears what is being tried.
+/// `memory` is left with the fitted settings.
+pub fn fit(
+    memory: &mut Memory,
+    history: &[Interaction],
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Fitted, EvalError> {
+    let warm_up = &history[..history.len() / 2];
+    let questions = tuning(&memory.manifest, history);
+    let ranges = Range::of_moments(warm_up.iter().map(|i| i.at)).zip(Range::of_moments(questions.iter().map(|q| q.at)));
+    let Some((warm_up, tuning)) = ranges.filter(|_| questions.len() >= LEAST_QUERIES) else {
+        return Err(EvalError::TooFewToFit { found: questions.len(), least: LEAST_QUERIES });
+    };
+    progress("reading memory as of each past query …");
+    let mut trial = Trial { questions: &questions, rows: Vec::new(), cancel };
+    trial.rows = gather(memory, trial.questions, Asker::LeftOut, cancel)?;
+    let mut manifest = explicit(&memory.manifest);
+    let before = standing(&trial.rows, &manifest);
+
+    let mut best = f64::INFINITY;
+    for round in 0..ROUNDS {
+        progress("base rates …");
+        trial.base_half_life(memory, &mut manifest);
+        progress("memory's constants …");
+        trial.reading(memory, &mut manifest)?;
+        progress("nearness, recency, prior …");
+        trial.kernel(&mut manifest)?;
+        progress("communities …");
+        trial.focus(&mut manifest);
+        let loss = standing(&trial.rows, &manifest).log_loss;
+        if round > 0 && best - loss < 1e-4 {
+            break;
+        }
+        best = loss;
+    }
+    let ridge = trial.ridge(&manifest);
+    trial.shrinkage(&mut manifest);
+    let after = standing(&trial.rows, &manifest);
+    memory.retune(manifest.clone());
+    Ok(Fitted { manifest, warm_up, tuning, before, after, ridge })
+}
+
+/// The tuning questions of a history: its second half.
+pub fn tuning<'a>(manifest: &Manifest, history: &'a [Interaction]) -> Vec<Question<'a>> {
+    let label = |response: &str| manifest.labels.iter().position(|label| label == response);
+    let asked = history[history.len() / 2..].iter().filter_map(|i| {
+        let gold = label(&i.response)?;
+        Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, gold })
+    });
+    asked.collect()
+}
+
+/// The manifest with every weight default that a fit may change written out.
+fn explicit(manifest: &Manifest) -> Manifest {
+    let mut manifest = manifest.clone();
+    let weights = Weights::defaults(Policy::Product, &manifest);
+    manifest.weights.prior_strength_product = Some(weights.prior_strength);
+    manifest.weights.similarity_sharpness = Some(weights.similarity_sharpness);
+    manifest.weights.half_life = Some(weights.half_life);
+    manifest.weights.community_focus = Some(weights.community_focus);
+    manifest
+}
+
+/// How the mediated arm under policy product does with the constants of `manifest`.
+pub fn standing(rows: &[Row], manifest: &Manifest) -> Standing {
+    let losses = losses(rows, manifest, Policy::Product);
+    let n = losses.len().max(1) as f64;
+    Standing {
+        log_loss: losses.iter().map(|(loss, _)| loss).sum::<f64>() / n,
+        accuracy: losses.iter().filter(|(_, right)| *right).count() as f64 / n,
+    }
+}
+
+/// −ln p(gold) of every row, and whether it is right.
+fn losses(rows: &[Row], manifest: &Manifest, policy: Policy) -> Vec<(f64, bool)> {
+    let weights = Weights::defaults(policy, manifest);
+    let judge = |row: &Row| {
+        let resolution = mediate(&row.weighed(&manifest.calibration), &weights, policy);
+        (-resolution.distribution[row.question.gold].ln(), resolution.decision == row.question.gold)
+    };
+    rows.iter().map(judge).collect()
+}
+
+struct Trial<'q, 'a> {
+    questions: &'q [Question<'a>],
+    rows: Vec<Row<'a>>,
+    cancel: &'q AtomicBool,
+}
+
+/// The collective side of a row, linear in the exponents: ln p_G/b = offset + A_T x_T + A_N x_N + A_V x_V. Exact where
+/// communities have no part in it, otherwise around the exponents given.
+fn linear(row: &Row, calibration: &Calibration, focus: f64) -> [Vec<f64>; 4] {
+    let base = &row.evidence.base;
+    let parts = &row.parts;
+    if focus == 0.0 {
+        return [vec![0.0; base.len()], parts.terms.clone(), parts.near(base), parts.entry_evidence(base)];
+    }
+    const STEP: f64 = 1e-4;
+    let evidence = |calibration: &Calibration| -> Vec<f64> {
+        let (population, community) = parts.distributions(base, calibration);
+        let blend = population.iter().zip(&community).map(|(p, c)| (1.0 - focus) * p + focus * c);
+        blend.zip(base).map(|(p, b)| (p / b).ln()).collect()
+    };
+    let exponents = exponents(calibration, parts.entries_exponent(calibration));
+    let slope = |k: usize| {
+        let moved = |by: f64| {
+            let mut theta = exponents;
+            theta[k] += by;
+            evidence(&calibrated(calibration, theta, true))
+        };
+        moved(STEP).iter().zip(moved(-STEP)).map(|(up, down)| (up - down) / (2.0 * STEP)).collect::<Vec<f64>>()
+    };
+    let slopes = [slope(1), slope(2), slope(3)];
+    let mut offset = evidence(calibration);
+    for (k, slope) in slopes.iter().enumerate() {
+        offset.iter_mut().zip(slope).for_each(|(offset, slope)| *offset -= exponents[k + 1] * slope);
+    }
+    let [terms, near, entries] = slopes;
+    [offset, terms, near, entries]
+}
+
+/// A_L, A_T, A_N, A_V.
+fn exponents(calibration: &Calibration, entries: f64) -> [f64; WIDTH] {
+    [calibration.local, calibration.terms, calibration.neighbours, entries]
+}
+
+fn calibrated(calibration: &Calibration, theta: [f64; WIDTH], entries: bool) -> Calibration {
+    let [local, terms, neighbours, votes] = theta;
+    let entries = if entries { Some(votes) } else { calibration.entries };
+    Calibration { local, terms, neighbours, entries, ..*calibration }
+}
+
+/// e_L per unit of A_L for every row.
+fn local_evidence(kernels: &[Kernel], rows: &[Row], prior_strength: f64) -> Vec<Vec<f64>> {
+    let unit = |(kernel, row): (&Kernel, &Row)| {
+        let (kappa, base) = (prior_strength, &row.evidence.base);
+        let worth = |(count, b): (&f64, &f64)| ((count + kappa * b) / (kernel.mass + kappa) / b).ln();
+        match row.evidence.votes.is_empty() {
+            true => vec![0.0; base.len()],
+            false => kernel.counts.iter().zip(base).map(worth).collect(),
+        }
+    };
+    kernels.iter().zip(rows).map(unit).collect()
+}
+
+/// Which exponents are fitted: that of entries only where they vote at all.
+pub fn free(rows: &[Row], manifest: &Manifest) -> [bool; WIDTH] {
+    let unread = rows.iter().any(|row| row.parts.neighbours.is_none());
+    [true, true, !unread, unread || manifest.calibration.entries.is_some_and(|exponent| exponent > 0.0)]
+}
+
+/// Fits the `free` exponents on `rows` at the manifest's other constants; returns the log-loss.
+pub fn fit_exponents(rows: &[Row], manifest: &mut Manifest, free: [bool; WIDTH]) -> f64 {
+    let weights = Weights::defaults(Policy::Product, manifest);
+    let local = local_evidence(&kernels(rows, &weights), rows, weights.prior_strength);
+    let mut best = f64::INFINITY;
+    for _ in 0..if weights.community_focus == 0.0 { 1 } else { LINEARISATIONS } {
+        let (theta, loss) = choices(rows, &columns(rows, manifest), &local).fit(start(rows, manifest), free);
+        manifest.calibration = calibrated(&manifest.calibration, theta, free[3]);
+        best = loss;
+    }
+    best
+}
+
+/// Gives every row the base rate of `rates`.
+pub fn rebase(rows: &mut [Row], memory: &Memory, rates: &BaseRates) {
+    for row in rows {
+        let asking = memory.population.user_ix(row.question.user);
+        row.evidence.base = rates.read(&memory.population, asking, row.question.at);
+    }
+}
+
+fn kernels(rows: &[Row], weights: &Weights) -> Vec<Kernel> {
+    rows.iter().map(|row| Kernel::of(&row.evidence, weights)).collect()
+}
+
+fn start(rows: &[Row], manifest: &Manifest) -> [f64; WIDTH] {
+    let entries = rows.first().map_or(0.0, |row| row.parts.entries_exponent(&manifest.calibration));
+    exponents(&manifest.calibration, entries)
+}
+
+fn columns(rows: &[Row], manifest: &Manifest) -> Vec<[Vec<f64>; 4]> {
+    let focus = Weights::defaults(Policy::Product, manifest).community_focus;
+    rows.iter().map(|row| linear(row, &manifest.calibration, focus)).collect()
+}
+
+fn choices(rows: &[Row], columns: &[[Vec<f64>; 4]], local: &[Vec<f64>]) -> Choices {
+    let mut choices = Choices::new(rows.first().map_or(0, |row| row.evidence.base.len()));
+    for ((row, [offset, terms, near, entries]), local) in rows.iter().zip(columns).zip(local) {
+        let offset: Vec<f64> = row.evidence.base.iter().zip(offset).map(|(b, offset)| b.ln() + offset).collect();
+        choices.push(row.question.gold, &offset, [local, terms, near, entries]);
+    }
+    choices
+}
+
+impl Trial<'_, '_> {
+    fn exponents(&self, manifest: &mut Manifest) -> f64 {
+        fit_exponents(&self.rows, manifest, free(&self.rows, manifest))
+    }
+
+    fn rebase(&mut self, memory: &Memory, half_life: f64) {
+        rebase(&mut self.rows, memory, &BaseRates::of(&memory.population, half_life));
+    }
+
+    /// h_b.
+    fn base_half_life(&mut self, memory: &mut Memory, manifest: &mut Manifest) {
+        self.exponents(manifest);
+        let stated = self.losses(manifest);
+        let present = manifest.periods.base_half_life;
+        let mut best = (0.0, manifest.clone());
+        for half_life in BASE_HALF_LIVES.into_iter().filter(|half_life| *half_life != present) {
+            self.rebase(memory, half_life);
+            let mut tried = manifest.clone();
+            tried.periods.base_half_life = half_life;
+            self.exponents(&mut tried);
+            let gained = self.gain(&stated, &self.losses(&tried), DECISIVE);
+            if gained > best.0 {
+                best = (gained, tried);
+            }
+        }
+        *manifest = best.1;
+        self.rebase(memory, manifest.periods.base_half_life);
+        memory.retune(manifest.clone());
+    }
+
+    /// μ, k and h_N, one after another; each value is a reading of memory.
+    fn reading(&mut self, memory: &mut Memory, manifest: &mut Manifest) -> Result<(), EvalError> {
+        self.exponents(manifest);
+        let exact = self.rows.iter().all(|row| row.parts.neighbours.is_some());
+        type Set = fn(&mut Manifest, f64);
+        let settings: [(Set, f64, Vec<f64>, bool); 3] = [
+            (|m, v| m.calibration.smoothing = v, manifest.calibration.smoothing, SMOOTHING.to_vec(), true),
+            (|m, v| m.retrieval.neighbours = v as usize, manifest.retrieval.neighbours as f64, ks(), exact),
+            (
+                |m, v| m.periods.neighbour_half_life = v,
+                manifest.periods.neighbour_half_life,
+                NEIGHBOUR_HALF_LIVES.to_vec(),
+                exact,
+            ),
+        ];
+        for (set, present, values, acts) in settings {
+            let stated = self.losses(manifest);
+            let mut best = (0.0, manifest.clone(), None);
+            for value in values.into_iter().filter(|value| acts && *value != present) {
+                let mut tried = manifest.clone();
+                set(&mut tried, value);
+                memory.retune(tried.clone());
+                let read = gather(memory, self.questions, Asker::LeftOut, self.cancel)?;
+                let last = std::mem::replace(&mut self.rows, read);
+                self.exponents(&mut tried);
+                let gained = self.gain(&stated, &self.losses(&tried), DECISIVE);
+                let read = std::mem::replace(&mut self.rows, last);
+                if gained > best.0 {
+                    best = (gained, tried, Some(read));
+                }
+            }
+            *manifest = best.1;
+            if let Some(read) = best.2 {
+                self.rows = read;
+            }
+        }
+        memory.retune(manifest.clone());
+        Ok(())
+    }
+
+    /// κ, γ and τ on a grid, the exponents anew at each point.
+    fn kernel(&mut self, manifest: &mut Manifest) -> Result<(), EvalError> {
+        self.exponents(manifest);
+        let stated = self.losses(manifest);
+        let columns = columns(&self.rows, manifest);
+        let weights = Weights::defaults(Policy::Product, manifest);
+        let mut points = Vec::new();
+        for gamma in candidates(&SHARPNESS, weights.similarity_sharpness) {
+            for tau in candidates(&HALF_LIVES, weights.half_life) {
+                points.push(Weights { similarity_sharpness: gamma, half_life: tau, ..weights });
+            }
+        }
+        let (start, free) = (start(&self.rows, manifest), free(&self.rows, manifest));
+        let priors = candidates(&PRIORS, weights.prior_strength);
+        let at = |ix: usize| {
+            let kernels = kernels(&self.rows, &points[ix]);
+            let mut theta = start;
+            let tried = priors.iter().map(|prior| {
+                let local = local_evidence(&kernels, &self.rows, *prior);
+                let loss;
+                (theta, loss) = choices(&self.rows, &columns, &local).fit(theta, free);
+                (loss, *prior, theta)
+            });
+            Ok(tried.min_by(|a, b| a.0.total_cmp(&b.0)))
+        };
+        let found = spread(points.len(), at, self.cancel, &mut |_| ())?;
+        let best = points.iter().zip(found).filter_map(|(weights, best)| Some((weights, best?)));
+        if let Some((weights, (_, prior, theta))) = best.min_by(|a, b| a.1.0.total_cmp(&b.1.0)) {
+            let mut tried = manifest.clone();
+            tried.weights.similarity_sharpness = Some(weights.similarity_sharpness);
+            tried.weights.half_life = Some(weights.half_life);
+            tried.weights.prior_strength_product = Some(prior);
+            tried.calibration = calibrated(&manifest.calibration, theta, free[3]);
+            if self.gain(&stated, &self.losses(&tried), DECISIVE) > 0.0 {
+                *manifest = tried;
+            }
+        }
+        Ok(())
+    }
+
+    /// α: 0 unless communities better the loss decisively.
+    fn focus(&mut self, manifest: &mut Manifest) {
+        let mut alone = manifest.clone();
+        alone.weights.community_focus = Some(0.0);
+        self.exponents(&mut alone);
+        let without = self.losses(&alone);
+        let mut best = (0.0, alone);
+        for focus in FOCUS.into_iter().filter(|focus| *focus > 0.0) {
+            let mut tried = manifest.clone();
+            tried.weights.community_focus = Some(focus);
+            self.exponents(&mut tried);
+            let gained = self.gain(&without, &self.losses(&tried), DECISIVE_COMMUNITIES);
+            if gained > best.0 {
+                best = (gained, tried);
+            }
+        }
+        *manifest = best.1;
+    }
+
+    /// −ln p(gold) of every row under policy product.
+    fn losses(&self, manifest: &Manifest) -> Vec<f64> {
+        losses(&self.rows, manifest, Policy::Product).into_iter().map(|(loss, _)| loss).collect()
+    }
+
+    /// By how much `with` betters the mean loss `without`; 0 unless that is more than `decisive` standard errors by
+    /// person.
+    fn gain(&self, without: &[f64], with: &[f64], decisive: f64) -> f64 {
+        let mut people: BTreeMap<_, (f64, f64)> = BTreeMap::new();
+        for ((row, with), without) in self.rows.iter().zip(with).zip(without) {
+            let (n, gained) = people.entry(row.question.user).or_default();
+            *n += 1.0;
+            *gained += without - with;
+        }
+        let people: Vec<(f64, f64)> = people.into_values().collect();
+        let gained = people.iter().map(|(_, gained)| gained).sum::<f64>() / self.rows.len() as f64;
+        let error = super::stats::standard_error(&people).unwrap_or(f64::INFINITY);
+        if gained > decisive * error { gained } else { 0.0 }
+    }
+
+    /// κ against A_L, the other exponents as fitted.
+    fn ridge(&self, manifest: &Manifest) -> Vec<RidgePoint> {
+        let weights = Weights::defaults(Policy::Product, manifest);
+        let (kernels, columns) = (kernels(&self.rows, &weights), columns(&self.rows, manifest));
+        let point = |prior: f64| {
+            let local = local_evidence(&kernels, &self.rows, prior);
+            let (theta, log_loss) =
+                choices(&self.rows, &columns, &local).fit(start(&self.rows, manifest), free(&self.rows, manifest));
+            RidgePoint { prior_strength: prior, local: theta[0], log_loss }
+        };
+        candidates(&PRIORS, weights.prior_strength).into_iter().map(point).collect()
+    }
+
+    /// κ of policy shrinkage with what was fitted otherwise.
+    fn shrinkage(&mut self, manifest: &mut Manifest) {
+        let present = Weights::defaults(Policy::Shrinkage, manifest).prior_strength;
+        let mut best = f64::INFINITY;
+        let mut tried = manifest.clone();
+        for prior in candidates(&SHRINKAGE_PRIORS, present) {
+            tried.weights.prior_strength_shrinkage = Some(prior);
+            let losses = losses(&self.rows, &tried, Policy::Shrinkage);
+            let loss: f64 = losses.iter().map(|(loss, _)| loss).sum();
+            if loss < best {
+                best = loss;
+                manifest.weights.prior_strength_shrinkage = Some(prior);
+            }
+        }
+    }
+}
+
+fn ks() -> Vec<f64> {
+    NEIGHBOURS.iter().map(|k| *k as f64).collect()
+}
+
+/// A grid with the present value in it, ascending.
+fn candidates(grid: &[f64], present: f64) -> Vec<f64> {
+    let mut all: Vec<f64> = grid.iter().copied().chain([present]).collect();
+    all.sort_by(f64::total_cmp);
+    all.dedup();
+    all
+}

@@ -1,0 +1,56 @@
+//! The base rate: how often others gave each response of late, whatever the query.
+//!
+//! b(y) = (N(y) + ½)/(ΣN + ½K), N(y) = Σ over others' items strictly before t of 2^(−age/h) \[y_j = y\].
+//!
+//! Running sums make a read cost the logarithm of the history: after an item the sum of its label is 1 + what the sum
+//! before it has decayed to. Invariant: the sum at an item depends on it and earlier ones only.
+
+use super::population::{ItemIx, Population, UserIx};
+use crate::data::interaction::Timestamp;
+
+/// Pseudo-count of a label.
+const PSEUDO: f64 = 0.5;
+
+/// Running sums per label.
+pub struct BaseRates {
+    half_life: f64,
+    /// Per label `(item, decayed count up to and with it)`, ascending.
+    labels: Vec<Vec<(ItemIx, f64)>>,
+}
+
+impl BaseRates {
+    /// Sums with a half-life in days, `inf` for none.
+    pub fn of(population: &Population, half_life: f64) -> Self {
+        let mut labels: Vec<Vec<(ItemIx, f64)>> = vec![Vec::new(); population.labels.len()];
+        for item in 0..population.len() {
+            let sums = &mut labels[population.label[item]];
+            let now = population.at[item];
+            let kept = sums.last().map_or(0.0, |(last, sum)| sum * decay(population.at[*last], now, half_life));
+            sums.push((item, kept + 1.0));
+        }
+        Self { half_life, labels }
+    }
+
+    /// b at `t` without what `asking` answered. Sums to 1, every entry > 0.
+    pub fn read(&self, population: &Population, asking: Option<UserIx>, t: Timestamp) -> Vec<f64> {
+        let before = population.before(t);
+        let count = |sums: &Vec<(ItemIx, f64)>| {
+            let last = sums.partition_point(|(item, _)| *item < before).checked_sub(1);
+            last.map_or(0.0, |last| sums[last].1 * decay(population.at[sums[last].0], t, self.half_life))
+        };
+        let mut counts: Vec<f64> = self.labels.iter().map(count).collect();
+        for item in population.visible(asking, t) {
+            counts[population.label[*item]] -= decay(population.at[*item], t, self.half_life);
+        }
+        // Subtraction leaves rounding dust where nobody else gave a label.
+        counts.iter_mut().for_each(|count| *count = count.max(0.0) + PSEUDO);
+        let sum: f64 = counts.iter().sum();
+        counts.iter_mut().for_each(|count| *count /= sum);
+        counts
+    }
+}
+
+/// 2^(−age/h).
+pub fn decay(then: Timestamp, now: Timestamp, half_life: f64) -> f64 {
+    (-now.days_since(then) / half_life).exp2()
+}

@@ -1,0 +1,104 @@
+//! Collective evidence: what terms, neighbours and entries say together.
+//!
+//! p_G = normalise(b · exp(A_T E_T + A_N E_N + A_V E_V)) for the population. All three read the same interactions, so
+//! their exponents are fitted together, never calibrated one by one and multiplied. Communities blend at the level of
+//! distributions: p_C = Σ_c ρ_c p_c, each p_c made like the population's from the community's own terms and entries.
+//!
+//! Pure: nothing is retrieved here, so a fit may try exponents on what was read once.
+
+use crate::data::dataset::Calibration;
+
+/// Pseudo-mass of the parent's distribution in votes.
+const PARENT_MASS: f64 = 1.0;
+
+/// What one community says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CommunityPart {
+    /// ρ_c: probability that the person belongs here.
+    pub share: f64,
+    /// E_T(y) with the community's p_c(w|y), in nats.
+    pub terms: Vec<f64>,
+    /// V(y) of the community's entries.
+    pub entries: Vec<f64>,
+}
+
+/// What everyone else says, before it is weighed. Nothing known is 0 throughout.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parts {
+    /// E_T(y) of the population, in nats.
+    pub terms: Vec<f64>,
+    /// V(y) of neighbours; `None` where there are too many items to look at each.
+    pub neighbours: Option<Vec<f64>>,
+    /// V(y) of entries.
+    pub entries: Vec<f64>,
+    /// Communities that the person may belong to.
+    pub communities: Vec<CommunityPart>,
+}
+
+impl Parts {
+    /// Nothing known.
+    pub fn silent(labels: usize) -> Self {
+        let none = vec![0.0; labels];
+        Self { terms: none.clone(), neighbours: Some(none.clone()), entries: none, communities: Vec::new() }
+    }
+
+    /// A_V: what the dataset says, else 1 where entries take the place of neighbours and 0 where they do not.
+    pub fn entries_exponent(&self, calibration: &Calibration) -> f64 {
+        calibration.entries.unwrap_or(if self.neighbours.is_none() { 1.0 } else { 0.0 })
+    }
+
+    /// E_N(y) = ln\[(V(y) + b(y))/((ΣV + 1) b(y))\].
+    pub fn near(&self, base: &[f64]) -> Vec<f64> {
+        self.neighbours.as_ref().map_or_else(|| vec![0.0; base.len()], |votes| votes_evidence(votes, base))
+    }
+
+    /// E_V(y), the same of entries.
+    pub fn entry_evidence(&self, base: &[f64]) -> Vec<f64> {
+        votes_evidence(&self.entries, base)
+    }
+
+    /// p_G of the population, and p_C of the person's communities (the population's where they have none). Both sum to 1.
+    pub fn distributions(&self, base: &[f64], calibration: &Calibration) -> (Vec<f64>, Vec<f64>) {
+        let (near, entries) = (self.near(base), self.entry_evidence(base));
+        let exponent = self.entries_exponent(calibration);
+        let tilted = |terms: &[f64]| {
+            let known = terms.iter().chain(&near).chain(&entries).any(|e| *e != 0.0);
+            if !known {
+                // Exactly the base rate, without the rounding of a logarithm and back.
+                return base.to_vec();
+            }
+            let logs = (0..base.len()).map(|y| {
+                base[y].ln() + calibration.terms * terms[y] + calibration.neighbours * near[y] + exponent * entries[y]
+            });
+            from_logs(logs.collect())
+        };
+        let population = tilted(&self.terms);
+        let belonging: f64 = self.communities.iter().map(|community| community.share).sum();
+        if belonging <= 0.0 {
+            return (population.clone(), population);
+        }
+        let mut blended = vec![0.0; base.len()];
+        for community in &self.communities {
+            let parent = tilted(&community.terms);
+            let own = votes_evidence(&community.entries, &parent);
+            let logs = parent.iter().zip(&own).map(|(p, e)| p.ln() + exponent * e);
+            let p = from_logs(logs.collect());
+            blended.iter_mut().zip(p).for_each(|(sum, p)| *sum += community.share / belonging * p);
+        }
+        (population, blended)
+    }
+}
+
+/// ln\[(V(y) + m·p(y))/((ΣV + m)·p(y))\]: 0 without votes.
+fn votes_evidence(votes: &[f64], parent: &[f64]) -> Vec<f64> {
+    let total: f64 = votes.iter().sum();
+    let evidence = |(vote, p): (&f64, &f64)| ((vote + PARENT_MASS * p) / ((total + PARENT_MASS) * p)).ln();
+    votes.iter().zip(parent).map(evidence).collect()
+}
+
+fn from_logs(logs: Vec<f64>) -> Vec<f64> {
+    let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logs.iter().map(|log| (log - top).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.iter().map(|weight| weight / sum).collect()
+}

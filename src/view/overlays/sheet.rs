@@ -1,0 +1,94 @@
+//! An explanation: a score that adds up, why something is not shown, a community over time.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::super::layout::centred;
+use super::super::widgets::scrolled;
+use super::super::{bars, span, symbols, text};
+use super::popup;
+use crate::app::inquiry::Told;
+use crate::app::overlay::Sheet;
+use crate::app::state::State;
+use crate::memory::explain::Node;
+use crate::memory::history::{CommunityHistory, Group};
+use crate::theme::Theme;
+
+/// Columns of a score.
+const SCORE: usize = 8;
+/// Columns of the longest name in a tree.
+const NAME: usize = 26;
+
+/// Draws `sheet` and says how far it can scroll.
+pub(super) fn draw(sheet: &Sheet, state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
+    let width = usize::from(area.width).saturating_sub(6);
+    let title = text::fit(&sheet.title, width.min(70));
+    let inside = popup(&title, String::new(), theme, centred(area, 110, 28), buffer);
+    let width = usize::from(inside.width);
+    let words = |words: &str, style| -> Vec<Line<'static>> {
+        text::wrap(words, width).into_iter().map(|line| Line::from(span(line, style))).collect()
+    };
+    let lines = match &sheet.told {
+        None => words(&format!("{} asking memory", bars::spinner(state)), theme.busy),
+        Some(Err(reason)) => words(reason, theme.error),
+        Some(Ok(Told::Score(node))) => tree(node, theme, width),
+        Some(Ok(Told::Reason(reason))) => words(&reason.to_string(), theme.text),
+        Some(Ok(Told::Community(Some(history)))) => community(history, state, theme, width),
+        Some(Ok(Told::Community(None))) => {
+            words("Nothing can be told: no period has closed yet, or every community is below the guard.", theme.dim)
+        }
+        // Candidates make a list.
+        Some(Ok(Told::Candidates(_))) => Vec::new(),
+    };
+    scrolled(&lines, sheet.scroll, theme, inside, buffer)
+}
+
+/// A node a line; its note beside it, or below where there is no room.
+fn tree(node: &Node, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for (depth, value, node) in node.rounded() {
+        let indent = "  ".repeat(depth);
+        let style = if depth == 0 { theme.title } else { theme.text };
+        let lead = SCORE + indent.len();
+        let name = text::pad(&node.name, NAME.saturating_sub(indent.len()));
+        let mut notes = text::wrap(&node.note, width.saturating_sub(SCORE + NAME + 2)).into_iter();
+        let mut parts = vec![
+            span(text::pad(&format!("{value:+.3}"), SCORE), theme.score),
+            span(indent, theme.dim),
+            span(text::fit(&name, width.saturating_sub(lead)), style),
+        ];
+        parts.extend(notes.next().map(|note| span(format!("  {note}"), theme.dim)));
+        lines.push(Line::from(parts));
+        lines.extend(notes.map(|note| Line::from(span(format!("{}{note}", " ".repeat(SCORE + NAME + 2)), theme.dim))));
+    }
+    lines
+}
+
+fn community(history: &CommunityHistory, state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let told = format!(
+        "community {} of {} {} membership {}",
+        history.community,
+        history.of,
+        symbols::DOT,
+        text::share(history.membership)
+    );
+    let mut lines = vec![Line::from(span(text::fit(&told, width), theme.title)), Line::default()];
+    let heading =
+        format!("{:8}{:12}{:>8}  commonest answers, the person asking left out", "period", "closed", "members");
+    lines.push(Line::from(span(text::fit(&heading, width), theme.dim)));
+    let label = |ix: usize| state.data.as_ref().map_or(String::new(), |data| data.label(ix).to_owned());
+    for epoch in &history.epochs {
+        let lead = format!("{:<8}{:12}", epoch.period, epoch.end.date());
+        let (told, style) = match &epoch.group {
+            None => (format!("{:>8}  kept back: fewer than {} others", "", history.guard), theme.dim),
+            Some(Group { members, responses }) => {
+                let share = |(ix, share): &(usize, f64)| format!("{} {}", label(*ix), text::share(*share));
+                let named: Vec<String> = responses.iter().map(share).collect();
+                (format!("{members:>8}  {}", named.join(&format!(" {} ", symbols::DOT))), theme.text)
+            }
+        };
+        lines.push(Line::from(span(text::fit(&(lead + &told), width), style)));
+    }
+    lines
+}
