@@ -21,7 +21,7 @@ impl State {
         match (&self.model, self.manifest()) {
             _ if self.replay.is_some() => Fit::Fitted,
             (ModelState::Absent(_), _) | (_, None) => Fit::Absent,
-            (_, Some(manifest)) => self.training.fit(&manifest.labels),
+            (_, Some(manifest)) => self.training.fit(&manifest.responses()),
         }
     }
 
@@ -35,10 +35,15 @@ impl State {
         })
     }
 
+    /// The rule that the dataset is decided by unless someone asks for another.
+    fn policy(&self) -> Policy {
+        self.manifest().map_or(Policy::default(), |manifest| Policy::of(manifest.task))
+    }
+
     /// The setting of the try with this number; 0 is the dataset's default, in a replay the recorded setting.
     pub fn setting_of(&self, number: u32) -> Option<Setting> {
         if number == 0 {
-            let policy = self.replay.as_ref().map_or(Policy::default(), |replaying| replaying.setting().policy);
+            let policy = self.replay.as_ref().map_or(self.policy(), |replaying| replaying.setting().policy);
             return Some(Setting { weights: self.defaults_of(policy), policy });
         }
         let saved = self.tries.iter().find(|saved| saved.number == number)?;

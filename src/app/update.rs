@@ -65,6 +65,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::DataRead(data) => {
             state.dataset_name.clone_from(&data.dataset.manifest.name);
+            let task = data.dataset.manifest.task;
             let first = data.dataset.queries.first().map(question_of);
             state.judged = first.is_some().then_some(0);
             let fallback = || {
@@ -76,7 +77,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             if let Some(reason) = state.fit().unable(&state.model_name) {
                 state.model = ModelState::Unfit(reason);
             }
-            let policy = Policy::default();
+            let policy = Policy::of(task);
             state.setting = Setting { weights: state.defaults_of(policy), policy };
             let mut effects = vec![Effect::Tries { dataset: state.dataset_name.clone(), change: None }];
             if let Some(text) = state.wanted.take() {
@@ -249,7 +250,7 @@ fn ask(state: &mut State, change: impl FnOnce(&mut Question)) -> Vec<Effect> {
 /// Lets memory know that the person answers the question with this label, and asks again a second later.
 fn remember(state: &mut State, label: usize) -> Vec<Effect> {
     let (Some(data), Some(question)) = (state.data.clone(), state.question.clone()) else { return Vec::new() };
-    let Some(response) = data.dataset.manifest.labels.get(label).cloned() else { return Vec::new() };
+    let Some(response) = data.labels.get(label).cloned() else { return Vec::new() };
     let interactions = &data.dataset.interactions;
     state.journal.remembered += 1;
     let free = |id: &String| interactions.iter().all(|other| other.id != *id);

@@ -45,9 +45,9 @@ pub struct AskArgs {
     /// Arms to ask the model on
     #[arg(long, value_delimiter = ',', value_name = "A,B", default_value = "none,local,global,mediated")]
     arms: Vec<Arm>,
-    /// The mediator's rule
-    #[arg(long, default_value = "product")]
-    policy: Policy,
+    /// The mediator's rule [default: product for labels, shrinkage for ratings]
+    #[arg(long)]
+    policy: Option<Policy>,
     /// Set a weight, `prior-strength=4`; may be repeated
     #[arg(long = "weight", value_name = "NAME=VALUE", value_parser = parse_weight)]
     weights: Vec<(Weight, f64)>,
@@ -86,11 +86,12 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let (folder, fit) = common.fitting_model(&dataset)?;
     let engine = engine(folder.as_deref())?;
     let memory = Memory::build(&dataset);
-    let mut weights = fit.defaults(args.policy, &dataset.manifest);
+    let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
+    let mut weights = fit.defaults(policy, &dataset.manifest);
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);
     }
-    let setting = Setting { weights, policy: args.policy, arms: &args.arms };
+    let setting = Setting { weights, policy, arms: &args.arms };
     let mut out = std::io::stdout().lock();
     for question in &questions {
         let asked = ask(&memory, engine.as_deref(), &setting, question)?;
@@ -259,7 +260,7 @@ impl Asked<'_> {
             .iter()
             .map(|c| ConflictJson {
                 r#type: c.kind,
-                facet: "label",
+                facet: r.facet.name(),
                 local: label(c.local),
                 global: label(c.global),
                 divergence: c.divergence,

@@ -6,9 +6,9 @@ use super::embed::{Embedder, dot};
 use super::features::{FeatureIx, Features, Sought, Weighting};
 use super::fusion::{LocalTerms, Similarity, age_factor};
 use super::lexical::{Bag, DocumentCounts, SATURATION_BOUND, TermId, saturation, shrunk_idf};
-use super::population::{ItemIx, LabelIx, Population, UserIx};
+use super::population::{ItemIx, LabelIx, Population};
 use super::profile::Profile;
-use crate::data::dataset::{Lexical, Retrieval};
+use crate::data::dataset::{AgeUnit, Lexical, Retrieval};
 use crate::data::interaction::Timestamp;
 
 /// A query's words and vector, made once and used by both memories.
@@ -67,6 +67,15 @@ pub struct LocalHit {
     pub age_days: f64,
     /// Place among the person's own items, 0 the newest.
     pub recency_rank: usize,
+    /// What others think of the same thing, m_G as of the query: only of ratings.
+    pub crowd: Option<f64>,
+}
+
+impl LocalHit {
+    /// r = y − m_G: how far the person departed from the crowd there; `steps` are the scores behind the labels.
+    pub fn residual(&self, steps: &[f64]) -> Option<f64> {
+        Some(steps.get(self.label)? - self.crowd?)
+    }
 }
 
 /// What local memory says about a query.
@@ -80,6 +89,8 @@ pub struct LocalRead {
     pub profile: Profile,
     /// ν in [0, 1]: how unlike all these the query is, see [`super::novelty`].
     pub novelty: f64,
+    /// What a memory's age is counted in.
+    pub age_unit: AgeUnit,
 }
 
 impl LocalRead {
@@ -110,16 +121,15 @@ pub struct Compared<'a> {
     pub sought: &'a Sought,
 }
 
-/// Scores every visible item of `user` against the query.
+/// Scores every item of `visible`, one person's in time order, against the query's text.
 pub fn read(
     population: &Population,
     settings: &Retrieval,
-    user: Option<UserIx>,
+    visible: &[ItemIx],
     probe: &Probe,
     compared: Compared,
     t: Timestamp,
 ) -> LocalRead {
-    let visible = population.visible(user, t);
     let QueryWords { words, unseen } = query_words(population, settings, visible, probe, t);
     // A word nobody used before t is as rare as a word can be.
     let nothing = DocumentCounts { with_term: 0, total: visible.len() };
@@ -128,7 +138,7 @@ pub fn read(
     let total_length: u32 = visible.iter().map(|item| population.bags[*item].length).sum();
     let mean_length = f64::from(total_length) / visible.len().max(1) as f64;
 
-    let score = |(place, &item): (usize, &ItemIx)| {
+    let likeness = |item: ItemIx| {
         let bag = &population.bags[item];
         let bm25 = || -> f64 {
             words.iter().map(|(term, idf)| idf * saturation(bag.frequency(*term), bag.length, mean_length)).sum()
@@ -139,22 +149,38 @@ pub fn read(
             Lexical::Bm25 => 0.0,
         };
         let cosine = f64::from(dot(&probe.vector, population.vector(item)));
+        (Similarity::combine(lexical, cosine, settings.lexical_share), cosine)
+    };
+    gather(population, settings, visible, t, likeness)
+}
+
+/// Scores every item of `visible` by its likeness to the query, and its raw cosine where there is one.
+pub fn gather(
+    population: &Population,
+    settings: &Retrieval,
+    visible: &[ItemIx],
+    t: Timestamp,
+    likeness: impl Fn(ItemIx) -> (Similarity, f64),
+) -> LocalRead {
+    let score = |(place, &item): (usize, &ItemIx)| {
+        let (similarity, cosine) = likeness(item);
         let age_days = t.days_since(population.at[item]);
         let factor = age_factor(age_days, settings.recency_half_life, settings.recency_floor);
         LocalHit {
             item,
             label: population.label[item],
-            terms: LocalTerms::new(Similarity::combine(lexical, cosine, settings.lexical_share), factor),
+            terms: LocalTerms::new(similarity, factor),
             cosine,
             age_days,
             recency_rank: visible.len() - 1 - place,
+            crowd: None,
         }
     };
     let mut hits: Vec<LocalHit> = visible.iter().enumerate().map(score).collect();
     // Best first; among equals the newer one, then time order, so that the order is total.
     hits.sort_by(|a, b| b.terms.score().total_cmp(&a.terms.score()).then(b.item.cmp(&a.item)));
     let profile = Profile::of(population.labels.len(), hits.iter().map(|hit| (hit.label, hit.age_days)));
-    LocalRead { shown: settings.local_hits.min(hits.len()), hits, profile, novelty: 0.0 }
+    LocalRead { shown: settings.local_hits.min(hits.len()), hits, profile, novelty: 0.0, age_unit: AgeUnit::Days }
 }
 
 /// The query's distinct words as of a moment, for one person.

@@ -20,12 +20,13 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     let votes = proptest::collection::vec((0..5usize, 0.0..1.0f64, 0.0..900.0f64), 0..12);
     (distributions(5), distributions(5), distributions(5), votes, 0..40usize, 0.0..1.0f64).prop_map(
         |(base, population, community, votes, support, novelty)| Evidence {
+            facet: Facet::Label,
             base,
             population,
             community,
             votes: votes
                 .into_iter()
-                .map(|(label, similarity, age_days)| Vote { label, similarity, age_days })
+                .map(|(label, similarity, age)| Vote::plain(label, similarity, age))
                 .collect(),
             support,
             suppressed: 0,
@@ -111,7 +112,7 @@ proptest! {
 
     #[test]
     fn corners_of_linear_and_the_single_sides(mut e in evidence(), w in weights()) {
-        e.votes.push(Vote { label: 1, similarity: 0.4, age_days: 3.0 });
+        e.votes.push(Vote::plain(1, 0.4, 3.0));
         let at = |l: f64, g: f64| mediate(&e, &w.with(Weight::LocalTrust, l).with(Weight::GlobalTrust, g), Policy::Linear);
         let (off, own, all, half) = (at(0.0, 0.0), at(2.0, 0.0), at(0.0, 2.0), at(1.5, 1.5));
         prop_assert!(close(&off.distribution, &e.base, 1e-12));
@@ -143,7 +144,7 @@ proptest! {
         prop_assert!(close(&r.distribution, &r.global, 1e-6));
         // κ → 0 under shrinkage: the raw votes.
         if e.votes.is_empty() {
-            e.votes.push(Vote { label: 2, similarity: 0.5, age_days: 1.0 });
+            e.votes.push(Vote::plain(2, 0.5, 1.0));
         }
         let sharp = Weights { prior_strength: 1e-14, half_life: f64::INFINITY, ..w };
         let r = mediate(&e, &sharp, Policy::Shrinkage);
@@ -183,9 +184,9 @@ proptest! {
         prop_assert_eq!(&damped.distribution, &mediate(&e, &less, Policy::Product).distribution);
         // What is not unlike the history is trusted in full; a thousand answers alike are one-sided.
         prop_assert_eq!(trusted(&Evidence { novelty: 0.0, ..e.clone() }, beta), w.local_trust);
-        e.votes = vec![Vote { label, similarity: 0.5, age_days: 1.0 }; 1000];
+        e.votes = vec![Vote::plain(label, 0.5, 1.0); 1000];
         prop_assert!(e.one_sidedness() > 0.99);
-        e.votes = (0..1000).map(|ix| Vote { label: ix % 5, similarity: 0.5, age_days: 1.0 }).collect();
+        e.votes = (0..1000).map(|ix| Vote::plain(ix % 5, 0.5, 1.0)).collect();
         prop_assert!(e.one_sidedness() < 0.01);
     }
 

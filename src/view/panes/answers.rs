@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::{arm_look, label_columns, verdict};
-use crate::app::state::{ArmAnswer, ModelState, Phase, State};
+use crate::app::state::{ArmAnswer, ModelState, Phase, Reading, State};
 use crate::engine::prompt::Arm;
 use crate::theme::Theme;
 use crate::view::{bars, span, symbols, text};
@@ -91,7 +91,8 @@ impl Table {
             span("  ", theme.text),
         ];
         if self.memory {
-            let best = crate::mediator::distribution::decision(&answer.memory, &answer.memory);
+            let decide = |reading: &Reading| reading.resolution.decide(&answer.memory);
+            let best = state.reading.as_ref().map_or(0, decide);
             let top = (!answer.memory.is_empty()).then(|| (best, answer.memory[best]));
             parts.extend(self.says(state, top, theme));
         }

@@ -8,7 +8,6 @@ use crate::app::state::{Reading, State};
 use crate::engine::prompt::Arm;
 use crate::mediator::Weight;
 use crate::mediator::conflict::{Conflict, ConflictKind, Side};
-use crate::mediator::distribution::decision;
 use crate::mediator::policy::damped_trust;
 use crate::theme::Theme;
 use crate::view::widgets::bar;
@@ -55,7 +54,7 @@ fn name(state: &State, label: usize) -> String {
 fn sides(state: &State, reading: &Reading, theme: &Theme, columns: usize) -> Vec<Line<'static>> {
     let r = &reading.resolution;
     let side = |glyph: &str, who: &str, p: &[f64], style: Style, worth: String| {
-        let top = decision(p, &r.base);
+        let top = r.decide(p);
         Line::from(vec![
             span(format!("{glyph} {who:<8}"), style),
             span(text::pad(&name(state, top), columns + 1), style),
@@ -184,7 +183,7 @@ fn comparison(
         head(Arm::Mediated, "mediated"),
     ])];
     let gold =
-        state.data.as_ref().and_then(|data| data.dataset.manifest.labels.iter().position(|l| state.gold() == Some(l)));
+        state.data.as_ref().and_then(|data| data.labels.iter().position(|l| state.gold() == Some(l)));
     for label in order {
         let decided = label == r.decision;
         let mark = if decided { symbols::ARROW } else { " " };

@@ -120,7 +120,7 @@ pub fn verdict(state: &State, label: &str, theme: &Theme) -> Span<'static> {
 
 /// Columns of the longest label, within reason.
 fn label_columns(state: &State) -> usize {
-    let labels = state.manifest().map_or(&[][..], |manifest| &manifest.labels);
+    let labels = state.data.as_ref().map_or(&[][..], |data| &data.labels);
     labels.iter().map(|label| text::width(label)).max().unwrap_or(8).clamp(4, 18)
 }
 

@@ -49,7 +49,7 @@ fn row(state: &State, weight: Weight, theme: &Theme, width: usize) -> Line<'stat
             let place = Weight::ALL.iter().position(|w| *w == weight).unwrap_or_default();
             let bands =
                 state.reading.as_ref().and_then(|reading| reading.bands.get(place)).map_or(&[][..], Vec::as_slice);
-            let labels = state.manifest().map_or(&[][..], |manifest| &manifest.labels);
+            let labels = state.data.as_ref().map_or(&[][..], |data| &data.labels);
             let position = weight.position(state.setting.weights.get(weight));
             parts.extend(Slider { position, bands, labels, selected }.spans(theme, track));
         }

@@ -1,0 +1,107 @@
+//! Peers of rating tasks: means and biases, counted strictly before each question.
+//!
+//! b_i = Σ (y − μ)/(n_i + [`DAMPING`]) of an item, b_u = Σ (y − μ − b_i)/(n_u + [`DAMPING`]) of a person, μ the mean of
+//! everything so far; a prediction is clipped to the scale.
+
+use std::collections::HashMap;
+
+use crate::data::dataset::Dataset;
+use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::eval::experiment::{Answer, Score};
+use crate::eval::judge::Contestant;
+use crate::eval::split::Asked;
+use crate::memory::rating::About;
+
+/// μ.
+pub const GLOBAL_MEAN: &str = "global-mean";
+/// μ + b_u with b_i = 0.
+pub const USER_BIAS: &str = "user-bias";
+/// μ + b_i.
+pub const ITEM_BIAS: &str = "item-bias";
+/// μ + b_u + b_i.
+pub const USER_AND_ITEM: &str = "user-and-item";
+
+/// Ratings without bias mixed into everyone's and everything's own.
+const DAMPING: f64 = 5.0;
+
+/// A number of ratings and their sum.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    n: f64,
+    sum: f64,
+}
+
+impl Sum {
+    fn add(&mut self, score: f64) {
+        self.n += 1.0;
+        self.sum += score;
+    }
+
+    fn bias(self, mean: f64) -> f64 {
+        (self.sum - self.n * mean) / (self.n + DAMPING)
+    }
+}
+
+/// Everything rated so far.
+#[derive(Default)]
+struct Past<'a> {
+    all: Sum,
+    items: HashMap<&'a str, Sum>,
+    own: HashMap<&'a UserId, Vec<(&'a str, f64)>>,
+}
+
+fn thing<'a>(item: Option<&'a str>, text: &'a str) -> &'a str {
+    item.unwrap_or(text)
+}
+
+impl<'a> Past<'a> {
+    fn add(&mut self, i: &'a Interaction, score: f64) {
+        let item = thing(i.item.as_deref(), &i.query);
+        self.all.add(score);
+        self.items.entry(item).or_default().add(score);
+        self.own.entry(&i.user).or_default().push((item, score));
+    }
+
+    fn item_bias(&self, item: &str, mean: f64) -> f64 {
+        self.items.get(item).copied().unwrap_or_default().bias(mean)
+    }
+
+    /// The four predictions, in order of the peers.
+    fn predict(&self, user: &UserId, item: &str, middle: f64) -> [f64; 4] {
+        let mean = if self.all.n > 0.0 { self.all.sum / self.all.n } else { middle };
+        let own = self.own.get(user).map_or(&[][..], Vec::as_slice);
+        let (mut plain, mut beyond) = (Sum::default(), Sum::default());
+        for (item, score) in own {
+            plain.add(*score);
+            beyond.add(score - self.item_bias(item, mean));
+        }
+        let item = self.item_bias(item, mean);
+        [mean, mean + plain.bias(mean), mean + item, mean + item + beyond.bias(mean)]
+    }
+}
+
+/// Every peer's answers to `asked`, the same questions in the same order.
+pub fn contestants(dataset: &Dataset, asked: &Asked, steps: &[f64]) -> Vec<Contestant> {
+    let scores: HashMap<String, f64> = dataset.manifest.responses().into_iter().zip(steps.iter().copied()).collect();
+    let (low, high) = (steps.first().copied().unwrap_or_default(), steps.last().copied().unwrap_or_default());
+    let mut peers =
+        [GLOBAL_MEAN, USER_BIAS, ITEM_BIAS, USER_AND_ITEM].map(|name| Contestant { name, answers: Vec::new() });
+    let mut past = Past::default();
+    let mut coming = dataset.interactions.iter().peekable();
+    // Questions are in time order.
+    for question in &asked.questions {
+        let earlier = |i: &&Interaction| i.at < Timestamp(question.at.0);
+        while let Some(i) = coming.next_if(|i| earlier(i)) {
+            past.add(i, scores.get(&i.response).copied().unwrap_or_default());
+        }
+        let item = thing(question.about.and_then(|About { item, .. }| item), question.text);
+        let predicted = past.predict(question.user, item, 0.5 * (low + high));
+        for (peer, score) in peers.iter_mut().zip(predicted) {
+            let score = score.clamp(low, high);
+            let nearest = (0..steps.len()).min_by(|a, b| (steps[*a] - score).abs().total_cmp(&(steps[*b] - score).abs()));
+            let named = Answer::named(nearest.unwrap_or_default());
+            peer.answers.push(Answer { score: Some(Score { median: score, mean: score }), ..named });
+        }
+    }
+    peers.into()
+}
