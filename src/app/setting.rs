@@ -1,9 +1,9 @@
 //! How the present setting stands: to the model, to the dataset's defaults and to the tries.
 
-use super::state::{ModelState, Setting, State};
+use super::state::{ModelState, Reading, Setting, State};
 use crate::engine::fit::Fit;
 use crate::mediator::weights::Scope;
-use crate::mediator::{Policy, Weight};
+use crate::mediator::{Facet, Policy, Weight};
 use crate::session::tries::Try;
 
 /// What a step back restores.
@@ -28,7 +28,11 @@ impl State {
     /// Why `weight` does nothing now; `None` if it acts.
     pub fn ignored(&self, weight: Weight) -> Option<&'static str> {
         let by_policy = self.setting.policy.rule().ignores(weight);
+        let of_scores = |reading: &Reading| matches!(reading.evidence.facet, Facet::Score(_));
         by_policy.or_else(|| match weight.scope() {
+            _ if weight == Weight::CommunityFocus && self.reading.as_ref().is_some_and(of_scores) => {
+                Some("ratings are read by thing, not by community")
+            }
             Scope::Prompt if self.replay.is_some() => Some("a replay does not ask the model again"),
             Scope::Prompt | Scope::Model => self.model.unable(),
             Scope::Mediate | Scope::Display | Scope::Session => None,

@@ -191,7 +191,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         progress.show("fitting peers on the history …");
         match &measures {
             TaskMeasures::Labels(_) => peer::contestants(&dataset, &asked, cancel)?,
-            TaskMeasures::Rating(steps) => peer::rating::contestants(&dataset, &asked, steps),
+            TaskMeasures::Rating(steps) => peer::rating::contestants(&dataset, &asked, steps, args.gap),
         }
     } else {
         Vec::new()

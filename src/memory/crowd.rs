@@ -97,6 +97,11 @@ impl Crowd {
         &self.things[thing].name
     }
 
+    /// The first item about a thing.
+    pub fn first_of(&self, thing: ThingIx) -> Option<ItemIx> {
+        self.things[thing].standings.first().map(|rating| rating.item)
+    }
+
     /// The thing of this name, if anyone ever rated it.
     pub fn named(&self, name: &str) -> Option<ThingIx> {
         self.names.get(name).copied()

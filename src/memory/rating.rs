@@ -89,16 +89,18 @@ impl Ratings {
         }
     }
 
-    /// The subject of a typed question: the thing that was called so before `before`, or in a judged query.
+    /// The subject of a typed question: the thing that was called so before `before`, by its text or its identity, or in a
+    /// judged query.
     pub fn subject(&self, text: &str, before: ItemIx) -> Subject {
         if let Some(subject) = self.asked.get(text) {
             return subject.clone();
         }
-        match self.texts.get(text) {
-            Some(item) if *item < before => {
-                Subject { thing: Some(self.crowd.thing_of(*item)), traits: self.attributes.of_item(*item).clone() }
+        let identified = || self.crowd.first_of(self.crowd.named(text)?);
+        match self.texts.get(text).copied().or_else(identified) {
+            Some(item) if item < before => {
+                Subject { thing: Some(self.crowd.thing_of(item)), traits: self.attributes.of_item(item).clone() }
             }
-            _ => Subject { thing: self.crowd.named(text), traits: Traits::default() },
+            _ => Subject::default(),
         }
     }
 

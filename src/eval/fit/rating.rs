@@ -18,11 +18,11 @@ use crate::mediator::{Evidence, Facet, Policy, Weights};
 use crate::memory::{Apart, Memory};
 
 /// γ.
-const SHARPNESS: [f64; 6] = [0.0, 1.0, 2.0, 3.0, 4.0, 7.0];
+const SHARPNESS: [f64; 7] = [0.0, 1.0, 2.0, 4.0, 7.0, 10.0, 14.0];
 /// τ in days.
 const DAYS: [f64; 8] = [1.0, 7.0, 30.0, 90.0, 180.0, 365.0, 730.0, f64::INFINITY];
 /// τ in own items.
-const ITEMS: [f64; 8] = [3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 40.0, f64::INFINITY];
+const ITEMS: [f64; 8] = [5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, f64::INFINITY];
 /// κ.
 const PRIORS: [f64; 6] = [0.25, 0.5, 1.0, 1.5, 2.0, 4.0];
 

@@ -1,7 +1,8 @@
 //! Peers of rating tasks: means and biases, counted strictly before each question.
 //!
-//! b_i = Σ (y − μ)/(n_i + [`DAMPING`]) of an item, b_u = Σ (y − μ − b_i)/(n_u + [`DAMPING`]) of a person, μ the mean of
-//! everything so far; a prediction is clipped to the scale.
+//! b_i = Σ (y − μ)/(n_i + [`DAMPING`]) of an item, b_u the same of a person, μ the mean of everything so far. The
+//! strongest one takes the person's bias beyond that of the items: Σ (y − μ − b_i)/(n_u + [`DAMPING`]). Predictions are
+//! clipped to the scale. What is hidden from memory by a gap is hidden here too.
 
 use std::collections::HashMap;
 
@@ -14,12 +15,15 @@ use crate::memory::rating::About;
 
 /// μ.
 pub const GLOBAL_MEAN: &str = "global-mean";
-/// μ + b_u with b_i = 0.
+/// μ + b_u.
 pub const USER_BIAS: &str = "user-bias";
 /// μ + b_i.
 pub const ITEM_BIAS: &str = "item-bias";
 /// μ + b_u + b_i.
 pub const USER_AND_ITEM: &str = "user-and-item";
+
+/// μ + b_i + the person's bias beyond the items'.
+pub const ITEM_THEN_USER: &str = "item-then-user";
 
 /// Ratings without bias mixed into everyone's and everything's own.
 const DAMPING: f64 = 5.0;
@@ -47,7 +51,7 @@ impl Sum {
 struct Past<'a> {
     all: Sum,
     items: HashMap<&'a str, Sum>,
-    own: HashMap<&'a UserId, Vec<(&'a str, f64)>>,
+    own: HashMap<&'a UserId, Vec<(Timestamp, &'a str, f64)>>,
 }
 
 fn thing<'a>(item: Option<&'a str>, text: &'a str) -> &'a str {
@@ -59,43 +63,44 @@ impl<'a> Past<'a> {
         let item = thing(i.item.as_deref(), &i.query);
         self.all.add(score);
         self.items.entry(item).or_default().add(score);
-        self.own.entry(&i.user).or_default().push((item, score));
+        self.own.entry(&i.user).or_default().push((i.at, item, score));
     }
 
     fn item_bias(&self, item: &str, mean: f64) -> f64 {
         self.items.get(item).copied().unwrap_or_default().bias(mean)
     }
 
-    /// The four predictions, in order of the peers.
-    fn predict(&self, user: &UserId, item: &str, middle: f64) -> [f64; 4] {
+    /// The predictions, in order of the peers, from the person's ratings before `until`.
+    fn predict(&self, user: &UserId, item: &str, until: Timestamp, middle: f64) -> [f64; 5] {
         let mean = if self.all.n > 0.0 { self.all.sum / self.all.n } else { middle };
         let own = self.own.get(user).map_or(&[][..], Vec::as_slice);
+        let own = &own[..own.partition_point(|(at, ..)| *at < until)];
         let (mut plain, mut beyond) = (Sum::default(), Sum::default());
-        for (item, score) in own {
+        for (_, item, score) in own {
             plain.add(*score);
             beyond.add(score - self.item_bias(item, mean));
         }
         let item = self.item_bias(item, mean);
-        [mean, mean + plain.bias(mean), mean + item, mean + item + beyond.bias(mean)]
+        let (own, beyond) = (plain.bias(mean), beyond.bias(mean));
+        [mean, mean + own, mean + item, mean + own + item, mean + item + beyond]
     }
 }
 
 /// Every peer's answers to `asked`, the same questions in the same order.
-pub fn contestants(dataset: &Dataset, asked: &Asked, steps: &[f64]) -> Vec<Contestant> {
+pub fn contestants(dataset: &Dataset, asked: &Asked, steps: &[f64], gap_days: f64) -> Vec<Contestant> {
     let scores: HashMap<String, f64> = dataset.manifest.responses().into_iter().zip(steps.iter().copied()).collect();
     let (low, high) = (steps.first().copied().unwrap_or_default(), steps.last().copied().unwrap_or_default());
-    let mut peers =
-        [GLOBAL_MEAN, USER_BIAS, ITEM_BIAS, USER_AND_ITEM].map(|name| Contestant { name, answers: Vec::new() });
+    let names = [GLOBAL_MEAN, USER_BIAS, ITEM_BIAS, USER_AND_ITEM, ITEM_THEN_USER];
+    let mut peers = names.map(|name| Contestant { name, answers: Vec::new() });
     let mut past = Past::default();
     let mut coming = dataset.interactions.iter().peekable();
     // Questions are in time order.
     for question in &asked.questions {
-        let earlier = |i: &&Interaction| i.at < Timestamp(question.at.0);
-        while let Some(i) = coming.next_if(|i| earlier(i)) {
+        while let Some(i) = coming.next_if(|i| i.at < question.at) {
             past.add(i, scores.get(&i.response).copied().unwrap_or_default());
         }
         let item = thing(question.about.and_then(|About { item, .. }| item), question.text);
-        let predicted = past.predict(question.user, item, 0.5 * (low + high));
+        let predicted = past.predict(question.user, item, question.at.plus_days(-gap_days), 0.5 * (low + high));
         for (peer, score) in peers.iter_mut().zip(predicted) {
             let score = score.clamp(low, high);
             let nearest = (0..steps.len()).min_by(|a, b| (steps[*a] - score).abs().total_cmp(&(steps[*b] - score).abs()));

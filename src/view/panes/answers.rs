@@ -88,6 +88,7 @@ impl Table {
             span(text::pad(label, self.labels + 1), style),
             span(text::pad_left(&text::share(answer.probability()), 3), theme.score),
             verdict(state, label, theme),
+            span(mean(state, answer), theme.text),
             span("  ", theme.text),
         ];
         if self.memory {
@@ -137,6 +138,12 @@ impl Table {
         };
         Line::from(vec![span(" ".repeat(NAME), theme.text), span(text::fit(&told, room), style)])
     }
+}
+
+/// ` mean 3.6` of scores, whose answer is the median; nothing of labels.
+fn mean(state: &State, answer: &ArmAnswer) -> String {
+    let of = |reading: &Reading| reading.resolution.facet.mean(&answer.distribution);
+    state.reading.as_ref().and_then(of).map_or_else(String::new, |mean| format!(" mean {mean:.1}"))
 }
 
 /// How far an answer is, in a word.

@@ -3,8 +3,9 @@
 use ratatui::text::Line;
 
 use crate::app::state::State;
+use crate::data::dataset::Manifest;
 use crate::mediator::Weight;
-use crate::mediator::weights::Scope;
+use crate::mediator::weights::{Scope, unit_name};
 use crate::theme::Theme;
 use crate::view::widgets::Slider;
 use crate::view::{span, symbols, text};
@@ -66,7 +67,13 @@ fn row(state: &State, weight: Weight, theme: &Theme, width: usize) -> Line<'stat
 fn value(state: &State, weight: Weight) -> String {
     let value = state.setting.weights.get(weight);
     let number = text::value(value);
-    if weight == Weight::HalfLife && value.is_finite() { format!("{number} d") } else { number }
+    if weight != Weight::HalfLife || value.is_infinite() {
+        return number;
+    }
+    let read = state.reading.as_ref().map(|reading| reading.read.local.age_unit);
+    let unit = read.or_else(|| state.manifest().map(Manifest::age_unit)).unwrap_or_default();
+    let told = format!("{number} {}", unit_name(unit));
+    if text::width(&told) <= VALUE { told } else { number }
 }
 
 /// What the selected weight means, what it stands at by default, and what it would flip.
