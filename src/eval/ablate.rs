@@ -181,7 +181,7 @@ pub fn ablate(
             }
             fit_exponents(&tuned, &mut manifest, free);
         }
-        outcomes.push((variant, answer(&mut asked, &manifest, measures)));
+        outcomes.push((variant, answer(&asked, &manifest, measures)));
     }
     let Some((_, reference)) = outcomes.first() else { return Ok(Vec::new()) };
     let value = |metric, sums: &[f64]| measures.value(metric, sums).unwrap_or_default();
@@ -211,12 +211,11 @@ pub fn ablate(
     Ok(found)
 }
 
-fn answer(rows: &mut [Row], manifest: &Manifest, measures: LabelMeasures) -> Outcome {
+fn answer(rows: &[Row], manifest: &Manifest, measures: LabelMeasures) -> Outcome {
     let weights = Weights::defaults(Policy::Product, manifest);
     let mut outcome = Outcome { right: Vec::new(), sums: vec![0.0; measures.width()] };
     for row in rows {
-        row.calibrate(&manifest.calibration);
-        let resolution = mediate(&row.evidence, &weights, Policy::Product);
+        let resolution = mediate(&row.weighed(&manifest.calibration), &weights, Policy::Product);
         let gold = row.question.gold;
         outcome.right.push(resolution.decision == gold);
         add(&mut outcome.sums, &measures.row(gold, resolution.decision, Some(&resolution.distribution)));

@@ -16,7 +16,7 @@ use logoscope::eval::EvalError;
 use logoscope::eval::experiment::{Answered, Setting, run};
 use logoscope::eval::split::{Asked, Split};
 use logoscope::mediator::{Policy, Weights};
-use logoscope::memory::Memory;
+use logoscope::memory::{Apart, Memory};
 use serde_json::Value;
 
 fn logoscope(args: &[&str]) -> Output {
@@ -37,7 +37,7 @@ fn close(value: &Value, expected: f64) {
 
 /// No decay, no nearness, one pseudo-example of the base rate: every vote counts 1.
 const MANIFEST: &str = "format = 1\nname = \"tiny\"\ntask = \"labels\"\nlabels = [\"a\", \"b\"]\n\
-    [periods]\nbase-half-life = inf\n\
+    [periods]\nbase-half-life = inf\n[calibration]\nlocal = 1.0\n\
     [weights]\nprior-strength-product = 1.0\nsimilarity-sharpness = 0.0\nhalf-life = inf\n";
 
 /// u answers a, a, b and v answers b, b, b, b, one a day; no query shares a word with them, so that others' texts say

@@ -6,6 +6,7 @@ mod ask;
 #[cfg(feature = "local")]
 mod engine;
 mod eval;
+mod fit;
 mod import;
 mod lamp;
 mod mediator;

@@ -6,7 +6,7 @@ use logoscope::mediator::evidence::{Evidence, Vote};
 use logoscope::mediator::flip::{bands, flip, flips};
 use logoscope::mediator::policy::damped_trust;
 use logoscope::mediator::weights::STOPS;
-use logoscope::mediator::{Policy, Weight, Weights, mediate};
+use logoscope::mediator::{Facet, Policy, Weight, Weights, mediate};
 use proptest::prelude::*;
 
 fn distributions(labels: usize) -> impl Strategy<Value = Vec<f64>> {

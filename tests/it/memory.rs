@@ -2,8 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use logoscope::data::dataset::Dataset;
+use logoscope::data::dataset::{Dataset, Lexical};
 use logoscope::data::interaction::{Timestamp, UserId};
+use logoscope::memory::community::Communities;
+use logoscope::memory::embed::HashEmbedder;
+use logoscope::memory::features::{Features, Sought};
+use logoscope::memory::guard::CONTRIBUTOR_SHARE;
+use logoscope::memory::neighbours::{self, Vicinity};
+use logoscope::memory::population::Population;
+use logoscope::memory::terms::{Question, Terms};
 use logoscope::memory::{Memory, MemoryRead};
 use proptest::prelude::*;
 
@@ -25,8 +32,12 @@ proptest! {
 
     #[test]
     fn nothing_from_the_future_is_read(
-        dataset in datasets(80), user in 0..13usize, words in proptest::collection::vec(0..12usize, 1..5), t in 0..6_000_000i64
+        mut dataset in datasets(80), user in 0..13usize, words in proptest::collection::vec(0..12usize, 1..5),
+        t in 0..6_000_000i64, cosine in any::<bool>()
     ) {
+        if cosine {
+            dataset.manifest.retrieval.lexical = Lexical::Cosine;
+        }
         let (user, text, t) = (UserId::new(format!("u{user}")), query(&words), Timestamp(t));
         let past = Dataset {
             interactions: dataset.interactions.iter().filter(|i| i.at < t).cloned().collect(),
@@ -105,7 +116,115 @@ proptest! {
         let mut changed = dataset.clone();
         changed.interactions.iter_mut().filter(|i| i.user == asking).for_each(|i| i.response = format!("y{label}"));
         let after = Memory::build(&changed).read(&asking, &query(&words), Timestamp(6_000_000)).unwrap();
-        prop_assert_eq!(&read.global.base, &after.global.base);
+        // Subtracting what a person gave leaves rounding behind, and nothing else.
+        for (before, after) in read.global.base.iter().zip(&after.global.base) {
+            prop_assert!((before - after).abs() < 1e-9);
+        }
+    }
+}
+
+const END: Timestamp = Timestamp(2_500_000);
+const UNTIL: Timestamp = Timestamp(5_000_000);
+
+/// Columns, features and term sums of the period that ends at [`END`].
+fn closed(dataset: &Dataset) -> (Population, Features, Communities, Terms) {
+    let population = Population::new(dataset, &HashEmbedder::default());
+    let features = Features::of(&population.text);
+    let communities = Communities::next(&population, population.before(END), &Communities::default(), 7);
+    let terms = Terms::close(&population, &features, &communities, END, UNTIL, 730.0);
+    (population, features, communities, terms)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Sums by subtraction, blocks and tails equal those of everybody else's items one by one, idf and assignments being
+    /// what they are: the same as if the asking person had never been.
+    #[test]
+    fn terms_are_what_others_wrote(
+        dataset in datasets(100), user in 0..12usize, words in proptest::collection::vec(0..12usize, 1..5),
+        t in 2_500_000..5_000_000i64
+    ) {
+        let (population, features, communities, terms) = closed(&dataset);
+        let (t, asking) = (Timestamp(t), population.user_ix(&UserId::new(format!("u{user}"))));
+        let (items, before, labels) = (population.before(END), population.before(t), population.labels.len());
+        prop_assume!(items > 0);
+        let weighting = &terms.weighting;
+        let sought = Sought::new(&features, weighting, &features.find(&query(&words)), before);
+        let every: Vec<usize> = (0..communities.count).collect();
+        let asked = Question { sought: &sought, asking, t, communities: &every, smoothing: 70.0 };
+        let read = terms.read(&population, &features, &communities, asked);
+
+        let others = || (0..before).filter(|item| Some(population.user[*item]) != asking);
+        let decayed = |item: usize| (-t.days_since(population.at[item]) / 730.0).exp2();
+        let weight = |item: usize, feature: u32| {
+            let held = features.of_item(item).iter().find(|(held, _)| *held == feature);
+            held.map_or(0.0, |(_, tf)| weighting.weight(feature, *tf, item)) * decayed(item)
+        };
+        let mass = |item: usize| weighting.mass(&features, item) * decayed(item);
+        let text = (0..items).map(|item| weighting.mass(&features, item)).sum::<f64>() / items as f64;
+        let sum = |of: &dyn Fn(usize) -> f64, keep: &dyn Fn(usize) -> bool| others().filter(|i| keep(*i)).map(of).sum::<f64>();
+        for y in 0..labels {
+            let mut expected = vec![0.0; 1 + every.len()];
+            for (feature, v) in &sought.vector {
+                let of = |item: usize| weight(item, *feature);
+                let labelled = |item: usize| population.label[item] == y;
+                let used = sum(&of, &|_| true);
+                if used < 1e-9 * text {
+                    continue;
+                }
+                let background = used / sum(&mass, &|_| true);
+                let p = (sum(&of, &labelled) + 70.0 * text * background) / (sum(&mass, &labelled) + 70.0 * text);
+                expected[0] += v * (p / background).ln();
+                for c in &every {
+                    let within = |item: usize| labelled(item) && communities.of[population.user[item]] == Some(*c);
+                    let own = (sum(&of, &within) + 25.0 * text * p) / (sum(&mass, &within) + 25.0 * text);
+                    expected[1 + c] += v * (own / background).ln();
+                }
+            }
+            let found = std::iter::once(&read.population).chain(&read.communities);
+            for (found, expected) in found.zip(&expected) {
+                prop_assert!((found[y] - expected).abs() < 1e-9, "{} is not {expected}", found[y]);
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_are_the_nearest_others_behind_guard_and_cap(
+        dataset in datasets(100), user in 0..12usize, words in proptest::collection::vec(0..12usize, 1..5),
+        t in 2_500_000..5_000_000i64, count in 1..30usize, guard in 1..7usize
+    ) {
+        let (population, features, _, terms) = closed(&dataset);
+        let (t, asking) = (Timestamp(t), population.user_ix(&UserId::new(format!("u{user}"))));
+        let before = population.before(t);
+        let sought = Sought::new(&features, &terms.weighting, &features.find(&query(&words)), before);
+        let found = neighbours::nearest(&population, &features, &terms.weighting, &sought, asking, before, count);
+        let mut all: Vec<f64> = (0..before)
+            .filter(|item| Some(population.user[*item]) != asking)
+            .map(|item| sought.cosine(&features, &terms.weighting, item))
+            .filter(|cosine| *cosine > 0.0)
+            .collect();
+        all.sort_by(|a, b| b.total_cmp(a));
+        all.truncate(count);
+        prop_assert_eq!(found.len(), all.len());
+        for ((item, cosine), expected) in found.iter().zip(&all) {
+            prop_assert!((cosine - expected).abs() < 1e-9);
+            prop_assert!(*item < before && Some(population.user[*item]) != asking);
+        }
+
+        let vicinity = Vicinity { half_life: 365.0, guard };
+        let people: BTreeSet<usize> = found.iter().map(|(item, _)| population.user[*item]).collect();
+        match neighbours::vote(&population, &found, vicinity, t) {
+            None => prop_assert!(!people.is_empty() && people.len() < guard),
+            Some(guarded) => {
+                prop_assert!(people.is_empty() || people.len() >= guard);
+                prop_assert_eq!(guarded.contributors, people.len());
+                let decayed = |(item, cosine): &(usize, f64)| cosine * (-t.days_since(population.at[*item]) / 365.0).exp2();
+                let raw: f64 = found.iter().map(decayed).sum();
+                let most = (CONTRIBUTOR_SHARE * raw * people.len() as f64).min(raw);
+                prop_assert!(guarded.counts.iter().sum::<f64>() <= most + 1e-9);
+            }
+        }
     }
 }
 
@@ -122,7 +241,8 @@ fn an_entry_that_stands_only_with_the_asking_person_is_suppressed_for_her() {
     assert!(stranger.global.population[1] > stranger.global.base[1]);
 
     let member = memory.read(&UserId::new("u3"), &query(&[0, 1]), t).unwrap();
-    assert_eq!((member.global.hits.len(), member.global.suppressed), (0, 1));
+    // The entry, and the neighbours.
+    assert_eq!((member.global.hits.len(), member.global.suppressed), (0, 2));
     assert_eq!(member.global.support, 0);
     assert_eq!(member.global.population, member.global.base, "nothing collective remains but the base rate");
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::seen::Seen;
 use super::{ImportError, Mapping, Reason, Rejection, Report, extra, labels_task, row_id};
-use crate::data::dataset::{Manifest, Periods, WeightDefaults, Wording};
+use crate::data::dataset::{Lexical, Manifest, Periods, Retrieval, WeightDefaults, Wording};
 use crate::data::interaction::{Extra, Interaction, Timestamp, UserId};
 
 /// The name a dataset gets unless another is asked for.
@@ -93,6 +93,7 @@ impl Mapping for HuffPost {
             prompt: Wording { query: "article".to_owned(), response: "category".to_owned() },
             // News turns fast: what desks write about now says more than what they wrote about last year.
             periods: Periods { base_half_life: 90.0, ..Periods::default() },
+            retrieval: Retrieval { lexical: Lexical::Cosine, lexical_share: 1.0, ..Retrieval::default() },
             weights: WeightDefaults {
                 prior_strength_product: Some(0.1),
                 prior_strength_shrinkage: None,

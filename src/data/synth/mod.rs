@@ -168,9 +168,9 @@ fn manifest() -> Manifest {
         // Chosen on populations from the training seeds by log-loss of the mediated arm; model-trust for model nano.
         calibration: Calibration {
             local: 1.0,
-            terms: 0.0,
+            terms: 0.12,
             neighbours: 0.0,
-            entries: Some(1.5),
+            entries: Some(0.7),
             model_trust: 0.8,
             ..Calibration::default()
         },
@@ -179,8 +179,8 @@ fn manifest() -> Manifest {
             prior_strength_shrinkage: Some(4.0),
             similarity_sharpness: Some(10.0),
             half_life: Some(180.0),
-            community_focus: Some(0.8),
-                half_life_unit: None,
+            community_focus: Some(0.9),
+            half_life_unit: None,
         },
     }
 }

@@ -51,8 +51,11 @@ const NEIGHBOURS: [usize; 3] = [100, 200, 400];
 const SMOOTHING: [f64; 4] = [7.0, 20.0, 70.0, 200.0];
 /// α.
 const FOCUS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
-/// Communities have to better the loss by this many standard errors, by person, before α leaves 0.
-const DECISIVE: f64 = 2.0;
+/// A constant changes if that betters the loss by more than this many standard errors, by person: what is stated stays
+/// unless past queries speak against it.
+const DECISIVE: f64 = 1.0;
+/// The same for communities, before α leaves 0: elsewhere they bettered the tuning set and nothing after it.
+const DECISIVE_COMMUNITIES: f64 = 2.0;
 /// Times that blended distributions are made linear around the last exponents.
 const LINEARISATIONS: usize = 4;
 
@@ -111,7 +114,7 @@ pub fn fit(
     let mut trial = Trial { questions: &questions, rows: Vec::new(), cancel };
     trial.rows = gather(memory, trial.questions, Asker::LeftOut, cancel)?;
     let mut manifest = explicit(&memory.manifest);
-    let before = standing(&mut trial.rows, &manifest);
+    let before = standing(&trial.rows, &manifest);
 
     let mut best = f64::INFINITY;
     for round in 0..ROUNDS {
@@ -123,7 +126,7 @@ pub fn fit(
         trial.kernel(&mut manifest)?;
         progress("communities …");
         trial.focus(&mut manifest);
-        let loss = standing(&mut trial.rows, &manifest).log_loss;
+        let loss = standing(&trial.rows, &manifest).log_loss;
         if round > 0 && best - loss < 1e-4 {
             break;
         }
@@ -131,7 +134,7 @@ pub fn fit(
     }
     let ridge = trial.ridge(&manifest);
     trial.shrinkage(&mut manifest);
-    let after = standing(&mut trial.rows, &manifest);
+    let after = standing(&trial.rows, &manifest);
     memory.retune(manifest.clone());
     Ok(Fitted { manifest, warm_up, tuning, before, after, ridge })
 }
@@ -160,7 +163,7 @@ fn explicit(manifest: &Manifest) -> Manifest {
 }
 
 /// How the mediated arm under policy product does with the constants of `manifest`.
-pub fn standing(rows: &mut [Row], manifest: &Manifest) -> Standing {
+pub fn standing(rows: &[Row], manifest: &Manifest) -> Standing {
     let losses = losses(rows, manifest, Policy::Product);
     let n = losses.len().max(1) as f64;
     Standing {
@@ -170,14 +173,13 @@ pub fn standing(rows: &mut [Row], manifest: &Manifest) -> Standing {
 }
 
 /// −ln p(gold) of every row, and whether it is right.
-fn losses(rows: &mut [Row], manifest: &Manifest, policy: Policy) -> Vec<(f64, bool)> {
+fn losses(rows: &[Row], manifest: &Manifest, policy: Policy) -> Vec<(f64, bool)> {
     let weights = Weights::defaults(policy, manifest);
-    let judge = |row: &mut Row| {
-        row.calibrate(&manifest.calibration);
-        let resolution = mediate(&row.evidence, &weights, policy);
+    let judge = |row: &Row| {
+        let resolution = mediate(&row.weighed(&manifest.calibration), &weights, policy);
         (-resolution.distribution[row.question.gold].ln(), resolution.decision == row.question.gold)
     };
-    rows.iter_mut().map(judge).collect()
+    rows.iter().map(judge).collect()
 }
 
 struct Trial<'q, 'a> {
@@ -303,23 +305,28 @@ impl Trial<'_, '_> {
 
     /// h_b.
     fn base_half_life(&mut self, memory: &mut Memory, manifest: &mut Manifest) {
-        let mut best = (f64::INFINITY, manifest.periods.base_half_life, manifest.calibration);
-        for half_life in candidates(&BASE_HALF_LIVES, manifest.periods.base_half_life) {
+        self.exponents(manifest);
+        let stated = self.losses(manifest);
+        let present = manifest.periods.base_half_life;
+        let mut best = (0.0, manifest.clone());
+        for half_life in BASE_HALF_LIVES.into_iter().filter(|half_life| *half_life != present) {
             self.rebase(memory, half_life);
             let mut tried = manifest.clone();
-            let loss = self.exponents(&mut tried);
-            if loss < best.0 {
-                best = (loss, half_life, tried.calibration);
+            tried.periods.base_half_life = half_life;
+            self.exponents(&mut tried);
+            let gained = self.gain(&stated, &self.losses(&tried), DECISIVE);
+            if gained > best.0 {
+                best = (gained, tried);
             }
         }
-        (manifest.periods.base_half_life, manifest.calibration) = (best.1, best.2);
-        self.rebase(memory, best.1);
+        *manifest = best.1;
+        self.rebase(memory, manifest.periods.base_half_life);
         memory.retune(manifest.clone());
     }
 
     /// μ, k and h_N, one after another; each value is a reading of memory.
     fn reading(&mut self, memory: &mut Memory, manifest: &mut Manifest) -> Result<(), EvalError> {
-        let mut best = self.exponents(manifest);
+        self.exponents(manifest);
         let exact = self.rows.iter().all(|row| row.parts.neighbours.is_some());
         type Set = fn(&mut Manifest, f64);
         let settings: [(Set, f64, Vec<f64>, bool); 3] = [
@@ -333,18 +340,24 @@ impl Trial<'_, '_> {
             ),
         ];
         for (set, present, values, acts) in settings {
+            let stated = self.losses(manifest);
+            let mut best = (0.0, manifest.clone(), None);
             for value in values.into_iter().filter(|value| acts && *value != present) {
                 let mut tried = manifest.clone();
                 set(&mut tried, value);
                 memory.retune(tried.clone());
                 let read = gather(memory, self.questions, Asker::LeftOut, self.cancel)?;
                 let last = std::mem::replace(&mut self.rows, read);
-                let loss = self.exponents(&mut tried);
-                if loss < best {
-                    (best, *manifest) = (loss, tried);
-                } else {
-                    self.rows = last;
+                self.exponents(&mut tried);
+                let gained = self.gain(&stated, &self.losses(&tried), DECISIVE);
+                let read = std::mem::replace(&mut self.rows, last);
+                if gained > best.0 {
+                    best = (gained, tried, Some(read));
                 }
+            }
+            *manifest = best.1;
+            if let Some(read) = best.2 {
+                self.rows = read;
             }
         }
         memory.retune(manifest.clone());
@@ -353,6 +366,8 @@ impl Trial<'_, '_> {
 
     /// κ, γ and τ on a grid, the exponents anew at each point.
     fn kernel(&mut self, manifest: &mut Manifest) -> Result<(), EvalError> {
+        self.exponents(manifest);
+        let stated = self.losses(manifest);
         let columns = columns(&self.rows, manifest);
         let weights = Weights::defaults(Policy::Product, manifest);
         let mut points = Vec::new();
@@ -377,10 +392,14 @@ impl Trial<'_, '_> {
         let found = spread(points.len(), at, self.cancel, &mut |_| ())?;
         let best = points.iter().zip(found).filter_map(|(weights, best)| Some((weights, best?)));
         if let Some((weights, (_, prior, theta))) = best.min_by(|a, b| a.1.0.total_cmp(&b.1.0)) {
-            manifest.weights.similarity_sharpness = Some(weights.similarity_sharpness);
-            manifest.weights.half_life = Some(weights.half_life);
-            manifest.weights.prior_strength_product = Some(prior);
-            manifest.calibration = calibrated(&manifest.calibration, theta, free[3]);
+            let mut tried = manifest.clone();
+            tried.weights.similarity_sharpness = Some(weights.similarity_sharpness);
+            tried.weights.half_life = Some(weights.half_life);
+            tried.weights.prior_strength_product = Some(prior);
+            tried.calibration = calibrated(&manifest.calibration, theta, free[3]);
+            if self.gain(&stated, &self.losses(&tried), DECISIVE) > 0.0 {
+                *manifest = tried;
+            }
         }
         Ok(())
     }
@@ -390,27 +409,38 @@ impl Trial<'_, '_> {
         let mut alone = manifest.clone();
         alone.weights.community_focus = Some(0.0);
         self.exponents(&mut alone);
-        let without = losses(&mut self.rows, &alone, Policy::Product);
+        let without = self.losses(&alone);
         let mut best = (0.0, alone);
         for focus in FOCUS.into_iter().filter(|focus| *focus > 0.0) {
             let mut tried = manifest.clone();
             tried.weights.community_focus = Some(focus);
             self.exponents(&mut tried);
-            let with = losses(&mut self.rows, &tried, Policy::Product);
-            let mut people: BTreeMap<_, (f64, f64)> = BTreeMap::new();
-            for ((row, with), without) in self.rows.iter().zip(&with).zip(&without) {
-                let (n, gained) = people.entry(row.question.user).or_default();
-                *n += 1.0;
-                *gained += without.0 - with.0;
-            }
-            let people: Vec<(f64, f64)> = people.into_values().collect();
-            let gained = people.iter().map(|(_, gained)| gained).sum::<f64>() / self.rows.len() as f64;
-            let error = super::stats::standard_error(&people).unwrap_or(f64::INFINITY);
-            if gained > DECISIVE * error && gained > best.0 {
+            let gained = self.gain(&without, &self.losses(&tried), DECISIVE_COMMUNITIES);
+            if gained > best.0 {
                 best = (gained, tried);
             }
         }
         *manifest = best.1;
+    }
+
+    /// −ln p(gold) of every row under policy product.
+    fn losses(&self, manifest: &Manifest) -> Vec<f64> {
+        losses(&self.rows, manifest, Policy::Product).into_iter().map(|(loss, _)| loss).collect()
+    }
+
+    /// By how much `with` betters the mean loss `without`; 0 unless that is more than `decisive` standard errors by
+    /// person.
+    fn gain(&self, without: &[f64], with: &[f64], decisive: f64) -> f64 {
+        let mut people: BTreeMap<_, (f64, f64)> = BTreeMap::new();
+        for ((row, with), without) in self.rows.iter().zip(with).zip(without) {
+            let (n, gained) = people.entry(row.question.user).or_default();
+            *n += 1.0;
+            *gained += without - with;
+        }
+        let people: Vec<(f64, f64)> = people.into_values().collect();
+        let gained = people.iter().map(|(_, gained)| gained).sum::<f64>() / self.rows.len() as f64;
+        let error = super::stats::standard_error(&people).unwrap_or(f64::INFINITY);
+        if gained > decisive * error { gained } else { 0.0 }
     }
 
     /// κ against A_L, the other exponents as fitted.
@@ -433,7 +463,7 @@ impl Trial<'_, '_> {
         let mut tried = manifest.clone();
         for prior in candidates(&SHRINKAGE_PRIORS, present) {
             tried.weights.prior_strength_shrinkage = Some(prior);
-            let losses = losses(&mut self.rows, &tried, Policy::Shrinkage);
+            let losses = losses(&self.rows, &tried, Policy::Shrinkage);
             let loss: f64 = losses.iter().map(|(loss, _)| loss).sum();
             if loss < best {
                 best = loss;

@@ -33,12 +33,10 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// Weighs the parts of the collective side anew.
-    pub fn calibrate(&mut self, calibration: &Calibration) {
+    /// The evidence with the parts of the collective side weighed anew.
+    pub fn weighed(&self, calibration: &Calibration) -> Evidence {
         let (population, community) = self.parts.distributions(&self.evidence.base, calibration);
-        self.evidence.population = population;
-        self.evidence.community = community;
-        self.evidence.local_calibration = calibration.local;
+        Evidence { population, community, local_calibration: calibration.local, ..self.evidence.clone() }
     }
 }
 

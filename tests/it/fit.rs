@@ -1,0 +1,90 @@
+//! `logoscope fit`: constants from the history alone, and nothing else.
+
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+
+use logoscope::data::dataset::Dataset;
+use logoscope::data::interaction::Timestamp;
+use logoscope::eval::EvalError;
+use logoscope::eval::fit::{Fitted, fit};
+use logoscope::memory::Memory;
+use serde_json::Value;
+
+use crate::population::{interaction, manifest};
+
+/// 480 answers of 12 people: a word decides for half of them, the person's own label for the others.
+fn history() -> Dataset {
+    let mut interactions: Vec<_> = (0..480usize)
+        .map(|ix| {
+            let (user, word, other) = (ix % 12, ix * 7 % 11, ix * 5 % 7);
+            let label = if (ix * 13 + user) % 5 < 3 { word % 4 } else { user % 4 };
+            interaction(ix, user, ix as i64 * 10_000, &[word, other], label)
+        })
+        .collect();
+    interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    Dataset { manifest: manifest(4, 3), interactions, queries: Vec::new() }
+}
+
+fn fitted(dataset: &Dataset, history: usize) -> (Memory, Result<Fitted, EvalError>) {
+    let mut memory = Memory::build(dataset);
+    let found = fit(&mut memory, &dataset.interactions[..history], &AtomicBool::new(false), &mut |_| ());
+    (memory, found)
+}
+
+#[test]
+fn a_fit_betters_its_tuning_set_and_sees_nothing_later() {
+    let dataset = history();
+    let (memory, found) = fitted(&dataset, 400);
+    let found = found.unwrap();
+    assert!(found.after.log_loss < found.before.log_loss - 0.01, "{:?} {:?}", found.before, found.after);
+    assert_eq!((found.warm_up.n, found.tuning.n), (200, 200));
+    assert_eq!(found.tuning.to, Timestamp(399 * 10_000));
+    let best = found.ridge.iter().map(|point| point.log_loss).fold(f64::INFINITY, f64::min);
+    assert!((best - found.after.log_loss).abs() < 1e-3, "the ridge passes through the fit: {best} {:?}", found.after);
+
+    // The later fifth says the opposite of what came before: a fit that read it would differ.
+    let mut turned = dataset.clone();
+    turned.interactions[400..].iter_mut().for_each(|i| i.response = "y0".to_owned());
+    assert_eq!(fitted(&turned, 400).1.unwrap().manifest, found.manifest);
+
+    // What the fit tried on the way leaves no trace in memory.
+    let fresh = Memory::build(&Dataset { manifest: found.manifest.clone(), ..dataset.clone() });
+    for i in &dataset.interactions[390..] {
+        assert_eq!(memory.read(&i.user, &i.query, i.at).unwrap(), fresh.read(&i.user, &i.query, i.at).unwrap());
+    }
+}
+
+#[test]
+fn too_short_a_history_is_refused() {
+    let error = fitted(&history(), 120).1.unwrap_err();
+    assert!(error.to_string().contains("at least 100 queries"), "{error}");
+}
+
+#[test]
+fn the_command_writes_what_it_says_and_ablations_leave_things_out() {
+    let dir = tempfile::tempdir().unwrap();
+    history().write(dir.path()).unwrap();
+    let data = dir.path().to_str().unwrap();
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args(["--data", data]).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let ablated: Value =
+        serde_json::from_str(&run(&["eval", "--split", "0.8", "--fit", "--ablate", "--format", "json"])).unwrap();
+    let variants = ablated["variants"].as_array().unwrap();
+    assert_eq!(variants[0]["variant"], "whole");
+    assert_eq!(ablated["fitted_on"]["n"], 192);
+    let whole: Value = serde_json::from_str(&run(&["eval", "--split", "0.8", "--fit", "--format", "json"])).unwrap();
+    assert_eq!(variants[0]["log_loss"], whole["arms"]["mediated"]["log_loss"]);
+    assert_eq!(whole["split"]["fitted_on"]["n"], 192);
+    assert!(
+        variants.iter().skip(1).any(|v| v["variant"] == "without-recency" && v["log_loss"] != variants[0]["log_loss"])
+    );
+
+    let told: Value = serde_json::from_str(&run(&["fit", "--split", "0.8", "--write", "--format", "json"])).unwrap();
+    let manifest = Dataset::open(dir.path()).unwrap().manifest;
+    assert_eq!(told["after"]["constants"]["calibration.local"], manifest.calibration.local);
+    let now: Value = serde_json::from_str(&run(&["eval", "--split", "0.8", "--format", "json"])).unwrap();
+    assert_eq!(now["arms"], whole["arms"], "written constants evaluate as fitted ones did");
+}
