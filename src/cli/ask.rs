@@ -402,7 +402,9 @@ impl Asked<'_> {
             Some(scored) => {
                 let told = match (global.support, global.suppressed) {
                     (0, 0) => "nobody else rated this; what others give to everything is all there is".to_owned(),
-                    (0, _) => "suppressed, too few others rated this; what they give to everything is all there is".to_owned(),
+                    (0, _) => {
+                        "suppressed, too few others rated this; what they give to everything is all there is".to_owned()
+                    }
                     (raters, _) => format!("{raters} others rated this"),
                 };
                 let _ = writeln!(out, "\nglobal memory: {told}; crowd mean {:.1}", scored.crowd);

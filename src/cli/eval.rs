@@ -22,7 +22,7 @@ use crate::eval::metrics::{LabelMeasures, TaskMeasures};
 use crate::eval::report;
 use crate::eval::split::{Asked, Range, Split};
 use crate::eval::stats::Plan;
-use crate::eval::{EvalError, ablate, metrics, peer};
+use crate::eval::{EvalError, ablate, peer};
 use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::{Apart, Memory};
 
@@ -156,6 +156,11 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     let apart = Apart { gap_days: args.gap, ..Apart::default() };
     let split = args.split.map_or(Split::Judged, |share| Split::Share { share });
     let asked = Asked::of(&dataset, split)?;
+    if args.ablate && matches!(measures, TaskMeasures::Rating(_)) {
+        let told =
+            "--ablate is for labels tasks; set a weight of a rating task instead, such as --weight half-life=inf";
+        return Err(CliError::Usage(told.to_owned()));
+    }
     if args.ablate && args.format == Form::Csv {
         return Err(CliError::Usage("--ablate has no rows a query; use --format text, md or json".to_owned()));
     }
@@ -176,9 +181,8 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     };
     progress.clear();
     clock.lap("fitting");
-    if args.ablate {
-        let labels = metrics::labels_of(dataset.manifest.task, dataset.manifest.labels.len())?;
-        return ablations(args, &memory, &asked, fitted_on, labels, cancel);
+    if let (true, TaskMeasures::Labels(labels)) = (args.ablate, &measures) {
+        return ablations(args, &memory, &asked, fitted_on, *labels, cancel);
     }
     let manifest = &memory.manifest;
     let weights = Weights::defaults(policy, manifest);

@@ -147,7 +147,9 @@ fn answer(memory: &Memory, question: &Question, setting: Setting) -> Result<Answ
         let decision = resolution.decide(&distribution);
         let score = match &resolution.facet {
             Facet::Label => None,
-            Facet::Score(steps) => resolution.facet.mean(&distribution).map(|mean| Score { median: steps[decision], mean }),
+            Facet::Score(steps) => {
+                resolution.facet.mean(&distribution).map(|mean| Score { median: steps[decision], mean })
+            }
         };
         Answer { decision, distribution: Some(distribution), score }
     });

@@ -262,7 +262,8 @@ impl Material<'_> {
         let all = local.rows.len();
         let rows: Vec<usize> = (0..all).filter(|row| answers(local, *row) != answers(global, *row)).collect();
         let mean = |judged: &Judged| rows.iter().map(|row| judged.headline[*row]).sum::<f64>() / rows.len() as f64;
-        let means = everyone.filter(|_| !rows.is_empty()).map(|judged| (judged.contestant.name, mean(judged))).collect();
+        let means =
+            everyone.filter(|_| !rows.is_empty()).map(|judged| (judged.contestant.name, mean(judged))).collect();
         let (right, mae) = if self.of_scores() { (BTreeMap::new(), means) } else { (means, BTreeMap::new()) };
         Disagreement { n: rows.len(), share: rows.len() as f64 / all as f64, right, mae }
     }

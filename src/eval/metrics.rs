@@ -260,9 +260,9 @@ impl TaskMeasures {
         match self {
             Self::Labels(measures) => measures.row(gold, answer.decision, answer.distribution.as_deref()),
             Self::Rating(steps) => {
-                let (median, mean) = answer.score.map_or((steps[answer.decision], steps[answer.decision]), |score| {
-                    (score.median, score.mean)
-                });
+                let (median, mean) = answer
+                    .score
+                    .map_or((steps[answer.decision], steps[answer.decision]), |score| (score.median, score.mean));
                 RatingMeasures.row(steps[gold], median, mean)
             }
         }

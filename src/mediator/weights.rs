@@ -364,11 +364,11 @@ impl Weights {
     }
 }
 
-/// The unit of a half-life in few letters.
+/// The unit of a half-life in few letters: days, or own items.
 pub fn unit_name(unit: AgeUnit) -> &'static str {
     match unit {
         AgeUnit::Days => "d",
-        AgeUnit::Items => "items",
+        AgeUnit::Items => "own",
     }
 }
 

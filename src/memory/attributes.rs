@@ -134,9 +134,7 @@ mod tests {
         let query = attributes.find(&record(json!({"genres": ["Drama", "Noir"], "year": 1995})));
         let at = |item| attributes.likeness(&query, item, 10.0);
         let near = 0.5f64.sqrt();
-        for (item, expected) in
-            [(0, (0.5 + near) / 2.0), (1, (1.0 / 2f64.sqrt() + near) / 2.0), (2, 0.0), (4, 0.0)]
-        {
+        for (item, expected) in [(0, (0.5 + near) / 2.0), (1, (1.0 / 2f64.sqrt() + near) / 2.0), (2, 0.0), (4, 0.0)] {
             assert!((at(item) - expected).abs() < 1e-12, "{item}: {}", at(item));
         }
         assert_eq!(at(0), at(3));

@@ -83,10 +83,7 @@ impl Ratings {
 
     /// The subject of a question whose record is at hand.
     pub fn subject_of(&self, text: &str, about: About) -> Subject {
-        Subject {
-            thing: self.crowd.named(about.item.unwrap_or(text)),
-            traits: self.attributes.find(about.extra),
-        }
+        Subject { thing: self.crowd.named(about.item.unwrap_or(text)), traits: self.attributes.find(about.extra) }
     }
 
     /// The subject of a typed question: the thing that was called so before `before`, by its text or its identity, or in a

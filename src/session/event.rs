@@ -7,11 +7,11 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
+use crate::data::dataset::AgeUnit;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::{ConflictKind, Side};
 use crate::mediator::{Policy, Weights};
-use crate::data::dataset::AgeUnit;
 use crate::memory::fusion::{EntryTerms, LocalTerms, nothing};
 
 /// The newest session format this program reads.

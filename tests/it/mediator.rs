@@ -24,10 +24,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             base,
             population,
             community,
-            votes: votes
-                .into_iter()
-                .map(|(label, similarity, age)| Vote::plain(label, similarity, age))
-                .collect(),
+            votes: votes.into_iter().map(|(label, similarity, age)| Vote::plain(label, similarity, age)).collect(),
             support,
             suppressed: 0,
             guard: 5,
@@ -271,4 +268,44 @@ fn turning_a_weight_on_a_conflicting_query_changes_the_decision_exactly_where_sh
         }
     }
     assert!(conflicting > 20 && checked > 40, "{conflicting} conflicts, {checked} flips checked");
+}
+
+/// The same evidence about five scores, each vote between two of them.
+fn scores() -> impl Strategy<Value = Evidence> {
+    let steps = [1.0, 2.0, 3.0, 4.5, 5.0];
+    (evidence(), proptest::collection::vec(0.0..6.0f64, 12)).prop_map(move |(mut evidence, translated)| {
+        let votes = evidence.votes.iter().zip(translated);
+        evidence.votes = votes.flat_map(|(vote, score)| Vote::translated(*vote, &steps, score, 0.0)).collect();
+        evidence.facet = Facet::Score(steps.into());
+        evidence
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_median_flips_where_its_bands_end(e in scores(), w in weights(), policy in policies()) {
+        let decision = mediate(&e, &w, policy).decision;
+        for weight in [
+            Weight::PriorStrength, Weight::CommunityFocus, Weight::LocalTrust, Weight::GlobalTrust, Weight::HalfLife
+        ] {
+            let moves = bands(&e, &w, policy, weight).iter().any(|band| band.label != decision);
+            match flip(&e, &w, policy, weight) {
+                Some(flip) => {
+                    let there = mediate(&e, &w.with(weight, flip.at), policy).decision;
+                    prop_assert_eq!(there, flip.becomes);
+                    prop_assert_ne!(there, decision);
+                }
+                None => prop_assert!(!moves || policy.rule().ignores(weight).is_some(), "{} under {}", weight, policy),
+            }
+        }
+    }
+
+    #[test]
+    fn whole_votes_of_scores_weigh_like_votes_of_labels(e in evidence(), w in weights(), policy in policies()) {
+        let of_scores = Evidence { facet: Facet::Score([1.0, 2.0, 3.0, 4.0, 5.0].into()), ..e.clone() };
+        let (a, b) = (mediate(&e, &w, policy), mediate(&of_scores, &w, policy));
+        prop_assert_eq!(a.distribution, b.distribution);
+        prop_assert_eq!((a.local, a.global, a.kish), (b.local, b.global, b.kish));
+        prop_assert!(b.margin >= 0.0);
+    }
 }

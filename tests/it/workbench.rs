@@ -360,8 +360,7 @@ impl Engine for Parrot {
 #[test]
 fn the_loop_answers_a_typed_query_and_then_rests() {
     let (out, inbox) = mpsc::channel();
-    let memory =
-        MemoryWorker::start(Source::Given(Box::new(dataset())), || {}, out.clone()).unwrap();
+    let memory = MemoryWorker::start(Source::Given(Box::new(dataset())), || {}, out.clone()).unwrap();
     let events = out.clone();
     let loader: Arc<Loader> = Arc::new(|_, _| Ok(Arc::new(Parrot(caps()))));
     let shelf = Shelf::new(out.clone());

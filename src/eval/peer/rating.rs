@@ -103,7 +103,8 @@ pub fn contestants(dataset: &Dataset, asked: &Asked, steps: &[f64], gap_days: f6
         let predicted = past.predict(question.user, item, question.at.plus_days(-gap_days), 0.5 * (low + high));
         for (peer, score) in peers.iter_mut().zip(predicted) {
             let score = score.clamp(low, high);
-            let nearest = (0..steps.len()).min_by(|a, b| (steps[*a] - score).abs().total_cmp(&(steps[*b] - score).abs()));
+            let nearest =
+                (0..steps.len()).min_by(|a, b| (steps[*a] - score).abs().total_cmp(&(steps[*b] - score).abs()));
             let named = Answer::named(nearest.unwrap_or_default());
             peer.answers.push(Answer { score: Some(Score { median: score, mean: score }), ..named });
         }

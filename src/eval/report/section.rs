@@ -3,9 +3,7 @@
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
 use crate::eval::ablate::Ablated;
-use crate::eval::assessment::{
-    ArmReport, Assessment, Difference, Headline, LEVEL, MARGIN, NonInferiority, Paired,
-};
+use crate::eval::assessment::{ArmReport, Assessment, Difference, Headline, LEVEL, MARGIN, NonInferiority, Paired};
 use crate::eval::metrics::Metric;
 use crate::eval::split::{Range, Split};
 use crate::eval::stats::Interval;
@@ -238,7 +236,8 @@ fn buckets(assessment: &Assessment) -> Section {
 fn overrides(assessment: &Assessment) -> Option<Section> {
     if let Some(o) = assessment.nearer {
         let mut section = Section::table("Overrides", &["", "queries"]);
-        let rows = [("nearer than local (rescued)", o.rescued), ("farther (suppressed)", o.suppressed), ("as far", o.even)];
+        let rows =
+            [("nearer than local (rescued)", o.rescued), ("farther (suppressed)", o.suppressed), ("as far", o.even)];
         section.rows.extend(rows.map(|(name, n)| vec![name.to_owned(), n.to_string()]));
         section.notes.push(format!("the mediated median is another than local's {} times", o.overridden));
         return Some(section);
@@ -364,8 +363,7 @@ fn verdict(paired: &Paired) -> String {
 fn pooled(assessment: &Assessment) -> Option<Section> {
     let title = format!("Is mediated at most {} worse than a side?", points(assessment.headline, MARGIN));
     let metric = heading(assessment.headline);
-    let header =
-        ["against", "visible items", "queries", "people", metric, "95 %", "p", "p (Holm)", "detectable", ""];
+    let header = ["against", "visible items", "queries", "people", metric, "95 %", "p", "p (Holm)", "detectable", ""];
     let mut section = Section::table(title, &header);
     let row = |test: &NonInferiority| {
         vec![

@@ -24,8 +24,10 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
     if let Some(scored) = &reading.read.scored {
         let told = match (global.support, global.suppressed) {
             (0, 0) => "nobody else has rated this yet; it is read as what others give to everything".to_owned(),
-            (0, _) => format!("suppressed: fewer than {guard} others have rated this; it is read as what they give to \
-                               everything"),
+            (0, _) => format!(
+                "suppressed: fewer than {guard} others have rated this; it is read as what they give to \
+                               everything"
+            ),
             (raters, _) => format!("{} besides this person rated this", text::plural(raters, "user", "users")),
         };
         let mean = format!("{:<NAMES$}{:.1}", "mean", scored.crowd);
@@ -36,7 +38,7 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
         lines.extend([
             Line::from(span(mean, theme.score)),
             named("this", &global.population),
-            named("everything", &global.base),
+            named("elsewhere", &global.base),
         ]);
         if let Some(hit) = global.hits.first() {
             lines.push(Line::default());

@@ -193,8 +193,7 @@ fn comparison(
         head(Arm::Global, "global"),
         head(Arm::Mediated, "mediated"),
     ])];
-    let gold =
-        state.data.as_ref().and_then(|data| data.labels.iter().position(|l| state.gold() == Some(l)));
+    let gold = state.data.as_ref().and_then(|data| data.labels.iter().position(|l| state.gold() == Some(l)));
     for label in order {
         let decided = label == r.decision;
         let mark = if decided { symbols::ARROW } else { " " };
