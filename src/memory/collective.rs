@@ -62,6 +62,11 @@ impl Parts {
         let (near, entries) = (self.near(base), self.entry_evidence(base));
         let exponent = self.entries_exponent(calibration);
         let tilted = |terms: &[f64]| {
+            let known = terms.iter().chain(&near).chain(&entries).any(|e| *e != 0.0);
+            if !known {
+                // Exactly the base rate, without the rounding of a logarithm and back.
+                return base.to_vec();
+            }
             let logs = (0..base.len()).map(|y| {
                 base[y].ln() + calibration.terms * terms[y] + calibration.neighbours * near[y] + exponent * entries[y]
             });

@@ -47,6 +47,8 @@ pub struct Entry {
     pub community: Option<CommunityIx>,
     /// Members.
     pub items: Vec<ItemIx>,
+    /// Distinct contributors, ascending.
+    pub users: Vec<UserIx>,
     /// Unit vector.
     pub centroid: Vec<f32>,
     /// Frequent words with everyone who used them, most users first.
@@ -172,7 +174,9 @@ fn push_entries(
         words.truncate(WORDS);
         let last_seen = items.iter().map(|item| population.at[*item]).max().unwrap_or(Timestamp(0));
         let id = format!("p{}-c{whose}-{number}", period + 1);
-        all.push(Entry { id, community, items, centroid, words, last_seen });
+        let contributors: BTreeSet<UserIx> = items.iter().map(|item| population.user[*item]).collect();
+        let users = contributors.into_iter().collect();
+        all.push(Entry { id, community, items, users, centroid, words, last_seen });
     }
 }
 

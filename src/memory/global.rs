@@ -4,6 +4,7 @@
 //! strictly before `t`; the asking user's own interactions are subtracted from counts, votes and support *before* the
 //! guard; centroids and assignments are not refitted.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use super::base::BaseRates;
@@ -176,11 +177,12 @@ impl GlobalRead {
     }
 }
 
-/// A guarded candidate entry.
+/// A candidate entry that passes the guard. What its contributors say is summed once it is asked for: most candidates
+/// are too far away to vote or to be shown.
 struct Candidate<'a> {
     entry: &'a Entry,
     similarity: Similarity,
-    guarded: Guarded,
+    guarded: OnceCell<Guarded>,
 }
 
 /// A question with what its words weigh as of its moment.
@@ -264,11 +266,11 @@ impl Reader<'_> {
         let mut parts = Parts {
             terms: terms.population,
             neighbours: None,
-            entries: self.vote(candidates.iter()),
+            entries: self.vote(candidates.iter(), snapshot, asking),
             communities: Vec::new(),
         };
         for (c, terms) in counted.iter().zip(terms.communities) {
-            let entries = self.vote(own_entries(*c));
+            let entries = self.vote(own_entries(*c), snapshot, asking);
             parts.communities.push(CommunityPart { share: membership[*c], terms, entries });
         }
         let mut support = 0;
@@ -298,8 +300,11 @@ impl Reader<'_> {
         let mut ranked: Vec<(EntryTerms, &Candidate)> =
             candidates.iter().map(|c| (EntryTerms::new(c.similarity, factor(c.entry)), c)).collect();
         ranked.sort_by(|a, b| b.0.score().total_cmp(&a.0.score()).then(a.1.entry.id.cmp(&b.1.entry.id)));
-        let hits =
-            ranked.iter().take(self.retrieval.global_hits).map(|(terms, c)| self.hit(*terms, c, asking)).collect();
+        let hits = ranked
+            .iter()
+            .take(self.retrieval.global_hits)
+            .map(|(terms, c)| self.hit(*terms, c, snapshot, asking))
+            .collect();
         let mut members = snapshot.members.clone();
         if let Some(community) = asking.and_then(|user| snapshot.communities.of[user]) {
             members[community] -= 1;
@@ -376,24 +381,35 @@ impl Reader<'_> {
         let mut suppressed = 0;
         for number in snapshot.entries.candidates(population, probe)? {
             let entry = &snapshot.entries.all[number];
-            let contributions = entry.items.iter().map(|item| Contribution {
-                user: population.user[*item],
-                label: population.label[*item],
-                weight: decay(population, *item, snapshot.end, self.periods.half_life),
-            });
-            let Some(guarded) = guard::sum(contributions, population.labels.len(), asking, self.retrieval.guard, 1.0)
-            else {
+            let own = asking.is_some_and(|user| entry.users.binary_search(&user).is_ok());
+            if entry.users.len() - usize::from(own) < self.retrieval.guard {
                 suppressed += 1;
                 continue;
-            };
+            }
             let matched: f64 =
                 query.iter().filter(|(term, _)| self.may_show(entry, *term, asking)).map(|(_, idf)| idf).sum();
             let lexical = if ideal > 0.0 { matched / ideal } else { 0.0 };
             let cosine = f64::from(dot(&probe.vector, &entry.centroid));
             let similarity = Similarity::combine(lexical, cosine, self.retrieval.lexical_share);
-            passed.push(Candidate { entry, similarity, guarded });
+            passed.push(Candidate { entry, similarity, guarded: OnceCell::new() });
         }
         Ok((passed, suppressed))
+    }
+
+    /// What everybody but the asking person contributed to a candidate that passed the guard.
+    fn guarded<'c>(&self, candidate: &'c Candidate, snapshot: &Snapshot, asking: Option<UserIx>) -> &'c Guarded {
+        let population = self.population;
+        let contribution = |item: &ItemIx| Contribution {
+            user: population.user[*item],
+            label: population.label[*item],
+            weight: decay(population, *item, snapshot.end, self.periods.half_life),
+        };
+        candidate.guarded.get_or_init(|| {
+            let contributions = candidate.entry.items.iter().map(contribution);
+            let labels = population.labels.len();
+            let nothing = || Guarded { counts: vec![0.0; labels], contributors: 0 };
+            guard::sum(contributions, labels, asking, self.retrieval.guard, 1.0).unwrap_or_else(nothing)
+        })
     }
 
     /// Whether enough people besides the asking one used this word in this entry.
@@ -408,13 +424,19 @@ impl Reader<'_> {
     }
 
     /// V(y) = Σ over the nearest entries of s² n(y) / √n.
-    fn vote<'c, 'e: 'c>(&self, nearest_first: impl Iterator<Item = &'c Candidate<'e>>) -> Vec<f64> {
+    fn vote<'c, 'e: 'c>(
+        &self,
+        nearest_first: impl Iterator<Item = &'c Candidate<'e>>,
+        snapshot: &Snapshot,
+        asking: Option<UserIx>,
+    ) -> Vec<f64> {
         let mut votes = vec![0.0; self.population.labels.len()];
         for candidate in nearest_first.take(self.retrieval.entry_votes) {
-            let n: f64 = candidate.guarded.counts.iter().sum();
+            let guarded = self.guarded(candidate, snapshot, asking);
+            let n: f64 = guarded.counts.iter().sum();
             if n > 0.0 {
                 let weight = candidate.similarity.total().powi(2) / n.sqrt();
-                votes.iter_mut().zip(&candidate.guarded.counts).for_each(|(vote, count)| *vote += weight * count);
+                votes.iter_mut().zip(&guarded.counts).for_each(|(vote, count)| *vote += weight * count);
             }
         }
         votes
@@ -432,18 +454,19 @@ impl Reader<'_> {
         }
     }
 
-    fn hit(&self, terms: EntryTerms, candidate: &Candidate, asking: Option<UserIx>) -> GlobalHit {
+    fn hit(&self, terms: EntryTerms, candidate: &Candidate, snapshot: &Snapshot, asking: Option<UserIx>) -> GlobalHit {
         let entry = candidate.entry;
-        let mass: f64 = candidate.guarded.counts.iter().sum();
+        let guarded = self.guarded(candidate, snapshot, asking);
+        let mass: f64 = guarded.counts.iter().sum();
         let shown = entry.words.iter().filter(|(_, users)| self.enough_others(users, asking));
         let last_seen = entry.items.iter().filter(|item| Some(self.population.user[**item]) != asking);
         GlobalHit {
             id: entry.id.clone(),
             community: entry.community,
             terms,
-            distribution: candidate.guarded.counts.iter().map(|count| count / mass).collect(),
+            distribution: guarded.counts.iter().map(|count| count / mass).collect(),
             mass,
-            users: candidate.guarded.contributors,
+            users: guarded.contributors,
             top_terms: shown
                 .take(SHOWN_WORDS)
                 .map(|(term, _)| self.population.lexicon.word(*term).to_owned())

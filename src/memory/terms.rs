@@ -87,9 +87,9 @@ impl Terms {
 
         let cell = |item: ItemIx| communities.of[population.user[item]].map(|c| c * labels + population.label[item]);
         let mut totals = vec![0.0; communities.count * labels];
-        for item in 0..items {
+        for (item, mass) in masses.iter().enumerate().take(items) {
             if let Some(cell) = cell(item) {
-                totals[cell] += masses[item];
+                totals[cell] += mass;
             }
         }
         let (mut ends, mut cells) = (Vec::with_capacity(features.len()), Vec::new());

@@ -350,7 +350,12 @@ fn the_real_subset_gives_the_published_peers() {
     assert_eq!(rounded(&report["peers"]["text-and-user"]["log_loss"]), 780);
     assert_eq!(rounded(&report["arms"]["none"]["accuracy"]), 464);
     let accuracy = |arm: &str| report["arms"][arm]["accuracy"].as_f64().unwrap();
-    assert!(accuracy("mediated") > 0.72, "{}", accuracy("mediated"));
+    // With the constants that the import states, none fitted.
+    let mediated = &report["arms"]["mediated"];
+    assert!(accuracy("mediated") >= 0.805 && mediated["macro_f1"].as_f64().unwrap() >= 0.50, "{mediated}");
+    assert!(mediated["log_loss"].as_f64().unwrap() <= 0.69, "{mediated}");
+    let paired = report["paired"].as_array().unwrap().iter().find(|p| p["against"] == "text-and-user").unwrap();
+    assert!(paired["p"].as_f64().unwrap() < 0.05, "{paired}");
     assert!(accuracy("mediated") > accuracy("local") && accuracy("mediated") > accuracy("global"));
     let moment = |path: &str| report["split"]["queries"][path].as_str().unwrap().parse::<Timestamp>().unwrap().date();
     assert_eq!((moment("from"), moment("to")), ("2021-09-21".to_owned(), "2022-09-23".to_owned()));

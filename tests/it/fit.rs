@@ -76,11 +76,12 @@ fn the_command_writes_what_it_says_and_ablations_leave_things_out() {
     assert_eq!(variants[0]["variant"], "whole");
     assert_eq!(ablated["fitted_on"]["n"], 192);
     let whole: Value = serde_json::from_str(&run(&["eval", "--split", "0.8", "--fit", "--format", "json"])).unwrap();
-    assert_eq!(variants[0]["log_loss"], whole["arms"]["mediated"]["log_loss"]);
+    // Summed in another order.
+    let loss = |value: &Value| value["log_loss"].as_f64().unwrap();
+    assert!((loss(&variants[0]) - loss(&whole["arms"]["mediated"])).abs() < 1e-9);
     assert_eq!(whole["split"]["fitted_on"]["n"], 192);
-    assert!(
-        variants.iter().skip(1).any(|v| v["variant"] == "without-recency" && v["log_loss"] != variants[0]["log_loss"])
-    );
+    let differs = |v: &&Value| (loss(v) - loss(&variants[0])).abs() > 1e-6;
+    assert!(variants.len() > 3 && variants.iter().filter(differs).count() > variants.len() / 2, "{ablated}");
 
     let told: Value = serde_json::from_str(&run(&["fit", "--split", "0.8", "--write", "--format", "json"])).unwrap();
     let manifest = Dataset::open(dir.path()).unwrap().manifest;

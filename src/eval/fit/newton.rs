@@ -76,7 +76,7 @@ impl Choices {
                 let x = columns(y);
                 for i in 0..WIDTH {
                     mean[i] += p * x[i];
-                    for j in 0..=i {
+                    for j in 0..WIDTH {
                         squares[i][j] += p * x[i] * x[j];
                     }
                 }
@@ -84,19 +84,13 @@ impl Choices {
             let right = columns(self.gold[ix]);
             for i in 0..WIDTH {
                 gradient[i] += mean[i] - right[i];
-                for j in 0..=i {
+                for j in 0..WIDTH {
                     hessian[i][j] += squares[i][j] - mean[i] * mean[j];
                 }
             }
         });
         let n = self.gold.len().max(1) as f64;
-        for i in 0..WIDTH {
-            gradient[i] /= n;
-            for j in 0..=i {
-                hessian[i][j] /= n;
-                hessian[j][i] = hessian[i][j];
-            }
-        }
+        gradient.iter_mut().chain(hessian.iter_mut().flatten()).for_each(|sum| *sum /= n);
         (loss, gradient, hessian)
     }
 
