@@ -5,6 +5,7 @@
 //! escape codes.
 
 mod ask;
+mod bench;
 mod doctor;
 mod eval;
 mod export;
@@ -18,12 +19,15 @@ pub mod workbench;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sample;
+use crate::data::sanitize::visible;
+use crate::data::text::brief;
 use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
 use crate::eval::EvalError;
@@ -51,6 +55,9 @@ pub enum CliError {
     /// An evaluation.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    /// A measurement.
+    #[error(transparent)]
+    Bench(#[from] crate::bench::BenchError),
     /// The workbench.
     #[error(transparent)]
     Workbench(#[from] workbench::WorkbenchError),
@@ -122,6 +129,11 @@ pub struct Cli {
     command: Option<Command>,
 }
 
+/// Characters of a message on standard error.
+const LONGEST_MESSAGE: usize = 600;
+/// How the parser's messages end.
+const MORE: &str = "\nFor more information";
+
 const AFTER_HELP: &str = "\
 Without a command the workbench opens, on embedded sample data with the shipped model.
 
@@ -144,7 +156,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Model: `nano`, a safetensors folder, or `none` for memory alone
-    #[arg(long, global = true, value_name = "NAME|DIR", default_value = sample::MODEL)]
+    #[arg(long, global = true, value_name = "NAME|DIR", default_value = sample::MODEL, value_parser = NonEmptyStringValueParser::new())]
     model: String,
     /// Write a log to this file
     #[arg(long, global = true, value_name = "FILE")]
@@ -173,6 +185,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Fit the constants of memory and mediator on past queries
     Fit(fit::FitArgs),
+    /// Measure this machine: memory, mediation, frames, the model
+    Bench(bench::BenchArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -209,7 +223,7 @@ impl Common {
         let fit = self.training(&folder)?.fit(&dataset.manifest.responses());
         match fit.unable(&self.model) {
             Some(reason) => {
-                eprintln!("logoscope: {reason}");
+                complain(&reason.to_string());
                 Ok((None, fit))
             }
             None => Ok((Some(folder), fit)),
@@ -240,21 +254,54 @@ fn file_error(path: &Path, source: std::io::Error) -> CliError {
     CliError::File { path: path.to_owned(), source }
 }
 
+/// Tells something on standard error, on one line. Whatever it quotes, a path, a value, a label, is made visible here,
+/// and cut where it is longer than anybody reads.
+fn complain(text: &str) {
+    eprintln!("logoscope: {}", brief(&visible(text), LONGEST_MESSAGE));
+}
+
+/// What is wrong with the command line, how it is used, and where to read more: three lines of the many that the parser
+/// would print.
+fn complain_about_usage(error: &clap::Error) {
+    let told = error.render().to_string();
+    let (what, how) = told.split_once("\nUsage:").unwrap_or((&told, ""));
+    let (what, _) = what.split_once(MORE).unwrap_or((what, ""));
+    let (how, _) = how.split_once(MORE).unwrap_or((how, ""));
+    let words = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    complain(words(what).trim_start_matches("error: "));
+    if !how.is_empty() {
+        eprintln!("usage: {}", brief(&visible(&words(how)), LONGEST_MESSAGE));
+    }
+    eprintln!("see `logoscope --help`, or --help after a command");
+}
+
 /// Reads the command line, runs it, and turns failure into a message and an exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version: asked for, so they are no failure.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            complain_about_usage(&error);
+            return ExitCode::from(2);
+        }
+    };
     match run(cli) {
         Ok(code) => code,
         // Whoever reads our output may stop reading: that is no failure of ours.
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("logoscope: {error}");
+            complain(&error.to_string());
             ExitCode::from(2)
         }
     }
 }
 
 fn run(cli: Cli) -> Result<ExitCode, CliError> {
+    if let (Some(session), Some(_)) = (&cli.session, &cli.command) {
+        let told = "opens the workbench and goes with no command; use `logoscope replay FILE`";
+        return Err(CliError::Usage(format!("--session {} {told}", session.display())));
+    }
     if let Some(path) = &cli.common.log {
         crate::logging::to_file(path).map_err(|source| file_error(path, source))?;
     }
@@ -266,6 +313,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
+        Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let model = cli.common.model_folder()?;

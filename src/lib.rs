@@ -1,9 +1,10 @@
 //! Logoscope: a terminal workbench for LLM personalisation memory.
 //!
-//! Dependencies point one way: `data` ← `memory` ← `mediator` ← `engine` ← `session` ← `eval` ← `app` ← `view` and
-//! `cli`. What answers a query never knows a terminal; only `engine::local` knows the model library.
+//! Dependencies point one way: `data` ← `memory` ← `mediator` ← `engine` ← `session` ← `eval` ← `app` ← `view` ←
+//! `bench` and `cli`. What answers a query never knows a terminal; only `engine::local` knows the model library.
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod engine;

@@ -13,6 +13,7 @@ use super::{CliError, Common, Format, file_error, moment};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sanitize::visible;
+use crate::data::text;
 use crate::engine::answer::{self, ArmAnswer};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::{Arm, Question};
@@ -61,11 +62,7 @@ pub(super) fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not NAME=VALUE"))?;
     let weight: Weight = name.trim().parse()?;
     let number: f64 = value.trim().parse().map_err(|_| format!("'{value}' is no number"))?;
-    let (low, high) = weight.range();
-    if !(low..=high).contains(&number) {
-        return Err(format!("{weight} is {number}; its range is {low} to {high}"));
-    }
-    Ok((weight, number))
+    Ok((weight, weight.checked(number).map_err(|error| error.to_string())?))
 }
 
 /// A line of a file of questions.
@@ -80,10 +77,6 @@ struct QuestionLine {
 pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let dataset = common.dataset()?;
     let questions = questions(args, &dataset)?;
-    let known = dataset.users();
-    if let Some(stranger) = questions.iter().map(|q| &q.user).find(|user| !args.new_user && !known.contains(*user)) {
-        return Err(CliError::UnknownUser(stranger.clone()));
-    }
     let (folder, fit) = common.fitting_model(&dataset)?;
     let engine = engine(folder.as_deref())?;
     let memory = Memory::build(&dataset);
@@ -108,36 +101,60 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The questions of the command line or of the file.
+/// The questions of the command line or of the file, each of somebody and about something.
 fn questions(args: &AskArgs, dataset: &Dataset) -> Result<Vec<Question>, CliError> {
     let default_at = moment(args.at.as_deref(), dataset)?;
+    let known = dataset.users();
+    let stranger = |user: &UserId| !args.new_user && !known.contains(user);
     if let (Some(user), Some(query)) = (&args.user, &args.query) {
-        return Ok(vec![Question { user: UserId::new(user.as_str()), query: query.clone(), at: default_at }]);
+        let user = UserId::new(user.as_str());
+        if stranger(&user) {
+            return Err(CliError::UnknownUser(user));
+        }
+        if query.trim().is_empty() {
+            return Err(CliError::Usage(format!("--query '{query}' asks nothing; give it some words")));
+        }
+        return Ok(vec![Question { user, query: query.clone(), at: default_at }]);
     }
     let path: &Path = args.queries.as_deref().unwrap_or(Path::new(""));
-    let text = std::fs::read_to_string(path).map_err(|source| file_error(path, source))?;
+    let bytes = std::fs::read(path).map_err(|source| file_error(path, source))?;
+    let fault = |line: usize, reason: String| CliError::Line { path: path.to_owned(), line, reason };
+    let text = text::decode(&bytes).map_err(|error| fault(error.line, error.to_string()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(index, line)| {
-            let line: QuestionLine = serde_json::from_str(line).map_err(|error| CliError::Line {
-                path: path.to_owned(),
-                line: index + 1,
-                reason: format!("{error}; a question is {{\"user\", \"query\"}} with an optional \"at\""),
-            })?;
-            Ok(Question { user: line.user, query: line.query, at: line.at.unwrap_or(default_at) })
-        })
-        .collect()
+    let question = |(index, line): (usize, &str)| {
+        let fault = |reason: String| fault(index + 1, reason);
+        let line: QuestionLine = serde_json::from_str(line).map_err(|error| {
+            let told = text::json_fault(&error);
+            fault(format!("{told}; a question is {{\"user\", \"query\"}} with an optional \"at\""))
+        })?;
+        if stranger(&line.user) {
+            return Err(fault(CliError::UnknownUser(line.user).to_string()));
+        }
+        if line.query.trim().is_empty() {
+            return Err(fault(format!(
+                "\"query\" '{}' asks nothing; give it some words, or remove the line",
+                line.query
+            )));
+        }
+        Ok(Question { user: line.user, query: line.query, at: line.at.unwrap_or(default_at) })
+    };
+    let questions: Vec<Question> = lines.map(question).collect::<Result<_, _>>()?;
+    if questions.is_empty() {
+        let told = "holds no question; write one object {\"user\", \"query\"} a line";
+        return Err(CliError::Usage(format!("{}: {told}", path.display())));
+    }
+    Ok(questions)
 }
 
 /// The model in `folder`; `None` for memory alone.
 #[cfg(feature = "local")]
-fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+pub(super) fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
     let Some(folder) = folder else { return Ok(None) };
     Ok(Some(Box::new(crate::engine::local::LocalEngine::load(folder)?)))
 }
 
 #[cfg(not(feature = "local"))]
-fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
+pub(super) fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
     if folder.is_none() {
         return Ok(None);
     }
@@ -386,7 +403,7 @@ impl Asked<'_> {
                 "  {:.2} {:18} {} = {parts} + recency {:.2}{departed}, {:.0} d: {}",
                 t.score(),
                 labels[hit.label],
-                memory.population.id[hit.item],
+                visible(&memory.population.id[hit.item]),
                 t.recency,
                 hit.age_days,
                 visible(&memory.population.text[hit.item])

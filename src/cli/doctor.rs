@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::{CliError, Common, cache_folder};
+use crate::data::sanitize::visible;
 use crate::memory::Memory;
 
 /// Outcome of one check.
@@ -48,10 +49,10 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
     let mut healthy = true;
     for check in checks {
         match check.outcome {
-            Ok(found) => println!("ok       {:9} {found}", check.name),
+            Ok(found) => println!("ok       {:9} {}", check.name, visible(&found)),
             Err(missing) => {
                 healthy = false;
-                println!("missing  {:9} {missing}", check.name);
+                println!("missing  {:9} {}", check.name, visible(&missing));
             }
         }
     }

@@ -122,7 +122,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, CliError> {
     }
     let report = match evaluate(common, args, &interrupted()) {
         Err(CliError::Eval(error @ EvalError::Interrupted)) => {
-            eprintln!("logoscope: {error}");
+            super::complain(&error.to_string());
             return Ok(ExitCode::from(130));
         }
         report => report?,

@@ -67,7 +67,7 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
     let wrap = |source| file_error(export.path, source);
     let mut out = BufWriter::new(File::create(export.path).map_err(wrap)?);
     for number in 0..export.populations {
-        let seed = parameters.seed + number;
+        let seed = parameters.seed.wrapping_add(number);
         let (dataset, _) = population(&Parameters { seed, ..parameters.clone() });
         let memory = Memory::build(&dataset);
         if number == 0 {

@@ -109,6 +109,7 @@ impl Kind {
 /// Runs the command.
 pub fn run(args: &ImportArgs) -> Result<ExitCode, CliError> {
     refuse_misplaced(args)?;
+    refuse_hostile_name(args)?;
     let out = args.out.as_deref().filter(|_| !args.dry_run);
     let mut line = ProgressLine::of(std::io::stderr().is_terminal());
     let cancel = interrupted();
@@ -116,7 +117,7 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, CliError> {
     line.clear();
     let report = match report {
         Err(CliError::Import(error @ ImportError::Interrupted)) => {
-            eprintln!("logoscope: {error}");
+            super::complain(&error.to_string());
             return Ok(ExitCode::from(130));
         }
         report => report?,
@@ -133,7 +134,10 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, CliError> {
         Format::Text => {
             print_report(&mut stdout, &report)?;
             match out {
-                Some(out) => writeln!(stdout, "written to {0}; open it with --data {0}", out.display())?,
+                Some(out) => {
+                    let out = out.to_string_lossy();
+                    writeln!(stdout, "written to {0}; open it with --data {0}", visible(&out))?;
+                }
                 None => writeln!(stdout, "dry run: nothing was written")?,
             }
         }
@@ -168,6 +172,16 @@ fn report(args: &ImportArgs, out: Option<&Path>, watch: Watch<'_>) -> Result<Rep
 
 fn in_task(reason: String) -> CliError {
     CliError::Usage(format!("--task: {reason}"))
+}
+
+/// Refuses a name that `dataset.toml` could not hold.
+fn refuse_hostile_name(args: &ImportArgs) -> Result<(), CliError> {
+    let name = args.name.clone().unwrap_or_else(|| default_name(args));
+    if visible(&name) == name {
+        return Ok(());
+    }
+    let told = "as the dataset's name holds a control character; give another one with --name";
+    Err(CliError::Usage(format!("'{name}' {told}")))
 }
 
 /// Refuses options of another format: who gives one expects it to act.

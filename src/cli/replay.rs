@@ -38,7 +38,7 @@ pub struct ReplayArgs {
 pub fn run(common: &Common, args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let session = Session::open(&args.session)?;
     for warning in session.warnings() {
-        eprintln!("logoscope: {}: {warning}", args.session.display());
+        super::complain(&format!("{}: {warning}", args.session.display()));
     }
     let mut out = std::io::stdout().lock();
     if args.check {

@@ -44,7 +44,8 @@ pub fn run(common: &Common, args: &ScenarioArgs) -> Result<ExitCode, CliError> {
         Ok((plan, session))
     })?;
     session.write(&args.out)?;
-    println!("{}: {}, {} questions", args.out.display(), visible(&session.header.title), plan.turns());
+    let out = args.out.to_string_lossy();
+    println!("{}: {}, {} questions", visible(&out), visible(&session.header.title), plan.turns());
     println!("{}", visible(&plan.why));
     let mut replay = Replay::new(session);
     print!("{}", summary(&replay.seek(usize::MAX).outcomes));

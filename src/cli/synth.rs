@@ -7,13 +7,14 @@ use clap::Args;
 
 use super::export::{self, Export};
 use super::{CliError, file_error};
-use crate::data::dataset::write_whole;
+use crate::data::dataset::{require_vacant, write_whole};
+use crate::data::sanitize::visible;
 use crate::data::synth::{Parameters, population};
 
 /// Options of `synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// Folder to write
+    /// Folder to write; it must not exist or be empty
     #[arg(long, value_name = "DIR", required_unless_present = "export_prompts")]
     out: Option<PathBuf>,
     /// Seed: 1 is the shipped population, 9001–9003 are for tests, training uses 100000 and up
@@ -59,6 +60,7 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
     let Some(out) = &args.out else {
         return Err(CliError::Usage("--out DIR is missing: name the folder to write".to_owned()));
     };
+    require_vacant(out)?;
     let (dataset, truth) = population(&parameters);
     dataset.write(out)?;
     let path = out.join("truth.json");
@@ -66,7 +68,7 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
     write_whole(&path, &json)?;
     println!(
         "{}: {} users, {} interactions, {} judged queries, seed {}",
-        out.display(),
+        visible(&out.to_string_lossy()),
         dataset.users().len(),
         dataset.interactions.len(),
         dataset.queries.len(),

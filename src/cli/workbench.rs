@@ -123,13 +123,13 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     drop(guard);
     drop(capture);
     for unkept in runner.keeper.map(Keeper::finish).unwrap_or_default() {
-        eprintln!("logoscope: {unkept}");
+        super::complain(&unkept.to_string());
     }
     match runner.scribe.map_or(Ending::Nothing, Scribe::finish) {
         Ending::Nothing => {}
-        Ending::Written(path) => eprintln!("logoscope: this session is recorded in {}", path.display()),
+        Ending::Written(path) => super::complain(&format!("this session is recorded in {}", path.display())),
         Ending::Unwritten { events, reason } => {
-            eprintln!("logoscope: the last {events} events of this session are in no file: {reason}");
+            super::complain(&format!("the last {events} events of this session are in no file: {reason}"));
         }
     }
     Ok(exit)

@@ -16,9 +16,17 @@ use serde::{Deserialize, Serialize};
 use super::interaction::{Interaction, JudgedQuery, Timestamp, UserId};
 use super::sanitize::visible;
 use super::scale::Scale;
+use super::text;
 
 /// The newest folder format this program reads.
 pub const FORMAT: u32 = 1;
+
+/// More hits than this are no list that anybody reads, and no prompt.
+const MOST_HITS: usize = 1000;
+/// Tokens; no model reads more.
+const MOST_ROOM: f64 = 1e6;
+/// A greater exponent of evidence leaves one label and rounding errors.
+const MOST_CALIBRATION: f64 = 10.0;
 
 /// Why a dataset folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +48,12 @@ pub enum DatasetError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The folder to be written holds something already.
+    #[error("{path}: exists and is not an empty folder; name a new folder with --out, or move this one away")]
+    Taken {
+        /// The folder asked for.
+        path: PathBuf,
     },
     /// `dataset.toml` does not parse.
     #[error("{path}: {reason}; see docs/data-formats.md for its fields")]
@@ -359,17 +373,19 @@ impl Manifest {
         }
     }
 
-    /// What makes the manifest unusable, with the value and the remedy.
+    /// What makes the manifest unusable, with the value and the remedy. The ranges of weight defaults are those of the
+    /// mediator's weights, which this module may not know; a test holds the two together.
     fn fault(&self) -> Option<String> {
-        let unit = |name: &str, value: f64| {
-            (!(0.0..=1.0).contains(&value)).then(|| format!("'{name}' is {value}; give a number from 0 to 1"))
+        let within = |name: &str, value: f64, low: f64, high: f64| {
+            // Not-a-number is within nothing.
+            let told = || format!("'{name}' is {value}; give a number from {low} to {high}");
+            (!(low..=high).contains(&value)).then(told)
         };
+        let unit = |name: &str, value: f64| within(name, value, 0.0, 1.0);
         let positive = |name: &str, value: f64| {
             (value <= 0.0 || value.is_nan()).then(|| format!("'{name}' is {value}; give a number above 0"))
         };
-        let exponent = |name: &str, value: f64| {
-            (!(value >= 0.0 && value.is_finite())).then(|| format!("'{name}' is {value}; give a number from 0 up"))
-        };
+        let default_of = |name: &str, value: Option<f64>, low: f64, high: f64| within(name, value?, low, high);
         if self.format > FORMAT {
             return Some(format!("format {} is newer than this program's {FORMAT}; update logoscope", self.format));
         }
@@ -406,11 +422,27 @@ impl Manifest {
         if let Some(twice) = self.labels.iter().find(|label| !seen.insert(label.as_str())) {
             return Some(format!("'labels' names '{twice}' twice; remove one"));
         }
-        let r = &self.retrieval;
+        let (r, w) = (&self.retrieval, &self.weights);
+        let counts = [("local-hits", r.local_hits), ("global-hits", r.global_hits), ("entry-votes", r.entry_votes)];
+        let (most, room) = (MOST_HITS as f64, r.prompt_room as f64);
         unit("retrieval.lexical-share", r.lexical_share)
             .or_else(|| unit("retrieval.recency-floor", r.recency_floor))
             .or_else(|| unit("retrieval.community-share", r.community_share))
+            .or_else(|| within("retrieval.idf-prior", r.idf_prior, 0.0, 1e6))
+            .or_else(|| {
+                counts.iter().find_map(|(n, count)| within(&format!("retrieval.{n}"), *count as f64, 0.0, most))
+            })
+            .or_else(|| within("retrieval.prompt-room", room, 0.0, MOST_ROOM))
+            .or_else(|| within("calibration.local", self.calibration.local, 0.0, MOST_CALIBRATION))
+            .or_else(|| within("calibration.terms", self.calibration.terms, 0.0, MOST_CALIBRATION))
+            .or_else(|| within("calibration.neighbours", self.calibration.neighbours, 0.0, MOST_CALIBRATION))
+            .or_else(|| default_of("calibration.entries", self.calibration.entries, 0.0, MOST_CALIBRATION))
             .or_else(|| unit("calibration.model-trust", self.calibration.model_trust))
+            .or_else(|| default_of("weights.prior-strength-product", w.prior_strength_product, 0.01, 100.0))
+            .or_else(|| default_of("weights.prior-strength-shrinkage", w.prior_strength_shrinkage, 0.01, 100.0))
+            .or_else(|| default_of("weights.similarity-sharpness", w.similarity_sharpness, 0.0, 20.0))
+            .or_else(|| default_of("weights.half-life", w.half_life, 1.0, f64::INFINITY))
+            .or_else(|| default_of("weights.community-focus", w.community_focus, 0.0, 1.0))
             .or_else(|| positive("retrieval.recency-half-life", r.recency_half_life))
             .or_else(|| positive("retrieval.attribute-width", r.attribute_width.unwrap_or(ATTRIBUTE_WIDTH)))
             .or_else(|| positive("periods.days", self.periods.days))
@@ -419,10 +451,6 @@ impl Manifest {
             .or_else(|| positive("periods.term-half-life", self.periods.term_half_life))
             .or_else(|| positive("periods.neighbour-half-life", self.periods.neighbour_half_life))
             .or_else(|| positive("calibration.smoothing", self.calibration.smoothing))
-            .or_else(|| exponent("calibration.local", self.calibration.local))
-            .or_else(|| exponent("calibration.terms", self.calibration.terms))
-            .or_else(|| exponent("calibration.neighbours", self.calibration.neighbours))
-            .or_else(|| exponent("calibration.entries", self.calibration.entries.unwrap_or_default()))
             .or_else(|| {
                 (r.guard == 0).then(|| "'retrieval.guard' is 0; the guard needs at least 1 contributor".to_owned())
             })
@@ -493,7 +521,7 @@ impl Dataset {
     /// Reads the three files' texts; `paths` name them in messages.
     pub fn parse(paths: [&Path; 3], texts: [&str; 3]) -> Result<Self, DatasetError> {
         let manifest: Manifest = toml::from_str(texts[0]).map_err(|error| {
-            let line = error.span().map(|span| texts[0][..span.start].lines().count().max(1));
+            let line = error.span().map(|span| text::line_of(texts[0].as_bytes(), span.start));
             let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
             DatasetError::Manifest { path: paths[0].to_owned(), reason: format!("{place}{}", error.message()) }
         })?;
@@ -561,7 +589,14 @@ impl Dataset {
 }
 
 fn read(path: &Path) -> Result<String, DatasetError> {
-    fs::read_to_string(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })
+    let bytes = fs::read(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
+    let text = text::decode(&bytes);
+    let fault = |fault: text::NotUtf8| DatasetError::Line {
+        path: path.to_owned(),
+        line: fault.line,
+        reason: fault.to_string(),
+    };
+    text.map(str::to_owned).map_err(fault)
 }
 
 /// The records of a JSON Lines text with their line numbers; blank lines are skipped.
@@ -571,10 +606,7 @@ fn json_lines<T: DeserializeOwned>(path: &Path, text: &str) -> Result<Vec<(usize
         .map(|(index, line)| match serde_json::from_str(line) {
             Ok(record) => Ok((index + 1, record)),
             Err(error) => {
-                // serde_json counts lines within the one line it was given; only the column is news.
-                let told = error.to_string();
-                let told = told.split(" at line ").next().unwrap_or_default();
-                let reason = format!("{told} (column {}); correct or remove the line", error.column());
+                let reason = format!("{}; correct or remove the line", text::json_fault(&error));
                 Err(DatasetError::Line { path: path.to_owned(), line: index + 1, reason })
             }
         })
@@ -600,13 +632,27 @@ fn to_json_lines<T: Serialize>(records: &[T]) -> Vec<u8> {
     out
 }
 
+/// Whether a new folder may be written at `dir`: nothing is there, or an empty folder.
+pub fn require_vacant(dir: &Path) -> Result<(), DatasetError> {
+    // A link that leads nowhere is something too: a rename would not follow it.
+    let exists = fs::symlink_metadata(dir).is_ok();
+    if exists && !fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none()) {
+        return Err(DatasetError::Taken { path: dir.to_owned() });
+    }
+    Ok(())
+}
+
 /// Writes beside the target, syncs, then renames: a reader sees the old file or the new one, never half of it.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
     let wrap = |source| DatasetError::Write { path: path.to_owned(), source };
     let beside = path.with_extension("part");
     let mut file = fs::File::create(&beside).map_err(wrap)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(wrap)?;
-    fs::rename(&beside, path).map_err(wrap)
+    fs::rename(&beside, path).map_err(|source| {
+        // What could not take its place is of no use.
+        let _ = fs::remove_file(&beside);
+        wrap(source)
+    })
 }
 
 #[cfg(test)]
@@ -637,6 +683,7 @@ mod tests {
         let good = line("1", 10, "a");
         for (manifest, interactions, queries, expected) in [
             ("name = 3", good.as_str(), "", "dataset.toml: line 1"),
+            (&MANIFEST.replace("\"labels\"", "\"lables\""), &good, "", "dataset.toml: line 3"),
             (&MANIFEST.replace("\"b\"", "\"a\""), &good, "", "names 'a' twice"),
             (&format!("{MANIFEST}[retrieval]\nlexical-share = 2.0\n"), &good, "", "'retrieval.lexical-share' is 2"),
             (&MANIFEST.replace("\"t\"", "\"t\\u001b[2J\""), &good, "", "'t␛[2J' holds a control character"),
@@ -668,9 +715,10 @@ mod tests {
         let written = parse(TEXT, &line("1", 10, " Any headline "), &query("gold")).unwrap();
         assert_eq!(written.interactions[0].response, " Any headline ");
         assert!(written.manifest.responses().is_empty());
+        rated.manifest.answerable().unwrap();
+        let message = written.manifest.answerable().unwrap_err().to_string();
+        assert!(message.contains("this version answers labels and rating tasks only"), "{message}");
         for dataset in [rated, written] {
-            let message = dataset.manifest.answerable().unwrap_err().to_string();
-            assert!(message.contains("this version answers labels tasks only"), "{message}");
             let dir = tempfile::tempdir().unwrap();
             dataset.write(dir.path()).unwrap();
             assert_eq!(Dataset::open(dir.path()).unwrap(), dataset);

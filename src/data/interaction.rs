@@ -108,7 +108,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "a time is whole seconds since 1970, or RFC 3339 such as 2024-03-01T00:00:00Z")]
         enum Written {
             Seconds(i64),
             Text(String),

@@ -9,3 +9,4 @@ pub mod sample;
 pub mod sanitize;
 pub mod scale;
 pub mod synth;
+pub mod text;

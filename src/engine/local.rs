@@ -6,6 +6,7 @@
 //!   channel holds the whole answer, so that the library never waits for a slow reader.
 //! * Token ids come from our own step in the sampler, not from the text the library streams: that text loses leading
 //!   spaces, special tokens and unfinished characters.
+//! * The library holds one sequence at a time.
 //! * Answers are greedy and equal from run to run; scores are taken from the model's whole distribution, in the same
 //!   pass as the answer's first token.
 
@@ -28,12 +29,11 @@ use tokenizers::Tokenizer;
 use super::engine::{Cancel, Caps, Engine, GenRequest, Generation, LoadStage, ScoreKind};
 use super::error::{EngineError, first_line, panic_text};
 use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
-use answer::Answering;
+use answer::{Answering, Turns};
 use folder::ModelFolder;
 
-/// Requests the library may hold at once. The host sends one after another; the second is for a cancelled one that has
-/// not noticed yet.
-const REQUESTS_AT_ONCE: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(1);
+/// Requests the library may hold at once: see [`Turns`].
+const REQUESTS_AT_ONCE: NonZero<usize> = NonZero::<usize>::MIN;
 
 /// A model that runs in this process.
 pub struct LocalEngine {
@@ -49,6 +49,7 @@ struct Core {
     vocabulary: usize,
     ends: Vec<u32>,
     max_context: usize,
+    turns: Arc<Turns>,
 }
 
 impl LocalEngine {
@@ -78,6 +79,7 @@ impl LocalEngine {
             tokenizer: folder.tokenizer,
             ends: folder.ends,
             max_context: folder.max_context,
+            turns: Arc::default(),
         };
         let caps = Caps {
             name,

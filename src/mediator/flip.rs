@@ -213,7 +213,8 @@ fn isolated_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight
 
 /// `root` to four significant digits, away from `now`, so that the shown value lies beyond the flip.
 fn rounded_away(root: f64, now: f64, low: f64, high: f64) -> f64 {
-    if root == 0.0 || !root.is_finite() {
+    // Neither endless values nor those next to nothing have four digits to round to.
+    if root.abs() < f64::MIN_POSITIVE * 1e6 || !root.is_finite() {
         return root;
     }
     let unit = 10f64.powi(root.abs().log10().floor() as i32 - 3);

@@ -230,6 +230,24 @@ impl std::str::FromStr for Weight {
     }
 }
 
+/// A weight's value that its range does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{weight} is {value}; its range is {} to {}", weight.range().0, weight.range().1)]
+pub struct OutOfRange {
+    /// Which weight.
+    pub weight: Weight,
+    /// The value.
+    pub value: f64,
+}
+
+impl Weight {
+    /// `value`, if the range holds it; not-a-number is in none.
+    pub fn checked(self, value: f64) -> Result<f64, OutOfRange> {
+        let (low, high) = self.range();
+        if (low..=high).contains(&value) { Ok(value) } else { Err(OutOfRange { weight: self, value }) }
+    }
+}
+
 /// A setting of all weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -320,6 +338,12 @@ impl Weights {
         Self { similarity_sharpness: 2.0, half_life: 15.0, community_focus: 0.0, ..Self::default() }
     }
 
+    /// The first weight, in display order, whose value is outside its range: what a file may hold, and nothing here may
+    /// compute with.
+    pub fn out_of_range(&self) -> Option<OutOfRange> {
+        Weight::ALL.into_iter().find_map(|weight| weight.checked(self.get(weight)).err())
+    }
+
     /// The value of one weight.
     pub fn get(&self, weight: Weight) -> f64 {
         match weight {
@@ -382,7 +406,7 @@ mod endless {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "half-life is neither a number of days nor \"inf\"")]
         enum Written {
             Number(f64),
             Text(String),

@@ -386,6 +386,11 @@ impl Reader<'_> {
                 suppressed += 1;
                 continue;
             }
+            // So old that nothing of it is left: it has no distribution.
+            let newest = entry.items.iter().rev().find(|item| Some(population.user[**item]) != asking);
+            if newest.is_none_or(|item| decay(population, *item, snapshot.end, self.periods.half_life) <= 0.0) {
+                continue;
+            }
             let matched: f64 =
                 query.iter().filter(|(term, _)| self.may_show(entry, *term, asking)).map(|(_, idf)| idf).sum();
             let lexical = if ideal > 0.0 { matched / ideal } else { 0.0 };

@@ -232,6 +232,17 @@ impl Memory {
         MemoryRead { local, global, scored: Some(scored) }
     }
 
+    /// Scores the person's own items alone, without novelty.
+    pub fn read_local(&self, user: &UserId, query: &str, t: Timestamp) -> LocalRead {
+        let population = &self.population;
+        let probe = Probe::new(query, population, &self.features, self.embedder.as_ref());
+        let weighting = &self.terms_at(t).weighting;
+        let sought = Sought::new(&self.features, weighting, &probe.features, population.before(t));
+        let compared = Compared { features: &self.features, weighting, sought: &sought };
+        let visible = population.visible(population.user_ix(user), t);
+        local::read(population, &self.manifest.retrieval, visible, &probe, compared, t)
+    }
+
     /// s_max that an item met as a question at its own time.
     fn nearest_of(&self, item: ItemIx) -> f64 {
         let population = &self.population;

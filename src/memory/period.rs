@@ -28,7 +28,8 @@ impl Calendar {
 
     /// The first moment after period `index`.
     pub fn end(&self, index: usize) -> Timestamp {
-        Timestamp(self.start.0 + self.seconds * (index as i64 + 1))
+        // An endless period never closes.
+        Timestamp(self.start.0.saturating_add(self.seconds.saturating_mul(index as i64 + 1)))
     }
 
     /// The last period that closed at or before `t` and is not after `newest`, the last item before `t`: an empty
@@ -59,5 +60,8 @@ mod tests {
         }
         assert_eq!(calendar.closed_at(day(900), day(5)), Some(0), "empty periods are passed over");
         assert_eq!(Calendar::new(day(0), day(1_000_000), 1e-9).count, MOST);
+        let endless = Calendar::new(day(5), day(25), f64::INFINITY);
+        assert_eq!((endless.count, endless.closed_at(day(900), day(25))), (1, None));
+        assert!(endless.end(0) > day(1_000_000), "the end of an endless period lies in no past");
     }
 }

@@ -6,6 +6,14 @@ use crate::data::interaction::UserId;
 use crate::engine::error::EngineError;
 use crate::memory::entry::IndexError;
 
+/// How a bad line is mended: the header can be restored only.
+fn mending(line: usize) -> &'static str {
+    match line {
+        1 => "restore the line from a copy",
+        _ => "restore the line from a copy, or remove it to replay the rest",
+    }
+}
+
 /// Why a session could not be read, written or made.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -48,7 +56,7 @@ pub enum SessionError {
         known: u32,
     },
     /// A line is no event.
-    #[error("{}:{line}: {reason}; restore the line from a copy, or remove it to replay the rest", path.display())]
+    #[error("{}:{line}: {reason}; {}", path.display(), mending(*line))]
     Line {
         /// The file.
         path: PathBuf,

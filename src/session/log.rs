@@ -12,8 +12,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::error::SessionError;
-use super::event::{Event, FORMAT, Header};
+use super::event::{Event, FORMAT, Header, Setting};
 use crate::data::sanitize::visible;
+use crate::data::text::{json_fault, without_mark};
 use crate::engine::engine::{Answer, GenStats};
 use crate::engine::recorded::RecordedEngine;
 
@@ -158,7 +159,7 @@ impl Session {
 
     /// Reads a session file's content; `path` names it in messages.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, SessionError> {
-        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
+        let mut lines = without_mark(bytes).split_inclusive(|byte| *byte == b'\n').enumerate();
         let header = header(path, lines.next().map_or(&[][..], |(_, line)| line))?;
         let mut session = Self::new(header, Vec::new());
         for (index, line) in lines {
@@ -168,13 +169,16 @@ impl Session {
             }
             match event(line) {
                 Ok(Some(event)) => {
+                    if let Event::WeightsChanged(setting) = &event {
+                        require_ranges(path, number, setting)?;
+                    }
                     session.events.push(Arc::new(event));
                     session.lines.push(number);
                 }
                 Ok(None) => session.unknown += 1,
                 Err(error) if is_cut(line, &error) => session.cut = Some(Cut { line: number, bytes: line.len() }),
                 Err(error) => {
-                    return Err(SessionError::Line { path: path.to_owned(), line: number, reason: told(&error) });
+                    return Err(SessionError::Line { path: path.to_owned(), line: number, reason: json_fault(&error) });
                 }
             }
         }
@@ -198,7 +202,11 @@ impl Session {
         let beside = PathBuf::from(beside);
         let mut file = File::create(&beside).map_err(wrap)?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(wrap)?;
-        fs::rename(&beside, path).map_err(wrap)
+        fs::rename(&beside, path).map_err(|source| {
+            // What could not take its place is of no use.
+            let _ = fs::remove_file(&beside);
+            wrap(source)
+        })
     }
 
     /// What is missing from the file, in one line each, for whoever reads the session.
@@ -264,12 +272,20 @@ fn header(path: &Path, line: &[u8]) -> Result<Header, SessionError> {
     }
     // The version first: what else a newer header holds is not for this program to judge.
     let line_fault =
-        |error: serde_json::Error| SessionError::Line { path: path.to_owned(), line: 1, reason: told(&error) };
+        |error: serde_json::Error| SessionError::Line { path: path.to_owned(), line: 1, reason: json_fault(&error) };
     let Versioned { format } = serde_json::from_slice(line).map_err(line_fault)?;
     if format > FORMAT {
         return Err(SessionError::Newer { path: path.to_owned(), found: format, known: FORMAT });
     }
-    serde_json::from_slice(line).map_err(line_fault)
+    let header: Header = serde_json::from_slice(line).map_err(line_fault)?;
+    require_ranges(path, 1, &header.setting)?;
+    Ok(header)
+}
+
+/// Refuses weights that no slider could have given: everything that mediates takes them for granted.
+fn require_ranges(path: &Path, line: usize, setting: &Setting) -> Result<(), SessionError> {
+    let fault = setting.weights.out_of_range();
+    fault.map_or(Ok(()), |fault| Err(SessionError::Line { path: path.to_owned(), line, reason: fault.to_string() }))
 }
 
 /// Reads an event line; `None` for an event of a newer program.
@@ -283,14 +299,6 @@ fn is_cut(line: &[u8], error: &serde_json::Error) -> bool {
     // A number cut behind its sign, point or exponent is told as a bad one instead of as an end.
     let in_a_number = || error.is_syntax() && matches!(line.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E'));
     !line.ends_with(b"\n") && (error.is_eof() || (error.column() >= line.len() && in_a_number()))
-}
-
-fn told(error: &serde_json::Error) -> String {
-    // serde_json counts lines within the one line it was given; only the column is news.
-    let text = error.to_string();
-    let reason = text.split(" at line ").next().unwrap_or_default();
-    let reason = visible(reason).into_owned();
-    if error.column() > 0 { format!("{reason} (column {})", error.column()) } else { reason }
 }
 
 /// Files beside a model that say something about it and are not part of it.

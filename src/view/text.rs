@@ -107,7 +107,8 @@ pub fn share(value: f64) -> String {
 
 fn hundredths(value: i64) -> String {
     match value {
-        ..0 => format!("-{}", hundredths(-value)),
+        // The least number has no counterpart.
+        ..0 => format!("-{}", hundredths(value.saturating_neg())),
         0..100 => format!(".{value:02}"),
         _ => format!("{}.{}", value / 100, value % 100 / 10),
     }
@@ -118,7 +119,11 @@ pub fn sum_of<const N: usize>(score: f64, terms: [f64; N]) -> (String, [String; 
     let total = (score * 100.0).round() as i64;
     let exact = terms.map(|term| term * 100.0);
     let mut rounded = exact.map(|term| term.round() as i64);
-    let mut missing = total - rounded.iter().sum::<i64>();
+    let mut missing = rounded.iter().fold(total, |left, term| left.saturating_sub(*term));
+    // Rounding takes no more than a hundredth from each; a session changed by hand may not add up at all.
+    if missing.unsigned_abs() > N as u64 {
+        return (hundredths(total), rounded.map(hundredths));
+    }
     while missing != 0 && N > 0 {
         let step = missing.signum();
         // The term that its rounding has wronged most gives or takes the missing hundredth.

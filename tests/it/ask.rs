@@ -154,3 +154,31 @@ fn synth_repeats_the_shipped_sample() {
     assert_eq!(again.queries, shipped.queries);
     assert!(out.join("truth.json").exists());
 }
+
+/// Names and units are a contract; the values are the machine's.
+#[test]
+fn bench_measures_without_a_terminal() {
+    let output = logoscope(&["bench", "--interactions", "1000", "--model", "none", "--format", "json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["schema"], "logoscope.bench/1");
+    assert!(report["machine"]["threads"].as_u64().unwrap() >= 1);
+    assert!((800..1300).contains(&report["interactions"].as_u64().unwrap()), "{}", report["interactions"]);
+    let figures = report["figures"].as_array().unwrap();
+    for (name, unit) in [
+        ("start.first-frame", "ms"),
+        ("ingest", "interactions/s"),
+        ("local.retrieve", "us"),
+        ("memory.read", "us"),
+        ("mediate.query", "us"),
+        ("mediate.flips", "us"),
+        ("mediate.session-10k", "ms"),
+        ("key.frame", "ms"),
+    ] {
+        let figure = figures.iter().find(|figure| figure["name"] == name).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(figure["unit"], unit, "{name}");
+        let [p50, p95, p99] = ["p50", "p95", "p99"].map(|key| figure[key].as_f64().unwrap());
+        let rising = if unit == "interactions/s" { p50 >= p95 && p95 >= p99 } else { p50 <= p95 && p95 <= p99 };
+        assert!(p50 > 0.0 && rising && figure["n"].as_u64().unwrap() >= 1, "{figure}");
+    }
+}

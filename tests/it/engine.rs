@@ -408,6 +408,25 @@ mod local {
         assert_eq!(answer(&engine, "next", 10), expected);
     }
 
+    /// The library mixes up two sequences that it holds at once: with one that is no longer listened to, and has not
+    /// noticed yet, beside one of the same length, the second went on as if it had been asked something else.
+    #[test]
+    fn an_answer_does_not_depend_on_the_one_before_it() {
+        let engine = engine();
+        let prompts: Vec<String> =
+            (0..8).map(|longer| format!("a tale of twenty-one {}", &"abcdefgh"[..longer])).collect();
+        let expected: Vec<String> = prompts.iter().map(|prompt| answer(&engine, prompt, 12)).collect();
+        for round in 0..40 {
+            for (prompt, expected) in prompts.iter().zip(&expected) {
+                let request = GenRequest { prompt: prompts[0].clone(), max_tokens: 400, ..GenRequest::default() };
+                let mut cut_off = engine.generate(request);
+                (0..round % 5).for_each(|_| drop(cut_off.next()));
+                drop(cut_off);
+                assert_eq!(answer(&engine, prompt, 12), *expected, "{prompt:?} in round {round}");
+            }
+        }
+    }
+
     #[test]
     fn labels_are_scored_in_the_pass_that_answers() {
         let engine = engine();

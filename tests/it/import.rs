@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
 use std::time::Duration;
 
-use logoscope::data::dataset::Dataset;
+use logoscope::data::dataset::{Dataset, DatasetError};
 use logoscope::data::import::huffpost::HuffPost;
 use logoscope::data::import::mapped::{Answers, FieldMap, Mapped};
 use logoscope::data::import::{ImportError, Mapping, Progress, Reason, Report, Source, Syntax, Watch, import};
@@ -320,7 +320,7 @@ fn an_existing_folder_is_never_touched() {
     let before = fs::read(out.join("interactions.jsonl")).unwrap();
     for taken in [out.clone(), out.join("dataset.toml")] {
         let error = imported(bytes.as_bytes(), &mut HuffPost::named("n"), Some(&taken)).unwrap_err();
-        assert!(matches!(error, ImportError::Taken { .. }), "{error}");
+        assert!(matches!(error, ImportError::Dataset(DatasetError::Taken { .. })), "{error}");
         assert!(error.to_string().contains("name a new folder with --out"), "{error}");
     }
     assert_eq!(fs::read(out.join("interactions.jsonl")).unwrap(), before);

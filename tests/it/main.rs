@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod ask;
+mod bad_input;
+mod damage;
 #[cfg(feature = "local")]
 mod engine;
 mod eval;

@@ -341,6 +341,42 @@ fn a_session_is_opened_played_to_its_end_and_left() {
 }
 
 #[test]
+fn bad_data_ends_the_workbench_and_the_message_stands_after_it() {
+    let folder = "no/such\u{1b}[31m/folder";
+    let mut session = Session::start(80, 24, &["--model", "none", "--data", folder], &[]);
+    assert_eq!(session.end().exit_code(), 2);
+    session.assert_restored();
+    let raw = String::from_utf8_lossy(&session.seen().raw).into_owned();
+    let (_, told) = raw.rsplit_once("logoscope: ").unwrap();
+    assert!(told.starts_with("no/such␛[31m/folder/dataset.toml: cannot be read"), "{told:?}");
+    assert!(told.trim_end().ends_with("a dataset folder holds dataset.toml, interactions.jsonl and queries.jsonl"));
+    assert!(!told.contains('\u{1b}') && told.lines().count() == 1, "{told:?}");
+}
+
+#[test]
+fn a_model_and_a_session_that_cannot_be_opened_are_notices_and_work_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.jsonl");
+    let (_, recorded) = crate::session::small();
+    let text = String::from_utf8(recorded.to_bytes().unwrap()).unwrap();
+    std::fs::write(&file, text.replacen("\"prior-strength\":", "\"prior-strength\":-5,\"x\":", 1)).unwrap();
+    let mut session = Session::start(200, 40, &["--model", "none", "--session", file.to_str().unwrap()], &[]);
+    session.until_shown("prior-strength is -5; its range is 0.01 to 100");
+    session.until_shown("margin");
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+
+    let mut session = Session::start(200, 40, &["--model", "/no/such\u{1b}[31m"], &[]);
+    session.until_shown("cannot load the model in /no/such␛[31m");
+    session.until_shown("margin");
+    session.keys("iA diver by the sea\r");
+    session.until("the answer", |_, text| text.contains("not judged") && !text.contains("stale"));
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+}
+
+#[test]
 fn the_shipped_sessions_play_to_their_end() {
     let mut session = memory_only(120, 40, &[]);
     let shipped = logoscope::data::sample::sessions();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::ImportError;
-use crate::data::dataset::{DatasetError, Manifest, write_whole};
+use crate::data::dataset::{DatasetError, Manifest, require_vacant, write_whole};
 use crate::data::interaction::{Interaction, JudgedQuery};
 
 /// A folder being written.
@@ -53,11 +53,7 @@ impl Draft {
     /// Begins the folder `target`, which must not exist or be empty.
     pub fn of(target: &Path) -> Result<Self, ImportError> {
         let target = std::path::absolute(target).map_err(|source| write_error(target, source))?;
-        // A link that leads nowhere is something too: the rename would not follow it.
-        let exists = fs::symlink_metadata(&target).is_ok();
-        if exists && !fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none()) {
-            return Err(ImportError::Taken { path: target });
-        }
+        require_vacant(&target)?;
         let folder = Hidden::beside(&target)?;
         let create = |name: &str| {
             let path = folder.0.join(name);

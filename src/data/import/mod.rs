@@ -65,12 +65,6 @@ pub enum ImportError {
     /// The questions are of another task than was asked for, or of none.
     #[error("{0}")]
     Task(String),
-    /// The output folder holds something already.
-    #[error("{path}: exists and is not an empty folder; name a new folder with --out, or move this one away")]
-    Taken {
-        /// The folder asked for.
-        path: PathBuf,
-    },
     /// The input holds no row at all.
     #[error("the input holds no row; an import needs at least one")]
     NoRow,

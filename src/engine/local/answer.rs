@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use mistralrs::{
@@ -38,6 +38,8 @@ struct Probe {
     vocabulary: usize,
     position: AtomicUsize,
     steps: std_mpsc::Sender<Step>,
+    /// Held as long as the library holds the sequence that this sits in.
+    _turn: Turn,
 }
 
 impl CustomLogitsProcessor for Probe {
@@ -79,6 +81,34 @@ fn most_probable(logits: &[f32], vocabulary: usize) -> u32 {
     best.0
 }
 
+/// Whether the library holds a sequence. It may hold several, but where a new one meets one that nobody listens to any
+/// more, which it notices a token later, it has been seen to go on with the wrong one's context. So each waits until the
+/// library has let go of the one before.
+#[derive(Default)]
+pub(super) struct Turns {
+    taken: Mutex<bool>,
+    free: Condvar,
+}
+
+/// The right to the library, until dropped.
+struct Turn(Arc<Turns>);
+
+impl Turns {
+    fn wait(self: &Arc<Self>) -> Turn {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.free.wait_while(taken, |taken| *taken).unwrap_or_else(PoisonError::into_inner);
+        *taken = true;
+        Turn(Arc::clone(self))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.free.notify_one();
+    }
+}
+
 /// Natural log of the probability of each of `tokens`; -∞ for one outside the vocabulary.
 fn log_probabilities(logits: &[f32], tokens: &[u32]) -> Vec<f64> {
     if tokens.is_empty() {
@@ -95,10 +125,12 @@ fn log_probabilities(logits: &[f32], tokens: &[u32]) -> Vec<f64> {
 type Run = (mpsc::Receiver<Response>, std_mpsc::Receiver<Step>);
 
 impl Core {
-    /// Sends one request to the library and returns at once. `forced` and `labels` are for [`Probe`].
+    /// Sends one request to the library, once it has let go of the one before. `forced` and `labels` are for [`Probe`].
     fn begin(&self, prompt: &[u32], forced: Vec<u32>, labels: Vec<u32>, max_tokens: usize) -> Result<Run, EngineError> {
         let (steps, seen) = std_mpsc::channel();
-        let probe = Probe { forced, labels, vocabulary: self.vocabulary, position: AtomicUsize::new(0), steps };
+        let _turn = self.turns.wait();
+        let position = AtomicUsize::new(0);
+        let probe = Probe { forced, labels, vocabulary: self.vocabulary, position, steps, _turn };
         // Room for the whole answer, so that the library's thread never waits for a reader.
         let (sender, responses) = mpsc::channel(max_tokens + 8);
         let runner = self.model.inner();

@@ -1,0 +1,78 @@
+//! `logoscope bench`: figures of this machine.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::ask::engine;
+use super::{CliError, Common, Format};
+use crate::bench::{self, Report};
+use crate::data::sanitize::visible;
+
+/// Options of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Size of the generated population
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1000..=10_000_000))]
+    interactions: u64,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    format: Format,
+    /// Draw the first frame off the screen and end
+    #[arg(long, hide = true)]
+    first_frame: bool,
+}
+
+/// Runs the command.
+pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
+    if args.first_frame {
+        bench::first_frame();
+        return Ok(ExitCode::SUCCESS);
+    }
+    let engine = engine(common.model_folder()?.as_deref())?;
+    let report = bench::run(args.interactions as usize, engine.as_deref(), &mut |what| eprintln!("{what} …"))?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Text => out.write_all(told(&report).as_bytes())?,
+        Format::Json => {
+            serde_json::to_writer(&mut out, &report).map_err(std::io::Error::from)?;
+            out.write_all(b"\n")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn told(report: &Report) -> String {
+    let machine = &report.machine;
+    let processor = machine.processor.as_deref().unwrap_or("processor unknown");
+    let mut text = format!(
+        "{}, {}, {} threads\n{} interactions of {} people\n\n{:<26}{:>12}{:>12}{:>12}  {:<15}{:>6}\n",
+        machine.system,
+        visible(processor),
+        machine.threads,
+        report.interactions,
+        report.users,
+        "figure",
+        "p50",
+        "p95",
+        "p99",
+        "unit",
+        "n"
+    );
+    for figure in &report.figures {
+        let [p50, p95, p99] = [figure.p50, figure.p95, figure.p99].map(number);
+        let _ = writeln!(text, "{:<26}{p50:>12}{p95:>12}{p99:>12}  {:<15}{:>6}", figure.name, figure.unit, figure.n);
+    }
+    text
+}
+
+/// Three digits that mean something.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
