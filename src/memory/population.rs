@@ -49,7 +49,7 @@ pub struct Population {
 impl Population {
     /// Reads the columns of `dataset`.
     pub fn new(dataset: &Dataset, embedder: &dyn Embedder) -> Self {
-        let labels = dataset.manifest.labels.clone();
+        let labels = dataset.manifest.responses();
         let label_ix: HashMap<&str, LabelIx> =
             labels.iter().enumerate().map(|(ix, label)| (label.as_str(), ix)).collect();
         let users: Vec<UserId> = dataset.users().into_iter().collect();
