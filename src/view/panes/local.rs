@@ -38,8 +38,8 @@ pub(super) fn lines(
             span(text::pad(label(state, hit), labels + 1), theme.local),
             span(text::fit(item_text(state, hit.item), room), style),
         ]));
-        let (sum, age) = (parts(reading, hit), format!("  {}", text::age(hit.age_days)));
-        lines.push(Line::from(span(text::fit(&format!("    {sum}{age}"), width), theme.dim)));
+        let told = format!("    {}", parts(reading, hit));
+        lines.push(Line::from(span(text::fit(&told, width), theme.dim)));
     }
     let rest = &local.hits[local.shown().len()..];
     if !rest.is_empty() {
@@ -78,20 +78,21 @@ fn portrayed(portrait: &Portrait, theme: &Theme, width: usize) -> Vec<Line<'stat
     lines
 }
 
-/// The score's parts; of ratings also what the crowd gave and how the person departed from it.
+/// The score's parts and the age; of ratings first what the crowd gave and how the person departed from it.
 fn parts(reading: &Reading, hit: &LocalHit) -> String {
     let LocalTerms { lexical, dense, attributes, recency } = hit.terms;
     let by_text = |score| terms(["lexical", "dense", "recency"], &text::sum_of(score, [lexical, dense, recency]).1);
     let by_attributes = |score| terms(["attributes", "recency"], &text::sum_of(score, [attributes, recency]).1);
     let score = hit.terms.score();
-    let Some(scored) = &reading.read.scored else { return by_text(score) };
+    let age = text::age(hit.age_days);
+    let Some(scored) = &reading.read.scored else { return format!("{}  {age}", by_text(score)) };
     let sum = if attributes > 0.0 || lexical + dense == 0.0 { by_attributes(score) } else { by_text(score) };
     match (hit.crowd, hit.residual(&scored.steps)) {
         (Some(crowd), Some(residual)) => {
             let dot = symbols::DOT;
-            format!("{residual:+.1} {dot} crowd {crowd:.1} {dot} {sum}")
+            format!("crowd {crowd:.1} {residual:+.1} {dot} {age} {dot} {sum}")
         }
-        _ => sum,
+        _ => format!("{sum}  {age}"),
     }
 }
 
