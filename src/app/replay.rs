@@ -290,11 +290,11 @@ impl Replaying {
     pub fn resolution(&self) -> Option<Resolution> {
         let labels = &self.opened.replay.session().header.labels;
         let turn = self.opened.replay.state().turn.as_ref()?;
-        resolution_of(labels, &turn.evidence()?.global.base, turn.resolution()?)
+        resolution_of(labels, turn.evidence()?, turn.resolution()?)
     }
 }
 
-fn resolution_of(labels: &[String], base: &event::ByLabel, recorded: &event::Resolution) -> Option<Resolution> {
+fn resolution_of(labels: &[String], evidence: &event::Evidence, recorded: &event::Resolution) -> Option<Resolution> {
     let label = |name: &String| labels.iter().position(|label| label == name);
     let values = |by_label: &event::ByLabel| by_label.values(labels, "").ok();
     let conflict = |conflict: &event::Conflict| {
@@ -308,7 +308,8 @@ fn resolution_of(labels: &[String], base: &event::ByLabel, recorded: &event::Res
     };
     Some(Resolution {
         policy: recorded.policy,
-        base: values(base)?,
+        facet: evidence.facet(labels).ok()?,
+        base: values(&evidence.global.base)?,
         local: values(&recorded.local)?,
         global: values(&recorded.global)?,
         distribution: values(&recorded.distribution)?,

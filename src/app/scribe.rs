@@ -268,7 +268,7 @@ mod tests {
             setting: Setting { weights: Weights::defaults(policy, &dataset.manifest), policy },
             embedder: "hash".to_owned(),
             seed: 0,
-            labels: dataset.manifest.labels.clone(),
+            labels: dataset.manifest.responses(),
         };
         Beginning { header, data: Arc::new(Data::of(dataset)), model: None }
     }

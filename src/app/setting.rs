@@ -1,9 +1,9 @@
 //! How the present setting stands: to the model, to the dataset's defaults and to the tries.
 
-use super::state::{ModelState, Setting, State};
+use super::state::{ModelState, Reading, Setting, State};
 use crate::engine::fit::Fit;
 use crate::mediator::weights::Scope;
-use crate::mediator::{Policy, Weight};
+use crate::mediator::{Facet, Policy, Weight};
 use crate::session::tries::Try;
 
 /// What a step back restores.
@@ -21,24 +21,33 @@ impl State {
         match (&self.model, self.manifest()) {
             _ if self.replay.is_some() => Fit::Fitted,
             (ModelState::Absent(_), _) | (_, None) => Fit::Absent,
-            (_, Some(manifest)) => self.training.fit(&manifest.labels),
+            (_, Some(manifest)) => self.training.fit(&manifest.responses()),
         }
     }
 
     /// Why `weight` does nothing now; `None` if it acts.
     pub fn ignored(&self, weight: Weight) -> Option<&'static str> {
         let by_policy = self.setting.policy.rule().ignores(weight);
+        let of_scores = |reading: &Reading| matches!(reading.evidence.facet, Facet::Score(_));
         by_policy.or_else(|| match weight.scope() {
+            _ if weight == Weight::CommunityFocus && self.reading.as_ref().is_some_and(of_scores) => {
+                Some("ratings are read by thing, not by community")
+            }
             Scope::Prompt if self.replay.is_some() => Some("a replay does not ask the model again"),
             Scope::Prompt | Scope::Model => self.model.unable(),
             Scope::Mediate | Scope::Display | Scope::Session => None,
         })
     }
 
+    /// The rule that the dataset is decided by unless someone asks for another.
+    fn policy(&self) -> Policy {
+        self.manifest().map_or(Policy::default(), |manifest| Policy::of(manifest.task))
+    }
+
     /// The setting of the try with this number; 0 is the dataset's default, in a replay the recorded setting.
     pub fn setting_of(&self, number: u32) -> Option<Setting> {
         if number == 0 {
-            let policy = self.replay.as_ref().map_or(Policy::default(), |replaying| replaying.setting().policy);
+            let policy = self.replay.as_ref().map_or(self.policy(), |replaying| replaying.setting().policy);
             return Some(Setting { weights: self.defaults_of(policy), policy });
         }
         let saved = self.tries.iter().find(|saved| saved.number == number)?;

@@ -24,7 +24,6 @@ use crate::engine::answer::{final_decision, memory_distribution, request};
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
 use crate::engine::fit::Training;
 use crate::engine::prompt::{Arm, Blocks, Question};
-use crate::mediator::distribution::decision;
 use crate::mediator::flip::{Band, Flip, bands, flips};
 use crate::mediator::fusion::fuse;
 use crate::mediator::weights::{STOPS, Scope};
@@ -41,18 +40,21 @@ pub struct Data {
     pub dataset: Dataset,
     /// Everyone who acts or asks, sorted.
     pub users: Vec<UserId>,
+    /// All responses there can be, in display order.
+    pub labels: Vec<String>,
 }
 
 impl Data {
     /// Counts what `dataset` holds.
     pub fn of(dataset: Dataset) -> Self {
         let users = dataset.users().into_iter().collect();
-        Self { dataset, users }
+        let labels = dataset.manifest.responses();
+        Self { dataset, users, labels }
     }
 
     /// The label with this index, empty if there is none.
     pub fn label(&self, ix: usize) -> &str {
-        self.dataset.manifest.labels.get(ix).map_or("", String::as_str)
+        self.labels.get(ix).map_or("", String::as_str)
     }
 }
 
@@ -450,7 +452,7 @@ impl State {
         let alone = mediate(&reading.evidence, &weights, policy);
         reading.resolution = self.course.settle(&reading.user, alone, weights.hysteresis);
         if let (Some(blocks), Some(data)) = (&reading.blocks, &self.data) {
-            let labels = &data.dataset.manifest.labels;
+            let labels = &data.labels;
             reading.requests = Arm::ALL.map(|arm| request(blocks, labels, arm, &weights));
         }
         reading.flips = flips(&reading.evidence, &weights, policy);
@@ -486,7 +488,7 @@ impl State {
         let mut bands: Vec<Band> = Vec::new();
         for stop in 0..=STOPS as usize {
             let fused = fuse(scores, &mediated.memory, Weight::ModelTrust.at(stop as f64));
-            let label = decision(&fused, &reading.resolution.base);
+            let label = reading.resolution.decide(&fused);
             match bands.last_mut() {
                 Some(band) if band.label == label => band.to = stop,
                 _ => bands.push(Band { from: stop, to: stop, label }),

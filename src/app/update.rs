@@ -18,6 +18,7 @@ use super::overlay::{Edit, EditKind};
 use super::shelf::Source;
 use super::state::{ArmAnswer, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of};
 use super::worker::ReadRequest;
+use crate::data::dataset::TaskKind;
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::{Arm, Question};
@@ -70,18 +71,20 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::DataRead(data) => {
             state.dataset_name.clone_from(&data.dataset.manifest.name);
+            let task = data.dataset.manifest.task;
             let first = data.dataset.queries.first().map(question_of);
             state.judged = first.is_some().then_some(0);
             let fallback = || {
-                let user = data.users.first().cloned()?;
-                Some(Question { user, query: String::new(), at: data.dataset.end() })
+                // Without judged queries the last thing that anyone did is asked as it was, before it was done.
+                let last = data.dataset.interactions.last()?;
+                Some(Question { user: last.user.clone(), query: last.query.clone(), at: last.at })
             };
             state.question = first.or_else(fallback);
             state.data = Some(data);
             if let Some(reason) = state.fit().unable(&state.model_name) {
                 state.model = ModelState::Unfit(reason);
             }
-            let policy = Policy::default();
+            let policy = Policy::of(task);
             state.setting = Setting { weights: state.defaults_of(policy), policy };
             let mut effects = vec![Effect::Tries { dataset: state.dataset_name.clone(), change: None }];
             if let Some(text) = state.wanted.take() {
@@ -267,7 +270,7 @@ fn ask(state: &mut State, change: impl FnOnce(&mut Question)) -> Vec<Effect> {
 /// Lets memory know that the person answers the question with this label, and asks again a second later.
 fn remember(state: &mut State, label: usize) -> Vec<Effect> {
     let (Some(data), Some(question)) = (state.data.clone(), state.question.clone()) else { return Vec::new() };
-    let Some(response) = data.dataset.manifest.labels.get(label).cloned() else { return Vec::new() };
+    let Some(response) = data.labels.get(label).cloned() else { return Vec::new() };
     let interactions = &data.dataset.interactions;
     state.journal.remembered += 1;
     let free = |id: &String| interactions.iter().all(|other| other.id != *id);
@@ -275,7 +278,11 @@ fn remember(state: &mut State, label: usize) -> Vec<Effect> {
         return Vec::new();
     };
     let Question { user, query, at } = question;
-    let interaction = Interaction { id, user, at, query, response, item: None, extra: Default::default() };
+    // A rating is of the thing that its question names.
+    let same = interactions.iter().find(|other| other.query == query);
+    let same = same.filter(|_| data.dataset.manifest.task == TaskKind::Rating);
+    let (item, extra) = same.map(|same| (same.item.clone(), same.extra.clone())).unwrap_or_default();
+    let interaction = Interaction { id, user, at, query, response, item, extra };
     record::remembered(state, &interaction);
     let mut effects = vec![Effect::Remember(Box::new(interaction))];
     effects.extend(ask(state, |question| question.at = Timestamp(question.at.0.saturating_add(1))));

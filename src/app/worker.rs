@@ -90,13 +90,12 @@ impl MemoryWorker {
     /// Starts the worker. `before_build` runs on its thread once the dataset is read; tests let it fail.
     pub fn start(
         source: Source,
-        policy: Policy,
         before_build: impl FnOnce() + Send + 'static,
         out: Sender<Message>,
     ) -> std::io::Result<Self> {
         let (requests, inbox) = mpsc::channel();
         let work = move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(source, policy, before_build, &inbox, &out)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(source, before_build, &inbox, &out)));
             if let Err(payload) = outcome {
                 let _ = out.send(Message::WorkerFailed { worker: "memory", reason: panic_reason(&*payload) });
             }
@@ -122,7 +121,7 @@ impl MemoryWorker {
     }
 }
 
-fn work(source: Source, policy: Policy, before_build: impl FnOnce(), inbox: &Receiver<Request>, out: &Sender<Message>) {
+fn work(source: Source, before_build: impl FnOnce(), inbox: &Receiver<Request>, out: &Sender<Message>) {
     let tell = |message| drop(out.send(message));
     tell(Message::Stage("reading the dataset"));
     let (dataset, store) = match source.open() {
@@ -151,6 +150,7 @@ fn work(source: Source, policy: Policy, before_build: impl FnOnce(), inbox: &Rec
     };
     tell(Message::Stage("forming collective entries"));
     let mut waiting = None;
+    let policy = Policy::of(data.dataset.manifest.task);
     let opening = opening(&data.dataset, &memory, policy, || {
         waiting = inbox.try_recv().ok();
         waiting.is_some()

@@ -140,7 +140,7 @@ fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 3] {
     let manifest = &memory.manifest;
     let of = |read| Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
     let evidence: Vec<Evidence> = reads.iter().map(of).collect();
-    let policy = Policy::default();
+    let policy = Policy::of(manifest.task);
     let weights = Weights::defaults(policy, manifest);
     let at = |ix: usize| &evidence[ix % evidence.len()];
     let query = timed(10 * READS, |ix| drop(black_box(mediate(at(ix), &weights, policy))));
@@ -184,7 +184,7 @@ fn answers(
     asked: &[&Interaction],
     reads: &[MemoryRead],
 ) -> Result<[Figure; 2], BenchError> {
-    let weights = Weights::defaults(Policy::default(), &memory.manifest);
+    let weights = Weights::defaults(Policy::of(memory.manifest.task), &memory.manifest);
     let (mut rates, mut first) = (Vec::new(), Vec::new());
     for (ix, (asked, read)) in asked.iter().zip(reads).take(ANSWERS).enumerate() {
         let blocks = Blocks::of(memory, &asked.query, read);

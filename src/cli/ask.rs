@@ -17,7 +17,7 @@ use crate::engine::answer::{self, ArmAnswer};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::flip::{Flip, flips};
-use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
+use crate::mediator::{Evidence, Facet, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::explain::Node;
 use crate::memory::fusion::{EntryTerms, LocalTerms};
 use crate::memory::local::LocalHit;
@@ -48,9 +48,9 @@ pub struct AskArgs {
     /// Arms to ask the model on
     #[arg(long, value_delimiter = ',', value_name = "A,B", default_value = "none,local,global,mediated")]
     arms: Vec<Arm>,
-    /// The mediator's rule
-    #[arg(long, default_value = "product")]
-    policy: Policy,
+    /// The mediator's rule [default: product for labels, shrinkage for ratings]
+    #[arg(long)]
+    policy: Option<Policy>,
     /// Set a weight, `prior-strength=4`; may be repeated
     #[arg(long = "weight", value_name = "NAME=VALUE", value_parser = parse_weight)]
     weights: Vec<(Weight, f64)>,
@@ -83,11 +83,12 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let questions = questions(args, &memory)?;
     let (folder, fit) = common.fitting_model(&memory.manifest)?;
     let engine = engine(folder.as_deref())?;
-    let mut weights = fit.defaults(args.policy, &memory.manifest);
+    let policy = args.policy.unwrap_or(Policy::of(memory.manifest.task));
+    let mut weights = fit.defaults(policy, &memory.manifest);
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);
     }
-    let setting = Setting { weights, policy: args.policy, arms: &args.arms };
+    let setting = Setting { weights, policy, arms: &args.arms };
     let mut out = std::io::stdout().lock();
     for question in &questions {
         let asked = ask(&memory, engine.as_deref(), &setting, question)?;
@@ -263,6 +264,12 @@ struct LocalHitJson<'a> {
     response: &'a str,
     score: f64,
     terms: LocalTerms,
+    /// m_G of the same thing, of ratings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crowd: Option<f64>,
+    /// By how much the person departed from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    residual: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -290,7 +297,19 @@ fn distribution(labels: &[String], p: &[f64]) -> Value {
     Value::Object(labels.iter().cloned().zip(p.iter().map(|p| Value::from(*p))).collect::<Map<_, _>>())
 }
 
+/// Adds what a rating task says of `p`, its median being `decision`.
+fn add_score(object: &mut Value, facet: &Facet, p: &[f64], decision: usize) {
+    if let (Facet::Score(steps), Some(mean)) = (facet, facet.mean(p)) {
+        object["mean"] = mean.into();
+        object["median"] = steps[decision].into();
+    }
+}
+
 impl Asked<'_> {
+    fn residual(&self, hit: &LocalHit) -> Option<f64> {
+        hit.residual(&self.read.scored.as_ref()?.steps)
+    }
+
     /// The object of the command-line contract.
     fn to_json(&self, memory: &Memory) -> Value {
         let labels = &memory.population.labels;
@@ -307,6 +326,8 @@ impl Asked<'_> {
                 response: label(hit.label),
                 score: hit.terms.score(),
                 terms: hit.terms,
+                crowd: hit.crowd,
+                residual: self.residual(hit),
             })
             .collect();
         let global = &self.read.global;
@@ -329,7 +350,7 @@ impl Asked<'_> {
             .iter()
             .map(|c| ConflictJson {
                 r#type: c.kind,
-                facet: "label",
+                facet: r.facet.name(),
                 local: label(c.local),
                 global: label(c.global),
                 divergence: c.divergence,
@@ -350,14 +371,15 @@ impl Asked<'_> {
             .arms
             .iter()
             .map(|(arm, a)| {
-                let value = serde_json::json!({
+                let mut value = serde_json::json!({
                     "answer": label(a.decision), "distribution": distribution(labels, &a.distribution), "text": a.text,
                     "tokens": a.tokens, "ms": a.milliseconds, "ttft_ms": a.first_token_milliseconds,
                 });
+                add_score(&mut value, &r.facet, &a.distribution, a.decision);
                 (arm.name().to_owned(), value)
             })
             .collect();
-        serde_json::json!({
+        let mut object = serde_json::json!({
             "schema": SCHEMA,
             "dataset": memory.manifest.name,
             "user": self.question.user,
@@ -385,7 +407,12 @@ impl Asked<'_> {
                 "flips": flips,
             },
             "arms": arms,
-        })
+        });
+        add_score(&mut object["mediation"], &r.facet, &r.distribution, r.decision);
+        if let Some(scored) = &self.read.scored {
+            object["global"]["crowd"] = serde_json::json!({"mean": scored.crowd, "raters": global.support});
+        }
+        object
     }
 
     /// For reading, in plain lines.
@@ -397,6 +424,11 @@ impl Asked<'_> {
             ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             let named = ranked.iter().take(3).filter(|(_, p)| *p >= 0.005);
             named.map(|(y, p)| format!("{} {p:.2}", labels[*y])).collect::<Vec<_>>().join(", ")
+        };
+        let facet = &self.resolution.facet;
+        let told = |p: &[f64]| match facet.mean(p) {
+            Some(mean) => format!("mean {mean:.1} · median {} ({})", labels[self.resolution.decide(p)], top(p)),
+            None => top(p),
         };
         let mut out = String::new();
         // Writing to a String cannot fail.
@@ -410,14 +442,20 @@ impl Asked<'_> {
         let _ = writeln!(out, "\nlocal memory: {} visible items", self.read.local.visible());
         for hit in self.read.local.shown() {
             let t = hit.terms;
+            let parts = match &self.read.scored {
+                Some(_) if t.attributes > 0.0 || t.similarity() == 0.0 => format!("attributes {:.2}", t.attributes),
+                _ => format!("lexical {:.2} + dense {:.2}", t.lexical, t.dense),
+            };
+            let departed = match (hit.crowd, self.residual(hit)) {
+                (Some(crowd), Some(residual)) => format!(", crowd {crowd:.1}, residual {residual:+.1}"),
+                _ => String::new(),
+            };
             let _ = writeln!(
                 out,
-                "  {:.2} {:18} {} = lexical {:.2} + dense {:.2} + recency {:.2}, {:.0} d: {}",
+                "  {:.2} {:18} {} = {parts} + recency {:.2}{departed}, {:.0} d: {}",
                 t.score(),
                 labels[hit.label],
                 visible(&memory.population.id[hit.item]),
-                t.lexical,
-                t.dense,
                 t.recency,
                 hit.age_days,
                 visible(&memory.population.text[hit.item])
@@ -429,8 +467,23 @@ impl Asked<'_> {
             None => "no clear community".to_owned(),
         };
         let period = global.period.map_or("no period closed yet".to_owned(), |p| format!("period {}", p.number));
-        let _ = writeln!(out, "\nglobal memory: {whose}, {period}, {} entries suppressed", global.suppressed);
-        for hit in &global.hits {
+        match &self.read.scored {
+            Some(scored) => {
+                let told = match (global.support, global.suppressed) {
+                    (0, 0) => "nobody else rated this; what others give to everything is all there is".to_owned(),
+                    (0, _) => {
+                        "suppressed, too few others rated this; what they give to everything is all there is".to_owned()
+                    }
+                    (raters, _) => format!("{raters} others rated this"),
+                };
+                let _ = writeln!(out, "\nglobal memory: {told}; crowd mean {:.1}", scored.crowd);
+            }
+            None => {
+                let _ = writeln!(out, "\nglobal memory: {whose}, {period}, {} entries suppressed", global.suppressed);
+            }
+        }
+        // The crowd's opinion of one thing is told with the global side below.
+        for hit in global.hits.iter().filter(|_| self.read.scored.is_none()) {
             let t = hit.terms;
             let _ = writeln!(
                 out,
@@ -447,9 +500,9 @@ impl Asked<'_> {
         }
         let r = &self.resolution;
         let _ = writeln!(out, "\nmediator: policy {}, {}", r.policy, r.policy.rule().formula());
-        let _ = writeln!(out, "  local    {}   (worth {:.1} examples)", top(&r.local), r.mass);
-        let _ = writeln!(out, "  global   {}   ({} contributors)", top(&r.global), r.support);
-        let _ = writeln!(out, "  mediated {}   margin {:.2}", top(&r.distribution), r.margin);
+        let _ = writeln!(out, "  local    {}   (worth {:.1} examples)", told(&r.local), r.mass);
+        let _ = writeln!(out, "  global   {}   ({} contributors)", told(&r.global), r.support);
+        let _ = writeln!(out, "  mediated {}   margin {:.2}", told(&r.distribution), r.margin);
         for c in &r.conflicts {
             let kind = match c.kind {
                 crate::mediator::conflict::ConflictKind::Value => "value",
@@ -464,12 +517,14 @@ impl Asked<'_> {
         }
         let _ = writeln!(out, "\nanswers:");
         for (arm, a) in &self.arms {
+            let sure = match facet.mean(&a.distribution) {
+                Some(mean) => format!("mean {mean:.1} · median {}", labels[a.decision]),
+                None => format!("{:18} {:.2}", labels[a.decision], a.distribution[a.decision]),
+            };
             let _ = writeln!(
                 out,
-                "  {:9}{:18} {:.2}   {}",
+                "  {:9}{sure}   {}",
                 arm.name(),
-                labels[a.decision],
-                a.distribution[a.decision],
                 match a.tokens {
                     0 => "memory only".to_owned(),
                     n => format!("\"{}\", {n} tokens, {:.0} ms", visible(&a.text), a.milliseconds),

@@ -16,15 +16,15 @@ use crate::data::dataset::write_whole;
 use crate::engine::prompt::Arm;
 use crate::eval::assessment::{Provenance, SCHEMA, SplitReport};
 use crate::eval::experiment::{Answered, Setting, run as experiment};
-use crate::eval::fit::{fit, tuning};
+use crate::eval::fit::{fit, rating, tuning};
 use crate::eval::judge::{Contestant, Material};
-use crate::eval::metrics::LabelMeasures;
+use crate::eval::metrics::{LabelMeasures, TaskMeasures};
 use crate::eval::report;
 use crate::eval::split::{Asked, Range, Split};
 use crate::eval::stats::Plan;
-use crate::eval::{EvalError, ablate, metrics, peer};
+use crate::eval::{EvalError, ablate, peer};
 use crate::mediator::{Policy, Weight, Weights};
-use crate::memory::Memory;
+use crate::memory::{Apart, Memory};
 
 /// Between two lines of progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -44,14 +44,14 @@ pub struct EvalArgs {
     /// Arms to report
     #[arg(long, value_delimiter = ',', value_name = "A,B", default_value = "none,local,global,mediated")]
     arms: Vec<Arm>,
-    /// The mediator's rule
-    #[arg(long, default_value = "product")]
-    policy: Policy,
+    /// The mediator's rule [default: product for labels, shrinkage for ratings]
+    #[arg(long)]
+    policy: Option<Policy>,
     /// Set a weight, `prior-strength=4`; may be repeated
     #[arg(long = "weight", value_name = "NAME=VALUE", value_parser = parse_weight)]
     weights: Vec<(Weight, f64)>,
-    /// Also judge plain predictors on the same queries: majority label, own mode, TF-IDF logistic regression without and
-    /// with the user; fitted on the history of --split
+    /// Also judge plain predictors on the same queries. Labels: majority label, own mode, TF-IDF logistic regression
+    /// without and with the user, fitted on the history of --split. Ratings: global mean, user bias, item bias, both
     #[arg(long, requires = "split")]
     peers: bool,
     /// Fit the constants of memory and mediator first, on the history alone
@@ -60,6 +60,12 @@ pub struct EvalArgs {
     /// Print instead what each ingredient is worth: the same queries with one after another left out
     #[arg(long)]
     ablate: bool,
+    /// Hide the person's own items of the last DAYS before each query, from them alone
+    #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = parse_days)]
+    gap: f64,
+    /// Fewest distinct contributors of anything collective [default: the dataset's]
+    #[arg(long, value_name = "K", value_parser = parse_guard)]
+    guard: Option<usize>,
     /// Seed of bootstrap and permutations
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -69,6 +75,16 @@ pub struct EvalArgs {
     /// File to write, whole or not at all [default: standard output]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
+}
+
+fn parse_days(text: &str) -> Result<f64, String> {
+    let days = text.parse().ok().filter(|days: &f64| *days >= 0.0 && days.is_finite());
+    days.ok_or_else(|| format!("'{text}' is no number of days; give one from 0 up"))
+}
+
+fn parse_guard(text: &str) -> Result<usize, String> {
+    let guard = text.parse().ok().filter(|guard| *guard > 0);
+    guard.ok_or_else(|| format!("'{text}' is no number of contributors; give one from 1 up"))
 }
 
 /// How the result is printed.
@@ -131,10 +147,20 @@ pub(super) fn writable(out: &Path) -> Result<(), CliError> {
 }
 
 fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<String, CliError> {
-    let dataset = common.dataset()?;
-    let measures = metrics::labels_of(dataset.manifest.task, dataset.manifest.labels.len())?;
+    let mut dataset = common.dataset()?;
+    if let Some(guard) = args.guard {
+        dataset.manifest.retrieval.guard = guard;
+    }
+    let measures = TaskMeasures::of(&dataset.manifest)?;
+    let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
+    let apart = Apart { gap_days: args.gap, ..Apart::default() };
     let split = args.split.map_or(Split::Judged, |share| Split::Share { share });
     let asked = Asked::of(&dataset, split)?;
+    if args.ablate && matches!(measures, TaskMeasures::Rating(_)) {
+        let told =
+            "--ablate is for labels tasks; set a weight of a rating task instead, such as --weight half-life=inf";
+        return Err(CliError::Usage(told.to_owned()));
+    }
     if args.ablate && args.format == Form::Csv {
         return Err(CliError::Usage("--ablate has no rows a query; use --format text, md or json".to_owned()));
     }
@@ -143,26 +169,34 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     let mut clock = Clock::start();
     let mut memory = Memory::build(&dataset);
     clock.lap("building memory");
-    let fitted = match args.fit {
-        true => Some(fit(&mut memory, asked.history, cancel, &mut |step| progress.show(step))?),
-        false => None,
+    let fitted_on = match (args.fit, &measures) {
+        (false, _) => None,
+        (true, TaskMeasures::Labels(_)) => {
+            Some(fit(&mut memory, asked.history, cancel, &mut |step| progress.show(step))?.tuning)
+        }
+        (true, TaskMeasures::Rating(_)) => {
+            let mut tell = |step: &str| progress.show(step);
+            Some(rating::fit(&mut memory, asked.history, apart, cancel, &mut tell)?.tuning)
+        }
     };
     progress.clear();
     clock.lap("fitting");
-    let fitted_on = fitted.as_ref().map(|fitted| fitted.tuning);
-    if args.ablate {
-        return ablations(args, &memory, &asked, fitted_on, measures, cancel);
+    if let (true, TaskMeasures::Labels(labels)) = (args.ablate, &measures) {
+        return ablations(args, &memory, &asked, fitted_on, *labels, cancel);
     }
     let manifest = &memory.manifest;
-    let weights = Weights::defaults(args.policy, manifest);
+    let weights = Weights::defaults(policy, manifest);
     let weights = args.weights.iter().fold(weights, |weights, (weight, value)| weights.with(*weight, *value));
-    let setting = Setting { policy: args.policy, weights };
+    let setting = Setting { policy, weights, apart };
     let answered = experiment(&memory, &asked.questions, setting, cancel, &mut |done| progress.tick(done))?;
     progress.clear();
     clock.lap("answering");
     let peers = if args.peers {
         progress.show("fitting peers on the history …");
-        peer::contestants(&dataset, &asked, cancel)?
+        match &measures {
+            TaskMeasures::Labels(_) => peer::contestants(&dataset, &asked, cancel)?,
+            TaskMeasures::Rating(steps) => peer::rating::contestants(&dataset, &asked, steps, args.gap),
+        }
     } else {
         Vec::new()
     };
@@ -183,8 +217,10 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
             without_gold: asked.without_gold,
             fitted_on,
         },
-        policy: args.policy,
+        policy,
         weights,
+        gap_days: args.gap,
+        guard: manifest.retrieval.guard,
         plan: Plan::seeded(args.seed),
     });
     progress.clear();
@@ -196,7 +232,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         Form::Text => report::text(&assessment),
         Form::Md => report::markdown(&assessment),
         Form::Json => report::json(&assessment).map_err(std::io::Error::from)?,
-        Form::Csv => report::csv(&material, &manifest.labels),
+        Form::Csv => report::csv(&material, &manifest.responses()),
     })
 }
 

@@ -71,7 +71,7 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
         let (dataset, _) = population(&Parameters { seed, ..parameters.clone() });
         let memory = Memory::build(&dataset);
         if number == 0 {
-            write_line(&mut out, &Header { labels: &dataset.manifest.labels }).map_err(wrap)?;
+            write_line(&mut out, &Header { labels: &dataset.manifest.responses() }).map_err(wrap)?;
         }
         let rows = if export.evaluation {
             evaluation_rows(&dataset, &memory, seed, export.rows)?
@@ -94,7 +94,7 @@ fn write_line(out: &mut impl Write, row: &impl Serialize) -> std::io::Result<()>
 /// Interactions drawn at random, each on one random arm, with memory strictly before them.
 fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usize) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x007E_AC11);
-    let weights = Weights::defaults(Policy::default(), &dataset.manifest);
+    let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
     let all = &dataset.interactions;
     let first = (all.len() as f64 * WARM_UP) as usize;
     let row = |_| {
@@ -129,7 +129,7 @@ fn evaluation_rows<'a>(
     again: usize,
 ) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x5_0A9);
-    let weights = Weights::defaults(Policy::default(), &dataset.manifest);
+    let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
     let mut rows = Vec::new();
     let mut all_asked: Vec<Asked> = dataset
         .queries

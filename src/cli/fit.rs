@@ -12,10 +12,14 @@ use super::eval::writable;
 use super::import::interrupted;
 use super::{CliError, Common, Format};
 use crate::data::dataset::{Manifest, write_whole};
+use crate::eval::EvalError;
+use crate::eval::fit::rating::{self, Point, RatingFit};
 use crate::eval::fit::{Fitted, fit};
-use crate::eval::split::{Asked, Split};
-use crate::eval::{EvalError, metrics};
-use crate::memory::Memory;
+use crate::eval::metrics::TaskMeasures;
+use crate::eval::split::{Asked, Range, Split};
+use crate::mediator::weights::unit_name;
+use crate::mediator::{Policy, Weights};
+use crate::memory::{Apart, Memory};
 
 /// Version of the JSON object that `fit` prints.
 const SCHEMA: &str = "logoscope.fit/1";
@@ -46,7 +50,7 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage("--write needs --data: the embedded sample cannot be changed".to_owned()));
     }
     let dataset = common.dataset()?;
-    metrics::labels_of(dataset.manifest.task, dataset.manifest.labels.len())?;
+    let measures = TaskMeasures::of(&dataset.manifest)?;
     let split = args.split.map_or(Split::Judged, |share| Split::Share { share });
     let asked = Asked::of(&dataset, split)?;
     let mut memory = Memory::build(&dataset);
@@ -56,6 +60,22 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
             eprint!("\r{step:<60}");
         }
     };
+    if let TaskMeasures::Rating(_) = measures {
+        let fitted = match rating::fit(&mut memory, asked.history, Apart::default(), &interrupted(), &mut progress) {
+            Err(error @ EvalError::Interrupted) => {
+                eprintln!("logoscope: {error}");
+                return Ok(ExitCode::from(130));
+            }
+            fitted => fitted?,
+        };
+        progress("");
+        progress("\r");
+        let report = match args.format {
+            Format::Text => rating_text(&fitted),
+            Format::Json => format!("{}\n", rating_object(&fitted)),
+        };
+        return finish(common, args, &fitted.manifest, &rating_constants(&fitted.manifest), &report);
+    }
     let fitted = match fit(&mut memory, asked.history, &interrupted(), &mut progress) {
         Err(error @ EvalError::Interrupted) => {
             eprintln!("logoscope: {error}");
@@ -65,15 +85,25 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
     };
     progress("");
     progress("\r");
-    let fragment = fragment(&fitted.manifest);
     let report = match args.format {
         Format::Text => text(&dataset.manifest, &fitted),
         Format::Json => format!("{}\n", object(&dataset.manifest, &fitted)),
     };
+    finish(common, args, &fitted.manifest, &constants(&fitted.manifest), &report)
+}
+
+/// Prints the report and writes the constants where they are wanted.
+fn finish(
+    common: &Common,
+    args: &FitArgs,
+    fitted: &Manifest,
+    constants: &[Constant],
+    report: &str,
+) -> Result<ExitCode, CliError> {
     match (&args.out, &common.data) {
-        (Some(out), _) => write_whole(out, fragment.as_bytes())?,
+        (Some(out), _) => write_whole(out, fragment(constants).as_bytes())?,
         (None, Some(folder)) if args.write => {
-            let manifest = toml::to_string(&fitted.manifest).map_err(std::io::Error::other)?;
+            let manifest = toml::to_string(fitted).map_err(std::io::Error::other)?;
             write_whole(&folder.join("dataset.toml"), manifest.as_bytes())?;
         }
         _ => {}
@@ -82,8 +112,49 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything a fit may change, as `(table, key, value)`.
-fn constants(manifest: &Manifest) -> Vec<(&'static str, &'static str, f64)> {
+/// Table, key and value in dataset.toml.
+type Constant = (&'static str, &'static str, f64);
+
+/// Everything a fit of ratings may change.
+fn rating_constants(manifest: &Manifest) -> Vec<Constant> {
+    let weights = Weights::defaults(Policy::Shrinkage, manifest);
+    vec![
+        ("weights", "prior-strength-shrinkage", weights.prior_strength),
+        ("weights", "similarity-sharpness", weights.similarity_sharpness),
+        ("weights", "half-life", weights.half_life),
+    ]
+}
+
+fn rating_text(fitted: &RatingFit) -> String {
+    let mut told = String::new();
+    let (name, unit) = (crate::data::sanitize::visible(&fitted.manifest.name), fitted.manifest.age_unit());
+    let _ = writeln!(told, "{name} · fit of policy shrinkage");
+    ranges(&mut told, fitted.warm_up, fitted.tuning);
+    let _ = writeln!(told, "\n  RMSE as it stands {:.4}, fitted {:.4}", fitted.before, fitted.after);
+    let _ = writeln!(told, "\nEach half-life ({}) with what suits it best", unit_name(unit));
+    let _ = writeln!(told, "  half-life  similarity-sharpness  prior-strength    RMSE");
+    for point in &fitted.ridge {
+        let Point { half_life, similarity_sharpness, prior_strength, rmse } = point;
+        let _ = writeln!(told, "  {half_life:>9}  {similarity_sharpness:>20}  {prior_strength:>14}  {rmse:.4}");
+    }
+    let _ = writeln!(told, "\nFor dataset.toml\n");
+    told + &fragment(&rating_constants(&fitted.manifest))
+}
+
+fn rating_object(fitted: &RatingFit) -> serde_json::Value {
+    json!({
+        "schema": SCHEMA,
+        "dataset": fitted.manifest.name,
+        "warm_up": fitted.warm_up,
+        "tuning": fitted.tuning,
+        "before": {"rmse": fitted.before},
+        "after": {"rmse": fitted.after, "constants": values(&rating_constants(&fitted.manifest))},
+        "ridge": fitted.ridge,
+    })
+}
+
+/// Everything a fit of labels may change.
+fn constants(manifest: &Manifest) -> Vec<Constant> {
     let (periods, calibration, weights) = (&manifest.periods, &manifest.calibration, &manifest.weights);
     let some = |table, key, value: Option<f64>| value.map(|value| (table, key, value));
     let all = [
@@ -105,27 +176,25 @@ fn constants(manifest: &Manifest) -> Vec<(&'static str, &'static str, f64)> {
 }
 
 /// The fitted constants as a part of dataset.toml.
-fn fragment(manifest: &Manifest) -> String {
+fn fragment(constants: &[Constant]) -> String {
     let mut told = String::new();
     let mut last = "";
-    for (table, key, value) in constants(manifest) {
-        if table != last {
+    for (table, key, value) in constants {
+        if *table != last {
             let gap = if last.is_empty() { "" } else { "\n" };
             let _ = writeln!(told, "{gap}[{table}]");
             last = table;
         }
         let _ = match key {
-            "neighbours" if table == "retrieval" => writeln!(told, "{key} = {value}"),
+            &"neighbours" if *table == "retrieval" => writeln!(told, "{key} = {value}"),
             _ => writeln!(told, "{key} = {value:?}"),
         };
     }
     told
 }
 
-fn text(before: &Manifest, fitted: &Fitted) -> String {
-    let mut told = String::new();
-    let (warm_up, tuning) = (fitted.warm_up, fitted.tuning);
-    let _ = writeln!(told, "{} · fit of policy product", crate::data::sanitize::visible(&before.name));
+/// What was used for what.
+fn ranges(told: &mut String, warm_up: Range, tuning: Range) {
     let _ = writeln!(
         told,
         "  memory warmed up on {} interactions, {} to {}\n  fitted on {} queries, {} to {}; nothing later was read",
@@ -136,6 +205,12 @@ fn text(before: &Manifest, fitted: &Fitted) -> String {
         tuning.from.date(),
         tuning.to.date()
     );
+}
+
+fn text(before: &Manifest, fitted: &Fitted) -> String {
+    let mut told = String::new();
+    let _ = writeln!(told, "{} · fit of policy product", crate::data::sanitize::visible(&before.name));
+    ranges(&mut told, fitted.warm_up, fitted.tuning);
     let _ = writeln!(told, "\n               log-loss  accuracy");
     for (name, standing) in [("as it stands", fitted.before), ("fitted", fitted.after)] {
         let _ = writeln!(told, "  {name:<12}  {:>8.4}  {:>8.3}", standing.log_loss, standing.accuracy);
@@ -146,26 +221,28 @@ fn text(before: &Manifest, fitted: &Fitted) -> String {
         let _ = writeln!(told, "  {:>14}  {:>5.3}  {:>8.4}", point.prior_strength, point.local, point.log_loss);
     }
     let _ = writeln!(told, "\nFor dataset.toml\n");
-    told + &fragment(&fitted.manifest)
+    told + &fragment(&constants(&fitted.manifest))
+}
+
+/// Constants by their place in dataset.toml.
+fn values(constants: &[Constant]) -> serde_json::Value {
+    let mut object = serde_json::Map::new();
+    for (table, key, value) in constants {
+        // JSON has no infinity.
+        let value = if value.is_finite() { json!(value) } else { json!("inf") };
+        object.insert(format!("{table}.{key}"), value);
+    }
+    object.into()
 }
 
 fn object(before: &Manifest, fitted: &Fitted) -> serde_json::Value {
-    let values = |manifest: &Manifest| -> serde_json::Value {
-        let mut object = serde_json::Map::new();
-        for (table, key, value) in constants(manifest) {
-            // JSON has no infinity.
-            let value = if value.is_finite() { json!(value) } else { json!("inf") };
-            object.insert(format!("{table}.{key}"), value);
-        }
-        object.into()
-    };
     json!({
         "schema": SCHEMA,
         "dataset": before.name,
         "warm_up": fitted.warm_up,
         "tuning": fitted.tuning,
-        "before": {"standing": fitted.before, "constants": values(before)},
-        "after": {"standing": fitted.after, "constants": values(&fitted.manifest)},
+        "before": {"standing": fitted.before, "constants": values(&constants(before))},
+        "after": {"standing": fitted.after, "constants": values(&constants(&fitted.manifest))},
         "ridge": fitted.ridge,
     })
 }

@@ -26,9 +26,9 @@ pub struct ScenarioArgs {
     /// Session file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The mediator's rule
-    #[arg(long, default_value = "product")]
-    policy: Policy,
+    /// The mediator's rule [default: product for labels, shrinkage for ratings]
+    #[arg(long)]
+    policy: Option<Policy>,
 }
 
 /// Runs the command.
@@ -36,7 +36,8 @@ pub fn run(common: &Common, args: &ScenarioArgs) -> Result<ExitCode, CliError> {
     let dataset = common.dataset()?;
     let user = args.user.as_deref().map(UserId::new);
     let (folder, fit) = common.fitting_model(&dataset.manifest)?;
-    let setting = Setting { weights: fit.defaults(args.policy, &dataset.manifest), policy: args.policy };
+    let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
+    let setting = Setting { weights: fit.defaults(policy, &dataset.manifest), policy };
     let (plan, session) = with_voice(folder, |voice| {
         let plan = Plan::of(args.scenario, &dataset, user.as_ref(), &setting, voice)?;
         let session = plan.record(&dataset, setting, voice)?;

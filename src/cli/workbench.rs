@@ -23,7 +23,6 @@ use crate::engine::error::EngineError;
 use crate::engine::fit::Training;
 use crate::engine::host::EngineHost;
 use crate::engine::stdio::StdioCapture;
-use crate::mediator::Policy;
 use crate::term::guard::TerminalGuard;
 use crate::term::writer::Screen;
 use crate::term::{input, signals};
@@ -147,7 +146,7 @@ fn start_workers(
     let folder = |dir: PathBuf| Source::Folder { dir, stores: options.stores.clone() };
     let source = options.dataset.clone().map_or(Source::Sample, folder);
     let before_build = move || assert!(!memory_panics, "asked to panic by {PANIC_VARIABLE}");
-    let memory = MemoryWorker::start(source, Policy::default(), before_build, out.clone())?;
+    let memory = MemoryWorker::start(source, before_build, out.clone())?;
     // The loop has not begun: what is named here is the first thing it takes in.
     if let Some(session) = options.session.clone() {
         let _ = out.send(Message::SessionNamed(session));

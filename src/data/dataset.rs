@@ -83,7 +83,7 @@ pub enum DatasetError {
     },
     /// A task that can be kept and imported, but not yet asked about.
     #[error(
-        "dataset '{name}' is a {task} task; this version answers labels tasks only: open another dataset with --data"
+        "dataset '{name}' is a {task} task; this version answers labels and rating tasks only: open another dataset with --data"
     )]
     Unanswerable {
         /// The dataset.
@@ -219,6 +219,37 @@ pub struct Retrieval {
     /// Most shown local hits with one response; as many as there are where absent. ≥ 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_cap: Option<usize>,
+    /// What makes a person's item like a query; absent, see [`Manifest::similarity`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub similarity: Option<Likeness>,
+    /// By how much a numeric attribute differs where its likeness has halved; absent, it is [`ATTRIBUTE_WIDTH`]. > 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute_width: Option<f64>,
+}
+
+/// By how much a numeric attribute differs where its likeness has halved, unless the dataset says otherwise: a decade,
+/// for years.
+pub const ATTRIBUTE_WIDTH: f64 = 10.0;
+
+/// What makes a person's item like a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Likeness {
+    /// Words and vectors of the texts.
+    Text,
+    /// The attributes of the things asked about, such as genres and a year.
+    Attributes,
+}
+
+/// What a memory's age is counted in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgeUnit {
+    /// Days before the query.
+    #[default]
+    Days,
+    /// Newer items of the same person: 0 for the newest. For histories of few long sittings.
+    Items,
 }
 
 /// How the words of a query are compared with those of the person's own items.
@@ -252,6 +283,8 @@ impl Default for Retrieval {
             rrf_k: 1.0,
             diversity: 1.0,
             label_cap: None,
+            similarity: None,
+            attribute_width: None,
         }
     }
 }
@@ -314,8 +347,11 @@ pub struct WeightDefaults {
     pub prior_strength_shrinkage: Option<f64>,
     /// γ.
     pub similarity_sharpness: Option<f64>,
-    /// τ in days.
+    /// τ, in the unit below.
     pub half_life: Option<f64>,
+    /// What τ counts; absent, see [`Manifest::age_unit`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub half_life_unit: Option<AgeUnit>,
     /// α.
     pub community_focus: Option<f64>,
 }
@@ -377,11 +413,28 @@ impl Manifest {
         }
     }
 
+    /// What makes a person's item like a query: what the dataset says, else attributes for ratings and text otherwise.
+    pub fn similarity(&self) -> Likeness {
+        self.retrieval.similarity.unwrap_or(match self.task {
+            TaskKind::Rating => Likeness::Attributes,
+            TaskKind::Labels | TaskKind::Text => Likeness::Text,
+        })
+    }
+
+    /// What the half-life of a memory counts: what the dataset says, else the person's own items for ratings and days
+    /// otherwise.
+    pub fn age_unit(&self) -> AgeUnit {
+        self.weights.half_life_unit.unwrap_or(match self.task {
+            TaskKind::Rating => AgeUnit::Items,
+            TaskKind::Labels | TaskKind::Text => AgeUnit::Days,
+        })
+    }
+
     /// Fails where this version has no answer to the task's questions: for whoever is about to ask some.
     pub fn answerable(&self) -> Result<(), DatasetError> {
         match self.task {
-            TaskKind::Labels => Ok(()),
-            task => Err(DatasetError::Unanswerable { name: visible(&self.name).into_owned(), task }),
+            TaskKind::Labels | TaskKind::Rating => Ok(()),
+            task @ TaskKind::Text => Err(DatasetError::Unanswerable { name: visible(&self.name).into_owned(), task }),
         }
     }
 
@@ -453,6 +506,7 @@ impl Manifest {
             .or_else(|| default_of("weights.half-life", w.half_life, 1.0, f64::INFINITY))
             .or_else(|| default_of("weights.community-focus", w.community_focus, 0.0, 1.0))
             .or_else(|| positive("retrieval.recency-half-life", r.recency_half_life))
+            .or_else(|| positive("retrieval.attribute-width", r.attribute_width.unwrap_or(ATTRIBUTE_WIDTH)))
             .or_else(|| positive("periods.days", self.periods.days))
             .or_else(|| positive("periods.half-life", self.periods.half_life))
             .or_else(|| positive("periods.base-half-life", self.periods.base_half_life))
@@ -750,9 +804,10 @@ mod tests {
         let written = parse(TEXT, &line("1", 10, " Any headline "), &query("gold")).unwrap();
         assert_eq!(written.interactions[0].response, " Any headline ");
         assert!(written.manifest.responses().is_empty());
+        rated.manifest.answerable().unwrap();
+        let message = written.manifest.answerable().unwrap_err().to_string();
+        assert!(message.contains("this version answers labels and rating tasks only"), "{message}");
         for dataset in [rated, written] {
-            let message = dataset.manifest.answerable().unwrap_err().to_string();
-            assert!(message.contains("this version answers labels tasks only"), "{message}");
             let dir = tempfile::tempdir().unwrap();
             dataset.write(dir.path()).unwrap();
             assert_eq!(Dataset::open(dir.path()).unwrap(), dataset);
@@ -794,7 +849,10 @@ mod tests {
         let plain = parse(MANIFEST, &line("1", 10, "a"), "").unwrap().manifest;
         let written = toml::to_string(&plain).unwrap();
         for name in ["fusion", "bm25", "rrf-k", "diversity", "label-cap"] {
-            assert!(!written.contains(name), "{name} would change the content hash of every older folder");
+            assert!(
+                !written.contains(&format!("{name} =")),
+                "{name} would change the content hash of every older folder"
+            );
         }
         let turned = format!(
             "{MANIFEST}[retrieval]\nfusion = \"rrf\"\nbm25 = \"lamp\"\nrrf-k = 10.0\ndiversity = 0.7\nlabel-cap = 2\n"

@@ -59,14 +59,22 @@ impl Scale {
         self.position(text).map(|place| self.at(place))
     }
 
+    /// The scores as numbers, ascending.
+    pub fn values(&self) -> Vec<f64> {
+        (0..=self.last()).map(|at| self.value(at)).collect()
+    }
+
     fn last(&self) -> usize {
         ((self.high - self.low) / self.step).round() as usize
     }
 
     fn at(&self, place: usize) -> String {
+        self.value(place).to_string()
+    }
+
+    fn value(&self, place: usize) -> f64 {
         // Rounded, so that 0.1 + 2 × 0.1 is written as 0.3; adding 0 turns −0 into 0.
-        let value = ((self.low + place as f64 * self.step) * 1e6).round() / 1e6 + 0.0;
-        value.to_string()
+        ((self.low + place as f64 * self.step) * 1e6).round() / 1e6 + 0.0
     }
 }
 

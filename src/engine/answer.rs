@@ -5,7 +5,6 @@
 use crate::engine::engine::{Engine, GenEvent, GenRequest};
 use crate::engine::error::EngineError;
 use crate::engine::prompt::{Arm, Blocks, MAX_ANSWER_TOKENS, STOP};
-use crate::mediator::distribution::decision;
 use crate::mediator::fusion::fuse;
 use crate::mediator::{Resolution, Weights};
 use crate::memory::{Memory, MemoryRead};
@@ -42,7 +41,7 @@ pub fn memory_distribution(resolution: &Resolution, arm: Arm) -> &[f64] {
 pub fn final_decision(resolution: &Resolution, arm: Arm, distribution: &[f64], model_spoke: bool) -> usize {
     match (arm, resolution.held) {
         (Arm::Mediated, Some(_)) if !model_spoke => resolution.decision,
-        _ => decision(distribution, &resolution.base),
+        _ => resolution.decide(distribution),
     }
 }
 

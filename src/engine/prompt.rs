@@ -117,7 +117,7 @@ impl Blocks {
     pub fn of(memory: &Memory, query: &str, read: &MemoryRead) -> Self {
         let manifest = &memory.manifest;
         let evidence = Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
-        let weights = Weights::defaults(Policy::default(), manifest);
+        let weights = Weights::defaults(Policy::of(manifest.task), manifest);
         let local_share = context::local_share(&evidence, &weights);
         Self { local_share, ..Self::with(memory, query, Some(&read.local), Some(&read.global)) }
     }
@@ -224,7 +224,7 @@ pub fn render(memory: &Memory, query: &str, read: &MemoryRead, arm: Arm, weights
 
 /// The prompt with the given blocks; an experiment may pass another person's.
 pub fn render_blocks(memory: &Memory, query: &str, local: Option<&LocalRead>, global: Option<&GlobalRead>) -> String {
-    let weights = Weights::defaults(Policy::default(), &memory.manifest);
+    let weights = Weights::defaults(Policy::of(memory.manifest.task), &memory.manifest);
     Blocks::with(memory, query, local, global).prompt(Arm::Mediated, &weights)
 }
 

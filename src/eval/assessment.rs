@@ -11,10 +11,11 @@ use super::metrics::Metric;
 use super::split::{Range, Split};
 use super::stats::{Interval, Plan};
 use crate::mediator::{Policy, Weights};
+use crate::memory::fusion::nothing;
 
 /// Version of the JSON object.
 pub const SCHEMA: &str = "logoscope.eval/1";
-/// What accuracy may be lost to a side and still count as not worse.
+/// What of the headline metric may be lost to a side and still count as not worse: points of accuracy, or of a score.
 pub const MARGIN: f64 = 0.02;
 /// The level of every test.
 pub const LEVEL: f64 = 0.05;
@@ -36,6 +37,11 @@ pub struct Provenance {
     pub policy: Policy,
     /// Its weights.
     pub weights: Weights,
+    /// Days before a query within which the person's own items were hidden.
+    #[serde(skip_serializing_if = "nothing")]
+    pub gap_days: f64,
+    /// Fewest distinct contributors of anything collective.
+    pub guard: usize,
     /// What resampling did.
     pub plan: Plan,
 }
@@ -70,6 +76,21 @@ impl Scores {
 impl Serialize for Scores {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         as_map(&self.0, serializer)
+    }
+}
+
+/// One metric's value, written under its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Headline {
+    /// Accuracy of labels, absolute error of ratings.
+    pub metric: Metric,
+    /// Its value, or a difference of two.
+    pub value: f64,
+}
+
+impl Serialize for Headline {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        as_map(&[(self.metric, self.value)], serializer)
     }
 }
 
@@ -111,6 +132,9 @@ pub struct ArmReport {
     pub ci: Intervals,
     /// By visible items.
     pub buckets: Vec<BucketReport>,
+    /// By visible items in coarser buckets, of ratings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pooled: Vec<BucketReport>,
 }
 
 /// One predictor's scores in one bucket.
@@ -149,6 +173,19 @@ pub struct Overrides {
     pub suppressed: usize,
 }
 
+/// Local against mediated by absolute error, where they answer differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Nearer {
+    /// Questions where the mediator chose against local.
+    pub overridden: usize,
+    /// Of those, nearer to the right score than local.
+    pub rescued: usize,
+    /// Of those, farther from it.
+    pub suppressed: usize,
+    /// Of those, as far on the other side.
+    pub even: usize,
+}
+
 /// Questions whose two sides choose differently.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Disagreement {
@@ -156,8 +193,12 @@ pub struct Disagreement {
     pub n: usize,
     /// Of all questions.
     pub share: f64,
-    /// How often each predictor is right there.
+    /// How often each predictor is right there, of labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub right: BTreeMap<&'static str, f64>,
+    /// Each predictor's mean absolute error there, of ratings.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mae: BTreeMap<&'static str, f64>,
 }
 
 /// Mediated over local in one bucket, with both absolute figures.
@@ -168,13 +209,14 @@ pub struct Gain {
     pub bucket: Bucket,
     /// Questions.
     pub n: usize,
-    /// Accuracy of local; at 0 items it answers with the base rate.
+    /// Headline metric of local; at 0 items it answers with the base rate.
     pub local: f64,
-    /// Accuracy of mediated.
+    /// Headline metric of mediated.
     pub mediated: f64,
-    /// (mediated − local)/local; absent where local is never right.
+    /// (mediated − local)/local; absent where local is 0.
     pub relative: Option<f64>,
-    /// Share of questions where local or global is right: no choice between the two can do better.
+    /// Share of questions where local or global is right, or the error of the nearer one: no choice between the two can
+    /// do better.
     pub ceiling: Option<f64>,
 }
 
@@ -183,13 +225,14 @@ pub struct Gain {
 pub struct Paired {
     /// The other one.
     pub against: &'static str,
-    /// Accuracy of mediated minus the other's.
-    pub accuracy: f64,
+    /// Headline metric of mediated minus the other's.
+    #[serde(flatten)]
+    pub headline: Headline,
     /// Of all metrics with an interval: mediated minus other, interval by person.
     pub difference: Vec<Difference>,
-    /// Only mediated right.
+    /// Only mediated right, or nearer.
     pub wins: usize,
-    /// Only the other right.
+    /// Only the other right, or nearer.
     pub losses: usize,
     /// By-person sign-flip permutation of the difference in accuracy.
     pub p: f64,
@@ -224,8 +267,9 @@ pub struct NonInferiority {
     pub n: usize,
     /// Who asked them.
     pub users: usize,
-    /// Accuracy of mediated minus the side's.
-    pub accuracy: f64,
+    /// Headline metric of mediated minus the side's.
+    #[serde(flatten)]
+    pub headline: Headline,
     /// By person.
     pub ci: Option<Interval>,
     /// One-sided by-person sign-flip permutation of the difference plus the margin.
@@ -248,6 +292,9 @@ pub struct Assessment {
     pub n: usize,
     /// Who asked them.
     pub users: usize,
+    /// The metric of comparisons.
+    #[serde(skip)]
+    pub headline: Metric,
     /// Entropy of the right answers, to hold the predictors' against.
     pub gold_entropy: f64,
     /// Arms in the order of display.
@@ -256,9 +303,12 @@ pub struct Assessment {
     /// Peers.
     #[serde(serialize_with = "by_name", skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<ArmReport>,
-    /// With arms local and mediated.
+    /// With arms local and mediated, of labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Overrides>,
+    /// The same of ratings.
+    #[serde(rename = "overrides", skip_serializing_if = "Option::is_none")]
+    pub nearer: Option<Nearer>,
     /// With arms local and global.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<Disagreement>,

@@ -52,6 +52,10 @@ pub const FINE: [Bucket; 8] = [
 /// Buckets large enough to test in; together they hold every query once.
 pub const POOLED: [Bucket; 4] = [Bucket::new(0, 0), Bucket::new(1, 5), Bucket::new(6, 20), Bucket::open(21)];
 
+/// The same of ratings, of which there are more.
+pub const POOLED_RATINGS: [Bucket; 5] =
+    [Bucket::new(0, 0), Bucket::new(1, 5), Bucket::new(6, 20), Bucket::new(21, 100), Bucket::open(101)];
+
 /// Where gain over the local arm is told: newcomers, the cold start, and both.
 pub const GAIN: [Bucket; 3] = [Bucket::new(0, 0), Bucket::new(1, 5), Bucket::new(0, 5)];
 
@@ -63,6 +67,7 @@ mod tests {
     fn every_number_of_items_falls_into_one_bucket() {
         for visible in (0..300).chain([usize::MAX]) {
             assert_eq!(FINE.iter().filter(|bucket| bucket.holds(visible)).count(), 1, "{visible}");
+            assert_eq!(POOLED_RATINGS.iter().filter(|bucket| bucket.holds(visible)).count(), 1, "{visible}");
             assert_eq!(POOLED.iter().filter(|bucket| bucket.holds(visible)).count(), 1, "{visible}");
         }
         assert_eq!(FINE.map(|bucket| bucket.name()).join(" "), "0 1–2 3–5 6–10 11–20 21–50 51–100 101+");

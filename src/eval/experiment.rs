@@ -11,9 +11,8 @@ use super::EvalError;
 use super::split::Question;
 use crate::engine::answer::memory_distribution;
 use crate::engine::prompt::Arm;
-use crate::mediator::distribution::decision;
-use crate::mediator::{Evidence, Policy, Weights, mediate};
-use crate::memory::Memory;
+use crate::mediator::{Evidence, Facet, Policy, Weights, mediate};
+use crate::memory::{Apart, Memory};
 
 /// Questions a thread takes at a time: few enough that all threads end together.
 const CHUNK: usize = 8;
@@ -25,6 +24,17 @@ pub struct Setting {
     pub policy: Policy,
     /// The weights, the same for every question.
     pub weights: Weights,
+    /// How memory is read.
+    pub apart: Apart,
+}
+
+/// A predicted score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// What absolute error judges.
+    pub median: f64,
+    /// What squared error judges.
+    pub mean: f64,
 }
 
 /// One predictor's answer to one question.
@@ -34,6 +44,15 @@ pub struct Answer {
     pub decision: usize,
     /// Sums to 1; absent for a predictor that only names a label.
     pub distribution: Option<Vec<f64>>,
+    /// Of ratings.
+    pub score: Option<Score>,
+}
+
+impl Answer {
+    /// A label by name alone.
+    pub fn named(decision: usize) -> Self {
+        Self { decision, distribution: None, score: None }
+    }
 }
 
 /// What the arms answered to one question.
@@ -119,13 +138,20 @@ pub(super) fn spread<T: Send>(
 }
 
 fn answer(memory: &Memory, question: &Question, setting: Setting) -> Result<Answered, EvalError> {
-    let read = memory.read(question.user, question.text, question.at)?;
+    let read = memory.read_apart(question.user, question.text, question.about, question.at, setting.apart)?;
     let manifest = &memory.manifest;
     let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
     let resolution = mediate(&evidence, &setting.weights, setting.policy);
     let arms = Arm::ALL.map(|arm| {
         let distribution = memory_distribution(&resolution, arm).to_vec();
-        Answer { decision: decision(&distribution, &resolution.base), distribution: Some(distribution) }
+        let decision = resolution.decide(&distribution);
+        let score = match &resolution.facet {
+            Facet::Label => None,
+            Facet::Score(steps) => {
+                resolution.facet.mean(&distribution).map(|mean| Score { median: steps[decision], mean })
+            }
+        };
+        Answer { decision, distribution: Some(distribution), score }
     });
     Ok(Answered { visible: read.local.visible(), arms })
 }

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::assessment::{
-    ArmReport, Assessment, BucketReport, Difference, Disagreement, Gain, Intervals, LEVEL, MARGIN, NonInferiority,
-    Overrides, Paired, Provenance, Scores,
+    ArmReport, Assessment, BucketReport, Difference, Disagreement, Gain, Headline, Intervals, LEVEL, MARGIN, Nearer,
+    NonInferiority, Overrides, Paired, Provenance, Scores,
 };
-use super::bucket::{Bucket, FINE, GAIN, POOLED};
+use super::bucket::{Bucket, FINE, GAIN, POOLED, POOLED_RATINGS};
 use super::experiment::Answer;
-use super::metrics::{Addend, LabelMeasures, Measures, Metric};
+use super::metrics::{Addend, Measures, Metric, TaskMeasures};
 use super::split::Question;
 use super::stats::{Plan, Table, Tail, detectable, holm, intervals, mcnemar, sign_flip, standard_error};
 use crate::data::interaction::UserId;
@@ -36,16 +36,34 @@ pub struct Material<'a> {
     pub arms: &'a [Contestant],
     /// Peers, if any.
     pub peers: &'a [Contestant],
-    /// How labels are judged.
-    pub measures: LabelMeasures,
+    /// How answers are judged.
+    pub measures: TaskMeasures,
 }
 
 /// A contestant with its rows ready to be summed.
 struct Judged<'a> {
     contestant: &'a Contestant,
     rows: Vec<Vec<Addend>>,
-    right: Vec<bool>,
+    /// Each row's part in the headline metric.
+    headline: Vec<f64>,
+    /// 1 where more of that is better, −1 where less is.
+    sign: f64,
 }
+
+impl Judged<'_> {
+    /// How much better than `other` a row is.
+    fn gained(&self, other: &Judged, row: usize) -> f64 {
+        self.sign * (self.headline[row] - other.headline[row])
+    }
+
+    /// Rows that are better than `other`'s.
+    fn better(&self, other: &Judged) -> usize {
+        (0..self.headline.len()).filter(|row| self.gained(other, *row) > EVEN).count()
+    }
+}
+
+/// Differences this small are rounding.
+const EVEN: f64 = 1e-9;
 
 impl Material<'_> {
     /// Judges everything.
@@ -58,17 +76,19 @@ impl Material<'_> {
         let everyone = || arms.iter().chain(&peers);
         let others: Vec<&Judged> = everyone().filter(|judged| judged.contestant.name != Arm::Mediated.name()).collect();
 
-        let mut counts = vec![0.0; self.measures.labels];
+        let mut counts = vec![0.0; self.measures.labels()];
         self.questions.iter().for_each(|question| counts[question.gold] += 1.0 / self.questions.len() as f64);
         let both = local.zip(mediated);
         Assessment {
             n: self.questions.len(),
             users: self.users(&|_| true),
+            headline: self.measures.headline(),
             gold_entropy: normalised_entropy(&counts),
             arms: arms.iter().map(|judged| self.report(judged, plan)).collect(),
             peers: peers.iter().map(|judged| self.report(judged, plan)).collect(),
-            overrides: both.map(|(local, mediated)| overrides(local, mediated)),
-            disagreement: local.zip(global).map(|(local, global)| disagreement(local, global, everyone())),
+            overrides: both.filter(|_| !self.of_scores()).map(|(local, mediated)| overrides(local, mediated)),
+            nearer: both.filter(|_| self.of_scores()).map(|(local, mediated)| nearer(local, mediated)),
+            disagreement: local.zip(global).map(|(local, global)| self.disagreement(local, global, everyone())),
             gain: both.map(|(local, mediated)| self.gain(local, global, mediated)).unwrap_or_default(),
             paired: mediated.map(|mediated| self.paired(mediated, &others, plan)).unwrap_or_default(),
             pooled: mediated
@@ -83,14 +103,21 @@ impl Material<'_> {
 
     fn judge<'c>(&self, contestant: &'c Contestant) -> Judged<'c> {
         let judged = self.questions.iter().zip(&contestant.answers);
-        let row = |(question, answer): (&Question, &Answer)| {
-            self.measures.row(question.gold, answer.decision, answer.distribution.as_deref())
-        };
+        let headline = judged.clone().map(|(question, answer)| self.measures.headline_of(question.gold, answer));
         Judged {
             contestant,
-            right: judged.clone().map(|(question, answer)| question.gold == answer.decision).collect(),
-            rows: judged.map(row).collect(),
+            headline: headline.collect(),
+            sign: if self.measures.headline().is_error() { -1.0 } else { 1.0 },
+            rows: judged.map(|(question, answer)| self.measures.row(question.gold, answer)).collect(),
         }
+    }
+
+    fn of_scores(&self) -> bool {
+        matches!(self.measures, TaskMeasures::Rating(_))
+    }
+
+    fn headline(&self, value: f64) -> Headline {
+        Headline { metric: self.measures.headline(), value }
     }
 
     fn users(&self, wanted: &dyn Fn(usize) -> bool) -> usize {
@@ -111,7 +138,7 @@ impl Material<'_> {
         let values = |sums: &[f64]| metrics.iter().map(|m| self.measures.value(*m, sums)).collect();
         let found = intervals(std::slice::from_ref(table), plan, |sums| values(&sums[0]));
         let ci = metrics.iter().zip(found).filter_map(|(metric, interval)| Some((*metric, interval?)));
-        (scores_of(self.measures, &table.total()), Intervals(ci.collect()))
+        (scores_of(&self.measures, &table.total()), Intervals(ci.collect()))
     }
 
     fn report(&self, judged: &Judged, plan: Plan) -> ArmReport {
@@ -123,31 +150,35 @@ impl Material<'_> {
             let n = self.visible.iter().filter(|visible| bucket.holds(**visible)).count();
             BucketReport { bucket: *bucket, n, users: table.people(), scores, ci }
         };
-        let buckets = FINE.iter().map(bucket).collect();
-        ArmReport { name: judged.contestant.name, n: judged.rows.len(), scores, ci, buckets }
+        let coarse = if self.of_scores() { &POOLED_RATINGS[..] } else { &[] };
+        let (buckets, pooled) = (FINE.iter().map(bucket).collect(), coarse.iter().map(bucket).collect());
+        ArmReport { name: judged.contestant.name, n: judged.rows.len(), scores, ci, buckets, pooled }
     }
 
     fn gain(&self, local: &Judged, global: Option<&Judged>, mediated: &Judged) -> Vec<Gain> {
         let of = |bucket: &Bucket| {
             let rows: Vec<usize> = (0..self.visible.len()).filter(|row| bucket.holds(self.visible[*row])).collect();
             let n = rows.len();
-            let share =
-                |right: &dyn Fn(usize) -> bool| rows.iter().filter(|row| right(**row)).count() as f64 / n as f64;
-            let (l, m) = (share(&|row| local.right[row]), share(&|row| mediated.right[row]));
-            let ceiling = global.map(|global| share(&|row| local.right[row] || global.right[row]));
+            let share = |of: &dyn Fn(usize) -> f64| rows.iter().map(|row| of(*row)).sum::<f64>() / n as f64;
+            let (l, m) = (share(&|row| local.headline[row]), share(&|row| mediated.headline[row]));
+            let best = |global: &Judged, row: usize| match local.gained(global, row) > 0.0 {
+                true => local.headline[row],
+                false => global.headline[row],
+            };
+            let ceiling = global.map(|global| share(&|row| best(global, row)));
             let relative = (l > 0.0).then(|| (m - l) / l);
             (n > 0).then_some(Gain { bucket: *bucket, n, local: l, mediated: m, relative, ceiling })
         };
         GAIN.iter().filter_map(of).collect()
     }
 
-    /// Per person among `wanted` rows: rows, and how many more `first` has right than `second`.
+    /// Per person among `wanted` rows: rows, and by how much `first` is better than `second`, summed.
     fn differences(&self, first: &Judged, second: &Judged, wanted: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
         let mut people: BTreeMap<&UserId, (f64, f64)> = BTreeMap::new();
         for (row, question) in self.questions.iter().enumerate().filter(|(row, _)| wanted(self.visible[*row])) {
             let (n, d) = people.entry(question.user).or_default();
             *n += 1.0;
-            *d += f64::from(u8::from(first.right[row])) - f64::from(u8::from(second.right[row]));
+            *d += first.gained(second, row);
         }
         people.into_values().collect()
     }
@@ -167,12 +198,12 @@ impl Material<'_> {
             let difference = metrics.iter().zip(whole).zip(found);
             let difference = difference
                 .filter_map(|((metric, value), ci)| Some(Difference { metric: *metric, value: value?, ci: ci? }));
-            let only = |a: &Judged, b: &Judged| a.right.iter().zip(&b.right).filter(|(a, b)| **a && !**b).count();
-            let (wins, losses) = (only(mediated, other), only(other, mediated));
+            let (wins, losses) = (mediated.better(other), other.better(mediated));
+            let gained: f64 = people.iter().map(|(_, d)| d).sum();
             let p = sign_flip(&people.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan);
             Paired {
                 against: other.contestant.name,
-                accuracy: (wins as f64 - losses as f64) / self.questions.len() as f64,
+                headline: self.headline(mediated.sign * gained / self.questions.len() as f64),
                 difference: difference.collect(),
                 wins,
                 losses,
@@ -193,7 +224,8 @@ impl Material<'_> {
             let people = self.differences(mediated, side, &|visible| bucket.holds(visible));
             let n: f64 = people.iter().map(|(n, _)| n).sum();
             let table = Table::of(2, people.iter().enumerate().map(|(who, (n, d))| (who, [(0, *n), (1, *d)])));
-            let ci = intervals(&[table], plan, |sums| vec![(sums[0][0] > 0.0).then(|| sums[0][1] / sums[0][0])]);
+            let mean = |sums: &[Vec<f64>]| (sums[0][0] > 0.0).then(|| mediated.sign * sums[0][1] / sums[0][0]);
+            let ci = intervals(&[table], plan, |sums| vec![mean(sums)]);
             // Under the null hypothesis mediated is worse by the margin: then these differences are around 0.
             let shifted: Vec<f64> = people.iter().map(|(n, d)| d + MARGIN * n).collect();
             let p = sign_flip(&shifted, Tail::Upper, plan);
@@ -202,7 +234,7 @@ impl Material<'_> {
                 bucket: *bucket,
                 n: n as usize,
                 users: people.len(),
-                accuracy: people.iter().map(|(_, d)| d).sum::<f64>() / n,
+                headline: self.headline(mediated.sign * people.iter().map(|(_, d)| d).sum::<f64>() / n),
                 ci: ci[0],
                 p,
                 p_holm: p,
@@ -210,7 +242,8 @@ impl Material<'_> {
                 detectable: standard_error(&people).and_then(detectable),
             })
         };
-        let mut tests: Vec<NonInferiority> = POOLED.iter().filter_map(test).collect();
+        let buckets = if self.of_scores() { &POOLED_RATINGS[..] } else { &POOLED[..] };
+        let mut tests: Vec<NonInferiority> = buckets.iter().filter_map(test).collect();
         let corrected = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
         for (test, p) in tests.iter_mut().zip(corrected) {
             test.p_holm = p;
@@ -218,19 +251,35 @@ impl Material<'_> {
         }
         tests
     }
+
+    fn disagreement<'a>(
+        &self,
+        local: &Judged,
+        global: &Judged,
+        everyone: impl Iterator<Item = &'a Judged<'a>>,
+    ) -> Disagreement {
+        let answers = |judged: &Judged, row: usize| judged.contestant.answers[row].decision;
+        let all = local.rows.len();
+        let rows: Vec<usize> = (0..all).filter(|row| answers(local, *row) != answers(global, *row)).collect();
+        let mean = |judged: &Judged| rows.iter().map(|row| judged.headline[*row]).sum::<f64>() / rows.len() as f64;
+        let means =
+            everyone.filter(|_| !rows.is_empty()).map(|judged| (judged.contestant.name, mean(judged))).collect();
+        let (right, mae) = if self.of_scores() { (BTreeMap::new(), means) } else { (means, BTreeMap::new()) };
+        Disagreement { n: rows.len(), share: rows.len() as f64 / all as f64, right, mae }
+    }
 }
 
-fn scores_of(measures: LabelMeasures, sums: &[f64]) -> Scores {
+fn scores_of(measures: &TaskMeasures, sums: &[f64]) -> Scores {
     let of = |metric: &Metric| Some((*metric, measures.value(*metric, sums)?));
     Scores(measures.metrics().iter().filter_map(of).collect())
 }
 
 fn overrides(local: &Judged, mediated: &Judged) -> Overrides {
     let mut table = Overrides::default();
-    for (row, (l, m)) in local.right.iter().zip(&mediated.right).enumerate() {
+    for (row, (l, m)) in local.headline.iter().zip(&mediated.headline).enumerate() {
         let overridden = local.contestant.answers[row].decision != mediated.contestant.answers[row].decision;
         table.overridden += usize::from(overridden);
-        match (l, m) {
+        match (*l > 0.0, *m > 0.0) {
             (true, true) => table.local_right_mediated_right += 1,
             (true, false) => table.local_right_mediated_wrong += 1,
             (false, true) => table.local_wrong_mediated_right += 1,
@@ -243,13 +292,20 @@ fn overrides(local: &Judged, mediated: &Judged) -> Overrides {
     table
 }
 
-fn disagreement<'a>(local: &Judged, global: &Judged, everyone: impl Iterator<Item = &'a Judged<'a>>) -> Disagreement {
-    let answers = |judged: &Judged, row: usize| judged.contestant.answers[row].decision;
-    let all = local.rows.len();
-    let rows: Vec<usize> = (0..all).filter(|row| answers(local, *row) != answers(global, *row)).collect();
-    let share = |judged: &Judged| rows.iter().filter(|row| judged.right[**row]).count() as f64 / rows.len() as f64;
-    let right = everyone.filter(|_| !rows.is_empty()).map(|judged| (judged.contestant.name, share(judged))).collect();
-    Disagreement { n: rows.len(), share: rows.len() as f64 / all as f64, right }
+fn nearer(local: &Judged, mediated: &Judged) -> Nearer {
+    let mut found = Nearer::default();
+    for row in 0..local.rows.len() {
+        if local.contestant.answers[row].decision == mediated.contestant.answers[row].decision {
+            continue;
+        }
+        found.overridden += 1;
+        match mediated.gained(local, row) {
+            gained if gained > EVEN => found.rescued += 1,
+            gained if gained < -EVEN => found.suppressed += 1,
+            _ => found.even += 1,
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -257,11 +313,12 @@ mod tests {
     use super::*;
     use crate::data::interaction::Timestamp;
     use crate::eval::assessment::{SCHEMA, SplitReport};
+    use crate::eval::metrics::LabelMeasures;
     use crate::eval::split::{Range, Split};
     use crate::mediator::{Policy, Weights};
 
     fn named(name: &'static str, answers: &[usize]) -> Contestant {
-        let answer = |decision: &usize| Answer { decision: *decision, distribution: None };
+        let answer = |decision: &usize| Answer::named(*decision);
         Contestant { name, answers: answers.iter().map(answer).collect() }
     }
 
@@ -276,6 +333,8 @@ mod tests {
             split: SplitReport { split: Split::Judged, history: None, queries, without_gold: 0, fitted_on: None },
             policy: Policy::Product,
             weights,
+            gap_days: 0.0,
+            guard: 5,
             plan: Plan { resamples: 50, permutations: 50, seed: 1 },
         }
     }
@@ -287,9 +346,9 @@ mod tests {
         let visible = [0, 1, 2, 7, 8, 30, 0, 4];
         let questions: Vec<Question> = who
             .iter()
-            .map(|who| Question { id: "q", user: &users[*who], at: Timestamp(0), text: "", gold: 0 })
+            .map(|who| Question { id: "q", user: &users[*who], at: Timestamp(0), text: "", about: None, gold: 0 })
             .collect();
-        let measures = LabelMeasures { labels: 3 };
+        let measures = TaskMeasures::Labels(LabelMeasures { labels: 3 });
         Material { questions: &questions, visible: &visible, arms, peers: &[], measures }.assess(provenance())
     }
 
@@ -336,7 +395,7 @@ mod tests {
         let found = assess(&arms());
         let local = &found.paired[0];
         assert_eq!((local.against, local.wins, local.losses), ("local", 3, 1));
-        assert_eq!(local.accuracy, 0.25);
+        assert_eq!(local.headline.value, 0.25);
         // Summed by person 0, 1, 1: two of four sign patterns reach 2. McNemar: 2·(1 + 4)/16.
         assert_eq!((local.p, local.p_mcnemar), (0.5, 0.625));
         let global = &found.paired[1];
@@ -357,11 +416,11 @@ mod tests {
         assert!(same.pooled.iter().all(|test| test.p_holm == 1.0 && !test.non_inferior && test.detectable.is_none()));
 
         let users: Vec<UserId> = (0..60).map(|who| UserId::new(format!("u{who}"))).collect();
-        let question = |user| Question { id: "q", user, at: Timestamp(0), text: "", gold: 0 };
+        let question = |user| Question { id: "q", user, at: Timestamp(0), text: "", about: None, gold: 0 };
         let questions: Vec<Question> = users.iter().map(question).collect();
         let verdict = |mediated: &[usize]| {
             let arms = [named("local", &[0; 60]), named("mediated", mediated)];
-            let measures = LabelMeasures { labels: 2 };
+            let measures = TaskMeasures::Labels(LabelMeasures { labels: 2 });
             let material = Material { questions: &questions, visible: &[0; 60], arms: &arms, peers: &[], measures };
             material.assess(provenance()).pooled[0].non_inferior
         };

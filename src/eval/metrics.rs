@@ -12,7 +12,8 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::data::dataset::TaskKind;
+use super::experiment::Answer;
+use crate::data::dataset::{Manifest, TaskKind};
 use crate::mediator::distribution::normalised_entropy;
 
 /// The least probability that log-loss tells apart from 0.
@@ -57,6 +58,12 @@ impl Metric {
             Metric::MeanAbsoluteError => "mae",
             Metric::RootMeanSquareError => "rmse",
         }
+    }
+
+    /// Whether less of it is better.
+    pub fn is_error(self) -> bool {
+        use Metric::{Brier, CalibrationError, LogLoss, MeanAbsoluteError, RootMeanSquareError};
+        matches!(self, LogLoss | Brier | CalibrationError | MeanAbsoluteError | RootMeanSquareError)
     }
 
     /// Whether a resample of people estimates it without a bias that dwarfs its spread, so that a percentile interval
@@ -182,7 +189,7 @@ pub struct RatingMeasures;
 
 impl RatingMeasures {
     /// What one answer adds.
-    pub fn row(&self, gold: f64, median: f64, mean: f64) -> Vec<Addend> {
+    pub fn row(self, gold: f64, median: f64, mean: f64) -> Vec<Addend> {
         vec![(0, 1.0), (1, (median - gold).abs()), (2, (mean - gold).powi(2))]
     }
 }
@@ -203,6 +210,86 @@ impl Measures for RatingMeasures {
             Metric::RootMeanSquareError => Some((sums[2] / sums[0]).sqrt()),
             _ => None,
         }
+    }
+}
+
+/// The measures of a task.
+#[derive(Clone, Debug)]
+pub enum TaskMeasures {
+    /// Of labels.
+    Labels(LabelMeasures),
+    /// Of scores; their values, ascending.
+    Rating(Vec<f64>),
+}
+
+impl TaskMeasures {
+    /// Those of the task of `manifest`; kinds that cannot be judged are refused by name.
+    pub fn of(manifest: &Manifest) -> Result<Self, super::EvalError> {
+        match (manifest.task, manifest.scale) {
+            (TaskKind::Labels, _) => Ok(Self::Labels(LabelMeasures { labels: manifest.labels.len() })),
+            (TaskKind::Rating, Some(scale)) => Ok(Self::Rating(scale.values())),
+            (task, _) => Err(super::EvalError::Task(task)),
+        }
+    }
+
+    fn measures(&self) -> &dyn Measures {
+        match self {
+            Self::Labels(measures) => measures,
+            Self::Rating(_) => &RatingMeasures,
+        }
+    }
+
+    /// The metric that comparisons are made in.
+    pub fn headline(&self) -> Metric {
+        match self {
+            Self::Labels(_) => Metric::Accuracy,
+            Self::Rating(_) => Metric::MeanAbsoluteError,
+        }
+    }
+
+    /// How many answers there can be.
+    pub fn labels(&self) -> usize {
+        match self {
+            Self::Labels(measures) => measures.labels,
+            Self::Rating(steps) => steps.len(),
+        }
+    }
+
+    /// What one answer adds.
+    pub fn row(&self, gold: usize, answer: &Answer) -> Vec<Addend> {
+        match self {
+            Self::Labels(measures) => measures.row(gold, answer.decision, answer.distribution.as_deref()),
+            Self::Rating(steps) => {
+                let (median, mean) = answer
+                    .score
+                    .map_or((steps[answer.decision], steps[answer.decision]), |score| (score.median, score.mean));
+                RatingMeasures.row(steps[gold], median, mean)
+            }
+        }
+    }
+
+    /// What one answer counts in the headline metric: 1 if right, or how far the median is from the right score.
+    pub fn headline_of(&self, gold: usize, answer: &Answer) -> f64 {
+        match self {
+            Self::Labels(_) => f64::from(u8::from(answer.decision == gold)),
+            Self::Rating(steps) => {
+                (answer.score.map_or(steps[answer.decision], |score| score.median) - steps[gold]).abs()
+            }
+        }
+    }
+}
+
+impl Measures for TaskMeasures {
+    fn metrics(&self) -> &'static [Metric] {
+        self.measures().metrics()
+    }
+
+    fn width(&self) -> usize {
+        self.measures().width()
+    }
+
+    fn value(&self, metric: Metric, sums: &[f64]) -> Option<f64> {
+        self.measures().value(metric, sums)
     }
 }
 

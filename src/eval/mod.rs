@@ -42,7 +42,7 @@ pub enum EvalError {
         least: usize,
     },
     /// A task without metrics.
-    #[error("tasks of kind {0:?} cannot be evaluated yet; this version judges 'labels'")]
+    #[error("tasks of kind {0:?} cannot be evaluated yet; this version judges 'labels' and 'rating'")]
     Task(TaskKind),
     /// Memory could not be read.
     #[error(transparent)]

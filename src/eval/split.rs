@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::EvalError;
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::memory::rating::About;
 
 /// How queries are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -33,6 +34,8 @@ pub struct Question<'a> {
     pub at: Timestamp,
     /// What is asked.
     pub text: &'a str,
+    /// What it is about, where its record says so.
+    pub about: Option<About<'a>>,
     /// Index of the right label.
     pub gold: usize,
 }
@@ -78,7 +81,8 @@ pub struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// Takes the queries of `dataset`.
     pub fn of(dataset: &'a Dataset, split: Split) -> Result<Self, EvalError> {
-        let label = |response: &str| dataset.manifest.labels.iter().position(|label| label == response);
+        let labels = dataset.manifest.responses();
+        let label = |response: &str| labels.iter().position(|label| label == response);
         let (mut questions, history, without_gold): (Vec<Question>, _, _) = match split {
             Split::Share { share } => {
                 let n = dataset.interactions.len();
@@ -89,14 +93,16 @@ impl<'a> Asked<'a> {
                 let (history, rest) = dataset.interactions.split_at(cut);
                 let asked = rest.iter().filter_map(|i| {
                     let gold = label(&i.response)?;
-                    Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, gold })
+                    let about = Some(About { item: i.item.as_deref(), extra: &i.extra });
+                    Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold })
                 });
                 (asked.collect(), history, 0)
             }
             Split::Judged => {
                 let asked = dataset.queries.iter().filter_map(|q| {
                     let gold = label(q.gold.as_deref()?)?;
-                    Some(Question { id: &q.id, user: &q.user, at: q.at, text: &q.query, gold })
+                    let about = Some(About { item: q.item.as_deref(), extra: &q.extra });
+                    Some(Question { id: &q.id, user: &q.user, at: q.at, text: &q.query, about, gold })
                 });
                 let asked: Vec<Question> = asked.collect();
                 let first = asked.iter().map(|q| q.at).min();

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::distribution::{decision, jensen_shannon};
+use super::distribution::jensen_shannon;
 use super::evidence::Evidence;
 use super::kernel::Kernel;
 
@@ -36,7 +36,7 @@ pub enum Side {
     Both,
 }
 
-/// A conflict on the facet `label`.
+/// A conflict on the facet that is decided.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conflict {
     /// What kind.
@@ -54,8 +54,8 @@ pub struct Conflict {
 /// Finds the conflicts of a query.
 pub fn conflicts(evidence: &Evidence, kernel: &Kernel, global: &[f64], threshold: f64) -> Vec<Conflict> {
     let divergence = divergence(kernel, global);
-    let local_first = decision(&kernel.counts, &evidence.base);
-    let global_first = decision(global, &evidence.base);
+    let local_first = evidence.facet.decide(&kernel.counts, &evidence.base);
+    let global_first = evidence.facet.decide(global, &evidence.base);
     let mut found = Vec::new();
     let local_silent = kernel.mass < COVERED;
     let global_silent = evidence.support < evidence.guard;

@@ -3,25 +3,48 @@
 //! Invariant: built once per query; no weight enters it, so any change of weights re-mediates without retrieval.
 
 use super::distribution::{normalise, normalised_entropy};
+use super::facet::Facet;
+use crate::data::dataset::AgeUnit;
 use crate::memory::MemoryRead;
+use crate::memory::local::LocalHit;
 
 /// Pseudo-examples of the base rate in a history's one-sidedness.
 const HISTORY_PRIOR: f64 = 0.5;
 
-/// The vote of one of the person's own visible items.
+/// The vote of one of the person's own visible items, or a share of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Vote {
     /// Index of the label voted for.
     pub label: usize,
+    /// Index of what the person answered then: the same, unless the vote was translated.
+    pub own: usize,
+    /// Which part of the item's vote this is, in (0, 1]: a translated score lies between two steps.
+    pub share: f64,
     /// Likeness to the query without age, s_i in [0, 1].
     pub similarity: f64,
-    /// Days before the query, a_i ≥ 0.
-    pub age_days: f64,
+    /// How long before the query, ≥ 0, in the unit of the half-life.
+    pub age: f64,
 }
 
-/// Evidence of both sides about the facet `label`.
+impl Vote {
+    /// A vote for what the person answered.
+    pub fn plain(label: usize, similarity: f64, age: f64) -> Self {
+        Self { label, own: label, share: 1.0, similarity, age }
+    }
+
+    /// The votes of an item that departed from the crowd by `residual`: for the crowd's mean of what is asked about and
+    /// that much more, clipped to the scale and split between the two nearest steps.
+    pub fn translated(plain: Self, steps: &[f64], crowd: f64, residual: f64) -> impl Iterator<Item = Self> {
+        let parts = Facet::split(steps, crowd + residual).into_iter().flatten();
+        parts.map(move |(label, share)| Self { label, share, ..plain })
+    }
+}
+
+/// Evidence of both sides about one facet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
+    /// What is decided.
+    pub facet: Facet,
     /// Base rate b(y) of others. Sums to 1, every entry > 0.
     pub base: Vec<f64>,
     /// Votes of the person's visible items, in any order.
@@ -44,21 +67,37 @@ pub struct Evidence {
 
 impl Evidence {
     /// Takes what `read` says; `guard` and `local_calibration` are the dataset's.
+    ///
+    /// Ratings vote translated: a person's departure from the crowd, r_i = y_i − m_G(x_i), votes at m_G(x) + r_i. Their
+    /// local side is what they gave by itself; nothing calibrates it.
     pub fn of(read: &MemoryRead, guard: usize, local_calibration: f64) -> Self {
-        let vote = |hit: &crate::memory::local::LocalHit| Vote {
-            label: hit.label,
-            similarity: hit.terms.similarity(),
-            age_days: hit.age_days,
+        let plain = |hit: &LocalHit| {
+            let age = match read.local.age_unit {
+                AgeUnit::Days => hit.age_days,
+                AgeUnit::Items => hit.recency_rank as f64,
+            };
+            Vote::plain(hit.label, hit.terms.similarity(), age)
+        };
+        let votes = match &read.scored {
+            None => read.local.hits.iter().map(plain).collect(),
+            Some(scored) => {
+                let translate = |hit: &LocalHit| {
+                    let residual = hit.residual(&scored.steps).unwrap_or_default();
+                    Vote::translated(plain(hit), &scored.steps, scored.crowd, residual)
+                };
+                read.local.hits.iter().flat_map(translate).collect()
+            }
         };
         Self {
+            facet: read.scored.as_ref().map_or(Facet::Label, |scored| Facet::Score(scored.steps.clone())),
             base: read.global.base.clone(),
-            votes: read.local.hits.iter().map(vote).collect(),
+            votes,
             population: read.global.population.clone(),
             community: read.global.community.clone(),
             support: read.global.support,
             suppressed: read.global.suppressed,
             guard,
-            local_calibration,
+            local_calibration: if read.scored.is_some() { 1.0 } else { local_calibration },
             novelty: read.local.novelty,
         }
     }
@@ -68,7 +107,7 @@ impl Evidence {
     /// opponent.
     pub fn one_sidedness(&self) -> f64 {
         let mut counts: Vec<f64> = self.base.iter().map(|b| HISTORY_PRIOR * b).collect();
-        self.votes.iter().for_each(|vote| counts[vote.label] += 1.0);
+        self.votes.iter().for_each(|vote| counts[vote.own] += vote.share);
         1.0 - normalised_entropy(&normalise(counts))
     }
 

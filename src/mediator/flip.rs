@@ -3,10 +3,12 @@
 //! For a pair of labels the sign of ln p(y) − ln p(z) is linear in ℓ, g, β and in κ, α after one rearrangement (policies
 //! product and shrinkage; ℓ and g of linear): one root each, in closed form. In γ and τ it is a sum of exponentials
 //! with several roots; those, and what has no closed form here, are isolated on a grid of [`GRID`] slider positions and
-//! bisected. Every shown value is rounded away from the present setting and
+//! bisected. The median of scores leaves a step where half of the probability lies up to it: linear in κ and α of
+//! shrinkage and in ℓ and g of linear, isolated elsewhere. Every shown value is rounded away from the present setting and
 //! re-mediated: what is shown does flip.
 
 use super::evidence::Evidence;
+use super::facet::Facet;
 use super::kernel::{Kernel, collective, tilt};
 use super::policy::{Policy, damped_trust};
 use super::resolution::mediate;
@@ -60,6 +62,13 @@ pub fn flip(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weig
     let (low, high) = weight.range();
     let mut roots: Vec<f64> = match (policy, weight) {
         _ if weight.scope() != Scope::Mediate => Vec::new(),
+        (Policy::Shrinkage, Weight::PriorStrength | Weight::CommunityFocus)
+        | (Policy::Linear, Weight::LocalTrust | Weight::GlobalTrust)
+            if matches!(evidence.facet, Facet::Score(_)) =>
+        {
+            median_roots(evidence, weights, policy, weight)
+        }
+        _ if matches!(evidence.facet, Facet::Score(_)) => isolated_roots(evidence, weights, policy, weight, winner),
         (_, Weight::LocalTrust | Weight::GlobalTrust | Weight::SkewDamping)
         | (Policy::Product | Policy::Shrinkage, Weight::PriorStrength | Weight::CommunityFocus) => {
             closed_roots(evidence, weights, policy, weight, winner)
@@ -139,6 +148,33 @@ fn closed_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: 
         }
     };
     (0..evidence.labels()).filter(|z| *z != winner).map(root).collect()
+}
+
+/// Where half of the probability lies up to a step: below and above, the median is another. Linear in each of these
+/// weights, so that every step has one root.
+fn median_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weight) -> Vec<f64> {
+    let kernel = Kernel::of(evidence, weights);
+    let global = collective(evidence, weights.community_focus);
+    let own = tilt(&evidence.base, &kernel.evidence(evidence, weights.prior_strength));
+    let (m, kappa) = (kernel.mass, weights.prior_strength);
+    let (trust, crowd) = (weights.local_trust, weights.global_trust);
+    let up_to = |p: &[f64], y: usize| p[..=y].iter().sum::<f64>();
+    let root = |y: usize| {
+        let (c, g, l) = (up_to(&kernel.counts, y), up_to(&global, y), up_to(&own, y));
+        match (policy, weight) {
+            // C(y) + κ P_G(y) = (m + κ)/2.
+            (Policy::Shrinkage, Weight::PriorStrength) => (0.5 * m - c) / (g - 0.5),
+            (Policy::Shrinkage, Weight::CommunityFocus) => {
+                let (p, community) = (up_to(&evidence.population, y), up_to(&evidence.community, y));
+                (0.5 * (m + kappa) - c - kappa * p) / (kappa * (community - p))
+            }
+            // ℓ P_L(y) + g P_G(y) = (ℓ + g)/2.
+            (Policy::Linear, Weight::LocalTrust) => -crowd * (g - 0.5) / (l - 0.5),
+            (Policy::Linear, Weight::GlobalTrust) => -trust * (l - 0.5) / (g - 0.5),
+            _ => f64::NAN,
+        }
+    };
+    (0..evidence.labels().saturating_sub(1)).map(root).collect()
 }
 
 /// α with p_G(y) = r·p_G(z) + lead, where p_G = (1 − α) p_population + α p_community.

@@ -5,7 +5,8 @@
 //! carried side would be an error that depends on the order of asking.
 
 use super::conflict::Side;
-use super::distribution::{decision, jensen_shannon};
+use super::distribution::jensen_shannon;
+use super::facet::Facet;
 use super::resolution::Resolution;
 use crate::data::interaction::UserId;
 
@@ -47,9 +48,12 @@ impl Course {
             && calm(&stand.global, &resolution.global);
         if holds {
             let keeper = if stand.side == Side::Local { &resolution.local } else { &resolution.global };
-            let kept = decision(keeper, &resolution.base);
+            let kept = resolution.decide(keeper);
             let p = &resolution.distribution;
-            resolution.margin = p[kept] - p[resolution.decision];
+            resolution.margin = match resolution.facet {
+                Facet::Label => p[kept] - p[resolution.decision],
+                Facet::Score(_) => -resolution.margin,
+            };
             resolution.runner_up = Some(resolution.decision);
             resolution.decision = kept;
             resolution.held = Some(stand.side);
@@ -60,7 +64,7 @@ impl Course {
 
 /// The one side whose first choice was decided for; `None` where both or neither made it.
 pub fn side(resolution: &Resolution) -> Option<Side> {
-    let first = |p: &[f64]| decision(p, &resolution.base) == resolution.decision;
+    let first = |p: &[f64]| resolution.decide(p) == resolution.decision;
     match (first(&resolution.local), first(&resolution.global)) {
         (true, false) => Some(Side::Local),
         (false, true) => Some(Side::Global),
@@ -75,8 +79,9 @@ mod tests {
     use crate::mediator::{Evidence, Policy, Weights, mediate};
 
     fn evidence(similar: f64) -> Evidence {
-        let vote = |label, similarity| Vote { label, similarity, age_days: 1.0 };
+        let vote = |label, similarity| Vote::plain(label, similarity, 1.0);
         Evidence {
+            facet: Facet::Label,
             base: vec![0.5, 0.5],
             votes: vec![vote(0, similar), vote(0, similar), vote(1, 0.5)],
             population: vec![0.3, 0.7],

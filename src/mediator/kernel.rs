@@ -1,6 +1,7 @@
 //! The local kernel: votes of the person's own items, weighted by nearness and age, and what follows from them.
 //!
-//! w_i = exp(γ (s_i − s_max)) · 2^(−a_i/τ); c(y) = Σ w_i [y_i = y]; m = Σ w_i. Nearness is relative to the nearest hit:
+//! w_i = exp(γ (s_i − s_max)) · 2^(−a_i/τ); c(y) = Σ w_i [y_i = y]; m = Σ w_i. A translated vote counts for the crowd's
+//! mean and the person's departure in c, and for what the person gave in o. Nearness is relative to the nearest hit:
 //! with s_i^γ the mass would collapse and sharpness and prior strength would be one slider with two names.
 
 use super::distribution;
@@ -12,6 +13,8 @@ use super::weights::Weights;
 pub struct Kernel {
     /// c(y).
     pub counts: Vec<f64>,
+    /// o(y): the same of what the person gave, untranslated.
+    pub own: Vec<f64>,
     /// m: "worth m examples".
     pub mass: f64,
     /// Kish's effective sample size (Σw)²/Σw²; scale-free, shown but used in no formula.
@@ -23,26 +26,29 @@ impl Kernel {
     pub fn of(evidence: &Evidence, weights: &Weights) -> Self {
         let nearest = evidence.votes.iter().map(|vote| vote.similarity).fold(f64::NEG_INFINITY, f64::max);
         let mut counts = vec![0.0; evidence.labels()];
+        let mut own = vec![0.0; evidence.labels()];
         let (mut mass, mut squares) = (0.0, 0.0);
         for vote in &evidence.votes {
             let nearness = (weights.similarity_sharpness * (vote.similarity - nearest)).exp();
-            let w = nearness * (-vote.age_days / weights.half_life).exp2();
+            let whole = nearness * (-vote.age / weights.half_life).exp2();
+            let w = whole * vote.share;
             counts[vote.label] += w;
+            own[vote.own] += w;
             mass += w;
-            squares += w * w;
+            squares += whole * w;
         }
         let kish = if squares > 0.0 { mass * mass / squares } else { 0.0 };
-        Self { counts, mass, kish }
+        Self { counts, own, mass, kish }
     }
 
-    /// e_L(y) = A_L · ln(q_L(y) / b(y)) with q_L = (c + κ b)/(m + κ): exactly 0 when nothing is remembered.
+    /// e_L(y) = A_L · ln(q_L(y) / b(y)) with q_L = (o + κ b)/(m + κ): exactly 0 when nothing is remembered.
     pub fn evidence(&self, evidence: &Evidence, prior_strength: f64) -> Vec<f64> {
         let worth = |(count, b): (&f64, &f64)| {
             let q = (count + prior_strength * b) / (self.mass + prior_strength);
             evidence.local_calibration * (q / b).ln()
         };
         if self.mass > 0.0 {
-            self.counts.iter().zip(&evidence.base).map(worth).collect()
+            self.own.iter().zip(&evidence.base).map(worth).collect()
         } else {
             vec![0.0; evidence.labels()]
         }

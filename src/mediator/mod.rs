@@ -7,6 +7,7 @@ pub mod conflict;
 pub mod context;
 pub mod distribution;
 pub mod evidence;
+pub mod facet;
 pub mod flip;
 pub mod fusion;
 pub mod hysteresis;
@@ -16,6 +17,7 @@ pub mod resolution;
 pub mod weights;
 
 pub use evidence::Evidence;
+pub use facet::Facet;
 pub use hysteresis::Course;
 pub use policy::Policy;
 pub use resolution::{Resolution, mediate};

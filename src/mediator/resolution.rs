@@ -1,8 +1,9 @@
 //! A resolution: the decision with everything that led to it.
 
 use super::conflict::{Conflict, Side, conflicts};
-use super::distribution::{decision, from_logs, runner_up};
+use super::distribution::from_logs;
 use super::evidence::Evidence;
+use super::facet::Facet;
 use super::kernel::{Kernel, collective, tilt};
 use super::policy::{Policy, Sides};
 use super::weights::Weights;
@@ -10,6 +11,8 @@ use super::weights::Weights;
 /// What the mediator makes of a query's evidence. Every distribution sums to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolution {
+    /// What is decided.
+    pub facet: Facet,
     /// Which rule.
     pub policy: Policy,
     /// b: what answers when nothing is remembered.
@@ -24,7 +27,7 @@ pub struct Resolution {
     pub decision: usize,
     /// The best of the losers.
     pub runner_up: Option<usize>,
-    /// p(decision) − p(runner-up); below 0 only where the decision is held.
+    /// How clear it is, see [`super::facet::Verdict`]; below 0 only where the decision is held.
     pub margin: f64,
     /// The side that keeps a decision it had before, see [`super::hysteresis`]; then the runner-up would have won.
     pub held: Option<Side>,
@@ -39,9 +42,14 @@ pub struct Resolution {
 }
 
 impl Resolution {
+    /// What would be decided if `p` were all there is.
+    pub fn decide(&self, p: &[f64]) -> usize {
+        self.facet.decide(p, &self.base)
+    }
+
     /// Whether the mediator chose against the local side.
     pub fn overrides_local(&self) -> bool {
-        self.decision != decision(&self.local, &self.base)
+        self.decision != self.decide(&self.local)
     }
 }
 
@@ -52,19 +60,19 @@ pub fn mediate(evidence: &Evidence, weights: &Weights, policy: Policy) -> Resolu
     let sides = Sides { evidence, weights, kernel: &kernel, global: &global };
     let distribution = from_logs(&policy.rule().log_weights(&sides));
     let local = tilt(&evidence.base, &kernel.evidence(evidence, weights.prior_strength));
-    let winner = decision(&distribution, &evidence.base);
-    let runner_up = runner_up(&distribution, &evidence.base, winner);
+    let verdict = evidence.facet.verdict(&distribution, &evidence.base);
     Resolution {
+        facet: evidence.facet.clone(),
         policy,
         base: evidence.base.clone(),
-        margin: distribution[winner] - runner_up.map_or(0.0, |y| distribution[y]),
+        margin: verdict.margin,
         held: None,
         conflicts: conflicts(evidence, &kernel, &global, weights.conflict_threshold),
         local,
         global,
         distribution,
-        decision: winner,
-        runner_up,
+        decision: verdict.decision,
+        runner_up: verdict.runner_up,
         mass: kernel.mass,
         kish: kernel.kish,
         support: evidence.support,

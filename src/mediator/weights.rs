@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
-use crate::data::dataset::Manifest;
+use crate::data::dataset::{AgeUnit, Manifest, TaskKind};
 
 /// A number that an analyst may turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub enum Weight {
     PriorStrength,
     /// γ: how much nearer memories count more.
     SimilaritySharpness,
-    /// τ: how fast personal memories fade, in days.
+    /// τ: how fast personal memories fade, in days or in the person's own items.
     HalfLife,
     /// α: population … own communities.
     CommunityFocus,
@@ -124,7 +124,7 @@ impl Weight {
             Weight::GlobalTrust => "exponent of the collective evidence",
             Weight::PriorStrength => "how many personal examples the prior is worth",
             Weight::SimilaritySharpness => "how much nearer memories count more",
-            Weight::HalfLife => "days in which a personal memory loses half its weight",
+            Weight::HalfLife => "days or own items in which a personal memory loses half its weight",
             Weight::CommunityFocus => "0 the whole population, 1 the person's own communities",
             Weight::SkewDamping => "how much a one-sided history is distrusted where the query is unlike it",
             Weight::ConflictThreshold => "divergence in bits that counts as a value conflict",
@@ -205,6 +205,8 @@ impl Weight {
     }
 }
 
+/// κ of policy shrinkage, before a dataset states its own.
+const SHRINKAGE_PRIOR: f64 = 1.0;
 /// Positions of a slider.
 pub const STOPS: f64 = 100.0;
 /// The longest finite half-life on the slider, ten years; beyond it is infinity.
@@ -258,7 +260,7 @@ pub struct Weights {
     pub prior_strength: f64,
     /// γ, 0–20.
     pub similarity_sharpness: f64,
-    /// τ in days, 1–∞.
+    /// τ in the dataset's unit, 1–∞.
     #[serde(with = "endless")]
     pub half_life: f64,
     /// α, 0–1.
@@ -310,12 +312,15 @@ impl Weights {
     /// Defaults of `policy` on a dataset: its own where it states them, the method's otherwise.
     pub fn defaults(policy: Policy, manifest: &Manifest) -> Self {
         let own = &manifest.weights;
-        let standard = Self::default();
+        let standard = match manifest.task {
+            TaskKind::Labels | TaskKind::Text => Self::default(),
+            TaskKind::Rating => Self::of_ratings(),
+        };
         let prior_strength = match policy {
             Policy::Product | Policy::Linear | Policy::Local | Policy::Global => {
                 own.prior_strength_product.unwrap_or(standard.prior_strength)
             }
-            Policy::Shrinkage => own.prior_strength_shrinkage.unwrap_or(1.0),
+            Policy::Shrinkage => own.prior_strength_shrinkage.unwrap_or(SHRINKAGE_PRIOR),
         };
         Self {
             prior_strength,
@@ -325,6 +330,12 @@ impl Weights {
             model_trust: manifest.calibration.model_trust,
             ..standard
         }
+    }
+
+    /// The method's defaults for ratings: attributes are few and coarse, histories come in long sittings, and others are
+    /// heard by thing, not by community.
+    fn of_ratings() -> Self {
+        Self { similarity_sharpness: 2.0, half_life: 15.0, community_focus: 0.0, ..Self::default() }
     }
 
     /// The first weight, in display order, whose value is outside its range: what a file may hold, and nothing here may
@@ -374,6 +385,14 @@ impl Weights {
         };
         *slot = value.clamp(low, high);
         self
+    }
+}
+
+/// The unit of a half-life in few letters: days, or own items.
+pub fn unit_name(unit: AgeUnit) -> &'static str {
+    match unit {
+        AgeUnit::Days => "d",
+        AgeUnit::Items => "own",
     }
 }
 

@@ -14,7 +14,7 @@ use super::global::Snapshot;
 use super::local::{self, LocalHit, Probe};
 use super::matching::{Matching, WordPart};
 use super::population::UserIx;
-use crate::data::dataset::{Bm25, Fusion, Lexical, Retrieval};
+use crate::data::dataset::{Bm25, Fusion, Lexical, Likeness, Retrieval};
 use crate::data::interaction::{Timestamp, UserId};
 
 /// A number with what it is made of.
@@ -72,8 +72,13 @@ impl Memory {
         let visible = population.visible(asking, t);
         let place = visible.binary_search(&item).ok()?;
         let probe = self.probe(query);
-        let read = self.local(asking, &probe, t);
+        let read = self.read(user, query, t).ok()?.local;
         let hit = read.hits.iter().find(|hit| hit.item == item)?;
+        if self.manifest.similarity() == Likeness::Attributes {
+            let attributes = Node::leaf("attributes", hit.terms.attributes, "what both things are".to_owned());
+            let children = vec![attributes, recency(hit, settings)];
+            return Some(Node { name: id.to_owned(), value: hit.terms.score(), note: String::new(), children });
+        }
         let sought = self.sought(&probe, t);
         let found = local::likeness(population, settings, visible, &probe, self.compared(&sought, t), t);
         let note = match settings.fusion {

@@ -8,6 +8,11 @@ use serde::Serialize;
 
 use crate::data::dataset::{Fusion, Retrieval};
 
+/// Whether a part is absent from a score.
+pub fn nothing(part: &f64) -> bool {
+    *part == 0.0
+}
+
 /// A local hit's score in its parts. Each part is a share of the score, which is their sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct LocalTerms {
@@ -15,30 +20,34 @@ pub struct LocalTerms {
     pub lexical: f64,
     /// From vectors. ≥ 0.
     pub dense: f64,
-    /// What age takes away: (factor − 1) · (lexical + dense), ≤ 0; under fusion `recency` all there is, the factor.
+    /// From attributes, where these are what is compared; then the two above are 0. ≥ 0.
+    #[serde(skip_serializing_if = "nothing")]
+    pub attributes: f64,
+    /// What age takes away: (factor − 1) · (lexical + dense + attributes), ≤ 0; under fusion `recency` all there is, the
+    /// factor.
     pub recency: f64,
 }
 
 impl LocalTerms {
     /// Splits a score; `age_factor` in (0, 1].
     pub fn new(similarity: Similarity, age_factor: f64) -> Self {
-        let Similarity { lexical, dense } = similarity;
-        Self { lexical, dense, recency: (age_factor - 1.0) * (lexical + dense) }
+        let Similarity { lexical, dense, attributes } = similarity;
+        Self { lexical, dense, attributes, recency: (age_factor - 1.0) * similarity.total() }
     }
 
     /// Age and nothing else.
     pub fn of_age(age_factor: f64) -> Self {
-        Self { lexical: 0.0, dense: 0.0, recency: age_factor }
+        Self { recency: age_factor, ..Self::default() }
     }
 
     /// The shown score.
     pub fn score(&self) -> f64 {
-        self.lexical + self.dense + self.recency
+        self.similarity() + self.recency
     }
 
     /// Likeness to the query without age, in [0, 1]: what the mediator weighs, since it ages evidence itself.
     pub fn similarity(&self) -> f64 {
-        self.lexical + self.dense
+        self.lexical + self.dense + self.attributes
     }
 }
 
@@ -49,35 +58,40 @@ pub struct EntryTerms {
     pub lexical: f64,
     /// From vectors. ≥ 0.
     pub dense: f64,
-    /// What foreign community takes away: (factor − 1) · (lexical + dense). ≤ 0.
+    /// From being about the very thing asked about; then the two above are 0. ≥ 0.
+    #[serde(skip_serializing_if = "nothing")]
+    pub attributes: f64,
+    /// What foreign community takes away: (factor − 1) · (lexical + dense + attributes). ≤ 0.
     pub community: f64,
 }
 
 impl EntryTerms {
     /// Splits a score; `membership_factor` in [0, 1].
     pub fn new(similarity: Similarity, membership_factor: f64) -> Self {
-        let Similarity { lexical, dense } = similarity;
-        Self { lexical, dense, community: (membership_factor - 1.0) * (lexical + dense) }
+        let Similarity { lexical, dense, attributes } = similarity;
+        Self { lexical, dense, attributes, community: (membership_factor - 1.0) * similarity.total() }
     }
 
     /// The shown score.
     pub fn score(&self) -> f64 {
-        self.lexical + self.dense + self.community
+        self.similarity() + self.community
     }
 
     /// Likeness to the query whatever the community, in [0, 1].
     pub fn similarity(&self) -> f64 {
-        self.lexical + self.dense
+        self.lexical + self.dense + self.attributes
     }
 }
 
-/// Likeness of two texts in two parts that sum to at most 1.
+/// Likeness of a remembered item and a query, in parts that sum to at most 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Similarity {
     /// `lexical_share` · normalised lexical score.
     pub lexical: f64,
     /// (1 − `lexical_share`) · clamped cosine.
     pub dense: f64,
+    /// Likeness of attributes, where these are what is compared.
+    pub attributes: f64,
 }
 
 impl Similarity {
@@ -85,12 +99,21 @@ impl Similarity {
     pub fn combine(lexical: f64, cosine: f64, lexical_share: f64) -> Self {
         // An empty sum is −0, which would be shown as such; adding 0 makes it 0.
         let positive = |share: f64| share.clamp(0.0, 1.0) + 0.0;
-        Self { lexical: lexical_share * positive(lexical), dense: (1.0 - lexical_share) * positive(cosine) }
+        Self {
+            lexical: lexical_share * positive(lexical),
+            dense: (1.0 - lexical_share) * positive(cosine),
+            attributes: 0.0,
+        }
+    }
+
+    /// Takes the likeness of attributes, in [0, 1], alone.
+    pub fn of_attributes(likeness: f64) -> Self {
+        Self { attributes: likeness.clamp(0.0, 1.0), ..Self::default() }
     }
 
     /// In [0, 1].
     pub fn total(self) -> f64 {
-        self.lexical + self.dense
+        self.lexical + self.dense + self.attributes
     }
 }
 
@@ -111,7 +134,8 @@ pub fn similarities(settings: &Retrieval, found: &[(f64, f64)]) -> Vec<Similarit
             let worth = |rank: Option<usize>| rank.map_or(0.0, |rank| (k + 1.0) / 2.0 / (k + rank as f64));
             let (by_words, by_cosine) = ranks_of(found);
             let both = by_words.into_iter().zip(by_cosine);
-            both.map(|(words, cosine)| Similarity { lexical: worth(words), dense: worth(cosine) }).collect()
+            both.map(|(words, cosine)| Similarity { lexical: worth(words), dense: worth(cosine), attributes: 0.0 })
+                .collect()
         }
     }
 }

@@ -372,6 +372,11 @@ impl Reader<'_> {
                 suppressed += 1;
                 continue;
             }
+            // So old that nothing of it is left: it has no distribution.
+            let newest = entry.items.iter().rev().find(|item| Some(population.user[**item]) != asking);
+            if newest.is_none_or(|item| decay(population, *item, snapshot.end, self.periods.half_life) <= 0.0) {
+                continue;
+            }
             let similarity = query.similarity(probe, entry, asking, self.retrieval);
             passed.push(Candidate { entry, similarity, guarded: OnceCell::new() });
         }

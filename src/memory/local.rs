@@ -10,9 +10,9 @@ use super::features::{FeatureIx, Features, Sought, Weighting};
 use super::fusion::{LocalTerms, Similarity, age_factor, similarities};
 use super::lexical::Bag;
 use super::matching::Matching;
-use super::population::{ItemIx, LabelIx, Population, UserIx};
+use super::population::{ItemIx, LabelIx, Population};
 use super::profile::Profile;
-use crate::data::dataset::{Fusion, Lexical, Retrieval};
+use crate::data::dataset::{AgeUnit, Fusion, Lexical, Retrieval};
 use crate::data::interaction::Timestamp;
 
 /// A query's words and vector, made once and used by both memories.
@@ -80,6 +80,15 @@ pub struct LocalHit {
     pub age_days: f64,
     /// Place among the person's own items, 0 the newest.
     pub recency_rank: usize,
+    /// What others think of the same thing, m_G as of the query: only of ratings.
+    pub crowd: Option<f64>,
+}
+
+impl LocalHit {
+    /// r = y − m_G: how far the person departed from the crowd there; `steps` are the scores behind the labels.
+    pub fn residual(&self, steps: &[f64]) -> Option<f64> {
+        Some(steps.get(self.label)? - self.crowd?)
+    }
 }
 
 impl LocalHit {
@@ -106,6 +115,8 @@ pub struct LocalRead {
     pub profile: Profile,
     /// ν in [0, 1]: how unlike all these the query is, see [`super::novelty`].
     pub novelty: f64,
+    /// What a memory's age is counted in.
+    pub age_unit: AgeUnit,
 }
 
 impl LocalRead {
@@ -158,18 +169,29 @@ pub(super) fn likeness(
     }
 }
 
-/// Scores every visible item of `user` against the query.
+/// Scores every item of `visible`, one person's in time order, against the query's text.
 pub fn read(
     population: &Population,
     settings: &Retrieval,
-    user: Option<UserIx>,
+    visible: &[ItemIx],
     probe: &Probe,
     compared: Compared,
     t: Timestamp,
 ) -> LocalRead {
-    let visible = population.visible(user, t);
     let found = likeness(population, settings, visible, probe, compared, t);
-    let hit = |(place, similarity): (usize, Similarity)| {
+    let fused = similarities(settings, &found).into_iter().zip(found.iter().map(|(_, cosine)| *cosine)).collect();
+    gather(population, settings, visible, t, fused)
+}
+
+/// Makes hits of `visible` from the likeness of each to the query, and its raw cosine where there is one.
+pub fn gather(
+    population: &Population,
+    settings: &Retrieval,
+    visible: &[ItemIx],
+    t: Timestamp,
+    likeness: Vec<(Similarity, f64)>,
+) -> LocalRead {
+    let hit = |(place, (similarity, cosine)): (usize, (Similarity, f64))| {
         let item = visible[place];
         let age_days = t.days_since(population.at[item]);
         let factor = age_factor(age_days, settings.recency_half_life, settings.recency_floor);
@@ -178,11 +200,11 @@ pub fn read(
             _ => LocalTerms::new(similarity, factor),
         };
         let recency_rank = visible.len() - 1 - place;
-        LocalHit { item, label: population.label[item], terms, cosine: found[place].1, age_days, recency_rank }
+        LocalHit { item, label: population.label[item], terms, cosine, age_days, recency_rank, crowd: None }
     };
-    let mut hits: Vec<LocalHit> = similarities(settings, &found).into_iter().enumerate().map(hit).collect();
+    let mut hits: Vec<LocalHit> = likeness.into_iter().enumerate().map(hit).collect();
     hits.sort_by(LocalHit::order);
     let profile = Profile::of(population.labels.len(), hits.iter().map(|hit| (hit.label, hit.age_days)));
     let shown = choose(population, settings, &mut hits);
-    LocalRead { shown, hits, profile, novelty: 0.0 }
+    LocalRead { shown, hits, profile, novelty: 0.0, age_unit: AgeUnit::Days }
 }

@@ -3,11 +3,13 @@
 //! Time is law: whatever [`Memory::read`] returns for `t` is built from interactions strictly before `t`. Knows nothing
 //! of the mediator, of models or of terminals.
 
+pub mod attributes;
 pub mod base;
 pub mod choice;
 pub mod collective;
 pub mod column;
 pub mod community;
+pub mod crowd;
 pub mod embed;
 pub mod entry;
 pub mod explain;
@@ -26,6 +28,7 @@ pub mod period;
 pub mod population;
 pub mod portrait;
 pub mod profile;
+pub mod rating;
 pub mod store;
 pub mod terms;
 pub mod why_not;
@@ -42,9 +45,10 @@ use local::{Compared, LocalRead, Probe};
 use novelty::Nearness;
 use period::Calendar;
 use population::{ItemIx, Late, Population, UserIx};
+use rating::{About, Ratings, Scored};
 use terms::Terms;
 
-use crate::data::dataset::{Dataset, Manifest};
+use crate::data::dataset::{Dataset, Likeness, Manifest};
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 
 /// Seed of every grouping; a constant, so that memory is a function of the data.
@@ -57,6 +61,17 @@ pub struct MemoryRead {
     pub local: LocalRead,
     /// About everyone else.
     pub global: GlobalRead,
+    /// The scale, of ratings.
+    pub scored: Option<Scored>,
+}
+
+/// How a read departs from the usual one; only an evaluation asks for that.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Apart {
+    /// The asking person's own items stay among everyone's: for measuring what leaving them out is worth.
+    pub left_in: bool,
+    /// Days before the query within which the person's own items are hidden from local memory.
+    pub gap_days: f64,
 }
 
 /// What is made of all interactions at once. Nothing that writes or opens a store needs it.
@@ -92,6 +107,8 @@ pub struct Memory {
     snapshots: Vec<Mutex<Option<Arc<Snapshot>>>>,
     /// The same of terms; the first one stands before the first period's end.
     terms: Vec<OnceLock<Terms>>,
+    /// Of a rating task.
+    ratings: Option<Ratings>,
 }
 
 impl Memory {
@@ -99,10 +116,11 @@ impl Memory {
     pub fn build(dataset: &Dataset) -> Self {
         let embedder: Box<dyn Embedder> = Box::new(HashEmbedder::default());
         let population = Population::new(dataset, embedder.as_ref());
-        Self::over(dataset.manifest.clone(), population, embedder)
+        let ratings = Ratings::of(dataset, &population);
+        Self { ratings, ..Self::over(dataset.manifest.clone(), population, embedder) }
     }
 
-    /// Memory over columns.
+    /// Memory over columns, which hold nothing of ratings.
     fn over(manifest: Manifest, population: Population, embedder: Box<dyn Embedder>) -> Self {
         let calendar = calendar(&population, &manifest);
         let communities = (0..calendar.count).map(|_| OnceLock::new()).collect();
@@ -118,6 +136,7 @@ impl Memory {
             communities,
             snapshots,
             terms,
+            ratings: None,
         }
     }
 
@@ -126,9 +145,13 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// [`Late`] and no change where one of them does not follow: then memory has to be built anew.
+    /// [`Late`] and no change where one of them does not follow, and for ratings, whose things are counted as a whole: then
+    /// memory has to be built anew.
     pub fn remember(&mut self, interactions: &[&Interaction]) -> Result<(), Late> {
         let Some(first) = interactions.first() else { return Ok(()) };
+        if self.ratings.is_some() {
+            return Err(Late);
+        }
         let moved = self.population.extend(interactions, self.embedder.as_ref())?;
         let calendar = calendar(&self.population, &self.manifest);
         // What was closed before the first of them stays as it is, unless periods were cut anew.
@@ -198,28 +221,41 @@ impl Memory {
 
     /// Reads both memories for `user` asking `query` at `t`. A user unknown to the data has an empty local memory.
     pub fn read(&self, user: &UserId, query: &str, t: Timestamp) -> Result<MemoryRead, IndexError> {
-        self.read_apart(self.population.user_ix(user), query, t, false)
+        self.read_apart(user, query, None, t, Apart::default())
     }
 
     /// The same, but with the asking person's own items among everyone's: what leaving them out is worth can be measured,
     /// and nothing else may ask for it.
     pub fn read_left_in(&self, user: &UserId, query: &str, t: Timestamp) -> Result<MemoryRead, IndexError> {
-        self.read_apart(self.population.user_ix(user), query, t, true)
+        self.read_apart(user, query, None, t, Apart { left_in: true, ..Apart::default() })
     }
 
-    fn read_apart(
+    /// The same for a question whose record says what it is `about`, and for evaluations that read `apart`.
+    pub fn read_apart(
         &self,
-        user: Option<UserIx>,
+        user: &UserId,
         query: &str,
+        about: Option<About>,
         t: Timestamp,
-        left_in: bool,
+        apart: Apart,
     ) -> Result<MemoryRead, IndexError> {
         let population = &self.population;
+        let user = population.user_ix(user);
+        let visible = population.visible(user, t.min(t.plus_days(-apart.gap_days)));
+        if let Some(ratings) = &self.ratings {
+            let subject = match about {
+                Some(about) => ratings.subject_of(query, about),
+                None => ratings.subject(query, population.before(t)),
+            };
+            let asked = rating::Asked { asking: user.filter(|_| !apart.left_in), subject: &subject, t };
+            return Ok(self.read_ratings(ratings, visible, query, asked));
+        }
         let probe = self.probe(query);
         let terms = self.terms_at(t);
         let sought = self.sought(&probe, t);
         let compared = self.compared(&sought, t);
-        let mut local = local::read(population, &self.manifest.retrieval, user, &probe, compared, t);
+        let mut local = local::read(population, &self.manifest.retrieval, visible, &probe, compared, t);
+        local.age_unit = self.manifest.age_unit();
         if self.manifest.retrieval.fusion.tells_nearness() {
             let nearness = self.nearness.get_or_init(|| Nearness::of(population));
             local.novelty = nearness.novelty(population, user, &local, t, |item| self.nearest_of(item));
@@ -238,10 +274,29 @@ impl Memory {
             calibration: &self.manifest.calibration,
         };
         let view = snapshot.as_deref().map(|s| (s, PeriodView { number: s.period + 1, end: s.end }));
-        let asking = user.filter(|_| !left_in);
+        let asking = user.filter(|_| !apart.left_in);
         let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
         let global = reader.read(view, &question, &own)?;
-        Ok(MemoryRead { local, global })
+        Ok(MemoryRead { local, global, scored: None })
+    }
+
+    fn read_ratings(&self, ratings: &Ratings, visible: &[ItemIx], query: &str, asked: rating::Asked) -> MemoryRead {
+        let (population, manifest, t) = (&self.population, &self.manifest, asked.t);
+        let mut local = match manifest.similarity() {
+            Likeness::Attributes => {
+                let likeness = |item: &ItemIx| (ratings.similarity(manifest, asked.subject, *item), 0.0);
+                local::gather(population, &manifest.retrieval, visible, t, visible.iter().map(likeness).collect())
+            }
+            Likeness::Text => {
+                let probe = self.probe(query);
+                let sought = self.sought(&probe, t);
+                local::read(population, &manifest.retrieval, visible, &probe, self.compared(&sought, t), t)
+            }
+        };
+        local.age_unit = manifest.age_unit();
+        let (global, scored) =
+            ratings.read(population, &self.digest().base, manifest.retrieval.guard, asked, &mut local);
+        MemoryRead { local, global, scored: Some(scored) }
     }
 
     /// Local memory alone, without its novelty: what the person's own items say.
@@ -250,8 +305,8 @@ impl Memory {
     }
 
     fn local(&self, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {
-        let sought = self.sought(probe, t);
-        local::read(&self.population, &self.manifest.retrieval, user, probe, self.compared(&sought, t), t)
+        let (sought, visible) = (self.sought(probe, t), self.population.visible(user, t));
+        local::read(&self.population, &self.manifest.retrieval, visible, probe, self.compared(&sought, t), t)
     }
 
     /// The words of `probe` as they weigh at `t`.
@@ -286,7 +341,9 @@ impl Memory {
         let closed = self.period_at(t);
         self.terms[closed.map_or(0, |period| period + 1)].get_or_init(|| {
             let nobody = Communities::default();
-            let communities = closed.map_or(&nobody, |period| self.communities_at(period));
+            // Ratings are read by thing, not by community.
+            let grouped = closed.filter(|_| self.ratings.is_none());
+            let communities = grouped.map_or(&nobody, |period| self.communities_at(period));
             let start = self.population.at.first().copied().unwrap_or(Timestamp(0));
             let end = closed.map_or(start, |period| self.calendar.end(period));
             let until = self.calendar.end(closed.map_or(0, |period| period + 1));
@@ -295,9 +352,9 @@ impl Memory {
         })
     }
 
-    /// The last snapshot closed at or before `t`, formed if this is its first use.
+    /// The last snapshot closed at or before `t`, formed if this is its first use. None of ratings, which have no entries.
     fn snapshot_at(&self, t: Timestamp) -> Result<Option<Arc<Snapshot>>, IndexError> {
-        let Some(period) = self.period_at(t) else { return Ok(None) };
+        let Some(period) = self.period_at(t).filter(|_| self.ratings.is_none()) else { return Ok(None) };
         let mut slot = self.snapshots[period].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(snapshot) = slot.as_ref() {
             return Ok(Some(Arc::clone(snapshot)));

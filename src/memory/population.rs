@@ -64,7 +64,8 @@ pub(super) struct Ids {
     pub(super) items: Slab<u32>,
 }
 
-/// An item that does not follow all others in `(at, id)`: memory has to be built anew with it.
+/// An item that cannot be added to what is there, since it does not follow all others in `(at, id)` or since it is a
+/// rating: memory has to be built anew with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Late;
 
@@ -100,7 +101,7 @@ impl Population {
             vectors.extend_from_slice(rows);
             Ok(())
         });
-        Self::from_parts(dataset.manifest.labels.clone(), parts, vectors.into(), embedder.dimensions())
+        Self::from_parts(dataset.manifest.responses(), parts, vectors.into(), embedder.dimensions())
     }
 
     pub(super) fn from_parts(labels: Vec<String>, parts: Parts, vectors: Slab<f32>, dimensions: usize) -> Self {
@@ -251,8 +252,9 @@ impl Parts {
     pub(super) fn of<E>(dataset: &Dataset, report: &mut Report<E>) -> Result<Self, E> {
         let interactions = &dataset.interactions;
         let n = interactions.len();
+        let labels = dataset.manifest.responses();
         let label_ix: HashMap<&str, LabelIx> =
-            dataset.manifest.labels.iter().enumerate().map(|(ix, label)| (label.as_str(), ix)).collect();
+            labels.iter().enumerate().map(|(ix, label)| (label.as_str(), ix)).collect();
         let users: Vec<UserId> = dataset.users().into_iter().collect();
         let user_ix: HashMap<&UserId, UserIx> = users.iter().enumerate().map(|(ix, user)| (user, ix)).collect();
         // A dataset holds only responses that are labels, and only users that it lists.

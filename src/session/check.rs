@@ -225,7 +225,7 @@ fn header_difference(session: &Session, dataset: &Dataset) -> Option<Difference>
     let mut grade = Grade::default();
     grade.compare(&Place::HEADER, "dataset.name", &header.dataset.name, &dataset.manifest.name);
     grade.compare(&Place::HEADER, "dataset.hash", &header.dataset.hash, &dataset.content_hash());
-    grade.compare(&Place::HEADER, "labels", &header.labels, &dataset.manifest.labels);
+    grade.compare(&Place::HEADER, "labels", &header.labels, &dataset.manifest.responses());
     grade.difference
 }
 
@@ -269,7 +269,7 @@ fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), Ses
         let range = start..end;
         for index in range.clone() {
             let Event::Remembered { interaction } = session.events[index].as_ref() else { continue };
-            if known.manifest.labels.contains(&interaction.response) {
+            if known.manifest.responses().contains(&interaction.response) {
                 remember(&mut known, [interaction.clone()]);
             } else {
                 let (field, recorded) = ("interaction.response".to_owned(), format!("'{}'", interaction.response));

@@ -7,11 +7,12 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
+use crate::data::dataset::AgeUnit;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::{ConflictKind, Side};
 use crate::mediator::{Policy, Weights};
-use crate::memory::fusion::{EntryTerms, LocalTerms};
+use crate::memory::fusion::{EntryTerms, LocalTerms, nothing};
 
 /// The newest session format this program reads.
 pub const FORMAT: u32 = 1;
@@ -101,7 +102,7 @@ pub struct Vote {
     pub text: String,
     /// What they answered.
     pub response: String,
-    /// The score's parts; lexical + dense is the similarity that the mediator weighs.
+    /// The score's parts; all but recency are the similarity that the mediator weighs.
     #[serde(with = "LocalTermsFields")]
     pub terms: LocalTerms,
     /// Raw cosine of query and item.
@@ -110,6 +111,9 @@ pub struct Vote {
     pub age_days: f64,
     /// Place among the person's own items, 0 the newest.
     pub recency_rank: usize,
+    /// What others thought of the same thing, of ratings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<f64>,
 }
 
 /// What local memory said.
@@ -122,10 +126,17 @@ pub struct LocalEvidence {
     /// ν: how unlike the person's memories the question is, 0–1.
     #[serde(default)]
     pub novelty: f64,
+    /// What a memory's age is counted in.
+    #[serde(default, skip_serializing_if = "in_days")]
+    pub age_unit: AgeUnit,
     /// The person's habits: decayed count per label.
     pub profile: ByLabel,
     /// Every visible item, best first.
     pub votes: Vec<Vote>,
+}
+
+fn in_days(unit: &AgeUnit) -> bool {
+    *unit == AgeUnit::Days
 }
 
 /// The closed period that was read.
@@ -169,6 +180,9 @@ pub struct GlobalEvidence {
     pub population: ByLabel,
     /// p(y | x) of the person's communities.
     pub community: ByLabel,
+    /// m_G of the thing asked about, of ratings; then the labels are the scores of a scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<f64>,
     /// Distinct contributors behind the collective side.
     pub support: usize,
     /// Entries kept back by the guard.
@@ -420,6 +434,8 @@ impl<'de> Deserialize<'de> for Number {
 struct LocalTermsFields {
     lexical: f64,
     dense: f64,
+    #[serde(default, skip_serializing_if = "nothing")]
+    attributes: f64,
     recency: f64,
 }
 
@@ -429,5 +445,7 @@ struct LocalTermsFields {
 struct EntryTermsFields {
     lexical: f64,
     dense: f64,
+    #[serde(default, skip_serializing_if = "nothing")]
+    attributes: f64,
     community: f64,
 }

@@ -12,13 +12,14 @@ use crate::engine::engine::{Answer, Engine};
 use crate::engine::prompt::{Arm, Blocks};
 use crate::engine::recorded::prompt_hash;
 use crate::mediator;
-use crate::mediator::Course;
 use crate::mediator::fusion::fuse;
+use crate::mediator::{Course, Facet};
 use crate::memory::collective::Parts;
 use crate::memory::global::{GlobalHit, GlobalRead, PeriodView};
 use crate::memory::local::{LocalHit, LocalRead};
 use crate::memory::population::ItemIx;
 use crate::memory::profile::Profile;
+use crate::memory::rating::Scored;
 use crate::memory::{Memory, MemoryRead};
 
 /// A recorded value that nothing can be computed from: changed by hand, or from another task.
@@ -70,6 +71,7 @@ impl Evidence {
             cosine: hit.cosine,
             age_days: hit.age_days,
             recency_rank: hit.recency_rank,
+            crowd: hit.crowd,
         };
         let entry = |hit: &GlobalHit| Entry {
             id: hit.id.clone(),
@@ -87,6 +89,7 @@ impl Evidence {
                 shown: local.shown,
                 calibration: memory.manifest.calibration.local,
                 novelty: local.novelty,
+                age_unit: local.age_unit,
                 profile: ByLabel::of(labels, &local.profile.counts),
                 votes: local.hits.iter().map(vote).collect(),
             },
@@ -94,6 +97,7 @@ impl Evidence {
                 base: ByLabel::of(labels, &global.base),
                 population: ByLabel::of(labels, &global.population),
                 community: ByLabel::of(labels, &global.community),
+                crowd: read.scored.as_ref().map(|scored| scored.crowd),
                 support: global.support,
                 suppressed: global.suppressed,
                 guard: memory.manifest.retrieval.guard,
@@ -107,44 +111,51 @@ impl Evidence {
 
     /// What the mediator weighs.
     pub fn weighed(&self, labels: &[String]) -> Result<mediator::Evidence, Fault> {
-        let (local, global) = (&self.local, &self.global);
-        if labels.is_empty() {
-            let (recorded, expected) = ("none".to_owned(), "the task's labels in the header".to_owned());
-            return Err(Fault { field: "labels".to_owned(), recorded, expected });
-        }
-        let vote = |(place, vote): (usize, &Vote)| {
-            let label = labels.iter().position(|label| *label == vote.response);
-            let label =
-                label.ok_or_else(|| Fault::unlabelled(format!("local.votes[{place}].response"), &vote.response))?;
-            let (similarity, age_days) = (vote.terms.similarity(), vote.age_days);
-            Ok(mediator::evidence::Vote { label, similarity, age_days })
+        // Where a vote stands among the interactions is nothing to the mediator.
+        let read = self.read(labels, |_| 0)?;
+        Ok(mediator::Evidence::of(&read, self.global.guard, self.local.calibration))
+    }
+
+    /// The scale of ratings, whose labels are its steps.
+    fn scored(&self, labels: &[String]) -> Result<Option<Scored>, Fault> {
+        let Some(crowd) = self.global.crowd else { return Ok(None) };
+        let step = |label: &String| {
+            let (recorded, expected) = (format!("'{label}'"), "a number, as every label of a rating is".to_owned());
+            label.parse().map_err(|_| Fault { field: "labels".to_owned(), recorded, expected })
         };
-        Ok(mediator::Evidence {
-            base: global.base.values(labels, "global.base")?,
-            votes: local.votes.iter().enumerate().map(vote).collect::<Result<_, _>>()?,
-            population: global.population.values(labels, "global.population")?,
-            community: global.community.values(labels, "global.community")?,
-            support: global.support,
-            suppressed: global.suppressed,
-            guard: global.guard,
-            local_calibration: local.calibration,
-            novelty: local.novelty,
-        })
+        let steps: Vec<f64> = labels.iter().map(step).collect::<Result<_, _>>()?;
+        Ok(Some(Scored { steps: steps.into(), crowd }))
+    }
+
+    /// What the mediator decides.
+    pub fn facet(&self, labels: &[String]) -> Result<Facet, Fault> {
+        Ok(self.scored(labels)?.map_or(Facet::Label, |scored| Facet::Score(scored.steps)))
     }
 
     /// What memory said, for whoever shows a live read. `item` gives the place of a vote among the interactions that
     /// are at hand.
     pub fn read(&self, labels: &[String], mut item: impl FnMut(&Vote) -> ItemIx) -> Result<MemoryRead, Fault> {
-        let weighed = self.weighed(labels)?;
         let (local, global) = (&self.local, &self.global);
-        let hit = |(vote, weighed): (&Vote, &mediator::evidence::Vote)| LocalHit {
-            item: item(vote),
-            label: weighed.label,
-            terms: vote.terms,
-            cosine: vote.cosine,
-            age_days: vote.age_days,
-            recency_rank: vote.recency_rank,
+        if labels.is_empty() {
+            let (recorded, expected) = ("none".to_owned(), "the task's labels in the header".to_owned());
+            return Err(Fault { field: "labels".to_owned(), recorded, expected });
+        }
+        let base = global.base.values(labels, "global.base")?;
+        let mut hit = |(place, vote): (usize, &Vote)| {
+            let label = labels.iter().position(|label| *label == vote.response);
+            let label =
+                label.ok_or_else(|| Fault::unlabelled(format!("local.votes[{place}].response"), &vote.response))?;
+            Ok(LocalHit {
+                item: item(vote),
+                label,
+                terms: vote.terms,
+                cosine: vote.cosine,
+                age_days: vote.age_days,
+                recency_rank: vote.recency_rank,
+                crowd: vote.crowd,
+            })
         };
+        let hits = local.votes.iter().enumerate().map(&mut hit).collect::<Result<_, _>>()?;
         let entry = |(place, entry): (usize, &Entry)| {
             Ok(GlobalHit {
                 id: entry.id.clone(),
@@ -160,18 +171,20 @@ impl Evidence {
         Ok(MemoryRead {
             local: LocalRead {
                 shown: local.shown.min(local.votes.len()),
-                hits: local.votes.iter().zip(&weighed.votes).map(hit).collect(),
+                hits,
                 profile: Profile { counts: local.profile.values(labels, "local.profile")? },
                 novelty: local.novelty,
+                age_unit: local.age_unit,
             },
+            scored: self.scored(labels)?,
             global: GlobalRead {
                 period: global.period.map(|period| PeriodView { number: period.number, end: period.end }),
                 membership: global.membership.clone(),
                 members: global.members.clone(),
                 hits: global.entries.iter().enumerate().map(entry).collect::<Result<_, _>>()?,
-                base: weighed.base,
-                population: weighed.population,
-                community: weighed.community,
+                base,
+                population: global.population.values(labels, "global.population")?,
+                community: global.community.values(labels, "global.community")?,
                 parts: Parts::silent(labels.len()),
                 support: global.support,
                 suppressed: global.suppressed,
@@ -185,7 +198,7 @@ impl Resolution {
     pub fn of(labels: &[String], resolution: &mediator::Resolution) -> Self {
         let conflict = |conflict: &mediator::conflict::Conflict| Conflict {
             r#type: conflict.kind,
-            facet: "label".to_owned(),
+            facet: resolution.facet.name().to_owned(),
             local: labels[conflict.local].clone(),
             global: labels[conflict.global].clone(),
             divergence: conflict.divergence,

@@ -12,7 +12,6 @@ use super::record::finally;
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::ConflictKind;
-use crate::mediator::distribution::decision;
 use crate::mediator::mediate;
 use crate::mediator::{self, Course};
 
@@ -336,7 +335,6 @@ impl Step {
         let alone = mediate(&self.evidence, &setting.weights, setting.policy);
         let resolution = course.settle(&self.user, alone, setting.weights.hysteresis);
         *course = Course::after(&self.user, &resolution);
-        let base = &self.evidence.base;
         let arms = Arm::ALL.map(|arm| {
             let scores = self.arms[arm as usize].as_ref()?;
             Some(finally(&resolution, arm, setting.weights.model_trust, scores.as_deref()).1)
@@ -349,7 +347,7 @@ impl Step {
             arms: arms.map(|label| label.filter(|_| self.judged).map(right)),
             overridden,
             rescued: overridden && right(resolution.decision),
-            suppressed: overridden && right(decision(&resolution.local, base)),
+            suppressed: overridden && right(resolution.decide(&resolution.local)),
             conflict: resolution.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Value),
         };
         Remediated { turn: self.turn, resolution, arms, outcome }

@@ -202,7 +202,7 @@ impl Plan {
             setting,
             embedder: memory.embedder(),
             seed: 0,
-            labels: dataset.manifest.labels.clone(),
+            labels: dataset.manifest.responses(),
         };
         let mut course = Course::default();
         let mut events = vec![Event::Note { text: format!("{}: {}", header.title, self.why) }];

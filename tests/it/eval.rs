@@ -16,7 +16,7 @@ use logoscope::eval::EvalError;
 use logoscope::eval::experiment::{Answered, Setting, run};
 use logoscope::eval::split::{Asked, Split};
 use logoscope::mediator::{Policy, Weights};
-use logoscope::memory::Memory;
+use logoscope::memory::{Apart, Memory};
 use serde_json::Value;
 
 fn logoscope(args: &[&str]) -> Output {
@@ -212,7 +212,11 @@ fn the_sample_report_agrees_with_its_rows_and_its_population() {
 }
 
 fn answers(dataset: &Dataset, asked: &Asked) -> Vec<Answered> {
-    let setting = Setting { policy: Policy::Product, weights: Weights::defaults(Policy::Product, &dataset.manifest) };
+    let setting = Setting {
+        policy: Policy::Product,
+        weights: Weights::defaults(Policy::Product, &dataset.manifest),
+        apart: Apart::default(),
+    };
     let memory = Memory::build(dataset);
     run(&memory, &asked.questions, setting, &AtomicBool::new(false), &mut |_| ()).unwrap()
 }
@@ -240,7 +244,11 @@ fn a_split_asks_the_last_interactions_and_an_interrupt_ends_the_run() {
     assert!(asked.history_range.unwrap().to <= asked.query_range.from);
 
     let memory = Memory::build(&dataset);
-    let setting = Setting { policy: Policy::Product, weights: Weights::defaults(Policy::Product, &dataset.manifest) };
+    let setting = Setting {
+        policy: Policy::Product,
+        weights: Weights::defaults(Policy::Product, &dataset.manifest),
+        apart: Apart::default(),
+    };
     let cancel = AtomicBool::new(false);
     // Half of the sample: nobody answers thousands of questions before the first one is heard of.
     let asked = Asked::of(&dataset, Split::Share { share: 0.5 }).unwrap();

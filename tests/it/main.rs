@@ -18,6 +18,7 @@ mod memory;
 mod nano;
 mod population;
 mod pty;
+mod ratings;
 mod replaying;
 mod scenario;
 mod screens;

@@ -6,7 +6,7 @@ use logoscope::mediator::evidence::{Evidence, Vote};
 use logoscope::mediator::flip::{bands, flip, flips};
 use logoscope::mediator::policy::damped_trust;
 use logoscope::mediator::weights::STOPS;
-use logoscope::mediator::{Policy, Weight, Weights, mediate};
+use logoscope::mediator::{Facet, Policy, Weight, Weights, mediate};
 use proptest::prelude::*;
 
 fn distributions(labels: usize) -> impl Strategy<Value = Vec<f64>> {
@@ -20,13 +20,11 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     let votes = proptest::collection::vec((0..5usize, 0.0..1.0f64, 0.0..900.0f64), 0..12);
     (distributions(5), distributions(5), distributions(5), votes, 0..40usize, 0.0..1.0f64).prop_map(
         |(base, population, community, votes, support, novelty)| Evidence {
+            facet: Facet::Label,
             base,
             population,
             community,
-            votes: votes
-                .into_iter()
-                .map(|(label, similarity, age_days)| Vote { label, similarity, age_days })
-                .collect(),
+            votes: votes.into_iter().map(|(label, similarity, age)| Vote::plain(label, similarity, age)).collect(),
             support,
             suppressed: 0,
             guard: 5,
@@ -111,7 +109,7 @@ proptest! {
 
     #[test]
     fn corners_of_linear_and_the_single_sides(mut e in evidence(), w in weights()) {
-        e.votes.push(Vote { label: 1, similarity: 0.4, age_days: 3.0 });
+        e.votes.push(Vote::plain(1, 0.4, 3.0));
         let at = |l: f64, g: f64| mediate(&e, &w.with(Weight::LocalTrust, l).with(Weight::GlobalTrust, g), Policy::Linear);
         let (off, own, all, half) = (at(0.0, 0.0), at(2.0, 0.0), at(0.0, 2.0), at(1.5, 1.5));
         prop_assert!(close(&off.distribution, &e.base, 1e-12));
@@ -143,7 +141,7 @@ proptest! {
         prop_assert!(close(&r.distribution, &r.global, 1e-6));
         // κ → 0 under shrinkage: the raw votes.
         if e.votes.is_empty() {
-            e.votes.push(Vote { label: 2, similarity: 0.5, age_days: 1.0 });
+            e.votes.push(Vote::plain(2, 0.5, 1.0));
         }
         let sharp = Weights { prior_strength: 1e-14, half_life: f64::INFINITY, ..w };
         let r = mediate(&e, &sharp, Policy::Shrinkage);
@@ -183,9 +181,9 @@ proptest! {
         prop_assert_eq!(&damped.distribution, &mediate(&e, &less, Policy::Product).distribution);
         // What is not unlike the history is trusted in full; a thousand answers alike are one-sided.
         prop_assert_eq!(trusted(&Evidence { novelty: 0.0, ..e.clone() }, beta), w.local_trust);
-        e.votes = vec![Vote { label, similarity: 0.5, age_days: 1.0 }; 1000];
+        e.votes = vec![Vote::plain(label, 0.5, 1.0); 1000];
         prop_assert!(e.one_sidedness() > 0.99);
-        e.votes = (0..1000).map(|ix| Vote { label: ix % 5, similarity: 0.5, age_days: 1.0 }).collect();
+        e.votes = (0..1000).map(|ix| Vote::plain(ix % 5, 0.5, 1.0)).collect();
         prop_assert!(e.one_sidedness() < 0.01);
     }
 
@@ -270,4 +268,44 @@ fn turning_a_weight_on_a_conflicting_query_changes_the_decision_exactly_where_sh
         }
     }
     assert!(conflicting > 20 && checked > 40, "{conflicting} conflicts, {checked} flips checked");
+}
+
+/// The same evidence about five scores, each vote between two of them.
+fn scores() -> impl Strategy<Value = Evidence> {
+    let steps = [1.0, 2.0, 3.0, 4.5, 5.0];
+    (evidence(), proptest::collection::vec(0.0..6.0f64, 12)).prop_map(move |(mut evidence, translated)| {
+        let votes = evidence.votes.iter().zip(translated);
+        evidence.votes = votes.flat_map(|(vote, score)| Vote::translated(*vote, &steps, score, 0.0)).collect();
+        evidence.facet = Facet::Score(steps.into());
+        evidence
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_median_flips_where_its_bands_end(e in scores(), w in weights(), policy in policies()) {
+        let decision = mediate(&e, &w, policy).decision;
+        for weight in [
+            Weight::PriorStrength, Weight::CommunityFocus, Weight::LocalTrust, Weight::GlobalTrust, Weight::HalfLife
+        ] {
+            let moves = bands(&e, &w, policy, weight).iter().any(|band| band.label != decision);
+            match flip(&e, &w, policy, weight) {
+                Some(flip) => {
+                    let there = mediate(&e, &w.with(weight, flip.at), policy).decision;
+                    prop_assert_eq!(there, flip.becomes);
+                    prop_assert_ne!(there, decision);
+                }
+                None => prop_assert!(!moves || policy.rule().ignores(weight).is_some(), "{} under {}", weight, policy),
+            }
+        }
+    }
+
+    #[test]
+    fn whole_votes_of_scores_weigh_like_votes_of_labels(e in evidence(), w in weights(), policy in policies()) {
+        let of_scores = Evidence { facet: Facet::Score([1.0, 2.0, 3.0, 4.0, 5.0].into()), ..e.clone() };
+        let (a, b) = (mediate(&e, &w, policy), mediate(&of_scores, &w, policy));
+        prop_assert_eq!(a.distribution, b.distribution);
+        prop_assert_eq!((a.local, a.global, a.kish), (b.local, b.global, b.kish));
+        prop_assert!(b.margin >= 0.0);
+    }
 }

@@ -514,7 +514,7 @@ fn what_is_remembered_is_known_a_second_later() {
 
     let (out, inbox) = mpsc::channel();
     let source = logoscope::app::worker::Source::Given(Box::new(dataset()));
-    let worker = MemoryWorker::start(source, Policy::default(), || {}, out).unwrap();
+    let worker = MemoryWorker::start(source, || {}, out).unwrap();
     worker.remember((**interaction).clone());
     let request = effects.iter().find_map(|effect| match effect {
         Effect::Read(request) => Some(request.clone()),

@@ -15,7 +15,7 @@ use logoscope::app::keymap::Chord;
 use logoscope::app::message::Message;
 use logoscope::app::state::{Data, Start, State};
 use logoscope::app::update::update;
-use logoscope::data::dataset::Dataset;
+use logoscope::data::dataset::{AgeUnit, Dataset};
 use logoscope::data::interaction::Timestamp;
 use logoscope::engine::engine::{Caps, GenStats, LoadStage, ScoreKind};
 use logoscope::engine::fit::Training;
@@ -76,6 +76,7 @@ pub fn memory_read() -> MemoryRead {
         cosine,
         age_days,
         recency_rank,
+        crowd: None,
     };
     let hits =
         vec![hit("i1", 0, 0.68, 0.94, 20.0, 2), hit("i3", 0, 0.66, 0.9, 12.0, 0), hit("i2", 2, 0.1, 0.2, 20.0, 1)];
@@ -91,7 +92,8 @@ pub fn memory_read() -> MemoryRead {
         last_seen: Timestamp(1_702_000_000),
     };
     MemoryRead {
-        local: LocalRead { shown: 2, hits, profile, novelty: 0.25 },
+        local: LocalRead { shown: 2, hits, profile, novelty: 0.25, age_unit: AgeUnit::Days },
+        scored: None,
         global: GlobalRead {
             base: vec![0.2, 0.3, 0.3, 0.2],
             period: Some(PeriodView { number: 5, end: Timestamp(1_708_000_000) }),

@@ -6,8 +6,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use logoscope::data::dataset::{Dataset, Lexical};
+use logoscope::data::dataset::{Dataset, Lexical, TaskKind};
 use logoscope::data::interaction::{Interaction, Timestamp, UserId};
+use logoscope::data::scale::Scale;
 use logoscope::memory::Memory;
 use logoscope::memory::store::{Fault, Notice, Store, StoreError, checksum};
 use proptest::prelude::*;
@@ -177,6 +178,27 @@ fn what_is_remembered_reads_as_if_it_had_always_been_there() {
         assert!(parts.neighbours.as_ref().is_some_and(|votes| votes.iter().sum::<f64>() > 0.0), "{parts:?}");
         assert!(parts.communities.iter().any(|c| c.terms.iter().any(|e| *e != 0.0)), "{parts:?}");
     }
+}
+
+/// Memory of ratings is built at every start; nothing that asks for a store is answered without what it leaves out.
+#[test]
+fn ratings_have_no_store() {
+    let mut dataset = small();
+    dataset.manifest.task = TaskKind::Rating;
+    dataset.manifest.labels = Vec::new();
+    dataset.manifest.scale = Some(Scale { low: 1.0, high: 5.0, step: 1.0 });
+    dataset.manifest.metric = "mae".into();
+    dataset.interactions.iter_mut().enumerate().for_each(|(n, i)| i.response = (n % 5 + 1).to_string());
+    let place = Place::of(&dataset);
+    let store = place.store();
+    assert!(!store.worthwhile());
+    let refused = [store.open(None, &mut go_on).err(), store.record(&mut go_on).err(), store.compact(&mut go_on).err()];
+    assert!(refused.iter().all(|error| matches!(error, Some(StoreError::Ratings { .. }))), "{refused:?}");
+    assert!(!store.folder().exists());
+    let mut memory = Memory::build(&dataset);
+    let mut later = dataset.interactions[39].clone();
+    (later.id, later.at) = ("later".to_owned(), memory.end());
+    assert!(memory.remember(&[&later]).is_err() && memory.population.len() == 40);
 }
 
 /// Forty interactions of five people over six periods.

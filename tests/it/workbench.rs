@@ -163,7 +163,7 @@ fn only_the_sheet_that_waits_is_told() {
 #[test]
 fn the_memory_worker_answers_inquiries() {
     let (out, inbox) = mpsc::channel();
-    let worker = MemoryWorker::start(Source::Given(Box::new(dataset())), Policy::default(), || {}, out).unwrap();
+    let worker = MemoryWorker::start(Source::Given(Box::new(dataset())), || {}, out).unwrap();
     let question = Question { user: UserId::new("u017"), query: "A diver".into(), at: dataset().end() };
     let inquiries = [
         Inquiry::Item("i1".into()),
@@ -399,7 +399,7 @@ fn await_message<T>(inbox: &mpsc::Receiver<Message>, mut wanted: impl FnMut(Mess
 fn the_memory_worker_reads_builds_and_answers() {
     let (out, inbox) = mpsc::channel();
     let source = Source::Given(Box::new(dataset()));
-    let worker = MemoryWorker::start(source, Policy::default(), || {}, out).unwrap();
+    let worker = MemoryWorker::start(source, || {}, out).unwrap();
     let periods = await_message(&inbox, |message| match message {
         Message::MemoryBuilt { periods, .. } => Some(periods),
         _ => None,
@@ -421,7 +421,7 @@ fn the_memory_worker_reads_builds_and_answers() {
 fn a_panic_of_the_memory_worker_is_told() {
     let (out, inbox) = mpsc::channel();
     let source = Source::Given(Box::new(dataset()));
-    let _worker = MemoryWorker::start(source, Policy::default(), || panic!("on purpose"), out).unwrap();
+    let _worker = MemoryWorker::start(source, || panic!("on purpose"), out).unwrap();
     let message = await_message(&inbox, |message| matches!(message, Message::WorkerFailed { .. }).then_some(message));
     let mut state = started();
     update(&mut state, message);
@@ -452,8 +452,7 @@ impl Engine for Parrot {
 #[test]
 fn the_loop_answers_a_typed_query_and_then_rests() {
     let (out, inbox) = mpsc::channel();
-    let memory =
-        MemoryWorker::start(Source::Given(Box::new(dataset())), Policy::default(), || {}, out.clone()).unwrap();
+    let memory = MemoryWorker::start(Source::Given(Box::new(dataset())), || {}, out.clone()).unwrap();
     let events = out.clone();
     let loader: Arc<Loader> = Arc::new(|_, _| Ok(Arc::new(Parrot(caps()))));
     let shelf = Shelf::new(out.clone());
@@ -511,7 +510,7 @@ fn the_screenshot_is_what_the_program_draws() {
     let cache = tempfile::tempdir().unwrap();
     let model = logoscope::data::sample::unpack_model(cache.path()).unwrap();
     let (out, inbox) = mpsc::channel();
-    let memory = MemoryWorker::start(Source::Sample, Policy::default(), || {}, out.clone()).unwrap();
+    let memory = MemoryWorker::start(Source::Sample, || {}, out.clone()).unwrap();
     let shelf = Shelf::new(out.clone());
     let host = EngineHost::start(Box::new(move |event| drop(out.send(Message::Host(event))))).unwrap();
     let runner = Runner { memory, host: Some(host), shelf, scribe: None, keeper: None };

@@ -39,7 +39,7 @@ pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>) {
 fn mediated(state: &mut State) {
     let Some(data) = state.data.clone() else { return };
     let Some(reading) = &state.reading else { return };
-    let resolution = Resolution::of(&data.dataset.manifest.labels, &reading.resolution);
+    let resolution = Resolution::of(&data.labels, &reading.resolution);
     state.journal.waiting.push(Event::Mediated { resolution });
     let spoken = |arm: &Arm| {
         let answer = &state.answers.arms[*arm as usize];
@@ -64,7 +64,7 @@ pub(super) fn answered(state: &mut State, arm: Arm) {
     };
     let prompt = &reading.requests[arm as usize].prompt;
     let trust = state.setting.weights.model_trust;
-    let labels = &data.dataset.manifest.labels;
+    let labels = &data.labels;
     let event = Answered::of(labels, arm, prompt, &reading.resolution, trust, said.as_ref());
     state.journal.waiting.push(Event::Answered(event));
 }
@@ -133,7 +133,7 @@ fn beginning(state: &State) -> Option<Beginning> {
         setting: state.journal.start?,
         embedder: state.journal.embedder.clone(),
         seed: 0,
-        labels: manifest.labels.clone(),
+        labels: data.labels.clone(),
     };
     let model = state.journal.model.clone().filter(|_| caps.is_some());
     Some(Beginning { header, data, model })

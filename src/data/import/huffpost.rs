@@ -101,6 +101,7 @@ impl Mapping for HuffPost {
                 half_life: Some(180.0),
                 // Communities of authors were measured to add nothing here.
                 community_focus: Some(0.0),
+                half_life_unit: None,
             },
             ..labels_task(&self.name, labels)
         })

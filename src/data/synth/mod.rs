@@ -180,6 +180,7 @@ fn manifest() -> Manifest {
             similarity_sharpness: Some(10.0),
             half_life: Some(180.0),
             community_focus: Some(0.9),
+            half_life_unit: None,
         },
     }
 }

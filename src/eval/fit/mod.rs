@@ -8,6 +8,7 @@
 //! Invariant: nothing at or after the history's last moment is read or judged here.
 
 pub mod newton;
+pub mod rating;
 pub mod rows;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::mediator::kernel::Kernel;
 use crate::mediator::{Policy, Weights, mediate};
 use crate::memory::Memory;
 use crate::memory::base::BaseRates;
+use crate::memory::rating::About;
 
 /// Fewer tuning queries than this fit noise.
 const LEAST_QUERIES: usize = 100;
@@ -139,10 +141,12 @@ pub fn fit(
 
 /// The tuning questions of a history: its second half.
 pub fn tuning<'a>(manifest: &Manifest, history: &'a [Interaction]) -> Vec<Question<'a>> {
-    let label = |response: &str| manifest.labels.iter().position(|label| label == response);
+    let labels = manifest.responses();
+    let label = |response: &str| labels.iter().position(|label| label == response);
     let asked = history[history.len() / 2..].iter().filter_map(|i| {
         let gold = label(&i.response)?;
-        Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, gold })
+        let about = Some(About { item: i.item.as_deref(), extra: &i.extra });
+        Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold })
     });
     asked.collect()
 }

@@ -4,6 +4,7 @@
 //! question, as memory is.
 
 mod logistic;
+pub mod rating;
 mod tfidf;
 
 use std::collections::HashMap;
@@ -65,8 +66,8 @@ pub fn contestants(dataset: &Dataset, asked: &Asked, cancel: &AtomicBool) -> Res
         let own = before(question.user, question.at);
         let text = logistic.probabilities(&vectorizer.transform(question.text));
         let both = with_user(&text, own, &base);
-        let named = |decision| Answer { decision, distribution: None };
-        let spread = |p: Vec<f64>| Answer { decision: decision(&p, &base), distribution: Some(p) };
+        let named = Answer::named;
+        let spread = |p: Vec<f64>| Answer { decision: decision(&p, &base), distribution: Some(p), score: None };
         let answers = [named(majority), named(mode(own, labels.len()).unwrap_or(majority)), spread(text), spread(both)];
         peers.iter_mut().zip(answers).for_each(|(peer, answer)| peer.answers.push(answer));
     }

@@ -3,8 +3,7 @@
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
 use crate::eval::ablate::Ablated;
-use crate::eval::assessment::{ArmReport, Assessment, Difference, LEVEL, MARGIN, NonInferiority, Paired};
-use crate::eval::bucket::FINE;
+use crate::eval::assessment::{ArmReport, Assessment, Difference, Headline, LEVEL, MARGIN, NonInferiority, Paired};
 use crate::eval::metrics::Metric;
 use crate::eval::split::{Range, Split};
 use crate::eval::stats::Interval;
@@ -104,9 +103,20 @@ fn p_value(p: f64) -> String {
     if p < 0.001 { "< .001".to_owned() } else { number(p) }
 }
 
-/// An accuracy in words: points are hundredths.
-fn points(x: f64) -> String {
-    format!("{:.1} points", 100.0 * x)
+/// A difference of the headline metric in words. Points of accuracy are hundredths.
+fn points(metric: Metric, x: f64) -> String {
+    match metric {
+        Metric::Accuracy => format!("{:.1} points", 100.0 * x),
+        _ => format!("{x:.3} of a score"),
+    }
+}
+
+/// The headline metric, as a heading shows it.
+fn heading(metric: Metric) -> &'static str {
+    match metric {
+        Metric::MeanAbsoluteError => "MAE",
+        metric => metric.name(),
+    }
 }
 
 fn range(range: Range) -> String {
@@ -138,6 +148,11 @@ fn provenance(assessment: &Assessment) -> Section {
         None => "weights: the dataset's and the command line's; nothing was fitted".to_owned(),
     });
     notes.push(weights.join(" · "));
+    let mut reading = format!("guard {}", p.guard);
+    if p.gap_days > 0.0 {
+        reading += &format!(" · the person's own items of the last {} days before a query are hidden", p.gap_days);
+    }
+    notes.push(reading);
     let n = assessment.n;
     let title = format!(
         "{} · predictor {} · policy {} · {n} queries of {} people",
@@ -150,6 +165,9 @@ fn provenance(assessment: &Assessment) -> Section {
 }
 
 fn scores(assessment: &Assessment) -> Section {
+    if assessment.headline == Metric::MeanAbsoluteError {
+        return errors(assessment);
+    }
     let header = ["", "accuracy", "95 %", "macro-F1", "95 %", "log-loss", "balanced", "Brier", "ECE", "entropy"];
     let mut section = Section::table("All queries", &header);
     for arm in predictors(assessment) {
@@ -176,14 +194,39 @@ fn scores(assessment: &Assessment) -> Section {
     section
 }
 
-fn buckets(assessment: &Assessment) -> Section {
-    let first = predictors(assessment).next();
-    let count = |ix: usize| first.map_or(0, |arm| arm.buckets[ix].n);
-    let names: Vec<String> = FINE.iter().enumerate().map(|(ix, b)| format!("{} ({})", b.name(), count(ix))).collect();
-    let header: Vec<&str> = std::iter::once("").chain(names.iter().map(String::as_str)).collect();
-    let mut section = Section::table("Accuracy by visible items of the person (queries)", &header);
+/// The scores of a rating task.
+fn errors(assessment: &Assessment) -> Section {
+    let mut section = Section::table("All queries", &["", "MAE", "95 %", "RMSE", "95 %"]);
     for arm in predictors(assessment) {
-        let cells = arm.buckets.iter().map(|bucket| optional(bucket.scores.get(Metric::Accuracy)));
+        let (mae, rmse) = (Metric::MeanAbsoluteError, Metric::RootMeanSquareError);
+        section.rows.push(vec![
+            arm.name.to_owned(),
+            optional(arm.scores.get(mae)),
+            interval(arm.ci.get(mae)),
+            optional(arm.scores.get(rmse)),
+            interval(arm.ci.get(rmse)),
+        ]);
+    }
+    section.notes = vec![
+        format!("95 %: percentile bootstrap of people, {} resamples", assessment.provenance.plan.resamples),
+        "MAE is of the median, RMSE of the mean; a peer predicts one number for both; lower is better".to_owned(),
+    ];
+    section
+}
+
+fn buckets(assessment: &Assessment) -> Section {
+    let coarse = |arm: &ArmReport| if arm.pooled.is_empty() { arm.buckets.clone() } else { arm.pooled.clone() };
+    let first = predictors(assessment).next().map(coarse).unwrap_or_default();
+    let names: Vec<String> = first.iter().map(|b| format!("{} ({})", b.bucket.name(), b.n)).collect();
+    let header: Vec<&str> = std::iter::once("").chain(names.iter().map(String::as_str)).collect();
+    let title = match assessment.headline {
+        Metric::Accuracy => "Accuracy by visible items of the person (queries)".to_owned(),
+        metric => format!("{} by visible items of the person (queries)", heading(metric)),
+    };
+    let mut section = Section::table(title, &header);
+    for arm in predictors(assessment) {
+        let buckets = coarse(arm);
+        let cells = buckets.iter().map(|bucket| optional(bucket.scores.get(assessment.headline)));
         section.rows.push(std::iter::once(arm.name.to_owned()).chain(cells).collect());
     }
     section.notes.push("buckets confound the size of a history with the kind of person who has one".to_owned());
@@ -191,6 +234,14 @@ fn buckets(assessment: &Assessment) -> Section {
 }
 
 fn overrides(assessment: &Assessment) -> Option<Section> {
+    if let Some(o) = assessment.nearer {
+        let mut section = Section::table("Overrides", &["", "queries"]);
+        let rows =
+            [("nearer than local (rescued)", o.rescued), ("farther (suppressed)", o.suppressed), ("as far", o.even)];
+        section.rows.extend(rows.map(|(name, n)| vec![name.to_owned(), n.to_string()]));
+        section.notes.push(format!("the mediated median is another than local's {} times", o.overridden));
+        return Some(section);
+    }
     let o = assessment.overrides?;
     let mut section = Section::table("Overrides", &["", "mediated right", "mediated wrong"]);
     for (name, right, wrong) in [
@@ -208,9 +259,13 @@ fn overrides(assessment: &Assessment) -> Option<Section> {
 
 fn disagreement(assessment: &Assessment) -> Option<Section> {
     let d = assessment.disagreement.as_ref()?;
+    let (what, there) = match assessment.headline {
+        Metric::MeanAbsoluteError => ("MAE", &d.mae),
+        _ => ("right", &d.right),
+    };
     let mut section =
-        Section::table(format!("Where local and global choose differently: {} ({:.3})", d.n, d.share), &["", "right"]);
-    let rows = predictors(assessment).filter_map(|arm| Some((arm.name, d.right.get(arm.name)?)));
+        Section::table(format!("Where local and global choose differently: {} ({:.3})", d.n, d.share), &["", what]);
+    let rows = predictors(assessment).filter_map(|arm| Some((arm.name, there.get(arm.name)?)));
     section.rows.extend(rows.map(|(name, right)| vec![name.to_owned(), number(*right)]));
     Some(section)
 }
@@ -229,20 +284,29 @@ fn gain(assessment: &Assessment) -> Option<Section> {
         ]);
     }
     section.notes = vec![
-        "gain is (mediated − local)/local; at 0 items local answers with the base rate".to_owned(),
-        "ceiling: share of queries where local or global is right".to_owned(),
+        match assessment.headline {
+            Metric::MeanAbsoluteError => "MAE; gain is (mediated − local)/local, below 0 where mediated is better",
+            _ => "gain is (mediated − local)/local; at 0 items local answers with the base rate",
+        }
+        .to_owned(),
+        match assessment.headline {
+            Metric::MeanAbsoluteError => "at 0 items local answers with the base rate; ceiling: MAE of the nearer side",
+            _ => "ceiling: share of queries where local or global is right",
+        }
+        .to_owned(),
     ];
     (!assessment.gain.is_empty()).then_some(section)
 }
 
 fn paired(assessment: &Assessment) -> Option<Section> {
-    let header = ["against", "accuracy", "95 %", "won/lost", "p", "p (Holm)", "p (McNemar)", "detectable"];
+    let metric = heading(assessment.headline);
+    let header = ["against", metric, "95 %", "won/lost", "p", "p (Holm)", "p (McNemar)", "detectable"];
     let mut section = Section::table("Mediated minus other, same queries", &header);
     for paired in &assessment.paired {
         section.rows.push(vec![
             paired.against.to_owned(),
-            signed(paired.accuracy),
-            signed_interval(difference(paired, Metric::Accuracy).map(|d| d.ci)),
+            signed(paired.headline.value),
+            signed_interval(difference(paired, assessment.headline).map(|d| d.ci)),
             format!("{}/{}", paired.wins, paired.losses),
             p_value(paired.p),
             p_value(paired.p_holm),
@@ -262,12 +326,18 @@ fn paired(assessment: &Assessment) -> Option<Section> {
 }
 
 fn paired_others(assessment: &Assessment) -> Option<Section> {
-    let header = ["against", "macro-F1", "95 %", "log-loss", "95 %", "Brier", "95 %"];
-    let mut section = Section::table("Mediated minus other, further metrics", &header);
+    let (metrics, header) = match assessment.headline {
+        Metric::MeanAbsoluteError => (&[Metric::RootMeanSquareError][..], &["against", "RMSE", "95 %"][..]),
+        _ => (
+            &[Metric::MacroF1, Metric::LogLoss, Metric::Brier][..],
+            &["against", "macro-F1", "95 %", "log-loss", "95 %", "Brier", "95 %"][..],
+        ),
+    };
+    let mut section = Section::table("Mediated minus other, further metrics", header);
     for paired in &assessment.paired {
         let mut row = vec![paired.against.to_owned()];
-        for metric in [Metric::MacroF1, Metric::LogLoss, Metric::Brier] {
-            let difference = difference(paired, metric);
+        for metric in metrics {
+            let difference = difference(paired, *metric);
             row.push(difference.map_or_else(|| "–".to_owned(), |d| signed(d.value)));
             row.push(signed_interval(difference.map(|d| d.ci)));
         }
@@ -281,18 +351,19 @@ fn difference(paired: &Paired, wanted: Metric) -> Option<&Difference> {
 }
 
 fn verdict(paired: &Paired) -> String {
-    let (against, by) = (paired.against, points(paired.accuracy.abs()));
+    let Headline { metric, value } = paired.headline;
+    let (against, by) = (paired.against, points(metric, value.abs()));
     if paired.p_holm >= LEVEL {
         return format!("{} and {against}: the difference is not decisive", Arm::Mediated.name());
     }
-    let which = if paired.accuracy > 0.0 { "better" } else { "worse" };
+    let which = if (value > 0.0) != metric.is_error() { "better" } else { "worse" };
     format!("{} is {which} than {against} by {by}", Arm::Mediated.name())
 }
 
 fn pooled(assessment: &Assessment) -> Option<Section> {
-    let title = format!("Is mediated at most {} worse than a side?", points(MARGIN));
-    let header =
-        ["against", "visible items", "queries", "people", "accuracy", "95 %", "p", "p (Holm)", "detectable", ""];
+    let title = format!("Is mediated at most {} worse than a side?", points(assessment.headline, MARGIN));
+    let metric = heading(assessment.headline);
+    let header = ["against", "visible items", "queries", "people", metric, "95 %", "p", "p (Holm)", "detectable", ""];
     let mut section = Section::table(title, &header);
     let row = |test: &NonInferiority| {
         vec![
@@ -300,7 +371,7 @@ fn pooled(assessment: &Assessment) -> Option<Section> {
             test.bucket.name(),
             test.n.to_string(),
             test.users.to_string(),
-            signed(test.accuracy),
+            signed(test.headline.value),
             signed_interval(test.ci),
             p_value(test.p),
             p_value(test.p_holm),

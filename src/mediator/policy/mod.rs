@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::kernel::{Kernel, tilt};
 use super::weights::{Weight, Weights};
+use crate::data::dataset::TaskKind;
 
 /// What a policy works from: evidence and the parts of it that the weights have already shaped.
 pub struct Sides<'a> {
@@ -88,6 +89,14 @@ impl Policy {
             Policy::Linear => &linear::Linear,
             Policy::Local => &single::Local,
             Policy::Global => &single::Global,
+        }
+    }
+
+    /// The rule that a kind of task is decided by unless someone asks for another.
+    pub fn of(task: TaskKind) -> Policy {
+        match task {
+            TaskKind::Labels | TaskKind::Text => Policy::Product,
+            TaskKind::Rating => Policy::Shrinkage,
         }
     }
 

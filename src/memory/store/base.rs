@@ -364,7 +364,7 @@ fn read_columns(dir: &Path, settings: &Settings, embedder: &dyn Embedder) -> Res
         rows: slab(dir, "rows")?,
         ids: Ids { hashes: slab(dir, "id-hashes")?, items: slab(dir, "id-items")? },
     };
-    Ok(Population::from_parts(settings.labels.clone(), parts, slab(dir, VECTORS)?, embedder.dimensions()))
+    Ok(Population::from_parts(settings.responses(), parts, slab(dir, VECTORS)?, embedder.dimensions()))
 }
 
 /// Maps a verified base.

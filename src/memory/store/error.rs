@@ -30,6 +30,12 @@ pub enum StoreError {
     /// The dataset folder.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// A store has no place for what ratings are about.
+    #[error("{}: a rating task has no store; ask about it without one, its memory is built at every start", path.display())]
+    Ratings {
+        /// The dataset folder.
+        path: PathBuf,
+    },
     /// The dataset changed while it was read.
     #[error("{}: changed while it was read; run the command again", path.display())]
     Changed {

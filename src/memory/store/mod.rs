@@ -32,7 +32,7 @@ use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;
 use super::embed::{Embedder, HashEmbedder};
 pub use super::population::Report;
-use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::dataset::{Dataset, DatasetError, TaskKind};
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::data::sanitize::visible;
 
@@ -85,8 +85,19 @@ impl Store {
         &self.folder
     }
 
+    /// Fails for ratings: what people rate and its attributes are in no column.
+    fn holdable(&self) -> Result<(), StoreError> {
+        match self.head.manifest.task {
+            TaskKind::Rating => Err(StoreError::Ratings { path: self.dataset.clone() }),
+            TaskKind::Labels | TaskKind::Text => Ok(()),
+        }
+    }
+
     /// Whether there is anything to open, or the dataset is large enough for a store to pay.
     pub fn worthwhile(&self) -> bool {
+        if self.holdable().is_err() {
+            return false;
+        }
         let size = fs::metadata(self.dataset.join("interactions.jsonl")).map_or(0, |found| found.len());
         size >= WORTH_BYTES || self.bases().is_ok_and(|bases| !bases.is_empty()) || self.log().exists()
     }
@@ -101,6 +112,7 @@ impl Store {
     /// Opens the memory, building the base if there is none that serves. `dataset` spares reading the folder again
     /// where its content is at hand, with what was recorded or without.
     pub fn open(&self, dataset: Option<&Dataset>, report: &mut Report<StoreError>) -> Result<Opened, StoreError> {
+        self.holdable()?;
         let newest = || self.bases().ok().and_then(|mut bases| bases.pop());
         let seen = newest();
         let mut content = LogContent::read(&self.log())?;
@@ -129,6 +141,7 @@ impl Store {
     ///
     /// [`StoreError::Locked`] while another process does the same.
     pub fn record(&self, report: &mut Report<StoreError>) -> Result<Recorder<'_>, StoreError> {
+        self.holdable()?;
         let lock = self.lock()?;
         let (log, content, notice) = LogWriter::open(&self.log())?;
         let mut notices: Vec<Notice> = notice.into_iter().collect();
@@ -138,6 +151,7 @@ impl Store {
 
     /// Makes a new base that holds all that has been recorded. Says how many interactions it holds.
     pub fn compact(&self, report: &mut Report<StoreError>) -> Result<(usize, Vec<Notice>), StoreError> {
+        self.holdable()?;
         let lock = self.lock()?;
         let (_, content, notice) = LogWriter::open(&self.log())?;
         let base = self.rebuild(&content, None, &lock, report)?;

@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::{arm_look, label_columns, verdict};
-use crate::app::state::{ArmAnswer, ModelState, Phase, State};
+use crate::app::state::{ArmAnswer, ModelState, Phase, Reading, State};
 use crate::engine::prompt::Arm;
 use crate::theme::Theme;
 use crate::view::{bars, span, symbols, text};
@@ -88,10 +88,12 @@ impl Table {
             span(text::pad(label, self.labels + 1), style),
             span(text::pad_left(&text::share(answer.probability()), 3), theme.score),
             verdict(state, label, theme),
+            span(mean(state, answer), theme.text),
             span("  ", theme.text),
         ];
         if self.memory {
-            let best = crate::mediator::distribution::decision(&answer.memory, &answer.memory);
+            let decide = |reading: &Reading| reading.resolution.decide(&answer.memory);
+            let best = state.reading.as_ref().map_or(0, decide);
             let top = (!answer.memory.is_empty()).then(|| (best, answer.memory[best]));
             parts.extend(self.says(state, top, theme));
         }
@@ -136,6 +138,12 @@ impl Table {
         };
         Line::from(vec![span(" ".repeat(NAME), theme.text), span(text::fit(&told, room), style)])
     }
+}
+
+/// ` mean 3.6` of scores, whose answer is the median; nothing of labels.
+fn mean(state: &State, answer: &ArmAnswer) -> String {
+    let of = |reading: &Reading| reading.resolution.facet.mean(&answer.distribution);
+    state.reading.as_ref().and_then(of).map_or_else(String::new, |mean| format!(" mean {mean:.1}"))
 }
 
 /// How far an answer is, in a word.

@@ -21,6 +21,36 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
         parts.extend(shares(state, &ranked(distribution), theme.global, theme, width.saturating_sub(NAMES)));
         Line::from(parts)
     };
+    if let Some(scored) = &reading.read.scored {
+        let told = match (global.support, global.suppressed) {
+            (0, 0) => "nobody else has rated this yet; it is read as what others give to everything".to_owned(),
+            (0, _) => format!(
+                "suppressed: fewer than {guard} others have rated this; it is read as what they give to \
+                               everything"
+            ),
+            (raters, _) => format!("{} besides this person rated this", text::plural(raters, "user", "users")),
+        };
+        let mean = format!("{:<NAMES$}{:.1}", "mean", scored.crowd);
+        let mut lines: Vec<Line> = text::wrap(&told, width)
+            .into_iter()
+            .map(|line| Line::from(span(line, fade(state, theme.text, theme))))
+            .collect();
+        lines.extend([
+            Line::from(span(mean, theme.score)),
+            named("this", &global.population),
+            named("elsewhere", &global.base),
+        ]);
+        if let Some(hit) = global.hits.first() {
+            lines.push(Line::default());
+            lines.push(Line::from(span(text::fit("as they gave it, before it is shrunk", width), theme.dim)));
+            let mut raw = vec![span(text::pad("", NAMES), theme.dim)];
+            raw.extend(shares(state, &hit.ranked(LEAST_SHARE), theme.global, theme, width.saturating_sub(NAMES)));
+            lines.push(Line::from(raw));
+            let seen = format!("{} {} last {}", hit.id, symbols::DOT, hit.last_seen.date());
+            lines.push(Line::from(span(text::fit(&seen, width), theme.dim)));
+        }
+        return lines;
+    }
     if global.period.is_none() {
         let message = "No period has closed before this moment, so nothing collective is known yet; the base rate is all \
                        there is.";

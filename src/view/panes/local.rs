@@ -4,6 +4,7 @@ use ratatui::text::Line;
 
 use super::{fade, item_text, label_columns, shares, terms};
 use crate::app::state::{Reading, State};
+use crate::memory::fusion::LocalTerms;
 use crate::memory::local::LocalHit;
 use crate::memory::portrait::{Characteristic, Portrait};
 use crate::theme::Theme;
@@ -31,16 +32,14 @@ pub(super) fn lines(
     let mut lines = vec![Line::from(profile), Line::default()];
     let labels = label_columns(state);
     for hit in local.shown() {
-        let (score, parts) = text::sum_of(hit.terms.score(), [hit.terms.lexical, hit.terms.dense, hit.terms.recency]);
         let room = width.saturating_sub(4 + labels + 1);
         lines.push(Line::from(vec![
-            span(format!("{score:>3} "), theme.score),
+            span(format!("{:>3} ", text::share(hit.terms.score())), theme.score),
             span(text::pad(label(state, hit), labels + 1), theme.local),
             span(text::fit(item_text(state, hit.item), room), style),
         ]));
-        let sum = terms(["lexical", "dense", "recency"], &parts);
-        let age = format!("  {}", text::age(hit.age_days));
-        lines.push(Line::from(span(text::fit(&format!("    {sum}{age}"), width), theme.dim)));
+        let told = format!("    {}", parts(reading, hit));
+        lines.push(Line::from(span(text::fit(&told, width), theme.dim)));
     }
     let rest = &local.hits[local.shown().len()..];
     if !rest.is_empty() {
@@ -77,6 +76,24 @@ fn portrayed(portrait: &Portrait, theme: &Theme, width: usize) -> Vec<Line<'stat
         lines.push(line("style", &told.join(&dot)));
     }
     lines
+}
+
+/// The score's parts and the age; of ratings first what the crowd gave and how the person departed from it.
+fn parts(reading: &Reading, hit: &LocalHit) -> String {
+    let LocalTerms { lexical, dense, attributes, recency } = hit.terms;
+    let by_text = |score| terms(["lexical", "dense", "recency"], &text::sum_of(score, [lexical, dense, recency]).1);
+    let by_attributes = |score| terms(["attributes", "recency"], &text::sum_of(score, [attributes, recency]).1);
+    let score = hit.terms.score();
+    let age = text::age(hit.age_days);
+    let Some(scored) = &reading.read.scored else { return format!("{}  {age}", by_text(score)) };
+    let sum = if attributes > 0.0 || lexical + dense == 0.0 { by_attributes(score) } else { by_text(score) };
+    match (hit.crowd, hit.residual(&scored.steps)) {
+        (Some(crowd), Some(residual)) => {
+            let dot = symbols::DOT;
+            format!("crowd {crowd:.1} {residual:+.1} {dot} {age} {dot} {sum}")
+        }
+        _ => format!("{sum}  {age}"),
+    }
 }
 
 /// A hit that votes but is not in the prompt, in one line.

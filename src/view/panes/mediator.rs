@@ -8,8 +8,8 @@ use crate::app::state::{Reading, State};
 use crate::engine::prompt::Arm;
 use crate::mediator::Weight;
 use crate::mediator::conflict::{Conflict, ConflictKind, Side};
-use crate::mediator::distribution::decision;
 use crate::mediator::policy::damped_trust;
+use crate::mediator::resolution::Resolution;
 use crate::theme::Theme;
 use crate::view::widgets::bar;
 use crate::view::{span, symbols, text};
@@ -55,11 +55,12 @@ fn name(state: &State, label: usize) -> String {
 fn sides(state: &State, reading: &Reading, theme: &Theme, columns: usize) -> Vec<Line<'static>> {
     let r = &reading.resolution;
     let side = |glyph: &str, who: &str, p: &[f64], style: Style, worth: String| {
-        let top = decision(p, &r.base);
+        let top = r.decide(p);
         Line::from(vec![
             span(format!("{glyph} {who:<8}"), style),
             span(text::pad(&name(state, top), columns + 1), style),
             span(text::share(p[top]), theme.score),
+            span(mean(r, p), theme.text),
             span(format!("  {worth}"), theme.dim),
         ])
     };
@@ -81,6 +82,11 @@ fn sides(state: &State, reading: &Reading, theme: &Theme, columns: usize) -> Vec
         ]));
     }
     lines
+}
+
+/// `  mean 3.6` of scores, whose name is the median; nothing of labels.
+fn mean(r: &Resolution, p: &[f64]) -> String {
+    r.facet.mean(p).map_or_else(String::new, |mean| format!("  mean {mean:.1}"))
 }
 
 fn tell(state: &State, conflict: &Conflict, theme: &Theme, width: usize) -> Line<'static> {
@@ -109,6 +115,10 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
         span(format!(" {}", text::share(r.distribution[r.decision])), theme.score),
         super::verdict(state, &label, theme),
     ];
+    if let Some(mean) = r.facet.mean(&r.distribution) {
+        let dot = symbols::DOT;
+        parts.splice(1..3, [span(format!("mean {mean:.1} {dot} median {label}"), theme.mediated)]);
+    }
     if let Some(second) = r.runner_up {
         parts.push(span(" over ", theme.dim));
         parts.push(span(name(state, second), theme.text));
@@ -183,8 +193,7 @@ fn comparison(
         head(Arm::Global, "global"),
         head(Arm::Mediated, "mediated"),
     ])];
-    let gold =
-        state.data.as_ref().and_then(|data| data.dataset.manifest.labels.iter().position(|l| state.gold() == Some(l)));
+    let gold = state.data.as_ref().and_then(|data| data.labels.iter().position(|l| state.gold() == Some(l)));
     for label in order {
         let decided = label == r.decision;
         let mark = if decided { symbols::ARROW } else { " " };

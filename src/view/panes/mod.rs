@@ -68,6 +68,7 @@ fn note(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
     let Some(reading) = &state.reading else { return Line::default() };
     let note = match pane {
         Pane::Local => format!(" {} visible ", reading.read.local.visible()),
+        Pane::Global if reading.read.scored.is_some() => " as of the question ".to_owned(),
         Pane::Global => match reading.read.global.period {
             // A session tells the period that was read, not how many there were.
             Some(period) if state.replay.is_some() => format!(" period {} ", period.number),
@@ -120,7 +121,7 @@ pub fn verdict(state: &State, label: &str, theme: &Theme) -> Span<'static> {
 
 /// Columns of the longest label, within reason.
 fn label_columns(state: &State) -> usize {
-    let labels = state.manifest().map_or(&[][..], |manifest| &manifest.labels);
+    let labels = state.data.as_ref().map_or(&[][..], |data| &data.labels);
     labels.iter().map(|label| text::width(label)).max().unwrap_or(8).clamp(4, 18)
 }
 
@@ -161,7 +162,7 @@ fn item_text(state: &State, item: usize) -> &str {
 }
 
 /// `lexical .34 · dense .47 · recency -.02`.
-fn terms(names: [&str; 3], shown: &[String; 3]) -> String {
+fn terms<const N: usize>(names: [&str; N], shown: &[String; N]) -> String {
     let parts: Vec<String> = names.iter().zip(shown).map(|(name, share)| format!("{name} {share}")).collect();
     parts.join(&format!(" {} ", symbols::DOT))
 }

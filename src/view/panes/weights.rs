@@ -3,8 +3,9 @@
 use ratatui::text::Line;
 
 use crate::app::state::State;
+use crate::data::dataset::Manifest;
 use crate::mediator::Weight;
-use crate::mediator::weights::Scope;
+use crate::mediator::weights::{Scope, unit_name};
 use crate::theme::Theme;
 use crate::view::widgets::Slider;
 use crate::view::{span, symbols, text};
@@ -49,7 +50,7 @@ fn row(state: &State, weight: Weight, theme: &Theme, width: usize) -> Line<'stat
             let place = Weight::ALL.iter().position(|w| *w == weight).unwrap_or_default();
             let bands =
                 state.reading.as_ref().and_then(|reading| reading.bands.get(place)).map_or(&[][..], Vec::as_slice);
-            let labels = state.manifest().map_or(&[][..], |manifest| &manifest.labels);
+            let labels = state.data.as_ref().map_or(&[][..], |data| &data.labels);
             let position = weight.position(state.setting.weights.get(weight));
             parts.extend(Slider { position, bands, labels, selected }.spans(theme, track));
         }
@@ -66,7 +67,13 @@ fn row(state: &State, weight: Weight, theme: &Theme, width: usize) -> Line<'stat
 fn value(state: &State, weight: Weight) -> String {
     let value = state.setting.weights.get(weight);
     let number = text::value(value);
-    if weight == Weight::HalfLife && value.is_finite() { format!("{number} d") } else { number }
+    if weight != Weight::HalfLife || value.is_infinite() {
+        return number;
+    }
+    let read = state.reading.as_ref().map(|reading| reading.read.local.age_unit);
+    let unit = read.or_else(|| state.manifest().map(Manifest::age_unit)).unwrap_or_default();
+    let told = format!("{number} {}", unit_name(unit));
+    if text::width(&told) <= VALUE { told } else { number }
 }
 
 /// What the selected weight means, what it stands at by default, and what it would flip.

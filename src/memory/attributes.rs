@@ -1,0 +1,147 @@
+//! Attributes of the things that people respond to: what makes one film like another when titles say little.
+//!
+//! A record's `attributes` is an object. A text, a truth value or a list of them is a set of traits; a number is a place on
+//! a line. Likeness is the mean over the set, if either side has one, and over each number of the query:
+//! |A ∩ B|/√(|A|·|B|) for sets, 2^(−|a − b|/width) for numbers, 0 where the item has no such number.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::population::ItemIx;
+use crate::data::interaction::Extra;
+
+/// The field of a record that holds them.
+const FIELD: &str = "attributes";
+/// A trait that no remembered thing has.
+const UNKNOWN: u32 = u32::MAX;
+
+/// The attributes of one thing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traits {
+    /// Ascending.
+    set: Vec<u32>,
+    /// Number and what it measures, ascending by the latter.
+    numbers: Vec<(u32, f64)>,
+}
+
+/// The attributes of every item.
+#[derive(Default)]
+pub struct Attributes {
+    names: HashMap<String, u32>,
+    /// Distinct ones: many items are about one thing.
+    all: Vec<Traits>,
+    of: Vec<u32>,
+}
+
+impl Attributes {
+    /// Reads the records of all items in time order.
+    pub fn of<'a>(records: impl Iterator<Item = &'a Extra>) -> Self {
+        let mut attributes = Self::default();
+        let mut known: HashMap<String, u32> = HashMap::new();
+        for record in records {
+            let written = record.get(FIELD).map(Value::to_string).unwrap_or_default();
+            let place = match known.get(&written) {
+                Some(place) => *place,
+                None => {
+                    let mut names = std::mem::take(&mut attributes.names);
+                    let traits = traits(record, |name| {
+                        let next = names.len() as u32;
+                        *names.entry(name).or_insert(next)
+                    });
+                    attributes.names = names;
+                    attributes.all.push(traits);
+                    known.insert(written, attributes.all.len() as u32 - 1);
+                    attributes.all.len() as u32 - 1
+                }
+            };
+            attributes.of.push(place);
+        }
+        attributes
+    }
+
+    /// The attributes of a remembered item.
+    pub fn of_item(&self, item: ItemIx) -> &Traits {
+        &self.all[self.of[item] as usize]
+    }
+
+    /// The attributes of a record that may not be remembered.
+    pub fn find(&self, record: &Extra) -> Traits {
+        traits(record, |name| self.names.get(&name).copied().unwrap_or(UNKNOWN))
+    }
+
+    /// Likeness of a query and an item in [0, 1]; see the module for the formula.
+    pub fn likeness(&self, query: &Traits, item: ItemIx, width: f64) -> f64 {
+        let item = self.of_item(item);
+        let (mut sum, mut parts) = (0.0, 0usize);
+        if !(query.set.is_empty() && item.set.is_empty()) {
+            parts += 1;
+            let shared = query.set.iter().filter(|name| item.set.binary_search(name).is_ok()).count();
+            if shared > 0 {
+                sum += shared as f64 / ((query.set.len() * item.set.len()) as f64).sqrt();
+            }
+        }
+        for (name, asked) in &query.numbers {
+            parts += 1;
+            if let Ok(place) = item.numbers.binary_search_by_key(name, |(name, _)| *name) {
+                sum += (-(asked - item.numbers[place].1).abs() / width).exp2();
+            }
+        }
+        if parts == 0 { 0.0 } else { sum / parts as f64 }
+    }
+}
+
+fn traits(record: &Extra, mut number_of: impl FnMut(String) -> u32) -> Traits {
+    let mut found = Traits::default();
+    let fields = record.get(FIELD).and_then(Value::as_object).into_iter().flatten();
+    for (key, value) in fields {
+        if let Some(number) = value.as_f64() {
+            found.numbers.push((number_of(format!("{key}=")), number));
+            continue;
+        }
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        // Lists and objects within lists are no traits.
+        let scalars = values.iter().filter(|value| value.is_string() || value.is_boolean() || value.is_number());
+        found.set.extend(scalars.map(|value| number_of(format!("{key}={value}"))));
+    }
+    found.set.sort_unstable();
+    // Only known traits can be the same one twice.
+    found.set.dedup_by(|a, b| a == b && *a != UNKNOWN);
+    found.numbers.sort_by_key(|(name, _)| *name);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(attributes: Value) -> Extra {
+        Extra::from_iter([(FIELD.to_owned(), attributes)])
+    }
+
+    #[test]
+    fn likeness_equals_hand_computed_values() {
+        use serde_json::json;
+        let records = [
+            record(json!({"genres": ["Drama", "War"], "year": 1990})),
+            record(json!({"genres": ["Drama"], "year": 2000})),
+            record(json!({"genres": []})),
+            record(json!({"genres": ["Drama", "War"], "year": 1990})),
+            Extra::default(),
+        ];
+        let attributes = Attributes::of(records.iter());
+        assert_eq!(attributes.all.len(), 4, "one thing is kept once");
+        let query = attributes.find(&record(json!({"genres": ["Drama", "Noir"], "year": 1995})));
+        let at = |item| attributes.likeness(&query, item, 10.0);
+        let near = 0.5f64.sqrt();
+        for (item, expected) in [(0, (0.5 + near) / 2.0), (1, (1.0 / 2f64.sqrt() + near) / 2.0), (2, 0.0), (4, 0.0)] {
+            assert!((at(item) - expected).abs() < 1e-12, "{item}: {}", at(item));
+        }
+        assert_eq!(at(0), at(3));
+        let yearless = attributes.find(&record(json!({"genres": ["War", "War", "Drama"]})));
+        assert!((attributes.likeness(&yearless, 0, 10.0) - 1.0).abs() < 1e-12);
+        assert_eq!(attributes.likeness(&attributes.find(&Extra::default()), 4, 10.0), 0.0);
+        let strangers = attributes.find(&record(json!({"genres": ["A", "B", "C"], "odd": [["nested"]]})));
+        assert_eq!(strangers.set.len(), 3, "unknown traits are not one trait");
+    }
+}
