@@ -10,7 +10,7 @@
 //! Who is shown, unless named: everyone who fits is tried with memory alone under the setting given, and
 //!
 //! * for a cold start, somebody for whom global is right more often than local in the first third and local more often
-//!   than global in the last: the largest lesser lead of the two, then the largest sum, then the most right answers of
+//!   than global in the last, and mediated in all at least as often as either: the largest lesser lead of the two, then the largest sum, then the most right answers of
 //!   arm *mediated*;
 //! * for a biased user, somebody for whom mediated is right more often than local off-habit, by more than it loses
 //!   on-habit: the largest gain less that loss, then the largest gain.
@@ -221,7 +221,10 @@ type Merit = [i64; 3];
 /// The rule by which somebody is picked, in words.
 fn rule(scenario: Scenario) -> &'static str {
     match scenario {
-        Scenario::ColdStart => "global is right more often than local in the first third, local more often in the last",
+        Scenario::ColdStart => {
+            "global is right more often than local in the first third, local more often in the last, mediated as often as \
+             either"
+        }
         Scenario::Biased => "mediated gains most over local off-habit, less what it loses on-habit",
     }
 }
@@ -247,8 +250,10 @@ fn merit(scenario: Scenario, outcomes: &[Outcome]) -> Option<Merit> {
             let third = all.len() / 3;
             let opening = lead(&all[..third], Arm::Global, Arm::Local);
             let closing = lead(&all[all.len() - third..], Arm::Local, Arm::Global);
-            let shown = opening > 0 && closing > 0;
-            shown.then(|| [opening.min(closing), opening + closing, right(&mut outcomes.iter(), Arm::Mediated)])
+            let [local, global, mediated] =
+                [Arm::Local, Arm::Global, Arm::Mediated].map(|arm| right(&mut outcomes.iter(), arm));
+            let shown = opening > 0 && closing > 0 && mediated >= local.max(global);
+            shown.then(|| [opening.min(closing), opening + closing, mediated])
         }
         Scenario::Biased => {
             let part = |on: bool| outcomes.iter().filter(|o| o.on_habit == Some(on)).collect::<Vec<_>>();
