@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -731,13 +732,16 @@ pub fn require_vacant(dir: &Path) -> Result<(), DatasetError> {
     Ok(())
 }
 
-/// Writes beside the target, syncs, then renames: a reader sees the old file or the new one, never half of it.
+/// Writes beside the target, syncs, then renames: a reader sees the old file or the new one, never half of it, and of
+/// several writers one wins.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
     let wrap = |source| DatasetError::Write { path: path.to_owned(), source };
-    let beside = path.with_extension("part");
-    let mut file = fs::File::create(&beside).map_err(wrap)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(wrap)?;
-    fs::rename(&beside, path).map_err(|source| {
+    // Of this write alone: two that shared a file beside the target would rename each other's half.
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let beside = path.with_extension(format!("{}-{number}.part", std::process::id()));
+    let written = fs::File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.and_then(|()| fs::rename(&beside, path)).map_err(|source| {
         // What could not take its place is of no use.
         let _ = fs::remove_file(&beside);
         wrap(source)
@@ -869,6 +873,21 @@ mod tests {
             let message = parse(&format!("{MANIFEST}[retrieval]\n{setting}\n"), &line("1", 10, "a"), "").unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
+    }
+
+    /// Two programs started at once in a new home both unpacked the model through one file beside it, and one failed.
+    #[test]
+    fn of_several_writers_one_wins_and_none_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.bin");
+        let texts: Vec<Vec<u8>> = (0..8u8).map(|writer| vec![b'a' + writer; 200_000]).collect();
+        std::thread::scope(|scope| {
+            for text in &texts {
+                scope.spawn(|| (0..5).for_each(|_| write_whole(&path, text).unwrap()));
+            }
+        });
+        assert!(texts.contains(&fs::read(&path).unwrap()));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]
