@@ -5,6 +5,7 @@ pub mod draw;
 pub mod import;
 pub mod interaction;
 pub mod lamp_output;
+pub mod manifest;
 pub mod sample;
 pub mod sanitize;
 pub mod scale;
