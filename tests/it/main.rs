@@ -11,6 +11,7 @@ mod eval;
 mod fit;
 mod import;
 mod lamp;
+mod lineage;
 mod local;
 mod mediator;
 mod memory;
