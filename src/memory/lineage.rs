@@ -239,8 +239,9 @@ mod tests {
     #[test]
     fn nothing_is_told_of_fewer_than_the_guard_nor_of_what_they_could_be_subtracted_from() {
         let some = |from: usize, to: usize, people: usize| (Some(from), Some(to), people);
-        // Four of five who left are no group; neither are those who stayed.
-        assert!(told(&[some(1, 1, 4), some(1, 2, 4), some(2, 2, 90)], 1, 5).is_empty(), "{:?}", ());
+        // Four who went together are too few, and so are the four who stayed.
+        let halves = [some(1, 1, 4), some(1, 2, 4), some(2, 2, 90)];
+        assert_eq!(told(&halves, 1, 5), ["dissolved: fewer than 5 others are left"]);
         // Three who stayed: the number of those who went would give them away.
         let nearly = [some(1, 1, 3), some(1, 2, 12), some(2, 2, 90)];
         assert_eq!(

@@ -72,10 +72,12 @@ fn a_community_that_splits_and_one_that_grows_say_so_once() {
 
 #[test]
 fn the_guard_keeps_small_flows_back() {
-    // Three who stayed are told no more; those who went are, without their number, which would tell the three.
-    let (_, split) = course(&Memory::build(&migrating(5)), LEAVING);
-    let [Change::Dissolved { guard: 5 }, Change::Went(flow)] = &split[1][..] else { panic!("{split:?}") };
-    assert_eq!((flow.share, flow.people), (Share::Half, None));
+    // The old community is below the guard, so its people are shown the new one. Three who stayed behind could be
+    // subtracted from the number of those who came.
+    let (new, merged) = course(&Memory::build(&migrating(5)), LEAVING);
+    let here = Flow { other: new, share: Share::Half, people: Some(9) };
+    let [Change::Merged(flows)] = &merged[1][..] else { panic!("{merged:?}") };
+    assert_eq!((flows[0], flows[1].share, flows[1].people), (here, Share::Third, None));
     // And of five nothing is told where six are needed.
     let (_, merged) = course(&Memory::build(&migrating(6)), 4 * PEOPLE - 1);
     assert!(merged.iter().all(Vec::is_empty), "{merged:?}");
