@@ -65,6 +65,9 @@ pub enum CliError {
     /// A measurement.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
+    /// Work to be ranked.
+    #[error(transparent)]
+    Work(#[from] crate::bench::WorkError),
     /// The workbench.
     #[error(transparent)]
     Workbench(#[from] workbench::WorkbenchError),
