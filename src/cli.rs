@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod export;
 mod fit;
+mod forget;
 mod import;
 mod replay;
 mod scenario;
@@ -33,6 +34,7 @@ use crate::data::text::brief;
 use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
 use crate::eval::EvalError;
+use crate::forget::ForgetError;
 use crate::memory::Memory;
 use crate::memory::entry::IndexError;
 use crate::memory::store::StoreError;
@@ -62,6 +64,9 @@ pub enum CliError {
     /// An evaluation.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    /// Forgetting.
+    #[error(transparent)]
+    Forget(#[from] ForgetError),
     /// A measurement.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
@@ -157,6 +162,7 @@ Examples:
   logoscope eval --data news --split 0.8 --peers
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
+  logoscope forget --user u017 --data my-population --dry-run
 
 Exit codes: 0 ok, 1 a check failed, 2 usage or runtime error, 130 interrupted.";
 
@@ -199,6 +205,8 @@ enum Command {
     Synth(synth::SynthArgs),
     /// Look after the cache that a large dataset is read from, and record interactions
     Store(store::StoreArgs),
+    /// Remove a person from a dataset and everything derived from it, and prove it with their own words
+    Forget(forget::ForgetArgs),
     /// Judge all arms on many queries: metrics, intervals, paired tests
     Eval(eval::EvalArgs),
     /// Measure this machine: memory, mediation, frames, the model
@@ -331,6 +339,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Store(args)) => store::run(&cli.common, &args),
+        Some(Command::Forget(args)) => forget::run(&cli.common, &args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),

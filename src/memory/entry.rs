@@ -161,13 +161,24 @@ impl Entries {
 
     /// Entries worth scoring for a query, ascending.
     pub fn candidates(&self, population: &Population, probe: &Probe) -> Result<BTreeSet<usize>, IndexError> {
-        let mut found = self.text.search(population, probe)?;
-        if !self.all.is_empty() && probe.vector.iter().any(|x| *x != 0.0) {
-            let index = self.vectors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let matches = index.search(&probe.vector, CANDIDATES.min(self.all.len())).map_err(vector_fault)?;
-            found.extend(matches.keys.iter().map(|key| *key as usize));
-        }
+        let mut found: BTreeSet<usize> = self.by_words(population, probe)?.into_iter().collect();
+        found.extend(self.by_vectors(probe)?);
         Ok(found)
+    }
+
+    /// Entries that the text index finds, best first.
+    pub(super) fn by_words(&self, population: &Population, probe: &Probe) -> Result<Vec<usize>, IndexError> {
+        self.text.search(population, probe)
+    }
+
+    /// Entries that the vector index finds, nearest first.
+    pub(super) fn by_vectors(&self, probe: &Probe) -> Result<Vec<usize>, IndexError> {
+        if self.all.is_empty() || probe.vector.iter().all(|x| *x == 0.0) {
+            return Ok(Vec::new());
+        }
+        let index = self.vectors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let matches = index.search(&probe.vector, CANDIDATES.min(self.all.len())).map_err(vector_fault)?;
+        Ok(matches.keys.iter().map(|key| *key as usize).collect())
     }
 }
 
@@ -267,7 +278,7 @@ impl TextIndex {
         Ok(Self { reader, field })
     }
 
-    fn search(&self, population: &Population, probe: &Probe) -> Result<BTreeSet<usize>, IndexError> {
+    fn search(&self, population: &Population, probe: &Probe) -> Result<Vec<usize>, IndexError> {
         // Built from terms, never parsed: typed text must not become query syntax.
         let clause = |term: TermId| -> (Occur, Box<dyn Query>) {
             let term = Term::from_field_text(self.field, population.lexicon.word(term));

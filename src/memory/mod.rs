@@ -32,6 +32,7 @@ pub mod profile;
 pub mod rating;
 pub mod store;
 pub mod terms;
+pub mod trace;
 pub mod why_not;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

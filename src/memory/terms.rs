@@ -121,6 +121,27 @@ impl Terms {
         &self.cells[start..self.ends[feature]]
     }
 
+    /// The block's mass of `wanted` features and of all texts, and what the items that are `counted` put into it.
+    pub(super) fn mass(
+        &self,
+        population: &Population,
+        features: &Features,
+        communities: &Communities,
+        wanted: &[u32],
+        counted: impl Fn(ItemIx) -> bool,
+    ) -> (f64, f64) {
+        let counts = |item: ItemIx| counted(item) && communities.of[population.user[item]].is_some();
+        let held: f64 = wanted.iter().flat_map(|feature| self.cells(*feature)).map(|(_, mass)| mass).sum();
+        let whole = self.totals.iter().sum::<f64>() + held;
+        let mut accounted: f64 = (0..self.items).filter(|item| counts(*item)).map(|item| self.masses[item]).sum();
+        for feature in wanted.iter().filter(|feature| self.weighting.counts(**feature)) {
+            let holders = features.holders(*feature, 0, self.items).iter().map(|(item, tf)| (*item as ItemIx, *tf));
+            let mass = |(item, tf): (ItemIx, f32)| self.weighting.weight(*feature, tf, item) * self.growth[item];
+            accounted += holders.filter(|(item, _)| counts(*item)).map(mass).sum::<f64>();
+        }
+        (whole, accounted)
+    }
+
     /// What others' use of the query's terms speaks for. Nothing before the first period's end.
     pub fn read(
         &self,

@@ -17,6 +17,7 @@
 
 mod base;
 mod error;
+mod forget;
 mod lock;
 mod log;
 
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 use self::base::{BaseManifest, Folded, Origin, stretch_count, stretches};
 pub use self::error::{Fault, Notice, StoreError};
+pub use self::forget::{Forgetting, Holding, Remains};
 use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;
