@@ -6,6 +6,7 @@
 
 mod ask;
 mod bench;
+mod compare;
 mod doctor;
 mod eval;
 mod export;
@@ -35,6 +36,7 @@ use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
 use crate::eval::EvalError;
 use crate::forget::ForgetError;
+use crate::eval::compare::CompareError;
 use crate::memory::Memory;
 use crate::memory::entry::IndexError;
 use crate::memory::store::StoreError;
@@ -67,6 +69,9 @@ pub enum CliError {
     /// Forgetting.
     #[error(transparent)]
     Forget(#[from] ForgetError),
+    /// A comparison.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// A measurement.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
@@ -209,6 +214,8 @@ enum Command {
     Forget(forget::ForgetArgs),
     /// Judge all arms on many queries: metrics, intervals, paired tests
     Eval(eval::EvalArgs),
+    /// Compare two results of `eval` on the same queries
+    Compare(compare::CompareArgs),
     /// Measure this machine: memory, mediation, frames, the model
     Bench(bench::BenchArgs),
     /// Fit the constants of memory and mediator on past queries
@@ -341,6 +348,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Store(args)) => store::run(&cli.common, &args),
         Some(Command::Forget(args)) => forget::run(&cli.common, &args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
+        Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
