@@ -9,8 +9,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::base::decay;
-use super::entry::{Entry, IndexError};
+use super::entry::{Entry, EntryQuery};
 use super::features::{FeatureIx, Features};
+use super::finder::{Found, IndexError, Looking};
 use super::lexical::{TermId, words};
 use super::neighbours;
 use super::population::{ItemIx, UserIx};
@@ -371,9 +372,17 @@ impl<'a> Search<'a> {
         if let Some(snapshot) = &snapshot {
             for asked in probes {
                 let probe = memory.probe(asked.text);
-                let place = |found: Vec<usize>| found.iter().position(|entry| theirs.contains(entry));
-                by_words.count(place(snapshot.entries.by_words(&memory.population, &probe)?));
-                by_vectors.count(place(snapshot.entries.by_vectors(&probe)?));
+                let query = EntryQuery::new(&memory.population, &probe, snapshot.items);
+                let guard = memory.manifest.retrieval.guard;
+                let looking = Looking { probe: &probe, query: &query, asking: None, own: &[], guard };
+                let found = snapshot.entries.finder.look(&memory.population, all, looking)?;
+                let place = |likeness: fn(&Found) -> f64| {
+                    let mut near: Vec<&Found> = found.iter().filter(|found| likeness(found) > 0.0).collect();
+                    near.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+                    near.iter().position(|found| theirs.contains(&found.number))
+                };
+                by_words.count(place(|found| found.mass));
+                by_vectors.count(place(|found| f64::from(found.cosine)));
             }
         }
         Ok([
