@@ -95,7 +95,7 @@ impl Terms {
         let text_mass = masses[..items].iter().sum::<f64>() / items.max(1) as f64;
         masses.iter_mut().zip(&growth).for_each(|(mass, growth)| *mass *= growth);
 
-        let group = |item: ItemIx| communities.of[population.user[item]];
+        let group = |item: ItemIx| group(communities, population, item);
         let cell = |item: ItemIx| group(item).map(|c| c * labels + population.label[item]);
         let everyone = communities.count * labels;
         let mut totals = vec![0.0; everyone + labels];
@@ -180,9 +180,10 @@ impl Terms {
         wanted: &[u32],
         counted: impl Fn(ItemIx) -> bool,
     ) -> (f64, f64) {
-        let counts = |item: ItemIx| counted(item) && communities.of[population.user[item]].is_some();
-        let held: f64 = wanted.iter().flat_map(|feature| self.cells(*feature)).map(|(_, mass)| mass).sum();
-        let whole = self.totals.iter().sum::<f64>() + held;
+        let counts = |item: ItemIx| counted(item) && group(communities, population, item).is_some();
+        let held: f64 =
+            wanted.iter().flat_map(|feature| self.cells(*feature, self.communities)).map(|(_, mass)| mass).sum();
+        let whole = self.totals[self.communities * self.labels..].iter().sum::<f64>() + held;
         let mut accounted: f64 = (0..self.items).filter(|item| counts(*item)).map(|item| self.masses[item]).sum();
         for feature in wanted.iter().filter(|feature| self.weighting.counts(**feature)) {
             let holders = features.holders(*feature, 0, self.items).iter().map(|(item, tf)| (*item as ItemIx, *tf));
@@ -207,7 +208,7 @@ impl Terms {
             return TermRead { population: silent.clone(), communities: vec![silent; wanted.len()] };
         }
         let before = population.before(t);
-        let group = |item: ItemIx| communities.of[population.user[item]];
+        let group = |item: ItemIx| group(communities, population, item);
         let mut all = Sums::new(sought.vector.len(), labels);
         let mut groups = vec![all.clone(); wanted.len()];
         let mut late = vec![0.0; labels];
@@ -330,4 +331,9 @@ impl Sums {
     fn settle(&mut self, decay: f64) {
         self.terms.iter_mut().chain(&mut self.totals).for_each(|sum| *sum = (*sum * decay).max(0.0));
     }
+}
+
+/// Whose community an item belongs to; `None` before anyone was grouped.
+fn group(communities: &Communities, population: &Population, item: ItemIx) -> Option<CommunityIx> {
+    communities.of.get(population.user[item]).copied().flatten()
 }
