@@ -22,6 +22,7 @@ pub mod global;
 pub mod guard;
 pub mod history;
 pub mod lexical;
+pub mod lineage;
 pub mod local;
 pub mod matching;
 pub mod neighbours;
@@ -35,6 +36,7 @@ pub mod rating;
 pub mod running;
 pub mod store;
 pub mod terms;
+pub mod trace;
 pub mod why_not;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -412,7 +414,5 @@ impl Memory {
 }
 
 fn calendar(population: &Population, manifest: &Manifest) -> Calendar {
-    let first = population.at.first().copied().unwrap_or(Timestamp(0));
-    let last = population.at.last().copied().unwrap_or(first);
-    Calendar::new(first, last, manifest.periods.days)
+    Calendar::new(&population.at, manifest.periods.length)
 }

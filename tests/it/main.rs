@@ -12,6 +12,7 @@ mod eval;
 mod fit;
 mod import;
 mod lamp;
+mod lineage;
 mod local;
 mod mediator;
 mod memory;
