@@ -212,6 +212,9 @@ fn scores_of(measures: &TaskMeasures, sums: &[f64]) -> Scores {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::assessment::Overrides;
     use super::*;
     use crate::data::interaction::Timestamp;
     use crate::eval::assessment::{SCHEMA, SplitReport};

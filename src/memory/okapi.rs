@@ -22,25 +22,31 @@ pub fn tokens(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A text that holds a word.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Posting {
-    place: usize,
+    place: u32,
     times: u32,
 }
 
 /// A word of the profile.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Word {
-    /// In order of place.
-    postings: Vec<Posting>,
+    /// Texts that hold it.
+    texts: u32,
+    /// Where its postings end.
+    end: usize,
+    /// Until all texts are counted: the last text that holds it, and where that is noted.
+    last: (u32, usize),
     idf: f64,
 }
 
 /// One person's texts, counted.
 pub struct Okapi<'a> {
-    numbers: HashMap<&'a str, usize>,
+    numbers: HashMap<&'a str, u32>,
     /// In order of first appearance: a sum of floating-point numbers depends on it.
     words: Vec<Word>,
+    /// Word after word, each in order of place.
+    postings: Vec<Posting>,
     lengths: Vec<u32>,
     mean_length: f64,
 }
@@ -53,37 +59,52 @@ impl<'a> Okapi<'a> {
 
     /// Counts texts whose tokens are known.
     pub fn of_tokens(texts: impl Iterator<Item = impl Iterator<Item = &'a str>>) -> Self {
-        let (mut numbers, mut words, mut lengths) = (HashMap::new(), Vec::<Word>::new(), Vec::new());
-        for (place, text) in texts.enumerate() {
+        // Room for the words that a profile of short texts comes to: growing means hashing all of them again.
+        let mut numbers = HashMap::with_capacity(8 * texts.size_hint().0);
+        let (mut words, mut lengths) = (Vec::<Word>::new(), Vec::new());
+        // Every text of every word, as they come.
+        let mut found: Vec<(u32, Posting)> = Vec::new();
+        for (place, text) in (0u32..).zip(texts) {
             let mut length = 0;
             for token in text {
                 length += 1;
-                let number = *numbers.entry(token).or_insert(words.len());
-                if number == words.len() {
-                    words.push(Word::default());
+                let number = *numbers.entry(token).or_insert(words.len() as u32);
+                if number as usize == words.len() {
+                    words.push(Word { texts: 0, end: 0, last: (u32::MAX, 0), idf: 0.0 });
                 }
-                match words[number].postings.last_mut() {
-                    Some(posting) if posting.place == place => posting.times += 1,
-                    _ => words[number].postings.push(Posting { place, times: 1 }),
+                let word = &mut words[number as usize];
+                if word.last.0 == place {
+                    found[word.last.1].1.times += 1;
+                } else {
+                    word.last = (place, found.len());
+                    word.texts += 1;
+                    found.push((number, Posting { place, times: 1 }));
                 }
             }
             lengths.push(length);
         }
-        let total = lengths.len() as f64;
-        let mut sum = 0.0;
+        weigh(&mut words, lengths.len() as f64);
+        let mut start = 0;
         for word in &mut words {
-            let n = word.postings.len() as f64;
-            word.idf = (total - n + 0.5).ln() - (n + 0.5).ln();
-            sum += word.idf;
+            word.end = start;
+            start += word.texts as usize;
         }
-        let floor = EPSILON * sum / words.len().max(1) as f64;
-        words.iter_mut().filter(|word| word.idf < 0.0).for_each(|word| word.idf = floor);
-        let mean_length = lengths.iter().sum::<u32>() as f64 / total.max(1.0);
-        Self { numbers, words, lengths, mean_length }
+        let mut postings = vec![Posting::default(); found.len()];
+        for (number, posting) in found {
+            let end = &mut words[number as usize].end;
+            postings[*end] = posting;
+            *end += 1;
+        }
+        let mean_length = f64::from(lengths.iter().sum::<u32>()) / (lengths.len() as f64).max(1.0);
+        Self { numbers, words, postings, lengths, mean_length }
+    }
+
+    fn postings(&self, word: &Word) -> &[Posting] {
+        &self.postings[word.end - word.texts as usize..word.end]
     }
 
     fn word(&self, word: &str) -> Option<&Word> {
-        self.numbers.get(word).map(|number| &self.words[*number])
+        self.numbers.get(word).map(|number| &self.words[*number as usize])
     }
 
     /// idf of a word after the floor; `None` for a word of no text.
@@ -93,19 +114,20 @@ impl<'a> Okapi<'a> {
 
     /// How many of the texts hold a word, and how many texts there are.
     pub fn texts_with(&self, word: &str) -> (usize, usize) {
-        (self.word(word).map_or(0, |word| word.postings.len()), self.lengths.len())
+        (self.word(word).map_or(0, |word| word.texts as usize), self.lengths.len())
     }
 
     /// What one occurrence of `word` in the query adds to the score of the text in this place.
     pub fn contribution(&self, word: &str, place: usize) -> f64 {
         let Some(word) = self.word(word) else { return 0.0 };
-        let found = word.postings.binary_search_by_key(&place, |posting| posting.place);
-        found.map_or(0.0, |at| self.weight(word, word.postings[at]))
+        let postings = self.postings(word);
+        let found = postings.binary_search_by_key(&place, |posting| posting.place as usize);
+        found.map_or(0.0, |at| self.weight(word, postings[at]))
     }
 
     fn weight(&self, word: &Word, posting: Posting) -> f64 {
         let tf = f64::from(posting.times);
-        let relative = f64::from(self.lengths[posting.place]) / self.mean_length;
+        let relative = f64::from(self.lengths[posting.place as usize]) / self.mean_length;
         word.idf * (tf * (K1 + 1.0) / (tf + K1 * (1.0 - B + B * relative)))
     }
 
@@ -113,8 +135,8 @@ impl<'a> Okapi<'a> {
     pub fn scores(&self, query: &[&str]) -> Vec<f64> {
         let mut scores = vec![0.0; self.lengths.len()];
         for word in query.iter().filter_map(|word| self.word(word)) {
-            for posting in &word.postings {
-                scores[posting.place] += self.weight(word, *posting);
+            for posting in self.postings(word) {
+                scores[posting.place as usize] += self.weight(word, *posting);
             }
         }
         scores
@@ -128,4 +150,22 @@ impl<'a> Okapi<'a> {
         let bounds = query.iter().map(bound);
         bounds.fold((0.0, 0.0), |(low, high), bound| (low + bound.min(0.0), high + bound.max(0.0)))
     }
+}
+
+/// Sets every idf, of words in `total` texts.
+fn weigh(words: &mut [Word], total: f64) {
+    // Words of as many texts weigh the same; most stand in a few, and a logarithm takes longer than a look.
+    let mut known: Vec<Option<f64>> = Vec::new();
+    let mut sum = 0.0;
+    for word in words.iter_mut() {
+        let texts = word.texts as usize;
+        if texts >= known.len() {
+            known.resize(texts + 1, None);
+        }
+        let n = f64::from(word.texts);
+        word.idf = *known[texts].get_or_insert_with(|| (total - n + 0.5).ln() - (n + 0.5).ln());
+        sum += word.idf;
+    }
+    let floor = EPSILON * sum / words.len().max(1) as f64;
+    words.iter_mut().filter(|word| word.idf < 0.0).for_each(|word| word.idf = floor);
 }
