@@ -149,6 +149,20 @@ impl EntryQuery {
         self.met(entry, asking, guard).map(|(_, idf)| idf).sum()
     }
 
+    /// The idf sum of the query's words among `terms`, ascending.
+    pub fn mass_of(&self, terms: &[TermId]) -> f64 {
+        let (mut mass, mut at) = (0.0, 0);
+        for (word, idf) in &self.words {
+            while at < terms.len() && terms[at] < *word {
+                at += 1;
+            }
+            if terms.get(at) == Some(word) {
+                mass += idf;
+            }
+        }
+        mass
+    }
+
     /// Words of query and entry that enough people besides the asking one used, with their idf. Both are ascending.
     fn met(&self, entry: &Entry, asking: Option<UserIx>, guard: usize) -> impl Iterator<Item = (TermId, f64)> {
         let mut words = self.words.iter().peekable();

@@ -136,9 +136,22 @@ impl Features {
     /// The items among `from..before` that hold `feature`, ascending, with its tf.
     pub fn holders(&self, feature: FeatureIx, from: ItemIx, before: ItemIx) -> &[(u32, f32)] {
         let all = self.postings.row(feature as usize);
-        let start = if from == 0 { 0 } else { all.partition_point(|(item, _)| (*item as usize) < from) };
-        &all[start..all.partition_point(|(item, _)| (*item as usize) < before)]
+        let all = &all[..count_before(all, before)];
+        &all[if from == 0 { 0 } else { count_before(all, from) }..]
     }
+}
+
+/// How many of `postings`, ascending by item, are of items before `before`. Most questions are asked near the end of
+/// what is known, so the search goes back from there, in growing steps.
+pub fn count_before(postings: &[(u32, f32)], before: ItemIx) -> usize {
+    let is_before = |(item, _): &(u32, f32)| (*item as ItemIx) < before;
+    let (mut start, mut end, mut step) = (postings.len(), postings.len(), 1);
+    while start > 0 && !is_before(&postings[start - 1]) {
+        end = start - 1;
+        start = start.saturating_sub(step);
+        step *= 2;
+    }
+    start + postings[start..end].partition_point(is_before)
 }
 
 fn counted(mut found: Vec<FeatureIx>) -> Vec<(FeatureIx, f32)> {
@@ -303,6 +316,17 @@ mod tests {
         assert!(features.find("nothing known").is_empty());
         let once = self::features(&["once"]);
         assert_eq!(Weighting::of(&once, 1, 1).mass(&once, 0), 0.0);
+    }
+
+    #[test]
+    fn counting_from_the_end_counts() {
+        let postings: Vec<(u32, f32)> = (0..100).map(|place| (3 * place, 1.0)).collect();
+        for length in [0, 1, 2, 37, 100] {
+            for before in 0..310 {
+                let expected = postings[..length].iter().filter(|(item, _)| (*item as usize) < before).count();
+                assert_eq!(count_before(&postings[..length], before), expected, "{length} {before}");
+            }
+        }
     }
 
     #[test]

@@ -18,7 +18,6 @@ use usearch::ffi::{IndexOptions, MetricKind, ScalarKind};
 
 use super::candidates::Best;
 use super::community::k_means;
-use super::embed::dot;
 use super::entry::{Entry, EntryQuery};
 use super::fixed::{self, Rows};
 use super::lexical::TermId;
@@ -28,7 +27,7 @@ use super::population::{Population, UserIx};
 /// Up to this many entries, all are scanned.
 const SCANNED_WHOLE: usize = 8192;
 /// Entries scanned in the cells nearest to a query.
-const SCANNED: usize = 2048;
+const SCANNED: usize = 1024;
 /// Cells that may be needed for them.
 const CELLS: usize = 32;
 /// Entries taken from the scan of cells.
@@ -90,12 +89,18 @@ struct Indexed {
     text: TextIndex,
     /// Entries that hold each word.
     frequencies: HashMap<TermId, u32>,
+    /// Ends of the entries in `terms`.
+    term_ends: Vec<u32>,
+    /// Words of each entry, ascending.
+    terms: Vec<TermId>,
     /// Over the cells' centroids.
     cells: Mutex<usearch::Index>,
     /// Ends of the cells in `order`.
     ends: Vec<usize>,
     /// Entries by cell.
     order: Vec<u32>,
+    /// Where each entry stands in that order.
+    places: Vec<u32>,
     /// Their vectors, in that order.
     rows: Rows,
 }
@@ -135,10 +140,14 @@ impl Finder {
                 Ok(found)
             }
             Kind::Indexed(indexed) => {
-                let mut found = indexed.near(population, entries, probe, query)?;
-                found
-                    .iter_mut()
-                    .for_each(|found| found.mass = query.mass(&entries[found.number as usize], asking, guard));
+                let mut found = indexed.near(population, probe, query)?;
+                for found in &mut found {
+                    let number = found.number as usize;
+                    found.mass = match own.binary_search(&number) {
+                        Ok(_) => query.mass(&entries[number], asking, guard),
+                        Err(_) => query.mass_of(indexed.terms_of(number)),
+                    };
+                }
                 Ok(found)
             }
         }
@@ -156,9 +165,13 @@ fn has_vector(probe: &Probe) -> bool {
 impl Indexed {
     fn over(population: &Population, entries: &[Entry]) -> Result<Self, IndexError> {
         let dimensions = population.dimensions();
-        let mut frequencies = HashMap::new();
-        for word in entries.iter().flat_map(|entry| &entry.words) {
-            *frequencies.entry(word.term).or_default() += 1;
+        let (mut frequencies, mut terms, mut term_ends) = (HashMap::new(), Vec::new(), Vec::new());
+        for entry in entries {
+            let start = terms.len();
+            terms.extend(entry.words.iter().map(|word| word.term));
+            terms[start..].sort_unstable();
+            terms[start..].iter().for_each(|term| *frequencies.entry(*term).or_default() += 1);
+            term_ends.push(terms.len() as u32);
         }
         let points: Vec<&[f32]> = entries.iter().map(|entry| entry.centroid.as_slice()).collect();
         let clusters = k_means(&points, Vec::new(), points.len().isqrt().max(1), SEED);
@@ -166,27 +179,31 @@ impl Indexed {
         order.sort_by_key(|number| clusters.of[*number as usize]);
         let cell = |cell| order.partition_point(|number| clusters.of[*number as usize] <= cell);
         let ends = (0..clusters.centroids.len()).map(cell).collect();
+        let mut places = vec![0; order.len()];
+        (0..).zip(&order).for_each(|(place, number)| places[*number as usize] = place);
         let rows = Rows::of(dimensions, order.iter().map(|number| points[*number as usize]));
         let cells = Mutex::new(vector_index(&clusters.centroids, dimensions)?);
-        Ok(Self { text: TextIndex::build(population, entries)?, frequencies, cells, ends, order, rows })
+        let text = TextIndex::build(population, entries)?;
+        Ok(Self { text, frequencies, term_ends, terms, cells, ends, order, places, rows })
     }
 
-    fn near(
-        &self,
-        population: &Population,
-        entries: &[Entry],
-        probe: &Probe,
-        query: &EntryQuery,
-    ) -> Result<Vec<Found>, IndexError> {
+    fn terms_of(&self, number: usize) -> &[TermId] {
+        let start = if number == 0 { 0 } else { self.term_ends[number - 1] as usize };
+        &self.terms[start..self.term_ends[number] as usize]
+    }
+
+    fn near(&self, population: &Population, probe: &Probe, query: &EntryQuery) -> Result<Vec<Found>, IndexError> {
         let mut near = if has_vector(probe) { self.scan(probe)? } else { Vec::new() };
         let mut rare: Vec<(u32, TermId)> =
             query.words.iter().filter_map(|(term, _)| Some((*self.frequencies.get(term)?, *term))).collect();
         rare.sort_unstable();
         rare.truncate(RAREST);
-        let exact =
-            |number: usize| if has_vector(probe) { dot(&probe.vector, &entries[number].centroid) } else { -1.0 };
+        let vector = has_vector(probe).then(|| fixed::fixed(&probe.vector));
+        let cosine = |number: usize| {
+            vector.as_ref().map_or(-1.0, |vector| fixed::cosine(vector, self.rows.row(self.places[number] as usize)))
+        };
         let by_words = self.text.search(population, rare.into_iter().map(|(_, term)| term))?;
-        near.extend(by_words.into_iter().map(|number| found((number, exact(number)))));
+        near.extend(by_words.into_iter().map(|number| found((number, cosine(number)))));
         near.sort_by_key(|found| found.number);
         near.dedup_by_key(|found| found.number);
         Ok(near)
@@ -307,7 +324,7 @@ mod tests {
             for found in &some {
                 let exact = &all[found.number as usize];
                 assert_eq!(found.mass, exact.mass);
-                assert!((found.cosine - exact.cosine).abs() <= 2.0 * fixed::error(population.dimensions()));
+                assert_eq!(found.cosine, exact.cosine);
             }
             let mut nearest = all.clone();
             nearest.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));

@@ -5,6 +5,7 @@
 //! 0 gives, so that marks made of later ones change nothing.
 
 use super::community::CommunityIx;
+use super::features::count_before;
 use super::population::{ItemIx, Population};
 
 /// An item that holds a feature, with its tf.
@@ -58,29 +59,29 @@ impl Marks {
 pub struct Running {
     /// Of everyone.
     pub everyone: Marks,
-    /// Ascending.
-    communities: Vec<(CommunityIx, Vec<Posting>, Marks)>,
+    /// Of each community.
+    communities: Vec<(Vec<Posting>, Marks)>,
 }
 
 impl Running {
-    /// Marks `postings`, ascending by item, whose items belong to communities by `group`.
+    /// Marks `postings`, ascending by item, whose items belong to `communities` by `group`.
     pub fn of(
         population: &Population,
         postings: &[Posting],
+        communities: usize,
         group: impl Fn(ItemIx) -> Option<CommunityIx>,
         mass: impl Fn(&Posting) -> f64,
     ) -> Self {
         let everyone = Marks::of(population, postings, &mass);
-        let mut grouped: Vec<(CommunityIx, Posting)> =
-            postings.iter().filter_map(|posting| Some((group(posting.0 as ItemIx)?, *posting))).collect();
-        // Stable: postings stay in time order.
-        grouped.sort_by_key(|(community, _)| *community);
-        let communities = grouped.chunk_by(|a, b| a.0 == b.0).map(|some| {
-            let postings: Vec<Posting> = some.iter().map(|(_, posting)| *posting).collect();
+        let mut grouped: Vec<Vec<Posting>> = vec![Vec::new(); communities];
+        for posting in postings {
+            group(posting.0 as ItemIx).into_iter().for_each(|community| grouped[community].push(*posting));
+        }
+        let marked = |postings: Vec<Posting>| {
             let marks = Marks::of(population, &postings, &mass);
-            (some[0].0, postings, marks)
-        });
-        Self { everyone, communities: communities.collect() }
+            (postings, marks)
+        };
+        Self { everyone, communities: grouped.into_iter().map(marked).collect() }
     }
 
     /// Sums a community's postings of items before `before`.
@@ -92,13 +93,7 @@ impl Running {
         mass: impl Fn(&Posting) -> f64,
         sums: &mut [f64],
     ) {
-        match self.communities.binary_search_by_key(&community, |(community, ..)| *community) {
-            Ok(at) => {
-                let (_, postings, marks) = &self.communities[at];
-                let count = postings.partition_point(|(item, _)| (*item as ItemIx) < before);
-                marks.read(population, &postings[..count], mass, sums);
-            }
-            Err(_) => sums.fill(0.0),
-        }
+        let (postings, marks) = &self.communities[community];
+        marks.read(population, &postings[..count_before(postings, before)], mass, sums);
     }
 }

@@ -135,13 +135,13 @@ impl Terms {
                     let mass = |(item, tf): &Posting| {
                         weighting.weight(feature, *tf, *item as ItemIx) * growth[*item as ItemIx]
                     };
-                    tails.insert(feature, Running::of(population, late, group, mass));
+                    tails.insert(feature, Running::of(population, late, communities.count, group, mass));
                 }
             }
             ends.push(cells.len());
         }
         let late: Vec<Posting> = (items..until).map(|item| (item as u32, 1.0)).collect();
-        let tail = Running::of(population, &late, group, |(item, _)| masses[*item as ItemIx]);
+        let tail = Running::of(population, &late, communities.count, group, |(item, _)| masses[*item as ItemIx]);
         let communities = communities.count;
         Self {
             weighting,
@@ -244,7 +244,11 @@ impl Terms {
             add(&mut all.terms[at.clone()], &late);
             for (community, sums) in wanted.iter().zip(&mut groups) {
                 let first = (community * labels) as u32;
-                let from = by_community.partition_point(|(cell, _)| *cell < first);
+                // Where most communities used most labels, a cell lies about where its number says.
+                let guess = by_community.len() * first as usize / (self.communities * labels);
+                let ahead = by_community[guess..].iter().take_while(|(cell, _)| *cell < first).count();
+                let behind = by_community[..guess].iter().rev().take_while(|(cell, _)| *cell >= first).count();
+                let from = guess + ahead - behind;
                 for (cell, mass) in by_community[from..].iter().take_while(|(cell, _)| *cell < first + labels as u32) {
                     sums.terms[at.start + (*cell - first) as usize] = *mass;
                 }
