@@ -267,16 +267,13 @@ impl Terms {
         let own_group = wanted.iter().position(|community| home == Some(*community));
         for &item in population.visible(asking, t) {
             let (label, growth) = (population.label[item], self.growth[item]);
-            let subtract = |sums: &mut Sums| {
-                sums.totals[label] -= self.masses[item];
-                sought.meet(features, &self.weighting, item, |place, weight| {
-                    sums.terms[place * labels + label] -= weight * growth;
-                });
-            };
-            subtract(&mut all);
-            if let Some(slot) = own_group {
-                subtract(&mut groups[slot]);
-            }
+            let mut own = own_group.map(|slot| &mut groups[slot]);
+            all.totals[label] -= self.masses[item];
+            own.iter_mut().for_each(|sums| sums.totals[label] -= self.masses[item]);
+            sought.meet(features, &self.weighting, item, |place, weight| {
+                all.terms[place * labels + label] -= weight * growth;
+                own.iter_mut().for_each(|sums| sums.terms[place * labels + label] -= weight * growth);
+            });
         }
 
         // Sums are as of the period's end; what has passed since is one factor.
