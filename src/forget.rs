@@ -211,6 +211,7 @@ pub fn forget(
     report: &mut Report<StoreError>,
     step: &mut dyn FnMut(),
 ) -> Result<Receipt, ForgetError> {
+    Stage::sweep(request.data)?;
     let (mut receipt, known) = seek(request)?;
     let stage = Stage::write(request.data, request.user)?;
     if let Err(error) = leave(request, &known, &stage, step) {

@@ -85,7 +85,9 @@ impl Terms {
         let text_mass = masses[..items].iter().sum::<f64>() / items.max(1) as f64;
         masses.iter_mut().zip(&growth).for_each(|(mass, growth)| *mass *= growth);
 
-        let cell = |item: ItemIx| communities.of[population.user[item]].map(|c| c * labels + population.label[item]);
+        // Ratings have no communities: nobody is in one.
+        let community = |item: ItemIx| communities.of.get(population.user[item]).copied().flatten();
+        let cell = |item: ItemIx| community(item).map(|c| c * labels + population.label[item]);
         let mut totals = vec![0.0; communities.count * labels];
         for (item, mass) in masses.iter().enumerate().take(items) {
             if let Some(cell) = cell(item) {
