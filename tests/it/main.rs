@@ -9,6 +9,7 @@ mod damage;
 mod engine;
 mod eval;
 mod fit;
+mod forget;
 mod import;
 mod lamp;
 mod lineage;
