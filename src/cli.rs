@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod export;
 mod fit;
+mod fit_embedder;
 mod import;
 mod replay;
 mod scenario;
@@ -29,11 +30,13 @@ use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sample;
 use crate::data::sanitize::visible;
+use crate::data::table::TableError;
 use crate::data::text::brief;
 use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
 use crate::eval::EvalError;
 use crate::memory::Memory;
+use crate::memory::embed::lsa::LsaError;
 use crate::memory::entry::IndexError;
 use crate::memory::store::StoreError;
 use crate::session::SessionError;
@@ -62,6 +65,12 @@ pub enum CliError {
     /// An evaluation.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    /// An embedder's fit.
+    #[error(transparent)]
+    Lsa(#[from] LsaError),
+    /// A table of an embedder.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// A measurement.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
@@ -202,6 +211,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Fit the constants of memory and mediator on past queries
     Fit(fit::FitArgs),
+    /// Fit a table of word vectors, an embedder, on a dataset's past
+    FitEmbedder(fit_embedder::FitEmbedderArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -331,6 +342,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
+        Some(Command::FitEmbedder(args)) => fit_embedder::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let model = cli.common.model_folder()?;

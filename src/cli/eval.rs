@@ -13,6 +13,7 @@ use super::ask::parse_weight;
 use super::import::interrupted;
 use super::{CliError, Common, file_error};
 use crate::data::dataset::write_whole;
+use crate::data::embedding::Embedding;
 use crate::engine::prompt::Arm;
 use crate::eval::assessment::{Provenance, SCHEMA, SplitReport};
 use crate::eval::experiment::{Answered, Setting, run as experiment};
@@ -66,6 +67,9 @@ pub struct EvalArgs {
     /// Fewest distinct contributors of anything collective [default: the dataset's]
     #[arg(long, value_name = "K", value_parser = parse_guard)]
     guard: Option<usize>,
+    /// What makes vectors of texts: hash, or static:DIR with the folder of a table [default: the dataset's]
+    #[arg(long, value_name = "EMBEDDER")]
+    embedder: Option<Embedding>,
     /// Seed of bootstrap and permutations
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -151,6 +155,10 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     if let Some(guard) = args.guard {
         dataset.manifest.retrieval.guard = guard;
     }
+    if let Some(embedder) = &args.embedder {
+        dataset.manifest.retrieval.embedder = embedder.clone();
+        dataset.manifest.retrieval.embedder.load(Path::new(""))?;
+    }
     let measures = TaskMeasures::of(&dataset.manifest)?;
     let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
     let apart = Apart { gap_days: args.gap, ..Apart::default() };
@@ -169,6 +177,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     let mut clock = Clock::start();
     let mut memory = Memory::build(&dataset);
     clock.lap("building memory");
+    memory.allow(asked.query_range.from).map_err(EvalError::from)?;
     let fitted_on = match (args.fit, &measures) {
         (false, _) => None,
         (true, TaskMeasures::Labels(_)) => {

@@ -2,6 +2,8 @@
 
 pub mod dataset;
 pub mod draw;
+pub mod embedding;
+pub mod hidden;
 pub mod import;
 pub mod interaction;
 pub mod lamp_output;
@@ -10,4 +12,5 @@ pub mod sample;
 pub mod sanitize;
 pub mod scale;
 pub mod synth;
+pub mod table;
 pub mod text;

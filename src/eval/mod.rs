@@ -18,6 +18,7 @@ pub mod split;
 pub mod stats;
 
 use crate::data::dataset::TaskKind;
+use crate::memory::embed::Forbidden;
 use crate::memory::entry::IndexError;
 
 /// Why an evaluation came to no result.
@@ -47,6 +48,9 @@ pub enum EvalError {
     /// Memory could not be read.
     #[error(transparent)]
     Memory(#[from] IndexError),
+    /// Vectors that may not answer the first of the questions.
+    #[error(transparent)]
+    Vectors(#[from] Forbidden),
     /// A peer's fit did not settle.
     #[error(
         "the logistic regression did not converge in {iterations} steps (largest gradient {gradient:.1e}); leave out --peers"

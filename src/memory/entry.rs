@@ -14,7 +14,7 @@ use tantivy::{Index, IndexReader, ReloadPolicy, Term};
 use usearch::ffi::{IndexOptions, MetricKind, ScalarKind};
 
 use super::community::{Communities, CommunityIx, k_means};
-use super::embed::{dot, normalise};
+use super::embed::{Forbidden, dot, normalise};
 use super::fusion::Similarity;
 use super::lexical::{DocumentCounts, TermId, shrunk_idf};
 use super::local::Probe;
@@ -35,6 +35,9 @@ pub enum IndexError {
     /// The text index.
     #[error("the text index over collective entries failed: {0}; reopen the dataset, and report this if it repeats")]
     Text(#[from] tantivy::TantivyError),
+    /// Vectors that may not answer this.
+    #[error(transparent)]
+    Vectors(#[from] Forbidden),
     /// The vector index.
     #[error("the vector index over collective entries failed: {0}; reopen the dataset, and report this if it repeats")]
     Vector(String),
