@@ -8,13 +8,14 @@
 
 use std::fmt;
 use std::fs;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use model2vec_rs::model::StaticModel;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
 use super::dataset::{DatasetError, write_whole};
@@ -125,9 +126,9 @@ impl StaticTable {
             let reason = format!("says hidden_dim {width}, but model.safetensors has {} columns", shape.columns);
             return Err(unfit(config_path, reason));
         }
-        let vocabulary = vocabulary(&tokenizer).map_err(|reason| unfit(tokenizer_path, reason))?;
-        shape.hold(vocabulary).map_err(|reason| unfit(tokenizer_path, reason))?;
-        let loaded = StaticModel::from_bytes(&tokenizer, &model, &config, None)
+        let (used, tokens) = tokens(&tokenizer).map_err(|reason| unfit(tokenizer_path, reason))?;
+        shape.hold(tokens).map_err(|reason| unfit(tokenizer_path, reason))?;
+        let loaded = StaticModel::from_bytes(&used, &model, &config, None)
             .map_err(|error| unfit(model_path, quoted("cannot be used", &error)))?;
 
         let mut hasher = blake3::Hasher::new();
@@ -230,15 +231,24 @@ fn mapped(mapping: &TensorView<'_>, rows: usize) -> Result<usize, String> {
     }
 }
 
-/// One more than the largest number of a token.
-fn vocabulary(bytes: &[u8]) -> Result<usize, String> {
-    let tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| quoted("is no tokenizer", &error))?;
+/// The tokenizer's file without what only turns tokens back into text or adds some, and one more than the largest
+/// number of a token. What is left out cannot be damaged: the library panics at some of that.
+fn tokens(bytes: &[u8]) -> Result<(Vec<u8>, usize), String> {
+    let no_tokenizer = |error: &dyn fmt::Display| quoted("is no tokenizer", error);
+    let mut json: Value = serde_json::from_slice(bytes).map_err(|error| no_tokenizer(&error))?;
+    let Some(parts) = json.as_object_mut() else { return Err("is no tokenizer (it holds no object)".to_owned()) };
+    for unused in ["decoder", "post_processor", "truncation", "padding"] {
+        parts.insert(unused.to_owned(), Value::Null);
+    }
+    let bytes = json.to_string().into_bytes();
+    let read = catch_unwind(|| Tokenizer::from_bytes(&bytes)).unwrap_or_else(|_| Err("it cannot be parsed".into()));
+    let tokenizer = read.map_err(|error| no_tokenizer(&error))?;
     // What no vocabulary holds shows whether unknown words can be told at all.
     if let Err(error) = tokenizer.encode_fast("known \u{10fffd}\u{e000}", false) {
         return Err(quoted("cannot read unknown words", &error));
     }
     let largest = tokenizer.get_vocab(true).into_values().max();
-    Ok(largest.map_or(0, |id| id as usize + 1))
+    Ok((bytes, largest.map_or(0, |id| id as usize + 1)))
 }
 
 /// Writes a folder of that format at `target`, which appears whole or not at all: a row of `dimensions` numbers for each
@@ -274,9 +284,9 @@ pub fn write(
     folder.publish()
 }
 
-/// A tokenizer that knows whole words alone. Its pipeline is BERT's, which model2vec's readers have a fast way for; as no
-/// piece continues a word, a word that is not in the vocabulary is unknown as a whole.
-fn tokenizer(words: &[String]) -> serde_json::Value {
+/// A tokenizer that knows whole words: those that [`crate::memory::lexical::words`] finds, but for the form of a Greek
+/// sigma at a word's end.
+fn tokenizer(words: &[String]) -> Value {
     let mut vocabulary = serde_json::Map::new();
     vocabulary.insert(UNKNOWN.to_owned(), json!(0));
     vocabulary.extend(words.iter().enumerate().map(|(index, word)| (word.clone(), json!(index + 1))));
@@ -285,22 +295,15 @@ fn tokenizer(words: &[String]) -> serde_json::Value {
         "truncation": null,
         "padding": null,
         "added_tokens": [],
-        "normalizer": {
-            "type": "BertNormalizer",
-            "clean_text": true,
-            "handle_chinese_chars": false,
-            "strip_accents": false,
-            "lowercase": true,
+        "normalizer": { "type": "Lowercase" },
+        "pre_tokenizer": {
+            "type": "Split",
+            "pattern": { "Regex": r"[^\p{Alphabetic}\p{N}]+" },
+            "behavior": "Removed",
+            "invert": false,
         },
-        "pre_tokenizer": { "type": "BertPreTokenizer" },
         "post_processor": null,
         "decoder": null,
-        "model": {
-            "type": "WordPiece",
-            "unk_token": UNKNOWN,
-            "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 100,
-            "vocab": vocabulary,
-        },
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": UNKNOWN },
     })
 }

@@ -85,6 +85,7 @@ pub fn leading(
     cancel: &AtomicBool,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Spectrum, LsaError> {
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     let mut draw = Draw::seeded(seed);
     let width = (count + SPARE).min(matrix.columns);
     let random = |_| (0..matrix.columns).map(|_| draw.normal()).collect();
@@ -92,13 +93,13 @@ pub fn leading(
     for pass in 0..PASSES {
         progress(pass, PASSES + 1);
         orthonormalise(&mut basis);
-        basis = apply(matrix, &basis, cancel)?;
+        basis = apply(matrix, &basis, cores, cancel)?;
     }
     progress(PASSES, PASSES + 1);
     // Twice: once leaves what rounding made of nearly parallel columns.
     orthonormalise(&mut basis);
     orthonormalise(&mut basis);
-    let image = apply(matrix, &basis, cancel)?;
+    let image = apply(matrix, &basis, cores, cancel)?;
     // The matrix as the subspace sees it, Rayleigh and Ritz.
     let mut inner = vec![vec![0.0; width]; width];
     for i in 0..width {
@@ -127,8 +128,8 @@ pub fn leading(
     Ok(Spectrum { values: order.iter().map(|of| values[*of].max(0.0)).collect(), vectors })
 }
 
-/// AᵀA times all columns, shared out among the cores.
-fn apply(matrix: &Matrix, columns: &[Vec<f64>], cancel: &AtomicBool) -> Result<Vec<Vec<f64>>, LsaError> {
+/// AᵀA times all columns, shared out among so many threads.
+fn apply(matrix: &Matrix, columns: &[Vec<f64>], cores: usize, cancel: &AtomicBool) -> Result<Vec<Vec<f64>>, LsaError> {
     let panels: Vec<&[Vec<f64>]> = columns.chunks(LANES).collect();
     let next = AtomicUsize::new(0);
     let work = || {
@@ -144,9 +145,8 @@ fn apply(matrix: &Matrix, columns: &[Vec<f64>], cancel: &AtomicBool) -> Result<V
         }
         done
     };
-    let cores = thread::available_parallelism().map_or(1, |cores| cores.get()).min(panels.len());
     let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..cores).map(|_| scope.spawn(work)).collect();
+        let others: Vec<_> = (1..cores.min(panels.len())).map(|_| scope.spawn(work)).collect();
         let mut done = work();
         // A panic of another goes on here.
         others.into_iter().for_each(|other| {
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn leading_vectors_are_eigenvectors_of_the_gram_matrix_whatever_the_seed() {
-        // 400 × 60 with a decaying spectrum; wanted are 8 of 60, fewer than there are columns in the subspace.
+        // 400 × 60 with a decaying spectrum; wanted are 12 of 60, fewer than there are columns in the subspace.
         let mut draw = Draw::seeded(3);
         let factors: Vec<Vec<f64>> = (0..40).map(|_| (0..60).map(|_| draw.normal()).collect()).collect();
         let row = |draw: &mut Draw| -> Vec<f32> {
@@ -261,9 +261,11 @@ mod tests {
         };
         let rows: Vec<Vec<f32>> = (0..400).map(|_| row(&mut draw)).collect();
         let matrix = of(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let (found, other) = (leading_of(&matrix, 8, 1), leading_of(&matrix, 8, 2));
-        let image = apply(&matrix, &found.vectors, &AtomicBool::new(false)).unwrap();
-        for k in 0..8 {
+        let (found, other) = (leading_of(&matrix, 12, 1), leading_of(&matrix, 12, 2));
+        let image = apply(&matrix, &found.vectors, 1, &AtomicBool::new(false)).unwrap();
+        let shared = apply(&matrix, &found.vectors, 5, &AtomicBool::new(false)).unwrap();
+        assert_eq!(image, shared, "bit for bit, whatever the number of threads");
+        for k in 0..12 {
             let (value, vector) = (found.values[k], &found.vectors[k]);
             let residual: f64 = image[k].iter().zip(vector).map(|(y, x)| (y - value * x).powi(2)).sum::<f64>().sqrt();
             assert!(residual < 1e-6 * found.values[0], "vector {k} misses by {residual}");
