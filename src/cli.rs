@@ -161,6 +161,7 @@ Examples:
   logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
   logoscope eval --data news --split 0.8 --peers
+  logoscope fit-embedder --data news --share 0.8 --out news/words
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
 

@@ -284,8 +284,8 @@ pub fn write(
     folder.publish()
 }
 
-/// A tokenizer that knows whole words: those that [`crate::memory::lexical::words`] finds, but for the form of a Greek
-/// sigma at a word's end.
+/// A tokenizer that knows whole words: those that [`crate::memory::lexical::words`] finds, but for a Greek
+/// sigma at a word's end and the dotted capital I.
 fn tokenizer(words: &[String]) -> Value {
     let mut vocabulary = serde_json::Map::new();
     vocabulary.insert(UNKNOWN.to_owned(), json!(0));
