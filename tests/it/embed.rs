@@ -291,7 +291,7 @@ proptest! {
         let (whole, past) = (Memory::build(&dataset), Memory::build(&past));
         let (a, b) = (whole.read(&user, &text, t).unwrap(), past.read(&user, &text, t).unwrap());
         let cosines = |read: &logoscope::memory::MemoryRead| -> Vec<u64> {
-            read.local.hits.iter().map(|hit| hit.cosine.to_bits().into()).collect()
+            read.local.hits.iter().map(|hit| hit.cosine.to_bits()).collect()
         };
         prop_assert_eq!(cosines(&a), cosines(&b));
         prop_assert_eq!(format!("{:?}", a.global), format!("{:?}", b.global));

@@ -265,11 +265,11 @@ mod tests {
         let image = apply(&matrix, &found.vectors, 1, &AtomicBool::new(false)).unwrap();
         let shared = apply(&matrix, &found.vectors, 5, &AtomicBool::new(false)).unwrap();
         assert_eq!(image, shared, "bit for bit, whatever the number of threads");
-        for k in 0..12 {
-            let (value, vector) = (found.values[k], &found.vectors[k]);
-            let residual: f64 = image[k].iter().zip(vector).map(|(y, x)| (y - value * x).powi(2)).sum::<f64>().sqrt();
-            assert!(residual < 1e-6 * found.values[0], "vector {k} misses by {residual}");
-            assert!((dot(vector, &other.vectors[k]) - 1.0).abs() < 1e-6, "another start leads elsewhere");
+        let found_in_turn = found.values.iter().zip(&found.vectors).zip(&image).zip(&other.vectors);
+        for (((value, vector), image), other) in found_in_turn {
+            let residual: f64 = image.iter().zip(vector).map(|(y, x)| (y - value * x).powi(2)).sum::<f64>().sqrt();
+            assert!(residual < 1e-6 * found.values[0], "{value} misses by {residual}");
+            assert!((dot(vector, other) - 1.0).abs() < 1e-6, "another start leads elsewhere");
         }
         assert!(found.values.is_sorted_by(|a, b| a >= b));
     }
