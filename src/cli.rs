@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod fit;
 mod forget;
+mod fit_embedder;
 mod import;
 mod replay;
 mod scenario;
@@ -31,6 +32,7 @@ use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sample;
 use crate::data::sanitize::visible;
+use crate::data::table::TableError;
 use crate::data::text::brief;
 use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
@@ -38,6 +40,7 @@ use crate::eval::EvalError;
 use crate::eval::compare::CompareError;
 use crate::forget::ForgetError;
 use crate::memory::Memory;
+use crate::memory::embed::lsa::LsaError;
 use crate::memory::entry::IndexError;
 use crate::memory::store::StoreError;
 use crate::session::SessionError;
@@ -72,6 +75,12 @@ pub enum CliError {
     /// A comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// An embedder's fit.
+    #[error(transparent)]
+    Lsa(#[from] LsaError),
+    /// A table of an embedder.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// A measurement.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
@@ -165,6 +174,7 @@ Examples:
   logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
   logoscope eval --data news --split 0.8 --peers
+  logoscope fit-embedder --data news --share 0.8 --out news/words
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
   logoscope forget --user u017 --data my-population --dry-run
@@ -220,6 +230,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Fit the constants of memory and mediator on past queries
     Fit(fit::FitArgs),
+    /// Fit a table of word vectors, an embedder, on a dataset's past
+    FitEmbedder(fit_embedder::FitEmbedderArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -351,6 +363,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
+        Some(Command::FitEmbedder(args)) => fit_embedder::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let model = cli.common.model_folder()?;

@@ -2,7 +2,9 @@
 
 pub mod dataset;
 pub mod draw;
+pub mod embedding;
 pub mod forget;
+pub mod hidden;
 pub mod import;
 pub mod interaction;
 pub mod lamp_output;
@@ -11,4 +13,5 @@ pub mod sample;
 pub mod sanitize;
 pub mod scale;
 pub mod synth;
+pub mod table;
 pub mod text;

@@ -22,6 +22,7 @@ pub mod stats;
 
 use crate::data::dataset::TaskKind;
 use crate::engine::error::EngineError;
+use crate::memory::embed::Forbidden;
 use crate::memory::entry::IndexError;
 
 /// Why an evaluation came to no result.
@@ -64,6 +65,9 @@ pub enum EvalError {
     /// The model.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Vectors that may not answer the first of the questions.
+    #[error(transparent)]
+    Vectors(#[from] Forbidden),
     /// A peer's fit did not settle.
     #[error(
         "the logistic regression did not converge in {iterations} steps (largest gradient {gradient:.1e}); leave out --peers"

@@ -5,6 +5,7 @@
 mod ask;
 mod bad_input;
 mod damage;
+mod embed;
 #[cfg(feature = "local")]
 mod engine;
 mod eval;

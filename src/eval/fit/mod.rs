@@ -110,6 +110,7 @@ pub fn fit(
     let Some((warm_up, tuning)) = ranges.filter(|_| questions.len() >= LEAST_QUERIES) else {
         return Err(EvalError::TooFewToFit { found: questions.len(), least: LEAST_QUERIES });
     };
+    memory.allow(tuning.from)?;
     progress("reading memory as of each past query …");
     let mut trial = Trial { questions: &questions, rows: Vec::new(), cancel };
     trial.rows = gather(memory, trial.questions, Asker::LeftOut, cancel)?;
