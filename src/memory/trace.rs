@@ -379,7 +379,7 @@ impl<'a> Search<'a> {
                 let place = |likeness: fn(&Found) -> f64| {
                     let mut near: Vec<&Found> = found.iter().filter(|found| likeness(found) > 0.0).collect();
                     near.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
-                    near.iter().position(|found| theirs.contains(&found.number))
+                    near.iter().position(|found| theirs.contains(&(found.number as usize)))
                 };
                 by_words.count(place(|found| found.mass));
                 by_vectors.count(place(|found| f64::from(found.cosine)));

@@ -429,7 +429,7 @@ impl Asked<'_> {
         let looking =
             Looking { probe: &self.probe, query: &view.query, asking: self.asking, own: &own, guard: settings.guard };
         let looked_at = snapshot.entries.finder.look(population, &snapshot.entries.all, looking)?;
-        let mut found: Vec<usize> = looked_at.into_iter().map(|found| found.number).collect();
+        let mut found: Vec<usize> = looked_at.into_iter().map(|found| found.number as usize).collect();
         found.retain(|other| {
             let entry = &snapshot.entries.all[*other];
             entry.contributors(self.asking) >= settings.guard && alive(*other) && view.terms(entry).similarity() > 0.0
