@@ -2,6 +2,7 @@
 //!
 //! Invariants: every command stands here once, with a line of documentation; no key is bound twice in one context.
 
+use super::board;
 use super::overlay::{Choice, Overlay};
 use super::replay::SPEEDS;
 use super::state::{MemoryState, Pane, State};
@@ -25,17 +26,20 @@ pub enum Context {
     Help,
     /// An explanation.
     Sheet,
+    /// A board: something that stays true while weights are turned.
+    Board,
 }
 
 impl Context {
     /// All, in order of documentation.
-    pub const ALL: [Context; 8] = [
+    pub const ALL: [Context; 9] = [
         Context::Main,
         Context::Screen,
         Context::Replay,
         Context::Edit,
         Context::List,
         Context::Sheet,
+        Context::Board,
         Context::Help,
         Context::Always,
     ];
@@ -51,6 +55,7 @@ impl Context {
             Context::List => "In a list",
             Context::Help => "In the help",
             Context::Sheet => "In an explanation",
+            Context::Board => "On a board",
         }
     }
 
@@ -64,6 +69,7 @@ impl Context {
             Context::List => &[Context::List, Context::Always],
             Context::Help => &[Context::Help, Context::Always],
             Context::Sheet => &[Context::Sheet, Context::Always],
+            Context::Board => &[Context::Board, Context::Screen, Context::Always],
             Context::Always => &[Context::Always],
         }
     }
@@ -169,6 +175,19 @@ pub enum Command {
     SheetUp,
     SheetPageDown,
     SheetPageUp,
+    PromptRoom,
+    Numbers,
+    BoardClose,
+    BoardNext,
+    BoardPrevious,
+    DiffAgainst,
+    CopyText,
+    BoardDown,
+    BoardUp,
+    BoardPageDown,
+    BoardPageUp,
+    BoardTop,
+    BoardBottom,
 }
 
 /// One row of the table.
@@ -251,6 +270,10 @@ table! {
         SaveTry "save-try" ["s"] "" "Save the present setting under a name, as a try";
         Tries "tries" ["T"] "" "Choose a saved try, or the dataset's default, and set it";
     }
+    Screen / "Boards" {
+        PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";
+        Numbers "numbers" ["N"] "numbers" "Show the session's numbers: accuracy with intervals, diversity, overrides, and what is chance";
+    }
     Screen / "Screen" {
         Help "help" ["?", "f1"] "help" "Show all keys";
         Palette "palette" [":", "ctrl-p"] "commands" "Find a command by name and run it";
@@ -311,6 +334,19 @@ table! {
         SheetUp "sheet-up" ["k", "up"] "back" "Scroll up";
         SheetPageDown "sheet-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";
         SheetPageUp "sheet-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
+    }
+    Board / "Board" {
+        BoardClose "board-close" ["esc", "q", "enter"] "close" "Close the board";
+        BoardNext "board-next" ["tab"] "arm" "The next arm's prompt";
+        BoardPrevious "board-previous" ["shift-tab"] "" "The previous arm's prompt";
+        DiffAgainst "diff-against" ["d"] "compare" "Compare the prompt with another arm's, line by line; then with the next one";
+        CopyText "copy" ["y"] "copy" "Copy the prompt, through the terminal (OSC 52)";
+        BoardDown "board-down" ["j", "down"] "" "Scroll down";
+        BoardUp "board-up" ["k", "up"] "" "Scroll up";
+        BoardPageDown "board-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";
+        BoardPageUp "board-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
+        BoardTop "board-top" ["g", "home"] "" "Scroll to the top";
+        BoardBottom "board-bottom" ["G", "end"] "" "Scroll to the bottom";
     }
     Always / "Always" {
         Interrupt "interrupt" ["ctrl-c"] "" "Once: close what is open or stop the model; twice: quit";
@@ -374,6 +410,15 @@ impl Command {
             {
                 Some("memory has not been read yet")
             }
+            Command::PromptRoom if state.replay.is_none() && state.reading.is_none() => {
+                Some("memory has not been read yet")
+            }
+            Command::Numbers if state.study.present().is_none() => {
+                Some("no judged question has been asked yet; n asks one")
+            }
+            Command::BoardNext | Command::BoardPrevious => board::no_prompts(state),
+            Command::DiffAgainst | Command::CopyText => board::no_prompts(state)
+                .or_else(|| state.replay.is_some().then_some("a session keeps the hash of a prompt, not the prompt")),
             Command::DeleteTry => match &state.overlay {
                 Some(Overlay::List(list)) => match list.current().map(|row| row.choice) {
                     Some(Choice::Try(0)) => Some("the dataset's default cannot be deleted"),
@@ -421,7 +466,8 @@ pub fn keys_document() -> String {
     }
     out.push_str(
         "\nWhile typing and in a list every other key types its letter. In a replay its own keys come before those it \
-         shares\nwith the workbench: the arrows step, `h` and `l` turn the weight, `g` and `G` scroll.\n",
+         shares\nwith the workbench: the arrows step, `h` and `l` turn the weight, `g` and `G` scroll. On a board the keys \
+         of the\nweights, and whatever else it does not use itself, go on working.\n",
     );
     out
 }

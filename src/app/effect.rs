@@ -39,6 +39,8 @@ pub enum Effect {
     Record(Vec<Event>),
     /// Open a session for replay.
     Open(Source),
+    /// Put a text into the clipboard of whoever sits at the terminal.
+    Copy(String),
     /// Change the tries on a dataset, if a change is given, and read them.
     Tries {
         /// Which.
@@ -60,6 +62,8 @@ pub struct Runner {
     pub scribe: Option<Scribe>,
     /// Keeps tries; absent where none are kept.
     pub keeper: Option<Keeper>,
+    /// Puts a text into the clipboard and tells how that went; absent where there is none.
+    pub copy: Option<Box<dyn Fn(String)>>,
 }
 
 impl Runner {
@@ -89,6 +93,11 @@ impl Runner {
             Effect::Record(events) => {
                 if let Some(scribe) = &self.scribe {
                     scribe.write(events);
+                }
+            }
+            Effect::Copy(text) => {
+                if let Some(copy) = &self.copy {
+                    copy(text);
                 }
             }
             Effect::Open(source) => self.shelf.open(source),

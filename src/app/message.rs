@@ -105,6 +105,8 @@ pub enum Message {
     Recording(PathBuf),
     /// Live use cannot be recorded for now.
     RecordFailed(String),
+    /// A text is on its way to the clipboard, or why it is not.
+    Copied(Result<usize, String>),
     /// News of the tries on a dataset.
     Tries {
         /// Which.

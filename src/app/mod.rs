@@ -4,6 +4,7 @@
 //! drawn; no frame is drawn unless something may have changed, so an idle workbench costs nothing.
 
 mod answers;
+pub mod board;
 pub mod command;
 pub mod effect;
 mod fuzzy;
@@ -14,11 +15,13 @@ pub mod keeper;
 pub mod keymap;
 pub mod message;
 pub mod overlay;
+mod pane;
 pub mod replay;
 pub mod scribe;
 pub mod setting;
 pub mod shelf;
 pub mod state;
+pub mod study;
 pub mod undo;
 pub mod update;
 pub mod worker;

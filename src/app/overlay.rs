@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::board::Board;
 use super::command::{Command, Context, TABLE};
 use super::fuzzy::{UNBROKEN, fuzzy};
 use super::input::Input;
@@ -29,6 +30,8 @@ pub enum Overlay {
     Help(Help),
     /// An explanation.
     Sheet(Sheet),
+    /// Something that stays true while weights are turned.
+    Board(Board),
 }
 
 impl Overlay {
@@ -40,6 +43,7 @@ impl Overlay {
             Overlay::Help(help) if help.filtering => Context::List,
             Overlay::Help(_) => Context::Help,
             Overlay::Sheet(_) => Context::Sheet,
+            Overlay::Board(_) => Context::Board,
         }
     }
 
@@ -49,7 +53,7 @@ impl Overlay {
             Overlay::Edit(edit) => Some(&mut edit.input),
             Overlay::List(list) => Some(&mut list.filter),
             Overlay::Help(help) => help.filtering.then_some(&mut help.filter),
-            Overlay::Sheet(_) => None,
+            Overlay::Sheet(_) | Overlay::Board(_) => None,
         }
     }
 
@@ -58,7 +62,7 @@ impl Overlay {
         match self {
             Overlay::List(list) => list.refilter(),
             Overlay::Help(help) => help.scroll = 0,
-            Overlay::Edit(_) | Overlay::Sheet(_) => {}
+            Overlay::Edit(_) | Overlay::Sheet(_) | Overlay::Board(_) => {}
         }
     }
 }

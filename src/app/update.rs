@@ -1,10 +1,12 @@
 //! `update`: the only function that changes the state. Pure: no clock, no I/O, no thread; what the world has to do is
 //! returned as effects.
 
+mod board;
 mod command;
 mod inquiry;
 mod record;
 mod replay;
+mod study;
 mod tries;
 
 use std::time::Duration;
@@ -111,6 +113,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.answers.stale = false;
             state.answers.arms = Default::default();
             state.take_reading(*read, *blocks);
+            study::heard(state);
             record::heard(state, heard);
             ask_model(state)
         }
@@ -167,6 +170,17 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::RecordFailed(reason) => {
             tell(state, format!("this session is kept in memory, it cannot be recorded: {reason}"), true);
             state.journal.recording = Recording::Failed(reason);
+            Vec::new()
+        }
+        Message::Copied(copied) => {
+            match copied {
+                Ok(bytes) => tell(
+                    state,
+                    format!("{bytes} bytes sent to the terminal's clipboard (OSC 52), if it takes them"),
+                    false,
+                ),
+                Err(reason) => tell(state, reason, true),
+            }
             Vec::new()
         }
         Message::Tries { dataset, change, kept } => {
@@ -388,6 +402,7 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
             tell(state, error.to_string(), true);
             state.answers.arms.iter_mut().for_each(|arm| arm.phase = Phase::Unasked);
             record::answered_alone(state);
+            study::recount(state);
         }
         HostEvent::Scores { ticket, scores } => {
             if let Some(arm) = answered(state, ticket) {
@@ -414,6 +429,7 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
                 let arm = Arm::ALL.into_iter().find(|arm| *arm as u64 == ticket.id);
                 // An answer to a prompt that has changed since belongs to no setting that stands.
                 if let Some(arm) = arm.filter(|arm| !state.outdated(*arm)) {
+                    study::spoke(state, arm);
                     record::answered(state, arm);
                 }
             }
@@ -453,6 +469,7 @@ fn weigh(state: &mut State) {
         Some(_) => replay::weigh(state),
         None => {
             state.mediate();
+            study::weigh(state);
             state.journal.turned = true;
             let outdated = Arm::ALL.into_iter().any(|arm| state.outdated(arm));
             state.ask_at = outdated.then_some(state.now + REST);

@@ -11,6 +11,7 @@ pub mod log;
 pub mod record;
 pub mod replay;
 pub mod scenario;
+pub mod steps;
 pub mod tries;
 
 pub use error::SessionError;

@@ -1,5 +1,6 @@
 //! What lies over the screen: lists with a filter, explanations, and the help.
 
+mod board;
 mod sheet;
 
 use ratatui::buffer::Buffer;
@@ -26,6 +27,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u1
         }
         Some(Overlay::Help(shown)) => help(shown, state, theme, area, buffer),
         Some(Overlay::Sheet(shown)) => sheet::draw(shown, state, theme, area, buffer),
+        Some(Overlay::Board(shown)) => board::draw(shown, state, theme, area, buffer),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What each command does to the state.
 
+use super::super::board::Page;
 use super::super::command::Command;
 use super::super::input::Input;
 use super::super::inquiry::Inquiry;
@@ -7,10 +8,11 @@ use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, edited, inquiry, move_time, open_judged, record, remember, replay, set, stop, tell, tries,
-    weigh,
+    Effect, ask, ask_model, board, edited, inquiry, move_time, open_judged, record, remember, replay, set, stop, tell,
+    tries, weigh,
 };
 use crate::data::interaction::Timestamp;
+use crate::engine::prompt::Arm;
 use crate::mediator::Weight;
 use crate::theme::Theme;
 
@@ -134,7 +136,15 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             None => state.exit = Some(Exit::Done),
         },
         Command::Interrupt => {}
-        Command::Leave | Command::CloseList | Command::HelpClose | Command::SheetClose => leave(state),
+        Command::PromptRoom => board::open(state, Page::Prompts { arm: Arm::Mediated, against: None }),
+        Command::Numbers => board::open(state, Page::Numbers),
+        Command::BoardNext => board::turn(state, 1),
+        Command::BoardPrevious => board::turn(state, -1),
+        Command::DiffAgainst => board::compare(state),
+        Command::CopyText => return board::copy(state),
+        Command::Leave | Command::CloseList | Command::HelpClose | Command::SheetClose | Command::BoardClose => {
+            leave(state);
+        }
         Command::Accept => return accept(state),
         Command::Choose => return choose(state),
         Command::CursorLeft => line(state, Input::left),
@@ -154,10 +164,12 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
                 help.filtering = true;
             }
         }
-        Command::HelpDown | Command::SheetDown => select(state, 1),
-        Command::HelpUp | Command::SheetUp => select(state, -1),
-        Command::HelpPageDown | Command::SheetPageDown => select(state, PAGE),
-        Command::HelpPageUp | Command::SheetPageUp => select(state, -PAGE),
+        Command::HelpDown | Command::SheetDown | Command::BoardDown => select(state, 1),
+        Command::HelpUp | Command::SheetUp | Command::BoardUp => select(state, -1),
+        Command::HelpPageDown | Command::SheetPageDown | Command::BoardPageDown => select(state, PAGE),
+        Command::HelpPageUp | Command::SheetPageUp | Command::BoardPageUp => select(state, -PAGE),
+        Command::BoardTop => select(state, i32::MIN),
+        Command::BoardBottom => select(state, i32::MAX),
     }
     Vec::new()
 }
@@ -215,6 +227,9 @@ fn select(state: &mut State, steps: i32) {
         Some(Overlay::List(list)) => list.step(steps as isize),
         Some(Overlay::Help(help)) => help.scroll = (i32::from(help.scroll) + steps).clamp(0, limit) as u16,
         Some(Overlay::Sheet(sheet)) => sheet.scroll = (i32::from(sheet.scroll) + steps).clamp(0, limit) as u16,
+        Some(Overlay::Board(board)) => {
+            board.scroll = i32::from(board.scroll).saturating_add(steps).clamp(0, limit) as u16;
+        }
         _ => {}
     }
 }

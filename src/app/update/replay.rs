@@ -27,6 +27,8 @@ pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
     shown.data = Some(opened.data.clone());
     let warnings = opened.replay.session().warnings();
     let live = Box::new(std::mem::replace(state, shown));
+    state.study.steps = opened.replay.steps().clone();
+    state.study.before = Some(opened.numbers());
     state.replay = Some(Replaying::new(opened, live));
     show(state);
     if !warnings.is_empty() {
@@ -114,6 +116,8 @@ pub(super) fn weigh(state: &mut State) {
     let turned = state.undo.can_undo().then_some(state.setting);
     let Some(replaying) = &mut state.replay else { return };
     replaying.remediate(turned.as_ref());
+    let labels = replaying.opened.data.labels.len();
+    state.study.now = turned.map(|_| state.study.count(labels, &replaying.now));
     show(state);
 }
 

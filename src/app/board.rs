@@ -1,0 +1,74 @@
+//! Boards: sheets that stay true while weights are turned, since the keys of the weights go on working beneath them.
+//!
+//! Invariant: a board holds what is looked at and how, never a copy of what it shows; that is drawn from the state.
+
+use super::overlay::Overlay;
+use super::state::State;
+use crate::engine::prompt::Arm;
+
+/// A board over the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Board {
+    /// What it shows.
+    pub page: Page,
+    /// First line shown.
+    pub scroll: u16,
+}
+
+impl Board {
+    /// A board at its top.
+    pub fn of(page: Page) -> Self {
+        Self { page, scroll: 0 }
+    }
+}
+
+/// What a board shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Page {
+    /// The prompt of an arm, by itself or against another text.
+    Prompts {
+        /// Whose.
+        arm: Arm,
+        /// What it is compared with.
+        against: Option<Against>,
+    },
+    /// The numbers of the session.
+    Numbers,
+}
+
+impl Page {
+    /// Its title.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Page::Prompts { .. } => "prompt room",
+            Page::Numbers => "numbers of the session",
+        }
+    }
+}
+
+/// What a prompt is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// The prompt of another arm.
+    Arm(Arm),
+    /// What the model was asked, where the prompt has changed since.
+    Asked,
+}
+
+impl Against {
+    /// The next thing to compare the prompt of `arm` with: the other arms, what was `asked` if that differs, nothing.
+    pub fn after(current: Option<Self>, arm: Arm, asked: bool) -> Option<Self> {
+        let others = Arm::ALL.into_iter().filter(|other| *other != arm).map(Against::Arm);
+        let all: Vec<Self> = others.chain(asked.then_some(Against::Asked)).collect();
+        match current {
+            None => all.first().copied(),
+            Some(current) => all.iter().skip_while(|other| **other != current).nth(1).copied(),
+        }
+    }
+}
+
+/// Why nothing can be done to a prompt now; `None` in the prompt room.
+pub fn no_prompts(state: &State) -> Option<&'static str> {
+    let here = matches!(&state.overlay, Some(Overlay::Board(Board { page: Page::Prompts { .. }, .. })));
+    (!here).then_some("this is for the prompt room; P opens it")
+}
