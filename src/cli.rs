@@ -14,6 +14,7 @@ mod import;
 mod replay;
 mod scenario;
 mod store;
+mod sweep;
 mod synth;
 mod why_not;
 pub mod workbench;
@@ -152,6 +153,7 @@ Examples:
   logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
   logoscope eval --data news --split 0.8 --peers
+  logoscope sweep --data news --weight half-life --split 0.8
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
 
@@ -202,6 +204,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Fit the constants of memory and mediator on past queries
     Fit(fit::FitArgs),
+    /// Try one or two weights over a grid: a curve or a heat map with intervals
+    Sweep(sweep::SweepArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -331,6 +335,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
+        Some(Command::Sweep(args)) => sweep::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let model = cli.common.model_folder()?;

@@ -34,6 +34,13 @@ pub enum Page {
     },
     /// The numbers of the session.
     Numbers,
+    /// How far the session's decisions stand from flipping.
+    Flips,
+    /// What the selected weight's values make of the session.
+    Sweep {
+        /// Which of the task's metrics.
+        by: usize,
+    },
 }
 
 impl Page {
@@ -42,6 +49,8 @@ impl Page {
         match self {
             Page::Prompts { .. } => "prompt room",
             Page::Numbers => "numbers of the session",
+            Page::Flips => "flip distances",
+            Page::Sweep { .. } => "sweep",
         }
     }
 }
@@ -65,6 +74,12 @@ impl Against {
             Some(current) => all.iter().skip_while(|other| **other != current).nth(1).copied(),
         }
     }
+}
+
+/// Why there is no next page; `None` where there is.
+pub fn no_next(state: &State) -> Option<&'static str> {
+    let sweep = matches!(&state.overlay, Some(Overlay::Board(Board { page: Page::Sweep { .. }, .. })));
+    no_prompts(state).filter(|_| !sweep)
 }
 
 /// Why nothing can be done to a prompt now; `None` in the prompt room.

@@ -177,6 +177,8 @@ pub enum Command {
     SheetPageUp,
     PromptRoom,
     Numbers,
+    FlipDistances,
+    Sweep,
     BoardClose,
     BoardNext,
     BoardPrevious,
@@ -273,6 +275,8 @@ table! {
     Screen / "Boards" {
         PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";
         Numbers "numbers" ["N"] "numbers" "Show the session's numbers: accuracy with intervals, diversity, overrides, and what is chance";
+        FlipDistances "flip-distances" ["F"] "" "Show how far the session's decisions stand from flipping, weight by weight";
+        Sweep "sweep" ["S"] "" "Show what every value of the selected weight makes of the session";
     }
     Screen / "Screen" {
         Help "help" ["?", "f1"] "help" "Show all keys";
@@ -337,8 +341,8 @@ table! {
     }
     Board / "Board" {
         BoardClose "board-close" ["esc", "q", "enter"] "close" "Close the board";
-        BoardNext "board-next" ["tab"] "arm" "The next arm's prompt";
-        BoardPrevious "board-previous" ["shift-tab"] "" "The previous arm's prompt";
+        BoardNext "board-next" ["tab"] "next" "The next arm's prompt, or the next metric of a sweep";
+        BoardPrevious "board-previous" ["shift-tab"] "" "The previous one";
         DiffAgainst "diff-against" ["d"] "compare" "Compare the prompt with another arm's, line by line; then with the next one";
         CopyText "copy" ["y"] "copy" "Copy the prompt, through the terminal (OSC 52)";
         BoardDown "board-down" ["j", "down"] "" "Scroll down";
@@ -413,10 +417,10 @@ impl Command {
             Command::PromptRoom if state.replay.is_none() && state.reading.is_none() => {
                 Some("memory has not been read yet")
             }
-            Command::Numbers if state.study.present().is_none() => {
+            Command::Numbers | Command::FlipDistances | Command::Sweep if state.study.present().is_none() => {
                 Some("no judged question has been asked yet; n asks one")
             }
-            Command::BoardNext | Command::BoardPrevious => board::no_prompts(state),
+            Command::BoardNext | Command::BoardPrevious => board::no_next(state),
             Command::DiffAgainst | Command::CopyText => board::no_prompts(state)
                 .or_else(|| state.replay.is_some().then_some("a session keeps the hash of a prompt, not the prompt")),
             Command::DeleteTry => match &state.overlay {

@@ -6,6 +6,7 @@ use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
+use super::surveyor::{SurveyRequest, Surveyor};
 use super::worker::{MemoryWorker, ReadRequest};
 use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
@@ -41,6 +42,10 @@ pub enum Effect {
     Open(Source),
     /// Put a text into the clipboard of whoever sits at the terminal.
     Copy(String),
+    /// Survey the session; supersedes every survey before.
+    Survey(Box<SurveyRequest>),
+    /// Stop surveying; the number is above that of every survey before.
+    Cease(u64),
     /// Change the tries on a dataset, if a change is given, and read them.
     Tries {
         /// Which.
@@ -62,6 +67,8 @@ pub struct Runner {
     pub scribe: Option<Scribe>,
     /// Keeps tries; absent where none are kept.
     pub keeper: Option<Keeper>,
+    /// Surveys sessions; absent where none are.
+    pub surveyor: Option<Surveyor>,
     /// Puts a text into the clipboard and tells how that went; absent where there is none.
     pub copy: Option<Box<dyn Fn(String)>>,
 }
@@ -93,6 +100,16 @@ impl Runner {
             Effect::Record(events) => {
                 if let Some(scribe) = &self.scribe {
                     scribe.write(events);
+                }
+            }
+            Effect::Survey(request) => {
+                if let Some(surveyor) = &self.surveyor {
+                    surveyor.survey(*request);
+                }
+            }
+            Effect::Cease(ticket) => {
+                if let Some(surveyor) = &self.surveyor {
+                    surveyor.cease(ticket);
                 }
             }
             Effect::Copy(text) => {

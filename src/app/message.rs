@@ -9,6 +9,7 @@ use super::keeper::{Change, Kept};
 use super::keymap::Chord;
 use super::replay::Opened;
 use super::state::Data;
+use super::surveyor::Found;
 use crate::engine::host::HostEvent;
 use crate::engine::prompt::Blocks;
 use crate::memory::MemoryRead;
@@ -105,6 +106,15 @@ pub enum Message {
     Recording(PathBuf),
     /// Live use cannot be recorded for now.
     RecordFailed(String),
+    /// News of a survey.
+    Surveyed {
+        /// Which.
+        ticket: u64,
+        /// Parts of the work done, and all.
+        done: (usize, usize),
+        /// What it has found so far, if that can be told.
+        found: Option<Box<Found>>,
+    },
     /// A text is on its way to the clipboard, or why it is not.
     Copied(Result<usize, String>),
     /// News of the tries on a dataset.

@@ -22,6 +22,7 @@ pub mod setting;
 pub mod shelf;
 pub mod state;
 pub mod study;
+pub mod surveyor;
 pub mod undo;
 pub mod update;
 pub mod worker;

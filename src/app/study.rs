@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::state::{Setting, State};
+use super::surveyor::{Found, Survey};
 use crate::eval::numbers::{Counted, Numbers};
 use crate::session::steps::{Remediated, Steps};
 
@@ -21,6 +22,8 @@ pub struct Study {
     pub before: Option<Numbers>,
     /// Under the present setting; `None` while a replay follows its recording.
     pub now: Option<Numbers>,
+    /// What is found out about them beside, in a thread of its own.
+    pub survey: Surveying,
 }
 
 impl Study {
@@ -57,5 +60,25 @@ impl State {
         let labels = self.data.as_ref()?.labels.len();
         let steps = &self.study.steps;
         (!steps.is_empty()).then(|| self.study.count(labels, &steps.remediate(setting)))
+    }
+}
+
+/// A survey of the study, as far as it has come.
+#[derive(Clone, Debug, Default)]
+pub struct Surveying {
+    /// The number of the last survey, or of what stopped it.
+    pub ticket: u64,
+    /// What is surveyed, of which steps and under which setting; `None` while nothing is wanted.
+    pub wanted: Option<(Arc<Steps>, Setting, Survey)>,
+    /// Parts of the work done, and all.
+    pub done: (usize, usize),
+    /// What it has found; of the survey before until there is news of this one.
+    pub found: Option<Found>,
+}
+
+impl Surveying {
+    /// Whether more is to come.
+    pub fn under_way(&self) -> bool {
+        self.wanted.is_some() && self.done.0 < self.done.1
     }
 }

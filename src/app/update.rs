@@ -33,6 +33,7 @@ const REST: Duration = Duration::from_millis(700);
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = react(state, message);
     effects.extend(record::drain(state));
+    effects.extend(study::drain(state));
     effects
 }
 
@@ -170,6 +171,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::RecordFailed(reason) => {
             tell(state, format!("this session is kept in memory, it cannot be recorded: {reason}"), true);
             state.journal.recording = Recording::Failed(reason);
+            Vec::new()
+        }
+        Message::Surveyed { ticket, done, found } => {
+            study::surveyed(state, ticket, done, found.map(|found| *found));
             Vec::new()
         }
         Message::Copied(copied) => {

@@ -17,6 +17,7 @@ use crate::app::message::Message;
 use crate::app::scribe::{Ending, Scribe};
 use crate::app::shelf::Shelf;
 use crate::app::state::{Exit, Start, State};
+use crate::app::surveyor::Surveyor;
 use crate::app::worker::{MemoryWorker, Source};
 use crate::data::sample;
 use crate::engine::error::EngineError;
@@ -162,7 +163,8 @@ fn start_workers(
         let copied = clipboard.copy(&text).map(|()| text.len()).map_err(|error| error.to_string());
         let _ = told.send(Message::Copied(copied));
     });
-    let runner = Runner { memory, host: None, shelf, scribe, keeper, copy: Some(copy) };
+    let surveyor = Some(Surveyor::start(out.clone())?);
+    let runner = Runner { memory, host: None, shelf, scribe, keeper, surveyor, copy: Some(copy) };
     let Some(folder) = options.model.clone() else { return Ok(runner) };
     let events = out.clone();
     let host = EngineHost::start(Box::new(move |event| drop(events.send(Message::Host(event)))))?;

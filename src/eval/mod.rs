@@ -8,6 +8,7 @@
 pub mod ablate;
 pub mod assessment;
 pub mod bucket;
+pub mod distances;
 pub mod experiment;
 pub mod fit;
 pub mod judge;
@@ -17,6 +18,7 @@ pub mod peer;
 pub mod report;
 pub mod split;
 pub mod stats;
+pub mod sweep;
 
 use crate::data::dataset::TaskKind;
 use crate::memory::entry::IndexError;

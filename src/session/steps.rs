@@ -10,6 +10,7 @@ use super::log::Session;
 use super::record::finally;
 use super::replay::{Outcome, State};
 use crate::data::interaction::UserId;
+use crate::engine::answer::{final_decision, memory_distribution};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::ConflictKind;
 use crate::mediator::{self, Course, mediate};
@@ -37,12 +38,12 @@ pub struct Step {
 }
 
 /// A step as it would have gone under another setting.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Remediated {
     /// Which turn, 0-based.
     pub turn: usize,
-    /// What the mediator makes of the recorded evidence.
-    pub resolution: mediator::Resolution,
+    /// What the mediator decides on the recorded evidence.
+    pub mediated: usize,
     /// The decision of each arm that answered in the recording, with the model's recorded words: it is not asked again,
     /// so the room of each memory in its prompts stays as it was.
     pub arms: [Option<usize>; 4],
@@ -53,7 +54,7 @@ pub struct Remediated {
 impl Remediated {
     /// The final decision of the mediated arm; the mediator's own where that arm was not asked.
     pub fn decision(&self) -> usize {
-        self.arms[Arm::Mediated as usize].unwrap_or(self.resolution.decision)
+        self.arms[Arm::Mediated as usize].unwrap_or(self.mediated)
     }
 }
 
@@ -136,15 +137,13 @@ impl Steps {
         if setting.weights.hysteresis > 0.0 {
             // A decision that may be held depends on the one before: a fold, in order.
             let mut course = Course::default();
-            let settled = |step: &Step| {
-                let alone = mediate(&step.evidence, &setting.weights, setting.policy);
-                let resolution = course.settle(&step.user, alone, setting.weights.hysteresis);
-                course = Course::after(&step.user, &resolution);
-                step.remediated(setting, resolution)
-            };
-            return self.steps.iter().map(settled).collect();
+            return self
+                .steps
+                .iter()
+                .map(|step| step.remediated(setting, &step.settled(setting, &mut course)))
+                .collect();
         }
-        let one = |step: &Step| step.remediated(setting, mediate(&step.evidence, &setting.weights, setting.policy));
+        let one = |step: &Step| step.remediated(setting, &mediate(&step.evidence, &setting.weights, setting.policy));
         let threads = thread::available_parallelism().map_or(1, usize::from).min(self.steps.len() / MANY);
         if threads < 2 {
             return self.steps.iter().map(one).collect();
@@ -163,11 +162,35 @@ impl Steps {
     }
 }
 
+impl Steps {
+    /// Where the steps before a turn leave the mediator under `setting`. Without hysteresis nothing is held, and this
+    /// says nothing.
+    pub fn course(&self, turn: usize, setting: &Setting) -> Course {
+        let mut course = Course::default();
+        if setting.weights.hysteresis > 0.0 {
+            let before = self.steps.iter().filter(|step| step.turn < turn);
+            before.for_each(|step| drop(step.settled(setting, &mut course)));
+        }
+        course
+    }
+}
+
 impl Step {
-    fn remediated(&self, setting: &Setting, resolution: mediator::Resolution) -> Remediated {
+    /// The resolution after what `course` says of the step before, which it moves on.
+    fn settled(&self, setting: &Setting, course: &mut Course) -> mediator::Resolution {
+        let alone = mediate(&self.evidence, &setting.weights, setting.policy);
+        let resolution = course.settle(&self.user, alone, setting.weights.hysteresis);
+        *course = Course::after(&self.user, &resolution);
+        resolution
+    }
+
+    fn remediated(&self, setting: &Setting, resolution: &mediator::Resolution) -> Remediated {
         let arms = Arm::ALL.map(|arm| {
-            let scores = self.arms[arm as usize].as_ref()?;
-            Some(finally(&resolution, arm, setting.weights.model_trust, scores.as_deref()).1)
+            Some(match self.arms[arm as usize].as_ref()? {
+                Some(scores) => finally(resolution, arm, setting.weights.model_trust, Some(scores)).1,
+                // The same without a copy of what memory says: most of a long session's time would go there.
+                None => final_decision(resolution, arm, memory_distribution(resolution, arm), false),
+            })
         });
         let overridden = resolution.overrides_local();
         let right = |label: usize| self.gold == Some(label);
@@ -180,6 +203,6 @@ impl Step {
             suppressed: overridden && right(resolution.decide(&resolution.local)),
             conflict: resolution.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Value),
         };
-        Remediated { turn: self.turn, resolution, arms, outcome }
+        Remediated { turn: self.turn, mediated: resolution.decision, arms, outcome }
     }
 }

@@ -4,6 +4,7 @@
 
 mod ask;
 mod bad_input;
+mod boards;
 mod damage;
 #[cfg(feature = "local")]
 mod engine;

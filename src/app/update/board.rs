@@ -11,8 +11,13 @@ pub(super) fn open(state: &mut State, page: Page) {
     state.overlay = Some(Overlay::Board(Board::of(page)));
 }
 
-/// Shows the prompt of the arm `steps` further, around, against nothing.
+/// Shows the prompt of the arm, or the metric, that is `steps` further, around.
 pub(super) fn turn(state: &mut State, steps: isize) {
+    let metrics = super::study::metrics(state).len().max(1);
+    if let Some(Overlay::Board(Board { page: Page::Sweep { by }, .. })) = &mut state.overlay {
+        *by = (*by as isize + steps).rem_euclid(metrics as isize) as usize;
+        return;
+    }
     let Some(Overlay::Board(Board { page: Page::Prompts { arm, against }, scroll })) = &mut state.overlay else {
         return;
     };

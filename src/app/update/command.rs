@@ -138,6 +138,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Interrupt => {}
         Command::PromptRoom => board::open(state, Page::Prompts { arm: Arm::Mediated, against: None }),
         Command::Numbers => board::open(state, Page::Numbers),
+        Command::FlipDistances => board::open(state, Page::Flips),
+        Command::Sweep => board::open(state, Page::Sweep { by: 0 }),
         Command::BoardNext => board::turn(state, 1),
         Command::BoardPrevious => board::turn(state, -1),
         Command::DiffAgainst => board::compare(state),

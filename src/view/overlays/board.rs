@@ -1,7 +1,9 @@
-//! A board: its head stays, its body scrolls, and the weight that keys turn stands at its foot.
+//! A board: the weight that keys turn stands at its top, its head stays, its body scrolls.
 
+mod flips;
 mod numbers;
 mod prompts;
+mod sweep;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,9 +18,6 @@ use crate::app::state::State;
 use crate::mediator::Weight;
 use crate::theme::Theme;
 
-/// Rows from which on the foot has room.
-const TALL: u16 = 8;
-
 /// What a page consists of.
 struct Shown {
     head: Vec<Line<'static>>,
@@ -32,18 +31,16 @@ pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buff
     let Shown { head, body } = match &board.page {
         Page::Prompts { arm, against } => prompts::shown(state, *arm, *against, theme, width),
         Page::Numbers => numbers::shown(state, theme, width),
+        Page::Flips => flips::shown(state, theme, width),
+        Page::Sweep { .. } => sweep::shown(state, theme, width),
     };
-    let foot = u16::from(inside.height >= TALL);
-    let room = inside.height - foot;
+    let head: Vec<Line<'static>> = [weight(state, theme, width)].into_iter().chain(head).collect();
     // A head that leaves no room for the body scrolls with it.
-    let fixed = if head.len() + 3 <= usize::from(room) { head.len() } else { 0 };
+    let fixed = if head.len() + 3 <= usize::from(inside.height) { head.len() } else { 0 };
     for (row, line) in head.iter().take(fixed).enumerate() {
         put(line, Rect { y: inside.y + row as u16, height: 1, ..inside }, buffer);
     }
-    if foot == 1 {
-        put(&weight(state, theme, width), Rect { y: inside.bottom() - 1, height: 1, ..inside }, buffer);
-    }
-    let rest = Rect { y: inside.y + fixed as u16, height: room - fixed as u16, ..inside };
+    let rest = Rect { y: inside.y + fixed as u16, height: inside.height - fixed as u16, ..inside };
     let lines: Vec<Line<'static>> = head.into_iter().skip(fixed).chain(body).collect();
     scrolled(&lines, board.scroll, theme, rest, buffer)
 }

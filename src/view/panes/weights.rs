@@ -42,7 +42,7 @@ pub(super) fn numbers(state: &State, theme: &Theme, width: usize) -> Line<'stati
         parts.push(span(format!(" {}/{} [{low}–{high}] ", share.right, share.n), theme.dim));
     }
     let pair = numbers.over_local;
-    let verdict = if pair.won + pair.lost == 0 || pair.is_noise() { "chance" } else { "more than chance" };
+    let verdict = if pair.won + pair.lost == 0 || pair.is_noise() { "could be chance" } else { "more than chance" };
     let tally = &numbers.tally;
     let more = [
         format!("{dot} over local {:+}, {verdict} (p {}) ", pair.difference(), p_value(pair.p())),

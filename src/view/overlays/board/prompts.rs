@@ -133,8 +133,10 @@ fn changed(side: Side, line: &str, theme: &Theme, width: usize) -> Vec<Line<'sta
         Side::First => ("-", theme.bad),
         Side::Second => ("+", theme.good),
     };
-    let folded = text::fold(line, width.saturating_sub(2));
-    folded.into_iter().map(|line| Line::from(vec![span(format!("{mark} "), style), span(line, style)])).collect()
+    let folded = text::fold(line, width.saturating_sub(4)).into_iter().enumerate();
+    // What continues a line keeps its mark and stands further in: it is no line of its own.
+    let lead = |row: usize| if row == 0 { format!("{mark} ") } else { format!("{mark}   ") };
+    folded.map(|(row, line)| Line::from(vec![span(lead(row), style), span(line, style)])).collect()
 }
 
 /// What a session knows of a prompt.
