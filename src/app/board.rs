@@ -3,8 +3,10 @@
 //! Invariant: a board holds what is looked at and how, never a copy of what it shows; that is drawn from the state.
 
 use super::overlay::Overlay;
-use super::state::State;
+use super::state::{Setting, State};
 use crate::engine::prompt::Arm;
+use crate::eval::numbers::{Numbers, Paired};
+use crate::session::steps::Remediated;
 
 /// A board over the screen.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,8 @@ pub enum Page {
     },
     /// The numbers of the session.
     Numbers,
+    /// Two settings beside each other.
+    Compared(Box<Comparison>),
     /// How far the session's decisions stand from flipping.
     Flips,
     /// What the selected weight's values make of the session.
@@ -49,9 +53,41 @@ impl Page {
         match self {
             Page::Prompts { .. } => "prompt room",
             Page::Numbers => "numbers of the session",
+            Page::Compared(_) => "two settings",
             Page::Flips => "flip distances",
             Page::Sweep { .. } => "sweep",
         }
+    }
+}
+
+/// Two settings and what they make of the session, as it was when they were compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// What they are called.
+    pub titles: [String; 2],
+    /// What they are.
+    pub settings: [Setting; 2],
+    /// What each makes of the session; `None` where nothing judged has been asked.
+    pub numbers: Option<[Numbers; 2]>,
+    /// The second's mediated answers against the first's.
+    pub paired: Paired,
+}
+
+impl Comparison {
+    /// Mediates the session under both.
+    pub fn of(state: &State, titles: [String; 2], settings: [Setting; 2]) -> Self {
+        let [first, second] = settings.map(|setting| state.study.steps.remediate(&setting));
+        let mediated = |rows: &[Remediated], ix: usize| rows[ix].outcome.arms[Arm::Mediated as usize];
+        let mut paired = Paired::default();
+        for ix in 0..first.len() {
+            let (Some(old), Some(new)) = (mediated(&first, ix), mediated(&second, ix)) else { continue };
+            paired.n += 1;
+            paired.won += usize::from(new && !old);
+            paired.lost += usize::from(old && !new);
+        }
+        let labels = state.data.as_ref().map_or(0, |data| data.labels.len());
+        let numbers = (paired.n > 0).then(|| [first, second].map(|rows| state.study.count(labels, &rows)));
+        Self { titles, settings, numbers, paired }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Invariants: every command stands here once, with a line of documentation; no key is bound twice in one context.
 
 use super::board;
-use super::overlay::{Choice, Overlay};
+use super::overlay::{Choice, ListKind, Overlay};
 use super::replay::SPEEDS;
 use super::state::{MemoryState, Pane, State};
 
@@ -164,6 +164,10 @@ pub enum Command {
     FilterDeleteBack,
     FilterDeleteAll,
     DeleteTry,
+    NoteTry,
+    CompareTry,
+    ExportTries,
+    ImportTries,
     HelpFilter,
     HelpClose,
     HelpDown,
@@ -323,6 +327,10 @@ table! {
         FilterDeleteBack "filter-delete-back" ["backspace"] "" "Delete the last letter of the filter";
         FilterDeleteAll "filter-delete-all" ["ctrl-u"] "" "Delete the filter";
         DeleteTry "delete-try" ["delete"] "this try" "Delete the selected try, when asked twice";
+        NoteTry "note-try" ["ctrl-t"] "note" "Type a note on the selected try";
+        CompareTry "compare-try" ["ctrl-d"] "compare" "Compare two tries: on the one, then on the other; twice on one compares it with the present setting";
+        ExportTries "export-tries" ["ctrl-e"] "" "Write all tries on the dataset to a file";
+        ImportTries "import-tries" ["ctrl-o"] "" "Read tries from a file; those whose name is taken are left out";
     }
     Help / "Help" {
         HelpClose "help-close" ["esc", "q", "?", "f1", "enter"] "close" "Close the help";
@@ -431,6 +439,18 @@ impl Command {
                 },
                 _ => Some("there is nothing here to delete"),
             },
+            Command::NoteTry => match &state.overlay {
+                Some(Overlay::List(list)) => match list.current().map(|row| row.choice) {
+                    Some(Choice::Try(0)) => Some("the dataset's default needs no note"),
+                    Some(Choice::Try(_)) => None,
+                    _ => Some("this is for tries; T lists them"),
+                },
+                _ => Some("this is for tries; T lists them"),
+            },
+            Command::CompareTry | Command::ExportTries | Command::ImportTries => {
+                let tries = matches!(&state.overlay, Some(Overlay::List(list)) if list.kind == ListKind::Tries);
+                (!tries).then_some("this is for tries; T lists them")
+            }
             Command::Undo => (!state.undo.can_undo()).then_some("nothing has been turned yet"),
             Command::Redo => (!state.undo.can_redo()).then_some("nothing has been undone"),
             Command::SwitchTheme => state.mono_only.then_some("colours are off"),

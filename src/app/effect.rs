@@ -13,6 +13,7 @@ use crate::engine::engine::GenRequest;
 use crate::engine::host::{EngineHost, ModelSpec, Ticket};
 use crate::engine::prompt::Arm;
 use crate::session::event::Event;
+use crate::session::tries::Book;
 
 /// Something to be done outside of the state.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,17 @@ pub enum Effect {
     Open(Source),
     /// Put a text into the clipboard of whoever sits at the terminal.
     Copy(String),
+    /// Write tries to a file.
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// The dataset they are on.
+        dataset: String,
+        /// The tries.
+        book: Box<Book>,
+    },
+    /// Read tries from a file.
+    Import(PathBuf),
     /// Survey the session; supersedes every survey before.
     Survey(Box<SurveyRequest>),
     /// Stop surveying; the number is above that of every survey before.
@@ -100,6 +112,16 @@ impl Runner {
             Effect::Record(events) => {
                 if let Some(scribe) = &self.scribe {
                     scribe.write(events);
+                }
+            }
+            Effect::Export { path, dataset, book } => {
+                if let Some(keeper) = &self.keeper {
+                    keeper.export(path, dataset, *book);
+                }
+            }
+            Effect::Import(path) => {
+                if let Some(keeper) = &self.keeper {
+                    keeper.import(path);
                 }
             }
             Effect::Survey(request) => {

@@ -15,6 +15,7 @@ use crate::engine::prompt::Blocks;
 use crate::memory::MemoryRead;
 use crate::memory::portrait::Portrait;
 use crate::session::event::Evidence;
+use crate::session::tries::Try;
 
 /// What memory said to a question, as a session records it.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,6 +107,10 @@ pub enum Message {
     Recording(PathBuf),
     /// Live use cannot be recorded for now.
     RecordFailed(String),
+    /// Tries have been written to this file, or why not.
+    Exported(Result<PathBuf, String>),
+    /// Tries have been read from a file, or why not.
+    Imported(Result<Vec<Try>, String>),
     /// News of a survey.
     Surveyed {
         /// Which.

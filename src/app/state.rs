@@ -195,6 +195,8 @@ pub struct State {
     pub steps: u64,
     /// The tries on the dataset, by number.
     pub tries: Vec<Try>,
+    /// How often held-out queries of the dataset have been looked at.
+    pub looks: u32,
     /// The try saved or set last; 0 for the dataset's default.
     pub at_try: u32,
     /// The judged questions of the session at hand, with their numbers.
@@ -301,6 +303,7 @@ impl State {
             undo: History::default(),
             steps: 0,
             tries: Vec::new(),
+            looks: 0,
             at_try: 0,
             study: Study::default(),
             unkept: BTreeMap::new(),

@@ -105,7 +105,9 @@ fn work(inbox: &Receiver<SurveyRequest>, newest: &AtomicU64, out: &Sender<Messag
             continue;
         }
         let ticket = request.ticket;
-        let tell = |done, found| drop(out.send(Message::Surveyed { ticket, done, found: found.map(Box::new) }));
+        let tell = |done: (usize, usize), found: Option<Found>| {
+            drop(out.send(Message::Surveyed { ticket, done, found: found.map(Box::new) }));
+        };
         let survey = || match &request.survey {
             Survey::Flips => distances(&request, &wanted, &tell),
             Survey::Sweep { weight, measures, by } => curve(&request, (*weight, measures, *by), &wanted, &tell),

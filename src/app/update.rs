@@ -173,6 +173,14 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.journal.recording = Recording::Failed(reason);
             Vec::new()
         }
+        Message::Exported(exported) => {
+            match exported {
+                Ok(path) => tell(state, format!("the tries are written to {}", path.display()), false),
+                Err(reason) => tell(state, reason, true),
+            }
+            Vec::new()
+        }
+        Message::Imported(imported) => tries::imported(state, imported),
         Message::Surveyed { ticket, done, found } => {
             study::surveyed(state, ticket, done, found.map(|found| *found));
             Vec::new()

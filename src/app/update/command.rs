@@ -106,6 +106,13 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::SaveTry => tries::type_name(state),
         Command::Tries => open(state, Some(Overlay::List(List::tries(state)))),
         Command::DeleteTry => return tries::delete(state),
+        Command::NoteTry => tries::type_note(state),
+        Command::CompareTry => tries::compare(state),
+        Command::ExportTries => {
+            let name = format!("{}-tries.toml", super::super::scribe::plain(&state.dataset_name));
+            edit(state, EditKind::ExportPath, &name);
+        }
+        Command::ImportTries => edit(state, EditKind::ImportPath, ""),
         Command::FocusNext => focus(state, state.focus.index() + 1),
         Command::FocusPrevious => focus(state, state.focus.index() + Pane::ALL.len() - 1),
         Command::FocusLocal => focus(state, Pane::Local.index()),
@@ -282,6 +289,23 @@ fn accept(state: &mut State) -> Vec<Effect> {
         EditKind::TryName => {
             let taken = tries::save(state, &text);
             taken_or_told(state, taken)
+        }
+        EditKind::TryNote(number) => {
+            let taken = tries::note(state, number, &text);
+            taken_or_told(state, taken)
+        }
+        EditKind::ExportPath | EditKind::ImportPath if text.is_empty() => {
+            state.overlay = None;
+            Vec::new()
+        }
+        EditKind::ExportPath => {
+            state.overlay = None;
+            let book = Box::new(state.tries.clone().into());
+            vec![Effect::Export { path: text.into(), dataset: state.dataset_name.clone(), book }]
+        }
+        EditKind::ImportPath => {
+            state.overlay = None;
+            vec![Effect::Import(text.into())]
         }
         EditKind::Id => {
             state.overlay = None;

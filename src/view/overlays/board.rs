@@ -1,5 +1,6 @@
 //! A board: the weight that keys turn stands at its top, its head stays, its body scrolls.
 
+mod compared;
 mod flips;
 mod numbers;
 mod prompts;
@@ -31,6 +32,7 @@ pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buff
     let Shown { head, body } = match &board.page {
         Page::Prompts { arm, against } => prompts::shown(state, *arm, *against, theme, width),
         Page::Numbers => numbers::shown(state, theme, width),
+        Page::Compared(comparison) => compared::shown(comparison, theme, width),
         Page::Flips => flips::shown(state, theme, width),
         Page::Sweep { .. } => sweep::shown(state, theme, width),
     };

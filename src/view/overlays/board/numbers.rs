@@ -78,7 +78,7 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
 }
 
 /// `.79 19/24 [.60–.91]`.
-fn share(share: Option<Share>) -> String {
+pub(super) fn share(share: Option<Share>) -> String {
     let Some(share) = share else { return "-".to_owned() };
     let [low, high] = [share.interval.low, share.interval.high].map(text::share);
     format!("{} {}/{} [{low}–{high}]", text::share(share.value()), share.right, share.n)
