@@ -174,7 +174,8 @@ fn export(path: &Path, dataset: &str, book: &Book) -> Result<(), String> {
 
 fn import(path: &Path) -> Result<Vec<Try>, String> {
     let place = path.display();
-    let text = fs::read_to_string(path).map_err(|error| format!("{place}: cannot be read ({error}); check the path"))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| format!("{place}: cannot be read ({error}); check the path"))?;
     let book = tries::parse(&text).map_err(|bad| format!("{place}:{}: {}; correct it", bad.line, bad.reason))?;
     match book.tries.is_empty() {
         true => Err(format!("{place}: holds no [[try]]")),
@@ -243,7 +244,11 @@ mod tests {
         assert_eq!((&both.tries[..], both.looks), (&[noted][..], 1));
         let both = attempt(&folder, "films", &mut vec![Change::Note(saved(1, "yours")), Change::Look]).unwrap();
         assert_eq!((both.tries[0].note.as_str(), both.looks), ("too bold", 2), "another number is another try");
-        assert_eq!(attempt(&folder, "books", &mut Vec::new()).unwrap(), Book::default(), "a dataset has a file of its own");
+        assert_eq!(
+            attempt(&folder, "books", &mut Vec::new()).unwrap(),
+            Book::default(),
+            "a dataset has a file of its own"
+        );
     }
 
     #[test]

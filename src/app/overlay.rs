@@ -350,7 +350,10 @@ impl List {
                 choice: Choice::Try(number),
                 name: format!("{number} {name}"),
                 note: setting.policy.to_string(),
-                text: format!("{lost}{now}{}{told}", if note.is_empty() { String::new() } else { format!("“{note}” · ") }),
+                text: format!(
+                    "{lost}{now}{}{told}",
+                    if note.is_empty() { String::new() } else { format!("“{note}” · ") }
+                ),
                 disabled: None,
             })
         };

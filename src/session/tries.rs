@@ -150,8 +150,10 @@ impl Reader<'_> {
                 }
                 ("try", _) => return self.fault(key.span(), "a try begins with [[try]]".to_owned()),
                 (name, _) => {
-                    let told =
-                        format!("'{}' is not known here; a file of tries holds format, looks and [[try]]", visible(name));
+                    let told = format!(
+                        "'{}' is not known here; a file of tries holds format, looks and [[try]]",
+                        visible(name)
+                    );
                     return self.fault(key.span(), told);
                 }
             }

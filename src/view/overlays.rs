@@ -86,7 +86,9 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         let is = |number: Option<u32>| number.is_some_and(|number| shown.choice == Choice::Try(number));
         let marked = match (is(list.doomed), is(list.compared)) {
             (true, _) => Some(("delete again and it is gone", theme.error)),
-            (false, true) => Some(("compared with: ctrl-d on another one, or here for the present setting", theme.busy)),
+            (false, true) => {
+                Some(("compared with: ctrl-d on another one, or here for the present setting", theme.busy))
+            }
             (false, false) => None,
         };
         let line = row(shown, columns, (selected, marked), theme, usize::from(rows.width));
