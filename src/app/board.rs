@@ -38,6 +38,8 @@ pub enum Page {
     Numbers,
     /// Two settings beside each other.
     Compared(Box<Comparison>),
+    /// A fit of the weights.
+    Fit,
     /// How far the session's decisions stand from flipping.
     Flips,
     /// What the selected weight's values make of the session.
@@ -54,6 +56,7 @@ impl Page {
             Page::Prompts { .. } => "prompt room",
             Page::Numbers => "numbers of the session",
             Page::Compared(_) => "two settings",
+            Page::Fit => "fit",
             Page::Flips => "flip distances",
             Page::Sweep { .. } => "sweep",
         }
@@ -110,6 +113,12 @@ impl Against {
             Some(current) => all.iter().skip_while(|other| **other != current).nth(1).copied(),
         }
     }
+}
+
+/// Why nothing can be done about a fit now; `None` on its board.
+pub fn no_fit(state: &State) -> Option<&'static str> {
+    let here = matches!(&state.overlay, Some(Overlay::Board(Board { page: Page::Fit, .. })));
+    (!here).then_some("this is for a fit; f opens its board")
 }
 
 /// Why there is no next page; `None` where there is.

@@ -6,6 +6,7 @@ use super::board;
 use super::overlay::{Choice, ListKind, Overlay};
 use super::replay::SPEEDS;
 use super::state::{MemoryState, Pane, State};
+use super::study::FitState;
 
 /// Where a key is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -183,6 +184,10 @@ pub enum Command {
     Numbers,
     FlipDistances,
     Sweep,
+    Fit,
+    StartFit,
+    StopFit,
+    LookAtHoldOut,
     BoardClose,
     BoardNext,
     BoardPrevious,
@@ -281,6 +286,7 @@ table! {
         Numbers "numbers" ["N"] "numbers" "Show the session's numbers: accuracy with intervals, diversity, overrides, and what is chance";
         FlipDistances "flip-distances" ["F"] "" "Show how far the session's decisions stand from flipping, weight by weight";
         Sweep "sweep" ["S"] "" "Show what every value of the selected weight makes of the session";
+        Fit "fit" ["f"] "" "Fit the weights on the dataset's tuning part, as a try";
     }
     Screen / "Screen" {
         Help "help" ["?", "f1"] "help" "Show all keys";
@@ -352,6 +358,9 @@ table! {
         BoardNext "board-next" ["tab"] "next" "The next arm's prompt, or the next metric of a sweep";
         BoardPrevious "board-previous" ["shift-tab"] "" "The previous one";
         DiffAgainst "diff-against" ["d"] "compare" "Compare the prompt with another arm's, line by line; then with the next one";
+        StartFit "start-fit" ["f"] "fit" "Start a fit, on its board";
+        StopFit "stop-fit" ["x"] "stop" "Stop the fit";
+        LookAtHoldOut "look-at-hold-out" ["v"] "look" "Show what the fit does on the queries held out; every look is counted";
         CopyText "copy" ["y"] "copy" "Copy the prompt, through the terminal (OSC 52)";
         BoardDown "board-down" ["j", "down"] "" "Scroll down";
         BoardUp "board-up" ["k", "up"] "" "Scroll up";
@@ -439,6 +448,19 @@ impl Command {
                 },
                 _ => Some("there is nothing here to delete"),
             },
+            Command::Fit if state.replay.is_some() => Some("a fit reads the dataset; leave the replay first"),
+            Command::Fit => no_data,
+            Command::StartFit | Command::StopFit | Command::LookAtHoldOut => board::no_fit(state).or_else(|| {
+                match (self, &state.study.fitting.state) {
+                    (Command::StartFit, FitState::Running(_)) => Some("a fit is under way; x stops it"),
+                    (Command::StopFit, FitState::Running(_)) | (Command::StartFit, _) => None,
+                    (Command::LookAtHoldOut, FitState::Done { .. }) if state.study.fitting.revealed => {
+                        Some("it is shown already")
+                    }
+                    (Command::LookAtHoldOut, FitState::Done { .. }) => None,
+                    _ => Some("no fit is done or under way"),
+                }
+            }),
             Command::NoteTry => match &state.overlay {
                 Some(Overlay::List(list)) => match list.current().map(|row| row.choice) {
                     Some(Choice::Try(0)) => Some("the dataset's default needs no note"),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::fitter::{FitRequest, Fitter};
 use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
 use super::scribe::{Beginning, Scribe};
@@ -54,6 +55,10 @@ pub enum Effect {
     },
     /// Read tries from a file.
     Import(PathBuf),
+    /// Fit the weights; supersedes every fit before.
+    Fit(Box<FitRequest>),
+    /// Stop the fit; the number is above that of every fit before.
+    StopFit(u64),
     /// Survey the session; supersedes every survey before.
     Survey(Box<SurveyRequest>),
     /// Stop surveying; the number is above that of every survey before.
@@ -79,6 +84,8 @@ pub struct Runner {
     pub scribe: Option<Scribe>,
     /// Keeps tries; absent where none are kept.
     pub keeper: Option<Keeper>,
+    /// Fits weights; absent where none are fitted.
+    pub fitter: Option<Fitter>,
     /// Surveys sessions; absent where none are.
     pub surveyor: Option<Surveyor>,
     /// Puts a text into the clipboard and tells how that went; absent where there is none.
@@ -122,6 +129,16 @@ impl Runner {
             Effect::Import(path) => {
                 if let Some(keeper) = &self.keeper {
                     keeper.import(path);
+                }
+            }
+            Effect::Fit(request) => {
+                if let Some(fitter) = &self.fitter {
+                    fitter.fit(*request);
+                }
+            }
+            Effect::StopFit(ticket) => {
+                if let Some(fitter) = &self.fitter {
+                    fitter.stop(ticket);
                 }
             }
             Effect::Survey(request) => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fitter::FitNews;
 use super::inquiry::Told;
 use super::keeper::{Change, Kept};
 use super::keymap::Chord;
@@ -111,6 +112,13 @@ pub enum Message {
     Exported(Result<PathBuf, String>),
     /// Tries have been read from a file, or why not.
     Imported(Result<Vec<Try>, String>),
+    /// News of a fit.
+    Fitting {
+        /// Which.
+        ticket: u64,
+        /// What.
+        news: FitNews,
+    },
     /// News of a survey.
     Surveyed {
         /// Which.

@@ -7,6 +7,7 @@ mod answers;
 pub mod board;
 pub mod command;
 pub mod effect;
+pub mod fitter;
 mod fuzzy;
 pub mod input;
 pub mod inquiry;

@@ -374,6 +374,7 @@ impl State {
             || matches!(self.model, ModelState::Loading(_))
             || self.answers.open()
             || self.reading_under_way()
+            || matches!(self.study.fitting.state, super::study::FitState::Running(_))
     }
 
     /// Whether memory has been asked and has not answered.

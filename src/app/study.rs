@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::fitter::Fitted;
 use super::state::{Setting, State};
 use super::surveyor::{Found, Survey};
 use crate::eval::numbers::{Counted, Numbers};
@@ -24,6 +25,8 @@ pub struct Study {
     pub now: Option<Numbers>,
     /// What is found out about them beside, in a thread of its own.
     pub survey: Surveying,
+    /// A fit of the weights on the dataset; live work alone has one.
+    pub fitting: Fitting,
 }
 
 impl Study {
@@ -81,4 +84,34 @@ impl Surveying {
     pub fn under_way(&self) -> bool {
         self.wanted.is_some() && self.done.0 < self.done.1
     }
+}
+
+/// A fit of the weights, as far as it has come.
+#[derive(Clone, Debug, Default)]
+pub struct Fitting {
+    /// The number of the last fit, or of what stopped it.
+    pub ticket: u64,
+    /// How it stands.
+    pub state: FitState,
+    /// Whether the queries held out have been looked at since.
+    pub revealed: bool,
+}
+
+/// How a fit stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum FitState {
+    /// None was asked for.
+    #[default]
+    Idle,
+    /// It is at this.
+    Running(String),
+    /// It is done.
+    Done {
+        /// What it found.
+        fitted: Box<Fitted>,
+        /// The try that it was saved as; none where nothing was better.
+        saved: Option<String>,
+    },
+    /// It came to nothing, because.
+    Failed(String),
 }

@@ -3,6 +3,7 @@
 
 mod board;
 mod command;
+mod fit;
 mod inquiry;
 mod record;
 mod replay;
@@ -181,6 +182,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Imported(imported) => tries::imported(state, imported),
+        Message::Fitting { ticket, news } => fit::told(state, ticket, news),
         Message::Surveyed { ticket, done, found } => {
             study::surveyed(state, ticket, done, found.map(|found| *found));
             Vec::new()
@@ -236,6 +238,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::ModelNamed(_)
             | Message::Recording(_)
             | Message::RecordFailed(_)
+            | Message::Fitting { .. }
             | Message::Host(_)
             | Message::WorkerFailed { .. }
     )

@@ -12,6 +12,7 @@ use std::sync::mpsc::{self, Sender};
 use super::Color;
 use crate::app;
 use crate::app::effect::Runner;
+use crate::app::fitter::Fitter;
 use crate::app::keeper::Keeper;
 use crate::app::message::Message;
 use crate::app::scribe::{Ending, Scribe};
@@ -164,7 +165,8 @@ fn start_workers(
         let _ = told.send(Message::Copied(copied));
     });
     let surveyor = Some(Surveyor::start(out.clone())?);
-    let runner = Runner { memory, host: None, shelf, scribe, keeper, surveyor, copy: Some(copy) };
+    let fitter = Some(Fitter::new(out.clone()));
+    let runner = Runner { memory, host: None, shelf, scribe, keeper, fitter, surveyor, copy: Some(copy) };
     let Some(folder) = options.model.clone() else { return Ok(runner) };
     let events = out.clone();
     let host = EngineHost::start(Box::new(move |event| drop(events.send(Message::Host(event)))))?;

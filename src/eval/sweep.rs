@@ -134,7 +134,7 @@ impl By {
     }
 
     /// What one answer adds to the mean that stands behind the metric; `None` where there is no such mean.
-    fn part(self, measures: &TaskMeasures, gold: usize, answer: &Answer) -> Option<f64> {
+    pub(super) fn part(self, measures: &TaskMeasures, gold: usize, answer: &Answer) -> Option<f64> {
         match (self.0, measures) {
             (Metric::Accuracy | Metric::MeanAbsoluteError, _) => Some(measures.headline_of(gold, answer)),
             (Metric::LogLoss, _) => answer.distribution.as_ref().map(|p| -p[gold].max(FLOOR).ln()),
@@ -345,7 +345,8 @@ pub fn sweep(
     Ok(Sweep { by, grids, points, present, best, gain, n: cases.len(), people: people.len() })
 }
 
-fn answer(case: &Case, setting: &Setting) -> Answer {
+/// What the mediated arm answers to `case` under `setting`.
+pub fn answer(case: &Case, setting: &Setting) -> Answer {
     let resolution = mediate(&case.evidence, &setting.weights, setting.policy);
     let (distribution, decision) = finally(&resolution, Arm::Mediated, setting.weights.model_trust, case.scores);
     let score = match &resolution.facet {

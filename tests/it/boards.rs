@@ -4,13 +4,19 @@ use std::sync::atomic::AtomicBool;
 
 use logoscope::app::board::{Board, Page};
 use logoscope::app::effect::Effect;
+use logoscope::app::fitter::{FitNews, Fitted};
+use logoscope::app::keeper::Change;
 use logoscope::app::message::Message;
 use logoscope::app::overlay::Overlay;
-use logoscope::app::state::State;
+use logoscope::app::state::{Setting, State};
 use logoscope::app::surveyor::{Found, Survey, SurveyRequest};
 use logoscope::app::update::update;
+use logoscope::data::interaction::Timestamp;
 use logoscope::engine::prompt::{Arm, Blocks};
 use logoscope::eval::distances::Distances;
+use logoscope::eval::fit::weights::{Judged, Score};
+use logoscope::eval::numbers::Paired;
+use logoscope::eval::split::Range;
 use logoscope::eval::stats::Plan;
 use logoscope::eval::sweep::{Case, Grid, sweep};
 use logoscope::mediator::{Weight, Weights};
@@ -284,6 +290,69 @@ fn surveys_at_three_sizes() {
             insta::assert_snapshot!(format!("board-{name}-{width}x{height}"), text_of(&drawn(&state, width, height)));
         }
     }
+}
+
+/// What a fit of the small dataset might have found.
+fn fitted(state: &State) -> Box<Fitted> {
+    let before = state.setting;
+    let after = Setting { weights: before.weights.with(Weight::PriorStrength, 3.98), ..before };
+    let score = |loss, headline| Score { loss, headline };
+    let judged = |n, after, paired| Judged { n, before: score(1.31, 0.55), after, paired };
+    let at = |day: i64| Timestamp(1_700_000_000 + day * 86_400);
+    Box::new(Fitted {
+        before,
+        after,
+        range: Range { n: 1204, from: at(10), to: at(60) },
+        tuning: judged(1204, score(1.225, 0.5801), Paired { n: 1204, won: 80, lost: 44 }),
+        held_out: judged(61, score(1.402, 0.5246), Paired { n: 61, won: 3, lost: 5 }),
+        ratings: false,
+    })
+}
+
+#[test]
+fn a_fit_is_started_stopped_saved_and_its_hold_out_looked_at_by_count() {
+    let mut state = answered();
+    assert!(press(&mut state, &["f"]).is_empty(), "the board says what it is about first");
+    assert!(shown(&state).contains("f starts from the present setting"));
+    let effects = press(&mut state, &["f"]);
+    let [Effect::Fit(request)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((request.ticket, request.setting), (1, state.setting));
+    let stage = |text: &str| FitNews::Stage(text.to_owned());
+    update(&mut state, Message::Fitting { ticket: 1, news: stage("prior-strength, round 1 of 2") });
+    assert!(shown(&state).contains("prior-strength, round 1 of 2") && state.busy());
+    assert!(press(&mut state, &["f"]).is_empty(), "one at a time");
+    assert_eq!(press(&mut state, &["x"]), [Effect::StopFit(2)]);
+    let found = fitted(&state);
+    assert!(update(&mut state, Message::Fitting { ticket: 1, news: FitNews::Done(found.clone()) }).is_empty());
+    assert!(state.tries.is_empty() && !state.busy(), "what was stopped says nothing any more");
+
+    press(&mut state, &["f", "esc"]);
+    assert!(state.overlay.is_none(), "work goes on while it runs");
+    let effects = update(&mut state, Message::Fitting { ticket: 3, news: FitNews::Done(found.clone()) });
+    let [Effect::Tries { change: Some(Change::Save(saved)), .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((saved.name.as_str(), saved.number), ("fitted", 1));
+    assert_eq!(state.setting, found.before, "a try is saved, not set");
+    press(&mut state, &["f"]);
+    let screen = shown(&state);
+    assert!(screen.contains("saved as try 1 · fitted") && screen.contains("1.2250"), "{screen}");
+    assert!(!screen.contains(".5246") && screen.contains("not shown"), "hidden until asked for: {screen}");
+    let effects = press(&mut state, &["v"]);
+    let [Effect::Tries { change: Some(Change::Look), .. }] = &effects[..] else { panic!("{effects:?}") };
+    let screen = shown(&state);
+    assert!(screen.contains("0.5246") && screen.contains("1 look at it so far"), "{screen}");
+    assert!(screen.contains("fitted − before -2 of 61, could be chance"), "{screen}");
+    assert!(press(&mut state, &["v"]).is_empty(), "one look a fit");
+    assert_eq!(state.looks, 1);
+    insta::assert_snapshot!("board-fit-120x40", screen);
+    insta::assert_snapshot!("board-fit-80x24", text_of(&drawn(&state, 80, 24)));
+
+    let nothing = Box::new(Fitted { after: found.before, ..*found });
+    press(&mut state, &["f"]);
+    assert!(update(&mut state, Message::Fitting { ticket: 4, news: FitNews::Done(nothing) }).is_empty());
+    assert!(shown(&state).contains("no try is saved"));
+    let mut state = replaying();
+    press(&mut state, &["f"]);
+    assert!(state.overlay.is_none() && state.notice.as_ref().unwrap().text.contains("leave the replay first"));
 }
 
 #[test]

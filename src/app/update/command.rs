@@ -8,7 +8,7 @@ use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, board, edited, inquiry, move_time, open_judged, record, remember, replay, set, stop, tell,
+    Effect, ask, ask_model, board, edited, fit, inquiry, move_time, open_judged, record, remember, replay, set, stop, tell,
     tries, weigh,
 };
 use crate::data::interaction::Timestamp;
@@ -147,6 +147,10 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Numbers => board::open(state, Page::Numbers),
         Command::FlipDistances => board::open(state, Page::Flips),
         Command::Sweep => board::open(state, Page::Sweep { by: 0 }),
+        Command::Fit => fit::open(state),
+        Command::StartFit => return fit::start(state),
+        Command::StopFit => return fit::stop(state),
+        Command::LookAtHoldOut => return fit::reveal(state),
         Command::BoardNext => board::turn(state, 1),
         Command::BoardPrevious => board::turn(state, -1),
         Command::DiffAgainst => board::compare(state),

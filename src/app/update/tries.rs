@@ -75,6 +75,17 @@ pub(super) fn save(state: &mut State, name: &str) -> Result<Vec<Effect>, String>
     Ok(vec![change(state, Change::Save(new))])
 }
 
+/// Keeps `setting` under `name`, with a number behind it where that is taken; the new try's title.
+pub(super) fn keep(state: &mut State, name: &str, setting: &Setting) -> (String, Effect) {
+    let taken = |name: &String| state.tries.iter().any(|saved| saved.name == *name);
+    let numbered = (2..).map(|n| format!("{name} {n}"));
+    let name = std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default();
+    let mut new = Try::of(next_number(&state.tries), name, setting);
+    new.stated.retain(|(weight, _)| weight.scope() != Scope::Model);
+    state.tries.push(new.clone());
+    (new.title(), change(state, Change::Save(new)))
+}
+
 /// Sets the try of this number, 0 for the default, as one step.
 pub(super) fn apply(state: &mut State, number: u32) {
     let Some(setting) = state.setting_of(number) else { return };

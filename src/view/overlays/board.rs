@@ -1,6 +1,7 @@
 //! A board: the weight that keys turn stands at its top, its head stays, its body scrolls.
 
 mod compared;
+mod fit;
 mod flips;
 mod numbers;
 mod prompts;
@@ -33,6 +34,7 @@ pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buff
         Page::Prompts { arm, against } => prompts::shown(state, *arm, *against, theme, width),
         Page::Numbers => numbers::shown(state, theme, width),
         Page::Compared(comparison) => compared::shown(comparison, theme, width),
+        Page::Fit => fit::shown(state, theme, width),
         Page::Flips => flips::shown(state, theme, width),
         Page::Sweep { .. } => sweep::shown(state, theme, width),
     };
