@@ -450,8 +450,8 @@ impl Command {
             },
             Command::Fit if state.replay.is_some() => Some("a fit reads the dataset; leave the replay first"),
             Command::Fit => no_data,
-            Command::StartFit | Command::StopFit | Command::LookAtHoldOut => board::no_fit(state).or_else(|| {
-                match (self, &state.study.fitting.state) {
+            Command::StartFit | Command::StopFit | Command::LookAtHoldOut => {
+                board::no_fit(state).or(match (self, &state.study.fitting.state) {
                     (Command::StartFit, FitState::Running(_)) => Some("a fit is under way; x stops it"),
                     (Command::StopFit, FitState::Running(_)) | (Command::StartFit, _) => None,
                     (Command::LookAtHoldOut, FitState::Done { .. }) if state.study.fitting.revealed => {
@@ -459,8 +459,8 @@ impl Command {
                     }
                     (Command::LookAtHoldOut, FitState::Done { .. }) => None,
                     _ => Some("no fit is done or under way"),
-                }
-            }),
+                })
+            }
             Command::NoteTry => match &state.overlay {
                 Some(Overlay::List(list)) => match list.current().map(|row| row.choice) {
                     Some(Choice::Try(0)) => Some("the dataset's default needs no note"),

@@ -17,8 +17,8 @@ use super::state::{Data, Setting};
 use super::worker::panic_reason;
 use crate::eval::EvalError;
 use crate::eval::experiment::gathered;
-use crate::eval::fit::{LEAST_QUERIES, tuning};
 use crate::eval::fit::weights::{Judged, fit_weights, judge};
+use crate::eval::fit::{LEAST_QUERIES, tuning};
 use crate::eval::metrics::TaskMeasures;
 use crate::eval::split::{Asked, Question, Range, Split};
 use crate::eval::sweep::Case;
@@ -184,7 +184,8 @@ mod tests {
         let data = Arc::new(Data::of(sample::dataset().unwrap()));
         let policy = Policy::Product;
         // Far from what suits the sample.
-        let weights = Weights::defaults(policy, &data.dataset.manifest).with(crate::mediator::Weight::PriorStrength, 100.0);
+        let weights =
+            Weights::defaults(policy, &data.dataset.manifest).with(crate::mediator::Weight::PriorStrength, 100.0);
         let (out, inbox) = mpsc::channel();
         let fitter = Fitter::new(out);
         let request = |ticket| FitRequest { ticket, data: Arc::clone(&data), setting: Setting { weights, policy } };

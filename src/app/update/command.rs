@@ -8,8 +8,8 @@ use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, board, edited, fit, inquiry, move_time, open_judged, record, remember, replay, set, stop, tell,
-    tries, weigh,
+    Effect, ask, ask_model, board, edited, fit, inquiry, move_time, open_judged, record, remember, replay, set, stop,
+    tell, tries, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;

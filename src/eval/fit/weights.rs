@@ -95,8 +95,7 @@ pub fn fit_weights(
         let loss = |case: &Case| by.part(measures, case.gold, &answer(case, setting)).unwrap_or_default();
         cases.iter().map(loss).collect()
     };
-    let acts =
-        |weight: &Weight| weight.scope() == Scope::Mediate && setting.policy.rule().ignores(*weight).is_none();
+    let acts = |weight: &Weight| weight.scope() == Scope::Mediate && setting.policy.rule().ignores(*weight).is_none();
     let mut best = (setting, losses(&setting));
     for round in 1..=ROUNDS {
         let start = best.0;
@@ -157,7 +156,8 @@ mod tests {
             novelty: 0.0,
         };
         let users: Vec<UserId> = (0..30).map(|n| UserId::new(format!("u{n}"))).collect();
-        let case = |n: usize| Case { user: &users[n % 30], evidence: Cow::Borrowed(&evidence), gold: gold(n), scores: None };
+        let case =
+            |n: usize| Case { user: &users[n % 30], evidence: Cow::Borrowed(&evidence), gold: gold(n), scores: None };
         let cases: Vec<Case> = (0..120).map(case).collect();
         let setting = Setting { weights: Weights::default(), policy: Policy::Product };
         let measures = TaskMeasures::Labels(LabelMeasures { labels: 2 });
@@ -170,7 +170,10 @@ mod tests {
         let (_, local, judged) = fitted(|_| 0);
         assert!(judged.after.loss < judged.before.loss && judged.after.headline == 1.0, "{judged:?}");
         let (_, global, _) = fitted(|_| 1);
-        assert!(global.weights.local_trust < local.weights.local_trust || global.weights.global_trust > local.weights.global_trust);
+        assert!(
+            global.weights.local_trust < local.weights.local_trust
+                || global.weights.global_trust > local.weights.global_trust
+        );
     }
 
     #[test]

@@ -35,7 +35,8 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
             body
         }
         FitState::Running(stage) => {
-            let mut body = vec![Line::from(span(format!("{} {}", bars::spinner(state), text::fit(stage, width)), theme.busy))];
+            let mut body =
+                vec![Line::from(span(format!("{} {}", bars::spinner(state), text::fit(stage, width)), theme.busy))];
             body.push(Line::default());
             body.extend(words("x stops it; work goes on meanwhile, esc closes this board", theme.dim));
             body
@@ -72,13 +73,20 @@ fn done(state: &State, fitted: &Fitted, theme: &Theme, width: usize) -> Vec<Line
     let n = text::count(fitted.held_out.n as u64);
     let looks = text::plural(state.looks as usize, "look", "looks");
     if state.study.fitting.revealed {
-        lines.push(line(format!("hold-out {} {n} queries {} {looks} at it so far", symbols::DOT, symbols::DOT), theme.title));
+        lines.push(line(
+            format!("hold-out {} {n} queries {} {looks} at it so far", symbols::DOT, symbols::DOT),
+            theme.title,
+        ));
         lines.extend(judged(&fitted.held_out, fitted.ratings, theme));
         let told = fitted.held_out.paired.told(["fitted", "before"]);
         lines.extend(text::wrap(&told, width).into_iter().map(|told| Line::from(span(told, theme.text))));
     } else {
-        lines.push(line(format!("hold-out {} {n} queries, not shown {} {looks} at it so far", symbols::DOT, symbols::DOT), theme.title));
-        let told = "v looks at it, and is counted: a setting chosen after many looks has been tuned on what was held out";
+        lines.push(line(
+            format!("hold-out {} {n} queries, not shown {} {looks} at it so far", symbols::DOT, symbols::DOT),
+            theme.title,
+        ));
+        let told =
+            "v looks at it, and is counted: a setting chosen after many looks has been tuned on what was held out";
         lines.extend(text::wrap(told, width).into_iter().map(|told| Line::from(span(told, theme.dim))));
     }
     lines
