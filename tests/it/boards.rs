@@ -365,3 +365,9 @@ fn boards_at_three_sizes() {
         }
     }
 }
+
+#[test]
+fn boards_tmp_svg() {
+    let svg = logoscope::view::svg::of(&drawn(&answered(), 160, 42));
+    std::fs::write("/tmp/last.svg", svg).unwrap();
+}

@@ -25,6 +25,7 @@ mod scenario;
 mod screens;
 mod session;
 mod store;
+mod sweep;
 mod tables;
 mod tries;
 mod why;
