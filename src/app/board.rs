@@ -2,7 +2,6 @@
 //!
 //! Invariant: a board holds what is looked at and how, never a copy of what it shows; that is drawn from the state.
 
-use super::overlay::Overlay;
 use super::state::{Setting, State};
 use crate::engine::prompt::Arm;
 use crate::eval::numbers::{Numbers, Paired};
@@ -113,22 +112,4 @@ impl Against {
             Some(current) => all.iter().skip_while(|other| **other != current).nth(1).copied(),
         }
     }
-}
-
-/// Why nothing can be done about a fit now; `None` on its board.
-pub fn no_fit(state: &State) -> Option<&'static str> {
-    let here = matches!(&state.overlay, Some(Overlay::Board(Board { page: Page::Fit, .. })));
-    (!here).then_some("this is for a fit; f opens its board")
-}
-
-/// Why there is no next page; `None` where there is.
-pub fn no_next(state: &State) -> Option<&'static str> {
-    let sweep = matches!(&state.overlay, Some(Overlay::Board(Board { page: Page::Sweep { .. }, .. })));
-    no_prompts(state).filter(|_| !sweep)
-}
-
-/// Why nothing can be done to a prompt now; `None` in the prompt room.
-pub fn no_prompts(state: &State) -> Option<&'static str> {
-    let here = matches!(&state.overlay, Some(Overlay::Board(Board { page: Page::Prompts { .. }, .. })));
-    (!here).then_some("this is for the prompt room; P opens it")
 }

@@ -2,11 +2,9 @@
 //!
 //! Invariants: every command stands here once, with a line of documentation; no key is bound twice in one context.
 
-use super::board;
-use super::overlay::{Choice, ListKind, Overlay};
+use super::availability;
 use super::replay::SPEEDS;
 use super::state::{MemoryState, Pane, State};
-use super::study::FitState;
 
 /// Where a key is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -281,13 +279,6 @@ table! {
         SaveTry "save-try" ["s"] "" "Save the present setting under a name, as a try";
         Tries "tries" ["T"] "" "Choose a saved try, or the dataset's default, and set it";
     }
-    Screen / "Boards" {
-        PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";
-        Numbers "numbers" ["N"] "numbers" "Show the session's numbers: accuracy with intervals, diversity, overrides, and what is chance";
-        FlipDistances "flip-distances" ["F"] "" "Show how far the session's decisions stand from flipping, weight by weight";
-        Sweep "sweep" ["S"] "" "Show what every value of the selected weight makes of the session";
-        Fit "fit" ["f"] "" "Fit the weights on the dataset's tuning part, as a try";
-    }
     Screen / "Screen" {
         Help "help" ["?", "f1"] "help" "Show all keys";
         Palette "palette" [":", "ctrl-p"] "commands" "Find a command by name and run it";
@@ -310,6 +301,13 @@ table! {
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
         Back "back" ["esc"] "" "Leave the zoom";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
+    }
+    Screen / "Boards" {
+        PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";
+        Numbers "numbers" ["N"] "numbers" "Show the session's numbers: accuracy with intervals, diversity, overrides, and what is chance";
+        FlipDistances "flip-distances" ["F"] "" "Show how far the session's decisions stand from flipping, weight by weight";
+        Sweep "sweep" ["S"] "" "Show what every value of the selected weight makes of the session";
+        Fit "fit" ["f"] "" "Fit the weights on the dataset's tuning part, as a try";
     }
     Edit / "Line" {
         Accept "accept" ["enter"] "take" "Take what was typed";
@@ -431,48 +429,6 @@ impl Command {
             {
                 Some("memory has not been read yet")
             }
-            Command::PromptRoom if state.replay.is_none() && state.reading.is_none() => {
-                Some("memory has not been read yet")
-            }
-            Command::Numbers | Command::FlipDistances | Command::Sweep if state.study.present().is_none() => {
-                Some("no judged question has been asked yet; n asks one")
-            }
-            Command::BoardNext | Command::BoardPrevious => board::no_next(state),
-            Command::DiffAgainst | Command::CopyText => board::no_prompts(state)
-                .or_else(|| state.replay.is_some().then_some("a session keeps the hash of a prompt, not the prompt")),
-            Command::DeleteTry => match &state.overlay {
-                Some(Overlay::List(list)) => match list.current().map(|row| row.choice) {
-                    Some(Choice::Try(0)) => Some("the dataset's default cannot be deleted"),
-                    Some(Choice::Try(_)) => None,
-                    _ => Some("there is nothing here to delete"),
-                },
-                _ => Some("there is nothing here to delete"),
-            },
-            Command::Fit if state.replay.is_some() => Some("a fit reads the dataset; leave the replay first"),
-            Command::Fit => no_data,
-            Command::StartFit | Command::StopFit | Command::LookAtHoldOut => {
-                board::no_fit(state).or(match (self, &state.study.fitting.state) {
-                    (Command::StartFit, FitState::Running(_)) => Some("a fit is under way; x stops it"),
-                    (Command::StopFit, FitState::Running(_)) | (Command::StartFit, _) => None,
-                    (Command::LookAtHoldOut, FitState::Done { .. }) if state.study.fitting.revealed => {
-                        Some("it is shown already")
-                    }
-                    (Command::LookAtHoldOut, FitState::Done { .. }) => None,
-                    _ => Some("no fit is done or under way"),
-                })
-            }
-            Command::NoteTry => match &state.overlay {
-                Some(Overlay::List(list)) => match list.current().map(|row| row.choice) {
-                    Some(Choice::Try(0)) => Some("the dataset's default needs no note"),
-                    Some(Choice::Try(_)) => None,
-                    _ => Some("this is for tries; T lists them"),
-                },
-                _ => Some("this is for tries; T lists them"),
-            },
-            Command::CompareTry | Command::ExportTries | Command::ImportTries => {
-                let tries = matches!(&state.overlay, Some(Overlay::List(list)) if list.kind == ListKind::Tries);
-                (!tries).then_some("this is for tries; T lists them")
-            }
             Command::Undo => (!state.undo.can_undo()).then_some("nothing has been turned yet"),
             Command::Redo => (!state.undo.can_redo()).then_some("nothing has been undone"),
             Command::SwitchTheme => state.mono_only.then_some("colours are off"),
@@ -483,7 +439,7 @@ impl Command {
                 Some("it plays at sixteen times the speed already")
             }
             Command::Back => (!state.zoom).then_some("no pane is zoomed"),
-            _ => None,
+            _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }
     }
 }
