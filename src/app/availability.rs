@@ -28,7 +28,9 @@ pub(super) fn of_boards(command: Command, state: &State) -> Option<&'static str>
             Some("this is for the prompt room; P opens it")
         }
         (Command::StartFit | Command::StopFit | Command::LookAtHoldOut, Some(Page::Fit)) => of_fit(command, state),
-        (Command::StartFit | Command::StopFit | Command::LookAtHoldOut, _) => Some("this is for a fit; f opens its board"),
+        (Command::StartFit | Command::StopFit | Command::LookAtHoldOut, _) => {
+            Some("this is for a fit; f opens its board")
+        }
         _ => None,
     }
 }

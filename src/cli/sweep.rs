@@ -246,7 +246,7 @@ fn mark(found: &Sweep, place: usize) -> &'static str {
 
 fn curve(out: &mut String, found: &Sweep) {
     let name = found.grids.first().map_or("", |grid| grid.weight.name());
-    let _ = writeln!(out, "{name:>20}  {:>9}  {:<15}", found.by, "interval");
+    let _ = writeln!(out, "{name:>20}  {:>9}  interval", found.by);
     let extent = extent(&found.points);
     for (place, point) in found.points.iter().enumerate() {
         let at = point.at.first().copied().unwrap_or_default();

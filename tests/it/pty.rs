@@ -597,12 +597,17 @@ fn keys_are_read_while_a_fit_runs() {
     session.until("it runs", |_, text| text.contains("reading memory, tuning part") || text.contains("round"));
     session.keys("?");
     session.until_shown("Type a query; Enter asks");
-    session.keys("\x1bf");
+    // Escape and a letter in one write would be a letter under Alt.
+    session.keys("\x1b");
+    session.until("the help closes", |_, text| !text.contains("Type a query; Enter asks"));
+    session.keys("f");
     session.until_shown("saved as try 1 · fitted");
     assert!(session.text().contains("not shown"), "hidden until asked for");
     session.keys("v");
     session.until_shown("1 look at it so far");
-    session.keys("\x1bq");
+    session.keys("q");
+    session.until("the board closes", |_, text| !text.contains("look at it so far"));
+    session.keys("q");
     assert!(session.end().success());
     let tries =
         std::fs::read_to_string(session.home.path().join(".local/share/logoscope/tries/film-tags.toml")).unwrap();

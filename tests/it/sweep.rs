@@ -69,7 +69,10 @@ fn the_hold_out_is_swept_only_when_it_is_asked_for() {
     };
     let (tuning, held_out) = (part(&[]), part(&["--hold-out"]));
     assert_eq!((&tuning.0, &held_out.0), (&"tuning".into(), &"hold-out".into()));
-    assert!(tuning.1["to"].as_i64() < held_out.1["from"].as_i64(), "one ends before the other begins");
+    assert!(
+        tuning.1["to"].as_str().unwrap() < held_out.1["from"].as_str().unwrap(),
+        "one ends before the other begins"
+    );
     let text = printed(&[&SHORT[..], &["--hold-out"]].concat());
     assert!(text.contains("no held-out queries left to be judged on"), "{text}");
 }
