@@ -203,10 +203,11 @@ fn text(told: &Told, found: &Sweep) -> String {
     let mut out = format!("{}\n", title(told, found));
     let (from, to) = (told.range.from.date(), told.range.to.date());
     let unit = if found.by_person() { "people" } else { "questions, people being few," };
+    let less = if found.by.0.is_error() { "; less is better" } else { "" };
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "  {}: {} queries of {} people, {from} to {to}; intervals of 95 % by resampling {unit}",
+        "  {}: {} queries of {} people, {from} to {to}; intervals of 95 % by resampling {unit}{less}",
         told.part(),
         found.n,
         found.people
