@@ -11,12 +11,13 @@ mod doctor;
 mod eval;
 mod export;
 mod fit;
-mod forget;
 mod fit_embedder;
+mod forget;
 mod import;
 mod replay;
 mod scenario;
 mod store;
+mod sweep;
 mod synth;
 mod why_not;
 pub mod workbench;
@@ -175,6 +176,7 @@ Examples:
   logoscope --data news
   logoscope eval --data news --split 0.8 --peers
   logoscope fit-embedder --data news --share 0.8 --out news/words
+  logoscope sweep --data news --weight half-life --split 0.8
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
   logoscope forget --user u017 --data my-population --dry-run
@@ -232,6 +234,8 @@ enum Command {
     Fit(fit::FitArgs),
     /// Fit a table of word vectors, an embedder, on a dataset's past
     FitEmbedder(fit_embedder::FitEmbedderArgs),
+    /// Try one or two weights over a grid: a curve or a heat map with intervals
+    Sweep(sweep::SweepArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -364,6 +368,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::FitEmbedder(args)) => fit_embedder::run(&cli.common, &args),
+        Some(Command::Sweep(args)) => sweep::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let model = cli.common.model_folder()?;

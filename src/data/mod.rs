@@ -1,6 +1,7 @@
 //! Data: interactions, dataset folders, the seeded sample population. Knows nothing of memory.
 
 pub mod dataset;
+pub mod diff;
 pub mod draw;
 pub mod embedding;
 pub mod forget;

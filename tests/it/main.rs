@@ -5,6 +5,7 @@
 mod anything;
 mod ask;
 mod bad_input;
+mod boards;
 mod damage;
 mod embed;
 #[cfg(feature = "local")]
@@ -15,8 +16,8 @@ mod fit;
 mod forget;
 mod import;
 mod lamp;
-mod lineage;
 mod lamp_predictions;
+mod lineage;
 mod local;
 mod mediator;
 mod memory;
@@ -31,6 +32,7 @@ mod screens;
 mod session;
 mod speaking;
 mod store;
+mod sweep;
 mod tables;
 mod tries;
 mod why;

@@ -10,6 +10,7 @@
 pub mod newton;
 pub mod rating;
 pub mod rows;
+pub mod weights;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -30,7 +31,7 @@ use crate::memory::base::BaseRates;
 use crate::memory::rating::About;
 
 /// Fewer tuning queries than this fit noise.
-const LEAST_QUERIES: usize = 100;
+pub const LEAST_QUERIES: usize = 100;
 /// Rounds over all coordinates.
 const ROUNDS: usize = 2;
 /// κ of policy product.
