@@ -10,7 +10,8 @@ use ratatui::layout::Rect;
 use super::figure::{Figure, Machine, Report, resident, timed};
 use crate::app::keymap::Chord;
 use crate::app::message::Message;
-use crate::app::state::{Data, Start, State};
+use crate::app::state::{Data, Setting, Start, State};
+use crate::app::study::Study;
 use crate::app::update::update;
 use crate::data::dataset::Dataset;
 use crate::data::interaction::Interaction;
@@ -22,6 +23,7 @@ use crate::mediator::flip::flips;
 use crate::mediator::{Evidence, Policy, Weight, Weights, mediate};
 use crate::memory::entry::IndexError;
 use crate::memory::{Memory, MemoryRead};
+use crate::session::steps::{Step, Steps};
 use crate::theme::Theme;
 use crate::view;
 
@@ -89,7 +91,7 @@ pub fn run(
     figures.push(Figure::of("memory.read", "us", timed(READS, both)));
 
     progress("mediating");
-    figures.extend(mediation(&memory, &reads));
+    figures.extend(mediation(&memory, &asked, &reads));
 
     progress("pressing keys");
     figures.push(keys(&dataset, &memory, asked[0])?);
@@ -136,12 +138,13 @@ pub fn first_frame() {
 fn retrieval(memory: &Memory, asked: &[&Interaction]) -> Figure {
     let one = |ix: usize| {
         let asked = asked[ix % asked.len()];
-        black_box(memory.read_local(&asked.user, &asked.query, asked.at));
+        // `reads` above were allowed at these moments.
+        drop(black_box(memory.read_local(&asked.user, &asked.query, asked.at)));
     };
     Figure::of("local.retrieve", "us", timed(READS, one))
 }
 
-fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 3] {
+fn mediation(memory: &Memory, asked: &[&Interaction], reads: &[MemoryRead]) -> [Figure; 3] {
     let manifest = &memory.manifest;
     let of = |read| Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
     let evidence: Vec<Evidence> = reads.iter().map(of).collect();
@@ -150,9 +153,17 @@ fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 3] {
     let at = |ix: usize| &evidence[ix % evidence.len()];
     let query = timed(10 * READS, |ix| drop(black_box(mediate(at(ix), &weights, policy))));
     let flip = timed(READS, |ix| drop(black_box(flips(at(ix), &weights, policy))));
+    let step = |turn: usize| {
+        let asked = asked[turn % asked.len()];
+        let gold = memory.population.labels.iter().position(|label| *label == asked.response);
+        let arms = [const { Some(None) }; 4];
+        Step { turn, user: asked.user.clone(), evidence: at(turn).clone(), gold, on_habit: None, judged: true, arms }
+    };
+    let study = Study { steps: Arc::new(Steps::new((0..STEPS).map(step).collect())), ..Study::default() };
     let session = timed(SESSIONS, |ix| {
         let turned = weights.with(Weight::PriorStrength, 0.5 + ix as f64);
-        (0..STEPS).for_each(|step| drop(black_box(mediate(at(step), &turned, policy))));
+        let now = study.steps.remediate(&Setting { weights: turned, policy });
+        black_box(study.count(memory.population.labels.len(), &now));
     });
     [
         Figure::of("mediate.query", "us", query),

@@ -18,7 +18,7 @@ use crate::data::dataset::{Dataset, Manifest as Settings};
 use crate::data::interaction::UserId;
 use crate::memory::column::{LAYOUT, Lists, Plain, Slab, Strings, bytes};
 use crate::memory::community::Communities;
-use crate::memory::embed::{Embedder, HashEmbedder};
+use crate::memory::embed::{self, Embedder};
 use crate::memory::lexical::Lexicon;
 use crate::memory::population::{Ids, Parts, Population, Report, embed_rows};
 use crate::memory::{Memory, calendar};
@@ -119,7 +119,8 @@ impl BaseManifest {
     /// Whether it was made from this.
     pub fn check(&self, origin: &Origin) -> Result<(), Fault> {
         if self.origin.embedder != origin.embedder {
-            return Err(Fault::OtherVersion { found: self.origin.embedder.clone(), known: origin.embedder.clone() });
+            let (found, known) = (self.origin.embedder.clone(), origin.embedder.clone());
+            return Err(Fault::OtherEmbedder { found, known });
         }
         if self.origin != *origin {
             return Err(Fault::OtherData { what: "the dataset differs" });
@@ -286,11 +287,11 @@ pub fn write(
     folded: Folded,
     report: &mut Report<StoreError>,
 ) -> Result<(), StoreError> {
-    let embedder = HashEmbedder::default();
+    let embedder = embed::of(&dataset.manifest.retrieval.embedder);
     let mut writer = BaseWriter::begin(target.with_extension("part"))?;
     let parts = Parts::of(dataset, report)?;
     writer.file(VECTORS, |write| {
-        embed_rows(dataset, parts.items_of.base().1, &embedder, report, |rows| write(bytes(rows)))
+        embed_rows(dataset, parts.items_of.base().1, embedder.as_ref(), report, |rows| write(bytes(rows)))
     })?;
     report("writing columns", 0, 1)?;
     let users: Strings = parts.users.iter().map(UserId::as_str).collect();
@@ -311,9 +312,9 @@ pub fn write(
     writer.column("id-items", &parts.ids.items)?;
     // From here on the files are read back: communities need vectors, which would not fit in memory twice.
     drop(parts);
-    let population = read_columns(&writer.dir, &dataset.manifest, &embedder)?;
+    let population = read_columns(&writer.dir, &dataset.manifest, embedder.as_ref())?;
     let items = population.len();
-    let memory = Memory::over(dataset.manifest.clone(), population, Box::new(embedder));
+    let memory = Memory::over(dataset.manifest.clone(), population, embedder);
     let (mut of, mut centroids, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for period in 0..memory.periods() {
         report("grouping people", period, memory.periods())?;
@@ -374,10 +375,10 @@ pub fn people_and_texts(dir: &Path) -> Result<(Strings, Strings, Strings), Store
 
 /// Maps a verified base.
 pub fn open(dir: &Path, settings: &Settings) -> Result<Memory, StoreError> {
-    let embedder = HashEmbedder::default();
-    let population = read_columns(dir, settings, &embedder)?;
+    let embedder = embed::of(&settings.retrieval.embedder);
+    let population = read_columns(dir, settings, embedder.as_ref())?;
     let communities = read_communities(dir, &population, embedder.dimensions())?;
-    let mut memory = Memory::over(settings.clone(), population, Box::new(embedder));
+    let mut memory = Memory::over(settings.clone(), population, embedder);
     debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
     for (slot, communities) in memory.communities.iter_mut().zip(communities) {
         *slot = communities.into();
