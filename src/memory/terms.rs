@@ -25,6 +25,9 @@ const COMMUNITY_TEXTS: f64 = 25.0;
 /// Less mass than this, in texts, is what rounding leaves of a subtraction.
 const DUST: f64 = 1e-9;
 
+/// Community · K + label, and a mass.
+type Cell = (u32, f64);
+
 /// Sums as of a period's end, with what is needed to add the next period's items to them.
 pub struct Terms {
     /// Weights of features as of the end.
@@ -37,7 +40,7 @@ pub struct Terms {
     communities: usize,
     /// Per feature, `(community · K + label, mass)`, ascending; the number of communities stands for all of them.
     ends: Vec<usize>,
-    cells: Vec<(u32, f64)>,
+    cells: Vec<Cell>,
     /// N(y) per community · K + label; all communities last.
     totals: Vec<f64>,
     /// The items of the tail, as postings of everything they hold.
@@ -163,7 +166,7 @@ impl Terms {
     }
 
     /// N(w,y) of a feature in the block, by community · K + label: those of everyone, and those of communities.
-    fn cells(&self, feature: u32) -> (&[(u32, f64)], &[(u32, f64)]) {
+    fn cells(&self, feature: u32) -> (&[Cell], &[Cell]) {
         let feature = feature as usize;
         let start = if feature == 0 { 0 } else { self.ends[feature - 1] };
         let cells = &self.cells[start..self.ends[feature]];
