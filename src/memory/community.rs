@@ -71,7 +71,7 @@ fn user_vectors(population: &Population, before: usize) -> Vec<Option<Vec<f32>>>
         let mut text = vec![0.0f32; dimensions];
         for item in items {
             histogram[population.label[*item]] += 1.0;
-            text.iter_mut().zip(population.vector(*item)).for_each(|(sum, x)| *sum += x);
+            population.vector(*item).add_to(&mut text);
         }
         histogram.iter_mut().for_each(|count| *count = count.sqrt());
         normalise(&mut histogram);

@@ -177,7 +177,8 @@ fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) ->
     if people(items) < guard {
         return Vec::new();
     }
-    let points: Vec<&[f32]> = items.iter().map(|item| population.vector(*item)).collect();
+    let rows = population.vectors_of(items);
+    let points: Vec<&[f32]> = rows.chunks_exact(population.dimensions()).collect();
     let clusters = k_means(&points, Vec::new(), (items.len() / MEAN_SIZE).max(1), seed);
     let mut grouped: Vec<(Vec<ItemIx>, Vec<f32>)> = clusters.centroids.into_iter().map(|c| (Vec::new(), c)).collect();
     for (item, cluster) in items.iter().zip(clusters.of) {
@@ -204,7 +205,7 @@ fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) ->
         grouped[nearest].0.sort_unstable();
         let mut mean = vec![0.0f32; population.dimensions()];
         for item in &grouped[nearest].0 {
-            mean.iter_mut().zip(population.vector(*item)).for_each(|(sum, x)| *sum += x);
+            population.vector(*item).add_to(&mut mean);
         }
         normalise(&mut mean);
         grouped[nearest].1 = mean;

@@ -16,7 +16,7 @@ use super::error::{Fault, StoreError};
 use super::log::sync_folder;
 use crate::data::dataset::{Dataset, Manifest as Settings};
 use crate::data::interaction::UserId;
-use crate::memory::column::{LAYOUT, Lists, Plain, Slab, Strings, bytes};
+use crate::memory::column::{LAYOUT, Lists, Plain, Slab, Strings, Vectors, bytes};
 use crate::memory::community::Communities;
 use crate::memory::embed::{Embedder, HashEmbedder};
 use crate::memory::lexical::Lexicon;
@@ -25,7 +25,7 @@ use crate::memory::{Memory, calendar};
 
 /// Version of the files and of what memory puts into them. Raise it when columns, words, communities or periods change
 /// their meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The version that this program writes on this machine.
 fn version() -> String {
@@ -37,8 +37,10 @@ const MANIFEST: &str = "manifest";
 const STRETCH: usize = 16 << 20;
 /// A community of nobody, as a file holds it.
 const NOWHERE: u32 = u32::MAX;
-/// The vectors' file.
+/// Vectors: where each row is, the rows that are counts, the others.
 const VECTORS: &str = "vectors";
+const COUNTS: &str = "vectors-counts";
+const EXACT: &str = "vectors-exact";
 
 /// What a base was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,48 +235,70 @@ impl BaseWriter {
         Ok(Self { dir, files: Vec::new(), finished: false })
     }
 
-    /// Writes one file; `fill` hands over its bytes in order.
-    fn file<R>(
-        &mut self,
-        name: &str,
-        fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), StoreError>) -> Result<R, StoreError>,
-    ) -> Result<R, StoreError> {
+    /// Begins a file; several may be written at once.
+    fn begin_file(&self, name: &str) -> Result<FileWriter, StoreError> {
         let path = self.dir.join(name);
-        let mut file = File::create(&path).map_err(StoreError::io(&path))?;
-        let mut entry = FileEntry { name: name.to_owned(), length: 0, blake3: Vec::new() };
-        let mut hasher = blake3::Hasher::new();
-        let mut room = STRETCH;
-        let result = fill(&mut |mut bytes| {
-            file.write_all(bytes).map_err(StoreError::io(&path))?;
-            entry.length += bytes.len() as u64;
-            while !bytes.is_empty() {
-                let (now, later) = bytes.split_at(bytes.len().min(room));
-                hasher.update(now);
-                room -= now.len();
-                bytes = later;
-                if room == 0 {
-                    entry.blake3.push(hasher.finalize().to_hex().to_string());
-                    hasher.reset();
-                    room = STRETCH;
-                }
-            }
-            Ok(())
-        })?;
-        if room < STRETCH {
-            entry.blake3.push(hasher.finalize().to_hex().to_string());
-        }
-        file.sync_all().map_err(StoreError::io(&path))?;
-        self.files.push(entry);
-        Ok(result)
+        let file = File::create(&path).map_err(StoreError::io(&path))?;
+        let entry = FileEntry { name: name.to_owned(), length: 0, blake3: Vec::new() };
+        Ok(FileWriter { path, file, entry, hasher: blake3::Hasher::new(), room: STRETCH })
+    }
+
+    fn finish(&mut self, file: FileWriter) -> Result<(), StoreError> {
+        self.files.push(file.end()?);
+        Ok(())
     }
 
     fn column<T: Plain>(&mut self, name: &str, values: &[T]) -> Result<(), StoreError> {
-        self.file(name, |write| write(bytes(values)))
+        let mut file = self.begin_file(name)?;
+        file.write(values)?;
+        self.finish(file)
     }
 
     fn lists<T: Plain>(&mut self, name: &str, (ends, values): (&[usize], &[T])) -> Result<(), StoreError> {
         self.column(&format!("{name}-ends"), ends)?;
         self.column(name, values)
+    }
+}
+
+/// A file of a base while it is written.
+struct FileWriter {
+    path: PathBuf,
+    file: File,
+    entry: FileEntry,
+    hasher: blake3::Hasher,
+    /// Bytes left of the stretch that is being hashed.
+    room: usize,
+}
+
+impl FileWriter {
+    fn write<T: Plain>(&mut self, values: &[T]) -> Result<(), StoreError> {
+        let mut bytes = bytes(values);
+        self.file.write_all(bytes).map_err(StoreError::io(&self.path))?;
+        self.entry.length += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(self.room));
+            self.hasher.update(now);
+            self.room -= now.len();
+            bytes = later;
+            if self.room == 0 {
+                self.end_stretch();
+            }
+        }
+        Ok(())
+    }
+
+    fn end_stretch(&mut self) {
+        self.entry.blake3.push(self.hasher.finalize().to_hex().to_string());
+        self.hasher.reset();
+        self.room = STRETCH;
+    }
+
+    fn end(mut self) -> Result<FileEntry, StoreError> {
+        if self.room < STRETCH {
+            self.end_stretch();
+        }
+        self.file.sync_all().map_err(StoreError::io(&self.path))?;
+        Ok(self.entry)
     }
 }
 
@@ -289,9 +313,13 @@ pub fn write(
     let embedder = HashEmbedder::default();
     let mut writer = BaseWriter::begin(target.with_extension("part"))?;
     let parts = Parts::of(dataset, report)?;
-    writer.file(VECTORS, |write| {
-        embed_rows(dataset, parts.items_of.base().1, &embedder, report, |rows| write(bytes(rows)))
+    let mut vectors = [writer.begin_file(VECTORS)?, writer.begin_file(COUNTS)?, writer.begin_file(EXACT)?];
+    embed_rows(dataset, parts.items_of.base().1, &embedder, report, |rows| {
+        vectors[0].write(&rows.places)?;
+        vectors[1].write(&rows.counts)?;
+        vectors[2].write(&rows.exact)
     })?;
+    vectors.into_iter().try_for_each(|file| writer.finish(file))?;
     report("writing columns", 0, 1)?;
     let users: Strings = parts.users.iter().map(UserId::as_str).collect();
     let words: Strings = parts.lexicon.words().collect();
@@ -364,7 +392,8 @@ fn read_columns(dir: &Path, settings: &Settings, embedder: &dyn Embedder) -> Res
         rows: slab(dir, "rows")?,
         ids: Ids { hashes: slab(dir, "id-hashes")?, items: slab(dir, "id-items")? },
     };
-    Ok(Population::from_parts(settings.responses(), parts, slab(dir, VECTORS)?, embedder.dimensions()))
+    let vectors = Vectors::new(embedder.dimensions(), slab(dir, VECTORS)?, slab(dir, COUNTS)?, slab(dir, EXACT)?);
+    Ok(Population::from_parts(settings.responses(), parts, vectors))
 }
 
 /// Maps a verified base.
