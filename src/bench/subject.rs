@@ -81,6 +81,11 @@ pub fn run(
         let asked = asked[ix % asked.len()];
         let _ = black_box(memory.read(&asked.user, &asked.query, asked.at));
     };
+    let collective = |ix: usize| {
+        let asked = asked[ix % asked.len()];
+        let _ = black_box(memory.read_global(&asked.user, &asked.query, asked.at));
+    };
+    figures.push(Figure::of("global.read", "us", timed(READS, collective)));
     figures.push(Figure::of("memory.read", "us", timed(READS, both)));
 
     progress("mediating");

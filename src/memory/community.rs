@@ -4,6 +4,7 @@
 //! assignment writes (whose items make a community's entries); reading uses the posterior of [`membership`].
 
 use super::embed::{dot, normalise};
+use super::fixed::{self, Rows};
 use super::population::{ItemIx, LabelIx, Population, UserIx};
 use crate::data::draw::Draw;
 
@@ -94,17 +95,27 @@ pub struct Clusters {
 
 /// Spherical k-means of unit `points` from the `start` centroids, more being drawn far from the existing ones until
 /// there are `k`. Ties go to the lower number, so the result is a function of its arguments.
+///
+/// Most comparisons are settled in fixed point, see [`super::fixed`]; the result is that of comparing all exactly.
 pub fn k_means(points: &[&[f32]], start: Vec<Vec<f32>>, k: usize, seed: u64) -> Clusters {
     let mut draw = Draw::seeded(seed);
     let mut centroids = start;
+    let dimensions = points.first().map_or(0, |point| point.len());
+    let coarse = Rows::of(dimensions, points.iter().copied());
+    let error = fixed::error(dimensions);
     // k-means++: each new centroid is a point drawn by its distance from the nearest centroid so far.
     let mut distance = vec![1.0f64; points.len()];
     let nearer = |distance: &mut [f64], centroid: &[f32]| {
-        for (d, point) in distance.iter_mut().zip(points) {
-            *d = d.min((1.0 - f64::from(dot(point, centroid))).max(0.0));
+        let about = fixed::fixed(centroid);
+        let cosines = coarse.cosines(&about).zip(points);
+        for (d, (about, point)) in distance.iter_mut().zip(cosines) {
+            if 1.0 - f64::from(about + error) < *d {
+                *d = d.min((1.0 - f64::from(dot(point, centroid))).max(0.0));
+            }
         }
     };
-    centroids.iter().for_each(|centroid| nearer(&mut distance, centroid));
+    let drawn = centroids.len() < k;
+    centroids.iter().filter(|_| drawn).for_each(|centroid| nearer(&mut distance, centroid));
     while centroids.len() < k && !points.is_empty() {
         let chosen = points[draw.index(&distance)].to_vec();
         nearer(&mut distance, &chosen);
@@ -112,10 +123,17 @@ pub fn k_means(points: &[&[f32]], start: Vec<Vec<f32>>, k: usize, seed: u64) -> 
     }
 
     let mut of = vec![0; points.len()];
+    let mut about = vec![0.0f32; centroids.len()];
+    let mut coarse_centroids = Rows::of(dimensions, centroids.iter().map(Vec::as_slice));
     for _ in 0..ROUNDS {
         let mut moved = false;
-        for (slot, point) in of.iter_mut().zip(points) {
-            let nearest = nearest(point, &centroids);
+        for (ix, (slot, point)) in of.iter_mut().zip(points).enumerate() {
+            let mut top = f32::NEG_INFINITY;
+            for (about, cosine) in about.iter_mut().zip(coarse_centroids.cosines(coarse.row(ix))) {
+                *about = cosine;
+                top = top.max(cosine);
+            }
+            let nearest = nearest(point, &centroids, &about, top - 2.0 * error);
             moved |= *slot != nearest;
             *slot = nearest;
         }
@@ -124,9 +142,10 @@ pub fn k_means(points: &[&[f32]], start: Vec<Vec<f32>>, k: usize, seed: u64) -> 
             let sum = sums[*cluster].get_or_insert_with(|| vec![0.0; point.len()]);
             sum.iter_mut().zip(*point).for_each(|(sum, x)| *sum += x);
         }
-        for (centroid, sum) in centroids.iter_mut().zip(sums) {
+        for (ix, (centroid, sum)) in centroids.iter_mut().zip(sums).enumerate() {
             if let Some(mut sum) = sum {
                 normalise(&mut sum);
+                coarse_centroids.set(ix, &sum);
                 *centroid = sum;
             }
         }
@@ -137,9 +156,10 @@ pub fn k_means(points: &[&[f32]], start: Vec<Vec<f32>>, k: usize, seed: u64) -> 
     Clusters { of, centroids }
 }
 
-fn nearest(point: &[f32], centroids: &[Vec<f32>]) -> usize {
+/// The nearest centroid among those whose approximate cosine `about` is at least `least`: no other can be it.
+fn nearest(point: &[f32], centroids: &[Vec<f32>], about: &[f32], least: f32) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
-    for (ix, centroid) in centroids.iter().enumerate() {
+    for (ix, centroid) in centroids.iter().enumerate().filter(|(ix, _)| about[*ix] >= least) {
         let likeness = dot(point, centroid);
         if likeness > best.1 {
             best = (ix, likeness);
@@ -151,15 +171,18 @@ fn nearest(point: &[f32], centroids: &[Vec<f32>]) -> usize {
 /// Posterior of a person's community from their visible responses:
 /// ρ_c ∝ π_c · Π_y p_c(y)^(η·n(y)) with η = min(1, 20/n). Without responses it is the prior π.
 ///
-/// A prior of 0 keeps a community out. `prior` are shares of users, `responses[c][y]` probabilities > 0, `own[y]` counts.
-pub fn membership(prior: &[f64], responses: &[Vec<f64>], own: &[f64]) -> Vec<f64> {
+/// A prior of 0 keeps a community out. `prior` are shares of users, `responses(c, y)` probabilities > 0, asked for only
+/// where `own[y]`, a count, is not 0.
+pub fn membership(prior: &[f64], responses: impl Fn(CommunityIx, LabelIx) -> f64, own: &[f64]) -> Vec<f64> {
     let n: f64 = own.iter().sum();
     let eta = if n > 20.0 { 20.0 / n } else { 1.0 };
-    let log_weight = |(pi, p): (&f64, &Vec<f64>)| {
-        let likelihood: f64 = own.iter().zip(p).map(|(count, p): (&f64, &f64)| count * p.ln()).sum();
+    let given: Vec<LabelIx> = (0..own.len()).filter(|y| own[*y] > 0.0).collect();
+    let log_weight = |(c, pi): (CommunityIx, &f64)| {
+        let likelihood: f64 = given.iter().map(|y| own[*y] * responses(c, *y).ln()).sum();
         pi.ln() + eta * likelihood
     };
-    let logs: Vec<f64> = prior.iter().zip(responses).map(log_weight).collect();
+    let weigh = |(c, pi): (CommunityIx, &f64)| if *pi > 0.0 { log_weight((c, pi)) } else { f64::NEG_INFINITY };
+    let logs: Vec<f64> = prior.iter().enumerate().map(weigh).collect();
     let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if !top.is_finite() {
         return prior.to_vec();
@@ -205,14 +228,49 @@ mod tests {
         assert_eq!(first.of, again.of, "a warm start keeps ids stable");
     }
 
+    /// Comparing in fixed point first changes nothing: the same as Lloyd's rounds with every comparison exact.
+    #[test]
+    fn fixed_point_changes_no_assignment() {
+        let mut draw = Draw::seeded(5);
+        let mut points: Vec<Vec<f32>> = (0..400).map(|_| (0..24).map(|_| draw.normal() as f32).collect()).collect();
+        points.iter_mut().for_each(|point| normalise(point));
+        // Equal points make ties.
+        points.extend_from_within(..40);
+        let views: Vec<&[f32]> = points.iter().map(Vec::as_slice).collect();
+        let start: Vec<Vec<f32>> = points.iter().step_by(11).cloned().collect();
+        let found = k_means(&views, start.clone(), start.len(), 3);
+        let mut centroids = start;
+        let mut of = vec![0; views.len()];
+        for _ in 0..ROUNDS {
+            let all = vec![0.0; centroids.len()];
+            let assigned: Vec<usize> = views.iter().map(|point| nearest(point, &centroids, &all, -1.0)).collect();
+            let moved = std::mem::replace(&mut of, assigned) != of;
+            for (c, centroid) in centroids.iter_mut().enumerate() {
+                let mut sum = vec![0.0f32; 24];
+                let members: Vec<_> = views.iter().zip(&of).filter(|(_, cluster)| **cluster == c).collect();
+                members.iter().for_each(|(point, _)| sum.iter_mut().zip(**point).for_each(|(sum, x)| *sum += x));
+                if !members.is_empty() {
+                    normalise(&mut sum);
+                    *centroid = sum;
+                }
+            }
+            if !moved {
+                break;
+            }
+        }
+        assert_eq!(found.of, of);
+        assert_eq!(found.centroids, centroids);
+    }
+
     #[test]
     fn membership_is_the_prior_without_history_and_sharpens_with_it() {
         let prior = [0.5, 0.5];
-        let responses = [vec![0.9, 0.1], vec![0.1, 0.9]];
-        assert_eq!(membership(&prior, &responses, &[0.0, 0.0]), prior);
-        let some = membership(&prior, &responses, &[1.0, 0.0]);
+        let responses = |c: usize, y: usize| [[0.9, 0.1], [0.1, 0.9]][c][y];
+        assert_eq!(membership(&prior, responses, &[0.0, 0.0]), prior);
+        let some = membership(&prior, responses, &[1.0, 0.0]);
         assert!((some[0] - 0.9).abs() < 1e-12);
-        let many = membership(&prior, &responses, &[2000.0, 0.0]);
-        assert!((many[0] - membership(&prior, &responses, &[20.0, 0.0])[0]).abs() < 1e-12, "capped at twenty");
+        let many = membership(&prior, responses, &[2000.0, 0.0]);
+        assert!((many[0] - membership(&prior, responses, &[20.0, 0.0])[0]).abs() < 1e-12, "capped at twenty");
+        assert_eq!(membership(&[1.0, 0.0], responses, &[0.0, 3.0]), [1.0, 0.0], "a prior of 0 keeps out");
     }
 }

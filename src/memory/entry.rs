@@ -1,21 +1,19 @@
-//! Collective entries: groups of similar interactions within a community, formed at a period's end and found again
-//! through tantivy (words) and usearch (vectors).
+//! Collective entries: groups of similar interactions within a community, formed at a period's end.
 //!
-//! Invariant: candidates from the two indexes are only candidates. Counts, support and shown words are summed from
-//! members at read time, without the asking user, behind the guard.
+//! Invariant: what an entry holds is summed once, from all of its members; whoever is one of them is left out again, and
+//! the guard applied, before anything is read of it. The result does not depend on how many threads formed it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-
-use tantivy::collector::TopDocs;
-use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
-use tantivy::schema::{Field, IndexRecordOption, STRING, Schema};
-use tantivy::{Index, IndexReader, ReloadPolicy, Term};
-use usearch::ffi::{IndexOptions, MetricKind, ScalarKind};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use super::community::{Communities, CommunityIx, k_means};
 use super::embed::{dot, normalise};
+use super::finder::Finder;
+pub use super::finder::IndexError;
 use super::fusion::Similarity;
+use super::guard::{self, Contribution, Guarded};
 use super::lexical::{DocumentCounts, TermId, shrunk_idf};
 use super::local::Probe;
 use super::population::{ItemIx, Population, UserIx};
@@ -24,20 +22,18 @@ use crate::data::interaction::Timestamp;
 
 /// Mean number of interactions in an entry.
 const MEAN_SIZE: usize = 20;
-/// Candidates taken from each index.
-const CANDIDATES: usize = 256;
 /// Words kept per entry.
 const WORDS: usize = 24;
+/// An item that no entry holds.
+const NOWHERE: u32 = u32::MAX;
 
-/// Why the indexes over entries failed. Neither touches a disk, so this is a defect or memory exhaustion.
-#[derive(Debug, thiserror::Error)]
-pub enum IndexError {
-    /// The text index.
-    #[error("the text index over collective entries failed: {0}; reopen the dataset, and report this if it repeats")]
-    Text(#[from] tantivy::TantivyError),
-    /// The vector index.
-    #[error("the vector index over collective entries failed: {0}; reopen the dataset, and report this if it repeats")]
-    Vector(String),
+/// A frequent word of an entry.
+#[derive(Clone, Debug)]
+pub struct Word {
+    /// Which.
+    pub term: TermId,
+    /// Everyone who used it, ascending.
+    pub users: Vec<UserIx>,
 }
 
 /// A group of similar interactions.
@@ -47,33 +43,80 @@ pub struct Entry {
     pub id: String,
     /// Whose; `None` for entries of the whole population.
     pub community: Option<CommunityIx>,
-    /// Members.
+    /// Members, ascending.
     pub items: Vec<ItemIx>,
     /// Distinct contributors, ascending.
     pub users: Vec<UserIx>,
     /// Unit vector.
     pub centroid: Vec<f32>,
-    /// Frequent words with everyone who used them, most users first.
-    pub words: Vec<(TermId, BTreeSet<UserIx>)>,
+    /// Frequent words, most users first.
+    pub words: Vec<Word>,
+    /// Places in `words`, ascending by term.
+    places: Vec<(TermId, usize)>,
     /// Newest member.
     pub last_seen: Timestamp,
+    /// What all contributors gave together; nothing if they are too few.
+    pub whole: Guarded,
 }
 
 impl Entry {
     /// Whether enough people besides the asking one used `word` here for it to be shown or matched.
     pub fn may_show(&self, word: TermId, asking: Option<UserIx>, guard: usize) -> bool {
-        self.words.iter().find(|(other, _)| *other == word).is_some_and(|(_, users)| others(users, asking) >= guard)
+        let found = self.places.binary_search_by_key(&word, |(term, _)| *term);
+        found.is_ok_and(|at| others(&self.words[self.places[at].1].users, asking) >= guard)
     }
 
     /// People with an item here, the asking one aside.
-    pub fn contributors(&self, population: &Population, asking: Option<UserIx>) -> usize {
-        others(&self.items.iter().map(|item| population.user[*item]).collect(), asking)
+    pub fn contributors(&self, asking: Option<UserIx>) -> usize {
+        others(&self.users, asking)
+    }
+
+    /// What everybody but the asking person gave; nothing if they are too few.
+    pub fn guarded(
+        &self,
+        population: &Population,
+        fading: Fading,
+        asking: Option<UserIx>,
+        guard: usize,
+    ) -> Option<Guarded> {
+        given(population, &self.items, fading, asking, guard)
     }
 }
 
-/// How many of `users` are not the asking one.
-pub fn others(users: &BTreeSet<UserIx>, asking: Option<UserIx>) -> usize {
-    users.len() - usize::from(asking.is_some_and(|user| users.contains(&user)))
+/// How items count less with age, as of a period's end.
+#[derive(Clone, Copy, Debug)]
+pub struct Fading {
+    /// The first moment after the period.
+    pub end: Timestamp,
+    /// Half-life of a weight in days.
+    pub half_life: f64,
+}
+
+impl Fading {
+    /// Weight of an item before the end.
+    pub fn weight(&self, population: &Population, item: ItemIx) -> f64 {
+        super::base::decay(population.at[item], self.end, self.half_life)
+    }
+}
+
+fn given(
+    population: &Population,
+    items: &[ItemIx],
+    fading: Fading,
+    asking: Option<UserIx>,
+    guard: usize,
+) -> Option<Guarded> {
+    let contribution = |item: &ItemIx| Contribution {
+        user: population.user[*item],
+        label: population.label[*item],
+        weight: fading.weight(population, *item),
+    };
+    guard::sum(items.iter().map(contribution), population.labels.len(), asking, guard, 1.0)
+}
+
+/// How many of `users`, ascending, are not the asking one.
+pub fn others(users: &[UserIx], asking: Option<UserIx>) -> usize {
+    users.len() - usize::from(asking.is_some_and(|user| users.binary_search(&user).is_ok()))
 }
 
 /// The words of a query as entries are matched with them, weighed by how rare they were before a period's end.
@@ -108,72 +151,145 @@ impl EntryQuery {
         self.words.iter().filter(may_show).map(|(word, idf)| (*word, idf / self.ideal))
     }
 
+    /// The idf sum of the query's words that may be matched in `entry`.
+    pub fn mass(&self, entry: &Entry, asking: Option<UserIx>, guard: usize) -> f64 {
+        let may_show = |(word, _): &&(TermId, f64)| entry.may_show(*word, asking, guard);
+        self.words.iter().filter(may_show).map(|(_, idf)| idf).sum()
+    }
+
+    /// The lexical score, in [0, 1], of an entry with this idf sum.
+    pub fn lexical(&self, mass: f64) -> f64 {
+        if self.ideal > 0.0 { mass / self.ideal } else { 0.0 }
+    }
+
     /// How like the query `entry` is.
     pub fn similarity(&self, probe: &Probe, entry: &Entry, asking: Option<UserIx>, settings: &Retrieval) -> Similarity {
-        let may_show = |(word, _): &&(TermId, f64)| entry.may_show(*word, asking, settings.guard);
-        let matched: f64 = self.words.iter().filter(may_show).map(|(_, idf)| idf).sum();
-        let lexical = if self.ideal > 0.0 { matched / self.ideal } else { 0.0 };
+        let lexical = self.lexical(self.mass(entry, asking, settings.guard));
         Similarity::combine(lexical, f64::from(dot(&probe.vector, &entry.centroid)), settings.lexical_share)
     }
 }
 
-/// All entries of a snapshot with their indexes.
+/// All entries of a snapshot, and how they are found.
 pub struct Entries {
-    /// In order of community, then number.
+    /// In order of community, those of the population last, then number.
     pub all: Vec<Entry>,
-    text: TextIndex,
-    vectors: Mutex<usearch::Index>,
+    /// The places in `all` of each community's entries.
+    pub groups: Vec<(Option<CommunityIx>, Range<usize>)>,
+    /// Whether anything is left of an entry with all of its contributors.
+    pub alive: Vec<bool>,
+    /// How items fade.
+    pub fading: Fading,
+    /// How entries near a query are found.
+    pub finder: Finder,
+    /// The entry of each item.
+    of_item: Vec<u32>,
+}
+
+/// When and how entries are formed.
+#[derive(Clone, Copy, Debug)]
+pub struct Forming {
+    /// Items before the period's end: `0..before`.
+    pub before: usize,
+    /// Which period, from 0.
+    pub period: usize,
+    /// Fewest people in an entry.
+    pub guard: usize,
+    /// How items fade.
+    pub fading: Fading,
+    /// Seed of the grouping.
+    pub seed: u64,
 }
 
 impl Entries {
-    /// Groups the first `before` items by community. Groups with fewer than `guard` people join the nearest larger one;
-    /// a community too small for even one such group gives its items to the population.
-    pub fn form(
-        population: &Population,
-        communities: &Communities,
-        before: usize,
-        period: usize,
-        guard: usize,
-        seed: u64,
-    ) -> Result<Self, IndexError> {
+    /// Groups items by community, on all cores. Groups with fewer than `guard` people join the nearest larger one; a
+    /// community too small for even one such group gives its items to the population.
+    pub fn form(population: &Population, communities: &Communities, forming: Forming) -> Result<Self, IndexError> {
+        let Forming { before, guard, seed, .. } = forming;
         let mut of_community: Vec<Vec<ItemIx>> = vec![Vec::new(); communities.count];
         for item in 0..before {
             if let Some(community) = communities.of[population.user[item]] {
                 of_community[community].push(item);
             }
         }
-        let mut all = Vec::new();
-        let mut orphans = Vec::new();
-        for (community, items) in of_community.into_iter().enumerate() {
-            let groups = groups(population, &items, guard, seed ^ (community as u64 + 1));
-            if groups.is_empty() {
-                orphans.extend(items);
+        let formed = on_all_cores(communities.count, |community| {
+            let groups = groups(population, &of_community[community], guard, seed ^ (community as u64 + 1));
+            entries(population, Some(community), groups, forming)
+        });
+        let (mut all, mut orphans, mut ranges) = (Vec::new(), Vec::new(), Vec::new());
+        for (community, formed) in formed.into_iter().enumerate() {
+            if formed.is_empty() {
+                orphans.append(&mut of_community[community]);
             }
-            push_entries(&mut all, population, period, Some(community), groups, guard);
+            ranges.push((Some(community), all.len()..all.len() + formed.len()));
+            all.extend(formed);
         }
         orphans.sort_unstable();
-        let groups = groups(population, &orphans, guard, seed);
-        push_entries(&mut all, population, period, None, groups, guard);
-        let text = TextIndex::build(population, &all)?;
-        let vectors = Mutex::new(vector_index(&all, population.dimensions())?);
-        Ok(Self { all, text, vectors })
+        let start = all.len();
+        all.extend(entries(population, None, groups(population, &orphans, guard, seed), forming));
+        ranges.push((None, start..all.len()));
+
+        let mut of_item = vec![NOWHERE; before];
+        for (number, entry) in all.iter().enumerate() {
+            entry.items.iter().for_each(|item| of_item[*item] = number as u32);
+        }
+        let alive = all.iter().map(|entry| entry.whole.counts.iter().sum::<f64>() > 0.0).collect();
+        let finder = Finder::over(population, &all)?;
+        Ok(Self { all, groups: ranges, alive, fading: forming.fading, finder, of_item })
     }
 
-    /// Entries worth scoring for a query, ascending.
-    pub fn candidates(&self, population: &Population, probe: &Probe) -> Result<BTreeSet<usize>, IndexError> {
-        let mut found = self.text.search(population, probe)?;
-        if !self.all.is_empty() && probe.vector.iter().any(|x| *x != 0.0) {
-            let index = self.vectors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let matches = index.search(&probe.vector, CANDIDATES.min(self.all.len())).map_err(vector_fault)?;
-            found.extend(matches.keys.iter().map(|key| *key as usize));
-        }
-        Ok(found)
+    /// The entries that hold an item of `user`, ascending.
+    pub fn of_user(&self, population: &Population, user: Option<UserIx>) -> Vec<usize> {
+        let items = user.map_or(&[][..], |user| &population.items_of[user]);
+        let held = items.iter().take_while(|item| **item < self.of_item.len()).map(|item| self.of_item[*item]);
+        let mut entries: Vec<usize> = held.filter(|entry| *entry != NOWHERE).map(|entry| entry as usize).collect();
+        entries.sort_unstable();
+        entries.dedup();
+        entries
     }
+
+    /// The entry that holds an item.
+    pub fn of_item(&self, item: ItemIx) -> Option<usize> {
+        self.of_item.get(item).copied().filter(|entry| *entry != NOWHERE).map(|entry| entry as usize)
+    }
+
+    /// Whether anything is left of an entry without what the asking person gave.
+    pub fn outlives(&self, population: &Population, number: usize, asking: Option<UserIx>) -> bool {
+        let items = &self.all[number].items;
+        let newest = items.iter().rev().find(|item| Some(population.user[**item]) != asking);
+        newest.is_some_and(|item| self.fading.weight(population, *item) > 0.0)
+    }
+}
+
+/// What `work` makes of each of `0..count`, in order.
+fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let cores = thread::available_parallelism().map_or(1, usize::from).min(count);
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let mut done = Vec::new();
+        loop {
+            let ix = next.fetch_add(1, Ordering::Relaxed);
+            if ix >= count {
+                return done;
+            }
+            done.push((ix, work(ix)));
+        }
+    };
+    let mut all = thread::scope(|scope| {
+        let others: Vec<_> = (1..cores).map(|_| scope.spawn(some)).collect();
+        let mut all = some();
+        for other in others {
+            // A panic of one is a panic of all, as if there had been one thread.
+            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        all
+    });
+    all.sort_by_key(|(ix, _)| *ix);
+    all.into_iter().map(|(_, made)| made).collect()
 }
 
 /// Groups similar items; every group has at least `guard` people. Empty when all items together have fewer.
 fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) -> Vec<(Vec<ItemIx>, Vec<f32>)> {
-    let people = |items: &[ItemIx]| items.iter().map(|item| population.user[*item]).collect::<BTreeSet<_>>().len();
+    let people = |items: &[ItemIx]| users_of(population, items).len();
     if people(items) < guard {
         return Vec::new();
     }
@@ -184,14 +300,16 @@ fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) ->
     for (item, cluster) in items.iter().zip(clusters.of) {
         grouped[cluster].0.push(*item);
     }
+    let mut peopled: Vec<usize> = grouped.iter().map(|(items, _)| people(items)).collect();
     // Smallest first, so that small groups may grow together before they reach a large one.
     while let Some(small) =
-        (0..grouped.len()).filter(|ix| people(&grouped[*ix].0) < guard).min_by_key(|ix| (grouped[*ix].0.len(), *ix))
+        (0..grouped.len()).filter(|ix| peopled[*ix] < guard).min_by_key(|ix| (grouped[*ix].0.len(), *ix))
     {
         if grouped.len() == 1 {
             break;
         }
         let (items, centroid) = grouped.remove(small);
+        peopled.remove(small);
         if items.is_empty() {
             continue;
         }
@@ -203,6 +321,7 @@ fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) ->
         };
         grouped[nearest].0.extend(items);
         grouped[nearest].0.sort_unstable();
+        peopled[nearest] = people(&grouped[nearest].0);
         let mut mean = vec![0.0f32; population.dimensions()];
         for item in &grouped[nearest].0 {
             population.vector(*item).add_to(&mut mean);
@@ -213,86 +332,53 @@ fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) ->
     grouped
 }
 
-fn push_entries(
-    all: &mut Vec<Entry>,
+/// Distinct users of `items`, ascending.
+fn users_of(population: &Population, items: &[ItemIx]) -> Vec<UserIx> {
+    let mut users: Vec<UserIx> = items.iter().map(|item| population.user[*item]).collect();
+    users.sort_unstable();
+    users.dedup();
+    users
+}
+
+fn entries(
     population: &Population,
-    period: usize,
     community: Option<CommunityIx>,
     groups: Vec<(Vec<ItemIx>, Vec<f32>)>,
-    guard: usize,
-) {
+    forming: Forming,
+) -> Vec<Entry> {
+    let Forming { period, guard, fading, .. } = forming;
     let whose = community.map_or("*".to_owned(), |community| community.to_string());
-    for (number, (items, centroid)) in groups.into_iter().enumerate() {
-        let mut users: BTreeMap<TermId, BTreeSet<UserIx>> = BTreeMap::new();
+    let entry = |(number, (items, centroid)): (usize, (Vec<ItemIx>, Vec<f32>))| {
+        let mut by_term: BTreeMap<TermId, Vec<UserIx>> = BTreeMap::new();
         for item in &items {
             for term in population.bag(*item).distinct() {
-                users.entry(term).or_default().insert(population.user[*item]);
+                by_term.entry(term).or_default().push(population.user[*item]);
             }
         }
-        let mut words: Vec<(TermId, BTreeSet<UserIx>)> =
-            users.into_iter().filter(|(_, users)| users.len() >= guard).collect();
-        words.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(&b.0)));
+        let mut words = Vec::new();
+        for (term, mut users) in by_term {
+            users.sort_unstable();
+            users.dedup();
+            if users.len() >= guard {
+                words.push(Word { term, users });
+            }
+        }
+        words.sort_by(|a, b| b.users.len().cmp(&a.users.len()).then(a.term.cmp(&b.term)));
         words.truncate(WORDS);
-        let last_seen = items.iter().map(|item| population.at[*item]).max().unwrap_or(Timestamp(0));
-        let id = format!("p{}-c{whose}-{number}", period + 1);
-        let contributors: BTreeSet<UserIx> = items.iter().map(|item| population.user[*item]).collect();
-        let users = contributors.into_iter().collect();
-        all.push(Entry { id, community, items, users, centroid, words, last_seen });
-    }
-}
-
-/// Words of entries in a tantivy index in memory; document number = entry number.
-struct TextIndex {
-    reader: IndexReader,
-    field: Field,
-}
-
-impl TextIndex {
-    fn build(population: &Population, entries: &[Entry]) -> Result<Self, IndexError> {
-        let mut schema = Schema::builder();
-        let field = schema.add_text_field("word", STRING);
-        let mut writer = Index::builder().schema(schema.build()).single_segment_index_writer(
-            tantivy::directory::RamDirectory::create(),
-            // tantivy's least; an index of entries is far smaller.
-            15_000_000,
-        )?;
-        for entry in entries {
-            let mut document = tantivy::TantivyDocument::default();
-            for (term, _) in &entry.words {
-                document.add_text(field, population.lexicon.word(*term));
-            }
-            writer.add_document(document)?;
+        let mut places: Vec<(TermId, usize)> = words.iter().enumerate().map(|(at, word)| (word.term, at)).collect();
+        places.sort_unstable();
+        let nothing = || Guarded { counts: vec![0.0; population.labels.len()], contributors: 0 };
+        Entry {
+            id: format!("p{}-c{whose}-{number}", period + 1),
+            community,
+            users: users_of(population, &items),
+            centroid,
+            words,
+            places,
+            last_seen: items.iter().map(|item| population.at[*item]).max().unwrap_or(Timestamp(0)),
+            whole: given(population, &items, fading, None, guard).unwrap_or_else(nothing),
+            items,
         }
-        let index = writer.finalize()?;
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        Ok(Self { reader, field })
-    }
-
-    fn search(&self, population: &Population, probe: &Probe) -> Result<BTreeSet<usize>, IndexError> {
-        // Built from terms, never parsed: typed text must not become query syntax.
-        let clause = |term: TermId| -> (Occur, Box<dyn Query>) {
-            let term = Term::from_field_text(self.field, population.lexicon.word(term));
-            (Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
-        };
-        let query = BooleanQuery::new(probe.bag.distinct().map(clause).collect());
-        let top = self.reader.searcher().search(&query, &TopDocs::with_limit(CANDIDATES).order_by_score())?;
-        Ok(top.into_iter().map(|(_, address)| address.doc_id as usize).collect())
-    }
-}
-
-fn vector_fault(error: impl std::fmt::Display) -> IndexError {
-    IndexError::Vector(error.to_string())
-}
-
-fn vector_index(entries: &[Entry], dimensions: usize) -> Result<usearch::Index, IndexError> {
-    let options =
-        IndexOptions { dimensions, metric: MetricKind::IP, quantization: ScalarKind::F32, ..IndexOptions::default() };
-    let index = usearch::Index::new(&options).map_err(vector_fault)?;
-    // One context: the graph is then a function of the vectors alone, not of the number of cores.
-    index.reset().map_err(vector_fault)?;
-    index.reserve_capacity_and_threads(entries.len().max(1), 1).map_err(vector_fault)?;
-    for (number, entry) in entries.iter().enumerate() {
-        index.add(number as u64, &entry.centroid).map_err(vector_fault)?;
-    }
-    Ok(index)
+    };
+    groups.into_iter().enumerate().map(entry).collect()
 }

@@ -117,7 +117,7 @@ impl Memory {
         let probe = self.probe(query);
         let view = EntryView::new(self, &snapshot, &probe, self.population.user_ix(user), &membership);
         let guard = self.manifest.retrieval.guard;
-        Ok((entry.contributors(&self.population, view.asking) >= guard).then(|| view.tree(entry)))
+        Ok((entry.contributors(view.asking) >= guard).then(|| view.tree(entry)))
     }
 }
 
@@ -187,7 +187,7 @@ pub(super) struct EntryView<'a> {
     probe: &'a Probe,
     pub asking: Option<UserIx>,
     membership: &'a [f64],
-    query: EntryQuery,
+    pub query: EntryQuery,
 }
 
 impl<'a> EntryView<'a> {
@@ -246,7 +246,7 @@ impl<'a> EntryView<'a> {
             Node::leaf("dense", terms.dense, cosine_note(1.0 - share, cosine)),
             Node::leaf("community", terms.community, format!("factor {:.3}: {whose}", self.factor(entry.community))),
         ];
-        let people = entry.contributors(&self.memory.population, self.asking);
+        let people = entry.contributors(self.asking);
         Node { name: entry.id.clone(), value: terms.score(), note: format!("{people} users"), children }
     }
 }

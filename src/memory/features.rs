@@ -192,6 +192,16 @@ impl Weighting {
         self.idf[feature as usize] > 0.0
     }
 
+    /// idf of a feature; 0 for one that does not count.
+    pub fn idf(&self, feature: FeatureIx) -> f64 {
+        self.idf[feature as usize]
+    }
+
+    /// Length of an item's tf · idf vector.
+    pub fn length_of(&self, item: ItemIx) -> f64 {
+        self.lengths[item]
+    }
+
     /// Weight of a feature in `item`, where it stands with `tf`.
     pub fn weight(&self, feature: FeatureIx, tf: f32, item: ItemIx) -> f64 {
         f64::from(tf) * self.idf[feature as usize] / self.lengths[item]

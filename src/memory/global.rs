@@ -4,16 +4,17 @@
 //! strictly before `t`; the asking user's own interactions are subtracted from counts, votes and support *before* the
 //! guard; centroids and assignments are not refitted.
 
-use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 use super::base::BaseRates;
+use super::candidates::{self, Asked, Candidate};
 use super::collective::{CommunityPart, Parts};
 use super::community::{Communities, CommunityIx, member_counts, membership};
-use super::entry::{Entries, Entry, EntryQuery, IndexError, others};
+use super::entry::{Entries, Entry, Fading, Forming, others};
 use super::features::{Features, Sought};
-use super::fusion::{EntryTerms, Similarity, membership_factor};
-use super::guard::{self, Contribution, Guarded};
+use super::finder::IndexError;
+use super::fusion::{EntryTerms, membership_factor};
+use super::guard::Guarded;
 use super::local::Probe;
 use super::neighbours::{self, Vicinity};
 use super::population::{ItemIx, LabelIx, Population, UserIx};
@@ -40,6 +41,8 @@ pub struct Snapshot {
     pub communities: Communities,
     /// Decayed responses of each community's members.
     responses: Vec<Vec<f64>>,
+    /// Their sums.
+    masses: Vec<f64>,
     /// Members of each community.
     members: Vec<usize>,
     /// Collective entries with their indexes.
@@ -58,47 +61,52 @@ impl Snapshot {
         seed: u64,
     ) -> Result<Self, IndexError> {
         let items = population.before(end);
-        let weighted = (0..items).map(|item| (item, decay(population, item, end, periods.half_life)));
+        let fading = Fading { end, half_life: periods.half_life };
+        let weighted = (0..items).map(|item| (item, fading.weight(population, item)));
         let responses = member_counts(population, communities, weighted);
+        let masses = responses.iter().map(|counts| counts.iter().sum()).collect();
         let mut members = vec![0; communities.count];
         communities.of.iter().flatten().for_each(|community| members[*community] += 1);
-        let entries = Entries::form(population, communities, items, period, guard, seed)?;
-        Ok(Self { period, end, items, communities: communities.clone(), responses, members, entries })
+        let forming = Forming { before: items, period, guard, fading, seed };
+        let entries = Entries::form(population, communities, forming)?;
+        Ok(Self { period, end, items, communities: communities.clone(), responses, masses, members, entries })
     }
 
-    /// Response probabilities per community and each one's share of users, both without `asking`. A community with
-    /// fewer than `guard` members besides them has share 0: nothing about it is read.
-    fn habits(
+    /// The person's membership in each community, whose visible response counts are `own`, and each one's members; both
+    /// judged without what they gave. A community with fewer than `guard` members besides them has membership 0:
+    /// nothing about it is read.
+    fn belonging(
         &self,
         population: &Population,
-        periods: &Periods,
         guard: usize,
         asking: Option<UserIx>,
         base: &[f64],
-    ) -> (Vec<Vec<f64>>, Vec<f64>) {
-        let mut responses = self.responses.clone();
+        own: &[f64],
+    ) -> (Vec<f64>, Vec<usize>) {
         let mut members = self.members.clone();
-        if let Some((user, community)) = asking.and_then(|user| Some((user, self.communities.of[user]?))) {
+        let home = asking.and_then(|user| Some((user, self.communities.of[user]?)));
+        let home = home.map(|(user, community)| {
             members[community] -= 1;
+            let mut counts = self.responses[community].clone();
             for item in population.items_of[user].iter().take_while(|item| **item < self.items) {
-                responses[community][population.label[*item]] -= decay(population, *item, self.end, periods.half_life);
+                counts[population.label[*item]] -= self.entries.fading.weight(population, *item);
             }
-        }
-        let probabilities = responses.iter().map(|counts| {
             // Subtraction leaves rounding dust where the asking user was alone.
-            let counts: Vec<f64> = counts.iter().map(|count| count.max(0.0)).collect();
-            let total: f64 = counts.iter().sum();
-            counts.iter().zip(base).map(|(count, b)| (count + HABIT_MASS * b) / (total + HABIT_MASS)).collect()
+            counts.iter_mut().for_each(|count| *count = count.max(0.0));
+            (community, counts.iter().sum::<f64>(), counts)
         });
+        let habit = |community: CommunityIx, y: LabelIx| {
+            let (counts, total) = match &home {
+                Some((home, total, counts)) if *home == community => (counts, *total),
+                _ => (&self.responses[community], self.masses[community]),
+            };
+            (counts[y] + HABIT_MASS * base[y]) / (total + HABIT_MASS)
+        };
         let counted = |m: &usize| if *m >= guard { *m as f64 } else { 0.0 };
         let people: f64 = members.iter().map(counted).sum();
-        let prior = members.iter().map(|m| if people > 0.0 { counted(m) / people } else { 0.0 });
-        (probabilities.collect(), prior.collect())
+        let prior: Vec<f64> = members.iter().map(|m| if people > 0.0 { counted(m) / people } else { 0.0 }).collect();
+        (membership(&prior, habit, own), members)
     }
-}
-
-fn decay(population: &Population, item: ItemIx, end: Timestamp, half_life: f64) -> f64 {
-    (-end.days_since(population.at[item]) / half_life).exp2()
 }
 
 /// A collective entry with its likeness to the query, as the asking user may see it.
@@ -175,14 +183,6 @@ impl GlobalRead {
     }
 }
 
-/// A candidate entry that passes the guard. What its contributors say is summed once it is asked for: most candidates
-/// are too far away to vote or to be shown.
-struct Candidate<'a> {
-    entry: &'a Entry,
-    similarity: Similarity,
-    guarded: OnceCell<Guarded>,
-}
-
 /// A question with what its words weigh as of its moment.
 pub struct Question<'a> {
     /// Who asks; their own items are left out.
@@ -250,17 +250,15 @@ impl Reader<'_> {
                 suppressed: 0,
             });
         };
-        let (habits, prior) = snapshot.habits(population, self.periods, self.retrieval.guard, asking, &base);
-        let membership = membership(&prior, &habits, own);
-        let (mut candidates, mut suppressed) = self.candidates(snapshot, asking, probe)?;
-        candidates
-            .sort_by(|a, b| b.similarity.total().total_cmp(&a.similarity.total()).then(a.entry.id.cmp(&b.entry.id)));
-
+        let guard = self.retrieval.guard;
+        let (membership, members) = snapshot.belonging(population, guard, asking, &base, own);
         let counted: Vec<CommunityIx> = (0..membership.len()).filter(|c| membership[*c] >= LEAST_MEMBERSHIP).collect();
+        let asked = Asked { probe, asking, membership: &membership, counted: &counted };
+        let candidates::Near { candidates, mut suppressed } =
+            candidates::near(population, self.retrieval, snapshot, asked)?;
         let own_entries = |c: CommunityIx| candidates.iter().filter(move |found| found.entry.community == Some(c));
         let terms = self.terms(snapshot, question, &counted);
         let neighbours = self.neighbours(question);
-        let mut voters: BTreeSet<UserIx> = BTreeSet::new();
         let mut parts = Parts {
             terms: terms.population,
             neighbours: None,
@@ -284,9 +282,10 @@ impl Reader<'_> {
             }
         }
         if parts.entries_exponent(self.calibration) > 0.0 {
-            self.collect_voters(candidates.iter(), asking, &mut voters);
-            counted.iter().for_each(|c| self.collect_voters(own_entries(*c), asking, &mut voters));
-            support = support.max(voters.len());
+            let mut voters = Voters::among(population.users.len());
+            voters.take(candidates.iter().take(self.retrieval.entry_votes));
+            counted.iter().for_each(|c| voters.take(own_entries(*c).take(self.retrieval.entry_votes)));
+            support = support.max(voters.count(asking));
         }
         let (everyone, community) = parts.distributions(&base, self.calibration);
 
@@ -295,18 +294,11 @@ impl Reader<'_> {
         let mut ranked: Vec<(EntryTerms, &Candidate)> =
             candidates.iter().map(|c| (EntryTerms::new(c.similarity, factor(c.entry)), c)).collect();
         ranked.sort_by(|a, b| b.0.score().total_cmp(&a.0.score()).then(a.1.entry.id.cmp(&b.1.entry.id)));
-        // What is so old that nothing of it is left has no distribution to show.
-        let alive = |c: &Candidate| self.guarded(c, snapshot, asking).counts.iter().sum::<f64>() > 0.0;
         let hits = ranked
             .iter()
-            .filter(|(_, c)| alive(c))
             .take(self.retrieval.global_hits)
             .map(|(terms, c)| self.hit(*terms, c, snapshot, asking))
             .collect();
-        let mut members = snapshot.members.clone();
-        if let Some(community) = asking.and_then(|user| snapshot.communities.of[user]) {
-            members[community] -= 1;
-        }
         Ok(GlobalRead {
             base,
             period: Some(period),
@@ -354,53 +346,15 @@ impl Reader<'_> {
         neighbours::vote(self.population, &found, vicinity, t).map_or(Near::Suppressed, Near::Heard)
     }
 
-    /// Candidates that pass the guard without the asking user, and how many do not.
-    fn candidates<'s>(
-        &self,
-        snapshot: &'s Snapshot,
-        asking: Option<UserIx>,
-        probe: &Probe,
-    ) -> Result<(Vec<Candidate<'s>>, usize), IndexError> {
-        let population = self.population;
-        let query = EntryQuery::new(population, probe, snapshot.items);
-        let mut passed = Vec::new();
-        let mut suppressed = 0;
-        for number in snapshot.entries.candidates(population, probe)? {
-            let entry = &snapshot.entries.all[number];
-            let own = asking.is_some_and(|user| entry.users.binary_search(&user).is_ok());
-            if entry.users.len() - usize::from(own) < self.retrieval.guard {
-                suppressed += 1;
-                continue;
-            }
-            // So old that nothing of it is left: it has no distribution.
-            let newest = entry.items.iter().rev().find(|item| Some(population.user[**item]) != asking);
-            if newest.is_none_or(|item| decay(population, *item, snapshot.end, self.periods.half_life) <= 0.0) {
-                continue;
-            }
-            let similarity = query.similarity(probe, entry, asking, self.retrieval);
-            passed.push(Candidate { entry, similarity, guarded: OnceCell::new() });
+    /// What everybody but the asking person contributed to a candidate.
+    fn guarded<'c>(&self, candidate: &'c Candidate, snapshot: &Snapshot, asking: Option<UserIx>) -> Cow<'c, Guarded> {
+        let entry = candidate.entry;
+        if !candidate.own {
+            return Cow::Borrowed(&entry.whole);
         }
-        Ok((passed, suppressed))
-    }
-
-    /// What everybody but the asking person contributed to a candidate that passed the guard.
-    fn guarded<'c>(&self, candidate: &'c Candidate, snapshot: &Snapshot, asking: Option<UserIx>) -> &'c Guarded {
-        let population = self.population;
-        let contribution = |item: &ItemIx| Contribution {
-            user: population.user[*item],
-            label: population.label[*item],
-            weight: decay(population, *item, snapshot.end, self.periods.half_life),
-        };
-        candidate.guarded.get_or_init(|| {
-            let contributions = candidate.entry.items.iter().map(contribution);
-            let labels = population.labels.len();
-            let nothing = || Guarded { counts: vec![0.0; labels], contributors: 0 };
-            guard::sum(contributions, labels, asking, self.retrieval.guard, 1.0).unwrap_or_else(nothing)
-        })
-    }
-
-    fn enough_others(&self, users: &BTreeSet<UserIx>, asking: Option<UserIx>) -> bool {
-        others(users, asking) >= self.retrieval.guard
+        let left = entry.guarded(self.population, snapshot.entries.fading, asking, self.retrieval.guard);
+        let nothing = || Guarded { counts: vec![0.0; self.population.labels.len()], contributors: 0 };
+        Cow::Owned(left.unwrap_or_else(nothing))
     }
 
     /// V(y) = Σ over the nearest entries of s² n(y) / √n.
@@ -422,23 +376,11 @@ impl Reader<'_> {
         votes
     }
 
-    fn collect_voters<'c, 'e: 'c>(
-        &self,
-        nearest_first: impl Iterator<Item = &'c Candidate<'e>>,
-        asking: Option<UserIx>,
-        voters: &mut BTreeSet<UserIx>,
-    ) {
-        for candidate in nearest_first.take(self.retrieval.entry_votes) {
-            let users = candidate.entry.items.iter().map(|item| self.population.user[*item]);
-            voters.extend(users.filter(|user| Some(*user) != asking));
-        }
-    }
-
     fn hit(&self, terms: EntryTerms, candidate: &Candidate, snapshot: &Snapshot, asking: Option<UserIx>) -> GlobalHit {
         let entry = candidate.entry;
         let guarded = self.guarded(candidate, snapshot, asking);
         let mass: f64 = guarded.counts.iter().sum();
-        let shown = entry.words.iter().filter(|(_, users)| self.enough_others(users, asking));
+        let shown = entry.words.iter().filter(|word| others(&word.users, asking) >= self.retrieval.guard);
         let last_seen = entry.items.iter().filter(|item| Some(self.population.user[**item]) != asking);
         GlobalHit {
             id: entry.id.clone(),
@@ -447,11 +389,30 @@ impl Reader<'_> {
             distribution: guarded.counts.iter().map(|count| count / mass).collect(),
             mass,
             users: guarded.contributors,
-            top_terms: shown
-                .take(SHOWN_WORDS)
-                .map(|(term, _)| self.population.lexicon.word(*term).to_owned())
-                .collect(),
+            top_terms: shown.take(SHOWN_WORDS).map(|word| self.population.lexicon.word(word.term).to_owned()).collect(),
             last_seen: last_seen.map(|item| self.population.at[*item]).max().unwrap_or(entry.last_seen),
         }
+    }
+}
+
+/// Distinct contributors of several entries.
+struct Voters(Vec<u64>);
+
+impl Voters {
+    /// None of `users` people yet.
+    fn among(users: usize) -> Self {
+        Self(vec![0; users.div_ceil(64)])
+    }
+
+    fn take<'c, 'e: 'c>(&mut self, candidates: impl Iterator<Item = &'c Candidate<'e>>) {
+        for user in candidates.flat_map(|candidate| &candidate.entry.users) {
+            self.0[user / 64] |= 1 << (user % 64);
+        }
+    }
+
+    /// How many there are besides the asking one.
+    fn count(mut self, asking: Option<UserIx>) -> usize {
+        asking.into_iter().for_each(|user| self.0[user / 64] &= !(1 << (user % 64)));
+        self.0.iter().map(|some| some.count_ones() as usize).sum()
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod attributes;
 pub mod base;
+pub mod candidates;
 pub mod choice;
 pub mod collective;
 pub mod column;
@@ -14,6 +15,8 @@ pub mod embed;
 pub mod entry;
 pub mod explain;
 pub mod features;
+pub mod finder;
+pub mod fixed;
 pub mod fusion;
 pub mod global;
 pub mod guard;
@@ -29,6 +32,7 @@ pub mod population;
 pub mod portrait;
 pub mod profile;
 pub mod rating;
+pub mod running;
 pub mod store;
 pub mod terms;
 pub mod why_not;
@@ -260,10 +264,27 @@ impl Memory {
             let nearness = self.nearness.get_or_init(|| Nearness::of(population));
             local.novelty = nearness.novelty(population, user, &local, t, |item| self.nearest_of(item));
         }
+        let asking = user.filter(|_| !apart.left_in);
+        let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
+        let global = self.collective(&question, visible)?;
+        Ok(MemoryRead { local, global, scored: None })
+    }
+
+    /// Global memory alone, of a task without ratings.
+    pub fn read_global(&self, user: &UserId, query: &str, t: Timestamp) -> Result<GlobalRead, IndexError> {
+        let asking = self.population.user_ix(user);
+        let (probe, terms) = (self.probe(query), self.terms_at(t));
+        let sought = self.sought(&probe, t);
+        let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
+        self.collective(&question, self.population.visible(asking, t))
+    }
+
+    /// What everyone else says to a person who remembers the items `visible`.
+    fn collective(&self, question: &global::Question, visible: &[ItemIx]) -> Result<GlobalRead, IndexError> {
+        let (population, digest) = (&self.population, self.digest());
         let mut own = vec![0.0; population.labels.len()];
-        local.hits.iter().for_each(|hit| own[hit.label] += 1.0);
-        let snapshot = self.snapshot_at(t)?;
-        let digest = self.digest();
+        visible.iter().for_each(|item| own[population.label[*item]] += 1.0);
+        let snapshot = self.snapshot_at(question.t)?;
         let reader = global::Reader {
             population,
             features: &digest.features,
@@ -274,10 +295,7 @@ impl Memory {
             calibration: &self.manifest.calibration,
         };
         let view = snapshot.as_deref().map(|s| (s, PeriodView { number: s.period + 1, end: s.end }));
-        let asking = user.filter(|_| !apart.left_in);
-        let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
-        let global = reader.read(view, &question, &own)?;
-        Ok(MemoryRead { local, global, scored: None })
+        reader.read(view, question, &own)
     }
 
     fn read_ratings(&self, ratings: &Ratings, visible: &[ItemIx], query: &str, asked: rating::Asked) -> MemoryRead {

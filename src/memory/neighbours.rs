@@ -4,7 +4,7 @@
 //! ΣV; with fewer contributors than the guard V = 0. A collective entry formed at query time: only the label distribution
 //! leaves this module, no person's text.
 //!
-//! Exact: s_j is the cosine over all features, summed along their postings.
+//! Exact: s_j is the cosine over all features, summed along their postings and divided by the text's length once.
 
 use super::base::decay;
 use super::features::{Features, Sought, Weighting};
@@ -37,13 +37,19 @@ pub fn nearest(
 ) -> Vec<(ItemIx, f64)> {
     let mut cosines = vec![0.0f64; before];
     for (feature, weight) in &sought.vector {
+        let weight = weight * weighting.idf(*feature);
         for (item, tf) in features.holders(*feature, 0, before) {
-            cosines[*item as usize] += weight * weighting.weight(*feature, *tf, *item as ItemIx);
+            cosines[*item as usize] += weight * f64::from(*tf);
         }
     }
     let own = asking.map_or(&[][..], |user| &population.items_of[user]);
     own.iter().take_while(|item| **item < before).for_each(|item| cosines[*item] = 0.0);
-    let mut found: Vec<(ItemIx, f64)> = cosines.into_iter().enumerate().filter(|(_, cosine)| *cosine > 0.0).collect();
+    let mut found = Vec::with_capacity(before);
+    for (item, sum) in cosines.into_iter().enumerate() {
+        if sum > 0.0 {
+            found.push((item, sum / weighting.length_of(item)));
+        }
+    }
     let nearer = |a: &(ItemIx, f64), b: &(ItemIx, f64)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
     if found.len() > count {
         found.select_nth_unstable_by(count, nearer);

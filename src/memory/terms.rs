@@ -9,11 +9,15 @@
 //! Invariants: sums are in forward-decay form, an item of time t_j adding v_w · 2^((t_j − end)/h), so that adding is all
 //! that time does to them and decay at a read is one factor. A read at t uses the block of everything before the
 //! period's end and the tail from there to t, both weighed with the idf of the block, and subtracts what the asking
-//! person put into either.
+//! person put into either. The tail keeps running sums (see [`super::running`]), so that a read late in a long period
+//! costs no more than an early one.
+
+use std::collections::HashMap;
 
 use super::community::{Communities, CommunityIx};
 use super::features::{Features, Sought, Weighting};
 use super::population::{ItemIx, Population, UserIx};
+use super::running::{self, Posting, Running, STRIDE};
 use crate::data::interaction::Timestamp;
 
 /// μ_c: how many texts of the population's are mixed into a community's.
@@ -30,11 +34,17 @@ pub struct Terms {
     labels: usize,
     /// Items before the end: the block is `0..items`.
     items: ItemIx,
-    /// Per feature, `(community · K + label, mass)`, ascending.
+    communities: usize,
+    /// Per feature, `(community · K + label, mass)`, ascending; the number of communities stands for all of them.
     ends: Vec<usize>,
     cells: Vec<(u32, f64)>,
-    /// N(y) per community · K + label.
+    /// N(y) per community · K + label; all communities last.
     totals: Vec<f64>,
+    /// The items of the tail, as postings of everything they hold.
+    late: Vec<Posting>,
+    /// Running sums of the tail: of all features together, and of those that many of its items hold.
+    tail: Running,
+    tails: HashMap<u32, Running>,
     /// Mean mass of one text.
     text_mass: f64,
     /// 2^((t_j − end)/h) of every item of block and tail.
@@ -85,16 +95,21 @@ impl Terms {
         let text_mass = masses[..items].iter().sum::<f64>() / items.max(1) as f64;
         masses.iter_mut().zip(&growth).for_each(|(mass, growth)| *mass *= growth);
 
-        let cell = |item: ItemIx| communities.of[population.user[item]].map(|c| c * labels + population.label[item]);
-        let mut totals = vec![0.0; communities.count * labels];
+        let group = |item: ItemIx| communities.of[population.user[item]];
+        let cell = |item: ItemIx| group(item).map(|c| c * labels + population.label[item]);
+        let everyone = communities.count * labels;
+        let mut totals = vec![0.0; everyone + labels];
         for (item, mass) in masses.iter().enumerate().take(items) {
             if let Some(cell) = cell(item) {
                 totals[cell] += mass;
             }
         }
+        (0..everyone).for_each(|cell| totals[everyone + cell % labels] += totals[cell]);
         let (mut ends, mut cells) = (Vec::with_capacity(features.len()), Vec::new());
-        let mut sums = vec![0.0; totals.len()];
+        let mut sums = vec![0.0; everyone];
+        let mut all = vec![0.0; labels];
         let mut touched: Vec<usize> = Vec::new();
+        let mut tails = HashMap::new();
         for feature in 0..features.len() as u32 {
             if weighting.counts(feature) {
                 for (item, tf) in features.holders(feature, 0, items) {
@@ -108,17 +123,52 @@ impl Terms {
                 }
                 touched.sort_unstable();
                 touched.dedup();
+                let first = cells.len();
                 cells.extend(touched.drain(..).map(|cell| (cell as u32, std::mem::take(&mut sums[cell]))));
+                cells[first..].iter().for_each(|(cell, mass)| all[*cell as usize % labels] += mass);
+                let held = (0..labels).filter(|label| all[*label] != 0.0);
+                cells.extend(held.map(|label| ((everyone + label) as u32, all[label])));
+                all.fill(0.0);
+
+                let late = features.holders(feature, items, until);
+                if late.len() > STRIDE {
+                    let mass = |(item, tf): &Posting| {
+                        weighting.weight(feature, *tf, *item as ItemIx) * growth[*item as ItemIx]
+                    };
+                    tails.insert(feature, Running::of(population, late, group, mass));
+                }
             }
             ends.push(cells.len());
         }
-        Self { weighting, end, half_life, labels, items, ends, cells, totals, text_mass, growth, masses }
+        let late: Vec<Posting> = (items..until).map(|item| (item as u32, 1.0)).collect();
+        let tail = Running::of(population, &late, group, |(item, _)| masses[*item as ItemIx]);
+        let communities = communities.count;
+        Self {
+            weighting,
+            end,
+            half_life,
+            labels,
+            communities,
+            items,
+            ends,
+            cells,
+            totals,
+            late,
+            tail,
+            tails,
+            text_mass,
+            growth,
+            masses,
+        }
     }
 
-    fn cells(&self, feature: u32) -> &[(u32, f64)] {
+    /// N(w,y) of a feature in the block, by community · K + label; of everyone for the number of communities.
+    fn cells(&self, feature: u32, community: usize) -> &[(u32, f64)] {
         let feature = feature as usize;
         let start = if feature == 0 { 0 } else { self.ends[feature - 1] };
-        &self.cells[start..self.ends[feature]]
+        let cells = &self.cells[start..self.ends[feature]];
+        let before = |community: usize| cells.partition_point(|(cell, _)| (*cell as usize) < community * self.labels);
+        &cells[before(community)..before(community + 1)]
     }
 
     /// What others' use of the query's terms speaks for. Nothing before the first period's end.
@@ -136,44 +186,57 @@ impl Terms {
             return TermRead { population: silent.clone(), communities: vec![silent; wanted.len()] };
         }
         let before = population.before(t);
-        let mut slots: Vec<Option<usize>> = vec![None; communities.count];
-        wanted.iter().enumerate().for_each(|(slot, community)| slots[*community] = Some(slot));
-        let group = |user: UserIx| communities.of[user].and_then(|community| slots[community]);
+        let group = |item: ItemIx| communities.of[population.user[item]];
         let mut all = Sums::new(sought.vector.len(), labels);
         let mut groups = vec![all.clone(); wanted.len()];
+        let mut late = vec![0.0; labels];
+        let add = |sums: &mut [f64], late: &[f64]| sums.iter_mut().zip(late).for_each(|(sum, late)| *sum += late);
 
-        for (cell, mass) in self.totals.iter().enumerate() {
-            all.totals[cell % labels] += mass;
-            if let Some(slot) = slots[cell / labels] {
-                groups[slot].totals[cell % labels] += mass;
-            }
-        }
-        for item in self.items..before {
-            let (label, mass) = (population.label[item], self.masses[item]);
-            all.totals[label] += mass;
-            if let Some(slot) = group(population.user[item]) {
-                groups[slot].totals[label] += mass;
-            }
+        let mass = |(item, _): &Posting| self.masses[*item as ItemIx];
+        let block = |community: usize| &self.totals[community * labels..(community + 1) * labels];
+        self.tail.everyone.read(population, &self.late[..before - self.items], mass, &mut late);
+        all.totals.copy_from_slice(block(self.communities));
+        add(&mut all.totals, &late);
+        for (community, sums) in wanted.iter().zip(&mut groups) {
+            self.tail.read(population, *community, before, mass, &mut late);
+            sums.totals.copy_from_slice(block(*community));
+            add(&mut sums.totals, &late);
         }
         for (place, (feature, _)) in sought.vector.iter().enumerate() {
-            let at = place * labels;
-            for (cell, mass) in self.cells(*feature) {
-                let (community, label) = (*cell as usize / labels, *cell as usize % labels);
-                all.terms[at + label] += mass;
-                if let Some(slot) = slots[community] {
-                    groups[slot].terms[at + label] += mass;
+            let at = place * labels..(place + 1) * labels;
+            let mass = |(item, tf): &Posting| {
+                self.weighting.weight(*feature, *tf, *item as ItemIx) * self.growth[*item as ItemIx]
+            };
+            let block = |community: usize, sums: &mut Sums| {
+                let sums = &mut sums.terms[at.clone()];
+                self.cells(*feature, community).iter().for_each(|(cell, mass)| sums[*cell as usize % labels] = *mass);
+            };
+            let held = features.holders(*feature, self.items, before);
+            let tail = self.tails.get(feature);
+            block(self.communities, &mut all);
+            match tail {
+                Some(tail) => tail.everyone.read(population, held, mass, &mut late),
+                None => {
+                    late.fill(0.0);
+                    running::add(population, held.iter(), mass, &mut late);
                 }
             }
-            for (item, tf) in features.holders(*feature, self.items, before) {
-                let item = *item as ItemIx;
-                let mass = self.weighting.weight(*feature, *tf, item) * self.growth[item];
-                all.terms[at + population.label[item]] += mass;
-                if let Some(slot) = group(population.user[item]) {
-                    groups[slot].terms[at + population.label[item]] += mass;
+            add(&mut all.terms[at.clone()], &late);
+            for (community, sums) in wanted.iter().zip(&mut groups) {
+                block(*community, sums);
+                match tail {
+                    Some(tail) => tail.read(population, *community, before, mass, &mut late),
+                    None => {
+                        late.fill(0.0);
+                        let theirs = held.iter().filter(|(item, _)| group(*item as ItemIx) == Some(*community));
+                        running::add(population, theirs, mass, &mut late);
+                    }
                 }
+                add(&mut sums.terms[at.clone()], &late);
             }
         }
-        let own_group = asking.and_then(group);
+        let home = asking.and_then(|user| communities.of[user]);
+        let own_group = wanted.iter().position(|community| home == Some(*community));
         for &item in population.visible(asking, t) {
             let (label, growth) = (population.label[item], self.growth[item]);
             let subtract = |sums: &mut Sums| {
@@ -199,6 +262,10 @@ impl Terms {
     fn weigh(&self, sought: &Sought, all: &Sums, groups: &[Sums], mu: f64, mu_c: f64) -> TermRead {
         let labels = self.labels;
         let everything: f64 = all.totals.iter().sum();
+        // What a term says for a label that nobody gave to a text with it: most logarithms, and the same for all terms.
+        let unused = |sums: &Sums, mu: f64| -> Vec<f64> { sums.totals.iter().map(|n| (mu / (n + mu)).ln()).collect() };
+        let unused_by_all = unused(all, mu);
+        let unused_by: Vec<Vec<f64>> = groups.iter().map(|sums| unused(sums, mu_c)).collect();
         let mut read = TermRead { population: vec![0.0; labels], communities: vec![vec![0.0; labels]; groups.len()] };
         for (place, (_, weight)) in sought.vector.iter().enumerate() {
             let used = &all.terms[place * labels..(place + 1) * labels];
@@ -209,10 +276,15 @@ impl Terms {
             let background = mass / everything;
             for y in 0..labels {
                 let p = (used[y] + mu * background) / (all.totals[y] + mu);
-                read.population[y] += weight * (p / background).ln();
-                for (sums, read) in groups.iter().zip(&mut read.communities) {
-                    let p = (sums.terms[place * labels + y] + mu_c * p) / (sums.totals[y] + mu_c);
-                    read[y] += weight * (p / background).ln();
+                let told = if used[y] == 0.0 { unused_by_all[y] } else { (p / background).ln() };
+                read.population[y] += weight * told;
+                for ((sums, unused), read) in groups.iter().zip(&unused_by).zip(&mut read.communities) {
+                    let used = sums.terms[place * labels + y];
+                    let told = match used {
+                        0.0 => told + unused[y],
+                        _ => ((used + mu_c * p) / (sums.totals[y] + mu_c) / background).ln(),
+                    };
+                    read[y] += weight * told;
                 }
             }
         }

@@ -11,6 +11,7 @@ use super::choice::{PassedOver, passed_over};
 use super::community::CommunityIx;
 use super::entry::{Entry, IndexError};
 use super::explain::EntryView;
+use super::finder::Looking;
 use super::global::Snapshot;
 use super::local::Probe;
 use super::population::{ItemIx, UserIx};
@@ -337,7 +338,7 @@ impl Asked<'_> {
         let Some(snapshot) = snapshot.filter(|snapshot| item < snapshot.items) else {
             return Ok(unheld(Reason::OpenPeriod { closes: self.closes(self.memory.population.at[item]) }));
         };
-        match snapshot.entries.all.iter().position(|entry| entry.items.binary_search(&item).is_ok()) {
+        match snapshot.entries.of_item(item) {
             Some(number) => {
                 let fate = Box::new(self.fate(&snapshot, number)?);
                 Ok(Reason::Another { entry: Some(snapshot.entries.all[number].id.clone()), fate })
@@ -382,30 +383,30 @@ impl Asked<'_> {
         let (population, settings) = (&self.memory.population, &self.memory.manifest.retrieval);
         let global = &self.read.global;
         let entry = &snapshot.entries.all[number];
-        let contributors = entry.contributors(population, self.asking);
+        let contributors = entry.contributors(self.asking);
         if contributors < settings.guard {
             return Ok(Reason::Suppressed { contributors, guard: settings.guard });
         }
-        let alive = |entry: &Entry| {
-            let half_life = self.memory.manifest.periods.half_life;
-            let others = entry.items.iter().filter(|item| Some(population.user[**item]) != self.asking);
-            others.into_iter().any(|item| (-snapshot.end.days_since(population.at[*item]) / half_life).exp2() > 0.0)
-        };
-        if !alive(entry) {
+        let alive = |number: usize| snapshot.entries.outlives(population, number, self.asking);
+        if !alive(number) {
             return Ok(Reason::Faded);
         }
         if let Some(place) = global.hits.iter().position(|hit| hit.id == entry.id) {
             return Ok(Reason::Shown { side: Side::Global, place: place + 1 });
         }
-        let mut found = snapshot.entries.candidates(population, &self.probe)?;
+        let view = EntryView::new(self.memory, snapshot, &self.probe, self.asking, &global.membership);
+        let own = snapshot.entries.of_user(population, self.asking);
+        let looking =
+            Looking { probe: &self.probe, query: &view.query, asking: self.asking, own: &own, guard: settings.guard };
+        let looked_at = snapshot.entries.finder.look(population, &snapshot.entries.all, looking)?;
+        let mut found: Vec<usize> = looked_at.into_iter().map(|found| found.number).collect();
         found.retain(|other| {
-            let other = &snapshot.entries.all[*other];
-            other.contributors(population, self.asking) >= settings.guard && alive(other)
+            let entry = &snapshot.entries.all[*other];
+            entry.contributors(self.asking) >= settings.guard && alive(*other) && view.terms(entry).similarity() > 0.0
         });
-        if !found.contains(&number) {
+        if found.binary_search(&number).is_err() {
             return Ok(Reason::Unrelated { of: found.len() });
         }
-        let view = EntryView::new(self.memory, snapshot, &self.probe, self.asking, &global.membership);
         let terms = view.terms(entry);
         let score = terms.score();
         let is_before = |other: &usize| {

@@ -1,0 +1,173 @@
+//! Which entries a question may be answered by: all that are near enough to vote or to be shown, and no others.
+//!
+//! Entries are compared in fixed point first. Those that the error of that leaves in question are compared exactly, so
+//! that what votes and what is shown is what comparing all of them exactly would give.
+
+use super::community::CommunityIx;
+use super::entry::{Entry, EntryQuery};
+use super::finder::{Found, IndexError, Looking};
+use super::fixed;
+use super::fusion::{Similarity, membership_factor};
+use super::global::Snapshot;
+use super::local::Probe;
+use super::population::{Population, UserIx};
+use crate::data::dataset::Retrieval;
+
+/// An entry that passes the guard.
+pub struct Candidate<'a> {
+    /// Its number in the snapshot.
+    pub number: usize,
+    /// The entry.
+    pub entry: &'a Entry,
+    /// How like the query it is.
+    pub similarity: Similarity,
+    /// Whether the asking person contributed to it.
+    pub own: bool,
+}
+
+/// Entries near a question, nearest first, and how many near ones the guard keeps back.
+pub struct Near<'a> {
+    /// They hold at least the [`Retrieval::entry_votes`] nearest of everyone and of each community asked for, and the
+    /// [`Retrieval::global_hits`] best by membership.
+    pub candidates: Vec<Candidate<'a>>,
+    /// Entries like the query that stand only with the asking person.
+    pub suppressed: usize,
+}
+
+/// Who asks what.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The text.
+    pub probe: &'a Probe,
+    /// Who asks.
+    pub asking: Option<UserIx>,
+    /// The person's membership in each community.
+    pub membership: &'a [f64],
+    /// Communities whose own entries vote.
+    pub counted: &'a [CommunityIx],
+}
+
+/// Finds the entries of `snapshot` that may answer.
+pub fn near<'s>(
+    population: &Population,
+    settings: &Retrieval,
+    snapshot: &'s Snapshot,
+    asked: Asked,
+) -> Result<Near<'s>, IndexError> {
+    let Asked { probe, asking, membership, counted } = asked;
+    let entries = &snapshot.entries;
+    let query = EntryQuery::new(population, probe, snapshot.items);
+    let own = entries.of_user(population, asking);
+    let looking = Looking { probe, query: &query, asking, own: &own, guard: settings.guard };
+    let found = entries.finder.look(population, &entries.all, looking)?;
+    let similarity = |number: usize| query.similarity(probe, &entries.all[number], asking, settings);
+
+    // Entries that hold something of the asking person are judged without it.
+    let (mut kept_back, mut suppressed) = (Vec::new(), 0);
+    for number in &own {
+        let at = found.binary_search_by_key(number, |found| found.number);
+        let too_few = entries.all[*number].contributors(asking) < settings.guard;
+        if too_few || !entries.outlives(population, *number, asking) {
+            kept_back.extend(at);
+        }
+        suppressed += usize::from(too_few && at.is_ok() && similarity(*number).total() > 0.0);
+    }
+
+    let share = settings.lexical_share as f32;
+    let error = fixed::error(population.dimensions());
+    let about = |found: &Found| {
+        let likely = found.mass > 0.0 || found.cosine > -error;
+        if !likely || !entries.alive[found.number] {
+            return f32::NEG_INFINITY;
+        }
+        share * query.lexical(found.mass).clamp(0.0, 1.0) as f32 + (1.0 - share) * found.cosine.clamp(0.0, 1.0)
+    };
+    let mut about: Vec<f32> = found.iter().map(about).collect();
+    kept_back.into_iter().for_each(|at| about[at] = f32::NEG_INFINITY);
+
+    // What the error and the rounding of sums leave in question.
+    let doubt = 2.0 * ((1.0 - share) * error + 1e-5);
+    let (mut everyone, mut shown) = (Best::of(settings.entry_votes), Best::of(settings.global_hits));
+    let mut groups = Vec::with_capacity(entries.groups.len());
+    for (community, range) in &entries.groups {
+        let place = |number: usize| found.partition_point(|found| found.number < number);
+        let places = place(range.start)..place(range.end);
+        let factor = membership_factor(*community, membership, settings.community_share) as f32;
+        let mut within = Best::of(settings.entry_votes);
+        let votes = community.is_some_and(|community| counted.contains(&community));
+        for about in about[places.clone()].iter().filter(|about| **about >= 0.0) {
+            everyone.offer(*about);
+            shown.offer(factor * about);
+            if votes {
+                within.offer(*about);
+            }
+        }
+        groups.push((places, factor, if votes { within.least() } else { f32::INFINITY }));
+    }
+    let (everyone, shown) = (everyone.least(), shown.least());
+    let mut candidates = Vec::new();
+    for (places, factor, within) in groups {
+        for at in places {
+            let near = about[at] + doubt;
+            if about[at] >= 0.0 && (near >= everyone || near >= within || factor * about[at] + doubt >= shown) {
+                let number = found[at].number;
+                let similarity = similarity(number);
+                if similarity.total() > 0.0 {
+                    let own = own.binary_search(&number).is_ok();
+                    candidates.push(Candidate { number, entry: &entries.all[number], similarity, own });
+                }
+            }
+        }
+    }
+    candidates.sort_by(|a, b| b.similarity.total().total_cmp(&a.similarity.total()).then(a.entry.id.cmp(&b.entry.id)));
+    Ok(Near { candidates, suppressed })
+}
+
+/// The greatest of many values.
+pub struct Best {
+    count: usize,
+    /// Descending.
+    values: Vec<f32>,
+}
+
+impl Best {
+    /// Of which `count` are asked for.
+    pub fn of(count: usize) -> Self {
+        Self { count, values: Vec::with_capacity(count.min(1024) + 1) }
+    }
+
+    /// Takes a value in.
+    pub fn offer(&mut self, value: f32) {
+        if self.values.len() < self.count || self.values.last().is_some_and(|least| value > *least) {
+            let place = self.values.partition_point(|other| *other >= value);
+            self.values.insert(place, value);
+            self.values.truncate(self.count);
+        }
+    }
+
+    /// The least of the greatest: nothing below it is among them. −∞ with fewer than were asked for, ∞ for none.
+    pub fn least(&self) -> f32 {
+        match self.values.last() {
+            _ if self.count == 0 => f32::INFINITY,
+            Some(least) if self.values.len() == self.count => *least,
+            _ => f32::NEG_INFINITY,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_of_the_best() {
+        let mut best = Best::of(2);
+        best.offer(0.1);
+        assert_eq!(best.least(), f32::NEG_INFINITY);
+        [0.5, 0.3, 0.5, 0.0].into_iter().for_each(|value| best.offer(value));
+        assert_eq!(best.least(), 0.5);
+        let mut none = Best::of(0);
+        none.offer(1.0);
+        assert_eq!(none.least(), f32::INFINITY);
+    }
+}

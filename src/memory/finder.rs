@@ -1,0 +1,274 @@
+//! How collective entries near a query are found.
+//!
+//! A snapshot of moderate size is scanned as a whole: every entry's cosine in fixed point, and its matched words from
+//! postings. A larger one has candidates from two indexes: tantivy for the rarest words of the query, and usearch over
+//! cells of similar entries, the nearest of which are scanned.
+//!
+//! Invariant: what is found is a function of the query and the entries alone, and only a candidate: its exact likeness is
+//! computed by whoever reads it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tantivy::collector::TopDocs;
+use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::schema::{Field, IndexRecordOption, STRING, Schema};
+use tantivy::{Index, IndexReader, ReloadPolicy, Term};
+use usearch::ffi::{IndexOptions, MetricKind, ScalarKind};
+
+use super::candidates::Best;
+use super::community::k_means;
+use super::embed::dot;
+use super::entry::{Entry, EntryQuery};
+use super::fixed::{self, Rows};
+use super::lexical::TermId;
+use super::local::Probe;
+use super::population::{Population, UserIx};
+
+/// Up to this many entries, all are scanned.
+const SCANNED_WHOLE: usize = 8192;
+/// Entries scanned in the cells nearest to a query.
+const SCANNED: usize = 2048;
+/// Cells that may be needed for them.
+const CELLS: usize = 32;
+/// Entries taken from the scan of cells.
+const BY_VECTOR: usize = 256;
+/// Entries taken from the text index.
+const BY_WORDS: usize = 64;
+/// Words of a query that the text index is asked for: frequent ones cost most and tell least.
+const RAREST: usize = 8;
+/// Seed of the cells.
+const SEED: u64 = 0xce11;
+
+/// Why the indexes over entries failed. Neither touches a disk, so this is a defect or memory exhaustion.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The text index.
+    #[error("the text index over collective entries failed: {0}; reopen the dataset, and report this if it repeats")]
+    Text(#[from] tantivy::TantivyError),
+    /// The vector index.
+    #[error("the vector index over collective entries failed: {0}; reopen the dataset, and report this if it repeats")]
+    Vector(String),
+}
+
+/// An entry that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// Which.
+    pub number: usize,
+    /// Approximate cosine, see [`fixed::cosine`]; −1 for a query that has no vector.
+    pub cosine: f32,
+    /// idf sum of the query's words that may be matched in it.
+    pub mass: f64,
+}
+
+/// A question as entries are looked for with it.
+#[derive(Clone, Copy)]
+pub struct Looking<'a> {
+    /// The text.
+    pub probe: &'a Probe,
+    /// Its words.
+    pub query: &'a EntryQuery,
+    /// Who asks.
+    pub asking: Option<UserIx>,
+    /// The entries that hold something of theirs, ascending: words may be matched there with fewer users.
+    pub own: &'a [usize],
+    /// Fewest people behind a word.
+    pub guard: usize,
+}
+
+/// Finds entries.
+pub struct Finder(Kind);
+
+enum Kind {
+    Whole { rows: Rows, holders: HashMap<TermId, Vec<u32>> },
+    Indexed(Box<Indexed>),
+}
+
+/// Many entries.
+struct Indexed {
+    text: TextIndex,
+    /// Entries that hold each word.
+    frequencies: HashMap<TermId, u32>,
+    /// Over the cells' centroids.
+    cells: Mutex<usearch::Index>,
+    /// Ends of the cells in `order`.
+    ends: Vec<usize>,
+    /// Entries by cell.
+    order: Vec<u32>,
+    /// Their vectors, in that order.
+    rows: Rows,
+}
+
+impl Finder {
+    /// Makes `entries` findable.
+    pub fn over(population: &Population, entries: &[Entry]) -> Result<Self, IndexError> {
+        Self::with_limit(population, entries, SCANNED_WHOLE)
+    }
+
+    fn with_limit(population: &Population, entries: &[Entry], whole: usize) -> Result<Self, IndexError> {
+        if entries.len() > whole {
+            return Ok(Self(Kind::Indexed(Box::new(Indexed::over(population, entries)?))));
+        }
+        let mut holders: HashMap<TermId, Vec<u32>> = HashMap::new();
+        for (number, entry) in entries.iter().enumerate() {
+            entry.words.iter().for_each(|word| holders.entry(word.term).or_default().push(number as u32));
+        }
+        let rows = Rows::of(population.dimensions(), entries.iter().map(|entry| entry.centroid.as_slice()));
+        Ok(Self(Kind::Whole { rows, holders }))
+    }
+
+    /// Entries worth comparing with a question, ascending.
+    pub fn look(&self, population: &Population, entries: &[Entry], looking: Looking) -> Result<Vec<Found>, IndexError> {
+        let Looking { probe, query, asking, own, guard } = looking;
+        match &self.0 {
+            Kind::Whole { rows, holders } => {
+                let mut found: Vec<Found> = match has_vector(probe) {
+                    true => rows.cosines(&fixed::fixed(&probe.vector)).enumerate().map(found).collect(),
+                    false => (0..entries.len()).map(|number| found((number, -1.0))).collect(),
+                };
+                for (term, idf) in &query.words {
+                    let held = holders.get(term).map_or(&[][..], Vec::as_slice);
+                    held.iter().for_each(|number| found[*number as usize].mass += idf);
+                }
+                own.iter().for_each(|number| found[*number].mass = query.mass(&entries[*number], asking, guard));
+                Ok(found)
+            }
+            Kind::Indexed(indexed) => {
+                let mut found = indexed.near(population, entries, probe, query)?;
+                found.iter_mut().for_each(|found| found.mass = query.mass(&entries[found.number], asking, guard));
+                Ok(found)
+            }
+        }
+    }
+}
+
+fn found((number, cosine): (usize, f32)) -> Found {
+    Found { number, cosine, mass: 0.0 }
+}
+
+fn has_vector(probe: &Probe) -> bool {
+    probe.vector.iter().any(|x| *x != 0.0)
+}
+
+impl Indexed {
+    fn over(population: &Population, entries: &[Entry]) -> Result<Self, IndexError> {
+        let dimensions = population.dimensions();
+        let mut frequencies = HashMap::new();
+        for word in entries.iter().flat_map(|entry| &entry.words) {
+            *frequencies.entry(word.term).or_default() += 1;
+        }
+        let points: Vec<&[f32]> = entries.iter().map(|entry| entry.centroid.as_slice()).collect();
+        let clusters = k_means(&points, Vec::new(), points.len().isqrt().max(1), SEED);
+        let mut order: Vec<u32> = (0..entries.len() as u32).collect();
+        order.sort_by_key(|number| clusters.of[*number as usize]);
+        let cell = |cell| order.partition_point(|number| clusters.of[*number as usize] <= cell);
+        let ends = (0..clusters.centroids.len()).map(cell).collect();
+        let rows = Rows::of(dimensions, order.iter().map(|number| points[*number as usize]));
+        let cells = Mutex::new(vector_index(&clusters.centroids, dimensions)?);
+        Ok(Self { text: TextIndex::build(population, entries)?, frequencies, cells, ends, order, rows })
+    }
+
+    fn near(
+        &self,
+        population: &Population,
+        entries: &[Entry],
+        probe: &Probe,
+        query: &EntryQuery,
+    ) -> Result<Vec<Found>, IndexError> {
+        let mut near = if has_vector(probe) { self.scan(probe)? } else { Vec::new() };
+        let mut rare: Vec<(u32, TermId)> =
+            query.words.iter().filter_map(|(term, _)| Some((*self.frequencies.get(term)?, *term))).collect();
+        rare.sort_unstable();
+        rare.truncate(RAREST);
+        let exact =
+            |number: usize| if has_vector(probe) { dot(&probe.vector, &entries[number].centroid) } else { -1.0 };
+        let by_words = self.text.search(population, rare.into_iter().map(|(_, term)| term))?;
+        near.extend(by_words.into_iter().map(|number| found((number, exact(number)))));
+        near.sort_by_key(|found| found.number);
+        near.dedup_by_key(|found| found.number);
+        Ok(near)
+    }
+
+    /// The nearest entries of the nearest cells.
+    fn scan(&self, probe: &Probe) -> Result<Vec<Found>, IndexError> {
+        let nearest = {
+            let index = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            index.search(&probe.vector, CELLS.min(self.ends.len())).map_err(vector_fault)?.keys
+        };
+        let vector = fixed::fixed(&probe.vector);
+        let mut scanned = Vec::with_capacity(2 * SCANNED);
+        let mut best = Best::of(BY_VECTOR);
+        for cell in nearest {
+            let cell = cell as usize;
+            let start = if cell == 0 { 0 } else { self.ends[cell - 1] };
+            for place in start..self.ends[cell] {
+                let cosine = fixed::cosine(&vector, self.rows.row(place));
+                best.offer(cosine);
+                scanned.push(found((self.order[place] as usize, cosine)));
+            }
+            if scanned.len() >= SCANNED {
+                break;
+            }
+        }
+        let least = best.least();
+        scanned.retain(|found| found.cosine >= least);
+        Ok(scanned)
+    }
+}
+
+/// Words of entries in a tantivy index in memory; document number = entry number.
+struct TextIndex {
+    reader: IndexReader,
+    field: Field,
+}
+
+impl TextIndex {
+    fn build(population: &Population, entries: &[Entry]) -> Result<Self, IndexError> {
+        let mut schema = Schema::builder();
+        let field = schema.add_text_field("word", STRING);
+        let mut writer = Index::builder().schema(schema.build()).single_segment_index_writer(
+            tantivy::directory::RamDirectory::create(),
+            // tantivy's least; an index of entries is far smaller.
+            15_000_000,
+        )?;
+        for entry in entries {
+            let mut document = tantivy::TantivyDocument::default();
+            for word in &entry.words {
+                document.add_text(field, population.lexicon.word(word.term));
+            }
+            writer.add_document(document)?;
+        }
+        let index = writer.finalize()?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        Ok(Self { reader, field })
+    }
+
+    fn search(&self, population: &Population, words: impl Iterator<Item = TermId>) -> Result<Vec<usize>, IndexError> {
+        // Built from terms, never parsed: typed text must not become query syntax.
+        let clause = |term: TermId| -> (Occur, Box<dyn Query>) {
+            let term = Term::from_field_text(self.field, population.lexicon.word(term));
+            (Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
+        };
+        let query = BooleanQuery::new(words.map(clause).collect());
+        let top = self.reader.searcher().search(&query, &TopDocs::with_limit(BY_WORDS).order_by_score())?;
+        Ok(top.into_iter().map(|(_, address)| address.doc_id as usize).collect())
+    }
+}
+
+fn vector_fault(error: impl std::fmt::Display) -> IndexError {
+    IndexError::Vector(error.to_string())
+}
+
+fn vector_index(vectors: &[Vec<f32>], dimensions: usize) -> Result<usearch::Index, IndexError> {
+    let options =
+        IndexOptions { dimensions, metric: MetricKind::IP, quantization: ScalarKind::F32, ..IndexOptions::default() };
+    let index = usearch::Index::new(&options).map_err(vector_fault)?;
+    // One context: the graph is then a function of the vectors alone, not of the number of cores.
+    index.reset().map_err(vector_fault)?;
+    index.reserve_capacity_and_threads(vectors.len().max(1), 1).map_err(vector_fault)?;
+    for (number, vector) in vectors.iter().enumerate() {
+        index.add(number as u64, vector).map_err(vector_fault)?;
+    }
+    Ok(index)
+}
