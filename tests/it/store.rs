@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use logoscope::data::dataset::{Dataset, Lexical, TaskKind};
 use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::data::scale::Scale;
+use logoscope::data::synth::Parameters;
 use logoscope::memory::Memory;
 use logoscope::memory::store::{Fault, Notice, Store, StoreError, checksum};
 use proptest::prelude::*;
@@ -275,6 +276,56 @@ fn no_damage_to_a_base_becomes_an_answer() {
     }
 }
 
+/// What is kept of a period's entries is used as it was written, or found again.
+#[test]
+fn kept_groupings_answer_as_found_ones() {
+    let parameters = Parameters { users: 420, ..Parameters::default() };
+    let (dataset, _) = logoscope::data::synth::population(&parameters);
+    let place = Place::of(&dataset);
+    let asked: Vec<&Interaction> = dataset.interactions.iter().rev().step_by(700).take(5).collect();
+    let told = |memory: &Memory| {
+        asked.iter().map(|i| format!("{:?}\n", memory.read(&i.user, &i.query, i.at).unwrap())).collect::<String>()
+    };
+    let right = told(&Memory::build(&dataset));
+    let kept = || names(&place.base()).into_iter().filter(|name| name.starts_with("kept-")).collect::<Vec<_>>();
+    assert_eq!(told(&place.open().0), right);
+    let name = kept().pop().expect("a period of this size is kept");
+    let path = place.base().join(&name);
+    let good = fs::read(&path).unwrap();
+    // It is used: an entry of another grouping would tell.
+    assert_eq!(told(&place.open().0), right);
+    assert_eq!(fs::read(&path).unwrap(), good);
+    assert!(place.store().verify().unwrap().faults.is_empty());
+    let ends = [0, 31, 32, 40, good.len() / 2, good.len() - 1];
+    for (at, flip) in ends.into_iter().flat_map(|at| [(at, true), (at, false)]) {
+        let mut bad = good.clone();
+        if flip {
+            bad[at] ^= 4
+        } else {
+            bad.truncate(at)
+        }
+        fs::write(&path, &bad).unwrap();
+        let faults = place.store().verify().unwrap().faults;
+        assert!(faults.len() == 1 && faults[0].contains(&name), "{faults:?}");
+        assert_eq!(told(&place.open().0), right, "at {at}, flipped: {flip}");
+        assert_eq!(fs::read(&path).unwrap(), good, "kept again");
+    }
+    // Another guard has a grouping of its own, and one that belongs elsewhere is not taken for it.
+    let mut other = dataset.clone();
+    other.manifest.retrieval.guard = 3;
+    other.write(&place.data()).unwrap();
+    assert_eq!(told(&place.open().0), told(&Memory::build(&other)));
+    let names = kept();
+    assert!(names.len() >= 2, "{names:?}");
+    fs::copy(&path, place.base().join(name.replace("-g5", "-g3"))).unwrap();
+    assert_eq!(told(&place.open().0), told(&Memory::build(&other)));
+    // What is recorded later changes no closed period.
+    let mut later = dataset.interactions[0].clone();
+    (later.id, later.user, later.at) = ("later".to_owned(), UserId::new("aa"), dataset.end());
+    place.store().record(&mut go_on).unwrap().append(&later).unwrap();
+    assert_eq!(told(&place.open().0), told(&Memory::build(&with(&other, &[later]))));
+}
+
 #[test]
 fn no_damage_to_a_log_goes_unsaid() {
     let dataset = small();
@@ -529,10 +580,7 @@ fn kill(mut child: Child) {
 
 #[test]
 fn a_build_that_is_killed_leaves_no_half_store() {
-    let (dataset, _) = logoscope::data::synth::population(&logoscope::data::synth::Parameters {
-        users: 60,
-        ..logoscope::data::synth::Parameters::default()
-    });
+    let (dataset, _) = logoscope::data::synth::population(&Parameters { users: 60, ..Parameters::default() });
     let place = Place::of(&dataset);
     let right = told(&Memory::build(&dataset));
     for (round, file) in ["vectors-counts", "at", "postings", "community-of", "manifest"].into_iter().enumerate() {
