@@ -6,10 +6,12 @@
 
 mod ask;
 mod bench;
+mod compare;
 mod doctor;
 mod eval;
 mod export;
 mod fit;
+mod forget;
 mod import;
 mod replay;
 mod scenario;
@@ -33,6 +35,8 @@ use crate::data::text::brief;
 use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
 use crate::eval::EvalError;
+use crate::eval::compare::CompareError;
+use crate::forget::ForgetError;
 use crate::memory::Memory;
 use crate::memory::entry::IndexError;
 use crate::memory::store::StoreError;
@@ -62,9 +66,18 @@ pub enum CliError {
     /// An evaluation.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    /// Forgetting.
+    #[error(transparent)]
+    Forget(#[from] ForgetError),
+    /// A comparison.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// A measurement.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
+    /// Work to be ranked.
+    #[error(transparent)]
+    Work(#[from] crate::bench::WorkError),
     /// The workbench.
     #[error(transparent)]
     Workbench(#[from] workbench::WorkbenchError),
@@ -154,6 +167,7 @@ Examples:
   logoscope eval --data news --split 0.8 --peers
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
+  logoscope forget --user u017 --data my-population --dry-run
 
 Exit codes: 0 ok, 1 a check failed, 2 usage or runtime error, 130 interrupted.";
 
@@ -196,8 +210,12 @@ enum Command {
     Synth(synth::SynthArgs),
     /// Look after the cache that a large dataset is read from, and record interactions
     Store(store::StoreArgs),
+    /// Remove a person from a dataset and everything derived from it, and prove it with their own words
+    Forget(forget::ForgetArgs),
     /// Judge all arms on many queries: metrics, intervals, paired tests
     Eval(eval::EvalArgs),
+    /// Compare two results of `eval` on the same queries
+    Compare(compare::CompareArgs),
     /// Measure this machine: memory, mediation, frames, the model
     Bench(bench::BenchArgs),
     /// Fit the constants of memory and mediator on past queries
@@ -328,7 +346,9 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Store(args)) => store::run(&cli.common, &args),
+        Some(Command::Forget(args)) => forget::run(&cli.common, &args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
+        Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod eval;
+pub mod forget;
 pub mod logging;
 pub mod mediator;
 pub mod memory;

@@ -18,7 +18,7 @@ use super::overlay::{Edit, EditKind};
 use super::shelf::Source;
 use super::state::{ArmAnswer, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of};
 use super::worker::ReadRequest;
-use crate::data::dataset::TaskKind;
+use crate::data::dataset::{PeriodLength, TaskKind};
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::{Arm, Question};
@@ -299,11 +299,36 @@ fn open_judged(state: &mut State, ix: usize) -> Vec<Effect> {
 
 /// Moves the moment of asking, within the time that the data spans.
 fn move_time(state: &mut State, days: f64) -> Vec<Effect> {
+    move_within(state, |at, _| at.plus_days(days))
+}
+
+/// Moves the question by the length of a period, back or on.
+fn move_period(state: &mut State, on: bool) -> Vec<Effect> {
+    let length = state.manifest().map_or(PeriodLength::Days(1.0), |manifest| manifest.periods.length);
+    match (length, on) {
+        (PeriodLength::Days(days), true) => move_time(state, days),
+        (PeriodLength::Days(days), false) => move_time(state, -days),
+        // The first moment that knows so many more, or the last one that knows so many fewer: what happens in one second
+        // is known at once, and the question moves all the same.
+        (PeriodLength::Interactions(count), true) => move_within(state, |at, interactions| {
+            let known = interactions.partition_point(|i| i.at < at).saturating_add(count).min(interactions.len());
+            interactions[..known].last().map_or(at, |last| at.max(Timestamp(last.at.0.saturating_add(1))))
+        }),
+        (PeriodLength::Interactions(count), false) => move_within(state, |at, interactions| {
+            let known = interactions.partition_point(|i| i.at < at).saturating_sub(count);
+            interactions.get(known).map_or(at, |next| at.min(next.at))
+        }),
+    }
+}
+
+/// Moves the question to another moment of the data.
+fn move_within(state: &mut State, to: impl Fn(Timestamp, &[Interaction]) -> Timestamp) -> Vec<Effect> {
     let Some(data) = state.data.clone() else { return Vec::new() };
-    let first = data.dataset.interactions.first().map_or(Timestamp(0), |i| i.at);
+    let interactions = &data.dataset.interactions;
+    let first = interactions.first().map_or(Timestamp(0), |i| i.at);
     let last = data.dataset.end();
     // A date typed beyond the data is left step by step, too.
-    ask(state, |question| question.at = question.at.plus_days(days).clamp(first, last.max(question.at)))
+    ask(state, |question| question.at = to(question.at, interactions).clamp(first, last.max(question.at)))
 }
 
 /// Reads memory for the question; whatever is on its way for an earlier one no longer counts.

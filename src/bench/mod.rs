@@ -5,6 +5,8 @@
 
 mod figure;
 mod subject;
+mod work;
 
 pub use figure::{Figure, Machine, Report};
 pub use subject::{BenchError, first_frame, run};
+pub use work::{WorkError, WorkReport, work};

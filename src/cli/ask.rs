@@ -1,15 +1,18 @@
-//! `logoscope ask`: one question, or a file of them, on the four arms; text for reading, JSON by contract.
+//! `logoscope ask`: one question, or a file of them, on the four arms; text for reading, JSON by contract, and one arm's
+//! answers as LaMP's evaluation reads them.
+
+mod lamp;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{CliError, Common, Format, file_error, moment};
+use super::{CliError, Common, file_error, moment};
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sanitize::visible;
 use crate::data::text;
@@ -45,8 +48,8 @@ pub struct AskArgs {
     /// When: whole seconds or RFC 3339; memory is read strictly before [default: just after the last interaction]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     at: Option<String>,
-    /// Arms to ask the model on
-    #[arg(long, value_delimiter = ',', value_name = "A,B", default_value = "none,local,global,mediated")]
+    /// Arms to ask the model on [default: none,local,global,mediated; of --format lamp: mediated]
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
     arms: Vec<Arm>,
     /// The mediator's rule [default: product for labels, shrinkage for ratings]
     #[arg(long)]
@@ -59,7 +62,18 @@ pub struct AskArgs {
     explain: bool,
     /// How to print
     #[arg(long, default_value = "text")]
-    format: Format,
+    format: Form,
+}
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For reading
+    Text,
+    /// One object a question
+    Json,
+    /// One object for all of --queries, as LaMP's evaluation reads predictions: the answers of one arm by id
+    Lamp,
 }
 
 pub(super) fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
@@ -72,6 +86,7 @@ pub(super) fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
 /// A line of a file of questions.
 #[derive(Deserialize)]
 struct QuestionLine {
+    id: Option<String>,
     user: UserId,
     query: String,
     at: Option<Timestamp>,
@@ -88,13 +103,17 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);
     }
-    let setting = Setting { weights, policy, arms: &args.arms };
+    if args.format == Form::Lamp {
+        return lamp::run(&memory, engine.as_deref(), (weights, policy), args, &questions);
+    }
+    let arms = if args.arms.is_empty() { &Arm::ALL[..] } else { &args.arms };
+    let setting = Setting { weights, policy, arms };
     let mut out = std::io::stdout().lock();
-    for question in &questions {
+    for Named { question, .. } in &questions {
         let asked = ask(&memory, engine.as_deref(), &setting, question)?;
         let explained = if args.explain { Some(Explained::of(&memory, &asked)?) } else { None };
         match args.format {
-            Format::Json => {
+            Form::Json => {
                 let mut printed = asked.to_json(&memory);
                 if let Some(explained) = &explained {
                     printed["explain"] = serde_json::to_value(explained).map_err(std::io::Error::from)?;
@@ -102,7 +121,7 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
                 serde_json::to_writer(&mut out, &printed).map_err(std::io::Error::from)?;
                 writeln!(out)?;
             }
-            Format::Text => {
+            Form::Text | Form::Lamp => {
                 let explained = explained.as_ref().map(Explained::to_text).unwrap_or_default();
                 write!(out, "{}{explained}", asked.to_text(&memory))?;
             }
@@ -112,8 +131,14 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A question with its name, where a file gives it one.
+struct Named {
+    id: Option<String>,
+    question: Question,
+}
+
 /// The questions of the command line or of the file, each of somebody and about something.
-fn questions(args: &AskArgs, memory: &Memory) -> Result<Vec<Question>, CliError> {
+fn questions(args: &AskArgs, memory: &Memory) -> Result<Vec<Named>, CliError> {
     let default_at = moment(args.at.as_deref(), memory)?;
     let stranger = |user: &UserId| !args.new_user && memory.population.user_ix(user).is_none();
     if let (Some(user), Some(query)) = (&args.user, &args.query) {
@@ -124,7 +149,7 @@ fn questions(args: &AskArgs, memory: &Memory) -> Result<Vec<Question>, CliError>
         if query.trim().is_empty() {
             return Err(CliError::Usage(format!("--query '{query}' asks nothing; give it some words")));
         }
-        return Ok(vec![Question { user, query: query.clone(), at: default_at }]);
+        return Ok(vec![Named { id: None, question: Question { user, query: query.clone(), at: default_at } }]);
     }
     let path: &Path = args.queries.as_deref().unwrap_or(Path::new(""));
     let bytes = std::fs::read(path).map_err(|source| file_error(path, source))?;
@@ -146,9 +171,10 @@ fn questions(args: &AskArgs, memory: &Memory) -> Result<Vec<Question>, CliError>
                 line.query
             )));
         }
-        Ok(Question { user: line.user, query: line.query, at: line.at.unwrap_or(default_at) })
+        let question = Question { user: line.user, query: line.query, at: line.at.unwrap_or(default_at) };
+        Ok(Named { id: line.id, question })
     };
-    let questions: Vec<Question> = lines.map(question).collect::<Result<_, _>>()?;
+    let questions: Vec<Named> = lines.map(question).collect::<Result<_, _>>()?;
     if questions.is_empty() {
         let told = "holds no question; write one object {\"user\", \"query\"} a line";
         return Err(CliError::Usage(format!("{}: {told}", path.display())));

@@ -1,14 +1,17 @@
 //! `logoscope bench`: figures of this machine.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufReader, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::ask::engine;
-use super::{CliError, Common, Format};
-use crate::bench::{self, Report};
+use super::{CliError, Common, Format, file_error};
+use crate::bench::{self, Figure, Machine};
 use crate::data::sanitize::visible;
 
 /// Options of `bench`.
@@ -17,6 +20,15 @@ pub struct BenchArgs {
     /// Size of the generated population
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1000..=10_000_000))]
     interactions: u64,
+    /// Rank the given work instead, one JSON object a line: to be compared with other programs on the same
+    #[arg(long, value_name = "FILE", conflicts_with = "interactions")]
+    work: Option<PathBuf>,
+    /// Texts named for each query of --work
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "work", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    top: u64,
+    /// Times that each query of --work is timed; its median counts
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "work", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    rounds: u64,
     /// How to print
     #[arg(long, default_value = "text")]
     format: Format,
@@ -32,29 +44,39 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
         bench::first_frame(common.data.as_deref().map(|data| (stores.as_path(), data)))?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(path) = &args.work {
+        let file = File::open(path).map_err(|source| file_error(path, source))?;
+        let report = bench::work(path, BufReader::new(file), args.top as usize, args.rounds as usize)?;
+        let subject = format!("{} queries, the best {} texts of each", report.answers.len(), report.top);
+        print(args.format, &report, || told(&report.machine, &subject, &report.figures))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let engine = engine(common.model_folder()?.as_deref())?;
     let report = bench::run(args.interactions as usize, engine.as_deref(), &mut |what| eprintln!("{what} …"))?;
-    let mut out = std::io::stdout().lock();
-    match args.format {
-        Format::Text => out.write_all(told(&report).as_bytes())?,
-        Format::Json => {
-            serde_json::to_writer(&mut out, &report).map_err(std::io::Error::from)?;
-            out.write_all(b"\n")?;
-        }
-    }
+    let subject = format!("{} interactions of {} people", report.interactions, report.users);
+    print(args.format, &report, || told(&report.machine, &subject, &report.figures))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn told(report: &Report) -> String {
-    let machine = &report.machine;
+fn print(format: Format, report: &impl Serialize, told: impl FnOnce() -> String) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Text => out.write_all(told().as_bytes())?,
+        Format::Json => {
+            serde_json::to_writer(&mut out, report).map_err(std::io::Error::from)?;
+            out.write_all(b"\n")?;
+        }
+    }
+    Ok(())
+}
+
+fn told(machine: &Machine, subject: &str, figures: &[Figure]) -> String {
     let processor = machine.processor.as_deref().unwrap_or("processor unknown");
     let mut text = format!(
-        "{}, {}, {} threads\n{} interactions of {} people\n\n{:<26}{:>12}{:>12}{:>12}  {:<15}{:>6}\n",
+        "{}, {}, {} threads\n{subject}\n\n{:<26}{:>12}{:>12}{:>12}  {:<15}{:>6}\n",
         machine.system,
         visible(processor),
         machine.threads,
-        report.interactions,
-        report.users,
         "figure",
         "p50",
         "p95",
@@ -62,7 +84,7 @@ fn told(report: &Report) -> String {
         "unit",
         "n"
     );
-    for figure in &report.figures {
+    for figure in figures {
         let [p50, p95, p99] = [figure.p50, figure.p95, figure.p99].map(number);
         let _ = writeln!(text, "{:<26}{p50:>12}{p95:>12}{p99:>12}  {:<15}{:>6}", figure.name, figure.unit, figure.n);
     }

@@ -1,35 +1,38 @@
 //! `logoscope eval`: every arm on the same queries, with intervals, paired tests and buckets.
 
-use std::io::{IsTerminal, Write};
+mod progress;
+
+use std::collections::VecDeque;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use self::progress::{Clock, Progress};
 use super::ask::parse_weight;
 use super::import::interrupted;
-use super::{CliError, Common, file_error};
-use crate::data::dataset::write_whole;
+use super::{CliError, Common, ask, file_error};
+use crate::data::dataset::{Dataset, Manifest, write_whole};
+use crate::engine::engine::Engine;
+use crate::engine::fit::Fit;
 use crate::engine::prompt::Arm;
-use crate::eval::assessment::{Provenance, SCHEMA, SplitReport};
-use crate::eval::experiment::{Answered, Setting, run as experiment};
+use crate::eval::assessment::{Assessment, GAIN_SCHEMA, GainReport, ModelReport, Provenance, SCHEMA, SplitReport};
+use crate::eval::contest::Contest;
+use crate::eval::experiment::{Setting, run as by_memory, run_with_model};
 use crate::eval::fit::{fit, rating, tuning};
-use crate::eval::judge::{Contestant, Material};
+use crate::eval::judge::correct_over_windows;
 use crate::eval::metrics::{LabelMeasures, TaskMeasures};
-use crate::eval::report;
-use crate::eval::split::{Asked, Range, Split};
+use crate::eval::report::{self, Section};
+use crate::eval::row::Row;
+use crate::eval::split::{Asked, Question, Range, Split};
 use crate::eval::stats::Plan;
 use crate::eval::{EvalError, ablate, peer};
 use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::{Apart, Memory};
-
-/// Between two lines of progress.
-const TICK: Duration = Duration::from_millis(100);
-/// Before the first one: the first answers wait for memory to form and say nothing of the rate.
-const WARM_UP: Duration = Duration::from_secs(1);
+use crate::session::log::fingerprint;
 
 /// Options of `eval`.
 #[derive(Debug, Args)]
@@ -41,6 +44,13 @@ pub struct EvalArgs {
     /// queries]
     #[arg(long, value_name = "FRACTION")]
     split: Option<f64>,
+    /// Cut the queries after --split into N windows of time, and fit weights and peers anew at the start of each on
+    /// everything before it: a rolling origin
+    #[arg(long, value_name = "N", requires = "split", conflicts_with_all = ["ablate", "limit"])]
+    origins: Option<usize>,
+    /// Ask only N of the queries, drawn by lot from --seed
+    #[arg(long, value_name = "N")]
+    limit: Option<std::num::NonZeroUsize>,
     /// Arms to report
     #[arg(long, value_delimiter = ',', value_name = "A,B", default_value = "none,local,global,mediated")]
     arms: Vec<Arm>,
@@ -60,13 +70,19 @@ pub struct EvalArgs {
     /// Print instead what each ingredient is worth: the same queries with one after another left out
     #[arg(long)]
     ablate: bool,
+    /// Print instead the gain over local at 0, 1–5 and 0–5 visible items, with both figures and the ceiling
+    #[arg(long, conflicts_with = "ablate")]
+    gain: bool,
+    /// With --format json: every query with every answer, as `logoscope compare` reads it
+    #[arg(long)]
+    rows: bool,
     /// Hide the person's own items of the last DAYS before each query, from them alone
     #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = parse_days)]
     gap: f64,
     /// Fewest distinct contributors of anything collective [default: the dataset's]
     #[arg(long, value_name = "K", value_parser = parse_guard)]
     guard: Option<usize>,
-    /// Seed of bootstrap and permutations
+    /// Seed of bootstrap, permutations and --limit
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// How to print
@@ -89,13 +105,15 @@ fn parse_guard(text: &str) -> Result<usize, String> {
 
 /// How the result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+pub(super) enum Form {
     /// For reading
     Text,
     /// One object, by contract
     Json,
     /// For a repository or an issue
     Md,
+    /// One page that loads nothing
+    Html,
     /// One row a query
     Csv,
 }
@@ -105,12 +123,15 @@ enum Form {
 enum Predictor {
     /// Memory and mediator alone
     Memory,
+    /// --model on every arm, fused with that arm's memory; what each says by itself is judged beside it
+    Model,
 }
 
 impl Predictor {
     fn name(self) -> &'static str {
         match self {
             Predictor::Memory => "memory",
+            Predictor::Model => "model",
         }
     }
 }
@@ -152,88 +173,247 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         dataset.manifest.retrieval.guard = guard;
     }
     let measures = TaskMeasures::of(&dataset.manifest)?;
-    let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
-    let apart = Apart { gap_days: args.gap, ..Apart::default() };
-    let split = args.split.map_or(Split::Judged, |share| Split::Share { share });
-    let asked = Asked::of(&dataset, split)?;
-    if args.ablate && matches!(measures, TaskMeasures::Rating(_)) {
-        let told =
-            "--ablate is for labels tasks; set a weight of a rating task instead, such as --weight half-life=inf";
-        return Err(CliError::Usage(told.to_owned()));
+    refuse(args, &measures)?;
+    let split = match (args.split, args.origins) {
+        (Some(share), Some(origins)) => Split::Rolling { share, origins },
+        (Some(share), None) => Split::Share { share },
+        (None, _) => Split::Judged,
+    };
+    let mut windows = Asked::windows(&dataset, split)?;
+    if let Some(limit) = args.limit {
+        windows.iter_mut().for_each(|asked| asked.sample(limit.get(), args.seed));
     }
-    if args.ablate && args.format == Form::Csv {
-        return Err(CliError::Usage("--ablate has no rows a query; use --format text, md or json".to_owned()));
-    }
-    let mut progress = Progress::start(asked.questions.len());
-    progress.say(&ranges(&asked));
+    let mut progress = Progress::start();
+    windows.iter().for_each(|asked| progress.say(&ranges(asked)));
     let mut clock = Clock::start();
-    let mut memory = Memory::build(&dataset);
+    let speaker = match args.predictor {
+        Predictor::Memory => None,
+        Predictor::Model => {
+            progress.show("loading the model …");
+            Some(Speaker::load(common, &dataset.manifest)?)
+        }
+    };
+    let mut run = Run { args, dataset: &dataset, measures, speaker, cancel, memory: Memory::build(&dataset) };
     clock.lap("building memory");
-    let fitted_on = match (args.fit, &measures) {
-        (false, _) => None,
-        (true, TaskMeasures::Labels(_)) => {
-            Some(fit(&mut memory, asked.history, cancel, &mut |step| progress.show(step))?.tuning)
-        }
-        (true, TaskMeasures::Rating(_)) => {
-            let mut tell = |step: &str| progress.show(step);
-            Some(rating::fit(&mut memory, asked.history, apart, cancel, &mut tell)?.tuning)
-        }
-    };
-    progress.clear();
-    clock.lap("fitting");
-    if let (true, TaskMeasures::Labels(labels)) = (args.ablate, &measures) {
-        return ablations(args, &memory, &asked, fitted_on, *labels, cancel);
+    if args.ablate {
+        let asked = &windows[0];
+        let fitted_on = run.fit(asked, &progress)?;
+        progress.clear();
+        return match &run.measures {
+            TaskMeasures::Labels(labels) => ablations(args, &run.memory, asked, fitted_on, *labels, cancel),
+            TaskMeasures::Rating(_) => Err(EvalError::Task(dataset.manifest.task).into()),
+        };
     }
-    let manifest = &memory.manifest;
-    let weights = Weights::defaults(policy, manifest);
-    let weights = args.weights.iter().fold(weights, |weights, (weight, value)| weights.with(*weight, *value));
-    let setting = Setting { policy, weights, apart };
-    let answered = experiment(&memory, &asked.questions, setting, cancel, &mut |done| progress.tick(done))?;
-    progress.clear();
-    clock.lap("answering");
-    let peers = if args.peers {
-        progress.show("fitting peers on the history …");
-        match &measures {
-            TaskMeasures::Labels(_) => peer::contestants(&dataset, &asked, cancel)?,
-            TaskMeasures::Rating(steps) => peer::rating::contestants(&dataset, &asked, steps, args.gap),
-        }
-    } else {
-        Vec::new()
-    };
-    clock.lap("fitting peers");
+    let mut stages = VecDeque::new();
+    for asked in &windows {
+        stages.push_back(run.stage(asked, &mut progress, &mut clock)?);
+    }
     progress.show("resampling people …");
-    let visible: Vec<usize> = answered.iter().map(|answered| answered.visible).collect();
-    let arms = contestants(&args.arms, &answered);
-    let material = Material { questions: &asked.questions, visible: &visible, arms: &arms, peers: &peers, measures };
-    let assessment = material.assess(Provenance {
+    let plan = Plan::seeded(args.seed);
+    let rolling = matches!(split, Split::Rolling { .. });
+    let mut origins = Vec::new();
+    for (asked, stage) in windows.iter().zip(&stages).filter(|_| rolling) {
+        let material = stage.contest.material(&asked.questions, run.measures.clone());
+        origins.push(material.window(asked, stage.weights, stage.fitted_on, plan));
+    }
+    correct_over_windows(&mut origins);
+
+    let of_its_own = rolling && args.fit;
+    let Some(Stage { mut contest, weights, fitted_on }) = stages.pop_front() else {
+        return Err(EvalError::NoQuery(dataset.manifest.name.clone()).into());
+    };
+    stages.into_iter().for_each(|later| contest.join(later.contest));
+    let questions: Vec<Question> = windows.iter().flat_map(|asked| asked.questions.iter().copied()).collect();
+    let first = &windows[0];
+    let material = contest.material(&questions, run.measures.clone());
+    let mut assessment = material.assess(Provenance {
         schema: SCHEMA,
-        dataset: manifest.name.clone(),
+        dataset: dataset.manifest.name.clone(),
         dataset_hash: dataset.content_hash(),
         predictor: args.predictor.name(),
+        model: run.speaker.map(|speaker| speaker.report),
         split: SplitReport {
             split,
-            history: asked.history_range,
-            queries: asked.query_range,
-            without_gold: asked.without_gold,
-            fitted_on,
+            history: first.history_range,
+            queries: Range::of_moments(questions.iter().map(|q| q.at)).unwrap_or(first.query_range),
+            without_gold: first.without_gold,
+            sampled: first.sampled,
+            fitted_on: fitted_on.filter(|_| !rolling),
         },
-        policy,
-        weights,
+        policy: args.policy.unwrap_or(Policy::of(dataset.manifest.task)),
+        weights: (!of_its_own).then_some(weights),
         gap_days: args.gap,
-        guard: manifest.retrieval.guard,
-        plan: Plan::seeded(args.seed),
+        guard: dataset.manifest.retrieval.guard,
+        plan,
     });
+    assessment.origins = origins;
+    if args.rows {
+        assessment.rows = Row::all(&material, &dataset.manifest.responses());
+    }
     progress.clear();
     clock.lap("judging");
     if cancel.load(Ordering::Relaxed) {
         return Err(EvalError::Interrupted.into());
     }
-    Ok(match args.format {
-        Form::Text => report::text(&assessment),
-        Form::Md => report::markdown(&assessment),
-        Form::Json => report::json(&assessment).map_err(std::io::Error::from)?,
-        Form::Csv => report::csv(&material, &manifest.responses()),
+    match args.format {
+        Form::Csv => Ok(report::csv(&material, &dataset.manifest.responses())),
+        _ if args.gain => gain(args.format, assessment),
+        form => {
+            let title = format!("Evaluation of {}", dataset.manifest.name);
+            printed(form, &title, &report::sections(&assessment), &assessment)
+        }
+    }
+}
+
+/// Refuses options that do not go together, each with what to do instead.
+fn refuse(args: &EvalArgs, measures: &TaskMeasures) -> Result<(), CliError> {
+    let told = if args.ablate && matches!(measures, TaskMeasures::Rating(_)) {
+        "--ablate is for labels tasks; set a weight of a rating task instead, such as --weight half-life=inf"
+    } else if args.ablate && args.format == Form::Csv {
+        "--ablate has no rows a query; use --format text, md, html or json"
+    } else if args.gain && args.format == Form::Csv {
+        "--gain has no rows a query; use --format text, md, html or json"
+    } else if args.ablate && args.predictor == Predictor::Model {
+        "--ablate leaves out ingredients of memory; use it with --predictor memory"
+    } else if args.gain && ![Arm::Local, Arm::Global, Arm::Mediated].iter().all(|arm| args.arms.contains(arm)) {
+        "--gain compares the arms local, global and mediated; name all three in --arms, or leave it out"
+    } else if args.rows && (args.format != Form::Json || args.gain || args.ablate) {
+        "--rows is part of the whole result as JSON; use --format json without --gain and --ablate"
+    } else {
+        return Ok(());
+    };
+    Err(CliError::Usage(told.to_owned()))
+}
+
+/// A result in the wanted form; `figures` is what JSON says.
+pub(super) fn printed(
+    form: Form,
+    title: &str,
+    sections: &[Section],
+    figures: &impl serde::Serialize,
+) -> Result<String, CliError> {
+    Ok(match form {
+        Form::Md => report::markdown_of(title, sections),
+        Form::Html => report::page(title, sections, &serde_json::to_value(figures).map_err(std::io::Error::from)?),
+        Form::Json => serde_json::to_string(figures).map_err(std::io::Error::from)? + "\n",
+        Form::Text | Form::Csv => report::text_of(sections),
     })
+}
+
+/// The gain over local alone.
+fn gain(form: Form, mut assessment: Assessment) -> Result<String, CliError> {
+    assessment.provenance.schema = GAIN_SCHEMA;
+    let title = format!("Gain over local of {}", assessment.provenance.dataset);
+    printed(form, &title, &report::gain(&assessment), &GainReport::of(&assessment))
+}
+
+/// The model that answers.
+struct Speaker {
+    engine: Box<dyn Engine>,
+    report: ModelReport,
+    fit: Fit,
+}
+
+impl Speaker {
+    fn load(common: &Common, manifest: &Manifest) -> Result<Self, CliError> {
+        let Some(folder) = common.model_folder()? else {
+            let told = "--predictor model asks a model and --model is none; name one, or use --predictor memory";
+            return Err(CliError::Usage(told.to_owned()));
+        };
+        let fit = common.training(&folder)?.fit(&manifest.responses());
+        if let Fit::Other { label } = &fit {
+            let model = &common.model;
+            return Err(CliError::Usage(format!(
+                "{model} was trained for other labels ('{label}' is not among them); give --model one that knows this \
+                 dataset's, or use --predictor memory"
+            )));
+        }
+        let Some(engine) = ask::engine(Some(&folder))? else {
+            return Err(CliError::Engine(crate::engine::error::EngineError::NotLoaded));
+        };
+        let caps = engine.caps();
+        let report = ModelReport {
+            name: caps.name.clone(),
+            hash: fingerprint(&folder).map_err(|source| file_error(&folder, source))?,
+            device: caps.device.clone(),
+            dtype: caps.dtype.clone(),
+        };
+        Ok(Self { engine, report, fit })
+    }
+}
+
+/// Everything that stays the same from window to window.
+struct Run<'a> {
+    args: &'a EvalArgs,
+    dataset: &'a Dataset,
+    measures: TaskMeasures,
+    speaker: Option<Speaker>,
+    cancel: &'a AtomicBool,
+    memory: Memory,
+}
+
+/// One window's answers with the weights they were made with.
+struct Stage {
+    contest: Contest,
+    weights: Weights,
+    fitted_on: Option<Range>,
+}
+
+impl Run<'_> {
+    fn apart(&self) -> Apart {
+        Apart { gap_days: self.args.gap, ..Apart::default() }
+    }
+
+    /// Fits memory's constants on the history of `asked` if that is wanted, from the dataset's own; the time they were
+    /// fitted on.
+    fn fit(&mut self, asked: &Asked, progress: &Progress) -> Result<Option<Range>, CliError> {
+        self.memory.retune(self.dataset.manifest.clone());
+        if !self.args.fit {
+            return Ok(None);
+        }
+        let apart = self.apart();
+        let mut tell = |step: &str| progress.show(step);
+        Ok(Some(match &self.measures {
+            TaskMeasures::Labels(_) => fit(&mut self.memory, asked.history, self.cancel, &mut tell)?.tuning,
+            TaskMeasures::Rating(_) => {
+                rating::fit(&mut self.memory, asked.history, apart, self.cancel, &mut tell)?.tuning
+            }
+        }))
+    }
+
+    fn stage(&mut self, asked: &Asked, progress: &mut Progress, clock: &mut Clock) -> Result<Stage, CliError> {
+        let fitted_on = self.fit(asked, progress)?;
+        progress.clear();
+        clock.lap("fitting");
+        let (args, memory, questions) = (self.args, &self.memory, &asked.questions);
+        let policy = args.policy.unwrap_or(Policy::of(memory.manifest.task));
+        let defaults = match &self.speaker {
+            Some(speaker) => speaker.fit.defaults(policy, &memory.manifest),
+            None => Weights::defaults(policy, &memory.manifest),
+        };
+        let weights = args.weights.iter().fold(defaults, |weights, (weight, value)| weights.with(*weight, *value));
+        let setting = Setting { policy, weights, apart: self.apart() };
+        progress.begin(questions.len());
+        let mut tick = |done| progress.tick(done);
+        let answered = match &self.speaker {
+            Some(speaker) => {
+                run_with_model(memory, &*speaker.engine, questions, setting, &args.arms, self.cancel, &mut tick)?
+            }
+            None => by_memory(memory, questions, setting, self.cancel, &mut tick)?,
+        };
+        progress.clear();
+        clock.lap("answering");
+        let peers = match (&self.measures, args.peers) {
+            (_, false) => Vec::new(),
+            (TaskMeasures::Labels(_), true) => {
+                progress.show("fitting peers on the history …");
+                peer::contestants(self.dataset, asked, self.cancel)?
+            }
+            (TaskMeasures::Rating(steps), true) => peer::rating::contestants(self.dataset, asked, steps, args.gap),
+        };
+        clock.lap("fitting peers");
+        Ok(Stage { contest: Contest::of(&args.arms, &answered, peers), weights, fitted_on })
+    }
 }
 
 /// One table of what each ingredient is worth.
@@ -252,30 +432,14 @@ fn ablations(
     let ablated = ablate::ablate(memory, &asked.questions, &tuning, measures, Plan::seeded(args.seed), cancel)?;
     let name = &memory.manifest.name;
     let section = report::ablation(name, &ablated, asked.query_range, fitted_on);
-    Ok(match args.format {
-        Form::Json => {
-            let object = json!({
-                "schema": ablate::SCHEMA,
-                "dataset": name,
-                "queries": asked.query_range,
-                "fitted_on": fitted_on,
-                "variants": ablated,
-            });
-            format!("{object}\n")
-        }
-        Form::Md => report::markdown_of(name, &[section]),
-        Form::Text | Form::Csv => report::text_of(&[section]),
-    })
-}
-
-/// Each wanted arm once, in the order of display.
-fn contestants(wanted: &[Arm], answered: &[Answered]) -> Vec<Contestant> {
-    let arms = Arm::ALL.into_iter().enumerate().filter(|(_, arm)| wanted.contains(arm));
-    let contestant = |(ix, arm): (usize, Arm)| Contestant {
-        name: arm.name(),
-        answers: answered.iter().map(|answered| answered.arms[ix].clone()).collect(),
-    };
-    arms.map(contestant).collect()
+    let object = json!({
+        "schema": ablate::SCHEMA,
+        "dataset": name,
+        "queries": asked.query_range,
+        "fitted_on": fitted_on,
+        "variants": ablated,
+    });
+    printed(args.format, &format!("Evaluation of {name}"), &[section], &object)
 }
 
 /// Which stretch of time is used for what.
@@ -283,62 +447,4 @@ fn ranges(asked: &Asked) -> String {
     let told = |range: Range| format!("{} to {}", range.from.date(), range.to.date());
     let history = asked.history_range.map_or_else(|| "none".to_owned(), told);
     format!("{} queries, {}; history {history}", asked.questions.len(), told(asked.query_range))
-}
-
-/// Tells the log how long each step took.
-struct Clock(Instant);
-
-impl Clock {
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    fn lap(&mut self, step: &str) {
-        tracing::info!(target: "logoscope::eval", "{step}: {:.3} s", self.0.elapsed().as_secs_f64());
-        self.0 = Instant::now();
-    }
-}
-
-/// One line on standard error that is written over, where that is a terminal.
-struct Progress {
-    told: bool,
-    total: usize,
-    start: Instant,
-    last: Option<Instant>,
-}
-
-impl Progress {
-    fn start(total: usize) -> Self {
-        Self { told: std::io::stderr().is_terminal(), total, start: Instant::now(), last: None }
-    }
-
-    fn say(&self, line: &str) {
-        if self.told {
-            eprintln!("{line}");
-        }
-    }
-
-    fn show(&self, line: &str) {
-        if self.told {
-            eprint!("\r{line:<60}");
-        }
-    }
-
-    fn clear(&self) {
-        if self.told {
-            eprint!("\r{:60}\r", "");
-        }
-    }
-
-    /// `done` queries are answered.
-    fn tick(&mut self, done: usize) {
-        let running = self.start.elapsed();
-        if !self.told || running < WARM_UP || self.last.is_some_and(|last| last.elapsed() < TICK) {
-            return;
-        }
-        self.last = Some(Instant::now());
-        let rate = done as f64 / running.as_secs_f64();
-        let left = (self.total - done) as f64 / rate;
-        self.show(&format!("{done:>8} of {} queries  {rate:>6.0}/s  {left:>5.0} s left", self.total));
-    }
 }

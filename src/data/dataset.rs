@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use super::interaction::{Interaction, JudgedQuery, Timestamp, UserId};
 pub use super::manifest::{
-    ATTRIBUTE_WIDTH, AgeUnit, Bm25, Calibration, FORMAT, Fusion, Lexical, Likeness, Manifest, Periods, Retrieval,
-    TaskKind, WeightDefaults, Wording,
+    ATTRIBUTE_WIDTH, AgeUnit, Bm25, Calibration, FORMAT, Fusion, Lexical, Likeness, MOST_PERIODS, Manifest,
+    PeriodLength, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
 };
 use super::sanitize::visible;
 use super::scale::Scale;
@@ -160,6 +160,9 @@ impl Dataset {
         let dataset = Self::parse_any(paths, texts)?;
         if dataset.interactions.is_empty() {
             return Err(DatasetError::Empty { path: paths[1].to_owned() });
+        }
+        if let Some(reason) = dataset.manifest.period_fault(dataset.interactions.len()) {
+            return Err(DatasetError::Manifest { path: paths[0].to_owned(), reason });
         }
         Ok(dataset)
     }
@@ -433,6 +436,33 @@ mod tests {
             let message = parse(&format!("{MANIFEST}[retrieval]\n{setting}\n"), &line("1", 10, "a"), "").unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
+    }
+
+    #[test]
+    fn a_period_has_one_length() {
+        let rows: String = (0..2001).map(|n| line(&n.to_string(), n, "a")).collect();
+        let length = |periods: &str| {
+            parse(&format!("{MANIFEST}{periods}"), &rows, "").map(|dataset| dataset.manifest.periods.length)
+        };
+        assert_eq!(length(""), Ok(PeriodLength::Days(90.0)));
+        assert_eq!(length("[periods]\nhalf-life = 3.0\n"), Ok(PeriodLength::Days(90.0)));
+        assert_eq!(length("[periods]\ndays = 7\n"), Ok(PeriodLength::Days(7.0)));
+        assert_eq!(length("[periods]\ninteractions = 3\n"), Ok(PeriodLength::Interactions(3)));
+        for (periods, expected) in [
+            ("days = 7.0\ninteractions = 3", "line 5: 'periods' has both 'days' and 'interactions'; keep one of them"),
+            ("interactions = 0", "'periods.interactions' is 0; give 1 or more"),
+            ("interactions = 2", "would cut 2001 interactions into more than 1000 periods; give 3 or more"),
+            ("weeks = 2", "unknown field `weeks`"),
+        ] {
+            let message = length(&format!("[periods]\n{periods}\n")).unwrap_err();
+            assert!(message.starts_with("dataset.toml: ") && message.contains(expected), "{message}");
+        }
+        let mut counted = parse(MANIFEST, &line("1", 10, "a"), "").unwrap().manifest;
+        assert!(toml::to_string(&counted).unwrap().contains("[periods]\ndays = 90.0\nhalf-life = 365.0\n"));
+        counted.periods.length = PeriodLength::Interactions(500);
+        let written = toml::to_string(&counted).unwrap();
+        assert!(written.contains("interactions = 500") && !written.contains("days ="), "{written}");
+        assert_eq!(toml::from_str::<Manifest>(&written).unwrap(), counted);
     }
 
     /// Two programs started at once in a new home both unpacked the model through one file beside it, and one failed.

@@ -14,6 +14,9 @@ use super::scale::Scale;
 /// The newest folder format this program reads.
 pub const FORMAT: u32 = 1;
 
+/// More periods than this would be a mistake in `dataset.toml`, not a calendar.
+pub const MOST_PERIODS: usize = 1000;
+
 /// More hits than this are no list that anybody reads, and no prompt.
 const MOST_HITS: usize = 1000;
 /// Tokens; no model reads more.
@@ -217,12 +220,21 @@ impl Default for Retrieval {
     }
 }
 
+/// How long a period is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PeriodLength {
+    /// So many days. > 0; `inf` closes none.
+    Days(f64),
+    /// So many interactions of the population, and whatever else happens in the second of the last one. ≥ 1.
+    Interactions(usize),
+}
+
 /// How collective knowledge is cut into time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(try_from = "PeriodsTable", into = "PeriodsTable")]
 pub struct Periods {
-    /// Days in a period.
-    pub days: f64,
+    /// How long a period is.
+    pub length: PeriodLength,
     /// Half-life, in days, of an interaction's weight in collective entries.
     pub half_life: f64,
     /// Half-life, in days, of an interaction's weight in the base rate.
@@ -235,7 +247,62 @@ pub struct Periods {
 
 impl Default for Periods {
     fn default() -> Self {
-        Self { days: 90.0, half_life: 365.0, base_half_life: 180.0, term_half_life: 730.0, neighbour_half_life: 365.0 }
+        Self {
+            length: PeriodLength::Days(90.0),
+            half_life: 365.0,
+            base_half_life: 180.0,
+            term_half_life: 730.0,
+            neighbour_half_life: 365.0,
+        }
+    }
+}
+
+/// `[periods]` as it is written: the length under the name of its unit.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct PeriodsTable {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interactions: Option<usize>,
+    half_life: f64,
+    base_half_life: f64,
+    term_half_life: f64,
+    neighbour_half_life: f64,
+}
+
+impl Default for PeriodsTable {
+    /// A table without a line: its length is yet to be filled in.
+    fn default() -> Self {
+        Self { days: None, interactions: None, ..Periods::default().into() }
+    }
+}
+
+impl From<Periods> for PeriodsTable {
+    fn from(periods: Periods) -> Self {
+        let Periods { length, half_life, base_half_life, term_half_life, neighbour_half_life } = periods;
+        let (days, interactions) = match length {
+            PeriodLength::Days(days) => (Some(days), None),
+            PeriodLength::Interactions(count) => (None, Some(count)),
+        };
+        Self { days, interactions, half_life, base_half_life, term_half_life, neighbour_half_life }
+    }
+}
+
+impl TryFrom<PeriodsTable> for Periods {
+    type Error = &'static str;
+
+    fn try_from(table: PeriodsTable) -> Result<Self, Self::Error> {
+        let PeriodsTable { days, interactions, half_life, base_half_life, term_half_life, neighbour_half_life } = table;
+        let length = match (days, interactions) {
+            (Some(_), Some(_)) => {
+                return Err("'periods' has both 'days' and 'interactions'; keep one of them: a period has one length");
+            }
+            (Some(days), None) => PeriodLength::Days(days),
+            (None, Some(count)) => PeriodLength::Interactions(count),
+            (None, None) => Self::default().length,
+        };
+        Ok(Self { length, half_life, base_half_life, term_half_life, neighbour_half_life })
     }
 }
 
@@ -358,6 +425,19 @@ impl Manifest {
         })
     }
 
+    /// What is wrong with the length of a period for so many interactions. The periods of a shorter population must not
+    /// depend on how long it will grow, so they cannot be lengthened as it does.
+    pub(super) fn period_fault(&self, interactions: usize) -> Option<String> {
+        let least = interactions.div_ceil(MOST_PERIODS);
+        match self.periods.length {
+            PeriodLength::Interactions(count) if count < least => Some(format!(
+                "'periods.interactions' is {count}, which would cut {interactions} interactions into more than \
+                 {MOST_PERIODS} periods; give {least} or more"
+            )),
+            PeriodLength::Interactions(_) | PeriodLength::Days(_) => None,
+        }
+    }
+
     /// Fails where this version has no answer to the task's questions: for whoever is about to ask some.
     pub fn answerable(&self) -> Result<(), DatasetError> {
         match self.task {
@@ -435,7 +515,11 @@ impl Manifest {
             .or_else(|| default_of("weights.community-focus", w.community_focus, 0.0, 1.0))
             .or_else(|| positive("retrieval.recency-half-life", r.recency_half_life))
             .or_else(|| positive("retrieval.attribute-width", r.attribute_width.unwrap_or(ATTRIBUTE_WIDTH)))
-            .or_else(|| positive("periods.days", self.periods.days))
+            .or_else(|| match self.periods.length {
+                PeriodLength::Days(days) => positive("periods.days", days),
+                PeriodLength::Interactions(0) => Some("'periods.interactions' is 0; give 1 or more".to_owned()),
+                PeriodLength::Interactions(_) => None,
+            })
             .or_else(|| positive("periods.half-life", self.periods.half_life))
             .or_else(|| positive("periods.base-half-life", self.periods.base_half_life))
             .or_else(|| positive("periods.term-half-life", self.periods.term_half_life))

@@ -2,6 +2,7 @@
 
 pub mod dataset;
 pub mod draw;
+pub mod forget;
 pub mod import;
 pub mod interaction;
 pub mod lamp_output;

@@ -8,15 +8,21 @@ use serde::{Serialize, Serializer};
 
 use super::bucket::Bucket;
 use super::metrics::Metric;
-use super::split::{Range, Split};
+use super::row::Row;
+use super::split::{Range, Sampled, Split};
 use super::stats::{Interval, Plan};
 use crate::mediator::{Policy, Weights};
 use crate::memory::fusion::nothing;
 
 /// Version of the JSON object.
 pub const SCHEMA: &str = "logoscope.eval/1";
+/// Version of the object of the gain over local alone.
+pub const GAIN_SCHEMA: &str = "logoscope.gain/1";
 /// What of the headline metric may be lost to a side and still count as not worse: points of accuracy, or of a score.
 pub const MARGIN: f64 = 0.02;
+/// The relative gain in a cold start that summaries of LoGo tell of. They leave open over what it was measured and on how
+/// many items; it stands beside the gain so that a reader sees what it would take.
+pub const CLAIM: f64 = 0.1805;
 /// The level of every test.
 pub const LEVEL: f64 = 0.05;
 
@@ -31,12 +37,16 @@ pub struct Provenance {
     pub dataset_hash: String,
     /// What answered.
     pub predictor: &'static str,
+    /// The model that was asked, its share being the weight ω.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelReport>,
     /// Which queries.
     pub split: SplitReport,
     /// The mediator's rule.
     pub policy: Policy,
-    /// Its weights.
-    pub weights: Weights,
+    /// Its weights; absent where each window of a rolling origin has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
     /// Days before a query within which the person's own items were hidden.
     #[serde(skip_serializing_if = "nothing")]
     pub gap_days: f64,
@@ -44,6 +54,19 @@ pub struct Provenance {
     pub guard: usize,
     /// What resampling did.
     pub plan: Plan,
+}
+
+/// The model that answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelReport {
+    /// Its short name.
+    pub name: String,
+    /// Fingerprint of its files.
+    pub hash: String,
+    /// Where it ran.
+    pub device: String,
+    /// Number format of the computation.
+    pub dtype: String,
 }
 
 /// The split with the times it used.
@@ -58,6 +81,9 @@ pub struct SplitReport {
     pub queries: Range,
     /// Queries left out because nobody knows the right answer.
     pub without_gold: usize,
+    /// Where not all queries were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<Sampled>,
     /// On what weights were fitted: nothing, they are the dataset's.
     pub fitted_on: Option<Range>,
 }
@@ -130,7 +156,8 @@ pub struct ArmReport {
     pub scores: Scores,
     /// Percentile intervals by person.
     pub ci: Intervals,
-    /// By visible items.
+    /// By visible items; absent from windows and parts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub buckets: Vec<BucketReport>,
     /// By visible items in coarser buckets, of ratings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -209,28 +236,38 @@ pub struct Gain {
     pub bucket: Bucket,
     /// Questions.
     pub n: usize,
+    /// Who asked them.
+    pub users: usize,
     /// Headline metric of local; at 0 items it answers with the base rate.
     pub local: f64,
     /// Headline metric of mediated.
     pub mediated: f64,
     /// (mediated − local)/local; absent where local is 0.
     pub relative: Option<f64>,
+    /// Of that, by person.
+    pub ci: Option<Interval>,
+    /// By-person sign-flip permutation of the difference.
+    pub p: f64,
     /// Share of questions where local or global is right, or the error of the nearer one: no choice between the two can
     /// do better.
     pub ceiling: Option<f64>,
+    /// (ceiling − local)/local.
+    pub most: Option<f64>,
+    /// What mediated would have to reach for a relative gain of [`CLAIM`].
+    pub needed: f64,
 }
 
-/// Mediated against one other predictor on the same questions.
+/// One predictor against another one on the same questions: mediated against each other one, or an arm against its parts.
 #[derive(Clone, Debug, Serialize)]
 pub struct Paired {
     /// The other one.
     pub against: &'static str,
-    /// Headline metric of mediated minus the other's.
+    /// Headline metric of the first minus the other's.
     #[serde(flatten)]
     pub headline: Headline,
-    /// Of all metrics with an interval: mediated minus other, interval by person.
+    /// Of all metrics with an interval: first minus other, interval by person.
     pub difference: Vec<Difference>,
-    /// Only mediated right, or nearer.
+    /// Only the first right, or nearer.
     pub wins: usize,
     /// Only the other right, or nearer.
     pub losses: usize,
@@ -282,6 +319,32 @@ pub struct NonInferiority {
     pub detectable: Option<f64>,
 }
 
+/// One window of a rolling origin, fitted on everything before it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Window {
+    /// What lay before it.
+    pub history: Option<Range>,
+    /// Its queries.
+    pub queries: Range,
+    /// On what weights were fitted.
+    pub fitted_on: Option<Range>,
+    /// The weights.
+    pub weights: Weights,
+    /// Questions.
+    pub n: usize,
+    /// Who asked them.
+    pub users: usize,
+    /// Arms in the order of display.
+    #[serde(serialize_with = "by_name")]
+    pub arms: Vec<ArmReport>,
+    /// Peers, fitted on the window's history.
+    #[serde(serialize_with = "by_name", skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<ArmReport>,
+    /// With arm mediated; Holm over the windows of a rival.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paired: Vec<Paired>,
+}
+
 /// Everything an evaluation found out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Assessment {
@@ -303,6 +366,15 @@ pub struct Assessment {
     /// Peers.
     #[serde(serialize_with = "by_name", skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<ArmReport>,
+    /// Where a model answered: what it and memory say by themselves on each arm, `local/model`, `local/memory` …
+    #[serde(serialize_with = "by_name", skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ArmReport>,
+    /// Each arm against its parts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fused: Vec<Paired>,
+    /// The windows of a rolling origin.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<Window>,
     /// With arms local and mediated, of labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Overrides>,
@@ -321,6 +393,31 @@ pub struct Assessment {
     /// With arm mediated and a side.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pooled: Vec<NonInferiority>,
+    /// Every question with its answers, where asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<Row>,
+}
+
+/// The gain over local by itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct GainReport<'a> {
+    /// How it came about.
+    #[serde(flatten)]
+    pub provenance: &'a Provenance,
+    /// The metric of both figures.
+    pub metric: Metric,
+    /// The relative gain that `needed` is computed for: [`CLAIM`].
+    pub claim: f64,
+    /// By visible items.
+    pub gain: &'a [Gain],
+}
+
+impl<'a> GainReport<'a> {
+    /// That of `assessment`.
+    pub fn of(assessment: &'a Assessment) -> Self {
+        let Assessment { provenance, headline, gain, .. } = assessment;
+        Self { provenance, metric: *headline, claim: CLAIM, gain }
+    }
 }
 
 fn by_name<S: Serializer>(arms: &[ArmReport], serializer: S) -> Result<S::Ok, S::Error> {

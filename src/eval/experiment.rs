@@ -1,7 +1,7 @@
 //! The experiment: every question answered by every predictor, from what lay strictly before it.
 //!
 //! Prequential: memory goes on learning between questions, and no answer depends on another one, so questions are
-//! spread over all cores and come back in their order.
+//! spread over all cores and come back in their order. A model is asked one question after another.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -10,9 +10,12 @@ use std::thread;
 use super::EvalError;
 use super::split::Question;
 use crate::engine::answer::memory_distribution;
-use crate::engine::prompt::Arm;
-use crate::mediator::{Evidence, Facet, Policy, Weights, mediate};
-use crate::memory::{Apart, Memory};
+use crate::engine::engine::Engine;
+use crate::engine::error::EngineError;
+use crate::engine::prompt::{Arm, Blocks};
+use crate::mediator::fusion::fuse;
+use crate::mediator::{Evidence, Facet, Policy, Resolution, Weights, mediate};
+use crate::memory::{Apart, Memory, MemoryRead};
 
 /// Questions a thread takes at a time: few enough that all threads end together.
 const CHUNK: usize = 8;
@@ -55,13 +58,24 @@ impl Answer {
     }
 }
 
+/// What a model answered on one arm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spoken {
+    /// By itself, as if ω were 1.
+    pub alone: Answer,
+    /// With the arm's memory, by the setting's ω: the arm's answer.
+    pub fused: Answer,
+}
+
 /// What the arms answered to one question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answered {
     /// The person's own items strictly before the question.
     pub visible: usize,
-    /// One an arm, in the order of [`Arm::ALL`].
+    /// What memory says by itself, one an arm, in the order of [`Arm::ALL`].
     pub arms: [Answer; 4],
+    /// The same of the model, where it was asked.
+    pub spoken: [Option<Spoken>; 4],
 }
 
 /// Answers every question on every arm from memory alone, in order. `progress` hears how many are answered; once
@@ -137,21 +151,67 @@ pub(super) fn spread<T: Send>(
     }
 }
 
+/// Answers every question on every arm from memory, and on the `wanted` arms by the model too, one after another: an
+/// engine runs one sequence at a time. The model scores the labels and writes nothing. `progress` hears how many
+/// questions are answered; `cancel` is looked at before each call of the model.
+pub fn run_with_model(
+    memory: &Memory,
+    engine: &dyn Engine,
+    questions: &[Question],
+    setting: Setting,
+    wanted: &[Arm],
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Answered>, EvalError> {
+    let labels = &memory.population.labels;
+    let mut found = Vec::with_capacity(questions.len());
+    for question in questions {
+        let (read, resolution) = mediated(memory, question, setting)?;
+        let mut answered = by_memory(&read, &resolution);
+        let blocks = Blocks::of(memory, question.text, &read);
+        for (ix, arm) in Arm::ALL.into_iter().enumerate().filter(|(_, arm)| wanted.contains(arm)) {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(EvalError::Interrupted);
+            }
+            let scores = engine.score(&blocks.prompt(arm, &setting.weights), labels)?;
+            if scores.len() != labels.len() {
+                let engine = engine.caps().name.clone();
+                return Err(EngineError::Unsupported { engine, what: "score labels" }.into());
+            }
+            let said =
+                |model_trust| answer_of(&resolution, fuse(&scores, memory_distribution(&resolution, arm), model_trust));
+            answered.spoken[ix] = Some(Spoken { alone: said(1.0), fused: said(setting.weights.model_trust) });
+        }
+        found.push(answered);
+        progress(found.len());
+    }
+    Ok(found)
+}
+
 fn answer(memory: &Memory, question: &Question, setting: Setting) -> Result<Answered, EvalError> {
+    let (read, resolution) = mediated(memory, question, setting)?;
+    Ok(by_memory(&read, &resolution))
+}
+
+fn mediated(memory: &Memory, question: &Question, setting: Setting) -> Result<(MemoryRead, Resolution), EvalError> {
     let read = memory.read_apart(question.user, question.text, question.about, question.at, setting.apart)?;
     let manifest = &memory.manifest;
     let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
     let resolution = mediate(&evidence, &setting.weights, setting.policy);
-    let arms = Arm::ALL.map(|arm| {
-        let distribution = memory_distribution(&resolution, arm).to_vec();
-        let decision = resolution.decide(&distribution);
-        let score = match &resolution.facet {
-            Facet::Label => None,
-            Facet::Score(steps) => {
-                resolution.facet.mean(&distribution).map(|mean| Score { median: steps[decision], mean })
-            }
-        };
-        Answer { decision, distribution: Some(distribution), score }
-    });
-    Ok(Answered { visible: read.local.visible(), arms })
+    Ok((read, resolution))
+}
+
+fn by_memory(read: &MemoryRead, resolution: &Resolution) -> Answered {
+    let arms = Arm::ALL.map(|arm| answer_of(resolution, memory_distribution(resolution, arm).to_vec()));
+    Answered { visible: read.local.visible(), arms, spoken: [const { None }; 4] }
+}
+
+/// The answer that `distribution` gives.
+fn answer_of(resolution: &Resolution, distribution: Vec<f64>) -> Answer {
+    let decision = resolution.decide(&distribution);
+    let score = match &resolution.facet {
+        Facet::Label => None,
+        Facet::Score(steps) => resolution.facet.mean(&distribution).map(|mean| Score { median: steps[decision], mean }),
+    };
+    Answer { decision, distribution: Some(distribution), score }
 }

@@ -2,19 +2,23 @@
 //!
 //! Intervals and tests go by person throughout; every comparison is of the same questions.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod pairs;
+mod sides;
 
-use super::assessment::{
-    ArmReport, Assessment, BucketReport, Difference, Disagreement, Gain, Headline, Intervals, LEVEL, MARGIN, Nearer,
-    NonInferiority, Overrides, Paired, Provenance, Scores,
-};
-use super::bucket::{Bucket, FINE, GAIN, POOLED, POOLED_RATINGS};
+use std::collections::BTreeSet;
+
+pub use pairs::correct_over_windows;
+use sides::{nearer, overrides};
+
+use super::assessment::{ArmReport, Assessment, BucketReport, Headline, Intervals, Paired, Provenance, Scores, Window};
+use super::bucket::{Bucket, FINE, POOLED_RATINGS};
 use super::experiment::Answer;
 use super::metrics::{Addend, Measures, Metric, TaskMeasures};
-use super::split::Question;
-use super::stats::{Plan, Table, Tail, detectable, holm, intervals, mcnemar, sign_flip, standard_error};
+use super::split::{Asked, Question, Range};
+use super::stats::{Plan, Table, intervals};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
+use crate::mediator::Weights;
 use crate::mediator::distribution::normalised_entropy;
 
 /// A predictor with its answers to all questions.
@@ -36,6 +40,8 @@ pub struct Material<'a> {
     pub arms: &'a [Contestant],
     /// Peers, if any.
     pub peers: &'a [Contestant],
+    /// Where a model answered, what each arm's answers were fused of: `(arm, part)`.
+    pub parts: &'a [(&'static str, Contestant)],
     /// How answers are judged.
     pub measures: TaskMeasures,
 }
@@ -66,6 +72,11 @@ impl Judged<'_> {
 const EVEN: f64 = 1e-9;
 
 impl Material<'_> {
+    /// Arms, peers, and the parts of a model's answers.
+    pub fn contestants(&self) -> impl Iterator<Item = &Contestant> {
+        self.arms.iter().chain(self.peers).chain(self.parts.iter().map(|(_, part)| part))
+    }
+
     /// Judges everything.
     pub fn assess(&self, provenance: Provenance) -> Assessment {
         let plan = provenance.plan;
@@ -74,7 +85,11 @@ impl Material<'_> {
         let arm = |wanted: Arm| arms.iter().find(|judged| judged.contestant.name == wanted.name());
         let (local, global, mediated) = (arm(Arm::Local), arm(Arm::Global), arm(Arm::Mediated));
         let everyone = || arms.iter().chain(&peers);
-        let others: Vec<&Judged> = everyone().filter(|judged| judged.contestant.name != Arm::Mediated.name()).collect();
+        let parts: Vec<(&str, Judged)> = self.parts.iter().map(|(arm, part)| (*arm, self.judge(part))).collect();
+        let fused: Vec<(&Judged, &Judged)> = parts
+            .iter()
+            .filter_map(|(of, part)| Some((arms.iter().find(|judged| judged.contestant.name == *of)?, part)))
+            .collect();
 
         let mut counts = vec![0.0; self.measures.labels()];
         self.questions.iter().for_each(|question| counts[question.gold] += 1.0 / self.questions.len() as f64);
@@ -86,11 +101,15 @@ impl Material<'_> {
             gold_entropy: normalised_entropy(&counts),
             arms: arms.iter().map(|judged| self.report(judged, plan)).collect(),
             peers: peers.iter().map(|judged| self.report(judged, plan)).collect(),
+            parts: parts.iter().map(|(_, judged)| self.summary(judged, plan)).collect(),
+            fused: self.pairs(&fused, plan),
+            origins: Vec::new(),
+            rows: Vec::new(),
             overrides: both.filter(|_| !self.of_scores()).map(|(local, mediated)| overrides(local, mediated)),
             nearer: both.filter(|_| self.of_scores()).map(|(local, mediated)| nearer(local, mediated)),
             disagreement: local.zip(global).map(|(local, global)| self.disagreement(local, global, everyone())),
-            gain: both.map(|(local, mediated)| self.gain(local, global, mediated)).unwrap_or_default(),
-            paired: mediated.map(|mediated| self.paired(mediated, &others, plan)).unwrap_or_default(),
+            gain: both.map(|(local, mediated)| self.gain(local, global, mediated, plan)).unwrap_or_default(),
+            paired: self.mediated_against_others(&arms, &peers, plan),
             pooled: mediated
                 .map(|mediated| {
                     let sides = local.into_iter().chain(global);
@@ -99,6 +118,30 @@ impl Material<'_> {
                 .unwrap_or_default(),
             provenance,
         }
+    }
+
+    /// What one window of a rolling origin found out, its weights being `weights`.
+    pub fn window(&self, asked: &Asked, weights: Weights, fitted_on: Option<Range>, plan: Plan) -> Window {
+        let arms: Vec<Judged> = self.arms.iter().map(|arm| self.judge(arm)).collect();
+        let peers: Vec<Judged> = self.peers.iter().map(|peer| self.judge(peer)).collect();
+        Window {
+            history: asked.history_range,
+            queries: asked.query_range,
+            fitted_on,
+            weights,
+            n: self.questions.len(),
+            users: self.users(&|_| true),
+            arms: arms.iter().map(|judged| self.summary(judged, plan)).collect(),
+            peers: peers.iter().map(|judged| self.summary(judged, plan)).collect(),
+            paired: self.mediated_against_others(&arms, &peers, plan),
+        }
+    }
+
+    fn mediated_against_others(&self, arms: &[Judged], peers: &[Judged], plan: Plan) -> Vec<Paired> {
+        let is_mediated = |judged: &&Judged| judged.contestant.name == Arm::Mediated.name();
+        let Some(mediated) = arms.iter().find(is_mediated) else { return Vec::new() };
+        let others = arms.iter().chain(peers).filter(|judged| !is_mediated(judged));
+        self.pairs(&others.map(|other| (mediated, other)).collect::<Vec<_>>(), plan)
     }
 
     fn judge<'c>(&self, contestant: &'c Contestant) -> Judged<'c> {
@@ -142,7 +185,6 @@ impl Material<'_> {
     }
 
     fn report(&self, judged: &Judged, plan: Plan) -> ArmReport {
-        let (scores, ci) = self.scores(&self.table(judged, &|_| true), plan);
         let bucket = |bucket: &Bucket| {
             let holds = |visible| bucket.holds(visible);
             let table = self.table(judged, &holds);
@@ -152,120 +194,14 @@ impl Material<'_> {
         };
         let coarse = if self.of_scores() { &POOLED_RATINGS[..] } else { &[] };
         let (buckets, pooled) = (FINE.iter().map(bucket).collect(), coarse.iter().map(bucket).collect());
+        ArmReport { buckets, pooled, ..self.summary(judged, plan) }
+    }
+
+    /// The same without buckets.
+    fn summary(&self, judged: &Judged, plan: Plan) -> ArmReport {
+        let (scores, ci) = self.scores(&self.table(judged, &|_| true), plan);
+        let (buckets, pooled) = (Vec::new(), Vec::new());
         ArmReport { name: judged.contestant.name, n: judged.rows.len(), scores, ci, buckets, pooled }
-    }
-
-    fn gain(&self, local: &Judged, global: Option<&Judged>, mediated: &Judged) -> Vec<Gain> {
-        let of = |bucket: &Bucket| {
-            let rows: Vec<usize> = (0..self.visible.len()).filter(|row| bucket.holds(self.visible[*row])).collect();
-            let n = rows.len();
-            let share = |of: &dyn Fn(usize) -> f64| rows.iter().map(|row| of(*row)).sum::<f64>() / n as f64;
-            let (l, m) = (share(&|row| local.headline[row]), share(&|row| mediated.headline[row]));
-            let best = |global: &Judged, row: usize| match local.gained(global, row) > 0.0 {
-                true => local.headline[row],
-                false => global.headline[row],
-            };
-            let ceiling = global.map(|global| share(&|row| best(global, row)));
-            let relative = (l > 0.0).then(|| (m - l) / l);
-            (n > 0).then_some(Gain { bucket: *bucket, n, local: l, mediated: m, relative, ceiling })
-        };
-        GAIN.iter().filter_map(of).collect()
-    }
-
-    /// Per person among `wanted` rows: rows, and by how much `first` is better than `second`, summed.
-    fn differences(&self, first: &Judged, second: &Judged, wanted: &dyn Fn(usize) -> bool) -> Vec<(f64, f64)> {
-        let mut people: BTreeMap<&UserId, (f64, f64)> = BTreeMap::new();
-        for (row, question) in self.questions.iter().enumerate().filter(|(row, _)| wanted(self.visible[*row])) {
-            let (n, d) = people.entry(question.user).or_default();
-            *n += 1.0;
-            *d += first.gained(second, row);
-        }
-        people.into_values().collect()
-    }
-
-    fn paired(&self, mediated: &Judged, others: &[&Judged], plan: Plan) -> Vec<Paired> {
-        let metrics: Vec<Metric> = self.measures.metrics().iter().copied().filter(|m| m.has_interval()).collect();
-        let difference = |sums: &[Vec<f64>]| -> Vec<Option<f64>> {
-            let of = |m: &Metric| Some(self.measures.value(*m, &sums[0])? - self.measures.value(*m, &sums[1])?);
-            metrics.iter().map(of).collect()
-        };
-        let own = self.table(mediated, &|_| true);
-        let compare = |other: &&Judged| {
-            let people = self.differences(mediated, other, &|_| true);
-            let tables = [own.clone(), self.table(other, &|_| true)];
-            let whole = difference(&[tables[0].total(), tables[1].total()]);
-            let found = intervals(&tables, plan, difference);
-            let difference = metrics.iter().zip(whole).zip(found);
-            let difference = difference
-                .filter_map(|((metric, value), ci)| Some(Difference { metric: *metric, value: value?, ci: ci? }));
-            let (wins, losses) = (mediated.better(other), other.better(mediated));
-            let gained: f64 = people.iter().map(|(_, d)| d).sum();
-            let p = sign_flip(&people.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan);
-            Paired {
-                against: other.contestant.name,
-                headline: self.headline(mediated.sign * gained / self.questions.len() as f64),
-                difference: difference.collect(),
-                wins,
-                losses,
-                p,
-                p_holm: p,
-                p_mcnemar: mcnemar(wins, losses),
-                detectable: standard_error(&people).and_then(detectable),
-            }
-        };
-        let mut paired: Vec<Paired> = others.iter().map(compare).collect();
-        let corrected = holm(&paired.iter().map(|paired| paired.p).collect::<Vec<_>>());
-        paired.iter_mut().zip(corrected).for_each(|(paired, p)| paired.p_holm = p);
-        paired
-    }
-
-    fn non_inferiority(&self, mediated: &Judged, side: &Judged, plan: Plan) -> Vec<NonInferiority> {
-        let test = |bucket: &Bucket| {
-            let people = self.differences(mediated, side, &|visible| bucket.holds(visible));
-            let n: f64 = people.iter().map(|(n, _)| n).sum();
-            let table = Table::of(2, people.iter().enumerate().map(|(who, (n, d))| (who, [(0, *n), (1, *d)])));
-            let mean = |sums: &[Vec<f64>]| (sums[0][0] > 0.0).then(|| mediated.sign * sums[0][1] / sums[0][0]);
-            let ci = intervals(&[table], plan, |sums| vec![mean(sums)]);
-            // Under the null hypothesis mediated is worse by the margin: then these differences are around 0.
-            let shifted: Vec<f64> = people.iter().map(|(n, d)| d + MARGIN * n).collect();
-            let p = sign_flip(&shifted, Tail::Upper, plan);
-            (n > 0.0).then(|| NonInferiority {
-                against: side.contestant.name,
-                bucket: *bucket,
-                n: n as usize,
-                users: people.len(),
-                headline: self.headline(mediated.sign * people.iter().map(|(_, d)| d).sum::<f64>() / n),
-                ci: ci[0],
-                p,
-                p_holm: p,
-                non_inferior: false,
-                detectable: standard_error(&people).and_then(detectable),
-            })
-        };
-        let buckets = if self.of_scores() { &POOLED_RATINGS[..] } else { &POOLED[..] };
-        let mut tests: Vec<NonInferiority> = buckets.iter().filter_map(test).collect();
-        let corrected = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
-        for (test, p) in tests.iter_mut().zip(corrected) {
-            test.p_holm = p;
-            test.non_inferior = p < LEVEL;
-        }
-        tests
-    }
-
-    fn disagreement<'a>(
-        &self,
-        local: &Judged,
-        global: &Judged,
-        everyone: impl Iterator<Item = &'a Judged<'a>>,
-    ) -> Disagreement {
-        let answers = |judged: &Judged, row: usize| judged.contestant.answers[row].decision;
-        let all = local.rows.len();
-        let rows: Vec<usize> = (0..all).filter(|row| answers(local, *row) != answers(global, *row)).collect();
-        let mean = |judged: &Judged| rows.iter().map(|row| judged.headline[*row]).sum::<f64>() / rows.len() as f64;
-        let means =
-            everyone.filter(|_| !rows.is_empty()).map(|judged| (judged.contestant.name, mean(judged))).collect();
-        let (right, mae) = if self.of_scores() { (BTreeMap::new(), means) } else { (means, BTreeMap::new()) };
-        Disagreement { n: rows.len(), share: rows.len() as f64 / all as f64, right, mae }
     }
 }
 
@@ -274,42 +210,11 @@ fn scores_of(measures: &TaskMeasures, sums: &[f64]) -> Scores {
     Scores(measures.metrics().iter().filter_map(of).collect())
 }
 
-fn overrides(local: &Judged, mediated: &Judged) -> Overrides {
-    let mut table = Overrides::default();
-    for (row, (l, m)) in local.headline.iter().zip(&mediated.headline).enumerate() {
-        let overridden = local.contestant.answers[row].decision != mediated.contestant.answers[row].decision;
-        table.overridden += usize::from(overridden);
-        match (*l > 0.0, *m > 0.0) {
-            (true, true) => table.local_right_mediated_right += 1,
-            (true, false) => table.local_right_mediated_wrong += 1,
-            (false, true) => table.local_wrong_mediated_right += 1,
-            (false, false) => table.local_wrong_mediated_wrong += 1,
-        }
-    }
-    // Only one of two different answers can be right, so these two are always overrides.
-    table.rescued = table.local_wrong_mediated_right;
-    table.suppressed = table.local_right_mediated_wrong;
-    table
-}
-
-fn nearer(local: &Judged, mediated: &Judged) -> Nearer {
-    let mut found = Nearer::default();
-    for row in 0..local.rows.len() {
-        if local.contestant.answers[row].decision == mediated.contestant.answers[row].decision {
-            continue;
-        }
-        found.overridden += 1;
-        match mediated.gained(local, row) {
-            gained if gained > EVEN => found.rescued += 1,
-            gained if gained < -EVEN => found.suppressed += 1,
-            _ => found.even += 1,
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::assessment::Overrides;
     use super::*;
     use crate::data::interaction::Timestamp;
     use crate::eval::assessment::{SCHEMA, SplitReport};
@@ -330,9 +235,17 @@ mod tests {
             dataset: "t".into(),
             dataset_hash: String::new(),
             predictor: "memory",
-            split: SplitReport { split: Split::Judged, history: None, queries, without_gold: 0, fitted_on: None },
+            split: SplitReport {
+                split: Split::Judged,
+                history: None,
+                queries,
+                without_gold: 0,
+                sampled: None,
+                fitted_on: None,
+            },
+            model: None,
             policy: Policy::Product,
-            weights,
+            weights: Some(weights),
             gap_days: 0.0,
             guard: 5,
             plan: Plan { resamples: 50, permutations: 50, seed: 1 },
@@ -349,7 +262,8 @@ mod tests {
             .map(|who| Question { id: "q", user: &users[*who], at: Timestamp(0), text: "", about: None, gold: 0 })
             .collect();
         let measures = TaskMeasures::Labels(LabelMeasures { labels: 3 });
-        Material { questions: &questions, visible: &visible, arms, peers: &[], measures }.assess(provenance())
+        Material { questions: &questions, visible: &visible, arms, peers: &[], parts: &[], measures }
+            .assess(provenance())
     }
 
     fn arms() -> [Contestant; 3] {
@@ -421,7 +335,8 @@ mod tests {
         let verdict = |mediated: &[usize]| {
             let arms = [named("local", &[0; 60]), named("mediated", mediated)];
             let measures = TaskMeasures::Labels(LabelMeasures { labels: 2 });
-            let material = Material { questions: &questions, visible: &[0; 60], arms: &arms, peers: &[], measures };
+            let material =
+                Material { questions: &questions, visible: &[0; 60], arms: &arms, peers: &[], parts: &[], measures };
             material.assess(provenance()).pooled[0].non_inferior
         };
         assert!(verdict(&[0; 60]));

@@ -120,19 +120,27 @@ pub struct LabelMeasures {
 impl LabelMeasures {
     /// What one answer adds. `distribution` is absent for a predictor that only names a label.
     pub fn row(&self, gold: usize, answer: usize, distribution: Option<&[f64]>) -> Vec<Addend> {
-        let k = self.labels;
         let right = if answer == gold { 1.0 } else { 0.0 };
+        let mut row = self.row_of_gold(gold, answer, distribution.map(|p| p[gold]));
+        if let Some(p) = distribution {
+            let squares = p.iter().enumerate().map(|(y, p)| (p - if y == gold { 1.0 } else { 0.0 }).powi(2));
+            let bin = ((p[answer] * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
+            let bins = PER_LABEL + 3 * self.labels;
+            row.push((BRIER, squares.sum()));
+            row.extend([(bins + bin, 1.0), (bins + BINS + bin, p[answer]), (bins + 2 * BINS + bin, right)]);
+        }
+        row
+    }
+
+    /// The same where only the probability of the right label is known: enough for everything but Brier and calibration
+    /// error, which must not be read from such sums.
+    pub fn row_of_gold(&self, gold: usize, answer: usize, p_gold: Option<f64>) -> Vec<Addend> {
+        let k = self.labels;
         let mut row = vec![(ROWS, 1.0), (PER_LABEL + k + gold, 1.0), (PER_LABEL + 2 * k + answer, 1.0)];
         if answer == gold {
             row.extend([(RIGHT, 1.0), (PER_LABEL + gold, 1.0)]);
         }
-        if let Some(p) = distribution {
-            let squares = p.iter().enumerate().map(|(y, p)| (p - if y == gold { 1.0 } else { 0.0 }).powi(2));
-            let bin = ((p[answer] * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-            row.extend([(JUDGED, 1.0), (LOSS, -p[gold].max(FLOOR).ln()), (BRIER, squares.sum())]);
-            let bins = PER_LABEL + 3 * k;
-            row.extend([(bins + bin, 1.0), (bins + BINS + bin, p[answer]), (bins + 2 * BINS + bin, right)]);
-        }
+        row.extend(p_gold.iter().flat_map(|p| [(JUDGED, 1.0), (LOSS, -p.max(FLOOR).ln())]));
         row
     }
 

@@ -8,16 +8,20 @@
 pub mod ablate;
 pub mod assessment;
 pub mod bucket;
+pub mod compare;
+pub mod contest;
 pub mod experiment;
 pub mod fit;
 pub mod judge;
 pub mod metrics;
 pub mod peer;
 pub mod report;
+pub mod row;
 pub mod split;
 pub mod stats;
 
 use crate::data::dataset::TaskKind;
+use crate::engine::error::EngineError;
 use crate::memory::entry::IndexError;
 
 /// Why an evaluation came to no result.
@@ -26,6 +30,16 @@ pub enum EvalError {
     /// The share of a split is no share.
     #[error("the split {0} leaves no history or no queries; give a share between 0 and 1 such as 0.8")]
     EmptySplit(f64),
+    /// More windows than queries, or none.
+    #[error(
+        "{queries} queries cannot be cut into {origins} windows; give --origins from 1 up, or leave more to --split"
+    )]
+    Origins {
+        /// Windows asked for.
+        origins: usize,
+        /// Queries there are.
+        queries: usize,
+    },
     /// Nothing to judge.
     #[error(
         "the dataset '{0}' has no judged query: give queries.jsonl a \"gold\", or split the interactions (--split 0.8)"
@@ -47,6 +61,9 @@ pub enum EvalError {
     /// Memory could not be read.
     #[error(transparent)]
     Memory(#[from] IndexError),
+    /// The model.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// A peer's fit did not settle.
     #[error(
         "the logistic regression did not converge in {iterations} steps (largest gradient {gradient:.1e}); leave out --peers"

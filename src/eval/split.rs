@@ -2,11 +2,15 @@
 //!
 //! Either way a query is answered from interactions strictly before its own moment (prequential): the split decides
 //! what is asked and what may be fitted, never what is remembered.
+//!
+//! A rolling origin cuts the queries into windows of time and fits at the start of each on everything before it: the
+//! order in which a program in use would meet them.
 
 use serde::Serialize;
 
 use super::EvalError;
 use crate::data::dataset::Dataset;
+use crate::data::draw::Draw;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::memory::rating::About;
 
@@ -20,6 +24,13 @@ pub enum Split {
     Share {
         /// In (0, 1).
         share: f64,
+    },
+    /// The same queries in windows of time: what is fitted is fitted anew at the start of each, on everything before it.
+    Rolling {
+        /// Where the first window begins, in (0, 1).
+        share: f64,
+        /// How many windows there are.
+        origins: usize,
     },
 }
 
@@ -76,29 +87,41 @@ pub struct Asked<'a> {
     pub query_range: Range,
     /// Queries without a gold answer, left out.
     pub without_gold: usize,
+    /// What the queries were drawn from, where not all are asked.
+    pub sampled: Option<Sampled>,
+}
+
+/// Queries were drawn by lot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Sampled {
+    /// From how many.
+    pub of: usize,
+    /// The seed of the lot.
+    pub seed: u64,
 }
 
 impl<'a> Asked<'a> {
+    /// The queries of `dataset`, in windows: one, except where the origin rolls. A window's history is everything before
+    /// it, so later windows may be fitted on earlier ones; together they ask what a share asks.
+    pub fn windows(dataset: &'a Dataset, split: Split) -> Result<Vec<Self>, EvalError> {
+        let Split::Rolling { share, origins } = split else { return Ok(vec![Self::of(dataset, split)?]) };
+        let start = cut(dataset, share)?;
+        let n = dataset.interactions.len() - start;
+        if origins == 0 || origins > n {
+            return Err(EvalError::Origins { origins, queries: n });
+        }
+        let edge = |window: usize| start + n * window / origins;
+        (0..origins).map(|window| Self::between(dataset, split, edge(window)..edge(window + 1))).collect()
+    }
+
     /// Takes the queries of `dataset`.
     pub fn of(dataset: &'a Dataset, split: Split) -> Result<Self, EvalError> {
-        let labels = dataset.manifest.responses();
-        let label = |response: &str| labels.iter().position(|label| label == response);
-        let (mut questions, history, without_gold): (Vec<Question>, _, _) = match split {
-            Split::Share { share } => {
-                let n = dataset.interactions.len();
-                let cut = (n as f64 * share).floor() as usize;
-                if !(share > 0.0 && share < 1.0) || cut == 0 || cut == n {
-                    return Err(EvalError::EmptySplit(share));
-                }
-                let (history, rest) = dataset.interactions.split_at(cut);
-                let asked = rest.iter().filter_map(|i| {
-                    let gold = label(&i.response)?;
-                    let about = Some(About { item: i.item.as_deref(), extra: &i.extra });
-                    Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold })
-                });
-                (asked.collect(), history, 0)
+        match split {
+            Split::Share { share } | Split::Rolling { share, .. } => {
+                Self::between(dataset, split, cut(dataset, share)?..dataset.interactions.len())
             }
             Split::Judged => {
+                let label = labels(dataset);
                 let asked = dataset.queries.iter().filter_map(|q| {
                     let gold = label(q.gold.as_deref()?)?;
                     let about = Some(About { item: q.item.as_deref(), extra: &q.extra });
@@ -108,14 +131,67 @@ impl<'a> Asked<'a> {
                 let first = asked.iter().map(|q| q.at).min();
                 let cut = first.map_or(0, |first| dataset.interactions.partition_point(|i| i.at < first));
                 let left_out = dataset.queries.len() - asked.len();
-                (asked, &dataset.interactions[..cut], left_out)
+                Self::in_order(dataset, split, asked, &dataset.interactions[..cut], left_out)
             }
-        };
+        }
+    }
+
+    /// Asks the interactions of `window`, whose history is all before it.
+    fn between(dataset: &'a Dataset, split: Split, window: std::ops::Range<usize>) -> Result<Self, EvalError> {
+        let label = labels(dataset);
+        let history = &dataset.interactions[..window.start];
+        let asked = dataset.interactions[window].iter().filter_map(|i| {
+            let gold = label(&i.response)?;
+            let about = Some(About { item: i.item.as_deref(), extra: &i.extra });
+            Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold })
+        });
+        Self::in_order(dataset, split, asked.collect(), history, 0)
+    }
+
+    fn in_order(
+        dataset: &Dataset,
+        split: Split,
+        mut questions: Vec<Question<'a>>,
+        history: &'a [Interaction],
+        without_gold: usize,
+    ) -> Result<Self, EvalError> {
         questions.sort_by(|a, b| (a.at, a.id).cmp(&(b.at, b.id)));
         let Some(query_range) = Range::of_moments(questions.iter().map(|q| q.at)) else {
             return Err(EvalError::NoQuery(dataset.manifest.name.clone()));
         };
         let history_range = Range::of_moments(history.iter().map(|i| i.at));
-        Ok(Self { split, history, questions, history_range, query_range, without_gold })
+        Ok(Self { split, history, questions, history_range, query_range, without_gold, sampled: None })
     }
+
+    /// Keeps `n` of the queries, drawn by lot from `seed`, still in time order; all of them where there are no more.
+    pub fn sample(&mut self, n: usize, seed: u64) {
+        let of = self.questions.len();
+        if n >= of {
+            return;
+        }
+        let mut drawn: Vec<usize> = (0..of).collect();
+        Draw::seeded(seed).shuffle(&mut drawn);
+        drawn.truncate(n);
+        drawn.sort_unstable();
+        self.questions = drawn.into_iter().map(|ix| self.questions[ix]).collect();
+        let range = Range::of_moments(self.questions.iter().map(|q| q.at));
+        self.query_range = range.unwrap_or(self.query_range);
+        self.sampled = Some(Sampled { of, seed });
+    }
+}
+
+/// The place of a label among the answers.
+fn labels(dataset: &Dataset) -> impl Fn(&str) -> Option<usize> {
+    let labels = dataset.manifest.responses();
+    move |response| labels.iter().position(|label| label == response)
+}
+
+/// How many interactions the first `share` of them are.
+fn cut(dataset: &Dataset, share: f64) -> Result<usize, EvalError> {
+    let n = dataset.interactions.len();
+    let cut = (n as f64 * share).floor() as usize;
+    if !(share > 0.0 && share < 1.0) || cut == 0 || cut == n {
+        return Err(EvalError::EmptySplit(share));
+    }
+    Ok(cut)
 }

@@ -4,7 +4,7 @@
 //! a line. Likeness is the mean over the set, if either side has one, and over each number of the query:
 //! |A ∩ B|/√(|A|·|B|) for sets, 2^(−|a − b|/width) for numbers, 0 where the item has no such number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -68,6 +68,30 @@ impl Attributes {
     /// The attributes of a record that may not be remembered.
     pub fn find(&self, record: &Extra) -> Traits {
         traits(record, |name| self.names.get(&name).copied().unwrap_or(UNKNOWN))
+    }
+
+    /// How many distinct traits and numbers of `records` are known here although none of `items` has them, and how many
+    /// there are in all.
+    pub(super) fn known_alone<'a>(
+        &self,
+        records: impl Iterator<Item = &'a Extra>,
+        items: impl Iterator<Item = ItemIx>,
+    ) -> (usize, usize) {
+        let mut names = HashSet::new();
+        for record in records {
+            traits(record, |name| {
+                names.insert(name);
+                UNKNOWN
+            });
+        }
+        let mut held = HashSet::new();
+        let places: HashSet<u32> = items.map(|item| self.of[item]).collect();
+        for place in places {
+            let item = &self.all[place as usize];
+            held.extend(item.set.iter().copied().chain(item.numbers.iter().map(|(name, _)| *name)));
+        }
+        let known = names.iter().filter_map(|name| self.names.get(name));
+        (known.filter(|name| !held.contains(*name)).count(), names.len())
     }
 
     /// Likeness of a query and an item in [0, 1]; see the module for the formula.

@@ -33,12 +33,7 @@ impl BaseRates {
 
     /// b at `t` without what `asking` answered. Sums to 1, every entry > 0.
     pub fn read(&self, population: &Population, asking: Option<UserIx>, t: Timestamp) -> Vec<f64> {
-        let before = population.before(t);
-        let count = |sums: &Vec<(ItemIx, f64)>| {
-            let last = sums.partition_point(|(item, _)| *item < before).checked_sub(1);
-            last.map_or(0.0, |last| sums[last].1 * decay(population.at[sums[last].0], t, self.half_life))
-        };
-        let mut counts: Vec<f64> = self.labels.iter().map(count).collect();
+        let mut counts = self.counts(population, t);
         for item in population.visible(asking, t) {
             counts[population.label[*item]] -= decay(population.at[*item], t, self.half_life);
         }
@@ -47,6 +42,16 @@ impl BaseRates {
         let sum: f64 = counts.iter().sum();
         counts.iter_mut().for_each(|count| *count /= sum);
         counts
+    }
+
+    /// N at `t`, everybody's.
+    pub(super) fn counts(&self, population: &Population, t: Timestamp) -> Vec<f64> {
+        let before = population.before(t);
+        let count = |sums: &Vec<(ItemIx, f64)>| {
+            let last = sums.partition_point(|(item, _)| *item < before).checked_sub(1);
+            last.map_or(0.0, |last| sums[last].1 * decay(population.at[sums[last].0], t, self.half_life))
+        };
+        self.labels.iter().map(count).collect()
     }
 }
 

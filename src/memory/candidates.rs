@@ -4,6 +4,7 @@
 //! that what votes and what is shown is what comparing all of them exactly would give.
 
 use super::community::CommunityIx;
+use super::embed::dot;
 use super::entry::{Entry, EntryQuery};
 use super::finder::{Found, IndexError, Looking};
 use super::fixed;
@@ -15,8 +16,6 @@ use crate::data::dataset::Retrieval;
 
 /// An entry that passes the guard.
 pub struct Candidate<'a> {
-    /// Its number in the snapshot.
-    pub number: usize,
     /// The entry.
     pub entry: &'a Entry,
     /// How like the query it is.
@@ -60,27 +59,31 @@ pub fn near<'s>(
     let own = entries.of_user(population, asking);
     let looking = Looking { probe, query: &query, asking, own: &own, guard: settings.guard };
     let found = entries.finder.look(population, &entries.all, looking)?;
-    let similarity = |number: usize| query.similarity(probe, &entries.all[number], asking, settings);
+    let similarity = |found: &Found| {
+        let cosine = f64::from(dot(&probe.vector, &entries.all[found.number as usize].centroid));
+        Similarity::combine(query.lexical(found.mass), cosine, settings.lexical_share)
+    };
 
     // Entries that hold something of the asking person are judged without it.
     let (mut kept_back, mut suppressed) = (Vec::new(), 0);
     for number in &own {
-        let at = found.binary_search_by_key(number, |found| found.number);
+        let Ok(at) = found.binary_search_by_key(number, |found| found.number as usize) else { continue };
         let too_few = entries.all[*number].contributors(asking) < settings.guard;
         if too_few || !entries.outlives(population, *number, asking) {
-            kept_back.extend(at);
+            kept_back.push(at);
         }
-        suppressed += usize::from(too_few && at.is_ok() && similarity(*number).total() > 0.0);
+        suppressed += usize::from(too_few && similarity(&found[at]).total() > 0.0);
     }
 
     let share = settings.lexical_share as f32;
+    let per_mass = query.lexical(settings.lexical_share) as f32;
     let error = fixed::error(population.dimensions());
     let about = |found: &Found| {
         let likely = found.mass > 0.0 || found.cosine > -error;
-        if !likely || !entries.alive[found.number] {
+        if !likely || !entries.alive[found.number as usize] {
             return f32::NEG_INFINITY;
         }
-        share * query.lexical(found.mass).clamp(0.0, 1.0) as f32 + (1.0 - share) * found.cosine.clamp(0.0, 1.0)
+        (per_mass * found.mass as f32).min(share) + (1.0 - share) * found.cosine.clamp(0.0, 1.0)
     };
     let mut about: Vec<f32> = found.iter().map(about).collect();
     kept_back.into_iter().for_each(|at| about[at] = f32::NEG_INFINITY);
@@ -90,7 +93,10 @@ pub fn near<'s>(
     let (mut everyone, mut shown) = (Best::of(settings.entry_votes), Best::of(settings.global_hits));
     let mut groups = Vec::with_capacity(entries.groups.len());
     for (community, range) in &entries.groups {
-        let place = |number: usize| found.partition_point(|found| found.number < number);
+        let place = |number: usize| match found.len() == entries.all.len() {
+            true => number,
+            false => found.partition_point(|found| (found.number as usize) < number),
+        };
         let places = place(range.start)..place(range.end);
         let factor = membership_factor(*community, membership, settings.community_share) as f32;
         let mut within = Best::of(settings.entry_votes);
@@ -110,11 +116,11 @@ pub fn near<'s>(
         for at in places {
             let near = about[at] + doubt;
             if about[at] >= 0.0 && (near >= everyone || near >= within || factor * about[at] + doubt >= shown) {
-                let number = found[at].number;
-                let similarity = similarity(number);
+                let similarity = similarity(&found[at]);
                 if similarity.total() > 0.0 {
+                    let number = found[at].number as usize;
                     let own = own.binary_search(&number).is_ok();
-                    candidates.push(Candidate { number, entry: &entries.all[number], similarity, own });
+                    candidates.push(Candidate { entry: &entries.all[number], similarity, own });
                 }
             }
         }

@@ -111,6 +111,11 @@ impl Crowd {
     pub fn steps(&self) -> &[f64] {
         &self.steps
     }
+
+    /// How many people have ever rated a thing.
+    pub(super) fn raters(&self, thing: ThingIx) -> usize {
+        self.things[thing].standings.last().map_or(0, |standing| standing.raters)
+    }
 }
 
 /// What someone may hear of the crowd at a moment.

@@ -59,12 +59,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether enough people besides the asking one used `word` here for it to be shown or matched.
-    pub fn may_show(&self, word: TermId, asking: Option<UserIx>, guard: usize) -> bool {
-        let found = self.places.binary_search_by_key(&word, |(term, _)| *term);
-        found.is_ok_and(|at| others(&self.words[self.places[at].1].users, asking) >= guard)
-    }
-
     /// People with an item here, the asking one aside.
     pub fn contributors(&self, asking: Option<UserIx>) -> usize {
         others(&self.users, asking)
@@ -146,14 +140,22 @@ impl EntryQuery {
 
     /// The query's words that may be matched in `entry`, each with its share of the lexical score.
     pub fn matched(&self, entry: &Entry, asking: Option<UserIx>, guard: usize) -> impl Iterator<Item = (TermId, f64)> {
-        let may_show = move |(word, _): &&(TermId, f64)| entry.may_show(*word, asking, guard);
-        self.words.iter().filter(may_show).map(|(word, idf)| (*word, idf / self.ideal))
+        self.met(entry, asking, guard).map(|(word, idf)| (word, idf / self.ideal))
     }
 
     /// The idf sum of the query's words that may be matched in `entry`.
     pub fn mass(&self, entry: &Entry, asking: Option<UserIx>, guard: usize) -> f64 {
-        let may_show = |(word, _): &&(TermId, f64)| entry.may_show(*word, asking, guard);
-        self.words.iter().filter(may_show).map(|(_, idf)| idf).sum()
+        self.met(entry, asking, guard).map(|(_, idf)| idf).sum()
+    }
+
+    /// Words of query and entry that enough people besides the asking one used, with their idf. Both are ascending.
+    fn met(&self, entry: &Entry, asking: Option<UserIx>, guard: usize) -> impl Iterator<Item = (TermId, f64)> {
+        let mut words = self.words.iter().peekable();
+        entry.places.iter().filter_map(move |(term, place)| {
+            while words.next_if(|(word, _)| word < term).is_some() {}
+            let (word, idf) = words.next_if(|(word, _)| word == term)?;
+            (others(&entry.words[*place].users, asking) >= guard).then_some((*word, *idf))
+        })
     }
 
     /// The lexical score, in [0, 1], of an entry with this idf sum.

@@ -219,31 +219,48 @@ impl Weighting {
 pub struct Sought {
     /// `(feature, weight)`, ascending.
     pub vector: Vec<(FeatureIx, f64)>,
+    /// A bit per feature's remainder: most features of a text are known not to be sought without a search.
+    marks: [u64; MARKS],
+}
+
+/// Words of 64 marks.
+const MARKS: usize = 32;
+
+/// Where a feature is marked.
+fn mark(feature: FeatureIx) -> (usize, u64) {
+    (feature as usize / 64 % MARKS, 1 << (feature % 64))
 }
 
 impl Sought {
     /// Weighs a text's features as of a moment with `before` items.
     pub fn new(features: &Features, weighting: &Weighting, row: &[(FeatureIx, f32)], before: ItemIx) -> Self {
         if !weighting.flat {
-            return Self { vector: weighting.vector(row) };
+            return Self::of(weighting.vector(row));
         }
         // Without idf, nothing else would drop what only later texts hold.
         let mut held = row.to_vec();
         held.retain(|(feature, _)| !features.holders(*feature, 0, before).is_empty());
-        Self { vector: weighting.vector(&held) }
+        Self::of(weighting.vector(&held))
     }
 
-    /// Calls `met(place in the query, weight in the item)` for every feature that both hold.
+    fn of(vector: Vec<(FeatureIx, f64)>) -> Self {
+        let mut marks = [0; MARKS];
+        for (feature, _) in &vector {
+            let (word, bit) = mark(*feature);
+            marks[word] |= bit;
+        }
+        Self { vector, marks }
+    }
+
+    /// Calls `met(place in the query, weight in the item)` for every feature that both hold, ascending.
     pub fn meet(&self, features: &Features, weighting: &Weighting, item: ItemIx, mut met: impl FnMut(usize, f64)) {
-        let row = features.of_item(item);
-        let (mut i, mut j) = (0, 0);
-        while i < self.vector.len() && j < row.len() {
-            let (sought, held) = (self.vector[i].0, row[j].0);
-            if sought == held {
-                met(i, weighting.weight(held, row[j].1, item));
+        for (feature, tf) in features.of_item(item) {
+            let (word, bit) = mark(*feature);
+            if self.marks[word] & bit != 0
+                && let Ok(place) = self.vector.binary_search_by_key(feature, |(sought, _)| *sought)
+            {
+                met(place, weighting.weight(*feature, *tf, item));
             }
-            i += usize::from(sought <= held);
-            j += usize::from(held <= sought);
         }
     }
 

@@ -55,7 +55,7 @@ pub enum IndexError {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
     /// Which.
-    pub number: usize,
+    pub number: u32,
     /// Approximate cosine, see [`fixed::cosine`]; −1 for a query that has no vector.
     pub cosine: f32,
     /// idf sum of the query's words that may be matched in it.
@@ -136,7 +136,9 @@ impl Finder {
             }
             Kind::Indexed(indexed) => {
                 let mut found = indexed.near(population, entries, probe, query)?;
-                found.iter_mut().for_each(|found| found.mass = query.mass(&entries[found.number], asking, guard));
+                found
+                    .iter_mut()
+                    .for_each(|found| found.mass = query.mass(&entries[found.number as usize], asking, guard));
                 Ok(found)
             }
         }
@@ -144,7 +146,7 @@ impl Finder {
 }
 
 fn found((number, cosine): (usize, f32)) -> Found {
-    Found { number, cosine, mass: 0.0 }
+    Found { number: number as u32, cosine, mass: 0.0 }
 }
 
 fn has_vector(probe: &Probe) -> bool {
@@ -271,4 +273,51 @@ fn vector_index(vectors: &[Vec<f32>], dimensions: usize) -> Result<usearch::Inde
         index.add(number as u64, vector).map_err(vector_fault)?;
     }
     Ok(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::synth::{Parameters, population};
+    use crate::memory::Memory;
+
+    /// Through the indexes, the nearest entries by vector and by rare words are found as a scan of all finds them.
+    #[test]
+    fn both_ways_find_the_nearest() {
+        let (dataset, _) = population(&Parameters { seed: 9001, users: 100, ..Parameters::default() });
+        let memory = Memory::build(&dataset);
+        let snapshot = memory.snapshot_at(dataset.end()).unwrap().unwrap();
+        let (population, entries) = (&memory.population, &snapshot.entries.all);
+        let whole = Finder::with_limit(population, entries, usize::MAX).unwrap();
+        let indexed = Finder::with_limit(population, entries, 0).unwrap();
+        assert!(matches!(whole.0, Kind::Whole { .. }) && matches!(indexed.0, Kind::Indexed(_)));
+        for asked in dataset.interactions.iter().rev().step_by(40).take(30) {
+            let mut probe = memory.probe(&asked.query);
+            let asking = population.user_ix(&asked.user);
+            let own = snapshot.entries.of_user(population, asking);
+            let query = EntryQuery::new(population, &probe, snapshot.items);
+            let look = |finder: &Finder, probe: &Probe| {
+                let looking = Looking { probe, query: &query, asking, own: &own, guard: 5 };
+                finder.look(population, entries, looking).unwrap()
+            };
+            let (all, some) = (look(&whole, &probe), look(&indexed, &probe));
+            assert_eq!(all.len(), entries.len());
+            assert!(some.is_sorted_by(|a, b| a.number < b.number));
+            assert_eq!(some, look(&indexed, &probe), "the same question finds the same");
+            for found in &some {
+                let exact = &all[found.number as usize];
+                assert_eq!(found.mass, exact.mass);
+                assert!((found.cosine - exact.cosine).abs() <= 2.0 * fixed::error(population.dimensions()));
+            }
+            let mut nearest = all.clone();
+            nearest.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
+            let has = |number: u32| some.binary_search_by_key(&number, |found| found.number).is_ok();
+            assert!(nearest[..20].iter().all(|found| has(found.number)));
+
+            probe.vector.fill(0.0);
+            let by_words = look(&indexed, &probe);
+            assert!(!by_words.is_empty() && by_words.len() <= BY_WORDS);
+            assert!(look(&whole, &probe).iter().all(|found| found.cosine == -1.0));
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! A community over time: how large it was and what it answered, period after period.
+//! A community over time: how large it was, what it answered and what became of it, period after period.
 //!
 //! Invariant: the asking person is left out everywhere; of a period in which fewer than `guard` others belonged to it
 //! nothing is told, and no response that fewer than `guard` of them gave.
@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::Memory;
 use super::community::CommunityIx;
 use super::entry::IndexError;
+use super::lineage::{Change, changes};
 use super::population::{LabelIx, UserIx};
 use crate::data::interaction::{Timestamp, UserId};
 
@@ -34,6 +35,8 @@ pub struct Epoch {
     pub end: Timestamp,
     /// The community then; absent below the guard.
     pub group: Option<Group>,
+    /// What became of it since the end of the period before.
+    pub changes: Vec<Change>,
 }
 
 /// The community that a person most likely belongs to.
@@ -65,7 +68,12 @@ impl Memory {
         let guard = self.manifest.retrieval.guard;
         let epoch = |period: usize| {
             let end = self.calendar.end(period);
-            Epoch { period: period + 1, end, group: self.members_told(period, community, asking, guard) }
+            let group = self.members_told(period, community, asking, guard);
+            let changes = period.checked_sub(1).map_or_else(Vec::new, |last| {
+                let (before, after) = (self.communities_at(last), self.communities_at(period));
+                changes(&before.of, &after.of, community, asking, guard)
+            });
+            Epoch { period: period + 1, end, group, changes }
         };
         let epochs = (0..period.number).rev().take(MOST_PERIODS).map(epoch).collect();
         Ok(Some(CommunityHistory { community, of: global.membership.len(), membership, guard, epochs }))

@@ -52,6 +52,8 @@ enum Form<'a> {
     Lamp {
         okapi: Okapi<'a>,
         query: Vec<&'a str>,
+        /// Of every text.
+        scores: Vec<f64>,
         low: f64,
         high: f64,
     },
@@ -72,7 +74,8 @@ impl<'a> Matching<'a> {
                 let okapi = Okapi::new(visible.iter().map(|item| &population.text[*item]));
                 let query: Vec<&str> = tokens(&probe.text).collect();
                 let (low, high) = okapi.bounds(&query);
-                Form::Lamp { okapi, query, low, high }
+                let scores = okapi.scores(&query);
+                Form::Lamp { okapi, query, scores, low, high }
             }
         };
         Self { population, visible, form }
@@ -91,7 +94,7 @@ impl<'a> Matching<'a> {
                 if *ideal > 0.0 { bm25 / ideal } else { 0.0 }
             }
             // Between the least and the greatest possible score: the order is that of the scores, negative ones too.
-            Form::Lamp { okapi, query, low, high } if high > low => (okapi.score(query, place) - low) / (high - low),
+            Form::Lamp { scores, low, high, .. } if high > low => (scores[place] - low) / (high - low),
             Form::Lamp { .. } => 0.0,
         }
     }
@@ -113,7 +116,7 @@ impl<'a> Matching<'a> {
                 };
                 if *ideal > 0.0 { words.iter().map(part).collect() } else { Vec::new() }
             }
-            Form::Lamp { okapi, query, low, high } if high > low => {
+            Form::Lamp { okapi, query, low, high, .. } if high > low => {
                 let mut distinct: Vec<&str> = query.clone();
                 distinct.sort_unstable();
                 distinct.dedup();

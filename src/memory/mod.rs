@@ -23,6 +23,7 @@ pub mod grouping;
 pub mod guard;
 pub mod history;
 pub mod lexical;
+pub mod lineage;
 pub mod local;
 pub mod matching;
 pub mod neighbours;
@@ -36,6 +37,7 @@ pub mod rating;
 pub mod running;
 pub mod store;
 pub mod terms;
+pub mod trace;
 pub mod why_not;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -429,7 +431,5 @@ impl Memory {
 }
 
 fn calendar(population: &Population, manifest: &Manifest) -> Calendar {
-    let first = population.at.first().copied().unwrap_or(Timestamp(0));
-    let last = population.at.last().copied().unwrap_or(first);
-    Calendar::new(first, last, manifest.periods.days)
+    Calendar::new(&population.at, manifest.periods.length)
 }

@@ -44,18 +44,22 @@ pub fn nearest(
     }
     let own = asking.map_or(&[][..], |user| &population.items_of[user]);
     own.iter().take_while(|item| **item < before).for_each(|item| cosines[*item] = 0.0);
-    let mut found = Vec::with_capacity(before);
+    let nearer = |a: &(ItemIx, f64), b: &(ItemIx, f64)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
+    // Twice as many as are wanted are kept before the farther half goes; what is farther than all kept never enters.
+    let (mut found, mut least) = (Vec::with_capacity(2 * count.min(before)), 0.0);
     for (item, sum) in cosines.into_iter().enumerate() {
-        if sum > 0.0 {
-            found.push((item, sum / weighting.length_of(item)));
+        let cosine = sum / weighting.length_of(item);
+        if sum > 0.0 && cosine >= least && count > 0 {
+            found.push((item, cosine));
+            if found.len() == 2 * count {
+                let (_, last, _) = found.select_nth_unstable_by(count - 1, nearer);
+                least = last.1;
+                found.truncate(count);
+            }
         }
     }
-    let nearer = |a: &(ItemIx, f64), b: &(ItemIx, f64)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
-    if found.len() > count {
-        found.select_nth_unstable_by(count, nearer);
-        found.truncate(count);
-    }
     found.sort_unstable_by(nearer);
+    found.truncate(count);
     found
 }
 

@@ -21,18 +21,32 @@ pub fn tokens(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)).filter(|token| !token.is_empty())
 }
 
+/// A text that holds a word.
+#[derive(Clone, Copy, Debug, Default)]
+struct Posting {
+    place: u32,
+    times: u32,
+}
+
 /// A word of the profile.
 #[derive(Clone, Copy, Debug)]
 struct Word {
     /// Texts that hold it.
-    texts: usize,
+    texts: u32,
+    /// Where its postings end.
+    end: usize,
+    /// Until all texts are counted: the last text that holds it, and where that is noted.
+    last: (u32, usize),
     idf: f64,
 }
 
 /// One person's texts, counted.
 pub struct Okapi<'a> {
-    words: HashMap<&'a str, Word>,
-    frequencies: Vec<HashMap<&'a str, u32>>,
+    numbers: HashMap<&'a str, u32>,
+    /// In order of first appearance: a sum of floating-point numbers depends on it.
+    words: Vec<Word>,
+    /// Word after word, each in order of place.
+    postings: Vec<Posting>,
     lengths: Vec<u32>,
     mean_length: f64,
 }
@@ -40,65 +54,92 @@ pub struct Okapi<'a> {
 impl<'a> Okapi<'a> {
     /// Counts `texts`.
     pub fn new(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut okapi = Self { words: HashMap::new(), frequencies: Vec::new(), lengths: Vec::new(), mean_length: 0.0 };
-        // In order of first appearance: a sum of floating-point numbers depends on it.
-        let mut order: Vec<&str> = Vec::new();
-        for text in texts {
-            let mut counted: HashMap<&str, u32> = HashMap::new();
+        Self::of_tokens(texts.map(tokens))
+    }
+
+    /// Counts texts whose tokens are known.
+    pub fn of_tokens(texts: impl Iterator<Item = impl Iterator<Item = &'a str>>) -> Self {
+        // Room for the words that a profile of short texts comes to: growing means hashing all of them again.
+        let mut numbers = HashMap::with_capacity(8 * texts.size_hint().0);
+        let (mut words, mut lengths) = (Vec::<Word>::new(), Vec::new());
+        // Every text of every word, as they come.
+        let mut found: Vec<(u32, Posting)> = Vec::new();
+        for (place, text) in (0u32..).zip(texts) {
             let mut length = 0;
-            for token in tokens(text) {
+            for token in text {
                 length += 1;
-                let count = counted.entry(token).or_default();
-                *count += 1;
-                if *count == 1 {
-                    let word = okapi.words.entry(token).or_insert_with(|| {
-                        order.push(token);
-                        Word { texts: 0, idf: 0.0 }
-                    });
+                let number = *numbers.entry(token).or_insert(words.len() as u32);
+                if number as usize == words.len() {
+                    words.push(Word { texts: 0, end: 0, last: (u32::MAX, 0), idf: 0.0 });
+                }
+                let word = &mut words[number as usize];
+                if word.last.0 == place {
+                    found[word.last.1].1.times += 1;
+                } else {
+                    word.last = (place, found.len());
                     word.texts += 1;
+                    found.push((number, Posting { place, times: 1 }));
                 }
             }
-            okapi.frequencies.push(counted);
-            okapi.lengths.push(length);
+            lengths.push(length);
         }
-        let total = okapi.lengths.len() as f64;
-        okapi.mean_length = okapi.lengths.iter().sum::<u32>() as f64 / total.max(1.0);
-        let mut sum = 0.0;
-        for name in &order {
-            if let Some(word) = okapi.words.get_mut(name) {
-                let n = word.texts as f64;
-                word.idf = (total - n + 0.5).ln() - (n + 0.5).ln();
-                sum += word.idf;
-            }
+        weigh(&mut words, lengths.len() as f64);
+        let mut start = 0;
+        for word in &mut words {
+            word.end = start;
+            start += word.texts as usize;
         }
-        let floor = EPSILON * sum / order.len().max(1) as f64;
-        okapi.words.values_mut().filter(|word| word.idf < 0.0).for_each(|word| word.idf = floor);
-        okapi
+        let mut postings = vec![Posting::default(); found.len()];
+        for (number, posting) in found {
+            let end = &mut words[number as usize].end;
+            postings[*end] = posting;
+            *end += 1;
+        }
+        let mean_length = f64::from(lengths.iter().sum::<u32>()) / (lengths.len() as f64).max(1.0);
+        Self { numbers, words, postings, lengths, mean_length }
+    }
+
+    fn postings(&self, word: &Word) -> &[Posting] {
+        &self.postings[word.end - word.texts as usize..word.end]
+    }
+
+    fn word(&self, word: &str) -> Option<&Word> {
+        self.numbers.get(word).map(|number| &self.words[*number as usize])
     }
 
     /// idf of a word after the floor; `None` for a word of no text.
     pub fn idf(&self, word: &str) -> Option<f64> {
-        self.words.get(word).map(|word| word.idf)
+        self.word(word).map(|word| word.idf)
     }
 
     /// How many of the texts hold a word, and how many texts there are.
     pub fn texts_with(&self, word: &str) -> (usize, usize) {
-        (self.words.get(word).map_or(0, |word| word.texts), self.lengths.len())
+        (self.word(word).map_or(0, |word| word.texts as usize), self.lengths.len())
     }
 
     /// What one occurrence of `word` in the query adds to the score of the text in this place.
     pub fn contribution(&self, word: &str, place: usize) -> f64 {
-        let tf = f64::from(self.frequencies[place].get(word).copied().unwrap_or_default());
-        if tf == 0.0 {
-            return 0.0;
-        }
-        let relative = f64::from(self.lengths[place]) / self.mean_length;
-        self.idf(word).unwrap_or_default() * (tf * (K1 + 1.0) / (tf + K1 * (1.0 - B + B * relative)))
+        let Some(word) = self.word(word) else { return 0.0 };
+        let postings = self.postings(word);
+        let found = postings.binary_search_by_key(&place, |posting| posting.place as usize);
+        found.map_or(0.0, |at| self.weight(word, postings[at]))
     }
 
-    /// The score of the text in this place, as `rank_bm25` gives it.
-    pub fn score(&self, query: &[&str], place: usize) -> f64 {
-        query.iter().map(|word| self.contribution(word, place)).sum()
+    fn weight(&self, word: &Word, posting: Posting) -> f64 {
+        let tf = f64::from(posting.times);
+        let relative = f64::from(self.lengths[posting.place as usize]) / self.mean_length;
+        word.idf * (tf * (K1 + 1.0) / (tf + K1 * (1.0 - B + B * relative)))
+    }
+
+    /// The score of every text, as `rank_bm25` gives them.
+    pub fn scores(&self, query: &[&str]) -> Vec<f64> {
+        let mut scores = vec![0.0; self.lengths.len()];
+        for word in query.iter().filter_map(|word| self.word(word)) {
+            for posting in self.postings(word) {
+                scores[posting.place as usize] += self.weight(word, *posting);
+            }
+        }
+        scores
     }
 
     /// The least and the greatest score that any text could have, and that a wholly perfect one would have if it held
@@ -109,4 +150,22 @@ impl<'a> Okapi<'a> {
         let bounds = query.iter().map(bound);
         bounds.fold((0.0, 0.0), |(low, high), bound| (low + bound.min(0.0), high + bound.max(0.0)))
     }
+}
+
+/// Sets every idf, of words in `total` texts.
+fn weigh(words: &mut [Word], total: f64) {
+    // Words of as many texts weigh the same; most stand in a few, and a logarithm takes longer than a look.
+    let mut known: Vec<Option<f64>> = Vec::new();
+    let mut sum = 0.0;
+    for word in words.iter_mut() {
+        let texts = word.texts as usize;
+        if texts >= known.len() {
+            known.resize(texts + 1, None);
+        }
+        let n = f64::from(word.texts);
+        word.idf = *known[texts].get_or_insert_with(|| (total - n + 0.5).ln() - (n + 0.5).ln());
+        sum += word.idf;
+    }
+    let floor = EPSILON * sum / words.len().max(1) as f64;
+    words.iter_mut().filter(|word| word.idf < 0.0).for_each(|word| word.idf = floor);
 }

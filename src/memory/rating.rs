@@ -101,6 +101,21 @@ impl Ratings {
         }
     }
 
+    /// The attributes of every item.
+    pub(super) fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// Everyone's ratings by thing.
+    pub(super) fn crowd(&self) -> &Crowd {
+        &self.crowd
+    }
+
+    /// Whether a question in these very words is known from an item or a judged query.
+    pub(super) fn knows(&self, text: &str) -> bool {
+        self.texts.contains_key(text) || self.asked.contains_key(text)
+    }
+
     /// Likeness of an item to what is asked about.
     pub fn similarity(&self, manifest: &Manifest, subject: &Subject, item: ItemIx) -> Similarity {
         let width = manifest.retrieval.attribute_width.unwrap_or(ATTRIBUTE_WIDTH);

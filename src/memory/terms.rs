@@ -95,7 +95,7 @@ impl Terms {
         let text_mass = masses[..items].iter().sum::<f64>() / items.max(1) as f64;
         masses.iter_mut().zip(&growth).for_each(|(mass, growth)| *mass *= growth);
 
-        let group = |item: ItemIx| communities.of[population.user[item]];
+        let group = |item: ItemIx| group(communities, population, item);
         let cell = |item: ItemIx| group(item).map(|c| c * labels + population.label[item]);
         let everyone = communities.count * labels;
         let mut totals = vec![0.0; everyone + labels];
@@ -162,13 +162,36 @@ impl Terms {
         }
     }
 
-    /// N(w,y) of a feature in the block, by community · K + label; of everyone for the number of communities.
-    fn cells(&self, feature: u32, community: usize) -> &[(u32, f64)] {
+    /// N(w,y) of a feature in the block, by community · K + label: those of everyone, and those of communities.
+    fn cells(&self, feature: u32) -> (&[(u32, f64)], &[(u32, f64)]) {
         let feature = feature as usize;
         let start = if feature == 0 { 0 } else { self.ends[feature - 1] };
         let cells = &self.cells[start..self.ends[feature]];
-        let before = |community: usize| cells.partition_point(|(cell, _)| (*cell as usize) < community * self.labels);
-        &cells[before(community)..before(community + 1)]
+        let everyone = (self.communities * self.labels) as u32;
+        let count = cells.iter().rev().take_while(|(cell, _)| *cell >= everyone).count();
+        let (communities, everyone) = cells.split_at(cells.len() - count);
+        (everyone, communities)
+    }
+
+    /// The block's mass of `wanted` features and of all texts, and what the items that are `counted` put into it.
+    pub(super) fn mass(
+        &self,
+        population: &Population,
+        features: &Features,
+        communities: &Communities,
+        wanted: &[u32],
+        counted: impl Fn(ItemIx) -> bool,
+    ) -> (f64, f64) {
+        let counts = |item: ItemIx| counted(item) && group(communities, population, item).is_some();
+        let held: f64 = wanted.iter().flat_map(|feature| self.cells(*feature).0).map(|(_, mass)| mass).sum();
+        let whole = self.totals[self.communities * self.labels..].iter().sum::<f64>() + held;
+        let mut accounted: f64 = (0..self.items).filter(|item| counts(*item)).map(|item| self.masses[item]).sum();
+        for feature in wanted.iter().filter(|feature| self.weighting.counts(**feature)) {
+            let holders = features.holders(*feature, 0, self.items).iter().map(|(item, tf)| (*item as ItemIx, *tf));
+            let mass = |(item, tf): (ItemIx, f32)| self.weighting.weight(*feature, tf, item) * self.growth[item];
+            accounted += holders.filter(|(item, _)| counts(*item)).map(mass).sum::<f64>();
+        }
+        (whole, accounted)
     }
 
     /// What others' use of the query's terms speaks for. Nothing before the first period's end.
@@ -186,7 +209,7 @@ impl Terms {
             return TermRead { population: silent.clone(), communities: vec![silent; wanted.len()] };
         }
         let before = population.before(t);
-        let group = |item: ItemIx| communities.of[population.user[item]];
+        let group = |item: ItemIx| group(communities, population, item);
         let mut all = Sums::new(sought.vector.len(), labels);
         let mut groups = vec![all.clone(); wanted.len()];
         let mut late = vec![0.0; labels];
@@ -207,13 +230,10 @@ impl Terms {
             let mass = |(item, tf): &Posting| {
                 self.weighting.weight(*feature, *tf, *item as ItemIx) * self.growth[*item as ItemIx]
             };
-            let block = |community: usize, sums: &mut Sums| {
-                let sums = &mut sums.terms[at.clone()];
-                self.cells(*feature, community).iter().for_each(|(cell, mass)| sums[*cell as usize % labels] = *mass);
-            };
+            let (everyone, by_community) = self.cells(*feature);
+            everyone.iter().for_each(|(cell, mass)| all.terms[at.start + *cell as usize % labels] = *mass);
             let held = features.holders(*feature, self.items, before);
             let tail = self.tails.get(feature);
-            block(self.communities, &mut all);
             match tail {
                 Some(tail) => tail.everyone.read(population, held, mass, &mut late),
                 None => {
@@ -223,7 +243,11 @@ impl Terms {
             }
             add(&mut all.terms[at.clone()], &late);
             for (community, sums) in wanted.iter().zip(&mut groups) {
-                block(*community, sums);
+                let first = (community * labels) as u32;
+                let from = by_community.partition_point(|(cell, _)| *cell < first);
+                for (cell, mass) in by_community[from..].iter().take_while(|(cell, _)| *cell < first + labels as u32) {
+                    sums.terms[at.start + (*cell - first) as usize] = *mass;
+                }
                 match tail {
                     Some(tail) => tail.read(population, *community, before, mass, &mut late),
                     None => {
@@ -308,5 +332,81 @@ impl Sums {
     /// Applies decay, and drops the negative dust of a subtraction.
     fn settle(&mut self, decay: f64) {
         self.terms.iter_mut().chain(&mut self.totals).for_each(|sum| *sum = (*sum * decay).max(0.0));
+    }
+}
+
+/// Whose community an item belongs to; `None` before anyone was grouped.
+fn group(communities: &Communities, population: &Population, item: ItemIx) -> Option<CommunityIx> {
+    communities.of.get(population.user[item]).copied().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::synth::{Parameters, population};
+    use crate::memory::embed::HashEmbedder;
+
+    const SMOOTHING: f64 = 70.0;
+
+    /// A read of terms that end at `end`, over the items before `until`.
+    fn read(dataset: &crate::data::dataset::Dataset, until: Timestamp, asked: usize) -> (Population, TermRead) {
+        let mut dataset = dataset.clone();
+        dataset.interactions.retain(|i| i.at < until);
+        let population = Population::new(&dataset, &HashEmbedder::default());
+        let features = Features::of(population.text.iter());
+        let (end, t) = (population.at[600], population.at[asked]);
+        let communities = Communities::next(&population, population.before(end), &Communities::default(), 7);
+        let terms = Terms::close(&population, &features, &communities, end, until, 730.0);
+        let many = population.before(until) > 1000;
+        assert!(!many || !terms.tails.is_empty(), "some words are in more than a stride of the tail");
+        let before = population.before(t);
+        let sought = Sought::new(&features, &terms.weighting, features.of_item(asked), before);
+        let every: Vec<usize> = (0..communities.count).collect();
+        let asking = Some(population.user[asked]);
+        let question = Question { sought: &sought, asking, t, communities: &every, smoothing: SMOOTHING };
+        let read = terms.read(&population, &features, &communities, question);
+
+        // The same, one item after another.
+        let labels = population.labels.len();
+        let mut totals = vec![0.0; labels];
+        let mut used = vec![vec![0.0; labels]; sought.vector.len()];
+        for item in (0..before).filter(|item| Some(population.user[*item]) != asking) {
+            let decay = super::super::base::decay(population.at[item], t, 730.0);
+            totals[population.label[item]] += terms.weighting.mass(&features, item) * decay;
+            sought.meet(&features, &terms.weighting, item, |place, weight| {
+                used[place][population.label[item]] += weight * decay;
+            });
+        }
+        let mu = SMOOTHING * terms.text_mass;
+        let everything: f64 = totals.iter().sum();
+        for y in 0..labels {
+            let mut expected = 0.0;
+            for (used, (_, weight)) in used.iter().zip(&sought.vector) {
+                let background = used.iter().sum::<f64>() / everything;
+                if background > 1e-12 {
+                    expected += weight * ((used[y] + mu * background) / (totals[y] + mu) / background).ln();
+                }
+            }
+            assert!((read.population[y] - expected).abs() < 1e-9, "{} is not {expected}", read.population[y]);
+        }
+        (population, read)
+    }
+
+    /// A tail with marks reads like the items one by one, and marks made of what comes later change no bit of it.
+    #[test]
+    fn running_sums_are_sums_and_know_no_future() {
+        let parameters = Parameters { seed: 9001, users: 60, ..Parameters::default() };
+        let (dataset, _) = population(&parameters);
+        let all = dataset.interactions.len();
+        assert!(all > 1500, "{all}");
+        for asked in [650, 900, all - 40] {
+            let (population, whole) = read(&dataset, dataset.end(), asked);
+            let next = Timestamp(population.at[asked].0 + 1);
+            let (_, past) = read(&dataset, next, asked);
+            assert_eq!(whole.population, past.population);
+            for community in 0..whole.communities.len() {
+                assert_eq!(whole.communities[community], past.communities[community]);
+            }
+        }
     }
 }

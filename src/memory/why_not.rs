@@ -68,7 +68,7 @@ pub enum Reason {
     /// An interaction of a period that is still open.
     OpenPeriod {
         /// When the period closes.
-        closes: Timestamp,
+        closes: Closing,
     },
     /// An interaction in a group too small to form an entry.
     Ungrouped {
@@ -115,7 +115,7 @@ pub enum Reason {
         /// The period, from 1.
         period: usize,
         /// When it closes.
-        closes: Timestamp,
+        closes: Closing,
     },
     /// An entry of an earlier period than the one that is read.
     Superseded {
@@ -152,6 +152,29 @@ pub enum Reason {
     EntryOutranked(Rank),
 }
 
+/// When a period closes, as far as that can be known at the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Closing {
+    /// At this moment.
+    At(Timestamp),
+    /// When enough has happened.
+    After {
+        /// How many more interactions of the population it takes at least. ≥ 1.
+        interactions: usize,
+    },
+}
+
+impl fmt::Display for Closing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Closing::At(end) => write!(f, "{end}"),
+            Closing::After { interactions: 1 } => write!(f, "at least 1 more interaction has happened"),
+            Closing::After { interactions } => write!(f, "at least {interactions} more interactions have happened"),
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -166,7 +189,9 @@ impl fmt::Display for Reason {
             Reason::Another { entry: None, fate } => {
                 write!(f, "another person's: it is never shown itself, it can only speak through an entry, and: {fate}")
             }
-            Reason::OpenPeriod { closes } => write!(f, "no entry holds it before its period closes at {closes}"),
+            Reason::OpenPeriod { closes } => {
+                write!(f, "no entry holds it before its period closes: its period is open until {closes}")
+            }
             Reason::Ungrouped { guard } => write!(f, "no entry holds it: too few people for one (fewer than {guard})"),
             Reason::Shown { side: Side::Local, place } => write!(f, "shown as number {place} of local memory"),
             Reason::Shown { side: Side::Global, place } => write!(f, "shown as number {place} of global memory"),
@@ -186,7 +211,7 @@ impl fmt::Display for Reason {
                 "it votes, but is not shown: at most {cap} shown items may have one response; {by} is the last of them"
             ),
             Reason::NotClosed { period, closes } => {
-                write!(f, "an entry of period {period}, which closes at {closes}, after the question")
+                write!(f, "an entry of period {period}, which is open at the question: until {closes}")
             }
             Reason::Superseded { period, read } => {
                 write!(f, "an entry of period {period}; the question reads period {read}")
@@ -336,7 +361,8 @@ impl Asked<'_> {
         let unheld = |fate| Reason::Another { entry: None, fate: Box::new(fate) };
         let snapshot = self.memory.snapshot_at(self.t)?;
         let Some(snapshot) = snapshot.filter(|snapshot| item < snapshot.items) else {
-            return Ok(unheld(Reason::OpenPeriod { closes: self.closes(self.memory.population.at[item]) }));
+            let period = self.memory.calendar.holding(self.memory.population.at[item]);
+            return Ok(unheld(Reason::OpenPeriod { closes: self.closing(period) }));
         };
         match snapshot.entries.of_item(item) {
             Some(number) => {
@@ -347,11 +373,15 @@ impl Asked<'_> {
         }
     }
 
-    /// The end of the period that holds this moment.
-    fn closes(&self, at: Timestamp) -> Timestamp {
-        let calendar = &self.memory.calendar;
-        let ends = (0..calendar.count).map(|period| calendar.end(period));
-        ends.into_iter().find(|end| *end > at).unwrap_or_else(|| calendar.end(calendar.count - 1))
+    /// When period `period`, from 0, which is open at the question, will close.
+    fn closing(&self, period: usize) -> Closing {
+        let (population, calendar) = (&self.memory.population, &self.memory.calendar);
+        let Some(every) = calendar.counts() else { return Closing::At(calendar.end(period)) };
+        let closed = self.memory.period_at(self.t).map_or(0, |last| last + 1);
+        let counted = closed.checked_sub(1).map_or(0, |last| population.before(calendar.end(last)));
+        // In the open period lie fewer than would close it, or it would be closed.
+        let open = population.before(self.t) - counted;
+        Closing::After { interactions: (period + 1 - closed).saturating_mul(every) - open }
     }
 
     /// An id that no interaction has.
@@ -374,7 +404,7 @@ impl Asked<'_> {
             Some(snapshot) if snapshot.period + 1 > period => {
                 Ok(Reason::Superseded { period, read: snapshot.period + 1 })
             }
-            _ => Ok(Reason::NotClosed { period, closes }),
+            _ => Ok(Reason::NotClosed { period, closes: self.closing(period - 1) }),
         }
     }
 
@@ -399,7 +429,7 @@ impl Asked<'_> {
         let looking =
             Looking { probe: &self.probe, query: &view.query, asking: self.asking, own: &own, guard: settings.guard };
         let looked_at = snapshot.entries.finder.look(population, &snapshot.entries.all, looking)?;
-        let mut found: Vec<usize> = looked_at.into_iter().map(|found| found.number).collect();
+        let mut found: Vec<usize> = looked_at.into_iter().map(|found| found.number as usize).collect();
         found.retain(|other| {
             let entry = &snapshot.entries.all[*other];
             entry.contributors(self.asking) >= settings.guard && alive(*other) && view.terms(entry).similarity() > 0.0

@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod log;
 pub mod record;
+pub mod recordings;
 pub mod replay;
 pub mod scenario;
 pub mod tries;

@@ -155,6 +155,77 @@ fn synth_repeats_the_shipped_sample() {
     assert!(out.join("truth.json").exists());
 }
 
+/// Work for other programs, too: what is best, by which score, and that every query was timed.
+#[test]
+fn bench_ranks_given_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("work.jsonl");
+    let ranked = |lines: &str, more: &[&str]| {
+        std::fs::write(&path, lines).unwrap();
+        logoscope(&[&["bench", "--model", "none", "--work", path.to_str().unwrap()][..], more].concat())
+    };
+    let lines = r#"{"id":"a","texts":[["oven","tide"],["tide","tide","vault"],["robot"],["memo","ring","oven"]],"query":["tide","dragon"],"vectors":[[1.0,0.0],[0.6,0.8],[0.0,1.0],[-1.0,0.0]],"vector":[0.8,0.6]}
+
+{"id":"b","texts":[["oven"],["oven","ring"],["oven","memo"]],"query":["oven"]}
+"#;
+    let output = ranked(lines, &["--format", "json", "--top", "2", "--rounds", "3"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&report["schema"], &report["top"], &report["rounds"]),
+        (&"logoscope.work/1".into(), &2.into(), &3.into())
+    );
+    let top = |query: usize, way: &str| -> Vec<(u64, f64)> {
+        let top = report["answers"][query][way]["top"].as_array().unwrap();
+        top.iter().map(|hit| (hit[0].as_u64().unwrap(), hit[1].as_f64().unwrap())).collect()
+    };
+    let near = |found: Vec<(u64, f64)>, expected: [(u64, f64); 2]| {
+        let alike = |((a, x), (b, y)): (&(u64, f64), &(u64, f64))| a == b && (x - y).abs() < 1e-6;
+        assert!(found.len() == 2 && found.iter().zip(&expected).all(alike), "{found:?} and {expected:?}");
+    };
+    // 'tide' stands in two of four texts of 9 words: its raw idf is 0, and one that is not below 0 stays.
+    near(top(0, "okapi"), [(0, 0.0), (1, 0.0)]);
+    // ln 2 of the bound ln 2 + ln 10, with tf 2 and 3 of 2.25 words, tf 1 and 2.
+    let bound = (2.0f64.ln() + 10.0f64.ln()) * 2.2;
+    let share = |tf: f64, words: f64| 2.0f64.ln() * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * words / 2.25)) / bound;
+    near(top(0, "bm25"), [(1, share(2.0, 3.0)), (0, share(1.0, 2.0))]);
+    near(top(0, "dense"), [(1, 0.96), (0, 0.8)]);
+    // In all of three texts: idf ln .5 − ln 3.5 is below 0, so it becomes a quarter of the mean of three.
+    let mean = ((0.5f64 / 3.5).ln() + 2.0 * (2.5f64 / 1.5).ln()) / 3.0;
+    let score = |words: f64| 0.25 * mean * 2.5 / (1.0 + 1.5 * (0.25 + 0.75 * words * 0.6));
+    near(top(1, "okapi"), [(1, score(2.0)), (2, score(2.0))]);
+    assert!(report["answers"][1].get("dense").is_none());
+    let figures: Vec<(&str, u64)> = report["figures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|figure| (figure["name"].as_str().unwrap(), figure["n"].as_u64().unwrap()))
+        .collect();
+    let names = ["work.okapi.build", "work.okapi.rank", "work.bm25.build", "work.bm25.rank", "work.dense.rank"];
+    assert_eq!(figures, names.into_iter().zip([2, 2, 2, 2, 1]).collect::<Vec<_>>());
+    let text = String::from_utf8(ranked(lines, &[]).stdout).unwrap();
+    assert!(text.contains("2 queries, the best 10 texts of each") && text.contains("work.dense.rank"), "{text}");
+
+    for (lines, told) in [
+        ("", "holds no work"),
+        ("{\"id\":\"a\"}", "work.jsonl:1: missing field `texts`"),
+        ("\n{\"id\":\"a\",\"texts\":[[]],\"query\":[\"x\"]}", "work.jsonl:2: a text or the query has no word"),
+        (
+            "{\"id\":\"a\",\"texts\":[[\"The\"]],\"query\":[\"x\"]}",
+            "work.jsonl:1: 'The' would not be read as it stands",
+        ),
+        ("{\"id\":\"a\",\"texts\":[[\"x\"]],\"query\":[\"x\"],\"vector\":[1.0]}", "belong together"),
+        (
+            "{\"id\":\"a\",\"texts\":[[\"x\"]],\"query\":[\"x\"],\"vector\":[1.0],\"vectors\":[[1.0,2.0]]}",
+            "'vectors' needs a row for each text",
+        ),
+    ] {
+        let output = ranked(lines, &[]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && error.contains(told) && output.stdout.is_empty(), "{error}");
+    }
+}
+
 /// Names and units are a contract; the values are the machine's.
 #[test]
 fn bench_measures_without_a_terminal() {

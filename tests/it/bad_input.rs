@@ -336,6 +336,16 @@ fn bad_datasets_are_refused_with_file_line_value_and_remedy() {
             &["data/interactions.jsonl:3: response 'y�9' is not a label", "correct the line"],
         ),
     ];
+    for (written, told) in [
+        (
+            "interactions = 0",
+            &["data/dataset.toml: 'periods.interactions' is 0; give 1 or more", "docs/data-formats.md"],
+        ),
+        ("interactions = -3", &["data/dataset.toml: line ", "invalid value: integer `-3`"]),
+        ("days = 10.0\ninteractions = 5", &["has both 'days' and 'interactions'", "keep one of them"]),
+    ] {
+        cases.push(edited(ASK, MANIFEST, "days = 10.0", written, told));
+    }
     let at = "\"1970-01-01T00:00:00Z\"";
     let time = "correct or remove the line";
     for (written, told) in [
@@ -409,6 +419,9 @@ fn odd_datasets_and_questions_are_answered() {
         Some(text.into_bytes())
     };
     let label = |bytes: Vec<u8>| Some(String::from_utf8(bytes).unwrap().replace("y1", "y\\u001b1").into_bytes());
+    let counted = |bytes: Vec<u8>| {
+        Some(String::from_utf8(bytes).unwrap().replace("days = 10.0", "interactions = 9223372036854775807").into())
+    };
     let value = |table: &'static str, key: &'static str, value: &'static str| -> Change {
         Box::new(move |bytes| Some(with_value(&String::from_utf8(bytes).unwrap(), table, key, value).into()))
     };
@@ -427,6 +440,7 @@ fn odd_datasets_and_questions_are_answered() {
         (ASK, vec![(MANIFEST, value("retrieval", "recency-half-life", "inf"))]),
         (ASK, vec![(MANIFEST, value("periods", "days", "inf"))]),
         (ASK, vec![(MANIFEST, value("periods", "half-life", "1e-300"))]),
+        (ASK, vec![(MANIFEST, Box::new(counted))]),
         ("ask --data data --user u1 --query tide --model none --at -377705116800", vec![]),
         ("ask --data data --user u1 --query tide --model none --at 9999-12-31", vec![]),
         ("ask --data data --user stranger --new-user --query ☃ --model none", vec![]),

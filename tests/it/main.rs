@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod anything;
 mod ask;
 mod bad_input;
 mod damage;
@@ -11,6 +12,7 @@ mod eval;
 mod fit;
 mod import;
 mod lamp;
+mod lineage;
 mod local;
 mod mediator;
 mod memory;

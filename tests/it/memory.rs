@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use logoscope::data::dataset::{Dataset, Lexical};
+use logoscope::data::dataset::{Dataset, Lexical, PeriodLength};
 use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::memory::community::Communities;
 use logoscope::memory::embed::HashEmbedder;
 use logoscope::memory::features::{Features, Sought};
 use logoscope::memory::guard::CONTRIBUTOR_SHARE;
 use logoscope::memory::neighbours::{self, Vicinity};
+use logoscope::memory::period::Calendar;
 use logoscope::memory::population::Population;
 use logoscope::memory::terms::{Question, Terms};
 use logoscope::memory::{Memory, MemoryRead};
 use proptest::prelude::*;
 
-use crate::population::{datasets, interaction, manifest, query};
+use crate::population::{datasets, interaction, length, manifest, query};
 
 /// A read in terms of identities, since indexes differ between datasets.
 fn told(memory: &Memory, read: &MemoryRead) -> String {
@@ -119,6 +120,41 @@ proptest! {
         // Subtracting what a person gave leaves rounding behind, and nothing else.
         for (before, after) in read.global.base.iter().zip(&after.global.base) {
             prop_assert!((before - after).abs() < 1e-9);
+        }
+    }
+}
+
+proptest! {
+    /// Which period a read uses, and where each period up to it was cut, is a matter of the past alone.
+    #[test]
+    fn periods_are_cut_by_what_was(
+        at in proptest::collection::vec(0..60i64, 1..80), length in length(), t in -2..70i64
+    ) {
+        let mut at: Vec<Timestamp> = at.into_iter().map(|hours| Timestamp(hours * 86_400)).collect();
+        at.sort_unstable();
+        let (past, t) = (at.partition_point(|at| at.0 < t * 86_400), Timestamp(t * 86_400));
+        let newest = past.checked_sub(1).map_or(t, |last| at[last]);
+        let whole = Calendar::new(&at.clone().into(), length);
+        let known = Calendar::new(&at[..past].to_vec().into(), length);
+        let closed = if past == 0 { None } else { whole.closed_at(t, newest) };
+        prop_assert_eq!(closed, if past == 0 { None } else { known.closed_at(t, newest) });
+        for period in 0..closed.map_or(0, |last| last + 1) {
+            prop_assert_eq!(whole.end(period), known.end(period));
+            prop_assert!(whole.end(period) <= t);
+        }
+        // Every moment of the data lies in the period that says so, and a second is never cut.
+        for moment in &at {
+            let period = whole.holding(*moment);
+            prop_assert!(*moment < whole.end(period) && (period == 0 || whole.end(period - 1) <= *moment));
+        }
+        if let PeriodLength::Interactions(count) = length {
+            let ends: Vec<usize> =
+                (0..whole.count).map(|p| at.partition_point(|at| *at < whole.end(p))).collect();
+            for (p, end) in ends.iter().enumerate() {
+                let held = end - if p == 0 { 0 } else { ends[p - 1] };
+                let open = p + 1 == whole.count && *end == at.len();
+                prop_assert!(held >= count || open, "period {p} holds {held}");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Small random populations for laws about memory.
 
 use logoscope::data::dataset::{
-    Calibration, Dataset, FORMAT, Manifest, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
+    Calibration, Dataset, FORMAT, Manifest, PeriodLength, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
 };
 use logoscope::data::interaction::{Extra, Interaction, Timestamp, UserId};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ pub fn manifest(labels: usize, guard: usize) -> Manifest {
         source: String::new(),
         prompt: Wording::default(),
         retrieval: Retrieval { guard, ..Retrieval::default() },
-        periods: Periods { days: 10.0, ..Periods::default() },
+        periods: Periods { length: PeriodLength::Days(10.0), ..Periods::default() },
         calibration: Calibration::default(),
         weights: WeightDefaults::default(),
     }
@@ -51,13 +51,22 @@ pub fn query(words: &[usize]) -> String {
 pub fn datasets(most: usize) -> impl Strategy<Value = Dataset> {
     let words = proptest::collection::vec(0..WORDS.len(), 1..5);
     let one = (0..12usize, 0..5_000_000i64, words, 0..4usize);
-    (proptest::collection::vec(one, 1..most), 1..5usize).prop_map(|(rows, guard)| {
+    // Moments as coarse as a day or so put many into one second.
+    let grain = prop_oneof![2 => Just(1i64), 1 => Just(250_000)];
+    (proptest::collection::vec(one, 1..most), 1..5usize, length(), grain).prop_map(|(rows, guard, length, grain)| {
         let mut interactions: Vec<Interaction> = rows
             .into_iter()
             .enumerate()
-            .map(|(id, (user, at, words, label))| interaction(id, user, at, &words, label))
+            .map(|(id, (user, at, words, label))| interaction(id, user, at / grain * grain, &words, label))
             .collect();
         interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-        Dataset { manifest: manifest(4, guard), interactions, queries: Vec::new() }
+        let mut manifest = manifest(4, guard);
+        manifest.periods.length = length;
+        Dataset { manifest, interactions, queries: Vec::new() }
     })
+}
+
+/// Periods by days and by count.
+pub fn length() -> impl Strategy<Value = PeriodLength> {
+    prop_oneof![Just(PeriodLength::Days(10.0)), (1..40usize).prop_map(PeriodLength::Interactions)]
 }

@@ -14,6 +14,7 @@ use logoscope::app::shelf::{Shelf, Source};
 use logoscope::app::state::{Data, Phase, Start, State};
 use logoscope::app::update::update;
 use logoscope::app::worker::MemoryWorker;
+use logoscope::data::dataset::PeriodLength;
 use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::engine::engine::Engine;
 use logoscope::engine::fit::Training;
@@ -40,7 +41,7 @@ use crate::session::{Echo, defaults};
 pub fn session(with_model: bool) -> Session {
     let mut dataset = dataset();
     // Short enough for some to close before the questions.
-    dataset.manifest.periods.days = 20.0;
+    dataset.manifest.periods.length = PeriodLength::Days(20.0);
     let memory = Memory::build(&dataset);
     let mut setting = defaults(&dataset, Policy::Product);
     let header = Header {

@@ -28,6 +28,7 @@ use logoscope::memory::fusion::{EntryTerms, LocalTerms, Similarity};
 use logoscope::memory::global::{GlobalHit, GlobalRead, PeriodView};
 use logoscope::memory::history::{CommunityHistory, Epoch, Group};
 use logoscope::memory::lexical::DocumentCounts;
+use logoscope::memory::lineage::{Change, Flow, Share};
 use logoscope::memory::local::{LocalHit, LocalRead};
 use logoscope::memory::portrait::{Characteristic, Portrait, Style};
 use logoscope::memory::profile::Profile;
@@ -465,14 +466,31 @@ fn sheets() -> Vec<(&'static str, Vec<&'static str>, Told)> {
     let recency = leaf("recency", -0.0162, "factor 0.980 at 20.0 d: floor 0.8, half-life 365 d");
     let score = Node { name: "i1".into(), value: 0.7938, note: String::new(), children: vec![lexical, dense, recency] };
     let rank = Rank { rank: 7, of: 31, shown: 3, score: 0.412, gap: Some(0.098) };
-    let epoch =
-        |period: usize, group| Epoch { period, end: Timestamp(1_690_000_000 + period as i64 * 7_776_000), group };
+    let epoch = |period: usize, group, changes| Epoch {
+        period,
+        end: Timestamp(1_690_000_000 + period as i64 * 7_776_000),
+        group,
+        changes,
+    };
+    let split = vec![
+        Flow { other: 4, share: Share::Half, people: Some(17) },
+        Flow { other: 2, share: Share::Third, people: Some(12) },
+    ];
+    let came = Flow { other: 1, share: Share::Third, people: None };
     let history = CommunityHistory {
         community: 4,
         of: 5,
         membership: 0.83,
         guard: 5,
-        epochs: vec![epoch(2, Some(Group { members: 31, responses: vec![(1, 0.52), (0, 0.21)] })), epoch(1, None)],
+        epochs: vec![
+            epoch(
+                3,
+                Some(Group { members: 31, responses: vec![(1, 0.52), (0, 0.21)] }),
+                vec![Change::Split(split), Change::Came(came)],
+            ),
+            epoch(2, Some(Group { members: 34, responses: vec![(1, 0.5)] }), vec![Change::Formed { guard: 5 }]),
+            epoch(1, None, Vec::new()),
+        ],
     };
     vec![
         ("score", vec!["1", "enter", "enter"], Told::Score(score)),

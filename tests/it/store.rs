@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use logoscope::data::dataset::{Dataset, Lexical, TaskKind};
+use logoscope::data::dataset::{Dataset, Lexical, PeriodLength, TaskKind};
 use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::data::scale::Scale;
 use logoscope::data::synth::Parameters;
@@ -78,6 +78,8 @@ fn told(memory: &Memory) -> String {
                 })
                 .collect();
             told += &format!("{hits:?} {:?} {:?} {:?}\n", read.local.profile, read.local.novelty, read.global);
+            told +=
+                &format!("{:?}\n", memory.community_history(&UserId::new(format!("u{user}")), Timestamp(t)).unwrap());
         }
     }
     told
@@ -153,7 +155,14 @@ proptest! {
 #[test]
 fn what_is_remembered_reads_as_if_it_had_always_been_there() {
     // Of the shortest periods there would be too many: they are cut anew whenever the data grows longer.
-    for (lexical, days) in [(Lexical::Bm25, 10.0), (Lexical::Cosine, 10.0), (Lexical::Cosine, 0.01)] {
+    let lengths = [
+        (Lexical::Bm25, PeriodLength::Days(10.0)),
+        (Lexical::Cosine, PeriodLength::Days(10.0)),
+        (Lexical::Cosine, PeriodLength::Days(0.01)),
+        (Lexical::Bm25, PeriodLength::Interactions(17)),
+        (Lexical::Cosine, PeriodLength::Interactions(130)),
+    ];
+    for (lexical, length) in lengths {
         let made = |id: usize| {
             let mut made = interaction(id, id % 9, id as i64 * 15_000, &[id, id * 7 + 1, id / 3], id % 4);
             if id == 275 {
@@ -166,7 +175,7 @@ fn what_is_remembered_reads_as_if_it_had_always_been_there() {
         let mut dataset =
             Dataset { manifest: manifest(4, 2), interactions: (0..300).map(made).collect(), queries: Vec::new() };
         dataset.manifest.retrieval.lexical = lexical;
-        dataset.manifest.periods.days = days;
+        dataset.manifest.periods.length = length;
         let later = dataset.interactions.split_off(260);
         let mut memory = Memory::build(&dataset);
         assert_eq!(told(&memory), told(&Memory::build(&dataset)));
@@ -203,6 +212,29 @@ fn ratings_have_no_store() {
     let mut later = dataset.interactions[39].clone();
     (later.id, later.at) = ("later".to_owned(), memory.end());
     assert!(memory.remember(&[&later]).is_err() && memory.population.len() == 40);
+}
+
+/// A store is found by how its periods are cut.
+#[test]
+fn another_length_of_period_is_another_store() {
+    let lengths = [
+        PeriodLength::Days(10.0),
+        PeriodLength::Days(20.0),
+        PeriodLength::Interactions(10),
+        PeriodLength::Interactions(20),
+        // The same bits as ten days have.
+        PeriodLength::Interactions(10.0f64.to_bits() as usize),
+    ];
+    let root = tempfile::tempdir().unwrap();
+    let folder = |length| {
+        let mut dataset = small();
+        dataset.manifest.periods.length = length;
+        let place = Place::of(&dataset);
+        Store::of(root.path(), &place.data()).unwrap().folder().to_owned()
+    };
+    let folders: std::collections::BTreeSet<PathBuf> = lengths.into_iter().map(folder).collect();
+    assert_eq!(folders.len(), lengths.len());
+    assert!(folders.contains(&folder(PeriodLength::Interactions(20))), "and by nothing else");
 }
 
 /// Forty interactions of five people over six periods.

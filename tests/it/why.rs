@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use logoscope::data::dataset::{Dataset, Retrieval};
+use logoscope::data::dataset::{Dataset, PeriodLength, Retrieval};
 use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::data::sample;
 use logoscope::engine::prompt::Question;
@@ -10,7 +10,7 @@ use logoscope::engine::why;
 use logoscope::mediator::Weights;
 use logoscope::memory::Memory;
 use logoscope::memory::explain::Node;
-use logoscope::memory::why_not::{CandidateKind, Reason, Side};
+use logoscope::memory::why_not::{CandidateKind, Closing, Reason, Side};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -206,12 +206,15 @@ fn each_reason_has_its_case() {
     let through = Reason::Another { entry: Some(e.clone()), fate: Box::new(shown.clone()) };
     assert_eq!(reason(&data, 0, &[0, 1], T, "i0001"), through);
     assert_eq!(reason(&data, 0, &[0, 1], T, &e), shown);
-    let open = Reason::OpenPeriod { closes: Timestamp(1_729_000) };
+    let open = Reason::OpenPeriod { closes: Closing::At(Timestamp(1_729_000)) };
     assert_eq!(reason(&data, 0, &[0, 1], T, "i0020"), Reason::Another { entry: None, fate: Box::new(open) });
     let ungrouped = Reason::Another { entry: None, fate: Box::new(Reason::Ungrouped { guard: 3 }) };
     assert_eq!(reason(&data, 1, &[0, 1], T, "i0010"), ungrouped);
 
-    assert_eq!(reason(&data, 0, &[0, 1], 500_000, &e), Reason::NotClosed { period: 1, closes: Timestamp(865_000) });
+    assert_eq!(
+        reason(&data, 0, &[0, 1], 500_000, &e),
+        Reason::NotClosed { period: 1, closes: Closing::At(Timestamp(865_000)) }
+    );
     assert_eq!(reason(&data, 0, &[0, 1], 2_500_000, &e), Reason::Superseded { period: 1, read: 2 });
     assert_eq!(reason(&data, 0, &[], T, &e), Reason::Unrelated { of: 0 });
     let strict = small(|settings| settings.guard = 6);
@@ -230,6 +233,24 @@ fn each_reason_has_its_case() {
     let Reason::Outranked(rank) = reason(&none, 0, &[0, 1], T, "i0010") else { panic!("nothing is shown") };
     assert_eq!((rank.rank, rank.gap), (1, None));
     assert!(matches!(reason(&none, 0, &[0, 1], T, &e), Reason::EntryOutranked(rank) if rank.gap.is_none()));
+}
+
+/// Of periods that interactions close, nobody can know when: only how many more it takes.
+#[test]
+fn a_counted_period_is_open_until_enough_has_happened() {
+    let mut data = small(|_| ());
+    data.manifest.periods.length = PeriodLength::Interactions(9);
+    // Nine at the start make the first period, which ends behind the ninth; the tenth is alone in the second.
+    let e = entry(&data);
+    let open = |interactions| Closing::After { interactions };
+    let held = Reason::Another { entry: None, fate: Box::new(Reason::OpenPeriod { closes: open(8) }) };
+    assert_eq!(reason(&data, 0, &[0, 1], T, "i0020"), held);
+    assert!(held.to_string().contains("its period is open until at least 8 more interactions have happened"), "{held}");
+    assert_eq!(serde_json::to_value(&held).unwrap()["fate"]["closes"], serde_json::json!({"interactions": 8}));
+    assert_eq!(reason(&data, 0, &[0, 1], 8_000, &e), Reason::NotClosed { period: 1, closes: open(2) });
+    assert_eq!(reason(&data, 0, &[0, 1], 9_000, &e), Reason::NotClosed { period: 1, closes: open(1) });
+    assert_eq!(reason(&data, 0, &[0, 1], 9_001, &e), Reason::Shown { side: Side::Global, place: 1 });
+    assert_eq!(reason(&data, 0, &[0, 1], 2_500_000, &e), Reason::Shown { side: Side::Global, place: 1 });
 }
 
 #[test]

@@ -14,7 +14,8 @@ use logoscope::app::shelf::Shelf;
 use logoscope::app::state::{Data, Exit, MemoryState, ModelState, Pane, Phase, Setting};
 use logoscope::app::update::update;
 use logoscope::app::worker::{MemoryWorker, ReadRequest, Source, evidence_of};
-use logoscope::data::interaction::UserId;
+use logoscope::data::dataset::PeriodLength;
+use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, HostEvent, Loader, Ticket};
@@ -303,6 +304,29 @@ fn time_moves_by_days_and_periods_within_the_data() {
     assert_eq!(state.question.as_ref().unwrap().at, dataset().interactions[0].at);
     press(&mut state, &["d", "ctrl-u", "2", "0", "2", "4", "-", "0", "1", "-", "0", "5", "enter"]);
     assert_eq!(state.question.as_ref().unwrap().at.date(), "2024-01-05");
+}
+
+#[test]
+fn counted_periods_move_the_question_by_what_happened() {
+    let mut films = dataset();
+    films.manifest.periods.length = PeriodLength::Interactions(3);
+    // Two in one second: the question cannot stand between them, and leaves it all the same.
+    films.interactions[9].at = films.interactions[10].at;
+    let at: Vec<Timestamp> = films.interactions.iter().map(|i| i.at).collect();
+    assert_eq!(at.len(), 19);
+    let mut state = answered();
+    state.data = Some(Arc::new(Data::of(films)));
+    let mut moved = |keys: &[&str]| {
+        press(&mut state, keys);
+        let now = state.question.as_ref().unwrap().at;
+        at.partition_point(|at| *at < now)
+    };
+    assert_eq!(moved(&["}"]), 19, "all of it is past");
+    assert_eq!(moved(&["{"]), 16);
+    assert_eq!(moved(&["{", "{"]), 9, "not 10: that is in the middle of a second");
+    assert_eq!(moved(&["}"]), 12);
+    assert_eq!(moved(&["{", "{", "{", "{", "{"]), 0);
+    assert_eq!(moved(&["}"]), 3);
 }
 
 #[test]

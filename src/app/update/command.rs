@@ -7,8 +7,8 @@ use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, edited, inquiry, move_time, open_judged, record, remember, replay, set, stop, tell, tries,
-    weigh,
+    Effect, ask, ask_model, edited, inquiry, move_period, move_time, open_judged, record, remember, replay, set, stop,
+    tell, tries, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::mediator::Weight;
@@ -55,8 +55,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::PreviousQuery => return neighbour(state, -1),
         Command::DayBack => return move_time(state, -1.0),
         Command::DayOn => return move_time(state, 1.0),
-        Command::PeriodBack => return move_time(state, -period(state)),
-        Command::PeriodOn => return move_time(state, period(state)),
+        Command::PeriodBack => return move_period(state, false),
+        Command::PeriodOn => return move_period(state, true),
         Command::AskAgain => {
             let mut effects = stop(state);
             effects.extend(ask_model(state));
@@ -339,10 +339,6 @@ fn neighbour(state: &mut State, steps: isize) -> Vec<Effect> {
     let from = state.judged.map_or(if steps > 0 { -1 } else { 0 }, |ix| ix as isize);
     state.chosen = true;
     open_judged(state, (from + steps).rem_euclid(n) as usize)
-}
-
-fn period(state: &State) -> f64 {
-    state.manifest().map_or(1.0, |manifest| manifest.periods.days)
 }
 
 fn turn(state: &mut State, steps: f64) {

@@ -1,30 +1,48 @@
-//! Reports: one assessment as text, Markdown, JSON or CSV.
+//! Reports: one assessment as text, Markdown, HTML, JSON or CSV.
 //!
-//! Text and Markdown print the same [`section`]s; JSON is the assessment itself; CSV is the rows behind it. Nothing here
-//! computes a figure.
+//! Text, Markdown and HTML print the same [`section`]s; JSON is the assessment itself; CSV is the rows behind it. Nothing
+//! here computes a figure.
 
+mod arms;
+mod differences;
+mod html;
 mod rows;
 pub mod section;
 
+pub use differences::{ablation, comparison};
+pub use html::page;
 pub use rows::csv;
-pub use section::{Section, ablation};
+pub use section::Section;
 
 use std::fmt::Write as _;
 
 use super::assessment::Assessment;
-use section::sections;
 
-/// The contract's object on one line.
-pub fn json(assessment: &Assessment) -> Result<String, serde_json::Error> {
-    serde_json::to_string(assessment).map(|object| object + "\n")
+/// Everything `assessment` has to say, in order of reading.
+pub fn sections(assessment: &Assessment) -> Vec<Section> {
+    let parts = [
+        Some(arms::provenance(assessment)),
+        Some(arms::scores(assessment)),
+        Some(arms::buckets(assessment)),
+        arms::overrides(assessment),
+        arms::disagreement(assessment),
+        differences::gain(assessment),
+        differences::paired(assessment),
+        differences::paired_others(assessment),
+        differences::fused(assessment),
+        differences::windows(assessment),
+        differences::over_windows(assessment),
+        differences::pooled(assessment),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+/// The gain over local alone, with where it comes from.
+pub fn gain(assessment: &Assessment) -> Vec<Section> {
+    [Some(arms::provenance(assessment)), differences::gain(assessment)].into_iter().flatten().collect()
 }
 
 // Writing to a String cannot fail, so its results are let go below.
-
-/// For reading in a terminal.
-pub fn text(assessment: &Assessment) -> String {
-    text_of(&sections(assessment))
-}
 
 /// Sections for reading in a terminal.
 pub fn text_of(sections: &[Section]) -> String {
@@ -49,14 +67,9 @@ pub fn text_of(sections: &[Section]) -> String {
     out
 }
 
-/// For a repository or an issue.
-pub fn markdown(assessment: &Assessment) -> String {
-    markdown_of(&assessment.provenance.dataset, &sections(assessment))
-}
-
-/// Sections about a dataset for a repository or an issue.
-pub fn markdown_of(dataset: &str, sections: &[Section]) -> String {
-    let mut out = format!("# Evaluation of {}\n", escaped(dataset));
+/// Sections for a repository or an issue, under a heading.
+pub fn markdown_of(title: &str, sections: &[Section]) -> String {
+    let mut out = format!("# {}\n", escaped(title));
     for section in sections {
         let _ = writeln!(out, "\n## {}\n", escaped(&section.title));
         for (number, row) in section.rows.iter().enumerate() {

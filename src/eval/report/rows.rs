@@ -8,15 +8,14 @@ use crate::eval::judge::Material;
 
 /// All rows with a header; `names` are the task's labels. An absent probability is an empty field.
 pub fn csv(material: &Material, names: &[String]) -> String {
-    let contestants = || material.arms.iter().chain(material.peers);
     let mut out = String::from("id,user,at,visible,gold");
-    contestants().for_each(|c| out.push_str(&format!(",{0},{0}_p_gold", c.name)));
+    material.contestants().for_each(|c| out.push_str(&format!(",{0},{0}_p_gold", c.name)));
     out.push_str("\r\n");
     for (row, question) in material.questions.iter().enumerate() {
         let (at, visible_items) = (question.at.to_string(), material.visible[row].to_string());
         let start = [question.id, question.user.as_str(), &at, &visible_items, &names[question.gold]];
         let mut cells: Vec<String> = start.iter().map(|cell| field(cell).into_owned()).collect();
-        for contestant in contestants() {
+        for contestant in material.contestants() {
             let answer = &contestant.answers[row];
             cells.push(field(&names[answer.decision]).into_owned());
             cells.push(answer.distribution.as_ref().map_or_else(String::new, |p| p[question.gold].to_string()));

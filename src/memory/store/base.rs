@@ -404,6 +404,11 @@ fn read_columns(dir: &Path, settings: &Settings, embedder: &dyn Embedder) -> Res
     Ok(Population::from_parts(settings.responses(), parts, vectors))
 }
 
+/// The people of a verified base and its items, `(identity, text)`.
+pub fn people_and_texts(dir: &Path) -> Result<(Strings, Strings, Strings), StoreError> {
+    Ok((strings(dir, "users")?, strings(dir, "id")?, strings(dir, "text")?))
+}
+
 /// Maps a verified base.
 pub fn open(dir: &Path, settings: &Settings) -> Result<Memory, StoreError> {
     let embedder = HashEmbedder::default();

@@ -238,10 +238,7 @@ impl LogWriter {
     }
 
     fn write(&mut self, interaction: &Interaction) -> io::Result<()> {
-        let payload = serde_json::to_vec(interaction)?;
-        let length = u32::try_from(payload.len()).map_err(|_| io::Error::other("the interaction is too long"))?;
-        let (length, check) = (length.to_le_bytes(), check_of(&payload));
-        let record = [&length[..], &head_check(&length, &check, self.end), &check, &payload].concat();
+        let record = encoded(interaction, self.end)?;
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(&record)?;
         self.file.sync_data()?;
@@ -250,6 +247,37 @@ impl LogWriter {
         (self.records, self.end) = (records, end);
         Ok(())
     }
+}
+
+/// The record of an interaction that stands at byte `at` of its file.
+fn encoded(interaction: &Interaction, at: u64) -> io::Result<Vec<u8>> {
+    let payload = serde_json::to_vec(interaction)?;
+    let length = u32::try_from(payload.len()).map_err(|_| io::Error::other("the interaction is too long"))?;
+    let (length, check) = (length.to_le_bytes(), check_of(&payload));
+    Ok([&length[..], &head_check(&length, &check, at), &check, &payload].concat())
+}
+
+/// Writes a log of `records` in place of what is at `path`: the old one is there or the new one, never half of it.
+/// Whoever calls this holds the store's lock.
+pub fn replace(path: &Path, records: &[Interaction]) -> Result<(), StoreError> {
+    let beside = path.with_extension("part");
+    let mut file = File::create(&beside).map(io::BufWriter::new).map_err(StoreError::io(&beside))?;
+    let mut write = || -> io::Result<()> {
+        let mut end = HEAD;
+        file.write_all(&head(0, end))?;
+        for record in records {
+            let record = encoded(record, end)?;
+            file.write_all(&record)?;
+            end += record.len() as u64;
+        }
+        file.rewind()?;
+        file.write_all(&head(records.len() as u64, end))?;
+        file.flush()?;
+        file.get_ref().sync_all()
+    };
+    write().map_err(StoreError::io(&beside))?;
+    fs::rename(&beside, path).map_err(StoreError::io(path))?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
 fn write_head(file: &mut File, records: u64, end: u64) -> io::Result<()> {

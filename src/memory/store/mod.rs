@@ -18,6 +18,7 @@
 
 mod base;
 mod error;
+mod forget;
 mod kept;
 mod lock;
 mod log;
@@ -29,13 +30,14 @@ use std::path::{Path, PathBuf};
 
 use self::base::{BaseManifest, Folded, Origin, stretch_count, stretches};
 pub use self::error::{Fault, Notice, StoreError};
+pub use self::forget::{Forgetting, Holding, Remains};
 pub(super) use self::kept::Kept;
 use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;
 use super::embed::{Embedder, HashEmbedder};
 pub use super::population::Report;
-use crate::data::dataset::{Dataset, DatasetError, TaskKind};
+use crate::data::dataset::{Dataset, DatasetError, PeriodLength, TaskKind};
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::data::sanitize::visible;
 
@@ -422,8 +424,12 @@ fn number(base: &Path) -> Option<u64> {
 fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
     let mut hasher = blake3::Hasher::new();
     // Settings of retrieval and weights are not in it: no column depends on them.
-    let settings = (&head.manifest.labels, head.manifest.periods.days.to_bits());
-    hasher.update(&serde_json::to_vec(&settings).map_err(io::Error::from).map_err(StoreError::io(dataset))?);
+    let labels = &head.manifest.labels;
+    let settings = match head.manifest.periods.length {
+        PeriodLength::Days(days) => serde_json::to_vec(&(labels, days.to_bits())),
+        PeriodLength::Interactions(count) => serde_json::to_vec(&(labels, "interactions", count)),
+    };
+    hasher.update(&settings.map_err(io::Error::from).map_err(StoreError::io(dataset))?);
     for name in ["interactions.jsonl", "queries.jsonl"] {
         let path = dataset.join(name);
         let read = |source| DatasetError::Read { path: path.clone(), source };

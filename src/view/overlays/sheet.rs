@@ -17,6 +17,8 @@ use crate::theme::Theme;
 
 /// Columns of a score.
 const SCORE: usize = 8;
+/// Columns before what became of a community.
+const CHANGE: usize = 8;
 /// Columns of the longest name in a tree.
 const NAME: usize = 26;
 
@@ -89,6 +91,12 @@ fn community(history: &CommunityHistory, state: &State, theme: &Theme, width: us
             }
         };
         lines.push(Line::from(span(text::fit(&(lead + &told), width), style)));
+        for change in &epoch.changes {
+            let told = text::wrap(&change.told(history.community), width.saturating_sub(CHANGE));
+            lines.extend(
+                told.into_iter().map(|line| Line::from(span(format!("{}{line}", " ".repeat(CHANGE)), theme.dim))),
+            );
+        }
     }
     lines
 }

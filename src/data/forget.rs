@@ -1,0 +1,576 @@
+//! Taking a person out of a dataset folder: what is theirs there, and the folder without it.
+//!
+//! Invariants: a line that stays is byte for byte what it was, in its order; files are read line by line, so their length
+//! does not matter. The new files are written and synced in `forget.part`, which is a dataset folder itself, before the
+//! first of them takes an old one's place. Interactions go last: as long as a run can be interrupted, the next one
+//! finds the person there.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::dataset::{DatasetError, TaskKind};
+use super::interaction::{Interaction, JudgedQuery, UserId};
+use super::text::{self, without_mark};
+
+/// Where new files wait.
+const STAGE: &str = "forget.part";
+const INTERACTIONS: &str = "interactions.jsonl";
+const QUERIES: &str = "queries.jsonl";
+/// What `synth` writes beside its data.
+const TRUTH: &str = "truth.json";
+/// What a dataset folder consists of.
+const OWN_FILES: [&str; 4] = ["dataset.toml", INTERACTIONS, QUERIES, TRUTH];
+/// Files that have to be unpacked to be looked into.
+const PACKED: [&str; 7] = ["gz", "zip", "zst", "xz", "bz2", "7z", "tar"];
+/// Characters of a text that is told from chance in a file of any kind.
+const TELLING: usize = 12;
+
+/// Why a person could not be taken out of a dataset folder.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The folder cannot be read or written.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A file is a link: taking its place would leave what it leads to.
+    #[error(
+        "{}: is a link, and what it leads to would keep the person; put the file itself into the folder, or name the \
+         folder it lies in",
+        path.display()
+    )]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Somebody wrote to a file meanwhile.
+    #[error("{}: changed while it was read, so nothing of it was replaced; run the command again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Everything that a dataset says of one person, in file order.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Who.
+    pub user: UserId,
+    /// What they did.
+    pub interactions: Vec<Interaction>,
+    /// What they are asked about.
+    pub queries: Vec<JudgedQuery>,
+    /// Their texts that nobody else in the data has.
+    pub alone: HashSet<String>,
+}
+
+/// What a file loses and keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Its name in the dataset folder.
+    pub file: &'static str,
+    /// Lines, or records of `truth.json`, that are theirs.
+    pub theirs: usize,
+    /// Those that stay.
+    pub others: usize,
+}
+
+/// A place that the program does not write, where something of a person stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// 1-based; the first of them.
+    pub line: usize,
+    /// How many lines.
+    pub lines: usize,
+}
+
+/// What a dataset folder holds of a person.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Their records.
+    pub person: Person,
+    /// By file.
+    pub shares: Vec<Share>,
+    /// Lines of other people that name them.
+    pub named: Vec<Place>,
+    /// Other files in the folder with something of theirs.
+    pub elsewhere: Vec<Place>,
+    /// Other files in the folder that would have to be unpacked.
+    pub packed: Vec<PathBuf>,
+    /// What earlier, interrupted writes have left.
+    pub leftovers: Vec<PathBuf>,
+}
+
+/// What says whose a line is.
+#[derive(Deserialize)]
+struct Whose {
+    user: UserId,
+    query: String,
+    #[serde(default)]
+    response: String,
+}
+
+fn read_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    |source| DatasetError::Read { path, source }.into()
+}
+
+fn write_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    |source| DatasetError::Write { path, source }.into()
+}
+
+/// Hands over every line of `path` with its number and its line end, a byte order mark in front included.
+fn each_line(path: &Path, mut visit: impl FnMut(usize, &[u8]) -> Result<(), FolderError>) -> Result<(), FolderError> {
+    let mut file = File::open(path).map(BufReader::new).map_err(read_error(path))?;
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if file.read_until(b'\n', &mut line).map_err(read_error(path))? == 0 {
+            break;
+        }
+        visit(number, &line)?;
+    }
+    Ok(())
+}
+
+/// The record on a line; `None` on a blank one.
+fn record<'a, T: Deserialize<'a>>(path: &Path, number: usize, line: &'a [u8]) -> Result<Option<T>, FolderError> {
+    let line = if number == 1 { without_mark(line) } else { line };
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let fault = |reason: String| DatasetError::Line { path: path.to_owned(), line: number, reason };
+    let decoded = std::str::from_utf8(line).map_err(|error| {
+        let fault = text::NotUtf8 { line: number, byte: error.valid_up_to() + 1 };
+        DatasetError::Line { path: path.to_owned(), line: number, reason: fault.to_string() }
+    })?;
+    match serde_json::from_str(decoded) {
+        Ok(record) => Ok(Some(record)),
+        Err(error) => Err(fault(format!("{}; correct or remove the line", text::json_fault(&error))).into()),
+    }
+}
+
+/// Whether `word` stands in `text` as a word of its own.
+fn names(text: &str, word: &str) -> bool {
+    let apart = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    text.match_indices(word)
+        .any(|(at, _)| apart(text[..at].chars().next_back()) && apart(text[at + word.len()..].chars().next()))
+}
+
+/// Whether an identity can be told from a number that stands for something else.
+fn is_name(user: &UserId) -> bool {
+    user.as_str().chars().any(char::is_alphabetic)
+}
+
+/// Whether any text in `value`, keys included, satisfies `holds`.
+pub fn any_text(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => holds(text),
+        Value::Array(values) => values.iter().any(|value| any_text(value, holds)),
+        Value::Object(map) => map.iter().any(|(key, value)| holds(key) || any_text(value, holds)),
+        _ => false,
+    }
+}
+
+impl Person {
+    /// Whether nothing is known of them.
+    pub fn is_unknown(&self) -> bool {
+        self.interactions.is_empty() && self.queries.is_empty()
+    }
+
+    /// Takes in what was recorded of them elsewhere; `others` are the texts of everybody else.
+    pub fn learn<'a>(&mut self, records: Vec<Interaction>, others: impl Iterator<Item = &'a str>) {
+        self.alone.extend(records.iter().map(|record| record.query.clone()));
+        self.interactions.extend(records);
+        for text in others {
+            self.alone.remove(text);
+        }
+    }
+
+    /// Their texts, interactions first, as a question to memory each: text and, of an interaction, its identity.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let did = self.interactions.iter().map(|i| (i.query.as_str(), Some(i.id.as_str())));
+        did.chain(self.queries.iter().map(|q| (q.query.as_str(), None)))
+    }
+}
+
+/// Looks for `user` in the dataset folder `dir`. Changes nothing.
+pub fn survey(dir: &Path, user: &UserId, task: TaskKind) -> Result<Survey, FolderError> {
+    let mut person =
+        Person { user: user.clone(), interactions: Vec::new(), queries: Vec::new(), alone: HashSet::new() };
+    let mut shares = Vec::new();
+    for file in [INTERACTIONS, QUERIES] {
+        let path = dir.join(file);
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+            return Err(FolderError::Link { path });
+        }
+        let mut share = Share { file, theirs: 0, others: 0 };
+        each_line(&path, |number, line| {
+            let Some(whose) = record::<Whose>(&path, number, line)? else { return Ok(()) };
+            if whose.user != *user {
+                share.others += 1;
+                return Ok(());
+            }
+            share.theirs += 1;
+            if task == TaskKind::Text && !whose.response.is_empty() {
+                person.alone.insert(whose.response);
+            }
+            person.alone.insert(whose.query);
+            if file == INTERACTIONS {
+                person.interactions.extend(record::<Interaction>(&path, number, line)?);
+            } else {
+                person.queries.extend(record::<JudgedQuery>(&path, number, line)?);
+            }
+            Ok(())
+        })?;
+        shares.push(share);
+    }
+    // What others say too is not theirs alone, and is known only now.
+    let mut named = Vec::new();
+    for file in [INTERACTIONS, QUERIES] {
+        let path = dir.join(file);
+        let mut place = Place { path: path.clone(), line: 0, lines: 0 };
+        each_line(&path, |number, line| {
+            let Some(whose) = record::<Whose>(&path, number, line)? else { return Ok(()) };
+            if whose.user == *user {
+                return Ok(());
+            }
+            person.alone.remove(&whose.query);
+            person.alone.remove(&whose.response);
+            let may_name = is_name(user) && names(&String::from_utf8_lossy(line), user.as_str());
+            if may_name {
+                place.line = if place.lines == 0 { number } else { place.line };
+                place.lines += 1;
+            }
+            Ok(())
+        })?;
+        named.extend((place.lines > 0).then_some(place));
+    }
+    if let Some(truth) = truth_of(dir)? {
+        let (theirs, others) = without_person(&truth, user).1;
+        shares.push(Share { file: TRUTH, theirs, others });
+    }
+    Ok(Survey { person, shares, named, elsewhere: Vec::new(), packed: Vec::new(), leftovers: Vec::new() })
+}
+
+impl Survey {
+    /// Looks into the files of the folder `dir` that are no dataset's.
+    pub fn look_around(&mut self, dir: &Path) -> Result<(), FolderError> {
+        files(dir).map_err(read_error(dir))?.into_iter().try_for_each(|path| self.look_into(dir, path))
+    }
+
+    /// Lines and records that are theirs.
+    pub fn theirs(&self) -> usize {
+        self.shares.iter().map(|share| share.theirs).sum()
+    }
+
+    /// Sorts a file of the folder `dir` that is no file of a dataset.
+    fn look_into(&mut self, dir: &Path, path: PathBuf) -> Result<(), FolderError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let inside = path.strip_prefix(dir).unwrap_or(&path);
+        let top = inside.components().count() == 1;
+        if top && OWN_FILES.contains(&name.as_str()) {
+            return Ok(());
+        }
+        let stem = name.split('.').next().unwrap_or_default();
+        let of_dataset = OWN_FILES.iter().any(|file| file.split('.').next() == Some(stem));
+        if inside.starts_with(STAGE) || (top && of_dataset && name.ends_with(".part")) {
+            self.leftovers.push(path);
+            return Ok(());
+        }
+        if inside.starts_with("sessions") {
+            return Ok(());
+        }
+        if path.extension().is_some_and(|extension| PACKED.iter().any(|packed| extension == *packed)) {
+            self.packed.push(path);
+            return Ok(());
+        }
+        let mut place = Place { path: path.clone(), line: 0, lines: 0 };
+        let person = &self.person;
+        each_line(&path, |number, line| {
+            if speaks_of(line, person) {
+                place.line = if place.lines == 0 { number } else { place.line };
+                place.lines += 1;
+            }
+            Ok(())
+        })?;
+        self.elsewhere.extend((place.lines > 0).then_some(place));
+        Ok(())
+    }
+}
+
+/// Whether a line of any file holds something of theirs.
+fn speaks_of(line: &[u8], person: &Person) -> bool {
+    let user = person.user.as_str();
+    if let Ok(value) = serde_json::from_slice::<Value>(line) {
+        return any_text(&value, &|text| text == user || person.alone.contains(text));
+    }
+    let line = String::from_utf8_lossy(line);
+    let quoted = line.contains(&format!("\"{user}\""));
+    let named = is_name(&person.user) && names(&line, user);
+    let telling = |text: &&String| text.chars().count() >= TELLING;
+    quoted || named || person.alone.iter().filter(telling).any(|text| line.contains(text.as_str()))
+}
+
+/// All files under `dir`, links aside, in order.
+fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What `synth` knows of its people, where it is beside the data and is what `synth` writes.
+fn truth_of(dir: &Path) -> Result<Option<Value>, FolderError> {
+    let path = dir.join(TRUTH);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice::<Value>(&bytes).ok().filter(|truth| truth["users"].is_array())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(read_error(&path)(error)),
+    }
+}
+
+/// `truth` without a person, and how many records are theirs and others'.
+fn without_person(truth: &Value, user: &UserId) -> (Value, (usize, usize)) {
+    let mut truth = truth.clone();
+    let Some(people) = truth.get_mut("users").and_then(Value::as_array_mut) else { return (truth, (0, 0)) };
+    let all = people.len();
+    people.retain(|person| person["user"] != user.as_str());
+    let others = people.len();
+    (truth, (all - others, others))
+}
+
+/// A dataset folder without a person, waiting to take the old one's place.
+#[derive(Debug)]
+pub struct Stage {
+    dir: PathBuf,
+    folder: PathBuf,
+    /// Files that change, the last one to be replaced last, each with the fingerprint of what it replaces.
+    files: Vec<(&'static str, blake3::Hash)>,
+}
+
+impl Stage {
+    /// Writes everything of the dataset folder `dir` that is not of `user` beside it.
+    pub fn write(dir: &Path, user: &UserId) -> Result<Self, FolderError> {
+        let folder = dir.join(STAGE);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(write_error(&folder))?;
+        }
+        fs::create_dir(&folder).map_err(write_error(&folder))?;
+        let mut stage = Self { dir: dir.to_owned(), folder, files: Vec::new() };
+        let written = stage.fill(user);
+        if written.is_err() {
+            stage.discard();
+        }
+        written.map(|()| stage)
+    }
+
+    fn fill(&mut self, user: &UserId) -> Result<(), FolderError> {
+        let settings = self.folder.join("dataset.toml");
+        fs::copy(self.dir.join("dataset.toml"), &settings).map_err(write_error(&settings))?;
+        self.filter(QUERIES, user)?;
+        let path = self.dir.join(TRUTH);
+        if let Some(truth) = truth_of(&self.dir)? {
+            let (truth, (theirs, _)) = without_person(&truth, user);
+            if theirs > 0 {
+                let bytes = serde_json::to_vec(&truth).map_err(io::Error::from).map_err(write_error(&path))?;
+                self.put(TRUTH, fingerprint(&path)?, |out| out.write_all(&bytes))?;
+            }
+        }
+        self.filter(INTERACTIONS, user)
+    }
+
+    /// Writes the lines of `file` that are not theirs.
+    fn filter(&mut self, file: &'static str, user: &UserId) -> Result<(), FolderError> {
+        let (old, new) = (self.dir.join(file), self.folder.join(file));
+        let mut out = File::create(&new).map(BufWriter::new).map_err(write_error(&new))?;
+        let mut hasher = blake3::Hasher::new();
+        each_line(&old, |number, line| {
+            hasher.update(line);
+            let whose = record::<Whose>(&old, number, line)?;
+            let stays = whose.is_none_or(|whose| whose.user != *user);
+            // A mark in front of the text belongs to the file, not to whoever comes first.
+            let mark = line.len() - without_mark(line).len();
+            let kept = if stays { line } else { &line[..if number == 1 { mark } else { 0 }] };
+            out.write_all(kept).map_err(write_error(&new))
+        })?;
+        let file_of = out.into_inner().map_err(|error| write_error(&new)(error.into_error()))?;
+        self.finish(file, hasher.finalize(), &file_of)
+    }
+
+    fn put(
+        &mut self,
+        file: &'static str,
+        was: blake3::Hash,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), FolderError> {
+        let path = self.folder.join(file);
+        let mut out = File::create(&path).map_err(write_error(&path))?;
+        fill(&mut out).map_err(write_error(&path))?;
+        self.finish(file, was, &out)
+    }
+
+    fn finish(&mut self, file: &'static str, was: blake3::Hash, written: &File) -> Result<(), FolderError> {
+        let path = self.folder.join(file);
+        // Whoever may read the file shall go on reading it.
+        let permissions = fs::metadata(self.dir.join(file)).map(|found| found.permissions());
+        permissions.and_then(|p| written.set_permissions(p)).map_err(write_error(&path))?;
+        written.sync_all().map_err(write_error(&path))?;
+        self.files.push((file, was));
+        Ok(())
+    }
+
+    /// The dataset folder without the person.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Puts the new files in the old ones' places, interactions last.
+    pub fn commit(self, mut step: impl FnMut()) -> Result<(), FolderError> {
+        for (file, was) in &self.files {
+            let path = self.dir.join(file);
+            if fingerprint(&path)? != *was {
+                self.discard();
+                return Err(FolderError::Changed { path });
+            }
+        }
+        for (file, _) in &self.files {
+            let path = self.dir.join(file);
+            step();
+            fs::rename(self.folder.join(file), &path).map_err(write_error(&path))?;
+        }
+        step();
+        if cfg!(unix) {
+            File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(write_error(&self.dir))?;
+        }
+        fs::remove_dir_all(&self.folder).map_err(write_error(&self.folder))
+    }
+
+    /// Takes the new files away.
+    pub fn discard(&self) {
+        // The next run removes what is left, if anything is; there is nothing of the person in it.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn fingerprint(path: &Path) -> Result<blake3::Hash, FolderError> {
+    let mut hasher = blake3::Hasher::new();
+    each_line(path, |_, line| {
+        hasher.update(line);
+        Ok(())
+    })?;
+    Ok(hasher.finalize())
+}
+
+/// Removes a file that an interrupted write has left.
+pub fn remove_leftover(path: &Path) -> Result<(), FolderError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(write_error(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = "format = 1\nname = \"t\"\ntask = \"labels\"\nlabels = [\"a\", \"b\"]\n";
+
+    fn line(id: &str, user: &str, query: &str) -> String {
+        format!(
+            "{{\"id\":\"{id}\",\"user\":\"{user}\",\"at\":1,\"query\":\"{query}\",\"response\":\"a\",\"mood\": 1.50}}"
+        )
+    }
+
+    fn folder(interactions: &str, queries: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("dataset.toml"), MANIFEST).unwrap();
+        fs::write(dir.path().join(INTERACTIONS), interactions).unwrap();
+        fs::write(dir.path().join(QUERIES), queries).unwrap();
+        dir
+    }
+
+    fn forget(dir: &Path, user: &str) -> Result<(), FolderError> {
+        Stage::write(dir, &UserId::new(user))?.commit(|| ())
+    }
+
+    /// Lines that stay keep their bytes, whatever stands between and at the ends of them.
+    #[test]
+    fn other_lines_stay_byte_for_byte() {
+        let (a, b, c) = (line("1", "ann", "x"), line("2", "bo", "y  "), line("3", "\\u0061nn", "z"));
+        for (before, after) in [
+            (format!("{a}\n{b}\n{c}\n"), format!("{b}\n")),
+            (format!("\u{feff}{a}\r\n\r\n {b} \r\n{c}"), format!("\u{feff}\r\n {b} \r\n")),
+            (format!("{b}\n{a}"), format!("{b}\n")),
+            (format!("{a}\n{b}"), b.clone()),
+            (b.clone(), b.clone()),
+        ] {
+            let dir = folder(&before, "");
+            forget(dir.path(), "ann").unwrap();
+            assert_eq!(fs::read_to_string(dir.path().join(INTERACTIONS)).unwrap(), after, "{before}");
+            assert!(!dir.path().join(STAGE).exists());
+        }
+    }
+
+    #[test]
+    fn what_others_say_too_is_not_theirs_alone() {
+        let text =
+            [line("1", "ann", "both"), line("2", "bo", "both"), line("3", "ann", "hers"), line("4", "bo", "of ann")];
+        let dir = folder(&text.join("\n"), "");
+        fs::write(dir.path().join("notes.txt"), "nothing\nask ann about it\n").unwrap();
+        fs::write(dir.path().join("old.jsonl.bak"), line("3", "anna", "hers")).unwrap();
+        fs::write(dir.path().join("rows.csv.gz"), [1, 2, 3]).unwrap();
+        fs::write(dir.path().join("queries.77-0.part"), "half").unwrap();
+        let mut found = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels).unwrap();
+        found.look_around(dir.path()).unwrap();
+        assert_eq!(found.person.alone, HashSet::from(["hers".to_owned()]));
+        assert_eq!(found.shares[0], Share { file: INTERACTIONS, theirs: 2, others: 2 });
+        let told = |places: &[Place]| -> Vec<(String, usize, usize)> {
+            let name = |place: &Place| place.path.file_name().unwrap().to_string_lossy().into_owned();
+            places.iter().map(|place| (name(place), place.line, place.lines)).collect()
+        };
+        assert_eq!(told(&found.named), [(INTERACTIONS.to_owned(), 4, 1)]);
+        assert_eq!(told(&found.elsewhere), [("notes.txt".to_owned(), 2, 1), ("old.jsonl.bak".to_owned(), 1, 1)]);
+        assert_eq!((found.packed.len(), found.leftovers.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_file_that_changed_meanwhile_is_left_alone() {
+        let dir = folder(&format!("{}\n{}\n", line("1", "ann", "x"), line("2", "bo", "y")), "");
+        let path = dir.path().join(INTERACTIONS);
+        let stage = Stage::write(dir.path(), &UserId::new("ann")).unwrap();
+        let longer = fs::read_to_string(&path).unwrap() + &line("3", "cy", "new");
+        fs::write(&path, &longer).unwrap();
+        assert!(matches!(stage.commit(|| ()), Err(FolderError::Changed { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), longer);
+        assert!(!dir.path().join(STAGE).exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_refused() {
+        let dir = folder("", "");
+        let path = dir.path().join(INTERACTIONS);
+        fs::rename(&path, dir.path().join("real")).unwrap();
+        std::os::unix::fs::symlink("real", &path).unwrap();
+        let refused = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels);
+        assert!(matches!(refused, Err(FolderError::Link { .. })));
+    }
+}

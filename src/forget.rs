@@ -1,0 +1,256 @@
+//! Forgetting a person: out of the dataset, its stores and its recorded sessions, with a receipt.
+//!
+//! Invariants:
+//! * Nothing is changed before everything that has to be written to is locked and the dataset without the person is whole
+//!   on the disk.
+//! * The dataset itself goes last: a run that was interrupted, however, left the person in it, and the next run of the
+//!   same command finds them and ends the work.
+//! * What is told as gone was looked for: memory is opened anew and asked with the person's own words.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::forget::{FolderError, Person, Place, Share, Stage, Survey, remove_leftover, survey};
+use crate::data::interaction::{Interaction, UserId};
+use crate::memory::Memory;
+use crate::memory::entry::IndexError;
+use crate::memory::store::{Forgetting, Holding, Notice, Remains, Report, Store, StoreError};
+use crate::memory::trace::{Trace, probe_count};
+use crate::session::SessionError;
+use crate::session::recordings::{self, Recording};
+
+/// Why a person could not be forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgetError {
+    /// The dataset folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The dataset.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Memory.
+    #[error(transparent)]
+    Memory(#[from] IndexError),
+    /// A recorded session.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// Nobody of this name.
+    #[error("user '{0}' is not in the dataset, its stores or its recorded sessions; check the spelling")]
+    Unknown(UserId),
+}
+
+/// Whom to forget, and where they may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The dataset folder.
+    pub data: &'a Path,
+    /// Who.
+    pub user: &'a UserId,
+    /// Where stores are.
+    pub stores: &'a Path,
+    /// Where live use is recorded.
+    pub recordings: &'a Path,
+}
+
+/// Everything that is kept of a person, and what a search for them finds.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// By file of the dataset.
+    pub shares: Vec<Share>,
+    /// Lines of other people that name them.
+    pub named: Vec<Place>,
+    /// Other files of the dataset folder.
+    pub elsewhere: Vec<Place>,
+    /// Files that would have to be unpacked.
+    pub packed: Vec<PathBuf>,
+    /// What interrupted writes have left.
+    pub leftovers: Vec<PathBuf>,
+    /// Stores.
+    pub stores: Remains,
+    /// Recorded sessions.
+    pub recordings: Vec<Recording>,
+    /// In memory; `None` for a task that has none, and of a dataset without interactions.
+    pub memory: Option<Vec<Trace>>,
+}
+
+/// What was found, removed, and found afterwards.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// The dataset's name.
+    pub dataset: String,
+    /// Who.
+    pub user: UserId,
+    /// Own texts that memory was asked with.
+    pub probes: usize,
+    /// Own texts in all.
+    pub texts: usize,
+    /// Before. All but `named`, `elsewhere` and `packed` is what is removed.
+    pub before: Findings,
+    /// After; `None` where nothing was changed.
+    pub after: Option<Findings>,
+    /// What happened to stores on the way.
+    pub notices: Vec<Notice>,
+}
+
+impl Findings {
+    /// Ways in memory that still lead to them.
+    pub fn traces(&self) -> impl Iterator<Item = &Trace> {
+        self.memory.iter().flatten().filter(|trace| !trace.is_none())
+    }
+
+    /// Places where something of them is left.
+    pub fn left(&self) -> usize {
+        let in_files = self.shares.iter().filter(|share| share.theirs > 0).count();
+        let in_stores = self.stores.holdings.iter().filter(|holding| !holding.current).count();
+        in_files
+            + in_stores
+            + self.elsewhere.len()
+            + self.leftovers.len()
+            + self.recordings.len()
+            + self.traces().count()
+    }
+}
+
+/// A person with the memory that holds them.
+struct Known {
+    person: Person,
+    findings: Findings,
+    store: Option<Store>,
+}
+
+/// Looks everywhere; changes nothing. `person` brings what is known of them already.
+fn look(
+    request: Request,
+    known: Option<&Person>,
+    open: impl FnOnce(&Store) -> Result<Memory, ForgetError>,
+) -> Result<Known, ForgetError> {
+    let head = Dataset::head(request.data)?;
+    let manifest = &head.manifest;
+    let mut found: Survey = survey(request.data, request.user, manifest.task)?;
+    let store = manifest.answerable().is_ok().then(|| Store::of(request.stores, request.data)).transpose()?;
+    // A task that cannot be asked about has no memory yet, and without interactions there is none.
+    let any = found.shares.first().is_some_and(|share| share.theirs + share.others > 0);
+    let memory = store.as_ref().filter(|_| any).map(open).transpose()?;
+    let recorded: Vec<Interaction> = match &store {
+        Some(store) => store.recorded()?.0.into_iter().filter(|record| record.user == *request.user).collect(),
+        None => Vec::new(),
+    };
+    let mut others: HashSet<&str> = HashSet::new();
+    if let Some(memory) = memory.as_ref().filter(|_| !recorded.is_empty()) {
+        let (population, user) = (&memory.population, memory.population.user_ix(request.user));
+        let items = (0..population.len()).filter(|item| Some(population.user[*item]) != user);
+        others.extend(items.map(|item| &population.text[item]));
+        others.extend(head.queries.iter().filter(|q| q.user != *request.user).map(|q| q.query.as_str()));
+    }
+    found.person.learn(recorded, others.into_iter());
+    if let Some(known) = known {
+        found.person = known.clone();
+    }
+    found.look_around(request.data)?;
+    let mut recordings = recordings::about(&request.data.join("sessions"), &found.person, None)?;
+    recordings.extend(recordings::about(request.recordings, &found.person, Some(&manifest.name))?);
+    let (mut stores, mut traces) = (Remains::default(), None);
+    if let Some(store) = &store {
+        let same = |id: &str, text: &str| {
+            let population = memory.as_ref().map(|memory| &memory.population);
+            let held = population.and_then(|p| p.item_ix(id).map(|item| p.text[item] == *text));
+            held == Some(true) || found.person.interactions.iter().any(|i| i.id == id && i.query == text)
+        };
+        stores = store.remains(request.user, &same)?;
+        if found.person.is_unknown() {
+            // The dataset's own store holds what the dataset holds, but for what was moved aside.
+            stores.holdings.retain(|holding| !holding.current || holding.aside > 0);
+        }
+    }
+    if let Some(memory) = &memory {
+        traces = Some(memory.traces(&found.person)?);
+    }
+    let Survey { person, shares, named, elsewhere, packed, leftovers } = found;
+    let findings = Findings { shares, named, elsewhere, packed, leftovers, stores, recordings, memory: traces };
+    Ok(Known { person, findings, store })
+}
+
+/// Looks for a person and says what there is of them; changes nothing.
+pub fn look_for(request: Request) -> Result<Receipt, ForgetError> {
+    seek(request).map(|(receipt, _)| receipt)
+}
+
+fn seek(request: Request) -> Result<(Receipt, Known), ForgetError> {
+    let mut notices = Vec::new();
+    let known = look(request, None, |store| {
+        let opened = store.peek()?;
+        notices = opened.notices;
+        Ok(opened.memory)
+    })?;
+    let findings = &known.findings;
+    let in_stores = findings.stores.holdings.iter().any(|holding| !holding.current && holding.tied);
+    let anywhere = findings.shares.iter().any(|share| share.theirs > 0) || in_stores || !findings.recordings.is_empty();
+    if known.person.is_unknown() && !anywhere {
+        return Err(ForgetError::Unknown(request.user.clone()));
+    }
+    let head = Dataset::head(request.data)?;
+    let receipt = Receipt {
+        dataset: head.manifest.name,
+        user: request.user.clone(),
+        probes: probe_count(&known.person),
+        texts: known.person.texts().count(),
+        before: findings.clone(),
+        after: None,
+        notices,
+    };
+    Ok((receipt, known))
+}
+
+/// Forgets a person. `step` is called before each change of the disk.
+pub fn forget(
+    request: Request,
+    report: &mut Report<StoreError>,
+    step: &mut dyn FnMut(),
+) -> Result<Receipt, ForgetError> {
+    let (mut receipt, known) = seek(request)?;
+    let stage = Stage::write(request.data, request.user)?;
+    if let Err(error) = leave(request, &known, &stage, step) {
+        stage.discard();
+        return Err(error);
+    }
+    stage.commit(step)?;
+    let stored = receipt.before.stores.holdings.iter().any(|holding| holding.current && holding.bases > 0);
+    let notices = &mut receipt.notices;
+    let after = look(request, Some(&known.person), |store| {
+        if !stored && !store.worthwhile() {
+            return Ok(Memory::build(&Dataset::open(request.data)?));
+        }
+        let opened = store.open(None, report)?;
+        notices.extend(opened.notices);
+        Ok(opened.memory)
+    })?;
+    receipt.after = Some(after.findings);
+    Ok(receipt)
+}
+
+/// Takes the person out of everything but the dataset.
+fn leave(request: Request, known: &Known, stage: &Stage, step: &mut dyn FnMut()) -> Result<(), ForgetError> {
+    let findings = &known.findings;
+    if known.store.is_some() {
+        let next = Store::of(request.stores, stage.folder())?;
+        let begin = |holding: &Holding| Ok((holding.current, Forgetting::begin(holding, request.user)?));
+        let leaving: Vec<_> = findings.stores.holdings.iter().map(begin).collect::<Result<_, StoreError>>()?;
+        for (current, forgetting) in leaving {
+            step();
+            if current { forgetting.move_to(&next, step)? } else { forgetting.finish(&next)? }
+        }
+    }
+    for recording in &findings.recordings {
+        step();
+        recordings::remove(recording)?;
+    }
+    findings.leftovers.iter().filter(|path| !path.starts_with(stage.folder())).try_for_each(|path| {
+        step();
+        remove_leftover(path)
+    })?;
+    Ok(())
+}
