@@ -401,7 +401,7 @@ impl Memory {
         };
         let find = || Grouping::of(population, communities, &forming);
         let grouping = match &self.kept {
-            Some(kept) => kept.grouping(&forming, population.dimensions(), find),
+            Some(kept) => kept.grouping(&forming, communities, population.dimensions(), find),
             None => find(),
         };
         let formed = Arc::new(Snapshot::close(population, communities, forming, grouping)?);

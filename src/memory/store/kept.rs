@@ -3,7 +3,7 @@
 //! A file is written when a period's snapshot is first formed, by whoever formed it, and holds
 //!
 //! ```text
-//! BLAKE3 of what follows, 32 bytes | before, period, guard, end, width, sizes, entries: u64 each
+//! BLAKE3 of what follows, 32 bytes | before, period, guard, end, people, width, sizes, entries: u64 each
 //! entry of each item: u32 each | sizes: u32 each | vectors: f32 each                            all little-endian
 //! ```
 //!
@@ -15,6 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::memory::community::Communities;
 use crate::memory::entry::Forming;
 use crate::memory::grouping::Grouping;
 
@@ -23,7 +24,9 @@ const WORTH_ITEMS: usize = 10_000;
 /// How files of groupings begin.
 const PREFIX: &str = "kept-";
 /// Numbers before the entries.
-const HEAD: usize = 7;
+const HEAD: usize = ASKED + 2;
+/// Those of them that say what a grouping is of.
+const ASKED: usize = 6;
 
 /// Where groupings are kept.
 pub struct Kept {
@@ -38,20 +41,30 @@ impl Kept {
         Self { base: base.to_owned(), items }
     }
 
-    /// The grouping of a period with vectors this wide: as it was kept, or else as `find` finds it.
-    pub fn grouping(&self, forming: &Forming, width: usize, find: impl FnOnce() -> Grouping) -> Grouping {
+    /// The grouping of a period, of people in these communities, with vectors this wide: as it was kept, or else as `find`
+    /// finds it.
+    pub fn grouping(
+        &self,
+        forming: &Forming,
+        communities: &Communities,
+        width: usize,
+        find: impl FnOnce() -> Grouping,
+    ) -> Grouping {
         if !(WORTH_ITEMS..=self.items).contains(&forming.before) {
             return find();
         }
-        let path = self.base.join(format!("{PREFIX}p{}-g{}", forming.period + 1, forming.guard));
+        let Forming { before, period, guard, fading, .. } = forming;
+        let people = communities.fingerprint();
+        let asked = [*before as u64, *period as u64, *guard as u64, fading.end.0 as u64, people, width as u64];
+        let path = self.base.join(format!("{PREFIX}p{}-g{guard}", period + 1));
         if let Ok(bytes) = fs::read(&path) {
-            if let Some(kept) = parse(&bytes, forming, width) {
+            if let Some(kept) = parse(&bytes, asked) {
                 return kept;
             }
-            tracing::warn!(target: "logoscope::store", "{} is damaged; it is made anew", path.display());
+            tracing::warn!(target: "logoscope::store", "{} is damaged or of something else; it is made anew", path.display());
         }
         let found = find();
-        if let Err(error) = write(&path, &found, forming, width) {
+        if let Err(error) = write(&path, &found, asked) {
             // The next one finds it again: without room or permission that is all that is lost.
             tracing::info!(target: "logoscope::store", "{}: {error}; it is not kept", path.display());
         }
@@ -78,38 +91,34 @@ fn checked(bytes: &[u8]) -> Option<&[u8]> {
     (blake3::hash(rest).as_bytes() == check).then_some(rest)
 }
 
-/// What a grouping has to be of.
-fn asked(forming: &Forming, width: usize) -> [u64; 5] {
-    let Forming { before, period, guard, fading, .. } = forming;
-    [*before as u64, *period as u64, *guard as u64, fading.end.0 as u64, width as u64]
-}
-
-fn parse(bytes: &[u8], forming: &Forming, width: usize) -> Option<Grouping> {
+/// The grouping in a file, if it is one of what is `asked`.
+fn parse(bytes: &[u8], asked: [u64; ASKED]) -> Option<Grouping> {
     let (head, mut rest) = checked(bytes)?.split_at_checked(HEAD * 8)?;
     let head: Vec<u64> = head.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-    if head[..5] != asked(forming, width) {
+    if head[..ASKED] != asked {
         return None;
     }
-    let [sizes, entries] = [head[5], head[6]].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+    let count = |at: usize| usize::try_from(head[at]).unwrap_or(usize::MAX);
+    let (before, width, sizes, entries) = (count(0), count(ASKED - 1), count(ASKED), count(ASKED + 1));
     let mut take = |count: usize| {
         let (now, later) = rest.split_at_checked(count.checked_mul(4)?)?;
         rest = later;
         Some(now.as_chunks::<4>().0)
     };
     let whole = |bytes: &[[u8; 4]]| bytes.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
-    let of_item = whole(take(forming.before)?);
+    let of_item = whole(take(before)?);
     let sizes = whole(take(sizes)?);
     let centroids = take(entries.checked_mul(width)?)?.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     Some(Grouping { of_item, sizes, centroids })
 }
 
 /// Writes beside the file's place, then renames.
-fn write(path: &Path, grouping: &Grouping, forming: &Forming, width: usize) -> std::io::Result<()> {
+fn write(path: &Path, grouping: &Grouping, asked: [u64; ASKED]) -> std::io::Result<()> {
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let Grouping { of_item, sizes, centroids } = grouping;
     let counts = [sizes.len() as u64, grouping.entries() as u64];
     let mut rest = Vec::with_capacity(HEAD * 8 + 4 * (of_item.len() + sizes.len() + centroids.len()));
-    asked(forming, width).iter().chain(&counts).for_each(|number| rest.extend(number.to_le_bytes()));
+    asked.iter().chain(&counts).for_each(|number| rest.extend(number.to_le_bytes()));
     of_item.iter().chain(sizes).for_each(|number| rest.extend(number.to_le_bytes()));
     centroids.iter().for_each(|x| rest.extend(x.to_le_bytes()));
     let beside = path.with_extension(format!("{}-{}.part", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
