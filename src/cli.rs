@@ -11,11 +11,13 @@ mod doctor;
 mod eval;
 mod export;
 mod fit;
+mod fit_embedder;
 mod forget;
 mod import;
 mod replay;
 mod scenario;
 mod store;
+mod sweep;
 mod synth;
 mod why_not;
 pub mod workbench;
@@ -31,6 +33,7 @@ use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::data::sample;
 use crate::data::sanitize::visible;
+use crate::data::table::TableError;
 use crate::data::text::brief;
 use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
@@ -38,6 +41,7 @@ use crate::eval::EvalError;
 use crate::eval::compare::CompareError;
 use crate::forget::ForgetError;
 use crate::memory::Memory;
+use crate::memory::embed::lsa::LsaError;
 use crate::memory::entry::IndexError;
 use crate::memory::store::StoreError;
 use crate::session::SessionError;
@@ -72,6 +76,12 @@ pub enum CliError {
     /// A comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// An embedder's fit.
+    #[error(transparent)]
+    Lsa(#[from] LsaError),
+    /// A table of an embedder.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// A measurement.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
@@ -165,6 +175,8 @@ Examples:
   logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
   logoscope eval --data news --split 0.8 --peers
+  logoscope fit-embedder --data news --share 0.8 --out news/words
+  logoscope sweep --data news --weight half-life --split 0.8
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope synth --out my-population --seed 7
   logoscope forget --user u017 --data my-population --dry-run
@@ -220,6 +232,10 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Fit the constants of memory and mediator on past queries
     Fit(fit::FitArgs),
+    /// Fit a table of word vectors, an embedder, on a dataset's past
+    FitEmbedder(fit_embedder::FitEmbedderArgs),
+    /// Try one or two weights over a grid: a curve or a heat map with intervals
+    Sweep(sweep::SweepArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -351,6 +367,8 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
+        Some(Command::FitEmbedder(args)) => fit_embedder::run(&cli.common, &args),
+        Some(Command::Sweep(args)) => sweep::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
             let model = cli.common.model_folder()?;

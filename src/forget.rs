@@ -102,6 +102,12 @@ impl Findings {
         self.memory.iter().flatten().filter(|trace| !trace.is_none())
     }
 
+    /// Whether there is anything of them in files, sessions, or stores of earlier data.
+    fn hold_somebody(&self) -> bool {
+        let in_stores = self.stores.holdings.iter().any(|holding| !holding.current && holding.tied);
+        in_stores || self.shares.iter().any(|share| share.theirs > 0) || !self.recordings.is_empty()
+    }
+
     /// Places where something of them is left.
     pub fn left(&self) -> usize {
         let in_files = self.shares.iter().filter(|share| share.theirs > 0).count();
@@ -153,7 +159,7 @@ fn look(
     found.look_around(request.data)?;
     let mut recordings = recordings::about(&request.data.join("sessions"), &found.person, None)?;
     recordings.extend(recordings::about(request.recordings, &found.person, Some(&manifest.name))?);
-    let (mut stores, mut traces) = (Remains::default(), None);
+    let mut stores = Remains::default();
     if let Some(store) = &store {
         let same = |id: &str, text: &str| {
             let population = memory.as_ref().map(|memory| &memory.population);
@@ -166,11 +172,12 @@ fn look(
             stores.holdings.retain(|holding| !holding.current || holding.aside > 0);
         }
     }
-    if let Some(memory) = &memory {
-        traces = Some(memory.traces(&found.person)?);
-    }
     let Survey { person, shares, named, elsewhere, packed, leftovers } = found;
-    let findings = Findings { shares, named, elsewhere, packed, leftovers, stores, recordings, memory: traces };
+    let mut findings = Findings { shares, named, elsewhere, packed, leftovers, stores, recordings, memory: None };
+    // Memory takes its time, and of somebody who is nowhere else it knows nothing.
+    if let Some(memory) = memory.filter(|_| known.is_some() || !person.is_unknown() || findings.hold_somebody()) {
+        findings.memory = Some(memory.traces(&person)?);
+    }
     Ok(Known { person, findings, store })
 }
 
@@ -187,9 +194,7 @@ fn seek(request: Request) -> Result<(Receipt, Known), ForgetError> {
         Ok(opened.memory)
     })?;
     let findings = &known.findings;
-    let in_stores = findings.stores.holdings.iter().any(|holding| !holding.current && holding.tied);
-    let anywhere = findings.shares.iter().any(|share| share.theirs > 0) || in_stores || !findings.recordings.is_empty();
-    if known.person.is_unknown() && !anywhere {
+    if known.person.is_unknown() && !findings.hold_somebody() {
         return Err(ForgetError::Unknown(request.user.clone()));
     }
     let head = Dataset::head(request.data)?;
@@ -211,6 +216,7 @@ pub fn forget(
     report: &mut Report<StoreError>,
     step: &mut dyn FnMut(),
 ) -> Result<Receipt, ForgetError> {
+    Stage::sweep(request.data)?;
     let (mut receipt, known) = seek(request)?;
     let stage = Stage::write(request.data, request.user)?;
     if let Err(error) = leave(request, &known, &stage, step) {

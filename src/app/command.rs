@@ -2,7 +2,7 @@
 //!
 //! Invariants: every command stands here once, with a line of documentation; no key is bound twice in one context.
 
-use super::overlay::{Choice, Overlay};
+use super::availability;
 use super::replay::SPEEDS;
 use super::state::{MemoryState, Pane, State};
 
@@ -25,17 +25,20 @@ pub enum Context {
     Help,
     /// An explanation.
     Sheet,
+    /// A board: something that stays true while weights are turned.
+    Board,
 }
 
 impl Context {
     /// All, in order of documentation.
-    pub const ALL: [Context; 8] = [
+    pub const ALL: [Context; 9] = [
         Context::Main,
         Context::Screen,
         Context::Replay,
         Context::Edit,
         Context::List,
         Context::Sheet,
+        Context::Board,
         Context::Help,
         Context::Always,
     ];
@@ -51,6 +54,7 @@ impl Context {
             Context::List => "In a list",
             Context::Help => "In the help",
             Context::Sheet => "In an explanation",
+            Context::Board => "On a board",
         }
     }
 
@@ -64,6 +68,7 @@ impl Context {
             Context::List => &[Context::List, Context::Always],
             Context::Help => &[Context::Help, Context::Always],
             Context::Sheet => &[Context::Sheet, Context::Always],
+            Context::Board => &[Context::Board, Context::Screen, Context::Always],
             Context::Always => &[Context::Always],
         }
     }
@@ -158,6 +163,10 @@ pub enum Command {
     FilterDeleteBack,
     FilterDeleteAll,
     DeleteTry,
+    NoteTry,
+    CompareTry,
+    ExportTries,
+    ImportTries,
     HelpFilter,
     HelpClose,
     HelpDown,
@@ -169,6 +178,25 @@ pub enum Command {
     SheetUp,
     SheetPageDown,
     SheetPageUp,
+    PromptRoom,
+    Numbers,
+    FlipDistances,
+    Sweep,
+    Fit,
+    StartFit,
+    StopFit,
+    LookAtHoldOut,
+    BoardClose,
+    BoardNext,
+    BoardPrevious,
+    DiffAgainst,
+    CopyText,
+    BoardDown,
+    BoardUp,
+    BoardPageDown,
+    BoardPageUp,
+    BoardTop,
+    BoardBottom,
 }
 
 /// One row of the table.
@@ -274,6 +302,13 @@ table! {
         Back "back" ["esc"] "" "Leave the zoom";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
+    Screen / "Boards" {
+        PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";
+        Numbers "numbers" ["N"] "numbers" "Show the session's numbers: accuracy with intervals, diversity, overrides, and what is chance";
+        FlipDistances "flip-distances" ["F"] "" "Show how far the session's decisions stand from flipping, weight by weight";
+        Sweep "sweep" ["S"] "" "Show what every value of the selected weight makes of the session";
+        Fit "fit" ["f"] "" "Fit the weights on the dataset's tuning part, as a try";
+    }
     Edit / "Line" {
         Accept "accept" ["enter"] "take" "Take what was typed";
         Leave "leave" ["esc"] "leave" "Leave without it";
@@ -296,6 +331,10 @@ table! {
         FilterDeleteBack "filter-delete-back" ["backspace"] "" "Delete the last letter of the filter";
         FilterDeleteAll "filter-delete-all" ["ctrl-u"] "" "Delete the filter";
         DeleteTry "delete-try" ["delete"] "this try" "Delete the selected try, when asked twice";
+        NoteTry "note-try" ["ctrl-t"] "note" "Type a note on the selected try";
+        CompareTry "compare-try" ["ctrl-d"] "compare" "Compare two tries: on the one, then on the other; twice on one compares it with the present setting";
+        ExportTries "export-tries" ["ctrl-e"] "" "Write all tries on the dataset to a file";
+        ImportTries "import-tries" ["ctrl-o"] "" "Read tries from a file; those whose name is taken are left out";
     }
     Help / "Help" {
         HelpClose "help-close" ["esc", "q", "?", "f1", "enter"] "close" "Close the help";
@@ -311,6 +350,22 @@ table! {
         SheetUp "sheet-up" ["k", "up"] "back" "Scroll up";
         SheetPageDown "sheet-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";
         SheetPageUp "sheet-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
+    }
+    Board / "Board" {
+        BoardClose "board-close" ["esc", "q", "enter"] "close" "Close the board";
+        BoardNext "board-next" ["tab"] "next" "The next arm's prompt, or the next metric of a sweep";
+        BoardPrevious "board-previous" ["shift-tab"] "" "The previous one";
+        DiffAgainst "diff-against" ["d"] "compare" "Compare the prompt with another arm's, line by line; then with the next one";
+        StartFit "start-fit" ["f"] "fit" "Start a fit, on its board";
+        StopFit "stop-fit" ["x"] "stop" "Stop the fit";
+        LookAtHoldOut "look-at-hold-out" ["v"] "look" "Show what the fit does on the queries held out; every look is counted";
+        CopyText "copy" ["y"] "copy" "Copy the prompt, through the terminal (OSC 52)";
+        BoardDown "board-down" ["j", "down"] "" "Scroll down";
+        BoardUp "board-up" ["k", "up"] "" "Scroll up";
+        BoardPageDown "board-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";
+        BoardPageUp "board-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
+        BoardTop "board-top" ["g", "home"] "" "Scroll to the top";
+        BoardBottom "board-bottom" ["G", "end"] "" "Scroll to the bottom";
     }
     Always / "Always" {
         Interrupt "interrupt" ["ctrl-c"] "" "Once: close what is open or stop the model; twice: quit";
@@ -374,14 +429,6 @@ impl Command {
             {
                 Some("memory has not been read yet")
             }
-            Command::DeleteTry => match &state.overlay {
-                Some(Overlay::List(list)) => match list.current().map(|row| row.choice) {
-                    Some(Choice::Try(0)) => Some("the dataset's default cannot be deleted"),
-                    Some(Choice::Try(_)) => None,
-                    _ => Some("there is nothing here to delete"),
-                },
-                _ => Some("there is nothing here to delete"),
-            },
             Command::Undo => (!state.undo.can_undo()).then_some("nothing has been turned yet"),
             Command::Redo => (!state.undo.can_redo()).then_some("nothing has been undone"),
             Command::SwitchTheme => state.mono_only.then_some("colours are off"),
@@ -392,7 +439,7 @@ impl Command {
                 Some("it plays at sixteen times the speed already")
             }
             Command::Back => (!state.zoom).then_some("no pane is zoomed"),
-            _ => None,
+            _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }
     }
 }
@@ -421,7 +468,8 @@ pub fn keys_document() -> String {
     }
     out.push_str(
         "\nWhile typing and in a list every other key types its letter. In a replay its own keys come before those it \
-         shares\nwith the workbench: the arrows step, `h` and `l` turn the weight, `g` and `G` scroll.\n",
+         shares\nwith the workbench: the arrows step, `h` and `l` turn the weight, `g` and `G` scroll. On a board the keys \
+         of the\nweights, and whatever else it does not use itself, go on working.\n",
     );
     out
 }

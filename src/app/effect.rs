@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
+use super::fitter::{FitRequest, Fitter};
 use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
+use super::surveyor::{SurveyRequest, Surveyor};
 use super::worker::{MemoryWorker, ReadRequest};
 use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{EngineHost, ModelSpec, Ticket};
 use crate::engine::prompt::Arm;
 use crate::session::event::Event;
+use crate::session::tries::Book;
 
 /// Something to be done outside of the state.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +42,27 @@ pub enum Effect {
     Record(Vec<Event>),
     /// Open a session for replay.
     Open(Source),
+    /// Put a text into the clipboard of whoever sits at the terminal.
+    Copy(String),
+    /// Write tries to a file.
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// The dataset they are on.
+        dataset: String,
+        /// The tries.
+        book: Box<Book>,
+    },
+    /// Read tries from a file.
+    Import(PathBuf),
+    /// Fit the weights; supersedes every fit before.
+    Fit(Box<FitRequest>),
+    /// Stop the fit; the number is above that of every fit before.
+    StopFit(u64),
+    /// Survey the session; supersedes every survey before.
+    Survey(Box<SurveyRequest>),
+    /// Stop surveying; the number is above that of every survey before.
+    Cease(u64),
     /// Change the tries on a dataset, if a change is given, and read them.
     Tries {
         /// Which.
@@ -60,6 +84,12 @@ pub struct Runner {
     pub scribe: Option<Scribe>,
     /// Keeps tries; absent where none are kept.
     pub keeper: Option<Keeper>,
+    /// Fits weights; absent where none are fitted.
+    pub fitter: Option<Fitter>,
+    /// Surveys sessions; absent where none are.
+    pub surveyor: Option<Surveyor>,
+    /// Puts a text into the clipboard and tells how that went; absent where there is none.
+    pub copy: Option<Box<dyn Fn(String)>>,
 }
 
 impl Runner {
@@ -89,6 +119,41 @@ impl Runner {
             Effect::Record(events) => {
                 if let Some(scribe) = &self.scribe {
                     scribe.write(events);
+                }
+            }
+            Effect::Export { path, dataset, book } => {
+                if let Some(keeper) = &self.keeper {
+                    keeper.export(path, dataset, *book);
+                }
+            }
+            Effect::Import(path) => {
+                if let Some(keeper) = &self.keeper {
+                    keeper.import(path);
+                }
+            }
+            Effect::Fit(request) => {
+                if let Some(fitter) = &self.fitter {
+                    fitter.fit(*request);
+                }
+            }
+            Effect::StopFit(ticket) => {
+                if let Some(fitter) = &self.fitter {
+                    fitter.stop(ticket);
+                }
+            }
+            Effect::Survey(request) => {
+                if let Some(surveyor) = &self.surveyor {
+                    surveyor.survey(*request);
+                }
+            }
+            Effect::Cease(ticket) => {
+                if let Some(surveyor) = &self.surveyor {
+                    surveyor.cease(ticket);
+                }
+            }
+            Effect::Copy(text) => {
+                if let Some(copy) = &self.copy {
+                    copy(text);
                 }
             }
             Effect::Open(source) => self.shelf.open(source),

@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use super::message::Message;
 use super::scribe::plain;
 use crate::data::dataset::write_whole;
-use crate::session::tries::{self, Try};
+use crate::session::tries::{self, Book, Try};
 
 /// A change of the tries on a dataset.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,18 +23,29 @@ pub enum Change {
     Save(Try),
     /// One less.
     Delete(Try),
+    /// Another note on the one of this number and name.
+    Note(Try),
+    /// Held-out queries have been looked at once more.
+    Look,
 }
 
 impl Change {
     /// The try it is about.
-    pub fn of(&self) -> &Try {
+    pub fn of(&self) -> Option<&Try> {
         match self {
-            Change::Save(it) | Change::Delete(it) => it,
+            Change::Save(it) | Change::Delete(it) | Change::Note(it) => Some(it),
+            Change::Look => None,
         }
     }
 
+    /// What it is about, in words.
+    pub fn title(&self) -> String {
+        self.of().map_or("a look at the hold-out".to_owned(), Try::title)
+    }
+
     /// Makes the change. A number that another workbench has given away meanwhile becomes the next free one.
-    fn make(&self, tries: &mut Vec<Try>) {
+    fn make(&self, book: &mut Book) {
+        let tries = &mut book.tries;
         match self {
             Change::Save(new) => {
                 let taken = tries.iter().any(|other| other.number == new.number);
@@ -42,9 +53,18 @@ impl Change {
                 tries.push(Try { number, ..new.clone() });
                 tries.sort_by_key(|saved| saved.number);
             }
-            Change::Delete(old) => tries.retain(|saved| (saved.number, &saved.name) != (old.number, &old.name)),
+            Change::Delete(old) => tries.retain(|saved| !same(saved, old)),
+            Change::Note(noted) => {
+                let place = tries.iter_mut().find(|saved| same(saved, noted));
+                place.into_iter().for_each(|saved| saved.note.clone_from(&noted.note));
+            }
+            Change::Look => book.looks = book.looks.saturating_add(1),
         }
     }
+}
+
+fn same(a: &Try, b: &Try) -> bool {
+    (a.number, &a.name) == (b.number, &b.name)
 }
 
 /// Why changes are not on disk.
@@ -62,7 +82,7 @@ impl Unkept {
         match &self.changes[..] {
             [] => self.reason.clone(),
             changes => {
-                let titles: Vec<String> = changes.iter().map(|change| change.of().title()).collect();
+                let titles: Vec<String> = changes.iter().map(Change::title).collect();
                 format!("{} not kept on disk: {}", titles.join(", "), self.reason)
             }
         }
@@ -70,11 +90,12 @@ impl Unkept {
 }
 
 /// What the file of a dataset holds, or why that is not known.
-pub type Kept = Result<Vec<Try>, Unkept>;
+pub type Kept = Result<Book, Unkept>;
 
-struct Request {
-    dataset: String,
-    change: Option<Change>,
+enum Request {
+    Change { dataset: String, change: Option<Change> },
+    Export { path: PathBuf, dataset: String, book: Box<Book> },
+    Import(PathBuf),
 }
 
 /// The handle to the keeper.
@@ -95,7 +116,17 @@ impl Keeper {
     /// Makes a change, if one is given, and reads the tries on a dataset; the answer comes as a message.
     pub fn ask(&self, dataset: String, change: Option<Change>) {
         // One that has ended can only have been ended by us.
-        let _ = self.requests.send(Request { dataset, change });
+        let _ = self.requests.send(Request::Change { dataset, change });
+    }
+
+    /// Writes tries to a file of the analyst's own, which must not exist; how that went comes as a message.
+    pub fn export(&self, path: PathBuf, dataset: String, book: Book) {
+        let _ = self.requests.send(Request::Export { path, dataset, book: Box::new(book) });
+    }
+
+    /// Reads tries from a file; they come as a message.
+    pub fn import(&self, path: PathBuf) {
+        let _ = self.requests.send(Request::Import(path));
     }
 
     /// Waits until all changes are made, or have been tried once more; says which are in no file.
@@ -107,7 +138,19 @@ impl Keeper {
 
 fn keep(folder: &Path, inbox: &Receiver<Request>, out: &Sender<Message>) -> Vec<String> {
     let mut waiting: BTreeMap<String, Vec<Change>> = BTreeMap::new();
-    for Request { dataset, change } in inbox {
+    for request in inbox {
+        let (dataset, change) = match request {
+            Request::Change { dataset, change } => (dataset, change),
+            Request::Export { path, dataset, book } => {
+                let exported = export(&path, &dataset, &book).map(|()| path);
+                let _ = out.send(Message::Exported(exported));
+                continue;
+            }
+            Request::Import(path) => {
+                let _ = out.send(Message::Imported(import(&path)));
+                continue;
+            }
+        };
         let changes = waiting.entry(dataset.clone()).or_default();
         changes.extend(change.clone());
         let kept = attempt(folder, &dataset, changes);
@@ -122,29 +165,47 @@ fn keep(folder: &Path, inbox: &Receiver<Request>, out: &Sender<Message>) -> Vec<
     waiting.into_iter().filter_map(last).collect()
 }
 
+fn export(path: &Path, dataset: &str, book: &Book) -> Result<(), String> {
+    if path.exists() {
+        return Err(format!("{}: exists already; give another name", path.display()));
+    }
+    write_whole(path, tries::write(dataset, book).as_bytes()).map_err(|error| error.to_string())
+}
+
+fn import(path: &Path) -> Result<Vec<Try>, String> {
+    let place = path.display();
+    let text =
+        fs::read_to_string(path).map_err(|error| format!("{place}: cannot be read ({error}); check the path"))?;
+    let book = tries::parse(&text).map_err(|bad| format!("{place}:{}: {}; correct it", bad.line, bad.reason))?;
+    match book.tries.is_empty() {
+        true => Err(format!("{place}: holds no [[try]]")),
+        false => Ok(book.tries),
+    }
+}
+
 /// Makes the `changes` of the file of a dataset and forgets them; all of them, or none.
 fn attempt(folder: &Path, dataset: &str, changes: &mut Vec<Change>) -> Kept {
     let path = folder.join(file_name(dataset));
-    let kept = read(&path).and_then(|mut tries| {
+    let kept = read(&path).and_then(|mut book| {
         if !changes.is_empty() {
-            changes.iter().for_each(|change| change.make(&mut tries));
+            changes.iter().for_each(|change| change.make(&mut book));
             fs::create_dir_all(folder)
                 .map_err(|error| format!("{}: cannot be made ({error}); check its permissions", folder.display()))?;
-            write_whole(&path, tries::write(dataset, &tries).as_bytes()).map_err(|error| error.to_string())?;
+            write_whole(&path, tries::write(dataset, &book).as_bytes()).map_err(|error| error.to_string())?;
             changes.clear();
         }
-        Ok(tries)
+        Ok(book)
     });
     kept.map_err(|reason| Unkept { reason, changes: changes.clone() })
 }
 
-fn read(path: &Path) -> Result<Vec<Try>, String> {
+fn read(path: &Path) -> Result<Book, String> {
     let place = path.display();
     match fs::read_to_string(path) {
         Ok(text) => tries::parse(&text).map_err(|bad| {
             format!("{place}:{}: {}; correct it, or move the file away to begin a new one", bad.line, bad.reason)
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Book::default()),
         Err(error) => Err(format!("{place}: cannot be read ({error}); check its permissions, or move the file away")),
     }
 }
@@ -164,7 +225,7 @@ mod tests {
     use crate::mediator::Policy;
 
     fn saved(number: u32, name: &str) -> Try {
-        Try { number, name: name.to_owned(), policy: Policy::Product, stated: Vec::new() }
+        Try { number, name: name.to_owned(), note: String::new(), policy: Policy::Product, stated: Vec::new() }
     }
 
     #[test]
@@ -172,13 +233,22 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("tries");
         let save = |number, name: &str| attempt(&folder, "films", &mut vec![Change::Save(saved(number, name))]);
-        assert_eq!(save(1, "mine").unwrap(), [saved(1, "mine")]);
-        assert_eq!(save(1, "yours").unwrap(), [saved(1, "mine"), saved(2, "yours")]);
+        assert_eq!(save(1, "mine").unwrap().tries, [saved(1, "mine")]);
+        assert_eq!(save(1, "yours").unwrap().tries, [saved(1, "mine"), saved(2, "yours")]);
         let delete = attempt(&folder, "films", &mut vec![Change::Delete(saved(1, "yours"))]);
-        assert_eq!(delete.unwrap().len(), 2, "another one under the number meant is not deleted");
+        assert_eq!(delete.unwrap().tries.len(), 2, "another one under the number meant is not deleted");
         let delete = attempt(&folder, "films", &mut vec![Change::Delete(saved(1, "mine"))]);
-        assert_eq!(delete.unwrap(), [saved(2, "yours")]);
-        assert_eq!(attempt(&folder, "books", &mut Vec::new()).unwrap(), [], "a dataset has a file of its own");
+        assert_eq!(delete.unwrap().tries, [saved(2, "yours")]);
+        let noted = Try { note: "too bold".into(), ..saved(2, "yours") };
+        let both = attempt(&folder, "films", &mut vec![Change::Note(noted.clone()), Change::Look]).unwrap();
+        assert_eq!((&both.tries[..], both.looks), (&[noted][..], 1));
+        let both = attempt(&folder, "films", &mut vec![Change::Note(saved(1, "yours")), Change::Look]).unwrap();
+        assert_eq!((both.tries[0].note.as_str(), both.looks), ("too bold", 2), "another number is another try");
+        assert_eq!(
+            attempt(&folder, "books", &mut Vec::new()).unwrap(),
+            Book::default(),
+            "a dataset has a file of its own"
+        );
     }
 
     #[test]
@@ -202,11 +272,26 @@ mod tests {
         assert!(unkept.told().starts_with("try 1 · one not kept on disk: "), "{}", unkept.told());
         assert_eq!(fs::read_to_string(&path).unwrap(), "[[try]]\nname = 3\n");
         fs::remove_file(&path).unwrap();
-        assert_eq!(ask(Some(Change::Save(saved(2, "two")))).unwrap(), [saved(1, "one"), saved(2, "two")]);
+        assert_eq!(ask(Some(Change::Save(saved(2, "two")))).unwrap().tries, [saved(1, "one"), saved(2, "two")]);
         fs::write(&path, "try = 1\n").unwrap();
         assert!(ask(Some(Change::Delete(saved(2, "two")))).is_err());
         let [left] = &keeper.finish()[..] else { panic!("one dataset has something left") };
         assert!(left.starts_with("try 2 · two not kept on disk: "), "{left}");
+    }
+
+    #[test]
+    fn tries_go_out_to_a_file_and_come_back_and_nothing_is_overwritten() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("mine.toml");
+        let book = Book { tries: vec![saved(3, "bold"), saved(7, "shy")], looks: 2 };
+        export(&path, "films", &book).unwrap();
+        assert_eq!(import(&path).unwrap(), book.tries);
+        assert!(export(&path, "films", &Book::default()).unwrap_err().contains("mine.toml: exists already"));
+        fs::write(&path, "[[try]]\nname = 3\n").unwrap();
+        assert!(import(&path).unwrap_err().contains("mine.toml:2: name is 3"));
+        fs::write(&path, "format = 1\n").unwrap();
+        assert!(import(&path).unwrap_err().contains("holds no [[try]]"));
+        assert!(import(&home.path().join("none.toml")).unwrap_err().contains("cannot be read"));
     }
 
     #[test]

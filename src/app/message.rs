@@ -4,16 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fitter::FitNews;
 use super::inquiry::Told;
 use super::keeper::{Change, Kept};
 use super::keymap::Chord;
 use super::replay::Opened;
 use super::state::Data;
+use super::surveyor::Found;
 use crate::engine::host::HostEvent;
 use crate::engine::prompt::Blocks;
 use crate::memory::MemoryRead;
 use crate::memory::portrait::Portrait;
 use crate::session::event::Evidence;
+use crate::session::tries::Try;
 
 /// What memory said to a question, as a session records it.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +108,28 @@ pub enum Message {
     Recording(PathBuf),
     /// Live use cannot be recorded for now.
     RecordFailed(String),
+    /// Tries have been written to this file, or why not.
+    Exported(Result<PathBuf, String>),
+    /// Tries have been read from a file, or why not.
+    Imported(Result<Vec<Try>, String>),
+    /// News of a fit.
+    Fitting {
+        /// Which.
+        ticket: u64,
+        /// What.
+        news: FitNews,
+    },
+    /// News of a survey.
+    Surveyed {
+        /// Which.
+        ticket: u64,
+        /// Parts of the work done, and all.
+        done: (usize, usize),
+        /// What it has found so far, if that can be told.
+        found: Option<Box<Found>>,
+    },
+    /// A text is on its way to the clipboard, or why it is not.
+    Copied(Result<usize, String>),
     /// News of the tries on a dataset.
     Tries {
         /// Which.

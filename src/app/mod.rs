@@ -4,8 +4,11 @@
 //! drawn; no frame is drawn unless something may have changed, so an idle workbench costs nothing.
 
 mod answers;
+mod availability;
+pub mod board;
 pub mod command;
 pub mod effect;
+pub mod fitter;
 mod fuzzy;
 pub mod input;
 pub mod inquiry;
@@ -14,11 +17,14 @@ pub mod keeper;
 pub mod keymap;
 pub mod message;
 pub mod overlay;
+mod pane;
 pub mod replay;
 pub mod scribe;
 pub mod setting;
 pub mod shelf;
 pub mod state;
+pub mod study;
+pub mod surveyor;
 pub mod undo;
 pub mod update;
 pub mod worker;

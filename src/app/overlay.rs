@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::board::Board;
 use super::command::{Command, Context, TABLE};
 use super::fuzzy::{UNBROKEN, fuzzy};
 use super::input::Input;
@@ -29,6 +30,8 @@ pub enum Overlay {
     Help(Help),
     /// An explanation.
     Sheet(Sheet),
+    /// Something that stays true while weights are turned.
+    Board(Board),
 }
 
 impl Overlay {
@@ -40,6 +43,7 @@ impl Overlay {
             Overlay::Help(help) if help.filtering => Context::List,
             Overlay::Help(_) => Context::Help,
             Overlay::Sheet(_) => Context::Sheet,
+            Overlay::Board(_) => Context::Board,
         }
     }
 
@@ -49,7 +53,7 @@ impl Overlay {
             Overlay::Edit(edit) => Some(&mut edit.input),
             Overlay::List(list) => Some(&mut list.filter),
             Overlay::Help(help) => help.filtering.then_some(&mut help.filter),
-            Overlay::Sheet(_) => None,
+            Overlay::Sheet(_) | Overlay::Board(_) => None,
         }
     }
 
@@ -58,7 +62,7 @@ impl Overlay {
         match self {
             Overlay::List(list) => list.refilter(),
             Overlay::Help(help) => help.scroll = 0,
-            Overlay::Edit(_) | Overlay::Sheet(_) => {}
+            Overlay::Edit(_) | Overlay::Sheet(_) | Overlay::Board(_) => {}
         }
     }
 }
@@ -78,6 +82,12 @@ pub enum EditKind {
     Value(Weight),
     /// The name of a try.
     TryName,
+    /// The note on the try of this number.
+    TryNote(u32),
+    /// Where tries are to be written.
+    ExportPath,
+    /// Where tries are to be read.
+    ImportPath,
     /// The id of an interaction or an entry, to ask why it is not shown.
     Id,
 }
@@ -173,6 +183,8 @@ pub struct List {
     pub selected: usize,
     /// The try that goes when it is asked once more.
     pub doomed: Option<u32>,
+    /// The try that is to be compared with the next one named.
+    pub compared: Option<u32>,
 }
 
 impl List {
@@ -180,7 +192,7 @@ impl List {
     pub fn new(kind: ListKind, rows: Vec<Row>, current: usize) -> Self {
         let shown = (0..rows.len()).collect();
         let selected = current.min(rows.len().saturating_sub(1));
-        Self { kind, filter: Input::default(), rows, shown, selected, doomed: None }
+        Self { kind, filter: Input::default(), rows, shown, selected, doomed: None, compared: None }
     }
 
     /// Everyone, with how much of them is visible at the question's moment.
@@ -324,13 +336,13 @@ impl List {
 
     /// The dataset's default and the tries on it, with what each changes.
     pub fn tries(state: &State) -> Self {
-        let row = |number: u32, name: &str| {
+        let row = |number: u32, name: &str, note: &str| {
             let setting = state.setting_of(number)?;
             let changed = differences(&setting.weights, &state.defaults_of(setting.policy));
             let told: Vec<String> =
                 changed.iter().map(|(weight, value)| format!("{} {}", weight.symbol(), short(*value))).collect();
             let lost = state.unkept.get(&state.dataset_name).into_iter().flat_map(|unkept| &unkept.changes);
-            let lost = lost.map(Change::of).any(|other| (other.number, other.name.as_str()) == (number, name));
+            let lost = lost.filter_map(Change::of).any(|other| (other.number, other.name.as_str()) == (number, name));
             let now = if setting == state.setting { "now · " } else { "" };
             let lost = if lost { "not on disk · " } else { "" };
             let told = if told.is_empty() { "all at their defaults".to_owned() } else { told.join(" · ") };
@@ -338,13 +350,16 @@ impl List {
                 choice: Choice::Try(number),
                 name: format!("{number} {name}"),
                 note: setting.policy.to_string(),
-                text: format!("{lost}{now}{told}"),
+                text: format!(
+                    "{lost}{now}{}{told}",
+                    if note.is_empty() { String::new() } else { format!("“{note}” · ") }
+                ),
                 disabled: None,
             })
         };
         let default = if state.replay.is_some() { "as recorded" } else { "default" };
-        let saved = state.tries.iter().filter_map(|saved| row(saved.number, &saved.name));
-        let rows: Vec<Row> = row(0, default).into_iter().chain(saved).collect();
+        let saved = state.tries.iter().filter_map(|saved| row(saved.number, &saved.name, &saved.note));
+        let rows: Vec<Row> = row(0, default, "").into_iter().chain(saved).collect();
         let current = rows.iter().position(|row| row.choice == Choice::Try(state.at_try)).unwrap_or_default();
         Self::new(ListKind::Tries, rows, current)
     }

@@ -13,6 +13,7 @@ use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::interaction::{Interaction, JudgedQuery};
 use crate::engine::engine::{Caps, GenStats, ScoreKind};
 use crate::engine::prompt::Arm;
+use crate::eval::numbers::{Counted, Numbers};
 use crate::mediator::conflict::Conflict;
 use crate::mediator::{Policy, Resolution};
 use crate::session::event::{self, Event, Header};
@@ -76,6 +77,20 @@ impl Opened {
         }
         let data = Arc::new(Data::of(data_of(&session)));
         Some(Self { name, replay: Replay::new(session), data, outcomes: folded.outcomes, answers, settings })
+    }
+
+    /// The numbers of the whole recording.
+    pub fn numbers(&self) -> Numbers {
+        let labels = &self.data.labels;
+        let place = |name: Option<&String>| labels.iter().position(|label| Some(label) == name);
+        let turns = self.data.dataset.queries.iter().zip(&self.outcomes).zip(&self.answers);
+        let counted = turns.map(|((query, outcome), answer)| Counted {
+            user: &query.user,
+            outcome: *outcome,
+            decision: place(answer.as_ref()),
+            gold: place(query.gold.as_ref()),
+        });
+        Numbers::of(labels.len(), counted)
     }
 
     /// The model that answered, as the header of the screen tells of one.
@@ -232,8 +247,7 @@ impl Replaying {
         self.now = setting.map(|setting| self.opened.replay.remediate(setting)).unwrap_or_default();
         let labels = &self.opened.replay.session().header.labels;
         let differs = |now: &&Remediated| {
-            let decided = now.arms[Arm::Mediated as usize].unwrap_or(now.resolution.decision);
-            self.opened.answers.get(now.turn).and_then(Option::as_ref) != labels.get(decided)
+            self.opened.answers.get(now.turn).and_then(Option::as_ref) != labels.get(now.decision())
         };
         self.sums.changed = self.now.iter().filter(differs).count();
         self.add_up();

@@ -14,8 +14,10 @@ use super::journal::Journal;
 use super::keeper::Unkept;
 use super::message::Limits;
 use super::overlay::Overlay;
+pub use super::pane::Pane;
 use super::replay::Replaying;
 pub use super::setting::Held;
+use super::study::Study;
 use super::undo::History;
 use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest};
@@ -140,42 +142,6 @@ impl Reading {
     }
 }
 
-/// The panes, in reading order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Pane {
-    /// Local memory.
-    Local,
-    /// The mediator.
-    Mediator,
-    /// Global memory.
-    Global,
-    /// The four arms.
-    Answers,
-    /// The sliders.
-    Weights,
-}
-
-impl Pane {
-    /// All.
-    pub const ALL: [Pane; 5] = [Pane::Local, Pane::Mediator, Pane::Global, Pane::Answers, Pane::Weights];
-
-    /// Its place in [`Pane::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
-
-    /// Its title.
-    pub fn title(self) -> &'static str {
-        match self {
-            Pane::Local => "Local",
-            Pane::Mediator => "Mediator",
-            Pane::Global => "Global",
-            Pane::Answers => "Answers",
-            Pane::Weights => "Weights",
-        }
-    }
-}
-
 /// A line of news in the status bar, until the next key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -229,8 +195,12 @@ pub struct State {
     pub steps: u64,
     /// The tries on the dataset, by number.
     pub tries: Vec<Try>,
+    /// How often held-out queries of the dataset have been looked at.
+    pub looks: u32,
     /// The try saved or set last; 0 for the dataset's default.
     pub at_try: u32,
+    /// The judged questions of the session at hand, with their numbers.
+    pub study: Study,
     /// Tries that are not on disk, by dataset.
     pub unkept: BTreeMap<String, Unkept>,
     /// Who asks what, when.
@@ -333,7 +303,9 @@ impl State {
             undo: History::default(),
             steps: 0,
             tries: Vec::new(),
+            looks: 0,
             at_try: 0,
+            study: Study::default(),
             unkept: BTreeMap::new(),
             question: None,
             judged: None,
@@ -402,6 +374,7 @@ impl State {
             || matches!(self.model, ModelState::Loading(_))
             || self.answers.open()
             || self.reading_under_way()
+            || matches!(self.study.fitting.state, super::study::FitState::Running(_))
     }
 
     /// Whether memory has been asked and has not answered.

@@ -1,10 +1,13 @@
 //! `update`: the only function that changes the state. Pure: no clock, no I/O, no thread; what the world has to do is
 //! returned as effects.
 
+mod board;
 mod command;
+mod fit;
 mod inquiry;
 mod record;
 mod replay;
+mod study;
 mod tries;
 
 use std::time::Duration;
@@ -31,6 +34,7 @@ const REST: Duration = Duration::from_millis(700);
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = react(state, message);
     effects.extend(record::drain(state));
+    effects.extend(study::drain(state));
     effects
 }
 
@@ -111,6 +115,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.answers.stale = false;
             state.answers.arms = Default::default();
             state.take_reading(*read, *blocks);
+            study::heard(state);
             record::heard(state, heard);
             ask_model(state)
         }
@@ -169,6 +174,30 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.journal.recording = Recording::Failed(reason);
             Vec::new()
         }
+        Message::Exported(exported) => {
+            match exported {
+                Ok(path) => tell(state, format!("the tries are written to {}", path.display()), false),
+                Err(reason) => tell(state, reason, true),
+            }
+            Vec::new()
+        }
+        Message::Imported(imported) => tries::imported(state, imported),
+        Message::Fitting { ticket, news } => fit::told(state, ticket, news),
+        Message::Surveyed { ticket, done, found } => {
+            study::surveyed(state, ticket, done, found.map(|found| *found));
+            Vec::new()
+        }
+        Message::Copied(copied) => {
+            match copied {
+                Ok(bytes) => tell(
+                    state,
+                    format!("{bytes} bytes sent to the terminal's clipboard (OSC 52), if it takes them"),
+                    false,
+                ),
+                Err(reason) => tell(state, reason, true),
+            }
+            Vec::new()
+        }
         Message::Tries { dataset, change, kept } => {
             tries::kept(state, &dataset, change.as_ref(), kept);
             Vec::new()
@@ -209,6 +238,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::ModelNamed(_)
             | Message::Recording(_)
             | Message::RecordFailed(_)
+            | Message::Fitting { .. }
             | Message::Host(_)
             | Message::WorkerFailed { .. }
     )
@@ -413,6 +443,7 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
             tell(state, error.to_string(), true);
             state.answers.arms.iter_mut().for_each(|arm| arm.phase = Phase::Unasked);
             record::answered_alone(state);
+            study::recount(state);
         }
         HostEvent::Scores { ticket, scores } => {
             if let Some(arm) = answered(state, ticket) {
@@ -439,6 +470,7 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
                 let arm = Arm::ALL.into_iter().find(|arm| *arm as u64 == ticket.id);
                 // An answer to a prompt that has changed since belongs to no setting that stands.
                 if let Some(arm) = arm.filter(|arm| !state.outdated(*arm)) {
+                    study::spoke(state, arm);
                     record::answered(state, arm);
                 }
             }
@@ -478,6 +510,7 @@ fn weigh(state: &mut State) {
         Some(_) => replay::weigh(state),
         None => {
             state.mediate();
+            study::weigh(state);
             state.journal.turned = true;
             let outdated = Arm::ALL.into_iter().any(|arm| state.outdated(arm));
             state.ask_at = outdated.then_some(state.now + REST);

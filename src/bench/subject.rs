@@ -13,18 +13,21 @@ use ratatui::layout::Rect;
 use super::figure::{Figure, Machine, Report, resident, timed};
 use crate::app::keymap::Chord;
 use crate::app::message::Message;
-use crate::app::state::{Data, Start, State};
+use crate::app::state::{Data, Setting, Start, State};
+use crate::app::study::Study;
 use crate::app::update::update;
 use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::interaction::{Extra, Interaction};
 use crate::data::synth::{Parameters, population};
 use crate::engine::engine::{Engine, GenEvent};
 use crate::engine::error::EngineError;
-use crate::engine::prompt::{Arm, Blocks, Question};
+use crate::engine::prompt::{Arm, Blocks};
 use crate::mediator::flip::flips;
 use crate::mediator::{Evidence, Policy, Weight, Weights, mediate};
 use crate::memory::entry::IndexError;
 use crate::memory::store::{Store, StoreError};
 use crate::memory::{Memory, MemoryRead};
+use crate::session::steps::{Step, Steps};
 use crate::theme::Theme;
 use crate::view;
 
@@ -198,7 +201,7 @@ pub fn run(
     figures.push(Figure::of("memory.read", "us", timed(READS, both)));
 
     progress("mediating");
-    figures.extend(mediation(memory, &reads));
+    figures.extend(mediation(memory, &asked, &reads));
     figures.extend(resident().map(|size| Figure::of_values("rss", "MB", vec![size])));
 
     progress("pressing keys");
@@ -219,13 +222,17 @@ pub fn run(
 }
 
 /// The newest interactions, to be asked as they were.
-fn late(memory: &Memory) -> Vec<Question> {
+fn late(memory: &Memory) -> Vec<Interaction> {
     let population = &memory.population;
     let newest = (0..population.len()).rev().take(READS);
-    let asked = newest.map(|item| Question {
+    let asked = newest.map(|item| Interaction {
+        id: population.id[item].to_owned(),
         user: population.users[population.user[item]].clone(),
         query: population.text[item].to_owned(),
         at: population.at[item],
+        response: population.labels[population.label[item]].clone(),
+        item: None,
+        extra: Extra::default(),
     });
     asked.collect()
 }
@@ -256,15 +263,16 @@ pub fn first_frame(store: Option<(&Path, &Path)>) -> Result<(), BenchError> {
     Ok(())
 }
 
-fn retrieval(memory: &Memory, asked: &[Question]) -> Figure {
+fn retrieval(memory: &Memory, asked: &[Interaction]) -> Figure {
     let one = |ix: usize| {
         let asked = &asked[ix % asked.len()];
-        black_box(memory.read_local(&asked.user, &asked.query, asked.at));
+        // `reads` above were allowed at these moments.
+        drop(black_box(memory.read_local(&asked.user, &asked.query, asked.at)));
     };
     Figure::of("local.retrieve", "us", timed(READS, one))
 }
 
-fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 3] {
+fn mediation(memory: &Memory, asked: &[Interaction], reads: &[MemoryRead]) -> [Figure; 3] {
     let manifest = &memory.manifest;
     let of = |read| Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
     let evidence: Vec<Evidence> = reads.iter().map(of).collect();
@@ -273,9 +281,17 @@ fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 3] {
     let at = |ix: usize| &evidence[ix % evidence.len()];
     let query = timed(10 * READS, |ix| drop(black_box(mediate(at(ix), &weights, policy))));
     let flip = timed(READS, |ix| drop(black_box(flips(at(ix), &weights, policy))));
+    let step = |turn: usize| {
+        let asked = &asked[turn % asked.len()];
+        let gold = memory.population.labels.iter().position(|label| *label == asked.response);
+        let arms = [const { Some(None) }; 4];
+        Step { turn, user: asked.user.clone(), evidence: at(turn).clone(), gold, on_habit: None, judged: true, arms }
+    };
+    let study = Study { steps: Arc::new(Steps::new((0..STEPS).map(step).collect())), ..Study::default() };
     let session = timed(SESSIONS, |ix| {
         let turned = weights.with(Weight::PriorStrength, 0.5 + ix as f64);
-        (0..STEPS).for_each(|step| drop(black_box(mediate(at(step), &turned, policy))));
+        let now = study.steps.remediate(&Setting { weights: turned, policy });
+        black_box(study.count(memory.population.labels.len(), &now));
     });
     [
         Figure::of("mediate.query", "us", query),
@@ -285,7 +301,7 @@ fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 3] {
 }
 
 /// From a key on a slider to the finished frame, without the terminal.
-fn keys(dataset: Dataset, memory: &Memory, asked: &Question) -> Result<Figure, BenchError> {
+fn keys(dataset: Dataset, memory: &Memory, asked: &Interaction) -> Result<Figure, BenchError> {
     let mut state = State::new(Start { dataset_name: "population".into(), ..Start::default() });
     update(&mut state, Message::DataRead(Arc::new(Data::of(dataset))));
     update(&mut state, Message::MemoryBuilt { periods: memory.periods(), opening: Some(0) });
@@ -309,7 +325,7 @@ fn keys(dataset: Dataset, memory: &Memory, asked: &Question) -> Result<Figure, B
 fn answers(
     engine: &dyn Engine,
     memory: &Memory,
-    asked: &[Question],
+    asked: &[Interaction],
     reads: &[MemoryRead],
 ) -> Result<[Figure; 2], BenchError> {
     let weights = Weights::defaults(Policy::of(memory.manifest.task), &memory.manifest);

@@ -2,6 +2,7 @@
 //! answers as LaMP's evaluation reads them.
 
 mod lamp;
+mod questions;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{CliError, Common, file_error, moment};
-use crate::data::interaction::{Timestamp, UserId};
+use self::questions::{Named, questions};
+use super::{CliError, Common};
+use crate::data::interaction::Timestamp;
 use crate::data::sanitize::visible;
-use crate::data::text;
 use crate::engine::answer::{self, ArmAnswer};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::{Arm, Question};
@@ -83,15 +84,6 @@ pub(super) fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
     Ok((weight, weight.checked(number).map_err(|error| error.to_string())?))
 }
 
-/// A line of a file of questions.
-#[derive(Deserialize)]
-struct QuestionLine {
-    id: Option<String>,
-    user: UserId,
-    query: String,
-    at: Option<Timestamp>,
-}
-
 /// Runs the command.
 pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let memory = common.memory()?;
@@ -129,57 +121,6 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
         out.flush()?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A question with its name, where a file gives it one.
-struct Named {
-    id: Option<String>,
-    question: Question,
-}
-
-/// The questions of the command line or of the file, each of somebody and about something.
-fn questions(args: &AskArgs, memory: &Memory) -> Result<Vec<Named>, CliError> {
-    let default_at = moment(args.at.as_deref(), memory)?;
-    let stranger = |user: &UserId| !args.new_user && memory.population.user_ix(user).is_none();
-    if let (Some(user), Some(query)) = (&args.user, &args.query) {
-        let user = UserId::new(user.as_str());
-        if stranger(&user) {
-            return Err(CliError::UnknownUser(user));
-        }
-        if query.trim().is_empty() {
-            return Err(CliError::Usage(format!("--query '{query}' asks nothing; give it some words")));
-        }
-        return Ok(vec![Named { id: None, question: Question { user, query: query.clone(), at: default_at } }]);
-    }
-    let path: &Path = args.queries.as_deref().unwrap_or(Path::new(""));
-    let bytes = std::fs::read(path).map_err(|source| file_error(path, source))?;
-    let fault = |line: usize, reason: String| CliError::Line { path: path.to_owned(), line, reason };
-    let text = text::decode(&bytes).map_err(|error| fault(error.line, error.to_string()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let question = |(index, line): (usize, &str)| {
-        let fault = |reason: String| fault(index + 1, reason);
-        let line: QuestionLine = serde_json::from_str(line).map_err(|error| {
-            let told = text::json_fault(&error);
-            fault(format!("{told}; a question is {{\"user\", \"query\"}} with an optional \"at\""))
-        })?;
-        if stranger(&line.user) {
-            return Err(fault(CliError::UnknownUser(line.user).to_string()));
-        }
-        if line.query.trim().is_empty() {
-            return Err(fault(format!(
-                "\"query\" '{}' asks nothing; give it some words, or remove the line",
-                line.query
-            )));
-        }
-        let question = Question { user: line.user, query: line.query, at: line.at.unwrap_or(default_at) };
-        Ok(Named { id: line.id, question })
-    };
-    let questions: Vec<Named> = lines.map(question).collect::<Result<_, _>>()?;
-    if questions.is_empty() {
-        let told = "holds no question; write one object {\"user\", \"query\"} a line";
-        return Err(CliError::Usage(format!("{}: {told}", path.display())));
-    }
-    Ok(questions)
 }
 
 /// The model in `folder`; `None` for memory alone.

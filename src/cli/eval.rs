@@ -16,6 +16,7 @@ use super::ask::parse_weight;
 use super::import::interrupted;
 use super::{CliError, Common, ask, file_error};
 use crate::data::dataset::{Dataset, Manifest, write_whole};
+use crate::data::embedding::Embedding;
 use crate::engine::engine::Engine;
 use crate::engine::fit::Fit;
 use crate::engine::prompt::Arm;
@@ -82,6 +83,9 @@ pub struct EvalArgs {
     /// Fewest distinct contributors of anything collective [default: the dataset's]
     #[arg(long, value_name = "K", value_parser = parse_guard)]
     guard: Option<usize>,
+    /// What makes vectors of texts: hash, or static:DIR with the folder of a table [default: the dataset's]
+    #[arg(long, value_name = "EMBEDDER")]
+    embedder: Option<Embedding>,
     /// Seed of bootstrap, permutations and --limit
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -172,6 +176,10 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     if let Some(guard) = args.guard {
         dataset.manifest.retrieval.guard = guard;
     }
+    if let Some(embedder) = &args.embedder {
+        dataset.manifest.retrieval.embedder = embedder.clone();
+        dataset.manifest.retrieval.embedder.load(Path::new(""))?;
+    }
     let measures = TaskMeasures::of(&dataset.manifest)?;
     refuse(args, &measures)?;
     let split = match (args.split, args.origins) {
@@ -195,6 +203,8 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     };
     let mut run = Run { args, dataset: &dataset, measures, speaker, cancel, memory: Memory::build(&dataset) };
     clock.lap("building memory");
+    let earliest = windows.iter().map(|asked| asked.query_range.from).min();
+    earliest.map_or(Ok(()), |earliest| run.memory.allow(earliest)).map_err(EvalError::from)?;
     if args.ablate {
         let asked = &windows[0];
         let fitted_on = run.fit(asked, &progress)?;

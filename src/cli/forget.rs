@@ -114,8 +114,8 @@ fn held(holding: &Holding) -> String {
     part(holding.recorded.len(), "recorded interaction");
     part(holding.aside, "damaged log");
     if holding.others > 0 {
-        let stays = if holding.current { "go over to the new store" } else { "stay" };
-        parts.push(format!("{} of others {stays}", counted(holding.others, "recorded interaction")));
+        let place = if holding.current { "in the new store" } else { "here" };
+        parts.push(format!("while {} of others stay {place}", holding.others));
     }
     if let Some(damage) = &holding.damage {
         parts.push(format!("and what stands behind the damage in its log ({damage})"));
@@ -148,14 +148,20 @@ fn text(receipt: &Receipt) -> String {
         let _ = writeln!(text, "  {:<20} {}", "unfinished file", shown(leftover));
     }
     text += &asked(receipt);
-    text += &notes(after.as_ref().unwrap_or(before));
+    let notes = notes(after.as_ref().unwrap_or(before));
+    text += &notes;
     text += "\nBeyond reach\n";
     for line in BEYOND {
         let _ = writeln!(text, "  {line}");
     }
     if let Some(after) = after {
         text += &match after.left() {
-            0 => format!("\nNothing of {user} is left in the dataset, its stores, its sessions and its memory.\n"),
+            0 if notes.is_empty() => {
+                format!("\nNothing of {user} is left in the dataset, its stores, its sessions and its memory.\n")
+            }
+            0 => format!(
+                "\nNothing under the name of {user} is left in the dataset, its stores, its sessions and its memory.\n"
+            ),
             left => format!("\nSomething of {user} is left in {}, marked above.\n", counted(left, "place")),
         };
     }
@@ -206,8 +212,7 @@ fn notes(findings: &Findings) -> String {
         let _ = writeln!(text, "  {}; not written by this program: remove what is theirs, LEFT", place(found));
     }
     for found in &findings.named {
-        let _ =
-            writeln!(text, "  {} of other people with this name; kept, read whether they speak of them", place(found));
+        let _ = writeln!(text, "  {} of other people with this name; kept: see if it is this person", place(found));
     }
     for path in &findings.packed {
         let _ = writeln!(text, "  {}: packed, and was not looked into", shown(path));

@@ -12,17 +12,20 @@ use std::sync::mpsc::{self, Sender};
 use super::Color;
 use crate::app;
 use crate::app::effect::Runner;
+use crate::app::fitter::Fitter;
 use crate::app::keeper::Keeper;
 use crate::app::message::Message;
 use crate::app::scribe::{Ending, Scribe};
 use crate::app::shelf::Shelf;
 use crate::app::state::{Exit, Start, State};
+use crate::app::surveyor::Surveyor;
 use crate::app::worker::{MemoryWorker, Source};
 use crate::data::sample;
 use crate::engine::error::EngineError;
 use crate::engine::fit::Training;
 use crate::engine::host::EngineHost;
 use crate::engine::stdio::StdioCapture;
+use crate::term::clipboard::Clipboard;
 use crate::term::guard::TerminalGuard;
 use crate::term::writer::Screen;
 use crate::term::{input, signals};
@@ -100,9 +103,10 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     let terminal = capture.terminal()?;
     let guard = TerminalGuard::enter(&terminal)?;
     let (out, inbox) = mpsc::channel();
+    let clipboard = Clipboard::new(terminal.try_clone()?);
     let mut screen = Screen::new(terminal)?;
     signals::start(out.clone())?;
-    let runner = start_workers(&options, panics == "memory", &out)?;
+    let runner = start_workers(&options, panics == "memory", clipboard, &out)?;
     input::start(out)?;
 
     let mut state = State::new(Start {
@@ -141,6 +145,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
 fn start_workers(
     options: &WorkbenchOptions,
     memory_panics: bool,
+    clipboard: Clipboard,
     out: &Sender<Message>,
 ) -> Result<Runner, WorkbenchError> {
     let folder = |dir: PathBuf| Source::Folder { dir, stores: options.stores.clone() };
@@ -154,11 +159,19 @@ fn start_workers(
     let shelf = Shelf::new(out.clone());
     let scribe = options.record.clone().map(|folder| Scribe::start(folder, out.clone())).transpose()?;
     let keeper = Some(Keeper::start(options.tries.clone(), out.clone())?);
-    let Some(folder) = options.model.clone() else { return Ok(Runner { memory, host: None, shelf, scribe, keeper }) };
+    let told = out.clone();
+    let copy: Box<dyn Fn(String)> = Box::new(move |text| {
+        let copied = clipboard.copy(&text).map(|()| text.len()).map_err(|error| error.to_string());
+        let _ = told.send(Message::Copied(copied));
+    });
+    let surveyor = Some(Surveyor::start(out.clone())?);
+    let fitter = Some(Fitter::new(out.clone()));
+    let runner = Runner { memory, host: None, shelf, scribe, keeper, fitter, surveyor, copy: Some(copy) };
+    let Some(folder) = options.model.clone() else { return Ok(runner) };
     let events = out.clone();
     let host = EngineHost::start(Box::new(move |event| drop(events.send(Message::Host(event)))))?;
     let _ = out.send(Message::ModelNamed(folder));
-    Ok(Runner { memory, host: Some(host), shelf, scribe, keeper })
+    Ok(Runner { host: Some(host), ..runner })
 }
 
 /// Where what others write to standard output goes while the screen is ours.

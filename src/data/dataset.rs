@@ -20,6 +20,7 @@ pub use super::manifest::{
 };
 use super::sanitize::visible;
 use super::scale::Scale;
+use super::table::TableError;
 use super::text;
 
 /// Why a dataset folder could not be read or written.
@@ -57,6 +58,9 @@ pub enum DatasetError {
         /// What is wrong, with the line where the parser knows it.
         reason: String,
     },
+    /// The table that `retrieval.embedder` names.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// A line of a JSON Lines file does not parse or breaks an invariant.
     #[error("{path}:{line}: {reason}")]
     Line {
@@ -168,7 +172,7 @@ impl Dataset {
     }
 
     fn parse_any(paths: [&Path; 3], texts: [&str; 3]) -> Result<Self, DatasetError> {
-        let manifest: Manifest = toml::from_str(texts[0]).map_err(|error| {
+        let mut manifest: Manifest = toml::from_str(texts[0]).map_err(|error| {
             let line = error.span().map(|span| text::line_of(texts[0].as_bytes(), span.start));
             let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
             DatasetError::Manifest { path: paths[0].to_owned(), reason: format!("{place}{}", error.message()) }
@@ -176,6 +180,7 @@ impl Dataset {
         if let Some(reason) = manifest.fault() {
             return Err(DatasetError::Manifest { path: paths[0].to_owned(), reason });
         }
+        manifest.retrieval.embedder.load(paths[0].parent().unwrap_or(Path::new(".")))?;
         let responses = Responses::of(&manifest);
         let fitting = |path: &Path, line: usize, what: &str, response: &mut String| {
             responses.fit(what, response).map_err(|reason| DatasetError::Line { path: path.to_owned(), line, reason })

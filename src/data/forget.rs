@@ -369,10 +369,8 @@ pub struct Stage {
 impl Stage {
     /// Writes everything of the dataset folder `dir` that is not of `user` beside it.
     pub fn write(dir: &Path, user: &UserId) -> Result<Self, FolderError> {
+        Self::sweep(dir)?;
         let folder = dir.join(STAGE);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(write_error(&folder))?;
-        }
         fs::create_dir(&folder).map_err(write_error(&folder))?;
         let mut stage = Self { dir: dir.to_owned(), folder, files: Vec::new() };
         let written = stage.fill(user);
@@ -380,6 +378,15 @@ impl Stage {
             stage.discard();
         }
         written.map(|()| stage)
+    }
+
+    /// Takes away what an interrupted run has left in the dataset folder `dir`; nothing of whoever it forgot is in it.
+    pub fn sweep(dir: &Path) -> Result<(), FolderError> {
+        let folder = dir.join(STAGE);
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(write_error(&folder)(error)),
+            _ => Ok(()),
+        }
     }
 
     fn fill(&mut self, user: &UserId) -> Result<(), FolderError> {

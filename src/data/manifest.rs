@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::DatasetError;
+use super::embedding::Embedding;
 use super::sanitize::visible;
 use super::scale::Scale;
 
@@ -137,6 +138,9 @@ pub struct Retrieval {
     /// How the likeness of own items is put together.
     #[serde(skip_serializing_if = "is_default")]
     pub fusion: Fusion,
+    /// What makes vectors of texts.
+    #[serde(skip_serializing_if = "is_default")]
+    pub embedder: Embedding,
     /// Which BM25 scores the words of own items.
     #[serde(skip_serializing_if = "is_default")]
     pub bm25: Bm25,
@@ -210,6 +214,7 @@ impl Default for Retrieval {
             community_share: 0.7,
             guard: 5,
             fusion: Fusion::Convex,
+            embedder: Embedding::Hash,
             bm25: Bm25::Shrunk,
             rrf_k: 1.0,
             diversity: 1.0,

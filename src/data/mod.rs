@@ -1,8 +1,11 @@
 //! Data: interactions, dataset folders, the seeded sample population. Knows nothing of memory.
 
 pub mod dataset;
+pub mod diff;
 pub mod draw;
+pub mod embedding;
 pub mod forget;
+pub mod hidden;
 pub mod import;
 pub mod interaction;
 pub mod lamp_output;
@@ -11,4 +14,5 @@ pub mod sample;
 pub mod sanitize;
 pub mod scale;
 pub mod synth;
+pub mod table;
 pub mod text;

@@ -160,6 +160,15 @@ impl Blocks {
         }
     }
 
+    /// What each part of the prompt of `arm` takes, and which of its memory's shown lines had no room.
+    pub fn account(&self, arm: Arm, weights: &Weights) -> Account {
+        let room = self.room(arm, weights);
+        let local = Share::of(self.own.as_ref().filter(|_| arm.sees_local()), room.local);
+        let global = Share::of(self.others.as_ref().filter(|_| arm.sees_global()), room.global);
+        let whole = tokens(&self.prompt(arm, weights));
+        Account { frame: whole - local.used - global.used, size: self.size, local, global }
+    }
+
     /// The prompt of `arm`. Room is divided where both memories stand in it, and only there do weights act.
     pub fn prompt(&self, arm: Arm, weights: &Weights) -> String {
         let room = self.room(arm, weights);
@@ -193,6 +202,62 @@ impl Block {
             left -= tokens(line);
             out.push_str(line);
         }
+    }
+}
+
+/// A prompt in tokens, as [room](crate::mediator::context) counts them: four characters are one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account {
+    /// The question, what asks for the answer, and the word for a memory that is empty.
+    pub frame: f64,
+    /// Tokens that both memories may fill together.
+    pub size: f64,
+    /// The person's memories.
+    pub local: Share,
+    /// The others'.
+    pub global: Share,
+}
+
+impl Account {
+    /// Tokens of the whole prompt.
+    pub fn total(&self) -> f64 {
+        self.frame + self.local.used + self.global.used
+    }
+}
+
+/// What one memory has of a prompt.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Share {
+    /// Tokens that it may fill.
+    pub room: f64,
+    /// Tokens that it fills.
+    pub used: f64,
+    /// Lines that stand in the prompt, its heading left out.
+    pub lines: usize,
+    /// Lines that would by default.
+    pub shown: usize,
+    /// Those of them that do not, with what each takes.
+    pub cut: Vec<(String, f64)>,
+}
+
+impl Share {
+    fn of(block: Option<&Block>, room: f64) -> Self {
+        let Some(block) = block else { return Self { room, ..Self::default() } };
+        let mut used = tokens(&block.heading);
+        let cut = |lines: &[String]| lines.iter().map(|line| (line.trim_end().to_owned(), tokens(line))).collect();
+        if !fits(used, room) {
+            return Self { room, shown: block.shown, cut: cut(&block.lines[..block.shown]), ..Self::default() };
+        }
+        let mut lines = 0;
+        for line in &block.lines {
+            if !fits(tokens(line), room - used) {
+                break;
+            }
+            used += tokens(line);
+            lines += 1;
+        }
+        let left_out = block.lines.get(lines..block.shown).unwrap_or_default();
+        Self { room, used, lines, shown: block.shown, cut: cut(left_out) }
     }
 }
 

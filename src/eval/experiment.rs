@@ -188,6 +188,22 @@ pub fn run_with_model(
     Ok(found)
 }
 
+/// What both memories say to every question, in order, for whoever mediates it many times.
+pub fn gathered(
+    memory: &Memory,
+    questions: &[Question],
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Evidence>, EvalError> {
+    let manifest = &memory.manifest;
+    let read = |ix: usize| {
+        let Question { user, text, about, at, .. } = questions[ix];
+        let read = memory.read_apart(user, text, about, at, Apart::default())?;
+        Ok(Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local))
+    };
+    spread(questions.len(), read, cancel, progress)
+}
+
 fn answer(memory: &Memory, question: &Question, setting: Setting) -> Result<Answered, EvalError> {
     let (read, resolution) = mediated(memory, question, setting)?;
     Ok(by_memory(&read, &resolution))

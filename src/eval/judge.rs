@@ -214,10 +214,9 @@ fn scores_of(measures: &TaskMeasures, sums: &[f64]) -> Scores {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::assessment::Overrides;
     use super::*;
     use crate::data::interaction::Timestamp;
-    use crate::eval::assessment::{SCHEMA, SplitReport};
+    use crate::eval::assessment::{Overrides, SCHEMA, SplitReport};
     use crate::eval::metrics::LabelMeasures;
     use crate::eval::split::{Range, Split};
     use crate::mediator::{Policy, Weights};

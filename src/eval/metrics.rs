@@ -111,7 +111,7 @@ const BRIER: usize = 4;
 const PER_LABEL: usize = 5;
 
 /// Metrics of a `labels` task.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LabelMeasures {
     /// How many labels the task has.
     pub labels: usize,
@@ -222,7 +222,7 @@ impl Measures for RatingMeasures {
 }
 
 /// The measures of a task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum TaskMeasures {
     /// Of labels.
     Labels(LabelMeasures),

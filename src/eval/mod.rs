@@ -10,18 +10,22 @@ pub mod assessment;
 pub mod bucket;
 pub mod compare;
 pub mod contest;
+pub mod distances;
 pub mod experiment;
 pub mod fit;
 pub mod judge;
 pub mod metrics;
+pub mod numbers;
 pub mod peer;
 pub mod report;
 pub mod row;
 pub mod split;
 pub mod stats;
+pub mod sweep;
 
 use crate::data::dataset::TaskKind;
 use crate::engine::error::EngineError;
+use crate::memory::embed::Forbidden;
 use crate::memory::entry::IndexError;
 
 /// Why an evaluation came to no result.
@@ -64,6 +68,9 @@ pub enum EvalError {
     /// The model.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Vectors that may not answer the first of the questions.
+    #[error(transparent)]
+    Vectors(#[from] Forbidden),
     /// A peer's fit did not settle.
     #[error(
         "the logistic regression did not converge in {iterations} steps (largest gradient {gradient:.1e}); leave out --peers"
@@ -77,4 +84,14 @@ pub enum EvalError {
     /// Somebody asked to stop.
     #[error("the evaluation was interrupted; nothing was written")]
     Interrupted,
+}
+
+/// A p-value in few digits: `.25`, `.003`, `<.001`.
+pub fn p_value(p: f64) -> String {
+    let digits = if p < 0.0995 { 3 } else { 2 };
+    match p {
+        p if p < 0.000_5 => "<.001".to_owned(),
+        p if p >= 0.995 => "1".to_owned(),
+        p => format!("{p:.digits$}").trim_start_matches('0').to_owned(),
+    }
 }

@@ -18,7 +18,7 @@ use usearch::ffi::{IndexOptions, MetricKind, ScalarKind};
 
 use super::candidates::Best;
 use super::community::k_means;
-use super::embed::dot;
+use super::embed::{Forbidden, dot};
 use super::entry::{Entry, EntryQuery};
 use super::fixed::{self, Rows};
 use super::lexical::TermId;
@@ -46,6 +46,9 @@ pub enum IndexError {
     /// The text index.
     #[error("the text index over collective entries failed: {0}; reopen the dataset, and report this if it repeats")]
     Text(#[from] tantivy::TantivyError),
+    /// Vectors that may not answer this.
+    #[error(transparent)]
+    Vectors(#[from] Forbidden),
     /// The vector index.
     #[error("the vector index over collective entries failed: {0}; reopen the dataset, and report this if it repeats")]
     Vector(String),

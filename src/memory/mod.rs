@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base::BaseRates;
 use community::Communities;
-use embed::{Embedder, HashEmbedder};
+use embed::{Embedder, Forbidden};
 use entry::{Fading, Forming, IndexError};
 use features::{Features, Sought};
 use global::{GlobalRead, PeriodView, Snapshot};
@@ -125,7 +125,7 @@ pub struct Memory {
 impl Memory {
     /// Reads the dataset into columns.
     pub fn build(dataset: &Dataset) -> Self {
-        let embedder: Box<dyn Embedder> = Box::new(HashEmbedder::default());
+        let embedder = embed::of(&dataset.manifest.retrieval.embedder);
         let population = Population::new(dataset, embedder.as_ref());
         let ratings = Ratings::of(dataset, &population);
         Self { ratings, ..Self::over(dataset.manifest.clone(), population, embedder) }
@@ -237,6 +237,12 @@ impl Memory {
         self.snapshot_at(self.end()).map(drop)
     }
 
+    /// Whether memory may be read as of `t`: not if its vectors come from a table that has seen texts from `t` or later.
+    /// Every read asks this by itself; whoever reads many times can ask before the first.
+    pub fn allow(&self, t: Timestamp) -> Result<(), Forbidden> {
+        self.embedder.allow(t)
+    }
+
     /// Reads both memories for `user` asking `query` at `t`. A user unknown to the data has an empty local memory.
     pub fn read(&self, user: &UserId, query: &str, t: Timestamp) -> Result<MemoryRead, IndexError> {
         self.read_apart(user, query, None, t, Apart::default())
@@ -257,6 +263,7 @@ impl Memory {
         t: Timestamp,
         apart: Apart,
     ) -> Result<MemoryRead, IndexError> {
+        self.allow(t)?;
         let population = &self.population;
         let user = population.user_ix(user);
         let visible = population.visible(user, t.min(t.plus_days(-apart.gap_days)));
@@ -332,8 +339,9 @@ impl Memory {
     }
 
     /// Local memory alone, without its novelty: what the person's own items say.
-    pub fn read_local(&self, user: &UserId, query: &str, t: Timestamp) -> LocalRead {
-        self.local(self.population.user_ix(user), &self.probe(query), t)
+    pub fn read_local(&self, user: &UserId, query: &str, t: Timestamp) -> Result<LocalRead, Forbidden> {
+        self.allow(t)?;
+        Ok(self.local(self.population.user_ix(user), &self.probe(query), t))
     }
 
     fn local(&self, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {

@@ -259,7 +259,7 @@ impl Terms {
                 add(&mut sums.terms[at.clone()], &late);
             }
         }
-        let home = asking.and_then(|user| communities.of[user]);
+        let home = asking.and_then(|user| communities.of.get(user).copied().flatten());
         let own_group = wanted.iter().position(|community| home == Some(*community));
         for &item in population.visible(asking, t) {
             let (label, growth) = (population.label[item], self.growth[item]);

@@ -12,6 +12,7 @@ pub mod record;
 pub mod recordings;
 pub mod replay;
 pub mod scenario;
+pub mod steps;
 pub mod tries;
 
 pub use error::SessionError;

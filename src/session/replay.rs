@@ -8,12 +8,10 @@ use std::sync::Arc;
 
 use super::event::{Answered, Asked, Event, Evidence, Header, Resolution, Setting};
 use super::log::Session;
-use super::record::finally;
-use crate::data::interaction::UserId;
+pub use super::steps::Remediated;
+use super::steps::Steps;
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::ConflictKind;
-use crate::mediator::mediate;
-use crate::mediator::{self, Course};
 
 /// A question with what followed it so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -250,46 +248,19 @@ impl State {
     }
 }
 
-/// A turn in the form the mediator weighs, decoded once.
-#[derive(Clone, Debug)]
-struct Step {
-    turn: usize,
-    user: UserId,
-    evidence: mediator::Evidence,
-    gold: Option<usize>,
-    on_habit: Option<bool>,
-    judged: bool,
-    /// Per arm: not asked, memory alone, or the model's log-probabilities.
-    arms: [Option<Option<Vec<f64>>>; 4],
-}
-
-/// A turn as it would have gone under another setting.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Remediated {
-    /// Which turn, 0-based.
-    pub turn: usize,
-    /// What the mediator makes of the recorded evidence.
-    pub resolution: mediator::Resolution,
-    /// The decision of each arm that answered in the recording, with the model's recorded words: it is not asked again,
-    /// so the room of each memory in its prompts stays as it was.
-    pub arms: [Option<usize>; 4],
-    /// How the turn comes out.
-    pub outcome: Outcome,
-}
-
 /// A session with a playhead.
 #[derive(Clone, Debug)]
 pub struct Replay {
     session: Session,
     state: State,
-    steps: Vec<Step>,
+    steps: Arc<Steps>,
 }
 
 impl Replay {
     /// A replay of `session`, at its beginning.
     pub fn new(session: Session) -> Self {
         let state = State::start(&session.header);
-        let steps = steps(&session);
+        let steps = Arc::new(Steps::of(&session));
         Self { session, state, steps }
     }
 
@@ -325,59 +296,11 @@ impl Replay {
     /// The whole session under another setting, from the recorded evidence. Turns whose evidence cannot be read
     /// (changed by hand) are left out.
     pub fn remediate(&self, setting: &Setting) -> Vec<Remediated> {
-        let mut course = Course::default();
-        self.steps.iter().map(|step| step.remediate(setting, &mut course)).collect()
+        self.steps.remediate(setting)
     }
-}
 
-impl Step {
-    fn remediate(&self, setting: &Setting, course: &mut Course) -> Remediated {
-        let alone = mediate(&self.evidence, &setting.weights, setting.policy);
-        let resolution = course.settle(&self.user, alone, setting.weights.hysteresis);
-        *course = Course::after(&self.user, &resolution);
-        let arms = Arm::ALL.map(|arm| {
-            let scores = self.arms[arm as usize].as_ref()?;
-            Some(finally(&resolution, arm, setting.weights.model_trust, scores.as_deref()).1)
-        });
-        let overridden = resolution.overrides_local();
-        let right = |label: usize| self.gold == Some(label);
-        let outcome = Outcome {
-            judged: self.judged,
-            on_habit: self.on_habit,
-            arms: arms.map(|label| label.filter(|_| self.judged).map(right)),
-            overridden,
-            rescued: overridden && right(resolution.decision),
-            suppressed: overridden && right(resolution.decide(&resolution.local)),
-            conflict: resolution.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Value),
-        };
-        Remediated { turn: self.turn, resolution, arms, outcome }
+    /// Every turn that can be mediated again.
+    pub fn steps(&self) -> &Arc<Steps> {
+        &self.steps
     }
-}
-
-/// Every turn that can be mediated.
-fn steps(session: &Session) -> Vec<Step> {
-    let labels = &session.header.labels;
-    let mut state = State::start(&session.header);
-    let mut steps = Vec::new();
-    let mut close = |state: &State| {
-        let Some(turn) = &state.turn else { return };
-        let (Some(asked), Some(evidence)) = (turn.asked(), turn.evidence()) else { return };
-        let Ok(weighed) = evidence.weighed(labels) else { return };
-        let arms = Arm::ALL.map(|arm| {
-            let scores = turn.answered(arm)?.log_probabilities.as_ref();
-            Some(scores.and_then(|scores| scores.values(labels, "log_probabilities").ok()))
-        });
-        let gold = asked.gold.as_ref().and_then(|gold| labels.iter().position(|label| label == gold));
-        let Outcome { on_habit, judged, .. } = turn.outcome();
-        let (turn, user) = (state.outcomes.len() - 1, asked.user.clone());
-        steps.push(Step { turn, user, evidence: weighed, gold, on_habit, judged, arms });
-    };
-    for event in &session.events {
-        if matches!(event.as_ref(), Event::Asked(_)) {
-            close(&state);
-        }
-        state.apply(event);
-    }
-    close(&state);
-    steps
 }

@@ -17,6 +17,8 @@ use crate::mediator::{Policy, Weight, Weights};
 pub const FORMAT: u32 = 1;
 /// Characters of a name at most.
 pub const LONGEST_NAME: usize = 60;
+/// Characters of a note at most.
+pub const LONGEST_NOTE: usize = 200;
 /// Characters of a foreign value told in a message.
 const TOLD: usize = 40;
 
@@ -27,6 +29,8 @@ pub struct Try {
     pub number: u32,
     /// What the analyst calls it.
     pub name: String,
+    /// What the analyst notes about it; empty without a note.
+    pub note: String,
     /// The rule.
     pub policy: Policy,
     /// The weights it states.
@@ -37,7 +41,7 @@ impl Try {
     /// The try that holds all of `setting`.
     pub fn of(number: u32, name: String, setting: &Setting) -> Self {
         let stated = Weight::ALL.map(|weight| (weight, setting.weights.get(weight))).into();
-        Self { number, name, policy: setting.policy, stated }
+        Self { number, name, note: String::new(), policy: setting.policy, stated }
     }
 
     /// The setting it stands for, where `defaults` are those of the dataset under its policy.
@@ -50,6 +54,21 @@ impl Try {
     pub fn title(&self) -> String {
         let number = format!("try {}", self.number);
         if self.name == number { number } else { format!("{number} · {}", self.name) }
+    }
+}
+
+/// What a file of tries holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Book {
+    /// The tries, by number.
+    pub tries: Vec<Try>,
+    /// How often held-out queries have been looked at.
+    pub looks: u32,
+}
+
+impl From<Vec<Try>> for Book {
+    fn from(tries: Vec<Try>) -> Self {
+        Self { tries, looks: 0 }
     }
 }
 
@@ -75,7 +94,7 @@ pub struct BadTries {
 }
 
 /// Reads a file's text.
-pub fn parse(text: &str) -> Result<Vec<Try>, BadTries> {
+pub fn parse(text: &str) -> Result<Book, BadTries> {
     let reader = Reader { text };
     let file = DeTable::parse(text).map_err(|error| BadTries {
         line: reader.line(error.span().map_or(text.len(), |span| span.start)),
@@ -107,8 +126,8 @@ impl Reader<'_> {
         visible(&raw).into_owned()
     }
 
-    fn file(&self, file: &DeTable) -> Result<Vec<Try>, BadTries> {
-        let mut tries: Vec<Try> = Vec::new();
+    fn file(&self, file: &DeTable) -> Result<Book, BadTries> {
+        let Book { mut tries, mut looks } = Book::default();
         for (key, value) in file {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("format", _) => {
@@ -118,6 +137,7 @@ impl Reader<'_> {
                         return self.fault(value.span(), told);
                     }
                 }
+                ("looks", _) => looks = self.whole(key, value)?,
                 ("try", DeValue::Array(entries)) => {
                     for entry in entries.iter() {
                         let read = self.entry(entry, next_number(&tries))?;
@@ -130,21 +150,24 @@ impl Reader<'_> {
                 }
                 ("try", _) => return self.fault(key.span(), "a try begins with [[try]]".to_owned()),
                 (name, _) => {
-                    let told =
-                        format!("'{}' is not known here; a file of tries holds format and [[try]]", visible(name));
+                    let told = format!(
+                        "'{}' is not known here; a file of tries holds format, looks and [[try]]",
+                        visible(name)
+                    );
                     return self.fault(key.span(), told);
                 }
             }
         }
         tries.sort_by_key(|saved| saved.number);
-        Ok(tries)
+        Ok(Book { tries, looks })
     }
 
     fn entry(&self, entry: &Value, free: u32) -> Result<Try, BadTries> {
         let Some(fields) = entry.get_ref().as_table() else {
             return self.fault(entry.span(), "a try begins with [[try]]".to_owned());
         };
-        let (mut number, mut name, mut policy, mut stated) = (free, None, Policy::default(), Vec::new());
+        let (mut number, mut name, mut note) = (free, None, String::new());
+        let (mut policy, mut stated) = (Policy::default(), Vec::new());
         for (key, value) in fields {
             match key.get_ref().as_ref() {
                 "number" => {
@@ -155,6 +178,7 @@ impl Reader<'_> {
                     }
                 }
                 "name" => name = Some(self.text_of(key, value)?.to_owned()),
+                "note" => note = self.text_of(key, value)?.to_owned(),
                 "policy" => match self.text_of(key, value)?.parse() {
                     Ok(read) => policy = read,
                     Err(told) => return self.fault(value.span(), visible(&told).into_owned()),
@@ -162,14 +186,14 @@ impl Reader<'_> {
                 weight => match weight.parse::<Weight>() {
                     Ok(weight) => stated.push((weight, self.value_of(weight, value)?)),
                     Err(told) => {
-                        return self.fault(key.span(), format!("{}; also number, name, policy", visible(&told)));
+                        return self.fault(key.span(), format!("{}; also number, name, note, policy", visible(&told)));
                     }
                 },
             }
         }
         stated.sort_by_key(|(weight, _)| Weight::ALL.iter().position(|other| other == weight));
         match name {
-            Some(name) if !name.trim().is_empty() => Ok(Try { number, name, policy, stated }),
+            Some(name) if !name.trim().is_empty() => Ok(Try { number, name, note, policy, stated }),
             _ => self.fault(entry.span(), format!("try {number} has no name; give it one, name = \"…\"")),
         }
     }
@@ -213,17 +237,24 @@ impl Reader<'_> {
 }
 
 /// A file's text, to be read and edited by hand. `dataset` is named in its first line.
-pub fn write(dataset: &str, tries: &[Try]) -> String {
+pub fn write(dataset: &str, book: &Book) -> String {
     let mut out = format!(
         "# Tries on {}: settings of the mediator, saved by logoscope. Edit them while no workbench saves one;\n\
          # comments are not kept. A weight that a try leaves out takes the dataset's default.\n\
          format = {FORMAT}\n",
         visible(dataset)
     );
-    for saved in tries {
+    if book.looks > 0 {
+        let _ = writeln!(out, "# How often held-out queries have been looked at.\nlooks = {}", book.looks);
+    }
+    for saved in &book.tries {
         let (number, policy) = (saved.number, saved.policy);
-        let name = toml::Value::String(saved.name.clone());
-        let _ = write!(out, "\n[[try]]\nnumber = {number}\nname = {name}\npolicy = \"{policy}\"\n");
+        let [name, note] = [&saved.name, &saved.note].map(|text| toml::Value::String(text.clone()));
+        let _ = write!(out, "\n[[try]]\nnumber = {number}\nname = {name}\n");
+        if !saved.note.is_empty() {
+            let _ = writeln!(out, "note = {note}");
+        }
+        let _ = writeln!(out, "policy = \"{policy}\"");
         for (weight, value) in &saved.stated {
             // The shortest digits that read back as this very number; `inf` is a number in TOML.
             let _ = writeln!(out, "{weight} = {value:?}");
@@ -246,7 +277,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_reads_back(
-            name in "[^\\s]\\PC{0,20}", dataset in "\\PC{0,12}|a\nb", policy in 0..Policy::ALL.len(),
+            name in "[^\\s]\\PC{0,20}", note in "\\PC{0,20}", looks in 0..9u32, dataset in "\\PC{0,12}|a\nb", policy in 0..Policy::ALL.len(),
             stops in proptest::collection::vec(0.0..=100.0f64, Weight::ALL.len())
         ) {
             let mut weights = defaults();
@@ -254,17 +285,18 @@ mod tests {
                 weights = weights.with(weight, weight.at(*stop));
             }
             let setting = Setting { weights, policy: Policy::ALL[policy] };
-            let tries = [Try::of(1, name.clone(), &setting), Try::of(7, format!("{name}\"\\\n"), &setting)];
-            let back = parse(&write(&dataset, &tries)).unwrap();
-            prop_assert_eq!(&back[..], &tries[..]);
-            prop_assert_eq!(back[1].setting(&defaults()), setting);
+            let noted = Try { note, ..Try::of(1, name.clone(), &setting) };
+            let book = Book { tries: vec![noted, Try::of(7, format!("{name}\"\\\n"), &setting)], looks };
+            let back = parse(&write(&dataset, &book)).unwrap();
+            prop_assert_eq!(&back, &book);
+            prop_assert_eq!(back.tries[1].setting(&defaults()), setting);
         }
     }
 
     #[test]
     fn what_is_left_out_follows_the_defaults() {
         let text = "[[try]]\nname = \"old\"\nnumber = 4\n\n[[try]]\nname = \"endless\"\npolicy = \"shrinkage\"\nhalf-life = inf\nprior-strength = 3\n";
-        let tries = parse(text).unwrap();
+        let tries = parse(text).unwrap().tries;
         assert_eq!(tries.iter().map(|saved| saved.number).collect::<Vec<_>>(), [4, 5], "a free number is given");
         assert_eq!(tries[0].setting(&defaults()), Setting { weights: defaults(), policy: Policy::Product });
         let endless = tries[1].setting(&defaults());
@@ -286,6 +318,8 @@ mod tests {
             ("[[try]]\nnumber = \"one\"\n", 2, "number is \"one\"; give a whole number"),
             ("[[try]]\n[[try]]\nname = \"b\"\n", 1, "try 1 has no name"),
             ("format = 9\n", 1, "format 9 is newer"),
+            ("looks = -1\n", 1, "looks is -1; give a whole number"),
+            ("[[try]]\nname = \"a\"\nnote = 3\n", 3, "note is 3; give it in quotes"),
             ("try = 3\n", 1, "a try begins with [[try]]"),
             ("colour = 3\n", 1, "'colour' is not known here"),
             ("[[try]]\nname = \"a\n", 2, ""),

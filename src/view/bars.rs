@@ -175,6 +175,9 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
 fn hint(state: &State, edit: &Edit) -> Option<String> {
     match edit.kind {
         EditKind::Query | EditKind::Date | EditKind::Turn | EditKind::Path | EditKind::Id => None,
+        EditKind::TryNote(_) => Some("what is to be remembered of it; empty takes the note away".to_owned()),
+        EditKind::ExportPath => Some("a file that does not exist yet".to_owned()),
+        EditKind::ImportPath => Some("a file of tries".to_owned()),
         EditKind::Value(weight) => {
             let (low, high) = weight.range();
             let values = [low, high, state.setting.weights.get(weight), state.defaults().get(weight)];
@@ -200,6 +203,9 @@ fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: 
         EditKind::Id => " why not ",
         EditKind::Value(weight) => weight.name(),
         EditKind::TryName => " save as ",
+        EditKind::TryNote(_) => " note ",
+        EditKind::ExportPath => " write to ",
+        EditKind::ImportPath => " read from ",
     };
     let label = format!(" {} ", label.trim());
     let label = label.as_str();

@@ -1,5 +1,6 @@
 //! What lies over the screen: lists with a filter, explanations, and the help.
 
+mod board;
 mod sheet;
 
 use ratatui::buffer::Buffer;
@@ -26,6 +27,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u1
         }
         Some(Overlay::Help(shown)) => help(shown, state, theme, area, buffer),
         Some(Overlay::Sheet(shown)) => sheet::draw(shown, state, theme, area, buffer),
+        Some(Overlay::Board(shown)) => board::draw(shown, state, theme, area, buffer),
     }
 }
 
@@ -81,8 +83,15 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         let y = rows.y + (place - first) as u16;
         let selected = place == list.selected;
         let shown = &list.rows[*ix];
-        let doomed = list.doomed.is_some_and(|number| shown.choice == Choice::Try(number));
-        let line = row(shown, columns, (selected, doomed), theme, usize::from(rows.width));
+        let is = |number: Option<u32>| number.is_some_and(|number| shown.choice == Choice::Try(number));
+        let marked = match (is(list.doomed), is(list.compared)) {
+            (true, _) => Some(("delete again and it is gone", theme.error)),
+            (false, true) => {
+                Some(("compared with: ctrl-d on another one, or here for the present setting", theme.busy))
+            }
+            (false, false) => None,
+        };
+        let line = row(shown, columns, (selected, marked), theme, usize::from(rows.width));
         put(&line, Rect { y, height: 1, ..rows }, buffer);
         if selected {
             // One bar across, whatever the columns look like.
@@ -102,14 +111,14 @@ fn columns(list: &List) -> (usize, usize) {
 fn row(
     row: &crate::app::overlay::Row,
     (name, note): (usize, usize),
-    (selected, doomed): (bool, bool),
+    (selected, marked): (bool, Option<(&str, Style)>),
     theme: &Theme,
     width: usize,
 ) -> Line<'static> {
-    let (told, text_style) = match row.disabled {
-        _ if doomed => ("delete again and it is gone".to_owned(), theme.error),
-        Some(reason) => (format!("not now: {reason}"), theme.stale),
-        None => (row.text.clone(), theme.dim),
+    let (told, text_style) = match (marked, row.disabled) {
+        (Some((told, style)), _) => (told.to_owned(), style),
+        (None, Some(reason)) => (format!("not now: {reason}"), theme.stale),
+        (None, None) => (row.text.clone(), theme.dim),
     };
     let pointer = if selected { symbols::POINTER } else { " " };
     let room = width.saturating_sub(2 + name + 2 + note + 2);

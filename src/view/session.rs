@@ -206,8 +206,7 @@ fn decided(state: &State, replaying: &Replaying, theme: &Theme) -> Line<'static>
         super::panes::verdict(state, recorded, theme),
     ];
     if let Some(now) = replaying.shown_now() {
-        let label = now.arms[Arm::Mediated as usize].unwrap_or(now.resolution.decision);
-        let label = state.data.as_ref().map_or("", |data| data.label(label));
+        let label = state.data.as_ref().map_or("", |data| data.label(now.decision()));
         parts.push(span(format!(" {} now ", symbols::ARROW), theme.dim));
         parts.push(span(text::fit(label, 18), if label == recorded { theme.mediated } else { theme.conflict }));
         parts.push(super::panes::verdict(state, label, theme));

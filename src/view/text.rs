@@ -100,6 +100,24 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// A line made harmless and broken into lines of at most `columns`, every character kept: for text that counts as it
+/// stands.
+pub fn fold(text: &str, columns: usize) -> Vec<String> {
+    let text = drawable(text);
+    let columns = columns.max(1);
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        if used + grapheme.width() > columns && used > 0 {
+            lines.push(String::new());
+            used = 0;
+        }
+        used += grapheme.width();
+        lines.last_mut().into_iter().for_each(|line| line.push_str(grapheme));
+    }
+    lines
+}
+
 /// A share in three columns: `.81`, `1.0`, `.00`.
 pub fn share(value: f64) -> String {
     hundredths((value * 100.0).round() as i64)
@@ -244,5 +262,7 @@ mod tests {
         assert_eq!(fit("a\u{1b}[31m", 10), "a␛[31m");
         assert_eq!(fit("日本語", 5), "日本…");
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(fold("one  two", 4), ["one ", " two"]);
+        assert_eq!(fold("", 4), [""]);
     }
 }

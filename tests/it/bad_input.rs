@@ -545,7 +545,7 @@ fn bad_questions_are_refused() {
         ("--weight", "local-trust=2", "local-trust=nan", &["local-trust is NaN", "its range is 0 to 4"]),
         ("--weight", "half-life=inf", "half-life=0", &["half-life is 0", "its range is 1 to inf"]),
         ("--weight", "prior-strength=1", "prior-strength=1e300", &["prior-strength is 1", "its range is 0.01 to 100"]),
-        ("--format", "json", "yaml", &["'yaml'", "[possible values: text, json]"]),
+        ("--format", "json", "yaml", &["'yaml'", "[possible values: text, json"]),
         ("--color", "never", "pink", &["'pink'", "[possible values: auto, always, never]"]),
         ("--log", "log", "nowhere/log", &["nowhere/log: ", "check the path"]),
         ("--log", "log", "full", &["full: ", "check the path"]),

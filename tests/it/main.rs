@@ -5,13 +5,18 @@
 mod anything;
 mod ask;
 mod bad_input;
+mod boards;
 mod damage;
+mod embed;
 #[cfg(feature = "local")]
 mod engine;
 mod eval;
+mod evaluating;
 mod fit;
+mod forget;
 mod import;
 mod lamp;
+mod lamp_predictions;
 mod lineage;
 mod local;
 mod mediator;
@@ -25,7 +30,9 @@ mod replaying;
 mod scenario;
 mod screens;
 mod session;
+mod speaking;
 mod store;
+mod sweep;
 mod tables;
 mod tries;
 mod why;

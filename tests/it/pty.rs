@@ -563,3 +563,53 @@ fn text_of_any_script_leaves_the_frame_whole() {
         (3..38).filter(|row| framed(*row)).count() > 20 && (3..38).all(|row| !framed(row) || closed(row))
     });
 }
+
+#[test]
+fn a_prompt_goes_to_the_clipboard_between_two_frames() {
+    let mut session = memory_only(120, 40, &[]);
+    session.keys("P");
+    session.until_shown("prompt room");
+    session.keys("y");
+    session.until_shown("bytes sent to the terminal's clipboard");
+    {
+        let seen = session.seen();
+        let find = |from: usize, wanted: &[u8]| {
+            seen.raw[from..].windows(wanted.len()).position(|window| window == wanted).map(|at| from + at)
+        };
+        let start = find(0, b"\x1b]52;c;").expect("it was sent");
+        let end = find(start, b"\x1b\\").expect("it was ended");
+        let sent = &seen.raw[start + 7..end];
+        assert!(sent.len() > 100 && sent.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte)));
+        let before = |wanted: &[u8]| seen.raw[..start].windows(wanted.len()).filter(|window| *window == wanted).count();
+        assert_eq!(before(b"\x1b[?2026h"), before(b"\x1b[?2026l"), "not inside a frame");
+    }
+    session.keys("q");
+    session.until("the board closes", |_, text| !text.contains("prompt room"));
+    session.keys("q");
+    assert!(session.end().success());
+    session.assert_restored();
+}
+
+#[test]
+fn keys_are_read_while_a_fit_runs() {
+    let mut session = memory_only(120, 40, &[]);
+    session.keys("ff");
+    session.until("it runs", |_, text| text.contains("reading memory, tuning part") || text.contains("round"));
+    session.keys("?");
+    session.until_shown("Type a query; Enter asks");
+    // Escape and a letter in one write would be a letter under Alt.
+    session.keys("\x1b");
+    session.until("the help closes", |_, text| !text.contains("Type a query; Enter asks"));
+    session.keys("f");
+    session.until_shown("saved as try 1 · fitted");
+    assert!(session.text().contains("not shown"), "hidden until asked for");
+    session.keys("v");
+    session.until_shown("1 look at it so far");
+    session.keys("q");
+    session.until("the board closes", |_, text| !text.contains("look at it so far"));
+    session.keys("q");
+    assert!(session.end().success());
+    let tries =
+        std::fs::read_to_string(session.home.path().join(".local/share/logoscope/tries/film-tags.toml")).unwrap();
+    assert!(tries.contains("looks = 1") && tries.contains("name = \"fitted\""), "{tries}");
+}

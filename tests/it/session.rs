@@ -299,7 +299,7 @@ proptest! {
         let weights = session.header.setting.weights.with(Weight::PriorStrength, Weight::PriorStrength.at(place));
         let setting = Setting { weights, policy: Policy::Shrinkage };
         let mut known = dataset.clone();
-        let mut turned = replay.remediate(&setting).into_iter();
+        let mut turned = replay.remediate(&setting).into_iter().zip(replay.steps().iter());
         for event in &session.events {
             match event.as_ref() {
                 Event::Remembered { interaction } => remember(&mut known, [interaction.clone()]),
@@ -307,7 +307,9 @@ proptest! {
                     let read = Memory::build(&known).read(&asked.user, &asked.query, asked.at).unwrap();
                     let manifest = &known.manifest;
                     let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
-                    prop_assert_eq!(turned.next().unwrap().resolution, mediate(&evidence, &weights, Policy::Shrinkage));
+                    let (now, step) = turned.next().unwrap();
+                    prop_assert_eq!(&step.evidence, &evidence);
+                    prop_assert_eq!(now.mediated, mediate(&evidence, &weights, Policy::Shrinkage).decision);
                 }
                 _ => {}
             }

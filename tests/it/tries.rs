@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use logoscope::app::board::Page;
 use logoscope::app::effect::Effect;
 use logoscope::app::keeper::{Change, Unkept};
 use logoscope::app::message::Message;
@@ -44,7 +45,7 @@ fn save(state: &mut State, name: &str) -> Vec<Effect> {
 fn kept(state: &mut State, effects: &[Effect]) {
     let [Effect::Tries { dataset, change }] = effects else { panic!("{effects:?}") };
     let tries = state.tries.clone();
-    update(state, Message::Tries { dataset: dataset.clone(), change: change.clone(), kept: Ok(tries) });
+    update(state, Message::Tries { dataset: dataset.clone(), change: change.clone(), kept: Ok(tries.into()) });
 }
 
 /// The state with two tries, turned away from the second.
@@ -289,4 +290,77 @@ fn a_share_fitted_for_the_shipped_model_is_no_other_models() {
         press(&mut state, &["m", "ctrl-x"]);
         assert_eq!(state.setting.weights.model_trust, expected);
     }
+}
+
+#[test]
+fn a_note_is_typed_kept_and_shown() {
+    let mut state = with_tries();
+    press(&mut state, &["T", "c", "a", "u", "ctrl-t"]);
+    type_text(&mut state, "too bold for cold starts");
+    let effects = press(&mut state, &["enter"]);
+    let [Effect::Tries { change: Some(Change::Note(noted)), .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((noted.name.as_str(), noted.note.as_str()), ("cautious", "too bold for cold starts"));
+    kept(&mut state, &effects);
+    assert_eq!(state.notice.as_ref().unwrap().text, "the note on try 1 · cautious is saved");
+    press(&mut state, &["T"]);
+    assert!(text_of(&drawn(&state, 120, 40)).contains("“too bold for cold starts”"));
+    press(&mut state, &["home", "c", "a", "u", "ctrl-t"]);
+    let Some(Overlay::Edit(edit)) = &state.overlay else { panic!("the note is typed again") };
+    assert_eq!(edit.input.text(), "too bold for cold starts");
+    press(&mut state, &["ctrl-u"]);
+    type_text(&mut state, &"x".repeat(201));
+    press(&mut state, &["enter"]);
+    assert_eq!(complaint(&state), Some("a note has 200 characters at most"));
+    press(&mut state, &["esc", "T", "d", "e", "f", "ctrl-t"]);
+    assert_eq!(state.notice.as_ref().unwrap().text, "the dataset's default needs no note");
+}
+
+#[test]
+fn two_tries_are_compared_weight_by_weight_and_on_the_session() {
+    let mut state = with_tries();
+    press(&mut state, &["T", "c", "a", "u", "ctrl-d"]);
+    assert!(text_of(&drawn(&state, 120, 40)).contains("compared with: ctrl-d on another one"));
+    press(&mut state, &["ctrl-u", "s", "h", "a", "ctrl-d"]);
+    let Some(Overlay::Board(board)) = &state.overlay else { panic!("{:?}", state.overlay) };
+    let Page::Compared(comparison) = &board.page else { panic!("{board:?}") };
+    assert_eq!(comparison.titles, ["try 1 · cautious", "try 2 · sharp eyes"]);
+    let settings = [1, 2].map(|number| state.setting_of(number).unwrap());
+    assert_eq!(comparison.settings, settings);
+    let numbers = settings.map(|setting| state.numbers_under(&setting).unwrap());
+    assert_eq!(comparison.numbers, Some(numbers));
+    let screen = text_of(&drawn(&state, 120, 40));
+    for expected in ["policy", "similarity-sharpness", "mediated", "overrides"] {
+        assert!(screen.contains(expected), "{expected} is missing in\n{screen}");
+    }
+    assert!(!screen.contains("g global-trust"), "what is the same is left out: {screen}");
+    insta::assert_snapshot!("board-tries-120x40", screen);
+    // The same one twice stands beside the present setting.
+    press(&mut state, &["esc", "T", "c", "a", "u", "ctrl-d", "ctrl-d"]);
+    let Some(Overlay::Board(board)) = &state.overlay else { panic!("{:?}", state.overlay) };
+    let Page::Compared(comparison) = &board.page else { panic!("{board:?}") };
+    assert_eq!((comparison.titles[1].as_str(), comparison.settings[1]), ("the present setting", state.setting));
+}
+
+#[test]
+fn tries_are_written_out_and_read_in() {
+    let mut state = with_tries();
+    press(&mut state, &["T", "ctrl-e"]);
+    let Some(Overlay::Edit(edit)) = &state.overlay else { panic!("a path is asked for") };
+    assert_eq!(edit.input.text(), "films-tries.toml");
+    let effects = press(&mut state, &["enter"]);
+    let [Effect::Export { path, dataset, book }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((path.to_str(), dataset.as_str(), &book.tries), (Some("films-tries.toml"), "films", &state.tries));
+    update(&mut state, Message::Exported(Ok(path.clone())));
+    assert_eq!(state.notice.as_ref().unwrap().text, "the tries are written to films-tries.toml");
+    press(&mut state, &["T", "ctrl-o"]);
+    type_text(&mut state, "mine.toml");
+    assert_eq!(press(&mut state, &["enter"]), [Effect::Import("mine.toml".into())]);
+    let foreign = |number, name: &str| Try { number, name: name.to_owned(), ..state.tries[0].clone() };
+    let read = vec![foreign(1, "cautious"), foreign(2, "other")];
+    let effects = update(&mut state, Message::Imported(Ok(read)));
+    let [Effect::Tries { change: Some(Change::Save(new)), .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((new.number, new.name.as_str()), (3, "other"), "a number of its own");
+    assert_eq!(state.notice.as_ref().unwrap().text, "1 try is read; 1 left out, the name being taken");
+    update(&mut state, Message::Imported(Err("mine.toml: cannot be read".into())));
+    assert!(state.notice.as_ref().unwrap().failure);
 }

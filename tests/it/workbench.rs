@@ -481,7 +481,16 @@ fn the_loop_answers_a_typed_query_and_then_rests() {
     let loader: Arc<Loader> = Arc::new(|_, _| Ok(Arc::new(Parrot(caps()))));
     let shelf = Shelf::new(out.clone());
     let host = EngineHost::with_loader(loader, Box::new(move |event| drop(events.send(Message::Host(event))))).unwrap();
-    let runner = Runner { memory, host: Some(host), shelf, scribe: None, keeper: None };
+    let runner = Runner {
+        memory,
+        host: Some(host),
+        shelf,
+        scribe: None,
+        keeper: None,
+        fitter: None,
+        surveyor: None,
+        copy: None,
+    };
     out.send(Message::ModelNamed("nowhere".into())).unwrap();
     let keys = |keys: &[&str]| {
         for key in keys {
@@ -537,7 +546,16 @@ fn the_screenshot_is_what_the_program_draws() {
     let memory = MemoryWorker::start(Source::Sample, || {}, out.clone()).unwrap();
     let shelf = Shelf::new(out.clone());
     let host = EngineHost::start(Box::new(move |event| drop(out.send(Message::Host(event))))).unwrap();
-    let runner = Runner { memory, host: Some(host), shelf, scribe: None, keeper: None };
+    let runner = Runner {
+        memory,
+        host: Some(host),
+        shelf,
+        scribe: None,
+        keeper: None,
+        fitter: None,
+        surveyor: None,
+        copy: None,
+    };
     let mut state = logoscope::app::state::State::new(Start {
         dataset_name: "film-tags".into(),
         model_name: Some("nano".into()),

@@ -1,5 +1,6 @@
 //! What each command does to the state.
 
+use super::super::board::Page;
 use super::super::command::Command;
 use super::super::input::Input;
 use super::super::inquiry::Inquiry;
@@ -7,10 +8,11 @@ use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, edited, inquiry, move_period, move_time, open_judged, record, remember, replay, set, stop,
-    tell, tries, weigh,
+    Effect, ask, ask_model, board, edited, fit, inquiry, move_period, move_time, open_judged, record, remember, replay,
+    set, stop, tell, tries, weigh,
 };
 use crate::data::interaction::Timestamp;
+use crate::engine::prompt::Arm;
 use crate::mediator::Weight;
 use crate::theme::Theme;
 
@@ -104,6 +106,13 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::SaveTry => tries::type_name(state),
         Command::Tries => open(state, Some(Overlay::List(List::tries(state)))),
         Command::DeleteTry => return tries::delete(state),
+        Command::NoteTry => tries::type_note(state),
+        Command::CompareTry => tries::compare(state),
+        Command::ExportTries => {
+            let name = format!("{}-tries.toml", super::super::scribe::plain(&state.dataset_name));
+            edit(state, EditKind::ExportPath, &name);
+        }
+        Command::ImportTries => edit(state, EditKind::ImportPath, ""),
         Command::FocusNext => focus(state, state.focus.index() + 1),
         Command::FocusPrevious => focus(state, state.focus.index() + Pane::ALL.len() - 1),
         Command::FocusLocal => focus(state, Pane::Local.index()),
@@ -134,7 +143,21 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             None => state.exit = Some(Exit::Done),
         },
         Command::Interrupt => {}
-        Command::Leave | Command::CloseList | Command::HelpClose | Command::SheetClose => leave(state),
+        Command::PromptRoom => board::open(state, Page::Prompts { arm: Arm::Mediated, against: None }),
+        Command::Numbers => board::open(state, Page::Numbers),
+        Command::FlipDistances => board::open(state, Page::Flips),
+        Command::Sweep => board::open(state, Page::Sweep { by: 0 }),
+        Command::Fit => fit::open(state),
+        Command::StartFit => return fit::start(state),
+        Command::StopFit => return fit::stop(state),
+        Command::LookAtHoldOut => return fit::reveal(state),
+        Command::BoardNext => board::turn(state, 1),
+        Command::BoardPrevious => board::turn(state, -1),
+        Command::DiffAgainst => board::compare(state),
+        Command::CopyText => return board::copy(state),
+        Command::Leave | Command::CloseList | Command::HelpClose | Command::SheetClose | Command::BoardClose => {
+            leave(state);
+        }
         Command::Accept => return accept(state),
         Command::Choose => return choose(state),
         Command::CursorLeft => line(state, Input::left),
@@ -154,10 +177,12 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
                 help.filtering = true;
             }
         }
-        Command::HelpDown | Command::SheetDown => select(state, 1),
-        Command::HelpUp | Command::SheetUp => select(state, -1),
-        Command::HelpPageDown | Command::SheetPageDown => select(state, PAGE),
-        Command::HelpPageUp | Command::SheetPageUp => select(state, -PAGE),
+        Command::HelpDown | Command::SheetDown | Command::BoardDown => select(state, 1),
+        Command::HelpUp | Command::SheetUp | Command::BoardUp => select(state, -1),
+        Command::HelpPageDown | Command::SheetPageDown | Command::BoardPageDown => select(state, PAGE),
+        Command::HelpPageUp | Command::SheetPageUp | Command::BoardPageUp => select(state, -PAGE),
+        Command::BoardTop => select(state, i32::MIN),
+        Command::BoardBottom => select(state, i32::MAX),
     }
     Vec::new()
 }
@@ -215,6 +240,9 @@ fn select(state: &mut State, steps: i32) {
         Some(Overlay::List(list)) => list.step(steps as isize),
         Some(Overlay::Help(help)) => help.scroll = (i32::from(help.scroll) + steps).clamp(0, limit) as u16,
         Some(Overlay::Sheet(sheet)) => sheet.scroll = (i32::from(sheet.scroll) + steps).clamp(0, limit) as u16,
+        Some(Overlay::Board(board)) => {
+            board.scroll = i32::from(board.scroll).saturating_add(steps).clamp(0, limit) as u16;
+        }
         _ => {}
     }
 }
@@ -265,6 +293,23 @@ fn accept(state: &mut State) -> Vec<Effect> {
         EditKind::TryName => {
             let taken = tries::save(state, &text);
             taken_or_told(state, taken)
+        }
+        EditKind::TryNote(number) => {
+            let taken = tries::note(state, number, &text);
+            taken_or_told(state, taken)
+        }
+        EditKind::ExportPath | EditKind::ImportPath if text.is_empty() => {
+            state.overlay = None;
+            Vec::new()
+        }
+        EditKind::ExportPath => {
+            state.overlay = None;
+            let book = Box::new(state.tries.clone().into());
+            vec![Effect::Export { path: text.into(), dataset: state.dataset_name.clone(), book }]
+        }
+        EditKind::ImportPath => {
+            state.overlay = None;
+            vec![Effect::Import(text.into())]
         }
         EditKind::Id => {
             state.overlay = None;

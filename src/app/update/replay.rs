@@ -2,7 +2,7 @@
 
 use super::super::effect::Effect;
 use super::super::replay::{Opened, Replaying, SPEEDS, Standing};
-use super::super::state::{MemoryState, ModelState, Reading, Start, State};
+use super::super::state::{MemoryState, ModelState, Reading, Setting, Start, State};
 use super::tell;
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::Course;
@@ -27,6 +27,8 @@ pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
     shown.data = Some(opened.data.clone());
     let warnings = opened.replay.session().warnings();
     let live = Box::new(std::mem::replace(state, shown));
+    state.study.steps = opened.replay.steps().clone();
+    state.study.before = Some(opened.numbers());
     state.replay = Some(Replaying::new(opened, live));
     show(state);
     if !warnings.is_empty() {
@@ -114,6 +116,8 @@ pub(super) fn weigh(state: &mut State) {
     let turned = state.undo.can_undo().then_some(state.setting);
     let Some(replaying) = &mut state.replay else { return };
     replaying.remediate(turned.as_ref());
+    let labels = replaying.opened.data.labels.len();
+    state.study.now = turned.map(|_| state.study.count(labels, &replaying.now));
     show(state);
 }
 
@@ -136,7 +140,7 @@ fn show(state: &mut State) {
         Ok(reading) => (state.reading, state.unread) = (Some(reading), None),
         Err(reason) => (state.reading, state.unread) = (None, Some(reason)),
     }
-    state.course = state.replay.as_ref().map(course).unwrap_or_default();
+    state.course = state.replay.as_ref().map(|replaying| course(replaying, &state.setting)).unwrap_or_default();
     state.mediate();
     if let (Some(recorded), Some(reading)) = (recorded, &mut state.reading) {
         reading.resolution = recorded;
@@ -151,10 +155,12 @@ fn show(state: &mut State) {
 
 /// Where the turn before left the mediator under the present setting. What follows the recording needs none: it is shown
 /// as it was recorded.
-fn course(replaying: &Replaying) -> Course {
-    let before = replaying.now.iter().rev().find(|now| now.turn < replaying.turn);
-    let asked = |turn: usize| replaying.opened.data.dataset.queries.get(turn);
-    before.and_then(|before| Some(Course::after(&asked(before.turn)?.user, &before.resolution))).unwrap_or_default()
+fn course(replaying: &Replaying, setting: &Setting) -> Course {
+    if replaying.now.is_empty() {
+        Course::default()
+    } else {
+        replaying.opened.replay.steps().course(replaying.turn, setting)
+    }
 }
 
 /// What memory said to the shown turn, from its event.

@@ -1,5 +1,6 @@
 //! Numbers typed for a weight, and tries: save, choose, delete, and what the keeper says of them.
 
+use super::super::board::{Comparison, Page};
 use super::super::effect::Effect;
 use super::super::input::Input;
 use super::super::keeper::{Change, Kept};
@@ -9,7 +10,7 @@ use super::command::step;
 use super::tell;
 use crate::mediator::Weight;
 use crate::mediator::weights::Scope;
-use crate::session::tries::{LONGEST_NAME, Try, next_number};
+use crate::session::tries::{Book, LONGEST_NAME, LONGEST_NOTE, Try, next_number};
 
 /// The value that `text` means for `weight`, or why it means none.
 fn value_of(weight: Weight, text: &str, default: f64) -> Result<f64, String> {
@@ -74,6 +75,17 @@ pub(super) fn save(state: &mut State, name: &str) -> Result<Vec<Effect>, String>
     Ok(vec![change(state, Change::Save(new))])
 }
 
+/// Keeps `setting` under `name`, with a number behind it where that is taken; the new try's title.
+pub(super) fn keep(state: &mut State, name: &str, setting: &Setting) -> (String, Effect) {
+    let taken = |name: &String| state.tries.iter().any(|saved| saved.name == *name);
+    let numbered = (2..).map(|n| format!("{name} {n}"));
+    let name = std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default();
+    let mut new = Try::of(next_number(&state.tries), name, setting);
+    new.stated.retain(|(weight, _)| weight.scope() != Scope::Model);
+    state.tries.push(new.clone());
+    (new.title(), change(state, Change::Save(new)))
+}
+
 /// Sets the try of this number, 0 for the default, as one step.
 pub(super) fn apply(state: &mut State, number: u32) {
     let Some(setting) = state.setting_of(number) else { return };
@@ -99,6 +111,78 @@ pub(super) fn delete(state: &mut State) -> Vec<Effect> {
     vec![change(state, Change::Delete(old))]
 }
 
+/// Opens the line for a note on the selected try.
+pub(super) fn type_note(state: &mut State) {
+    let Some(number) = selected(state) else { return };
+    let Some(saved) = state.tries.iter().find(|saved| saved.number == number) else { return };
+    let note = saved.note.clone();
+    open(state, EditKind::TryNote(number), &note);
+}
+
+/// Notes something about a try; `Err` is why that is no note.
+pub(super) fn note(state: &mut State, number: u32, text: &str) -> Result<Vec<Effect>, String> {
+    if text.chars().count() > LONGEST_NOTE {
+        return Err(format!("a note has {LONGEST_NOTE} characters at most"));
+    }
+    let Some(saved) = state.tries.iter_mut().find(|saved| saved.number == number) else { return Ok(Vec::new()) };
+    text.clone_into(&mut saved.note);
+    let noted = saved.clone();
+    Ok(vec![change(state, Change::Note(noted))])
+}
+
+fn selected(state: &State) -> Option<u32> {
+    let Some(Overlay::List(list)) = &state.overlay else { return None };
+    match list.current()?.choice {
+        Choice::Try(number) => Some(number),
+        _ => None,
+    }
+}
+
+/// Compares the try named before with the selected one, or with the present setting if it is the same; the first time
+/// it only names one.
+pub(super) fn compare(state: &mut State) {
+    let Some(number) = selected(state) else { return };
+    let Some(Overlay::List(list)) = &mut state.overlay else { return };
+    let Some(first) = list.compared.replace(number) else { return };
+    let side = |number: u32| {
+        let saved = state.tries.iter().find(|saved| saved.number == number);
+        let title = saved.map_or_else(|| format!("the {}", state.baseline()), Try::title);
+        Some((title, state.setting_of(number)?))
+    };
+    let present = || Some(("the present setting".to_owned(), state.setting));
+    let second = if first == number { present() } else { side(number) };
+    if let Some(((first, old), (second, new))) = side(first).zip(second) {
+        let comparison = Comparison::of(state, [first, second], [old, new]);
+        super::board::open(state, Page::Compared(Box::new(comparison)));
+    }
+}
+
+/// Saves what was read from a file, under numbers of its own.
+pub(super) fn imported(state: &mut State, imported: Result<Vec<Try>, String>) -> Vec<Effect> {
+    let read = match imported {
+        Ok(read) => read,
+        Err(reason) => {
+            tell(state, reason, true);
+            return Vec::new();
+        }
+    };
+    let (mut effects, mut left_out) = (Vec::new(), 0);
+    for other in read {
+        if state.tries.iter().any(|saved| saved.name == other.name) {
+            left_out += 1;
+            continue;
+        }
+        let new = Try { number: next_number(&state.tries), ..other };
+        state.tries.push(new.clone());
+        effects.push(change(state, Change::Save(new)));
+    }
+    let taken = effects.len();
+    let read = if taken == 1 { "1 try is read".to_owned() } else { format!("{taken} tries are read") };
+    let told = if left_out == 0 { String::new() } else { format!("; {left_out} left out, the name being taken") };
+    tell(state, format!("{read}{told}"), taken == 0);
+    effects
+}
+
 fn change(state: &State, change: Change) -> Effect {
     Effect::Tries { dataset: state.dataset_name.clone(), change: Some(change) }
 }
@@ -119,19 +203,23 @@ fn relist(state: &mut State) {
 pub(super) fn kept(state: &mut State, dataset: &str, change: Option<&Change>, kept: Kept) {
     match kept {
         Ok(tries) => {
+            let Book { tries, looks } = tries;
             state.unkept.remove(dataset);
             let live = state.replay.as_mut().map(|replaying| &mut *replaying.live);
             if let Some(live) = live.filter(|live| live.dataset_name == dataset) {
                 live.tries.clone_from(&tries);
+                live.looks = looks;
             }
             if state.dataset_name == dataset {
                 state.tries = tries;
+                state.looks = looks;
                 relist(state);
             }
             match change {
                 Some(Change::Save(new)) => tell(state, format!("{} is saved", new.title()), false),
                 Some(Change::Delete(old)) => tell(state, format!("{} is deleted", old.title()), false),
-                None => {}
+                Some(Change::Note(noted)) => tell(state, format!("the note on {} is saved", noted.title()), false),
+                Some(Change::Look) | None => {}
             }
         }
         Err(unkept) => {

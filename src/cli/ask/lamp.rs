@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 use std::process::ExitCode;
 
-use super::{AskArgs, Named, Setting, ask};
+use super::questions::Named;
+use super::{AskArgs, Setting, ask};
 use crate::cli::CliError;
 use crate::data::import::lamp::Task;
 use crate::data::lamp_output::{Output, Outputs};

@@ -10,6 +10,7 @@
 pub mod newton;
 pub mod rating;
 pub mod rows;
+pub mod weights;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -30,7 +31,7 @@ use crate::memory::base::BaseRates;
 use crate::memory::rating::About;
 
 /// Fewer tuning queries than this fit noise.
-const LEAST_QUERIES: usize = 100;
+pub const LEAST_QUERIES: usize = 100;
 /// Rounds over all coordinates.
 const ROUNDS: usize = 2;
 /// κ of policy product.
@@ -110,6 +111,7 @@ pub fn fit(
     let Some((warm_up, tuning)) = ranges.filter(|_| questions.len() >= LEAST_QUERIES) else {
         return Err(EvalError::TooFewToFit { found: questions.len(), least: LEAST_QUERIES });
     };
+    memory.allow(tuning.from)?;
     progress("reading memory as of each past query …");
     let mut trial = Trial { questions: &questions, rows: Vec::new(), cancel };
     trial.rows = gather(memory, trial.questions, Asker::LeftOut, cancel)?;

@@ -77,6 +77,7 @@ pub fn fit(
     let Some((warm_up, tuning)) = ranges.filter(|_| questions.len() >= LEAST_QUERIES) else {
         return Err(EvalError::TooFewToFit { found: questions.len(), least: LEAST_QUERIES });
     };
+    memory.allow(tuning.from)?;
     let present = Weights::defaults(Policy::Shrinkage, &memory.manifest);
     let half_lives = match memory.manifest.age_unit() {
         AgeUnit::Days => &DAYS,

@@ -1,6 +1,6 @@
 //! What each predictor did: where it comes from, its scores, buckets, overrides and disagreement.
 
-use super::section::{Bar, Section, heading, interval, number, optional, predictors, range};
+use super::section::{Bar, Section, interval, number, optional, predictors, range, title_of};
 use crate::data::sanitize::visible;
 use crate::eval::assessment::{ArmReport, Assessment};
 use crate::eval::metrics::Metric;
@@ -131,10 +131,7 @@ pub(super) fn buckets(assessment: &Assessment) -> Section {
     let first = predictors(assessment).next().map(coarse).unwrap_or_default();
     let names: Vec<String> = first.iter().map(|b| format!("{} ({})", b.bucket.name(), b.n)).collect();
     let header: Vec<&str> = std::iter::once("").chain(names.iter().map(String::as_str)).collect();
-    let title = match assessment.headline {
-        Metric::Accuracy => "Accuracy by visible items of the person (queries)".to_owned(),
-        metric => format!("{} by visible items of the person (queries)", heading(metric)),
-    };
+    let title = format!("{} by visible items of the person (queries)", title_of(assessment.headline));
     let mut section = Section::table(title, &header);
     for arm in predictors(assessment) {
         let buckets = coarse(arm);

@@ -1,12 +1,14 @@
 //! What is said of differences: gain over local, pairs, windows, non-inferiority, ablations, and comparisons of results.
 
 use super::section::{
-    Bar, Section, heading, number, optional, p_value, points, predictors, range, signed, signed_interval,
+    Bar, Section, heading, number, optional, p_value, points, predictors, range, signed, signed_interval, title_of,
 };
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
 use crate::eval::ablate::Ablated;
-use crate::eval::assessment::{Assessment, CLAIM, Difference, Headline, LEVEL, MARGIN, NonInferiority, Paired};
+use crate::eval::assessment::{
+    ArmReport, Assessment, CLAIM, Difference, Headline, LEVEL, MARGIN, NonInferiority, Paired,
+};
 use crate::eval::compare::{Comparison, Side};
 use crate::eval::metrics::Metric;
 use crate::eval::split::Range;
@@ -148,20 +150,24 @@ fn pairs(title: &str, against: &str, assessment: &Assessment, pairs: &[Paired]) 
 /// The scores of each window of a rolling origin.
 pub(super) fn windows(assessment: &Assessment) -> Option<Section> {
     let headline = assessment.headline;
-    let names: Vec<&str> = predictors(assessment).map(|arm| arm.name).collect();
-    let header: Vec<&str> = ["window", "queries", "people"].into_iter().chain(names.iter().copied()).collect();
-    let mut section = Section::table(format!("{} by window of the rolling origin", heading(headline)), &header);
-    for (number_of, window) in assessment.origins.iter().enumerate() {
-        let scores = window.arms.iter().chain(&window.peers).map(|arm| optional(arm.scores.get(headline)));
-        let start = [(number_of + 1).to_string(), window.n.to_string(), window.users.to_string()];
-        section.rows.push(start.into_iter().chain(scores).collect());
+    let numbered = || assessment.origins.iter().zip(1..);
+    let names: Vec<String> = numbered().map(|(window, ix)| format!("{ix} ({})", window.n)).collect();
+    let names = names.iter().map(String::as_str);
+    let header: Vec<&str> = std::iter::once("").chain(names).chain(["all"]).collect();
+    let mut section = Section::table(format!("{} by window (queries)", title_of(headline)), &header);
+    for (place, all) in predictors(assessment).enumerate() {
+        let score = |arm: &ArmReport| optional(arm.scores.get(headline));
+        let windows = assessment.origins.iter().filter_map(|w| w.arms.iter().chain(&w.peers).nth(place));
+        let cells = windows.chain([all]).map(score);
+        section.rows.push(std::iter::once(all.name.to_owned()).chain(cells).collect());
+    }
+    for (window, ix) in numbered() {
         let (from, to) = (window.queries.from.date(), window.queries.to.date());
-        let fitted = match window.fitted_on {
-            Some(fitted) => format!("constants fitted on {}", range(fitted)),
-            None => "nothing of memory fitted".to_owned(),
-        };
-        let history = window.history.map_or(0, |history| history.n);
-        section.notes.push(format!("{}: {from} to {to}, history {history}; {fitted}", number_of + 1));
+        let (history, users) = (window.history.map_or(0, |history| history.n), window.users);
+        let fitted = window.fitted_on.map_or_else(String::new, |fitted| {
+            format!(", constants fitted on {} to {}", fitted.from.date(), fitted.to.date())
+        });
+        section.notes.push(format!("{ix}: {from} to {to}, {users} people, history {history}{fitted}"));
     }
     (!assessment.origins.is_empty()).then_some(section)
 }

@@ -171,6 +171,11 @@ mod tests {
     }
 
     #[test]
+    fn text_of_the_data_cannot_be_a_tag_or_a_control() {
+        assert_eq!(escaped("<b>\"a\" & 'b'\u{1b}"), "&lt;b&gt;&quot;a&quot; &amp; &#39;b&#39;␛");
+    }
+
+    #[test]
     fn every_leaf_has_its_path() {
         let mut rows = Vec::new();
         flatten(String::new(), &serde_json::json!({"a": {"b": [1.5, {"c": null}]}, "d": "<"}), &mut rows);

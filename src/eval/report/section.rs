@@ -85,6 +85,14 @@ pub(super) fn heading(metric: Metric) -> &'static str {
     }
 }
 
+/// The same at the beginning of a title.
+pub(super) fn title_of(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Accuracy => "Accuracy",
+        metric => heading(metric),
+    }
+}
+
 pub(super) fn range(range: Range) -> String {
     format!("{} from {} to {}", range.n, range.from.date(), range.to.date())
 }

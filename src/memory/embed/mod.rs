@@ -3,8 +3,15 @@
 //! Invariant: a vector has unit length, or is all zero when the text has nothing to embed; it is always finite.
 
 mod hash;
+pub mod lsa;
+mod table;
+
+use std::sync::Arc;
 
 pub use hash::HashEmbedder;
+
+use crate::data::embedding::Embedding;
+use crate::data::interaction::Timestamp;
 
 /// A number for a text that stays the same from version to version.
 pub fn hash(text: &str) -> u64 {
@@ -21,6 +28,43 @@ pub trait Embedder: Send + Sync {
 
     /// Writes the vector of `text` into `out`, which has [`Embedder::dimensions`] entries.
     fn embed(&self, text: &str, out: &mut [f32]);
+
+    /// Whether its vectors may answer a question asked at `t`: a table that has seen texts from `t` or later may not.
+    fn allow(&self, t: Timestamp) -> Result<(), Forbidden> {
+        let _ = t;
+        Ok(())
+    }
+}
+
+/// Why an embedder's vectors may not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Forbidden {
+    /// It has seen what was still to come.
+    #[error(
+        "the embedder was fitted on texts until {fit_until} and the question is asked at {asked}, which it would leak \
+         into; ask later, or fit it anew with `logoscope fit-embedder --until {asked}`"
+    )]
+    Future {
+        /// Texts before this moment were seen.
+        fit_until: Timestamp,
+        /// The moment of the question.
+        asked: Timestamp,
+    },
+    /// The setting names a table that was not read.
+    #[error("the table of embedder 'static:{folder}' was not read; open the dataset from its folder")]
+    Unread {
+        /// As the setting writes it.
+        folder: String,
+    },
+}
+
+/// The embedder that a dataset's settings ask for.
+pub fn of(embedding: &Embedding) -> Box<dyn Embedder> {
+    match embedding {
+        Embedding::Hash => Box::new(HashEmbedder::default()),
+        Embedding::Static { table: Some(table), .. } => Box::new(table::Table(Arc::clone(table))),
+        Embedding::Static { folder, table: None } => Box::new(table::Unread { folder: folder.clone() }),
+    }
 }
 
 /// Dot product; for unit vectors, the cosine of their angle.

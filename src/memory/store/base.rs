@@ -19,7 +19,7 @@ use crate::data::dataset::{Dataset, Manifest as Settings};
 use crate::data::interaction::UserId;
 use crate::memory::column::{LAYOUT, Lists, Plain, Slab, Strings, Vectors, bytes};
 use crate::memory::community::Communities;
-use crate::memory::embed::{Embedder, HashEmbedder};
+use crate::memory::embed::{self, Embedder};
 use crate::memory::lexical::Lexicon;
 use crate::memory::population::{Ids, Parts, Population, Report, embed_rows};
 use crate::memory::{Memory, calendar};
@@ -124,7 +124,8 @@ impl BaseManifest {
     /// Whether it was made from this.
     pub fn check(&self, origin: &Origin) -> Result<(), Fault> {
         if self.origin.embedder != origin.embedder {
-            return Err(Fault::OtherVersion { found: self.origin.embedder.clone(), known: origin.embedder.clone() });
+            let (found, known) = (self.origin.embedder.clone(), origin.embedder.clone());
+            return Err(Fault::OtherEmbedder { found, known });
         }
         if self.origin != *origin {
             return Err(Fault::OtherData { what: "the dataset differs" });
@@ -318,11 +319,11 @@ pub fn write(
     folded: Folded,
     report: &mut Report<StoreError>,
 ) -> Result<(), StoreError> {
-    let embedder = HashEmbedder::default();
+    let embedder = embed::of(&dataset.manifest.retrieval.embedder);
     let mut writer = BaseWriter::begin(target.with_extension("part"))?;
     let parts = Parts::of(dataset, report)?;
     let mut vectors = [writer.begin_file(VECTORS)?, writer.begin_file(COUNTS)?, writer.begin_file(EXACT)?];
-    embed_rows(dataset, parts.items_of.base().1, &embedder, report, |rows| {
+    embed_rows(dataset, parts.items_of.base().1, embedder.as_ref(), report, |rows| {
         vectors[0].write(&rows.places)?;
         vectors[1].write(&rows.counts)?;
         vectors[2].write(&rows.exact)
@@ -347,9 +348,9 @@ pub fn write(
     writer.column("id-items", &parts.ids.items)?;
     // From here on the files are read back: communities need vectors, which would not fit in memory twice.
     drop(parts);
-    let population = read_columns(&writer.dir, &dataset.manifest, &embedder)?;
+    let population = read_columns(&writer.dir, &dataset.manifest, embedder.as_ref())?;
     let items = population.len();
-    let memory = Memory::over(dataset.manifest.clone(), population, Box::new(embedder));
+    let memory = Memory::over(dataset.manifest.clone(), population, embedder);
     let (mut of, mut centroids, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for period in 0..memory.periods() {
         report("grouping people", period, memory.periods())?;
@@ -411,11 +412,11 @@ pub fn people_and_texts(dir: &Path) -> Result<(Strings, Strings, Strings), Store
 
 /// Maps a verified base.
 pub fn open(dir: &Path, settings: &Settings) -> Result<Memory, StoreError> {
-    let embedder = HashEmbedder::default();
-    let population = read_columns(dir, settings, &embedder)?;
+    let embedder = embed::of(&settings.retrieval.embedder);
+    let population = read_columns(dir, settings, embedder.as_ref())?;
     let communities = read_communities(dir, &population, embedder.dimensions())?;
     let items = population.len();
-    let mut memory = Memory::over(settings.clone(), population, Box::new(embedder));
+    let mut memory = Memory::over(settings.clone(), population, embedder);
     memory.kept = Some(Kept::beside(dir, items));
     debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
     for (slot, communities) in memory.communities.iter_mut().zip(communities) {

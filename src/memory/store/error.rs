@@ -81,6 +81,13 @@ pub enum Fault {
         /// What this program writes.
         known: String,
     },
+    /// Its vectors are another embedder's.
+    OtherEmbedder {
+        /// The base's.
+        found: String,
+        /// The dataset's.
+        known: String,
+    },
     /// Made from other data.
     OtherData {
         /// What differs.
@@ -94,6 +101,9 @@ impl fmt::Display for Fault {
             Self::Missing => f.write_str("there was none"),
             Self::Damaged { file, what } => write!(f, "{file} is damaged: {what}"),
             Self::OtherVersion { found, known } => write!(f, "it is of version {found}, this program writes {known}"),
+            Self::OtherEmbedder { found, known } => {
+                write!(f, "its vectors are of embedder {found}, the dataset's is {known}")
+            }
             Self::OtherData { what } => write!(f, "it was made from other data: {what}"),
         }
     }

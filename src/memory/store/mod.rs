@@ -35,7 +35,7 @@ pub(super) use self::kept::Kept;
 use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;
-use super::embed::{Embedder, HashEmbedder};
+use super::embed;
 pub use super::population::Report;
 use crate::data::dataset::{Dataset, DatasetError, PeriodLength, TaskKind};
 use crate::data::interaction::{Interaction, Timestamp};
@@ -440,7 +440,10 @@ fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
             hasher.update(found.map_err(read)?.as_bytes());
         }
     }
-    Ok(Origin { data: hasher.finalize().to_hex().to_string(), embedder: HashEmbedder::default().id() })
+    Ok(Origin {
+        data: hasher.finalize().to_hex().to_string(),
+        embedder: embed::of(&head.manifest.retrieval.embedder).id(),
+    })
 }
 
 /// The checksum that a store keeps of `bytes`.

@@ -19,8 +19,11 @@ use crate::theme::Theme;
 
 /// Draws `pane` and says how far it can scroll.
 pub fn draw(pane: Pane, state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
-    let panel =
-        Panel { title: title(pane, state, theme), note: note(pane, state, theme), focused: state.focus == pane };
+    let panel = Panel {
+        title: title(pane, state, theme),
+        note: note(pane, state, theme, area.width),
+        focused: state.focus == pane,
+    };
     let inside = panel.draw(theme, area, buffer);
     let (width, height) = (usize::from(inside.width), usize::from(inside.height));
     let lines = match (pane, &state.reading) {
@@ -64,7 +67,10 @@ fn title(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
     Line::from(parts)
 }
 
-fn note(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
+fn note(pane: Pane, state: &State, theme: &Theme, width: u16) -> Line<'static> {
+    if pane == Pane::Weights && state.study.telling() {
+        return weights::numbers(state, theme, usize::from(width));
+    }
     let Some(reading) = &state.reading else { return Line::default() };
     let note = match pane {
         Pane::Local => format!(" {} visible ", reading.read.local.visible()),

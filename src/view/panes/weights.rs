@@ -1,9 +1,11 @@
 //! The weights: a slider each, with the decision that each of its values would give.
 
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use crate::app::state::State;
 use crate::data::dataset::Manifest;
+use crate::engine::prompt::Arm;
+use crate::eval::p_value;
 use crate::mediator::Weight;
 use crate::mediator::weights::{Scope, unit_name};
 use crate::theme::Theme;
@@ -26,6 +28,37 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
         rows.drain(..(at + 1).saturating_sub(height));
     }
     rows
+}
+
+/// What the setting is worth on the judged questions, as much of it as fits on the frame.
+pub(super) fn numbers(state: &State, theme: &Theme, width: usize) -> Line<'static> {
+    let Some(numbers) = state.study.present() else { return Line::default() };
+    let dot = symbols::DOT;
+    let mut parts = vec![span(" ", theme.text)];
+    if let Some(share) = numbers.accuracy[Arm::Mediated as usize] {
+        let [low, high] = [share.interval.low, share.interval.high].map(text::share);
+        parts.push(span(format!("{} ", symbols::MEDIATED), theme.mediated));
+        parts.push(span(text::share(share.value()), theme.score));
+        parts.push(span(format!(" {}/{} [{low}–{high}] ", share.right, share.n), theme.dim));
+    }
+    let pair = numbers.over_local;
+    let verdict = if pair.won + pair.lost == 0 || pair.is_noise() { "could be chance" } else { "more than chance" };
+    let tally = &numbers.tally;
+    let more = [
+        format!("{dot} over local {:+}, {verdict} (p {}) ", pair.difference(), p_value(pair.p())),
+        format!("{dot} {} overrides, {} rescued, {} suppressed ", tally.overrides, tally.rescues, tally.suppressions),
+        format!("{dot} diversity {} ", numbers.diversity.map_or("-".to_owned(), text::share)),
+    ];
+    // The pane's own title, and the corners.
+    let mut left = width.saturating_sub(26 + parts.iter().map(Span::width).sum::<usize>());
+    for told in more {
+        if text::width(&told) > left {
+            break;
+        }
+        left -= text::width(&told);
+        parts.push(span(told, theme.dim));
+    }
+    Line::from(parts)
 }
 
 fn row(state: &State, weight: Weight, theme: &Theme, width: usize) -> Line<'static> {

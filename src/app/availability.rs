@@ -1,0 +1,64 @@
+//! Why what is done on boards and in the list of tries cannot be done now.
+
+use super::board::{Board, Page};
+use super::command::Command;
+use super::overlay::{Choice, List, ListKind, Overlay};
+use super::state::State;
+use super::study::FitState;
+
+/// Why a command about boards cannot run now; `None` if it can, or is of another kind.
+pub(super) fn of_boards(command: Command, state: &State) -> Option<&'static str> {
+    let page = match &state.overlay {
+        Some(Overlay::Board(Board { page, .. })) => Some(page),
+        _ => None,
+    };
+    let replayed = state.replay.is_some();
+    match (command, page) {
+        (Command::PromptRoom, _) if !replayed && state.reading.is_none() => Some("memory has not been read yet"),
+        (Command::Numbers | Command::FlipDistances | Command::Sweep, _) if state.study.present().is_none() => {
+            Some("no judged question has been asked yet; n asks one")
+        }
+        (Command::Fit, _) if replayed => Some("a fit reads the dataset; leave the replay first"),
+        (Command::Fit, _) if state.data.is_none() => Some("the dataset is still being read"),
+        (Command::BoardNext | Command::BoardPrevious, Some(Page::Prompts { .. } | Page::Sweep { .. })) => None,
+        (Command::DiffAgainst | Command::CopyText, Some(Page::Prompts { .. })) => {
+            replayed.then_some("a session keeps the hash of a prompt, not the prompt")
+        }
+        (Command::BoardNext | Command::BoardPrevious | Command::DiffAgainst | Command::CopyText, _) => {
+            Some("this is for the prompt room; P opens it")
+        }
+        (Command::StartFit | Command::StopFit | Command::LookAtHoldOut, Some(Page::Fit)) => of_fit(command, state),
+        (Command::StartFit | Command::StopFit | Command::LookAtHoldOut, _) => {
+            Some("this is for a fit; f opens its board")
+        }
+        _ => None,
+    }
+}
+
+fn of_fit(command: Command, state: &State) -> Option<&'static str> {
+    let fitting = &state.study.fitting;
+    match (command, &fitting.state) {
+        (Command::StartFit, FitState::Running(_)) => Some("a fit is under way; x stops it"),
+        (Command::StartFit, _) | (Command::StopFit, FitState::Running(_)) => None,
+        (Command::LookAtHoldOut, FitState::Done { .. }) => fitting.revealed.then_some("it is shown already"),
+        _ => Some("no fit is done or under way"),
+    }
+}
+
+/// Why a command about tries cannot run now; `None` if it can, or is of another kind.
+pub(super) fn of_tries(command: Command, state: &State) -> Option<&'static str> {
+    let list = match &state.overlay {
+        Some(Overlay::List(list)) if list.kind == ListKind::Tries => Some(list),
+        _ => None,
+    };
+    let chosen = list.and_then(List::current).map(|row| row.choice);
+    match (command, chosen) {
+        (Command::DeleteTry, Some(Choice::Try(0))) => Some("the dataset's default cannot be deleted"),
+        (Command::NoteTry, Some(Choice::Try(0))) => Some("the dataset's default needs no note"),
+        (Command::DeleteTry | Command::NoteTry | Command::CompareTry, Some(Choice::Try(_))) => None,
+        (Command::DeleteTry, _) => Some("there is nothing here to delete"),
+        (Command::NoteTry | Command::CompareTry, _) => Some("this is for tries; T lists them"),
+        (Command::ExportTries | Command::ImportTries, _) if list.is_none() => Some("this is for tries; T lists them"),
+        _ => None,
+    }
+}

@@ -1,0 +1,208 @@
+//! Steps: the questions of a session in the form the mediator weighs, decoded once, and all of them mediated again.
+//!
+//! Invariants: a step holds everything a setting acts on, so that mediating again reads no dataset and asks no model; the
+//! result does not depend on the number of threads.
+
+use std::thread;
+
+use super::event::{Event, Setting};
+use super::log::Session;
+use super::record::finally;
+use super::replay::{Outcome, State};
+use crate::data::interaction::UserId;
+use crate::engine::answer::{final_decision, memory_distribution};
+use crate::engine::prompt::Arm;
+use crate::mediator::conflict::ConflictKind;
+use crate::mediator::{self, Course, mediate};
+
+/// Steps from which on a thread pays.
+const MANY: usize = 512;
+
+/// One question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Which turn of its session, 0-based.
+    pub turn: usize,
+    /// Who asked.
+    pub user: UserId,
+    /// What both memories said.
+    pub evidence: mediator::Evidence,
+    /// The right label, where it is known and is one.
+    pub gold: Option<usize>,
+    /// Whether the right answer is the one the person gives most often.
+    pub on_habit: Option<bool>,
+    /// Whether the right answer is known.
+    pub judged: bool,
+    /// Per arm: not asked, memory alone, or the model's log-probabilities.
+    pub arms: [Option<Option<Vec<f64>>>; 4],
+}
+
+/// A step as it would have gone under another setting.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Remediated {
+    /// Which turn, 0-based.
+    pub turn: usize,
+    /// What the mediator decides on the recorded evidence.
+    pub mediated: usize,
+    /// The decision of each arm that answered in the recording, with the model's recorded words: it is not asked again,
+    /// so the room of each memory in its prompts stays as it was.
+    pub arms: [Option<usize>; 4],
+    /// How the turn comes out.
+    pub outcome: Outcome,
+}
+
+impl Remediated {
+    /// The final decision of the mediated arm; the mediator's own where that arm was not asked.
+    pub fn decision(&self) -> usize {
+        self.arms[Arm::Mediated as usize].unwrap_or(self.mediated)
+    }
+}
+
+/// The questions of a session, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Steps {
+    steps: Vec<Step>,
+}
+
+impl Steps {
+    /// Every turn of a session that can be mediated.
+    pub fn of(session: &Session) -> Self {
+        let labels = &session.header.labels;
+        let mut state = State::start(&session.header);
+        let mut steps = Vec::new();
+        let mut close = |state: &State| {
+            let Some(turn) = &state.turn else { return };
+            let (Some(asked), Some(evidence)) = (turn.asked(), turn.evidence()) else { return };
+            let Ok(weighed) = evidence.weighed(labels) else { return };
+            let arms = Arm::ALL.map(|arm| {
+                let scores = turn.answered(arm)?.log_probabilities.as_ref();
+                Some(scores.and_then(|scores| scores.values(labels, "log_probabilities").ok()))
+            });
+            let gold = asked.gold.as_ref().and_then(|gold| labels.iter().position(|label| label == gold));
+            let Outcome { on_habit, judged, .. } = turn.outcome();
+            let (turn, user) = (state.outcomes.len() - 1, asked.user.clone());
+            steps.push(Step { turn, user, evidence: weighed, gold, on_habit, judged, arms });
+        };
+        for event in &session.events {
+            if matches!(event.as_ref(), Event::Asked(_)) {
+                close(&state);
+            }
+            state.apply(event);
+        }
+        close(&state);
+        Self { steps }
+    }
+
+    /// Steps given one by one.
+    pub fn new(steps: Vec<Step>) -> Self {
+        Self { steps }
+    }
+
+    /// All, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Step> {
+        self.steps.iter()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Adds a step, or puts it in the place of the one that asked for the same turn.
+    pub fn put(&mut self, step: Step) {
+        match self.steps.iter_mut().find(|other| other.turn == step.turn) {
+            Some(other) => *other = step,
+            None => self.steps.push(step),
+        }
+    }
+
+    /// The step of a turn.
+    pub fn of_turn(&mut self, turn: usize) -> Option<&mut Step> {
+        self.steps.iter_mut().find(|step| step.turn == turn)
+    }
+
+    /// Lets memory alone answer on every arm that has not.
+    pub fn answer_alone(&mut self) {
+        let arms = self.steps.iter_mut().flat_map(|step| &mut step.arms);
+        arms.filter(|arm| arm.is_none()).for_each(|arm| *arm = Some(None));
+    }
+
+    /// Mediates every step under `setting`.
+    pub fn remediate(&self, setting: &Setting) -> Vec<Remediated> {
+        if setting.weights.hysteresis > 0.0 {
+            // A decision that may be held depends on the one before: a fold, in order.
+            let mut course = Course::default();
+            return self
+                .steps
+                .iter()
+                .map(|step| step.remediated(setting, &step.settled(setting, &mut course)))
+                .collect();
+        }
+        let one = |step: &Step| step.remediated(setting, &mediate(&step.evidence, &setting.weights, setting.policy));
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(self.steps.len() / MANY);
+        if threads < 2 {
+            return self.steps.iter().map(one).collect();
+        }
+        let parts = self.steps.chunks(self.steps.len().div_ceil(threads));
+        thread::scope(|scope| {
+            let one = &one;
+            let running: Vec<_> =
+                parts.map(|part| scope.spawn(move || part.iter().map(one).collect::<Vec<_>>())).collect();
+            let joined = running.into_iter().flat_map(|thread| match thread.join() {
+                Ok(part) => part,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.collect()
+        })
+    }
+}
+
+impl Steps {
+    /// Where the steps before a turn leave the mediator under `setting`. Without hysteresis nothing is held, and this
+    /// says nothing.
+    pub fn course(&self, turn: usize, setting: &Setting) -> Course {
+        let mut course = Course::default();
+        if setting.weights.hysteresis > 0.0 {
+            let before = self.steps.iter().filter(|step| step.turn < turn);
+            before.for_each(|step| drop(step.settled(setting, &mut course)));
+        }
+        course
+    }
+}
+
+impl Step {
+    /// The resolution after what `course` says of the step before, which it moves on.
+    fn settled(&self, setting: &Setting, course: &mut Course) -> mediator::Resolution {
+        let alone = mediate(&self.evidence, &setting.weights, setting.policy);
+        let resolution = course.settle(&self.user, alone, setting.weights.hysteresis);
+        *course = Course::after(&self.user, &resolution);
+        resolution
+    }
+
+    fn remediated(&self, setting: &Setting, resolution: &mediator::Resolution) -> Remediated {
+        let arms = Arm::ALL.map(|arm| {
+            Some(match self.arms[arm as usize].as_ref()? {
+                Some(scores) => finally(resolution, arm, setting.weights.model_trust, Some(scores)).1,
+                // The same without a copy of what memory says: most of a long session's time would go there.
+                None => final_decision(resolution, arm, memory_distribution(resolution, arm), false),
+            })
+        });
+        let overridden = resolution.overrides_local();
+        let right = |label: usize| self.gold == Some(label);
+        let outcome = Outcome {
+            judged: self.judged,
+            on_habit: self.on_habit,
+            arms: arms.map(|label| label.filter(|_| self.judged).map(right)),
+            overridden,
+            rescued: overridden && right(resolution.decision),
+            suppressed: overridden && right(resolution.decide(&resolution.local)),
+            conflict: resolution.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Value),
+        };
+        Remediated { turn: self.turn, mediated: resolution.decision, arms, outcome }
+    }
+}

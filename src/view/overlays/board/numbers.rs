@@ -1,0 +1,94 @@
+//! The numbers of the session: every arm with its interval before and now, and what of it is chance.
+
+use ratatui::text::Line;
+
+use super::super::super::panes::arm_look;
+use super::super::super::{span, symbols, text};
+use super::Shown;
+use crate::app::state::State;
+use crate::engine::prompt::Arm;
+use crate::eval::numbers::{Numbers, Paired, Share};
+use crate::theme::Theme;
+
+/// Columns of what stands before the numbers.
+const NAME: usize = 16;
+/// Columns of one setting's numbers.
+const CELL: usize = 24;
+
+pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
+    let Some(before) = &state.study.before else { return Shown { head: Vec::new(), body: Vec::new() } };
+    let now = state.study.now.as_ref();
+    let wide = width >= NAME + 2 * CELL;
+    // Where one column fits, it is the present setting's.
+    let columns: Vec<(&str, &Numbers)> = match now {
+        Some(now) if wide => vec![(state.baseline(), before), ("now", now)],
+        Some(now) => vec![("now", now)],
+        None => vec![(state.baseline(), before)],
+    };
+    let line = |name: String, style, of: &dyn Fn(&Numbers) -> String| {
+        let mut parts = vec![span(text::pad(&name, NAME), style)];
+        let first = columns.first().map(|(_, numbers)| of(numbers));
+        for (_, numbers) in &columns {
+            let told = of(numbers);
+            let differs = first.as_ref() != Some(&told);
+            parts.push(span(text::pad(&told, CELL), if differs { theme.conflict } else { theme.score }));
+        }
+        Line::from(parts)
+    };
+    let tally = &before.tally;
+    let whole = if state.replay.is_some() { "the whole session" } else { "asked so far, each as asked last" };
+    let (turns, judged) = (text::plural(tally.turns, "question", "questions"), tally.judged);
+    let people = text::plural(before.people, "person", "people");
+    let told = format!("{turns} {whole} {dot} {judged} judged {dot} {people}", dot = symbols::DOT);
+    let mut heading = vec![span(text::pad("accuracy", NAME), theme.dim)];
+    heading.extend(columns.iter().map(|(name, _)| span(text::pad(name, CELL), theme.dim)));
+    let mut body = vec![Line::from(heading)];
+    for arm in Arm::ALL {
+        let (glyph, style) = arm_look(arm, theme);
+        body.push(line(format!("{glyph} {}", arm.name()), style, &|numbers| share(numbers.accuracy[arm as usize])));
+    }
+    body.push(line("diversity".to_owned(), theme.text, &|numbers| {
+        let entropy = |share: Option<f64>| share.map_or("-".to_owned(), text::share);
+        format!("{}, of the gold {}", entropy(numbers.diversity), entropy(numbers.gold_diversity))
+    }));
+    body.push(line("overrides".to_owned(), theme.text, &|numbers| numbers.tally.overrides.to_string()));
+    body.push(line("  rescued".to_owned(), theme.text, &|numbers| numbers.tally.rescues.to_string()));
+    body.push(line("  suppressed".to_owned(), theme.text, &|numbers| numbers.tally.suppressions.to_string()));
+    body.push(line("value conflicts".to_owned(), theme.text, &|numbers| numbers.tally.conflicts.to_string()));
+    body.push(Line::default());
+    for (name, numbers) in &columns {
+        let lead = if columns.len() > 1 { format!("{name}: ") } else { String::new() };
+        for (pair, other) in [(numbers.over_local, "local"), (numbers.over_global, "global")] {
+            let told = format!("{lead}{}{}", pair.told(["mediated", other]), difference(pair));
+            let style = if pair.n == 0 || pair.is_noise() { theme.text } else { theme.good };
+            body.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, style))));
+        }
+    }
+    body.push(Line::default());
+    let mut notes =
+        "In brackets 95 %: Wilson's interval of a share, the exact one of a difference. Diversity is the entropy \
+                     of the decisions over ln K; hold it against that of the gold."
+            .to_owned();
+    if before.people > 1 {
+        notes += " Questions count as independent; with several people `logoscope eval` resamples people.";
+    }
+    body.extend(text::wrap(&notes, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
+    let head = vec![Line::from(span(text::fit(&told, width), theme.title)), Line::default()];
+    Shown { head, body }
+}
+
+/// `.79 19/24 [.60–.91]`.
+pub(super) fn share(share: Option<Share>) -> String {
+    let Some(share) = share else { return "-".to_owned() };
+    let [low, high] = [share.interval.low, share.interval.high].map(text::share);
+    format!("{} {}/{} [{low}–{high}]", text::share(share.value()), share.right, share.n)
+}
+
+/// The interval of a difference in points of accuracy.
+fn difference(pair: Paired) -> String {
+    let points = |share: f64| format!("{:+.0}", share * 100.0);
+    match pair.interval() {
+        Some(interval) => format!(" {} [{} to {}] points", symbols::DOT, points(interval.low), points(interval.high)),
+        None => String::new(),
+    }
+}

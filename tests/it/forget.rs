@@ -1,0 +1,475 @@
+//! Laws of forgetting: nothing of a person is left, nothing of anybody else is lost, and an interrupted run can be ended.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use logoscope::data::dataset::{Dataset, Likeness, TaskKind};
+use logoscope::data::forget::Person;
+use logoscope::data::interaction::{Extra, Interaction, JudgedQuery, Timestamp, UserId};
+use logoscope::data::scale::Scale;
+use logoscope::forget::{ForgetError, Receipt, Request, forget, look_for};
+use logoscope::memory::Memory;
+use logoscope::memory::store::{Store, StoreError};
+use logoscope::memory::trace::Way;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use crate::population::{datasets, interaction, manifest, query};
+
+/// A dataset folder, its stores and the recordings of its users.
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn of(dataset: &Dataset) -> Self {
+        let place = Self { dir: tempfile::tempdir().unwrap() };
+        dataset.write(&place.data()).unwrap();
+        place
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn stores(&self) -> PathBuf {
+        self.dir.path().join("stores")
+    }
+
+    fn recordings(&self) -> PathBuf {
+        self.dir.path().join("home/.local/state/logoscope/sessions")
+    }
+
+    fn store(&self) -> Store {
+        Store::of(&self.stores(), &self.data()).unwrap()
+    }
+
+    fn forget(&self, user: &UserId) -> Result<Receipt, ForgetError> {
+        let (data, stores, recordings) = (self.data(), self.stores(), self.recordings());
+        let request = Request { data: &data, user, stores: &stores, recordings: &recordings };
+        forget(request, &mut go_on, &mut || ())
+    }
+
+    /// Every file by its path from here, with its bytes.
+    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let mut folders = vec![self.dir.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.insert(path.strip_prefix(self.dir.path()).unwrap().to_owned(), fs::read(&path).unwrap());
+                }
+            }
+        }
+        found
+    }
+
+    /// Files that hold any of `words`.
+    fn holding(&self, words: &[String]) -> Vec<PathBuf> {
+        let holds =
+            |bytes: &[u8]| words.iter().any(|word| bytes.windows(word.len()).any(|window| window == word.as_bytes()));
+        self.files().into_iter().filter(|(_, bytes)| holds(bytes)).map(|(path, _)| path).collect()
+    }
+
+    /// `logoscope forget` here.
+    fn run(&self, arguments: &[&str], abort_at: Option<usize>) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+        command.arg("forget").args(arguments).arg("--store").arg(self.stores());
+        command.current_dir(self.dir.path()).stdin(Stdio::null()).env("HOME", self.dir.path().join("home"));
+        for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
+            command.env_remove(name);
+        }
+        if let Some(step) = abort_at {
+            command.env("LOGOSCOPE_TEST_ABORT", step.to_string());
+        }
+        command.output().unwrap()
+    }
+}
+
+fn go_on(_: &'static str, _: usize, _: usize) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// A name that stands nowhere by chance.
+fn name(user: usize) -> UserId {
+    UserId::new(format!("person-{user:02}-name"))
+}
+
+/// A word that only this person has.
+fn word(user: usize) -> String {
+    format!("secret{user:02}word")
+}
+
+/// `i` of a person whose every text holds a word of their own.
+fn private(mut i: Interaction) -> Interaction {
+    let user: usize = i.user.as_str()[1..].parse().unwrap();
+    i.query = format!("{} {}", i.query, word(user));
+    i.user = name(user);
+    i
+}
+
+fn judged(id: usize, user: usize) -> JudgedQuery {
+    JudgedQuery {
+        id: format!("q{id}"),
+        user: name(user),
+        at: Timestamp(6_000_000),
+        query: format!("tide question {}", word(user)),
+        gold: Some("y1".to_owned()),
+        item: None,
+        extra: Extra::new(),
+    }
+}
+
+fn without(dataset: &Dataset, user: &UserId) -> Dataset {
+    let mut left = dataset.clone();
+    left.interactions.retain(|i| i.user != *user);
+    left.queries.retain(|q| q.user != *user);
+    left
+}
+
+fn with(dataset: &Dataset, more: &[Interaction]) -> Dataset {
+    let mut whole = dataset.clone();
+    whole.interactions.extend(more.iter().cloned());
+    whole.interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    whole
+}
+
+/// Everything that some questions of everybody are answered from, as bits.
+fn told(memory: &Memory) -> String {
+    let mut told = format!("{:?} {:?}", memory.population.users, memory.periods());
+    for user in 0..12 {
+        for (words, t) in [([0, 1], 2_000_000), ([2, 3], 4_100_000), ([4, 5], 9_000_000)] {
+            let asked = format!("{} {}", query(&words), word(user));
+            let read = memory.read(&name(user), &asked, Timestamp(t)).unwrap();
+            told += &format!("{:?} {:?}\n", read.local, read.global);
+        }
+    }
+    told
+}
+
+/// Forty interactions of five people over six periods, their private words, and a judged query each.
+fn small() -> Dataset {
+    let made = |id: usize| private(interaction(id, id % 5, id as i64 * 120_000, &[id, id * 7 + 1, id / 3], id % 4));
+    Dataset {
+        manifest: manifest(4, 2),
+        interactions: (0..40).map(made).collect(),
+        queries: (0..5).map(|user| judged(user, user)).collect(),
+    }
+}
+
+fn session(users: &[usize], text: &str) -> String {
+    let header = "{\"event\":\"session\",\"dataset\":{\"name\":\"small\",\"hash\":\"\"}}\n".to_owned();
+    let asked = |user: &usize| format!("{{\"event\":\"asked\",\"user\":\"{}\",\"query\":\"{text}\"}}\n", name(*user));
+    header + &users.iter().map(asked).collect::<String>()
+}
+
+/// A place with everything: two contents' stores, a log that was damaged, recordings. Says what others recorded.
+fn full() -> (Place, Vec<Interaction>) {
+    let place = Place::of(&with(&small(), &[private(interaction(90, 4, 5_900_000, &[1], 1))]));
+    place.store().open(None, &mut go_on).unwrap();
+    small().write(&place.data()).unwrap();
+    let store = place.store();
+    let mut recorder = store.record(&mut go_on).unwrap();
+    let records: Vec<Interaction> =
+        (0..6).map(|n| private(interaction(100 + n, n % 3, 6_500_000 + n as i64, &[n], n % 4))).collect();
+    records.iter().for_each(|record| recorder.append(record).unwrap());
+    drop(recorder);
+    store.compact(&mut go_on).unwrap();
+    fs::copy(store.folder().join("log"), store.folder().join("log.damaged-1")).unwrap();
+    fs::create_dir_all(place.recordings()).unwrap();
+    fs::create_dir(place.data().join("sessions")).unwrap();
+    fs::write(place.data().join("sessions/a.jsonl"), session(&[1, 2], "tide")).unwrap();
+    fs::write(place.recordings().join("small-001.jsonl"), session(&[1], "tide")).unwrap();
+    fs::write(place.recordings().join("small-002.jsonl"), session(&[2], "tide")).unwrap();
+    (place, records.into_iter().filter(|record| record.user != name(1)).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn forgetting_leaves_no_trace(
+        dataset in datasets(60), user in 0..12usize, stored in any::<bool>(), recorded in 0..4usize, compact in any::<bool>()
+    ) {
+        let mut dataset = dataset;
+        dataset.interactions = dataset.interactions.into_iter().map(private).collect();
+        dataset.queries = (0..6).map(|n| judged(n, (user + n * 5) % 12)).collect();
+        let user_id = name(user);
+        let left = without(&dataset, &user_id);
+        prop_assume!(!left.interactions.is_empty());
+        let place = Place::of(&dataset);
+        let mut records = Vec::new();
+        if stored {
+            place.store().open(None, &mut go_on).unwrap();
+            let store = place.store();
+            let mut recorder = store.record(&mut go_on).unwrap();
+            for n in 0..recorded {
+                let record = private(interaction(1000 + n, (user + n) % 12, 6_000_000 + n as i64, &[n, n + 3], n % 4));
+                recorder.append(&record).unwrap();
+                records.push(record);
+            }
+            drop(recorder);
+            if compact {
+                store.compact(&mut go_on).unwrap();
+            }
+        }
+        let receipt = place.forget(&user_id).unwrap();
+        let did = dataset.interactions.iter().chain(&records).any(|i| i.user == user_id);
+        let found = |way: Way| receipt.before.traces().any(|trace| trace.way == way);
+        prop_assert!(found(Way::People));
+        for way in [Way::Ids, Way::Texts, Way::Words, Way::Pairs, Way::Local, Way::Base, Way::Communities] {
+            prop_assert_eq!(found(way), did, "{:?}", way);
+        }
+        let after = receipt.after.unwrap();
+        prop_assert_eq!(after.left(), 0, "{:?}", after);
+        records.retain(|record| record.user != user_id);
+        prop_assert_eq!(&Dataset::open(&place.data()).unwrap(), &left);
+        let expected = told(&Memory::build(&with(&left, &records)));
+        prop_assert_eq!(&told(&place.store().open(None, &mut go_on).unwrap().memory), &expected);
+        prop_assert_eq!(place.store().recorded().unwrap().0, records);
+        prop_assert_eq!(place.holding(&[user_id.to_string(), word(user)]), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn everything_that_holds_a_person_lets_go_of_them() {
+    let (place, others) = full();
+    let receipt = place.forget(&name(1)).unwrap();
+    assert_eq!(receipt.before.stores.holdings.len(), 2, "the store, and that of earlier data");
+    assert_eq!(receipt.before.recordings.len(), 2);
+    assert_eq!(receipt.before.stores.holdings[0].recorded.len(), 2);
+    let ways: Vec<Way> = receipt.before.traces().map(|trace| trace.way).collect();
+    let told_of = receipt.before.memory.as_ref().unwrap().len();
+    assert_eq!(ways.len(), told_of, "a way that finds nobody proves nothing: {ways:?}");
+    let local = receipt.before.traces().find(|trace| trace.way == Way::Local).unwrap();
+    assert_eq!((local.found, local.rank), (receipt.probes as f64, Some(1)));
+    assert_eq!(receipt.after.unwrap().left(), 0);
+    assert_eq!(place.holding(&[name(1).to_string(), word(1)]), Vec::<PathBuf>::new());
+    assert_eq!(place.store().recorded().unwrap().0, others);
+    assert!(place.recordings().join("small-002.jsonl").exists(), "somebody else's");
+    assert!(matches!(place.forget(&name(1)), Err(ForgetError::Unknown(_))));
+}
+
+/// What is theirs is found under whatever name it is kept, and in whatever is left of it.
+#[test]
+fn a_trace_needs_no_name() {
+    let dataset = small();
+    let own: Vec<Interaction> = dataset.interactions.iter().filter(|i| i.user == name(1)).cloned().collect();
+    let alone = own.iter().map(|i| i.query.clone()).collect();
+    let person = Person { user: name(1), interactions: own, queries: Vec::new(), alone };
+    let ways = |dataset: &Dataset| -> Vec<Way> {
+        let traces = Memory::build(dataset).traces(&person).unwrap();
+        traces.into_iter().filter(|trace| !trace.is_none()).map(|trace| trace.way).collect()
+    };
+    let mut hidden = dataset.clone();
+    hidden.queries.clear();
+    hidden.manifest.retrieval.guard = 1;
+    hidden.interactions.iter_mut().filter(|i| i.user == name(1)).for_each(|i| i.user = name(2));
+    let found = ways(&hidden);
+    for way in [Way::Ids, Way::Texts, Way::Words, Way::Pairs, Way::Base, Way::Neighbours, Way::Terms, Way::Entries] {
+        assert!(found.contains(&way), "{way:?} in {found:?}");
+    }
+    let mut one = without(&dataset, &name(1));
+    one.interactions.push(private(interaction(77, 2, 900_000, &[1], 1)));
+    one.interactions.last_mut().unwrap().query += &format!(" {}", word(1));
+    assert_eq!(ways(&one), [], "somebody else says their word");
+    let mut asks = without(&dataset, &name(1));
+    asks.queries.push(judged(9, 1));
+    assert_eq!(ways(&asks), [Way::People], "a judged query makes them known, and is in no memory");
+}
+
+#[test]
+fn raters_are_forgotten_by_things_and_attributes() {
+    for similarity in [Likeness::Attributes, Likeness::Text] {
+        let mut dataset = small();
+        dataset.manifest.task = TaskKind::Rating;
+        dataset.manifest.labels = Vec::new();
+        dataset.manifest.scale = Some(Scale { low: 1.0, high: 5.0, step: 1.0 });
+        dataset.manifest.metric = "mae".into();
+        dataset.manifest.retrieval.similarity = Some(similarity);
+        for (n, i) in dataset.interactions.iter_mut().enumerate() {
+            i.response = (n % 5 + 1).to_string();
+            i.item = Some(format!("thing{}", n % 3));
+            let traits = serde_json::json!({ "by": [format!("trait of {}", i.user)] });
+            i.extra.insert("attributes".to_owned(), traits);
+        }
+        dataset.queries.iter_mut().for_each(|q| q.gold = Some("3".to_owned()));
+        let place = Place::of(&dataset);
+        let receipt = place.forget(&name(1)).unwrap();
+        let ways: Vec<Way> = receipt.before.traces().map(|trace| trace.way).collect();
+        for way in [Way::Local, Way::Base, Way::Crowd, Way::Attributes, Way::Questions] {
+            assert!(ways.contains(&way), "{way:?} in {ways:?}, {similarity:?}");
+        }
+        assert_eq!(receipt.after.unwrap().left(), 0);
+        assert_eq!(place.holding(&[name(1).to_string(), word(1)]), Vec::<PathBuf>::new());
+    }
+}
+
+/// The process ends before any of its changes; what it leaves opens, and the same command ends the work.
+#[test]
+fn an_interrupted_run_is_ended_by_the_next() {
+    // A store's lock says who held it last, and its base is made anew.
+    let kept = |place: &Place| -> BTreeMap<PathBuf, Vec<u8>> {
+        let told = |path: &Path| path.starts_with("data") || path.ends_with("log");
+        place.files().into_iter().filter(|(path, _)| told(path)).collect()
+    };
+    let expected = {
+        let (place, _) = full();
+        place.forget(&name(1)).unwrap();
+        kept(&place)
+    };
+    let who = name(1);
+    let arguments = ["--user", who.as_str(), "--data", "data"];
+    let mut step = 0;
+    loop {
+        let (place, others) = full();
+        let old: Vec<Vec<u8>> = ["interactions.jsonl", "queries.jsonl"]
+            .iter()
+            .map(|file| fs::read(place.data().join(file)).unwrap())
+            .collect();
+        let output = place.run(&arguments, Some(step));
+        if output.status.success() {
+            break;
+        }
+        assert_eq!(output.status.code(), None, "step {step}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout.is_empty(), "no receipt before the end");
+        for (file, old) in ["interactions.jsonl", "queries.jsonl"].iter().zip(&old) {
+            let now = fs::read(place.data().join(file)).unwrap();
+            assert!(now == *old || now == expected[&Path::new("data").join(file)], "step {step}: half of {file}");
+        }
+        Dataset::open(&place.data()).unwrap();
+        let again = place.run(&arguments, None);
+        let (out, error) = (String::from_utf8_lossy(&again.stdout), String::from_utf8_lossy(&again.stderr));
+        // Once the last file has taken its place there is nobody to be found, and nothing left to do.
+        let ended = again.status.code() == Some(2) && error.contains("is not in the dataset");
+        assert!(again.status.success() || ended, "step {step}: {out}{error}");
+        assert_eq!(place.store().recorded().unwrap().0, others, "step {step}");
+        assert_eq!(place.holding(&[who.to_string(), word(1)]), Vec::<PathBuf>::new(), "step {step}");
+        let left = kept(&place);
+        let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+        assert!(left == expected, "step {step}: {:?}, not {:?}", names(&left), names(&expected));
+        step += 1;
+    }
+    assert!(step >= 8, "{step} changes of the disk");
+}
+
+#[test]
+fn a_dry_run_changes_no_byte() {
+    let (place, _) = full();
+    let before = place.files();
+    let who = name(1);
+    let output = place.run(&["--user", who.as_str(), "--data", "data", "--dry-run"], None);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for part in
+        ["nothing is changed (--dry-run)", "Would be removed", "interactions.jsonl   8 lines; 32 of others stay"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(place.files(), before);
+    let (data, stores, recordings) = (place.data(), place.stores(), place.recordings());
+    let request = Request { data: &data, user: &who, stores: &stores, recordings: &recordings };
+    assert!(look_for(request).unwrap().after.is_none());
+    let json = place.run(&["--user", who.as_str(), "--data", "data", "--dry-run", "--format", "json"], None);
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&value["schema"], &value["dry_run"]), (&"logoscope.forget/1".into(), &true.into()));
+    assert_eq!(value["before"]["sessions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_the_program_did_not_write_is_told_and_fails_the_check() {
+    let place = Place::of(&small());
+    let who = name(1);
+    fs::write(place.data().join("interactions.jsonl.bak"), format!("{{\"user\":\"{who}\"}}\n")).unwrap();
+    fs::write(place.data().join("rows.csv.gz"), "packed").unwrap();
+    let output = place.run(&["--user", who.as_str(), "--data", "data"], None);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("interactions.jsonl.bak:1: 1 line; not written by this program"), "{told}");
+    assert!(told.contains("rows.csv.gz: packed, and was not looked into"), "{told}");
+    assert!(told.ends_with("is left in 1 place, marked above.\n"), "{told}");
+    assert!(place.data().join("interactions.jsonl.bak").exists());
+}
+
+#[test]
+fn the_last_person_leaves_an_empty_dataset() {
+    let mut dataset = small();
+    dataset.interactions.retain(|i| i.user == name(1));
+    dataset.queries.clear();
+    let place = Place::of(&dataset);
+    let who = name(1);
+    let output = place.run(&["--user", who.as_str(), "--data", "data"], None);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("Nobody is left in this dataset"), "{told}");
+    assert_eq!(fs::read(place.data().join("interactions.jsonl")).unwrap(), b"");
+}
+
+/// A text task has no memory in this version; its people can be forgotten all the same.
+#[test]
+fn people_of_a_text_task_are_forgotten() {
+    let mut dataset = small();
+    dataset.manifest.task = TaskKind::Text;
+    dataset.manifest.labels = Vec::new();
+    dataset.interactions.iter_mut().for_each(|i| i.response = format!("an answer of {}", i.user));
+    let place = Place::of(&dataset);
+    let receipt = place.forget(&name(1)).unwrap();
+    assert_eq!(receipt.after.unwrap().left(), 0);
+    assert_eq!(Dataset::open(&place.data()).unwrap(), without(&dataset, &name(1)));
+}
+
+#[test]
+fn what_cannot_be_done_is_told_and_nothing_is_changed() {
+    let who = name(1);
+    let user = who.as_str();
+    type Spoil = Box<dyn Fn(&Place) -> Option<Box<dyn std::any::Any>>>;
+    let nothing = || -> Spoil { Box::new(|_| None) };
+    let cases: Vec<(Vec<&str>, Spoil, &[&str])> = vec![
+        (
+            vec!["--user", user],
+            nothing(),
+            &["the embedded sample is a part of the program", "logoscope synth --out DIR"],
+        ),
+        (vec!["--data", "data"], nothing(), &["--user <U>"]),
+        (
+            vec!["--user", "nobody\u{1b}[2J", "--data", "data"],
+            nothing(),
+            &["user 'nobody␛[2J' is not in the dataset", "check the spelling"],
+        ),
+        (vec!["--user", user, "--data", "nowhere"], nothing(), &["nowhere/dataset.toml: cannot be read"]),
+        (
+            vec!["--user", user, "--data", "data"],
+            Box::new(|place| {
+                let path = place.data().join("interactions.jsonl");
+                fs::write(&path, fs::read_to_string(&path).unwrap() + "oops\n").unwrap();
+                None
+            }),
+            &["data/interactions.jsonl:41: ", "correct or remove the line"],
+        ),
+        (
+            vec!["--user", user, "--data", "data"],
+            Box::new(|place| {
+                let store = Box::leak(Box::new(place.store()));
+                Some(Box::new(store.record(&mut go_on).unwrap()))
+            }),
+            &["is writing to this store", "wait for it to end"],
+        ),
+    ];
+    for (arguments, spoil, expected) in cases {
+        let (place, _) = full();
+        let held = spoil(&place);
+        let before = place.files();
+        let output = place.run(&arguments, None);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(output.stdout.is_empty() && error.starts_with("logoscope: ") && error.lines().count() <= 3, "{error}");
+        assert!(expected.iter().all(|part| error.contains(part)), "{arguments:?}: {error}");
+        assert_eq!(place.files(), before, "{arguments:?}");
+        drop(held);
+    }
+}
