@@ -1,8 +1,11 @@
 //! What is measured: the steps behind a key press, from opening data to drawing a frame.
 
+use std::ffi::OsStr;
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,8 +16,8 @@ use crate::app::message::Message;
 use crate::app::state::{Data, Setting, Start, State};
 use crate::app::study::Study;
 use crate::app::update::update;
-use crate::data::dataset::Dataset;
-use crate::data::interaction::Interaction;
+use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::interaction::{Extra, Interaction};
 use crate::data::synth::{Parameters, population};
 use crate::engine::engine::{Engine, GenEvent};
 use crate::engine::error::EngineError;
@@ -22,6 +25,7 @@ use crate::engine::prompt::{Arm, Blocks};
 use crate::mediator::flip::flips;
 use crate::mediator::{Evidence, Policy, Weight, Weights, mediate};
 use crate::memory::entry::IndexError;
+use crate::memory::store::{Store, StoreError};
 use crate::memory::{Memory, MemoryRead};
 use crate::session::steps::{Step, Steps};
 use crate::theme::Theme;
@@ -41,6 +45,8 @@ const STARTS: usize = 15;
 const ANSWERS: usize = 40;
 /// The screen that is drawn.
 const SCREEN: Rect = Rect { x: 0, y: 0, width: 200, height: 60 };
+/// From this many interactions on, memory is read from a store.
+const STORED: usize = 200_000;
 /// Interactions of a person in a generated population, on average.
 const HISTORY: usize = 38;
 
@@ -53,98 +59,220 @@ pub enum BenchError {
     /// The model could not answer.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The store could not be built or opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The generated dataset could not be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// The program could not be started again.
     #[error("this program cannot start itself to be timed: {0}; run it from a path that exists")]
     Start(#[from] std::io::Error),
 }
 
+/// What is measured: memory, and the folder that it is read from.
+struct Subject {
+    memory: Memory,
+    /// Of a population in RAM.
+    dataset: Option<Dataset>,
+    /// Of one in a store.
+    place: Option<Scratch>,
+}
+
+impl Subject {
+    fn in_ram(users: usize, figures: &mut Vec<Figure>, progress: &mut dyn FnMut(&'static str)) -> Self {
+        progress("generating a population");
+        let (dataset, _) = population(&Parameters { users, ..Parameters::default() });
+        progress("building memory");
+        let start = Instant::now();
+        let memory = Memory::build(&dataset);
+        let rate = dataset.interactions.len() as f64 / start.elapsed().as_secs_f64();
+        figures.push(Figure::of_rates("ingest", "interactions/s", vec![rate]));
+        Self { memory, dataset: Some(dataset), place: None }
+    }
+
+    /// Other processes generate and build, so that nothing of that is left in the memory of this one.
+    fn in_store(
+        users: usize,
+        figures: &mut Vec<Figure>,
+        progress: &mut dyn FnMut(&'static str),
+    ) -> Result<Self, BenchError> {
+        let place = Scratch::new()?;
+        let (data, stores) = (place.data(), place.stores());
+        progress("generating a population");
+        let count = users.to_string();
+        again(&["synth".as_ref(), "--users".as_ref(), count.as_ref(), "--out".as_ref(), data.as_os_str()])?;
+        progress("building a store");
+        let first: [&OsStr; 6] = [
+            "bench".as_ref(),
+            "--first-frame".as_ref(),
+            "--data".as_ref(),
+            data.as_ref(),
+            "--store".as_ref(),
+            stores.as_ref(),
+        ];
+        let built = again(&first)?;
+        progress("opening it");
+        let started = (0..STARTS).map(|_| again(&first)).collect::<Result<Vec<_>, _>>()?;
+        let open = || Store::of(&stores, &data)?.open(None, &mut |_, _, _| Ok(()));
+        let mut opened = Vec::new();
+        for _ in 0..STARTS {
+            let start = Instant::now();
+            let memory = open()?;
+            opened.push(start.elapsed());
+            drop(memory);
+        }
+        progress("forming collective entries");
+        let action: [&OsStr; 6] =
+            ["store".as_ref(), "build".as_ref(), "--data".as_ref(), data.as_ref(), "--store".as_ref(), stores.as_ref()];
+        let formed = again(&action)?;
+        // This process finds the grouping where that one left it.
+        let memory = open()?.memory;
+        let start = Instant::now();
+        memory.prepare()?;
+        let prepared = start.elapsed();
+        let rate = memory.population.len() as f64 / built.as_secs_f64();
+        figures.push(Figure::of_rates("store.build", "interactions/s", vec![rate]));
+        figures.push(Figure::of("store.open", "ms", opened));
+        figures.push(Figure::of("start.store", "ms", started));
+        figures.push(Figure::of("store.form", "s", vec![formed]));
+        figures.push(Figure::of("store.prepare", "s", vec![prepared]));
+        Ok(Self { memory, dataset: None, place: Some(place) })
+    }
+}
+
+/// A folder that goes when its owner does.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> std::io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("logoscope-bench-{}", std::process::id()));
+        std::fs::create_dir(&folder)?;
+        Ok(Self(folder))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
+    fn stores(&self) -> PathBuf {
+        self.0.join("stores")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays is in the system's folder for such things.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Measures a population of about `interactions`, telling `progress` what comes next. With an engine, its answers, too.
+/// A large population is read from a store, as the workbench reads it.
 pub fn run(
     interactions: usize,
     engine: Option<&dyn Engine>,
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<Report, BenchError> {
-    progress("generating a population");
     let users = (interactions / HISTORY).max(8);
-    let (dataset, _) = population(&Parameters { users, ..Parameters::default() });
-    let mut figures = vec![started(progress)?];
-
-    progress("building memory");
-    let start = Instant::now();
-    let memory = Memory::build(&dataset);
-    let rate = dataset.interactions.len() as f64 / start.elapsed().as_secs_f64();
-    figures.push(Figure::of_rates("ingest", "interactions/s", vec![rate]));
+    progress("starting the program");
+    let first: [&OsStr; 2] = ["bench".as_ref(), "--first-frame".as_ref()];
+    let started = (0..STARTS).map(|_| again(&first)).collect::<Result<Vec<_>, _>>()?;
+    let mut figures = vec![Figure::of("start.first-frame", "ms", started)];
+    let subject = match interactions {
+        STORED.. => Subject::in_store(users, &mut figures, progress)?,
+        _ => Subject::in_ram(users, &mut figures, progress),
+    };
+    let memory = &subject.memory;
 
     progress("reading memory");
-    let asked = late(&dataset);
+    let asked = late(memory);
     let reads = asked.iter().map(|i| memory.read(&i.user, &i.query, i.at)).collect::<Result<Vec<_>, _>>()?;
-    figures.push(retrieval(&memory, &asked));
+    figures.push(retrieval(memory, &asked));
     let both = |ix: usize| {
-        let asked = asked[ix % asked.len()];
+        let asked = &asked[ix % asked.len()];
         let _ = black_box(memory.read(&asked.user, &asked.query, asked.at));
     };
     let collective = |ix: usize| {
-        let asked = asked[ix % asked.len()];
+        let asked = &asked[ix % asked.len()];
         let _ = black_box(memory.read_global(&asked.user, &asked.query, asked.at));
     };
     figures.push(Figure::of("global.read", "us", timed(READS, collective)));
     figures.push(Figure::of("memory.read", "us", timed(READS, both)));
 
     progress("mediating");
-    figures.extend(mediation(&memory, &asked, &reads));
+    figures.extend(mediation(memory, &asked, &reads));
+    figures.extend(resident().map(|size| Figure::of_values("rss", "MB", vec![size])));
 
     progress("pressing keys");
-    figures.push(keys(&dataset, &memory, asked[0])?);
-    figures.extend(resident().map(|size| Figure::of_values("rss", "MB", vec![size])));
+    let dataset = match (&subject.dataset, &subject.place) {
+        (Some(dataset), _) => dataset.clone(),
+        (None, Some(place)) => Dataset::open(&place.data())?,
+        (None, None) => return Err(std::io::Error::from(std::io::ErrorKind::NotFound).into()),
+    };
+    let interactions = dataset.interactions.len();
+    figures.push(keys(dataset, memory, &asked[0])?);
 
     if let Some(engine) = engine {
         progress("asking the model");
-        figures.extend(answers(engine, &memory, &asked, &reads)?);
+        figures.extend(answers(engine, memory, &asked, &reads)?);
     }
     let users = memory.population.users.len();
-    let interactions = dataset.interactions.len();
     Ok(Report { schema: "logoscope.bench/1", machine: Machine::here(), interactions, users, figures })
 }
 
 /// The newest interactions, to be asked as they were.
-fn late(dataset: &Dataset) -> Vec<&Interaction> {
-    dataset.interactions.iter().rev().take(READS).collect()
+fn late(memory: &Memory) -> Vec<Interaction> {
+    let population = &memory.population;
+    let newest = (0..population.len()).rev().take(READS);
+    let asked = newest.map(|item| Interaction {
+        id: population.id[item].to_owned(),
+        user: population.users[population.user[item]].clone(),
+        query: population.text[item].to_owned(),
+        at: population.at[item],
+        response: population.labels[population.label[item]].clone(),
+        item: None,
+        extra: Extra::default(),
+    });
+    asked.collect()
 }
 
-/// From the start of a process of this program to its end behind the first frame, drawn off the screen.
-fn started(progress: &mut dyn FnMut(&'static str)) -> Result<Figure, BenchError> {
-    progress("starting the program");
+/// Runs this program again: from the start of its process to its end.
+fn again(arguments: &[&OsStr]) -> Result<Duration, BenchError> {
     let program = std::env::current_exe()?;
-    let mut taken = Vec::new();
-    for _ in 0..STARTS {
-        let start = Instant::now();
-        let status = std::process::Command::new(&program).args(["bench", "--first-frame"]).status()?;
-        taken.push(start.elapsed());
-        if !status.success() {
-            return Err(std::io::Error::other(format!("it ended with {status}")).into());
-        }
+    let start = Instant::now();
+    let status = Command::new(&program).args(arguments).stdout(Stdio::null()).status()?;
+    let taken = start.elapsed();
+    if !status.success() {
+        return Err(std::io::Error::other(format!("it ended with {status}")).into());
     }
-    Ok(Figure::of("start.first-frame", "ms", taken))
+    Ok(taken)
 }
 
-/// Draws the first frame off the screen: what a process of its own is timed for.
-pub fn first_frame() {
-    let state = State::new(Start { dataset_name: "film-tags".into(), ..Start::default() });
+/// Draws the first frame off the screen, with memory opened from the store of a dataset if there is one: what a process of
+/// its own is timed for. The store is `(where stores are, dataset folder)`.
+pub fn first_frame(store: Option<(&Path, &Path)>) -> Result<(), BenchError> {
+    let opened = store.map(|(stores, data)| Store::of(stores, data)?.open(None, &mut |_, _, _| Ok(())));
+    let mut state = State::new(Start { dataset_name: "film-tags".into(), ..Start::default() });
+    if let Some(opened) = opened.transpose()? {
+        update(&mut state, Message::MemoryBuilt { periods: opened.memory.periods(), opening: None });
+    }
     let mut buffer = Buffer::empty(SCREEN);
     let theme = Theme::named(state.theme);
     black_box(view::render(&state, &theme, SCREEN, &mut buffer));
+    Ok(())
 }
 
-fn retrieval(memory: &Memory, asked: &[&Interaction]) -> Figure {
+fn retrieval(memory: &Memory, asked: &[Interaction]) -> Figure {
     let one = |ix: usize| {
-        let asked = asked[ix % asked.len()];
+        let asked = &asked[ix % asked.len()];
         // `reads` above were allowed at these moments.
         drop(black_box(memory.read_local(&asked.user, &asked.query, asked.at)));
     };
     Figure::of("local.retrieve", "us", timed(READS, one))
 }
 
-fn mediation(memory: &Memory, asked: &[&Interaction], reads: &[MemoryRead]) -> [Figure; 3] {
+fn mediation(memory: &Memory, asked: &[Interaction], reads: &[MemoryRead]) -> [Figure; 3] {
     let manifest = &memory.manifest;
     let of = |read| Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
     let evidence: Vec<Evidence> = reads.iter().map(of).collect();
@@ -154,7 +282,7 @@ fn mediation(memory: &Memory, asked: &[&Interaction], reads: &[MemoryRead]) -> [
     let query = timed(10 * READS, |ix| drop(black_box(mediate(at(ix), &weights, policy))));
     let flip = timed(READS, |ix| drop(black_box(flips(at(ix), &weights, policy))));
     let step = |turn: usize| {
-        let asked = asked[turn % asked.len()];
+        let asked = &asked[turn % asked.len()];
         let gold = memory.population.labels.iter().position(|label| *label == asked.response);
         let arms = [const { Some(None) }; 4];
         Step { turn, user: asked.user.clone(), evidence: at(turn).clone(), gold, on_habit: None, judged: true, arms }
@@ -173,9 +301,9 @@ fn mediation(memory: &Memory, asked: &[&Interaction], reads: &[MemoryRead]) -> [
 }
 
 /// From a key on a slider to the finished frame, without the terminal.
-fn keys(dataset: &Dataset, memory: &Memory, asked: &Interaction) -> Result<Figure, BenchError> {
+fn keys(dataset: Dataset, memory: &Memory, asked: &Interaction) -> Result<Figure, BenchError> {
     let mut state = State::new(Start { dataset_name: "population".into(), ..Start::default() });
-    update(&mut state, Message::DataRead(Arc::new(Data::of(dataset.clone()))));
+    update(&mut state, Message::DataRead(Arc::new(Data::of(dataset))));
     update(&mut state, Message::MemoryBuilt { periods: memory.periods(), opening: Some(0) });
     let read = Box::new(memory.read(&asked.user, &asked.query, asked.at)?);
     let blocks = Box::new(Blocks::of(memory, &asked.query, &read));
@@ -197,7 +325,7 @@ fn keys(dataset: &Dataset, memory: &Memory, asked: &Interaction) -> Result<Figur
 fn answers(
     engine: &dyn Engine,
     memory: &Memory,
-    asked: &[&Interaction],
+    asked: &[Interaction],
     reads: &[MemoryRead],
 ) -> Result<[Figure; 2], BenchError> {
     let weights = Weights::defaults(Policy::of(memory.manifest.task), &memory.manifest);

@@ -32,7 +32,7 @@ pub struct BenchArgs {
     /// How to print
     #[arg(long, default_value = "text")]
     format: Format,
-    /// Draw the first frame off the screen and end
+    /// Draw the first frame off the screen and end; with --data, once memory is opened from its store
     #[arg(long, hide = true)]
     first_frame: bool,
 }
@@ -40,7 +40,8 @@ pub struct BenchArgs {
 /// Runs the command.
 pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
     if args.first_frame {
-        bench::first_frame();
+        let stores = common.stores();
+        bench::first_frame(common.data.as_deref().map(|data| (stores.as_path(), data)))?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(path) = &args.work {

@@ -69,12 +69,11 @@ pub fn run(common: &Common, args: &StoreArgs) -> Result<ExitCode, CliError> {
         }
         Action::Verify => return verify(&store),
         Action::Log => return log(&store),
-        Action::Build => store.open(None, &mut report).map(|opened| {
-            clear();
-            tell(&opened.notices);
-            let items = opened.memory.population.len();
-            println!("{}: {items} interactions", store.folder().display());
-        }),
+        Action::Build => match build(&store, &mut report) {
+            Ok(()) => Ok(()),
+            Err(CliError::Store(error)) => Err(error),
+            Err(other) => return Err(other),
+        },
         Action::Compact => store.compact(&mut report).map(|(items, notices)| {
             clear();
             tell(&notices);
@@ -102,6 +101,17 @@ pub fn run(common: &Common, args: &StoreArgs) -> Result<ExitCode, CliError> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Opens the store, and forms what the first read would have to wait for.
+fn build(store: &Store, report: &mut Report<StoreError>) -> Result<(), CliError> {
+    let opened = store.open(None, report)?;
+    report("forming collective entries", 0, 1)?;
+    opened.memory.prepare()?;
+    clear();
+    tell(&opened.notices);
+    println!("{}: {} interactions", store.folder().display(), opened.memory.population.len());
+    Ok(())
 }
 
 fn verify(store: &Store) -> Result<ExitCode, CliError> {

@@ -188,16 +188,19 @@ impl Dataset {
 
         let mut ids = HashSet::new();
         let mut interactions = Vec::new();
-        for (line, mut interaction) in json_lines::<Interaction>(paths[1], texts[1])? {
+        for read in json_lines::<Interaction>(paths[1], texts[1]) {
+            let (line, mut interaction) = read?;
             fitting(paths[1], line, "response", &mut interaction.response)?;
             unique(&mut ids, paths[1], line, &interaction.id)?;
             interactions.push(interaction);
         }
+        drop(ids);
         interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
 
         let mut ids = HashSet::new();
         let mut queries = Vec::new();
-        for (line, mut query) in json_lines::<JudgedQuery>(paths[2], texts[2])? {
+        for read in json_lines::<JudgedQuery>(paths[2], texts[2]) {
+            let (line, mut query) = read?;
             if let Some(gold) = &mut query.gold {
                 fitting(paths[2], line, "gold", gold)?;
             }
@@ -250,21 +253,26 @@ fn read(path: &Path) -> Result<String, DatasetError> {
 }
 
 /// The records of a JSON Lines text with their line numbers; blank lines are skipped.
-fn json_lines<T: DeserializeOwned>(path: &Path, text: &str) -> Result<Vec<(usize, T)>, DatasetError> {
+fn json_lines<'a, T: DeserializeOwned>(
+    path: &'a Path,
+    text: &'a str,
+) -> impl Iterator<Item = Result<(usize, T), DatasetError>> + 'a {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(index, line)| match serde_json::from_str(line) {
-            Ok(record) => Ok((index + 1, record)),
-            Err(error) => {
-                let reason = format!("{}; correct or remove the line", text::json_fault(&error));
-                Err(DatasetError::Line { path: path.to_owned(), line: index + 1, reason })
-            }
-        })
-        .collect()
+    lines.map(|(index, line)| match serde_json::from_str(line) {
+        Ok(record) => Ok((index + 1, record)),
+        Err(error) => {
+            let reason = format!("{}; correct or remove the line", text::json_fault(&error));
+            Err(DatasetError::Line { path: path.to_owned(), line: index + 1, reason })
+        }
+    })
 }
 
-fn unique(seen: &mut HashSet<String>, path: &Path, line: usize, id: &str) -> Result<(), DatasetError> {
-    if seen.insert(id.to_owned()) {
+/// Remembers an id by 128 bits of its hash, which no two share: of millions, the ids themselves would take more room than
+/// their words.
+fn unique(seen: &mut HashSet<[u8; 16]>, path: &Path, line: usize, id: &str) -> Result<(), DatasetError> {
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
+    if seen.insert(hash) {
         return Ok(());
     }
     let reason = format!("id '{id}' stands twice; ids are unique within a file");

@@ -5,7 +5,6 @@
 //! filling the prompt. Invariants: no score changes, every item goes on voting, and with λ = 1 and no cap the order is
 //! that of the scores.
 
-use super::embed::dot;
 use super::local::{LocalHit, LocalRead};
 use super::population::{ItemIx, Population};
 use crate::data::dataset::Retrieval;
@@ -42,7 +41,7 @@ pub fn choose(population: &Population, settings: &Retrieval, hits: &mut Vec<Loca
 
 /// Likeness of two remembered texts, in [0, 1].
 fn alike(population: &Population, a: ItemIx, b: ItemIx) -> f64 {
-    f64::from(dot(population.vector(a), population.vector(b))).clamp(0.0, 1.0)
+    population.vector(a).cosine(&population.vector(b).to_vec()).clamp(0.0, 1.0)
 }
 
 /// Why an item is not shown although a worse one is.

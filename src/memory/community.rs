@@ -51,6 +51,18 @@ impl Communities {
         &self.centroids
     }
 
+    /// A number of who belongs where, whatever the numbers of the users and however many belong nowhere.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(self.count as u64).to_le_bytes());
+        for community in self.of.iter().flatten() {
+            hasher.update(&(*community as u64).to_le_bytes());
+        }
+        let mut first = [0; 8];
+        first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        u64::from_le_bytes(first)
+    }
+
     /// Follows users to new numbers: user `i` becomes user `places[i]` of `count`, the others belong nowhere yet.
     pub(super) fn renumber(&mut self, places: &[UserIx], count: usize) {
         let mut of = vec![None; count];
@@ -72,7 +84,7 @@ fn user_vectors(population: &Population, before: usize) -> Vec<Option<Vec<f32>>>
         let mut text = vec![0.0f32; dimensions];
         for item in items {
             histogram[population.label[*item]] += 1.0;
-            text.iter_mut().zip(population.vector(*item)).for_each(|(sum, x)| *sum += x);
+            population.vector(*item).add_to(&mut text);
         }
         histogram.iter_mut().for_each(|count| *count = count.sqrt());
         normalise(&mut histogram);

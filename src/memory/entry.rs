@@ -8,11 +8,12 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::community::{Communities, CommunityIx, k_means};
+use super::community::{CommunityIx, k_means};
 use super::embed::{dot, normalise};
 use super::finder::Finder;
 pub use super::finder::IndexError;
 use super::fusion::Similarity;
+use super::grouping::{Grouping, NOWHERE};
 use super::guard::{self, Contribution, Guarded};
 use super::lexical::{DocumentCounts, TermId, shrunk_idf};
 use super::local::Probe;
@@ -24,8 +25,6 @@ use crate::data::interaction::Timestamp;
 const MEAN_SIZE: usize = 20;
 /// Words kept per entry.
 const WORDS: usize = 24;
-/// An item that no entry holds.
-const NOWHERE: u32 = u32::MAX;
 
 /// A frequent word of an entry.
 #[derive(Clone, Debug)]
@@ -217,40 +216,29 @@ pub struct Forming {
 }
 
 impl Entries {
-    /// Groups items by community, on all cores. Groups with fewer than `guard` people join the nearest larger one; a
-    /// community too small for even one such group gives its items to the population.
-    pub fn form(population: &Population, communities: &Communities, forming: Forming) -> Result<Self, IndexError> {
-        let Forming { before, guard, seed, .. } = forming;
-        let mut of_community: Vec<Vec<ItemIx>> = vec![Vec::new(); communities.count];
-        for item in 0..before {
-            if let Some(community) = communities.of[population.user[item]] {
-                of_community[community].push(item);
-            }
-        }
-        let formed = on_all_cores(communities.count, |community| {
-            let groups = groups(population, &of_community[community], guard, seed ^ (community as u64 + 1));
-            entries(population, Some(community), groups, forming)
+    /// Sums what was grouped, on all cores.
+    pub fn over(population: &Population, grouping: Grouping, forming: Forming) -> Result<Self, IndexError> {
+        let mut start = 0;
+        let ranges = grouping.sizes.iter().enumerate().map(|(community, size)| {
+            let range = start..start + *size as usize;
+            start = range.end;
+            ((community + 1 < grouping.sizes.len()).then_some(community), range)
         });
-        let (mut all, mut orphans, mut ranges) = (Vec::new(), Vec::new(), Vec::new());
-        for (community, formed) in formed.into_iter().enumerate() {
-            if formed.is_empty() {
-                orphans.append(&mut of_community[community]);
-            }
-            ranges.push((Some(community), all.len()..all.len() + formed.len()));
-            all.extend(formed);
-        }
-        orphans.sort_unstable();
-        let start = all.len();
-        all.extend(entries(population, None, groups(population, &orphans, guard, seed), forming));
-        ranges.push((None, start..all.len()));
-
-        let mut of_item = vec![NOWHERE; before];
-        for (number, entry) in all.iter().enumerate() {
-            entry.items.iter().for_each(|item| of_item[*item] = number as u32);
-        }
+        let ranges: Vec<(Option<CommunityIx>, Range<usize>)> = ranges.collect();
+        let members = grouping.members();
+        let centroid = |entry: usize| {
+            let width = population.dimensions();
+            grouping.centroids[entry * width..(entry + 1) * width].to_vec()
+        };
+        let formed = on_all_cores(ranges.len(), |group| {
+            let (community, range) = ranges[group].clone();
+            let groups = range.map(|entry| (members[entry].clone(), centroid(entry))).collect();
+            entries(population, community, groups, forming)
+        });
+        let all: Vec<Entry> = formed.into_iter().flatten().collect();
         let alive = all.iter().map(|entry| entry.whole.counts.iter().sum::<f64>() > 0.0).collect();
         let finder = Finder::over(population, &all)?;
-        Ok(Self { all, groups: ranges, alive, fading: forming.fading, finder, of_item })
+        Ok(Self { all, groups: ranges, alive, fading: forming.fading, finder, of_item: grouping.of_item })
     }
 
     /// The entries that hold an item of `user`, ascending.
@@ -277,7 +265,7 @@ impl Entries {
 }
 
 /// What `work` makes of each of `0..count`, in order.
-fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(super) fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let cores = thread::available_parallelism().map_or(1, usize::from).min(count);
     let next = AtomicUsize::new(0);
     let some = || {
@@ -304,12 +292,18 @@ fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<
 }
 
 /// Groups similar items; every group has at least `guard` people. Empty when all items together have fewer.
-fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) -> Vec<(Vec<ItemIx>, Vec<f32>)> {
+pub(super) fn groups(
+    population: &Population,
+    items: &[ItemIx],
+    guard: usize,
+    seed: u64,
+) -> Vec<(Vec<ItemIx>, Vec<f32>)> {
     let people = |items: &[ItemIx]| users_of(population, items).len();
     if people(items) < guard {
         return Vec::new();
     }
-    let points: Vec<&[f32]> = items.iter().map(|item| population.vector(*item)).collect();
+    let rows = population.vectors_of(items);
+    let points: Vec<&[f32]> = rows.chunks_exact(population.dimensions()).collect();
     let clusters = k_means(&points, Vec::new(), (items.len() / MEAN_SIZE).max(1), seed);
     let mut grouped: Vec<(Vec<ItemIx>, Vec<f32>)> = clusters.centroids.into_iter().map(|c| (Vec::new(), c)).collect();
     for (item, cluster) in items.iter().zip(clusters.of) {
@@ -339,7 +333,7 @@ fn groups(population: &Population, items: &[ItemIx], guard: usize, seed: u64) ->
         peopled[nearest] = people(&grouped[nearest].0);
         let mut mean = vec![0.0f32; population.dimensions()];
         for item in &grouped[nearest].0 {
-            mean.iter_mut().zip(population.vector(*item)).for_each(|(sum, x)| *sum += x);
+            population.vector(*item).add_to(&mut mean);
         }
         normalise(&mut mean);
         grouped[nearest].1 = mean;

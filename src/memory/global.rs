@@ -10,10 +10,11 @@ use super::base::BaseRates;
 use super::candidates::{self, Asked, Candidate};
 use super::collective::{CommunityPart, Parts};
 use super::community::{Communities, CommunityIx, member_counts, membership};
-use super::entry::{Entries, Entry, Fading, Forming, others};
+use super::entry::{Entries, Entry, Forming, others};
 use super::features::{Features, Sought};
 use super::finder::IndexError;
 use super::fusion::{EntryTerms, membership_factor};
+use super::grouping::Grouping;
 use super::guard::Guarded;
 use super::local::Probe;
 use super::neighbours::{self, Vicinity};
@@ -50,26 +51,22 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Closes period `period`, whose items are `0..items`.
+    /// Closes a period whose items are grouped.
     pub fn close(
         population: &Population,
-        periods: &Periods,
-        guard: usize,
         communities: &Communities,
-        period: usize,
-        end: Timestamp,
-        seed: u64,
+        forming: Forming,
+        grouping: Grouping,
     ) -> Result<Self, IndexError> {
-        let items = population.before(end);
-        let fading = Fading { end, half_life: periods.half_life };
+        let Forming { before: items, period, fading, .. } = forming;
         let weighted = (0..items).map(|item| (item, fading.weight(population, item)));
         let responses = member_counts(population, communities, weighted);
         let masses = responses.iter().map(|counts| counts.iter().sum()).collect();
         let mut members = vec![0; communities.count];
         communities.of.iter().flatten().for_each(|community| members[*community] += 1);
-        let forming = Forming { before: items, period, guard, fading, seed };
-        let entries = Entries::form(population, communities, forming)?;
-        Ok(Self { period, end, items, communities: communities.clone(), responses, masses, members, entries })
+        let entries = Entries::over(population, grouping, forming)?;
+        let communities = communities.clone();
+        Ok(Self { period, end: fading.end, items, communities, responses, masses, members, entries })
     }
 
     /// The person's membership in each community, whose visible response counts are `own`, and each one's members; both

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use super::choice::choose;
-use super::embed::{Embedder, dot};
+use super::embed::Embedder;
 use super::features::{FeatureIx, Features, Sought, Weighting};
 use super::fusion::{LocalTerms, Similarity, age_factor, similarities};
 use super::lexical::Bag;
@@ -156,7 +156,7 @@ pub(super) fn likeness(
     compared: Compared,
     t: Timestamp,
 ) -> Vec<(f64, f64)> {
-    let cosine = |item: &ItemIx| f64::from(dot(&probe.vector, population.vector(*item)));
+    let cosine = |item: &ItemIx| population.vector(*item).cosine(&probe.vector);
     match settings.lexical {
         Lexical::Bm25 => {
             let matching = Matching::new(population, settings, visible, probe, t);

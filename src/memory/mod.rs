@@ -19,6 +19,7 @@ pub mod finder;
 pub mod fixed;
 pub mod fusion;
 pub mod global;
+pub mod grouping;
 pub mod guard;
 pub mod history;
 pub mod lexical;
@@ -44,14 +45,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use base::BaseRates;
 use community::Communities;
 use embed::{Embedder, Forbidden};
-use entry::IndexError;
+use entry::{Fading, Forming, IndexError};
 use features::{Features, Sought};
 use global::{GlobalRead, PeriodView, Snapshot};
+use grouping::Grouping;
 use local::{Compared, LocalRead, Probe};
 use novelty::Nearness;
 use period::Calendar;
 use population::{ItemIx, Late, Population, UserIx};
 use rating::{About, Ratings, Scored};
+use store::Kept;
 use terms::Terms;
 
 use crate::data::dataset::{Dataset, Likeness, Manifest};
@@ -111,6 +114,8 @@ pub struct Memory {
     communities: Vec<OnceLock<Communities>>,
     /// Formed on first use: most reads need one or two of them.
     snapshots: Vec<Mutex<Option<Arc<Snapshot>>>>,
+    /// Where groupings are kept, of memory over a store.
+    kept: Option<Kept>,
     /// The same of terms; the first one stands before the first period's end.
     terms: Vec<OnceLock<Terms>>,
     /// Of a rating task.
@@ -141,6 +146,7 @@ impl Memory {
             calendar,
             communities,
             snapshots,
+            kept: None,
             terms,
             ratings: None,
         }
@@ -223,6 +229,12 @@ impl Memory {
     /// The embedder's identity.
     pub fn embedder(&self) -> String {
         self.embedder.id()
+    }
+
+    /// Forms what the first read at the end of the data would have to wait for.
+    pub fn prepare(&self) -> Result<(), IndexError> {
+        self.terms_at(self.end());
+        self.snapshot_at(self.end()).map(drop)
     }
 
     /// Whether memory may be read as of `t`: not if its vectors come from a table that has seen texts from `t` or later.
@@ -387,15 +399,20 @@ impl Memory {
         if let Some(snapshot) = slot.as_ref() {
             return Ok(Some(Arc::clone(snapshot)));
         }
-        let formed = Arc::new(Snapshot::close(
-            &self.population,
-            &self.manifest.periods,
-            self.manifest.retrieval.guard,
-            self.communities_at(period),
+        let (population, communities, end) = (&self.population, self.communities_at(period), self.calendar.end(period));
+        let forming = Forming {
+            before: population.before(end),
             period,
-            self.calendar.end(period),
-            SEED + period as u64,
-        )?);
+            guard: self.manifest.retrieval.guard,
+            fading: Fading { end, half_life: self.manifest.periods.half_life },
+            seed: SEED + period as u64,
+        };
+        let find = || Grouping::of(population, communities, &forming);
+        let grouping = match &self.kept {
+            Some(kept) => kept.grouping(&forming, communities, population.dimensions(), find),
+            None => find(),
+        };
+        let formed = Arc::new(Snapshot::close(population, communities, forming, grouping)?);
         *slot = Some(Arc::clone(&formed));
         Ok(Some(formed))
     }

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
+use std::panic::resume_unwind;
 use std::thread;
 
-use super::column::{Column, Grouped, Lists, Slab, Strings};
+use super::column::{Column, Grouped, Kinds, Lists, Rows, Slab, Strings, Unit, Vectors};
 use super::embed::{self, Embedder};
 use super::lexical::{Bag, BagRef, DocumentCounts, Lexicon, TermCount, TermId, words};
 use crate::data::dataset::Dataset;
@@ -46,7 +47,7 @@ pub struct Population {
     /// By row.
     pub(super) bags: Lists<TermCount>,
     /// By row.
-    pub(super) vectors: Column<f32>,
+    pub(super) vectors: Vectors,
     /// Items that hold each word, ascending.
     pub(super) postings: Lists<u32>,
     /// The same of items that were added later.
@@ -54,7 +55,6 @@ pub struct Population {
     /// Items by the hash of their identity.
     pub(super) ids: Ids,
     added_ids: HashMap<String, ItemIx>,
-    dimensions: usize,
 }
 
 /// Items in order of their identities' hashes.
@@ -96,15 +96,18 @@ impl Population {
     pub fn new(dataset: &Dataset, embedder: &dyn Embedder) -> Self {
         let go_on: &mut Report<Infallible> = &mut |_, _, _| Ok(());
         let Ok(parts) = Parts::of(dataset, go_on);
-        let mut vectors = Vec::with_capacity(dataset.interactions.len() * embedder.dimensions());
-        let Ok(()) = embed_rows(dataset, parts.items_of.base().1, embedder, go_on, |rows| {
-            vectors.extend_from_slice(rows);
+        let mut all = Rows::default();
+        let Ok(()) = embed_rows(dataset, parts.items_of.base().1, embedder, go_on, |mut rows| {
+            all.places.append(&mut rows.places);
+            all.counts.append(&mut rows.counts);
+            all.exact.append(&mut rows.exact);
             Ok(())
         });
-        Self::from_parts(dataset.manifest.responses(), parts, vectors.into(), embedder.dimensions())
+        let vectors = Vectors::new(embedder.dimensions(), all.places.into(), all.counts.into(), all.exact.into());
+        Self::from_parts(dataset.manifest.responses(), parts, vectors)
     }
 
-    pub(super) fn from_parts(labels: Vec<String>, parts: Parts, vectors: Slab<f32>, dimensions: usize) -> Self {
+    pub(super) fn from_parts(labels: Vec<String>, parts: Parts, vectors: Vectors) -> Self {
         Self {
             labels,
             users: parts.users,
@@ -117,12 +120,11 @@ impl Population {
             items_of: Grouped::new(parts.items_of),
             rows: parts.rows,
             bags: parts.bags,
-            vectors: vectors.into(),
+            vectors,
             postings: parts.postings,
             added_postings: HashMap::new(),
             ids: parts.ids,
             added_ids: HashMap::new(),
-            dimensions,
         }
     }
 
@@ -148,9 +150,9 @@ impl Population {
             for term in bag.distinct() {
                 self.added_postings.entry(term).or_default().push(item);
             }
-            let mut vector = vec![0.0; self.dimensions];
+            let mut vector = vec![0.0; self.dimensions()];
             embedder.embed(&interaction.query, &mut vector);
-            vector.into_iter().for_each(|x| self.vectors.push(x));
+            self.vectors.push(&vector);
             self.items_of.push(user, item);
             self.added_ids.insert(interaction.id.clone(), item);
             self.at.push(interaction.at);
@@ -219,14 +221,21 @@ impl Population {
     }
 
     /// The unit vector of an item's text.
-    pub fn vector(&self, item: ItemIx) -> &[f32] {
-        let start = self.row(item) * self.dimensions;
-        self.vectors.within(start..start + self.dimensions)
+    pub fn vector(&self, item: ItemIx) -> Unit<'_> {
+        self.vectors.row(self.row(item))
+    }
+
+    /// The unit vectors of items, laid end to end.
+    pub fn vectors_of(&self, items: &[ItemIx]) -> Vec<f32> {
+        let mut rows = vec![0.0; items.len() * self.dimensions()];
+        let each = rows.chunks_exact_mut(self.dimensions());
+        items.iter().zip(each).for_each(|(item, row)| self.vector(*item).write(row));
+        rows
     }
 
     /// Width of a vector.
     pub fn dimensions(&self) -> usize {
-        self.dimensions
+        self.vectors.width()
     }
 
     /// How many of the first `before` items hold `term`.
@@ -335,28 +344,35 @@ pub(super) fn embed_rows<E>(
     items: &[ItemIx],
     embedder: &dyn Embedder,
     report: &mut Report<E>,
-    mut take: impl FnMut(&[f32]) -> Result<(), E>,
+    mut take: impl FnMut(Rows) -> Result<(), E>,
 ) -> Result<(), E> {
-    let dimensions = embedder.dimensions();
+    let width = embedder.dimensions();
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
-    let mut vectors = vec![0.0f32; REPORTED.min(items.len()) * dimensions];
+    let mut before = Kinds::default();
+    let embed = |items: &[ItemIx]| {
+        let (mut rows, mut vector) = (Rows::default(), vec![0.0f32; width]);
+        for item in items {
+            embedder.embed(&dataset.interactions[*item].query, &mut vector);
+            rows.push(&vector);
+        }
+        rows
+    };
     for (batch, items_of_batch) in items.chunks(REPORTED).enumerate() {
         report("making vectors", batch * REPORTED, items.len())?;
-        let vectors = &mut vectors[..items_of_batch.len() * dimensions];
-        let embed = |items: &[ItemIx], rows: &mut [f32]| {
-            for (item, row) in items.iter().zip(rows.chunks_exact_mut(dimensions)) {
-                embedder.embed(&dataset.interactions[*item].query, row);
-            }
-        };
         // A thread costs as much as some dozen texts.
         let share = items_of_batch.len().div_ceil(cores).max(256);
-        thread::scope(|scope| {
-            let mut shares = items_of_batch.chunks(share).zip(vectors.chunks_mut(share * dimensions));
+        let made: Vec<Rows> = thread::scope(|scope| {
+            let mut shares = items_of_batch.chunks(share);
             let own = shares.next();
-            shares.for_each(|(items, rows)| drop(scope.spawn(move || embed(items, rows))));
-            own.into_iter().for_each(|(items, rows)| embed(items, rows));
+            let others: Vec<_> = shares.map(|items| scope.spawn(|| embed(items))).collect();
+            let own = own.map(embed);
+            let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            own.into_iter().chain(others).collect()
         });
-        take(vectors)?;
+        for mut rows in made {
+            before.shift(&mut rows, width);
+            take(rows)?;
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use logoscope::data::dataset::{Dataset, Lexical, PeriodLength, TaskKind};
 use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::data::scale::Scale;
+use logoscope::data::synth::Parameters;
 use logoscope::memory::Memory;
 use logoscope::memory::store::{Fault, Notice, Store, StoreError, checksum};
 use proptest::prelude::*;
@@ -102,7 +103,8 @@ fn records() -> impl Strategy<Value = Vec<Interaction>> {
             // Names before, between and behind those of the data; a word that the data does not hold.
             if new {
                 made.user = UserId::new(["a", "u10x", "z"][id % 3]);
-                made.query += " unheard";
+                // Often enough for a vector of another kind.
+                made.query += &" unheard".repeat(1 + id % 2 * 150);
             }
             made
         });
@@ -237,7 +239,14 @@ fn another_length_of_period_is_another_store() {
 
 /// Forty interactions of five people over six periods.
 fn small() -> Dataset {
-    let made = |id: usize| interaction(id, id % 5, id as i64 * 120_000, &[id, id * 7 + 1, id / 3], id % 4);
+    let made = |id: usize| {
+        let mut made = interaction(id, id % 5, id as i64 * 120_000, &[id, id * 7 + 1, id / 3], id % 4);
+        if id % 10 == 3 {
+            // One word more often than its vector can count.
+            made.query += &" again".repeat(150);
+        }
+        made
+    };
     Dataset { manifest: manifest(4, 2), interactions: (0..40).map(made).collect(), queries: Vec::new() }
 }
 
@@ -297,6 +306,56 @@ fn no_damage_to_a_base_becomes_an_answer() {
         assert!(matches!(notices[..], [Notice::Rebuilt { .. }]), "{notices:?}");
         assert_eq!(told(&memory), right, "{name} removed");
     }
+}
+
+/// What is kept of a period's entries is used as it was written, or found again.
+#[test]
+fn kept_groupings_answer_as_found_ones() {
+    let parameters = Parameters { users: 420, ..Parameters::default() };
+    let (dataset, _) = logoscope::data::synth::population(&parameters);
+    let place = Place::of(&dataset);
+    let asked: Vec<&Interaction> = dataset.interactions.iter().rev().step_by(700).take(5).collect();
+    let told = |memory: &Memory| {
+        asked.iter().map(|i| format!("{:?}\n", memory.read(&i.user, &i.query, i.at).unwrap())).collect::<String>()
+    };
+    let right = told(&Memory::build(&dataset));
+    let kept = || names(&place.base()).into_iter().filter(|name| name.starts_with("kept-")).collect::<Vec<_>>();
+    assert_eq!(told(&place.open().0), right);
+    let name = kept().pop().expect("a period of this size is kept");
+    let path = place.base().join(&name);
+    let good = fs::read(&path).unwrap();
+    // It is used: an entry of another grouping would tell.
+    assert_eq!(told(&place.open().0), right);
+    assert_eq!(fs::read(&path).unwrap(), good);
+    assert!(place.store().verify().unwrap().faults.is_empty());
+    let ends = [0, 31, 32, 40, good.len() / 2, good.len() - 1];
+    for (at, flip) in ends.into_iter().flat_map(|at| [(at, true), (at, false)]) {
+        let mut bad = good.clone();
+        if flip {
+            bad[at] ^= 4
+        } else {
+            bad.truncate(at)
+        }
+        fs::write(&path, &bad).unwrap();
+        let faults = place.store().verify().unwrap().faults;
+        assert!(faults.len() == 1 && faults[0].contains(&name), "{faults:?}");
+        assert_eq!(told(&place.open().0), right, "at {at}, flipped: {flip}");
+        assert_eq!(fs::read(&path).unwrap(), good, "kept again");
+    }
+    // Another guard has a grouping of its own, and one that belongs elsewhere is not taken for it.
+    let mut other = dataset.clone();
+    other.manifest.retrieval.guard = 3;
+    other.write(&place.data()).unwrap();
+    assert_eq!(told(&place.open().0), told(&Memory::build(&other)));
+    let names = kept();
+    assert!(names.len() >= 2, "{names:?}");
+    fs::copy(&path, place.base().join(name.replace("-g5", "-g3"))).unwrap();
+    assert_eq!(told(&place.open().0), told(&Memory::build(&other)));
+    // What is recorded later changes no closed period.
+    let mut later = dataset.interactions[0].clone();
+    (later.id, later.user, later.at) = ("later".to_owned(), UserId::new("aa"), dataset.end());
+    place.store().record(&mut go_on).unwrap().append(&later).unwrap();
+    assert_eq!(told(&place.open().0), told(&Memory::build(&with(&other, &[later]))));
 }
 
 #[test]
@@ -394,7 +453,7 @@ fn another_version_another_embedder_and_other_data_are_told() {
     let text = fs::read_to_string(&path).unwrap();
     let (_, json) = text.split_once('\n').unwrap();
     for (from, to, expected) in [
-        ("\"version\": \"1-", "\"version\": \"7-", "it is of version 7-"),
+        ("\"version\": \"2-", "\"version\": \"7-", "it is of version 7-"),
         ("hash-v1-256", "hash-v0-64", "its vectors are of embedder hash-v0-64, the dataset's is hash-v1-256"),
         ("\"data\": \"", "\"data\": \"0", "it was made from other data: the dataset differs"),
     ] {
@@ -553,13 +612,10 @@ fn kill(mut child: Child) {
 
 #[test]
 fn a_build_that_is_killed_leaves_no_half_store() {
-    let (dataset, _) = logoscope::data::synth::population(&logoscope::data::synth::Parameters {
-        users: 60,
-        ..logoscope::data::synth::Parameters::default()
-    });
+    let (dataset, _) = logoscope::data::synth::population(&Parameters { users: 60, ..Parameters::default() });
     let place = Place::of(&dataset);
     let right = told(&Memory::build(&dataset));
-    for (round, file) in ["vectors", "at", "postings", "community-of", "manifest"].into_iter().enumerate() {
+    for (round, file) in ["vectors-counts", "at", "postings", "community-of", "manifest"].into_iter().enumerate() {
         let mut child = command(&place, &["build"]).stdout(Stdio::null()).spawn().unwrap();
         let folder = place.store().folder().to_owned();
         // On a condition, not after a time: once the file begins to be written. It may be over by then.

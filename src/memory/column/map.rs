@@ -15,6 +15,7 @@ use std::slice;
 
 use memmap2::Mmap;
 
+use super::vectors::Place;
 use crate::data::interaction::Timestamp;
 use crate::memory::lexical::TermCount;
 
@@ -40,6 +41,8 @@ pub use sealed::Plain;
 // SAFETY: numbers.
 unsafe impl Plain for u8 {}
 // SAFETY: numbers.
+unsafe impl Plain for i8 {}
+// SAFETY: numbers.
 unsafe impl Plain for u32 {}
 // SAFETY: numbers.
 unsafe impl Plain for u64 {}
@@ -51,6 +54,8 @@ unsafe impl Plain for f32 {}
 unsafe impl Plain for Timestamp {}
 // SAFETY: `repr(C)`, two `u32`.
 unsafe impl Plain for TermCount {}
+// SAFETY: `repr(C)`, two `u32`.
+unsafe impl Plain for Place {}
 
 /// The bytes of values, as a file holds them.
 pub fn bytes<T: Plain>(values: &[T]) -> &[u8] {

@@ -4,11 +4,13 @@
 //! what came later. Readers see one array.
 
 mod map;
+mod vectors;
 
 use std::collections::HashMap;
 use std::ops::{Index, Range};
 
 pub use map::{LAYOUT, Plain, Slab, bytes};
+pub use vectors::{Kinds, Place, Rows, Unit, Vectors};
 
 /// One value an item.
 pub struct Column<T: Plain> {

@@ -1,6 +1,6 @@
 //! The immutable base: one file a column, and a manifest that says what each of them has to be.
 //!
-//! Invariants: a base appears under its name whole or not at all, and is never written again; every byte of a file is
+//! Invariants: a base appears under its name whole or not at all, and its files are never written again; every byte of a file is
 //! compared with the manifest's checksums before any of it can reach an answer, and the manifest with its own.
 
 use std::fs::{self, File};
@@ -13,19 +13,20 @@ use serde::{Deserialize, Serialize};
 
 use super::checksum;
 use super::error::{Fault, StoreError};
+use super::kept::Kept;
 use super::log::sync_folder;
 use crate::data::dataset::{Dataset, Manifest as Settings};
 use crate::data::interaction::UserId;
-use crate::memory::column::{LAYOUT, Lists, Plain, Slab, Strings, bytes};
+use crate::memory::column::{LAYOUT, Lists, Plain, Slab, Strings, Vectors, bytes};
 use crate::memory::community::Communities;
 use crate::memory::embed::{self, Embedder};
 use crate::memory::lexical::Lexicon;
 use crate::memory::population::{Ids, Parts, Population, Report, embed_rows};
 use crate::memory::{Memory, calendar};
 
-/// Version of the files and of what memory puts into them. Raise it when columns, words, communities or periods change
-/// their meaning.
-const VERSION: u32 = 1;
+/// Version of the files and of what memory puts into them. Raise it when columns, words, communities, periods or the
+/// grouping of entries change their meaning.
+const VERSION: u32 = 2;
 
 /// The version that this program writes on this machine.
 fn version() -> String {
@@ -35,10 +36,14 @@ fn version() -> String {
 const MANIFEST: &str = "manifest";
 /// Checksums are kept for stretches of this many bytes, so that large files are verified on all cores.
 const STRETCH: usize = 16 << 20;
+/// Bytes read at a time: they are still in the processor's cache when they are hashed.
+const READ: usize = 256 << 10;
 /// A community of nobody, as a file holds it.
 const NOWHERE: u32 = u32::MAX;
-/// The vectors' file.
+/// Vectors: where each row is, the rows that are counts, the others.
 const VECTORS: &str = "vectors";
+const COUNTS: &str = "vectors-counts";
+const EXACT: &str = "vectors-exact";
 
 /// What a base was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +161,7 @@ impl BaseManifest {
 pub fn stretches(wanted: &[(PathBuf, usize)]) -> Vec<io::Result<String>> {
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut buffer = Vec::new();
+        let mut buffer = vec![0; READ];
         let mut found = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -182,12 +187,17 @@ pub fn stretches(wanted: &[(PathBuf, usize)]) -> Vec<io::Result<String>> {
 }
 
 /// The checksum of one stretch of a file.
-fn stretch(path: &Path, number: usize, buffer: &mut Vec<u8>) -> io::Result<String> {
+fn stretch(path: &Path, number: usize, buffer: &mut [u8]) -> io::Result<String> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start((number * STRETCH) as u64))?;
-    buffer.clear();
-    file.take(STRETCH as u64).read_to_end(buffer)?;
-    Ok(checksum(buffer))
+    let mut left = file.take(STRETCH as u64);
+    let mut hasher = blake3::Hasher::new();
+    loop {
+        match left.read(buffer)? {
+            0 => return Ok(hasher.finalize().to_hex().to_string()),
+            read => hasher.update(&buffer[..read]),
+        };
+    }
 }
 
 /// How many stretches a file of this length has.
@@ -234,48 +244,70 @@ impl BaseWriter {
         Ok(Self { dir, files: Vec::new(), finished: false })
     }
 
-    /// Writes one file; `fill` hands over its bytes in order.
-    fn file<R>(
-        &mut self,
-        name: &str,
-        fill: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), StoreError>) -> Result<R, StoreError>,
-    ) -> Result<R, StoreError> {
+    /// Begins a file; several may be written at once.
+    fn begin_file(&self, name: &str) -> Result<FileWriter, StoreError> {
         let path = self.dir.join(name);
-        let mut file = File::create(&path).map_err(StoreError::io(&path))?;
-        let mut entry = FileEntry { name: name.to_owned(), length: 0, blake3: Vec::new() };
-        let mut hasher = blake3::Hasher::new();
-        let mut room = STRETCH;
-        let result = fill(&mut |mut bytes| {
-            file.write_all(bytes).map_err(StoreError::io(&path))?;
-            entry.length += bytes.len() as u64;
-            while !bytes.is_empty() {
-                let (now, later) = bytes.split_at(bytes.len().min(room));
-                hasher.update(now);
-                room -= now.len();
-                bytes = later;
-                if room == 0 {
-                    entry.blake3.push(hasher.finalize().to_hex().to_string());
-                    hasher.reset();
-                    room = STRETCH;
-                }
-            }
-            Ok(())
-        })?;
-        if room < STRETCH {
-            entry.blake3.push(hasher.finalize().to_hex().to_string());
-        }
-        file.sync_all().map_err(StoreError::io(&path))?;
-        self.files.push(entry);
-        Ok(result)
+        let file = File::create(&path).map_err(StoreError::io(&path))?;
+        let entry = FileEntry { name: name.to_owned(), length: 0, blake3: Vec::new() };
+        Ok(FileWriter { path, file, entry, hasher: blake3::Hasher::new(), room: STRETCH })
+    }
+
+    fn finish(&mut self, file: FileWriter) -> Result<(), StoreError> {
+        self.files.push(file.end()?);
+        Ok(())
     }
 
     fn column<T: Plain>(&mut self, name: &str, values: &[T]) -> Result<(), StoreError> {
-        self.file(name, |write| write(bytes(values)))
+        let mut file = self.begin_file(name)?;
+        file.write(values)?;
+        self.finish(file)
     }
 
     fn lists<T: Plain>(&mut self, name: &str, (ends, values): (&[usize], &[T])) -> Result<(), StoreError> {
         self.column(&format!("{name}-ends"), ends)?;
         self.column(name, values)
+    }
+}
+
+/// A file of a base while it is written.
+struct FileWriter {
+    path: PathBuf,
+    file: File,
+    entry: FileEntry,
+    hasher: blake3::Hasher,
+    /// Bytes left of the stretch that is being hashed.
+    room: usize,
+}
+
+impl FileWriter {
+    fn write<T: Plain>(&mut self, values: &[T]) -> Result<(), StoreError> {
+        let mut bytes = bytes(values);
+        self.file.write_all(bytes).map_err(StoreError::io(&self.path))?;
+        self.entry.length += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(self.room));
+            self.hasher.update(now);
+            self.room -= now.len();
+            bytes = later;
+            if self.room == 0 {
+                self.end_stretch();
+            }
+        }
+        Ok(())
+    }
+
+    fn end_stretch(&mut self) {
+        self.entry.blake3.push(self.hasher.finalize().to_hex().to_string());
+        self.hasher.reset();
+        self.room = STRETCH;
+    }
+
+    fn end(mut self) -> Result<FileEntry, StoreError> {
+        if self.room < STRETCH {
+            self.end_stretch();
+        }
+        self.file.sync_all().map_err(StoreError::io(&self.path))?;
+        Ok(self.entry)
     }
 }
 
@@ -290,9 +322,13 @@ pub fn write(
     let embedder = embed::of(&dataset.manifest.retrieval.embedder);
     let mut writer = BaseWriter::begin(target.with_extension("part"))?;
     let parts = Parts::of(dataset, report)?;
-    writer.file(VECTORS, |write| {
-        embed_rows(dataset, parts.items_of.base().1, embedder.as_ref(), report, |rows| write(bytes(rows)))
+    let mut vectors = [writer.begin_file(VECTORS)?, writer.begin_file(COUNTS)?, writer.begin_file(EXACT)?];
+    embed_rows(dataset, parts.items_of.base().1, embedder.as_ref(), report, |rows| {
+        vectors[0].write(&rows.places)?;
+        vectors[1].write(&rows.counts)?;
+        vectors[2].write(&rows.exact)
     })?;
+    vectors.into_iter().try_for_each(|file| writer.finish(file))?;
     report("writing columns", 0, 1)?;
     let users: Strings = parts.users.iter().map(UserId::as_str).collect();
     let words: Strings = parts.lexicon.words().collect();
@@ -365,7 +401,8 @@ fn read_columns(dir: &Path, settings: &Settings, embedder: &dyn Embedder) -> Res
         rows: slab(dir, "rows")?,
         ids: Ids { hashes: slab(dir, "id-hashes")?, items: slab(dir, "id-items")? },
     };
-    Ok(Population::from_parts(settings.responses(), parts, slab(dir, VECTORS)?, embedder.dimensions()))
+    let vectors = Vectors::new(embedder.dimensions(), slab(dir, VECTORS)?, slab(dir, COUNTS)?, slab(dir, EXACT)?);
+    Ok(Population::from_parts(settings.responses(), parts, vectors))
 }
 
 /// The people of a verified base and its items, `(identity, text)`.
@@ -378,7 +415,9 @@ pub fn open(dir: &Path, settings: &Settings) -> Result<Memory, StoreError> {
     let embedder = embed::of(&settings.retrieval.embedder);
     let population = read_columns(dir, settings, embedder.as_ref())?;
     let communities = read_communities(dir, &population, embedder.dimensions())?;
+    let items = population.len();
     let mut memory = Memory::over(settings.clone(), population, embedder);
+    memory.kept = Some(Kept::beside(dir, items));
     debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
     for (slot, communities) in memory.communities.iter_mut().zip(communities) {
         *slot = communities.into();

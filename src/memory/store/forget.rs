@@ -138,8 +138,9 @@ impl Store {
     pub fn peek(&self) -> Result<Opened, StoreError> {
         let content = LogContent::read(&self.log())?;
         if self.holdable().is_ok()
-            && let Ok(memory) = self.try_base(&content)
+            && let Ok(mut memory) = self.try_base(&content)
         {
+            memory.kept = None;
             return Ok(Opened { memory, notices: content.notice().into_iter().collect() });
         }
         let memory = Memory::build(&self.whole(&content, None)?);

@@ -3,7 +3,8 @@
 //! A store is a folder `<root>/<data>/`:
 //!
 //! ```text
-//! base-<n>/   columns, vectors, postings, communities and a manifest with checksums; the largest n counts
+//! base-<n>/   columns, vectors, postings, communities and a manifest with checksums; the largest n counts. Groupings of
+//!             periods that were read, see `kept`
 //! log         what was recorded since the dataset was written, see `log`
 //! lock        held by the one writer
 //! ```
@@ -18,6 +19,7 @@
 mod base;
 mod error;
 mod forget;
+mod kept;
 mod lock;
 mod log;
 
@@ -29,6 +31,7 @@ use std::path::{Path, PathBuf};
 use self::base::{BaseManifest, Folded, Origin, stretch_count, stretches};
 pub use self::error::{Fault, Notice, StoreError};
 pub use self::forget::{Forgetting, Holding, Remains};
+pub(super) use self::kept::Kept;
 use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;
@@ -177,6 +180,8 @@ impl Store {
                 }
                 Err(fault) => verdict.faults.push(place(fault)),
             }
+            let kept = kept::damaged(&base).into_iter();
+            verdict.faults.extend(kept.map(|path| format!("{}: it differs from its checksum", path.display())));
             verdict.base = Some(base);
         }
         if let Some(notice) = content.notice() {

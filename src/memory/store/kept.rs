@@ -1,0 +1,133 @@
+//! Groupings kept beside a base's columns, since finding one takes a hundred times as long as reading it.
+//!
+//! A file is written when a period's snapshot is first formed, by whoever formed it, and holds
+//!
+//! ```text
+//! BLAKE3 of what follows, 32 bytes | before, period, guard, end, people, width, sizes, entries: u64 each
+//! entry of each item: u32 each | sizes: u32 each | vectors: f32 each                            all little-endian
+//! ```
+//!
+//! Invariants: it is compared with its checksum and with what is asked for before any of it is used, and what does not
+//! agree is found anew. It is a function of the base alone, so that of several writers it does not matter who wins.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::memory::community::Communities;
+use crate::memory::entry::Forming;
+use crate::memory::grouping::Grouping;
+
+/// Fewer items are grouped sooner than a person notices.
+const WORTH_ITEMS: usize = 10_000;
+/// How files of groupings begin.
+const PREFIX: &str = "kept-";
+/// Numbers before the entries.
+const HEAD: usize = ASKED + 2;
+/// Those of them that say what a grouping is of.
+const ASKED: usize = 6;
+
+/// Where groupings are kept.
+pub struct Kept {
+    base: PathBuf,
+    /// Items in the base: what came later is in no grouping kept here.
+    items: usize,
+}
+
+impl Kept {
+    /// Beside the columns of the base `base`, which holds `items`.
+    pub fn beside(base: &Path, items: usize) -> Self {
+        Self { base: base.to_owned(), items }
+    }
+
+    /// The grouping of a period, of people in these communities, with vectors this wide: as it was kept, or else as `find`
+    /// finds it.
+    pub fn grouping(
+        &self,
+        forming: &Forming,
+        communities: &Communities,
+        width: usize,
+        find: impl FnOnce() -> Grouping,
+    ) -> Grouping {
+        if !(WORTH_ITEMS..=self.items).contains(&forming.before) {
+            return find();
+        }
+        let Forming { before, period, guard, fading, .. } = forming;
+        let people = communities.fingerprint();
+        let asked = [*before as u64, *period as u64, *guard as u64, fading.end.0 as u64, people, width as u64];
+        let path = self.base.join(format!("{PREFIX}p{}-g{guard}", period + 1));
+        if let Ok(bytes) = fs::read(&path) {
+            if let Some(kept) = parse(&bytes, asked) {
+                return kept;
+            }
+            tracing::warn!(target: "logoscope::store", "{} is damaged or of something else; it is made anew", path.display());
+        }
+        let found = find();
+        if let Err(error) = write(&path, &found, asked) {
+            // The next one finds it again: without room or permission that is all that is lost.
+            tracing::info!(target: "logoscope::store", "{}: {error}; it is not kept", path.display());
+        }
+        found
+    }
+}
+
+/// The kept files of a base that are not as they were written.
+pub fn damaged(base: &Path) -> Vec<PathBuf> {
+    let names = fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
+    let kept = names.filter(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        path.extension().is_none() && name.is_some_and(|name| name.starts_with(PREFIX))
+    });
+    let mut damaged: Vec<PathBuf> =
+        kept.filter(|path| !fs::read(path).is_ok_and(|bytes| checked(&bytes).is_some())).collect();
+    damaged.sort();
+    damaged
+}
+
+/// What stands behind the checksum, if that agrees.
+fn checked(bytes: &[u8]) -> Option<&[u8]> {
+    let (check, rest) = bytes.split_first_chunk::<32>()?;
+    (blake3::hash(rest).as_bytes() == check).then_some(rest)
+}
+
+/// The grouping in a file, if it is one of what is `asked`.
+fn parse(bytes: &[u8], asked: [u64; ASKED]) -> Option<Grouping> {
+    let (head, mut rest) = checked(bytes)?.split_at_checked(HEAD * 8)?;
+    let head: Vec<u64> = head.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+    if head[..ASKED] != asked {
+        return None;
+    }
+    let count = |at: usize| usize::try_from(head[at]).unwrap_or(usize::MAX);
+    let (before, width, sizes, entries) = (count(0), count(ASKED - 1), count(ASKED), count(ASKED + 1));
+    let mut take = |count: usize| {
+        let (now, later) = rest.split_at_checked(count.checked_mul(4)?)?;
+        rest = later;
+        Some(now.as_chunks::<4>().0)
+    };
+    let whole = |bytes: &[[u8; 4]]| bytes.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+    let of_item = whole(take(before)?);
+    let sizes = whole(take(sizes)?);
+    let centroids = take(entries.checked_mul(width)?)?.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    Some(Grouping { of_item, sizes, centroids })
+}
+
+/// Writes beside the file's place, then renames.
+fn write(path: &Path, grouping: &Grouping, asked: [u64; ASKED]) -> std::io::Result<()> {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let Grouping { of_item, sizes, centroids } = grouping;
+    let counts = [sizes.len() as u64, grouping.entries() as u64];
+    let mut rest = Vec::with_capacity(HEAD * 8 + 4 * (of_item.len() + sizes.len() + centroids.len()));
+    asked.iter().chain(&counts).for_each(|number| rest.extend(number.to_le_bytes()));
+    of_item.iter().chain(sizes).for_each(|number| rest.extend(number.to_le_bytes()));
+    centroids.iter().for_each(|x| rest.extend(x.to_le_bytes()));
+    let beside = path.with_extension(format!("{}-{}.part", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
+    let mut file = File::create(&beside)?;
+    let written = file.write_all(blake3::hash(&rest).as_bytes()).and_then(|()| file.write_all(&rest));
+    let moved = written.and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    if moved.is_err() {
+        // What could not take its place is of no use.
+        let _ = fs::remove_file(&beside);
+    }
+    moved
+}
