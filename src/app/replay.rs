@@ -14,6 +14,8 @@ use crate::data::interaction::{Interaction, JudgedQuery};
 use crate::engine::engine::{Caps, GenStats, ScoreKind};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::Conflict;
+use crate::mediator::kernel::Kernel;
+use crate::mediator::signature::{Signature, Watch};
 use crate::mediator::{Policy, Resolution};
 use crate::session::event::{self, Event, Header};
 use crate::session::replay::{Outcome, Remediated, Tally};
@@ -46,6 +48,8 @@ pub struct Opened {
     pub answers: Vec<Option<String>>,
     /// The setting under which every turn was mediated last.
     settings: Vec<Setting>,
+    /// What is wrong with the recording.
+    signatures: Vec<Signature>,
 }
 
 impl Opened {
@@ -75,7 +79,10 @@ impl Opened {
             return None;
         }
         let data = Arc::new(Data::of(data_of(&session)));
-        Some(Self { name, replay: Replay::new(session), data, outcomes: folded.outcomes, answers, settings })
+        let replay = Replay::new(session);
+        let start = replay.session().header.setting;
+        let signatures = replay.signatures(|turn| settings.get(turn).copied().unwrap_or(start));
+        Some(Self { name, replay, data, outcomes: folded.outcomes, answers, settings, signatures })
     }
 
     /// The model that answered, as the header of the screen tells of one.
@@ -200,6 +207,8 @@ pub struct Replaying {
     pub now: Vec<Remediated>,
     /// Sums up to the playhead.
     pub sums: Sums,
+    /// What is wrong with the whole session as it is shown.
+    pub signatures: Vec<Signature>,
     /// The workbench that goes on beneath.
     pub live: Box<State>,
 }
@@ -208,8 +217,8 @@ impl Replaying {
     /// A replay at its first turn, over `live`.
     pub fn new(opened: Opened, live: Box<State>) -> Self {
         let ends = opened.replay.turn_ends();
-        let mut replaying =
-            Self { opened, ends, turn: 0, due: None, speed: NORMAL, now: Vec::new(), sums: Sums::default(), live };
+        let (signatures, now, sums) = (opened.signatures.clone(), Vec::new(), Sums::default());
+        let mut replaying = Self { opened, ends, turn: 0, due: None, speed: NORMAL, now, sums, signatures, live };
         replaying.go_to(0);
         replaying
     }
@@ -230,6 +239,7 @@ impl Replaying {
     /// Mediates every turn under `setting`; `None` follows the recording.
     pub fn remediate(&mut self, setting: Option<&Setting>) {
         self.now = setting.map(|setting| self.opened.replay.remediate(setting)).unwrap_or_default();
+        self.signatures = self.signs(setting);
         let labels = &self.opened.replay.session().header.labels;
         let differs = |now: &&Remediated| {
             let decided = now.arms[Arm::Mediated as usize].unwrap_or(now.resolution.decision);
@@ -237,6 +247,20 @@ impl Replaying {
         };
         self.sums.changed = self.now.iter().filter(differs).count();
         self.add_up();
+    }
+
+    fn signs(&self, setting: Option<&Setting>) -> Vec<Signature> {
+        let Some(setting) = setting else { return self.opened.signatures.clone() };
+        let mut watch = Watch::default();
+        for now in &self.now {
+            if let Some(asked) = self.opened.data.dataset.queries.get(now.turn) {
+                watch.see(&asked.user, &now.resolution);
+            }
+        }
+        match watch.oscillates() {
+            Some(_) => self.opened.replay.signatures(|_| *setting),
+            None => watch.too_global().into_iter().collect(),
+        }
     }
 
     fn add_up(&mut self) {
@@ -290,22 +314,25 @@ impl Replaying {
     pub fn resolution(&self) -> Option<Resolution> {
         let labels = &self.opened.replay.session().header.labels;
         let turn = self.opened.replay.state().turn.as_ref()?;
-        resolution_of(labels, turn.evidence()?, turn.resolution()?)
+        resolution_of(labels, turn.evidence()?, turn.resolution()?, &self.setting())
+    }
+
+    /// The conflicts that were recorded with it.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        let labels = &self.opened.replay.session().header.labels;
+        let recorded = self.opened.replay.state().turn.as_ref().and_then(|turn| turn.resolution());
+        recorded.map_or(Vec::new(), |r| r.conflicts.iter().filter_map(|found| found.told(labels, r)).collect())
     }
 }
 
-fn resolution_of(labels: &[String], evidence: &event::Evidence, recorded: &event::Resolution) -> Option<Resolution> {
+fn resolution_of(
+    labels: &[String],
+    evidence: &event::Evidence,
+    recorded: &event::Resolution,
+    setting: &Setting,
+) -> Option<Resolution> {
     let label = |name: &String| labels.iter().position(|label| label == name);
     let values = |by_label: &event::ByLabel| by_label.values(labels, "").ok();
-    let conflict = |conflict: &event::Conflict| {
-        Some(Conflict {
-            kind: conflict.r#type,
-            local: label(&conflict.local)?,
-            global: label(&conflict.global)?,
-            divergence: conflict.divergence,
-            silent: conflict.silent,
-        })
-    };
     Some(Resolution {
         policy: recorded.policy,
         facet: evidence.facet(labels).ok()?,
@@ -319,7 +346,8 @@ fn resolution_of(labels: &[String], evidence: &event::Evidence, recorded: &event
         held: recorded.held,
         mass: recorded.mass,
         kish: recorded.kish,
+        // The votes stand in the evidence; what they weigh is not recorded again.
+        counts: Kernel::of(&evidence.weighed(labels).ok()?, &setting.weights).counts,
         support: recorded.support,
-        conflicts: recorded.conflicts.iter().filter_map(conflict).collect(),
     })
 }

@@ -11,8 +11,9 @@ use super::log::Session;
 use super::record::finally;
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
-use crate::mediator::conflict::ConflictKind;
+use crate::mediator::conflict::{ConflictKind, clash};
 use crate::mediator::mediate;
+use crate::mediator::signature::{Signature, of_session};
 use crate::mediator::{self, Course};
 
 /// A question with what followed it so far.
@@ -330,6 +331,18 @@ impl Replay {
     }
 }
 
+impl Replay {
+    /// What is wrong with the whole session, with the setting of each turn given by `setting`. Which hysteresis would
+    /// calm it is tried out, so this is no work for every key.
+    pub fn signatures(&self, setting: impl Fn(usize) -> Setting) -> Vec<Signature> {
+        let decided = |step: &Step| {
+            let Setting { weights, policy } = setting(step.turn);
+            (step.user.clone(), mediate(&step.evidence, &weights, policy))
+        };
+        of_session(&self.steps.iter().map(decided).collect::<Vec<_>>(), setting(0).weights.hysteresis)
+    }
+}
+
 impl Step {
     fn remediate(&self, setting: &Setting, course: &mut Course) -> Remediated {
         let alone = mediate(&self.evidence, &setting.weights, setting.policy);
@@ -348,7 +361,7 @@ impl Step {
             overridden,
             rescued: overridden && right(resolution.decision),
             suppressed: overridden && right(resolution.decide(&resolution.local)),
-            conflict: resolution.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Value),
+            conflict: clash(&resolution, setting.weights.conflict_threshold).is_some(),
         };
         Remediated { turn: self.turn, resolution, arms, outcome }
     }

@@ -1,5 +1,6 @@
 //! What lies over the screen: lists with a filter, explanations, and the help.
 
+mod ledger;
 mod sheet;
 
 use ratatui::buffer::Buffer;

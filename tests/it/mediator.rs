@@ -1,6 +1,6 @@
 //! Laws of the mediator: limits, monotonicity, sums, and flips that flip exactly where they are shown.
 
-use logoscope::mediator::conflict::ConflictKind;
+use logoscope::mediator::conflict::clash;
 use logoscope::mediator::distribution::decision;
 use logoscope::mediator::evidence::{Evidence, Vote};
 use logoscope::mediator::flip::{bands, flip, flips};
@@ -249,7 +249,7 @@ fn turning_a_weight_on_a_conflicting_query_changes_the_decision_exactly_where_sh
             let read = memory.read(&query.user, &query.query, query.at).unwrap();
             let evidence = Evidence::of(&read, dataset.manifest.retrieval.guard, dataset.manifest.calibration.local);
             let resolution = mediate(&evidence, &weights, policy);
-            if !resolution.conflicts.iter().any(|c| c.kind == ConflictKind::Value) {
+            if clash(&resolution, weights.conflict_threshold).is_none() {
                 continue;
             }
             conflicting += 1;
