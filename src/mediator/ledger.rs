@@ -5,7 +5,7 @@
 //! person's own memories contradict each other, and whether time explains it, is asked of likelihoods, since two answers
 //! that differ once prove nothing.
 //!
-//! Near votes are weighed by nearness and *not* by age: what somebody used to say must not have faded before it can be
+//! Near votes are those at least half as near as the nearest, weighed by nearness and *not* by age: what somebody used to say must not have faded before it can be
 //! compared.
 
 use super::conflict::{COVERED, Claim, Conflict, ConflictKind, PSEUDO, Party, Side, clash, divergence, shrunk};
@@ -20,6 +20,9 @@ use super::weights::Weights;
 pub const LEAN: f64 = std::f64::consts::LN_2;
 /// Least log Bayes factor of a contradiction and of its explanation by time: three to one.
 pub const ODDS: f64 = 1.098_612_288_668_109_8;
+/// Least nearness, of the nearest memory's, at which a memory counts as near the query: what is about something else
+/// contradicts nothing.
+const NEARBY: f64 = 0.5;
 /// Fewest examples on either side of a change.
 const HALF: f64 = 1.0;
 /// Pseudo-votes of a person who slips: one answer in ten is not what they mean.
@@ -127,7 +130,11 @@ impl Near {
         let mut age = f64::NEG_INFINITY;
         for place in order {
             let vote = &evidence.votes[place];
-            let weight = vote.share * (weights.similarity_sharpness * (vote.similarity - nearest)).exp();
+            let nearness = (weights.similarity_sharpness * (vote.similarity - nearest)).exp();
+            if nearness < NEARBY {
+                continue;
+            }
+            let weight = vote.share * nearness;
             labels[vote.label] += weight;
             let Some(pole) = poles.of_label(vote.label) else { continue };
             counts[pole] += weight;
