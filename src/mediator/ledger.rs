@@ -5,8 +5,8 @@
 //! person's own memories contradict each other, and whether time explains it, is asked of likelihoods, since two answers
 //! that differ once prove nothing.
 //!
-//! Near votes are those at least half as near as the nearest, weighed by nearness and *not* by age: what somebody used to say must not have faded before it can be
-//! compared.
+//! Near votes are those at least half as near as the nearest, weighed by nearness and *not* by age: what somebody used
+//! to say must not have faded before it can be compared.
 
 use super::conflict::{COVERED, Claim, Conflict, ConflictKind, PSEUDO, Party, Side, clash, divergence, shrunk};
 use super::distribution::{jensen_shannon, normalise};

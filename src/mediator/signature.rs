@@ -127,8 +127,9 @@ pub fn of_session(turns: &[(UserId, Resolution)], hysteresis: f64) -> Vec<Signat
     watch.too_global().into_iter().chain(oscillating).collect()
 }
 
-/// The least hysteresis in hundredths under which nobody's side changes while the evidence is calm. Holding one decision
-/// can move where the next change falls, so the fold is repeated until it is calm.
+/// The least hysteresis in hundredths under which nobody's side changes while the evidence is calm; `None` if even 1 is
+/// not enough. Holding one decision can move where the next change falls, so the fold is repeated, each time just above
+/// the least margin at which a side changed: whatever lies between holds nothing more and ends the same.
 pub fn calming(turns: &[(UserId, Resolution)]) -> Option<f64> {
     let mut hysteresis = 0.0;
     loop {
@@ -142,15 +143,15 @@ pub fn calming(turns: &[(UserId, Resolution)]) -> Option<f64> {
     }
 }
 
-/// Runs the session under `hysteresis`; with the greatest margin at which a side changed.
+/// Runs the session under `hysteresis`; with the least margin at which a side changed.
 fn fold(turns: &[(UserId, Resolution)], hysteresis: f64) -> (Watch, Option<f64>) {
-    let (mut watch, mut greatest) = (Watch::default(), None::<f64>);
+    let (mut watch, mut least) = (Watch::default(), None::<f64>);
     for (user, alone) in turns {
         let settled = watch.course.settle(user, alone.clone(), hysteresis);
         if changes_side(&watch.course, user, &settled) {
-            greatest = Some(greatest.unwrap_or(0.0).max(settled.margin));
+            least = Some(least.unwrap_or(f64::INFINITY).min(settled.margin));
         }
         watch.see(user, &settled);
     }
-    (watch, greatest)
+    (watch, least)
 }
