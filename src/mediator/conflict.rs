@@ -150,13 +150,11 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    /// The claim that was not decided for, the better kept one where neither was; `None` where nothing was lost.
+    /// The claim that was not decided for; `None` where nothing was lost or neither claim won.
     pub fn loser(&self) -> Option<&Claim> {
         self.kept?;
-        match self.winner {
-            Some(party) => self.claims.iter().find(|claim| claim.party != party),
-            None => self.claims.iter().max_by(|a, b| a.p.total_cmp(&b.p)),
-        }
+        let winner = self.winner?;
+        self.claims.iter().find(|claim| claim.party != winner)
     }
 
     /// The rule in a sentence, with its numbers.
@@ -170,7 +168,7 @@ impl Conflict {
             ConflictKind::Polarity => {
                 let way = |claim: &Claim| if claim.nats > 0.0 { "raises" } else { "lowers" };
                 let told =
-                    |claim: &Claim| format!("{} {} it by {:.2} nats", claim.party.name(), way(claim), claim.nats);
+                    |claim: &Claim| format!("{} {} it by {:.2} nats", claim.party.name(), way(claim), claim.nats.abs());
                 format!("{}, {}, at least .69 each; {differ}", told(a), told(b))
             }
             ConflictKind::Temporal => {

@@ -15,6 +15,9 @@ use super::resolution::weigh;
 use super::weights::{Weight, Weights};
 use crate::memory::collective::Voice;
 
+/// Where less than this share of the mass is left, subtraction leaves rounding alone.
+const DUST: f64 = 1e-6;
+
 /// What is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Removed {
@@ -128,13 +131,12 @@ impl<'a> Whole<'a> {
 
     fn without_item(&self, items: &Items, item: usize) -> Without {
         let gone = items.votes.get(&item).map_or(&[][..], Vec::as_slice);
-        let near = |vote: &&&Vote| vote.similarity == items.nearest;
-        let kernel = if items.alone && gone.iter().any(|vote| near(&vote)) {
+        let moves = items.alone && gone.iter().any(|vote| vote.similarity == items.nearest);
+        let mut kernel = self.kernel.without(gone.iter().copied(), items.nearest, self.weights);
+        if moves || kernel.mass < DUST * self.kernel.mass {
             let left = self.evidence.votes.iter().filter(|vote| vote.item != item);
-            Kernel::of_votes(left, self.evidence.labels(), self.weights)
-        } else {
-            self.kernel.without(gone.iter().copied(), items.nearest, self.weights)
-        };
+            kernel = Kernel::of_votes(left, self.evidence.labels(), self.weights);
+        }
         let trust = match self.weights.get(Weight::SkewDamping) {
             0.0 => self.trust,
             _ => {

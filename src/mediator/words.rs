@@ -1,7 +1,7 @@
 //! The ledger, counterfactuals and signatures in words, the same on the screen and on paper. Labels and items are named
 //! by whoever asks, who also makes them safe to print.
 
-use super::conflict::{Claim, Conflict, ConflictKind, Side, in_words};
+use super::conflict::{Claim, Conflict, ConflictKind, Party, Side, in_words};
 use super::counterfactual::{Removed, Without};
 use super::signature::Signature;
 
@@ -34,13 +34,15 @@ pub fn headline(conflict: &Conflict, label: Namer) -> String {
 pub fn details(conflict: &Conflict, label: Namer) -> Vec<String> {
     let claim = |claim: &Claim| {
         let Claim { party, p, nats, n, .. } = claim;
+        // Of one label a side may claim the opposite.
+        let [a, b] = &conflict.claims;
+        let opposite = conflict.kind == ConflictKind::Polarity && a.label == b.label && *nats < 0.0;
+        let not = if opposite { "not " } else { "" };
         let behind = match party {
-            super::conflict::Party::Global | super::conflict::Party::Community | super::conflict::Party::Population => {
-                format!("{n:.0} contributors")
-            }
+            Party::Global | Party::Community | Party::Population => format!("{n:.0} contributors"),
             _ => format!("{n:.1} examples"),
         };
-        format!("{:<10} {} {p:.2}, {nats:+.2} nats, {behind}", party.name(), label(claim.label))
+        format!("{:<10} {not}{} {p:.2}, {nats:+.2} nats, {behind}", party.name(), label(claim.label))
     };
     let mut lines = vec![format!("rule: {}", conflict.rule())];
     lines.extend(conflict.claims.iter().map(claim));
@@ -60,9 +62,7 @@ pub fn details(conflict: &Conflict, label: Namer) -> Vec<String> {
         (Some(winner), Some(loser), Some(kept)) => {
             format!("{} decided; {} loses and keeps {kept:.2}", winner.name(), loser.party.name())
         }
-        (None, Some(loser), Some(kept)) => {
-            format!("neither was decided for; {} keeps {kept:.2}", label(loser.label))
-        }
+        (None, _, Some(kept)) => format!("neither was decided for; the better of them keeps {kept:.2}"),
         (Some(winner), ..) => format!("{} decides, there being no other", winner.name()),
         (None, ..) => "the base rate decides".to_owned(),
     });

@@ -162,6 +162,7 @@ fn the_ledger_keeps_who_lost() {
         assert_eq!(value.winner, Some(winner));
         let loser = value.loser().unwrap();
         assert_ne!(loser.party, winner);
+        assert_eq!(loser.label, 1 - label);
         assert_eq!(value.kept, Some(resolution.distribution[loser.label]));
     }
     let silent = found(&asked(&[]), &latent::weights());
@@ -387,11 +388,11 @@ fn the_worked_example_adds_up() {
     block += &row("linear p", &linear);
     let _ = writeln!(
         block,
-        "\nDecision comedy, margin {:.3}; D = {d:.3} bit ≥ .1: a value conflict, noir against comedy, won by the others; noir keeps\n{:.3}. Polarity: local raises noir by {:+.2} nats, global lowers it by {:+.2}. At `global-trust` {flip:.4} the log-odds of\nnoir against comedy are 0; at {} noir wins. Without the first own item comedy has {:.3}, {:+.3} nats.",
+        "\nDecision comedy, margin {:.3}; D = {d:.3} bit ≥ .1: a value conflict, noir against comedy, won by the others; noir keeps\n{:.3}. Polarity: local raises noir by {:+.2} nats, global lowers it by {:.2}. At `global-trust` {flip:.6} the log-odds of\nnoir against comedy are 0; at {} noir wins. Without the first own item comedy has {:.3}, {:+.3} nats.",
         p[1] - p[0],
         p[0],
         leans[0],
-        leans[1],
+        leans[1].abs(),
         shown.at,
         without_first[1],
         first.nats
