@@ -446,12 +446,12 @@ fn lines_changed_by_hand_are_differences_not_damage() {
 /// A session as the program wrote it before its ledger knew more than value and coverage.
 #[test]
 fn sessions_of_an_earlier_ledger_open_and_check() {
-    let (dataset, session) = small();
+    let dataset = sample::dataset().unwrap();
     let (mut conflicts, mut lines) = (0, Vec::new());
-    for line in String::from_utf8(session.to_bytes().unwrap()).unwrap().lines() {
+    for line in String::from_utf8_lossy(sample::sessions()[0].1).lines() {
         let mut event: Value = serde_json::from_str(line).unwrap();
         if let Some(resolution) = event.get_mut("resolution").and_then(Value::as_object_mut) {
-            assert_eq!(resolution.shift_remove("ledger"), Some(1.into()));
+            resolution.shift_remove("ledger");
             let found = resolution["conflicts"].as_array_mut().unwrap();
             found.retain(|conflict| ["value", "coverage"].contains(&conflict["type"].as_str().unwrap()));
             conflicts += found.len();
