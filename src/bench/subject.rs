@@ -18,8 +18,10 @@ use crate::data::synth::{Parameters, population};
 use crate::engine::engine::{Engine, GenEvent};
 use crate::engine::error::EngineError;
 use crate::engine::prompt::{Arm, Blocks};
+use crate::mediator::counterfactual::counterfactuals;
 use crate::mediator::flip::flips;
-use crate::mediator::{Evidence, Policy, Weight, Weights, mediate};
+use crate::mediator::ledger::ledger;
+use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::entry::IndexError;
 use crate::memory::{Memory, MemoryRead};
 use crate::theme::Theme;
@@ -136,7 +138,7 @@ fn retrieval(memory: &Memory, asked: &[&Interaction]) -> Figure {
     Figure::of("local.retrieve", "us", timed(READS, one))
 }
 
-fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 3] {
+fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 4] {
     let manifest = &memory.manifest;
     let of = |read| Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
     let evidence: Vec<Evidence> = reads.iter().map(of).collect();
@@ -145,6 +147,12 @@ fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 3] {
     let at = |ix: usize| &evidence[ix % evidence.len()];
     let query = timed(10 * READS, |ix| drop(black_box(mediate(at(ix), &weights, policy))));
     let flip = timed(READS, |ix| drop(black_box(flips(at(ix), &weights, policy))));
+    let decided: Vec<Resolution> = evidence.iter().map(|evidence| mediate(evidence, &weights, policy)).collect();
+    let kept = timed(READS, |ix| {
+        let voices = reads[ix % reads.len()].global.parts.voices(&at(ix).base, &manifest.calibration);
+        black_box(ledger(at(ix), &weights, &decided[ix % decided.len()]));
+        black_box(counterfactuals(at(ix), &weights, policy, &voices));
+    });
     let session = timed(SESSIONS, |ix| {
         let turned = weights.with(Weight::PriorStrength, 0.5 + ix as f64);
         (0..STEPS).for_each(|step| drop(black_box(mediate(at(step), &turned, policy))));
@@ -152,6 +160,7 @@ fn mediation(memory: &Memory, reads: &[MemoryRead]) -> [Figure; 3] {
     [
         Figure::of("mediate.query", "us", query),
         Figure::of("mediate.flips", "us", flip),
+        Figure::of("mediate.ledger", "us", kept),
         Figure::of("mediate.session-10k", "ms", session),
     ]
 }

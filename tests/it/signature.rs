@@ -112,3 +112,37 @@ proptest! {
         }
     }
 }
+
+/// What docs/mediator.md says an instructor may turn to see the first two signs on the sample.
+#[test]
+fn the_sample_shows_its_signs_when_weights_are_turned() {
+    let dataset = logoscope::data::sample::dataset().unwrap();
+    let memory = logoscope::memory::Memory::build(&dataset);
+    let manifest = &dataset.manifest;
+    let weights = Weights::defaults(Policy::Product, manifest);
+    // The last judged questions, one after another, as the workbench asks them.
+    let asked = |weights: Weights| -> Vec<(UserId, Resolution)> {
+        let last = dataset.queries.iter().rev().take(40);
+        last.map(|query| {
+            let read = memory.read(&query.user, &query.query, query.at).unwrap();
+            let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
+            (query.user.clone(), mediate(&evidence, &weights, Policy::Product))
+        })
+        .collect()
+    };
+    let too_global = |signs: Vec<Signature>| signs.iter().any(|sign| matches!(sign, Signature::TooGlobal { .. }));
+    assert!(!too_global(of_session(&asked(weights), 0.0)));
+    assert!(too_global(of_session(&asked(weights.with(Weight::LocalTrust, 0.0)), 0.0)));
+
+    let sharp = weights.with(Weight::SimilaritySharpness, 20.0).with(Weight::PriorStrength, 0.01);
+    let [usual, brittle] = [weights, sharp].map(|weights| {
+        let hangs = |query: &&logoscope::data::interaction::JudgedQuery| {
+            let read = memory.read(&query.user, &query.query, query.at).unwrap();
+            let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
+            let left = counterfactuals(&evidence, &weights, Policy::Product, &[]);
+            too_local(&mediate(&evidence, &weights, Policy::Product), &left).is_some()
+        };
+        dataset.queries.iter().step_by(4).filter(hangs).count()
+    });
+    assert!(brittle >= 2 * usual.max(1), "{usual} usually, {brittle} with a sharp kernel");
+}
