@@ -75,6 +75,12 @@ fn each_rule_finds_its_case_and_leaves_the_twin_alone() {
             Temporal,
         ),
         (
+            "four after four, and three after three",
+            asked(&[spread(4, 0, 1.0), spread(4, 1, 100.0)].concat()),
+            asked(&[spread(3, 0, 1.0), spread(3, 1, 100.0)].concat()),
+            Temporal,
+        ),
+        (
             "the same votes in no order, and in an order",
             asked(&mixed(10)),
             asked(&[spread(5, 0, 1.0), spread(5, 1, 100.0)].concat()),
