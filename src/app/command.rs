@@ -296,7 +296,7 @@ table! {
         Top "top" ["g", "home"] "" "Scroll to the top";
         Bottom "bottom" ["G", "end"] "" "Scroll to the bottom";
         OpenSession "open-session" ["O"] "sessions" "Choose a recorded session and replay it";
-        OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; among the weights, type the value";
+        OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
         Back "back" ["esc"] "" "Leave the zoom";
@@ -418,8 +418,11 @@ impl Command {
                 Some("nothing has been asked yet")
             }
             Command::OpenHere if state.focus == Pane::Weights => no_data,
-            Command::OpenHere if !matches!(state.focus, Pane::Local | Pane::Global) => {
-                Some("enter opens what local and global memory found, and the value of a weight")
+            Command::OpenHere if state.focus == Pane::Answers => {
+                Some("enter opens what memory found, the mediator's ledger, and the value of a weight")
+            }
+            Command::OpenHere if state.focus == Pane::Mediator => {
+                state.reading.is_none().then_some("memory has not been read yet")
             }
             Command::OpenHere | Command::WhyNot | Command::ShowCommunity if state.replay.is_some() => {
                 Some("a replay shows what was recorded; leave it to ask memory")

@@ -60,6 +60,8 @@ pub enum Told {
     Candidates(Vec<Candidate>),
     /// A community; none where there is nothing to tell.
     Community(Option<CommunityHistory>),
+    /// What the mediator knows of the question at hand: nothing has to be asked for it, and it follows the weights.
+    Ledger,
 }
 
 /// Answers `request` from `memory`, or says why not.

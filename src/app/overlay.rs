@@ -421,6 +421,14 @@ pub struct Sheet {
     pub behind: Option<List>,
 }
 
+impl Sheet {
+    /// Conflicts, what would be decided without a memory, and signs of failure.
+    pub fn ledger() -> Self {
+        let title = "why this decision: conflicts, and memories left out".to_owned();
+        Self { title, told: Some(Ok(Told::Ledger)), scroll: 0, behind: None }
+    }
+}
+
 /// The help.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Help {

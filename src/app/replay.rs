@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::{ArmAnswer, Phase};
-use super::state::{Data, Setting, State};
+use super::state::{Data, Setting, State, WATCHED};
 use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::interaction::{Interaction, JudgedQuery};
 use crate::engine::engine::{Caps, GenStats, ScoreKind};
 use crate::engine::prompt::Arm;
 use crate::eval::numbers::{Counted, Numbers};
 use crate::mediator::conflict::Conflict;
+use crate::mediator::kernel::Kernel;
+use crate::mediator::signature::Signature;
 use crate::mediator::{Policy, Resolution};
 use crate::session::event::{self, Event, Header};
 use crate::session::replay::{Outcome, Remediated, Tally};
@@ -47,6 +49,8 @@ pub struct Opened {
     pub answers: Vec<Option<String>>,
     /// The setting under which every turn was mediated last.
     settings: Vec<Setting>,
+    /// What is wrong with the recording.
+    signatures: Vec<Signature>,
 }
 
 impl Opened {
@@ -76,7 +80,10 @@ impl Opened {
             return None;
         }
         let data = Arc::new(Data::of(data_of(&session)));
-        Some(Self { name, replay: Replay::new(session), data, outcomes: folded.outcomes, answers, settings })
+        let replay = Replay::new(session);
+        let start = replay.session().header.setting;
+        let signatures = replay.signatures(usize::MAX, |turn| settings.get(turn).copied().unwrap_or(start));
+        Some(Self { name, replay, data, outcomes: folded.outcomes, answers, settings, signatures })
     }
 
     /// The numbers of the whole recording.
@@ -215,6 +222,8 @@ pub struct Replaying {
     pub now: Vec<Remediated>,
     /// Sums up to the playhead.
     pub sums: Sums,
+    /// What is wrong with the whole session as it is shown.
+    pub signatures: Vec<Signature>,
     /// The workbench that goes on beneath.
     pub live: Box<State>,
 }
@@ -223,8 +232,8 @@ impl Replaying {
     /// A replay at its first turn, over `live`.
     pub fn new(opened: Opened, live: Box<State>) -> Self {
         let ends = opened.replay.turn_ends();
-        let mut replaying =
-            Self { opened, ends, turn: 0, due: None, speed: NORMAL, now: Vec::new(), sums: Sums::default(), live };
+        let (signatures, now, sums) = (opened.signatures.clone(), Vec::new(), Sums::default());
+        let mut replaying = Self { opened, ends, turn: 0, due: None, speed: NORMAL, now, sums, signatures, live };
         replaying.go_to(0);
         replaying
     }
@@ -245,12 +254,18 @@ impl Replaying {
     /// Mediates every turn under `setting`; `None` follows the recording.
     pub fn remediate(&mut self, setting: Option<&Setting>) {
         self.now = setting.map(|setting| self.opened.replay.remediate(setting)).unwrap_or_default();
+        self.signatures = self.signs(setting);
         let labels = &self.opened.replay.session().header.labels;
         let differs = |now: &&Remediated| {
             self.opened.answers.get(now.turn).and_then(Option::as_ref) != labels.get(now.decision())
         };
         self.sums.changed = self.now.iter().filter(differs).count();
         self.add_up();
+    }
+
+    fn signs(&self, setting: Option<&Setting>) -> Vec<Signature> {
+        let Some(setting) = setting else { return self.opened.signatures.clone() };
+        self.opened.replay.signatures(WATCHED, |_| *setting)
     }
 
     fn add_up(&mut self) {
@@ -304,22 +319,25 @@ impl Replaying {
     pub fn resolution(&self) -> Option<Resolution> {
         let labels = &self.opened.replay.session().header.labels;
         let turn = self.opened.replay.state().turn.as_ref()?;
-        resolution_of(labels, turn.evidence()?, turn.resolution()?)
+        resolution_of(labels, turn.evidence()?, turn.resolution()?, &self.setting())
+    }
+
+    /// The conflicts that were recorded with it.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        let labels = &self.opened.replay.session().header.labels;
+        let recorded = self.opened.replay.state().turn.as_ref().and_then(|turn| turn.resolution());
+        recorded.map_or(Vec::new(), |r| r.conflicts.iter().filter_map(|found| found.told(labels, r)).collect())
     }
 }
 
-fn resolution_of(labels: &[String], evidence: &event::Evidence, recorded: &event::Resolution) -> Option<Resolution> {
+fn resolution_of(
+    labels: &[String],
+    evidence: &event::Evidence,
+    recorded: &event::Resolution,
+    setting: &Setting,
+) -> Option<Resolution> {
     let label = |name: &String| labels.iter().position(|label| label == name);
     let values = |by_label: &event::ByLabel| by_label.values(labels, "").ok();
-    let conflict = |conflict: &event::Conflict| {
-        Some(Conflict {
-            kind: conflict.r#type,
-            local: label(&conflict.local)?,
-            global: label(&conflict.global)?,
-            divergence: conflict.divergence,
-            silent: conflict.silent,
-        })
-    };
     Some(Resolution {
         policy: recorded.policy,
         facet: evidence.facet(labels).ok()?,
@@ -333,7 +351,8 @@ fn resolution_of(labels: &[String], evidence: &event::Evidence, recorded: &event
         held: recorded.held,
         mass: recorded.mass,
         kish: recorded.kish,
+        // The votes stand in the evidence; what they weigh is not recorded again.
+        counts: Kernel::of(&evidence.weighed(labels).ok()?, &setting.weights).counts,
         support: recorded.support,
-        conflicts: recorded.conflicts.iter().filter_map(conflict).collect(),
     })
 }

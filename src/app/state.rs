@@ -26,8 +26,12 @@ use crate::engine::answer::{final_decision, memory_distribution, request};
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
 use crate::engine::fit::Training;
 use crate::engine::prompt::{Arm, Blocks, Question};
+use crate::mediator::conflict::Conflict;
+use crate::mediator::counterfactual::{Without, counterfactuals};
 use crate::mediator::flip::{Band, Flip, bands, flips};
 use crate::mediator::fusion::fuse;
+use crate::mediator::ledger::ledger;
+use crate::mediator::signature::{Signature, of_session, too_local};
 use crate::mediator::weights::{STOPS, Scope};
 use crate::mediator::{Course, Evidence, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::MemoryRead;
@@ -103,6 +107,9 @@ impl ModelState {
     }
 }
 
+/// Questions that are watched for signs of failure, of live work and of a replay under a turned weight.
+pub const WATCHED: usize = 256;
+
 /// What marks changes as one gesture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gesture {
@@ -127,6 +134,12 @@ pub struct Reading {
     pub evidence: Evidence,
     /// What it decides.
     pub resolution: Resolution,
+    /// Where the two sides, or the person's own memories, disagree.
+    pub ledger: Vec<Conflict>,
+    /// What would be decided without a memory, the most influential first.
+    pub without: Vec<Without>,
+    /// What is wrong with this answer, or with those to the questions up to it.
+    pub signatures: Vec<Signature>,
     /// What would change the decision, nearest first.
     pub flips: Vec<Flip>,
     /// Who wins where, for each weight in order of [`Weight::ALL`].
@@ -137,8 +150,9 @@ impl Reading {
     /// What `setting` makes of the evidence by itself; what follows from it comes with [`State::mediate`].
     pub fn new(user: UserId, read: MemoryRead, evidence: Evidence, setting: &Setting, blocks: Option<Blocks>) -> Self {
         let resolution = mediate(&evidence, &setting.weights, setting.policy);
-        let (flips, bands) = Default::default();
-        Self { user, read, blocks, requests: Default::default(), evidence, resolution, flips, bands }
+        let (ledger, without, signatures, flips, bands) = Default::default();
+        let requests = Default::default();
+        Self { user, read, blocks, requests, evidence, resolution, ledger, without, signatures, flips, bands }
     }
 }
 
@@ -217,6 +231,8 @@ pub struct State {
     pub heard: u64,
     /// Where the question before left the mediator.
     pub course: Course,
+    /// What the questions before came to, the newest last.
+    pub answered: Vec<(UserId, Resolution)>,
     /// What memory said to the question.
     pub reading: Option<Reading>,
     /// Why it said nothing.
@@ -314,6 +330,7 @@ impl State {
             ticket: 0,
             heard: 0,
             course: Course::default(),
+            answered: Vec::new(),
             reading: None,
             unread: None,
             portrait: None,
@@ -414,6 +431,9 @@ impl State {
         let reading = Reading::new(question.user.clone(), read, evidence, &self.setting, Some(blocks));
         if let Some(before) = self.reading.replace(reading) {
             self.course = Course::after(&before.user, &before.resolution);
+            self.answered.push((before.user, before.resolution));
+            let surplus = self.answered.len().saturating_sub(WATCHED);
+            self.answered.drain(..surplus);
         }
         self.mediate();
     }
@@ -427,6 +447,21 @@ impl State {
         if let (Some(blocks), Some(data)) = (&reading.blocks, &self.data) {
             let labels = &data.labels;
             reading.requests = Arm::ALL.map(|arm| request(blocks, labels, arm, &weights));
+        }
+        let voices = self.data.as_ref().map_or(Vec::new(), |data| {
+            let (global, calibration) = (&reading.read.global, &data.dataset.manifest.calibration);
+            global.parts.voices(&global.base, calibration)
+        });
+        reading.ledger = ledger(&reading.evidence, &weights, &reading.resolution);
+        reading.without = counterfactuals(&reading.evidence, &weights, policy, &voices);
+        reading.signatures = too_local(&reading.resolution, &reading.without).into_iter().collect();
+        match &self.replay {
+            Some(replaying) => reading.signatures.extend(&replaying.signatures),
+            None => {
+                self.answered.push((reading.user.clone(), reading.resolution.clone()));
+                reading.signatures.extend(of_session(&self.answered, 0.0));
+                self.answered.pop();
+            }
         }
         reading.flips = flips(&reading.evidence, &weights, policy);
         self.fuse();

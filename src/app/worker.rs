@@ -16,7 +16,7 @@ use crate::data::dataset::Dataset;
 use crate::data::interaction::Interaction;
 use crate::data::sample;
 use crate::engine::prompt::{Blocks, Question};
-use crate::mediator::conflict::{Conflict, ConflictKind};
+use crate::mediator::conflict::{COVERED, clash};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
 use crate::memory::store::{Store, StoreError};
 use crate::memory::{Memory, MemoryRead};
@@ -193,7 +193,6 @@ fn remember(data: &mut Arc<Data>, interaction: Interaction) -> usize {
 /// closest one on which they clearly differ. Gives up when `interrupted`.
 fn opening(dataset: &Dataset, memory: &Memory, policy: Policy, mut interrupted: impl FnMut() -> bool) -> Option<usize> {
     let weights = Weights::defaults(policy, &dataset.manifest);
-    let clear = |c: &Conflict| c.kind == ConflictKind::Value && c.divergence >= OPENING_DIVERGENCE;
     let mut second_choice: Option<(f64, usize)> = None;
     for ix in (0..dataset.queries.len()).rev().take(OPENING_CANDIDATES) {
         if interrupted() {
@@ -202,8 +201,9 @@ fn opening(dataset: &Dataset, memory: &Memory, policy: Policy, mut interrupted: 
         let asked = question_of(&dataset.queries[ix]);
         let Ok(read) = memory.read(&asked.user, &asked.query, asked.at) else { continue };
         let resolution = mediate(&evidence_of(&read, &memory.manifest), &weights, policy);
-        let covered = resolution.conflicts.iter().all(|conflict| conflict.kind != ConflictKind::Coverage);
-        if !covered || !resolution.conflicts.iter().any(clear) {
+        let covered = resolution.mass >= COVERED && resolution.support >= memory.manifest.retrieval.guard;
+        let least = OPENING_DIVERGENCE.max(weights.conflict_threshold);
+        if !covered || clash(&resolution, least).is_none() {
             continue;
         }
         let near = read.local.hits.first().is_some_and(|hit| hit.terms.score() >= OPENING_NEARNESS);

@@ -22,8 +22,10 @@ use crate::data::synth::{Parameters, population};
 use crate::engine::engine::{Engine, GenEvent};
 use crate::engine::error::EngineError;
 use crate::engine::prompt::{Arm, Blocks};
+use crate::mediator::counterfactual::counterfactuals;
 use crate::mediator::flip::flips;
-use crate::mediator::{Evidence, Policy, Weight, Weights, mediate};
+use crate::mediator::ledger::ledger;
+use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::entry::IndexError;
 use crate::memory::store::{Store, StoreError};
 use crate::memory::{Memory, MemoryRead};
@@ -272,7 +274,7 @@ fn retrieval(memory: &Memory, asked: &[Interaction]) -> Figure {
     Figure::of("local.retrieve", "us", timed(READS, one))
 }
 
-fn mediation(memory: &Memory, asked: &[Interaction], reads: &[MemoryRead]) -> [Figure; 3] {
+fn mediation(memory: &Memory, asked: &[Interaction], reads: &[MemoryRead]) -> [Figure; 4] {
     let manifest = &memory.manifest;
     let of = |read| Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
     let evidence: Vec<Evidence> = reads.iter().map(of).collect();
@@ -288,6 +290,12 @@ fn mediation(memory: &Memory, asked: &[Interaction], reads: &[MemoryRead]) -> [F
         Step { turn, user: asked.user.clone(), evidence: at(turn).clone(), gold, on_habit: None, judged: true, arms }
     };
     let study = Study { steps: Arc::new(Steps::new((0..STEPS).map(step).collect())), ..Study::default() };
+    let decided: Vec<Resolution> = evidence.iter().map(|evidence| mediate(evidence, &weights, policy)).collect();
+    let kept = timed(READS, |ix| {
+        let voices = reads[ix % reads.len()].global.parts.voices(&at(ix).base, &manifest.calibration);
+        black_box(ledger(at(ix), &weights, &decided[ix % decided.len()]));
+        black_box(counterfactuals(at(ix), &weights, policy, &voices));
+    });
     let session = timed(SESSIONS, |ix| {
         let turned = weights.with(Weight::PriorStrength, 0.5 + ix as f64);
         let now = study.steps.remediate(&Setting { weights: turned, policy });
@@ -296,6 +304,7 @@ fn mediation(memory: &Memory, asked: &[Interaction], reads: &[MemoryRead]) -> [F
     [
         Figure::of("mediate.query", "us", query),
         Figure::of("mediate.flips", "us", flip),
+        Figure::of("mediate.ledger", "us", kept),
         Figure::of("mediate.session-10k", "ms", session),
     ]
 }

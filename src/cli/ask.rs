@@ -20,16 +20,24 @@ use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::{Arm, Question};
+use crate::mediator::conflict::Conflict;
+use crate::mediator::counterfactual::{Removed, Without, counterfactuals};
 use crate::mediator::flip::{Flip, flips};
+use crate::mediator::ledger::ledger;
+use crate::mediator::signature::{Signature, too_local};
+use crate::mediator::words;
 use crate::mediator::{Evidence, Facet, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::explain::Node;
 use crate::memory::fusion::{EntryTerms, LocalTerms};
 use crate::memory::local::LocalHit;
 use crate::memory::portrait::Portrait;
 use crate::memory::{Memory, MemoryRead};
+use crate::session::event;
 
 /// Version of the JSON object that `ask` prints.
 const SCHEMA: &str = "logoscope.ask/1";
+/// Items left out that are told of.
+const ITEMS: usize = 10;
 
 /// Options of `ask`.
 #[derive(Debug, Args)]
@@ -58,7 +66,8 @@ pub struct AskArgs {
     /// Set a weight, `prior-strength=4`; may be repeated
     #[arg(long = "weight", value_name = "NAME=VALUE", value_parser = parse_weight)]
     weights: Vec<(Weight, f64)>,
-    /// Show how every score adds up, and what is characteristic of the person
+    /// Show how every score adds up, the rules of conflicts, the decision without each memory, and what is characteristic
+    /// of the person
     #[arg(long)]
     explain: bool,
     /// How to print
@@ -115,7 +124,7 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
             }
             Form::Text | Form::Lamp => {
                 let explained = explained.as_ref().map(Explained::to_text).unwrap_or_default();
-                write!(out, "{}{explained}", asked.to_text(&memory))?;
+                write!(out, "{}{explained}", asked.to_text(&memory, args.explain))?;
             }
         }
         out.flush()?;
@@ -153,6 +162,9 @@ struct Asked<'a> {
     read: MemoryRead,
     weights: Weights,
     resolution: Resolution,
+    ledger: Vec<Conflict>,
+    without: Vec<Without>,
+    signature: Option<Signature>,
     flips: Vec<Flip>,
     arms: BTreeMap<Arm, ArmAnswer>,
 }
@@ -167,6 +179,10 @@ fn ask<'a>(
     let manifest = &memory.manifest;
     let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
     let resolution = mediate(&evidence, &setting.weights, setting.policy);
+    let ledger = ledger(&evidence, &setting.weights, &resolution);
+    let voices = read.global.parts.voices(&read.global.base, &manifest.calibration);
+    let without = counterfactuals(&evidence, &setting.weights, setting.policy, &voices);
+    let signature = too_local(&resolution, &without);
     let flips = flips(&evidence, &setting.weights, setting.policy);
     let mut arms = BTreeMap::new();
     for &arm in setting.arms {
@@ -178,7 +194,8 @@ fn ask<'a>(
         };
         arms.insert(arm, answered);
     }
-    Ok(Asked { question, read, weights: setting.weights, resolution, flips, arms })
+    let weights = setting.weights;
+    Ok(Asked { question, read, weights, resolution, ledger, without, signature, flips, arms })
 }
 
 /// How the scores of the shown hits add up.
@@ -250,15 +267,6 @@ struct GlobalHitJson<'a> {
     last_seen: Timestamp,
 }
 
-#[derive(Serialize)]
-struct ConflictJson<'a> {
-    r#type: crate::mediator::conflict::ConflictKind,
-    facet: &'static str,
-    local: &'a str,
-    global: &'a str,
-    divergence: f64,
-}
-
 /// `{label: probability}` in label order.
 fn distribution(labels: &[String], p: &[f64]) -> Value {
     Value::Object(labels.iter().cloned().zip(p.iter().map(|p| Value::from(*p))).collect::<Map<_, _>>())
@@ -273,6 +281,16 @@ fn add_score(object: &mut Value, facet: &Facet, p: &[f64], decision: usize) {
 }
 
 impl Asked<'_> {
+    /// Communities and sides left out, and the items that count most.
+    fn told(&self) -> impl Iterator<Item = &Without> {
+        let mut items = 0;
+        self.without.iter().filter(move |without| {
+            let item = matches!(without.removed, Removed::Item(_));
+            items += usize::from(item);
+            !item || items <= ITEMS
+        })
+    }
+
     fn residual(&self, hit: &LocalHit) -> Option<f64> {
         hit.residual(&self.read.scored.as_ref()?.steps)
     }
@@ -312,17 +330,33 @@ impl Asked<'_> {
             })
             .collect();
         let r = &self.resolution;
-        let conflicts: Vec<ConflictJson> = r
-            .conflicts
+        let conflicts: Vec<Value> = self
+            .ledger
             .iter()
-            .map(|c| ConflictJson {
-                r#type: c.kind,
-                facet: r.facet.name(),
-                local: label(c.local),
-                global: label(c.global),
-                divergence: c.divergence,
+            .map(|conflict| {
+                let mut value = serde_json::json!(event::Conflict::of(labels, &r.facet, conflict));
+                value["rule"] = conflict.rule().into();
+                value
             })
             .collect();
+        let without: Vec<Value> = self
+            .told()
+            .map(|without| {
+                let removed = match without.removed {
+                    Removed::Item(place) => {
+                        let item = self.read.local.hits.get(place).map(|hit| &memory.population.id[hit.item]);
+                        serde_json::json!({"kind": "item", "id": item})
+                    }
+                    Removed::Community(community) => serde_json::json!({"kind": "community", "community": community}),
+                    Removed::Side(side) => serde_json::json!({"kind": "side", "side": side}),
+                };
+                serde_json::json!({
+                    "without": removed, "decision": label(without.decision), "margin": without.margin,
+                    "nats": without.nats, "changes": without.changes,
+                })
+            })
+            .collect();
+        let signatures: Vec<&str> = self.signature.iter().map(|signature| signature.name()).collect();
         let flips: Vec<Value> = self
             .flips
             .iter()
@@ -371,6 +405,8 @@ impl Asked<'_> {
                 "decision": label(r.decision),
                 "margin": r.margin,
                 "conflicts": conflicts,
+                "counterfactuals": without,
+                "signatures": signatures,
                 "flips": flips,
             },
             "arms": arms,
@@ -383,7 +419,7 @@ impl Asked<'_> {
     }
 
     /// For reading, in plain lines.
-    fn to_text(&self, memory: &Memory) -> String {
+    fn to_text(&self, memory: &Memory, explain: bool) -> String {
         use std::fmt::Write as _;
         let labels: Vec<String> = memory.population.labels.iter().map(|label| visible(label).into_owned()).collect();
         let top = |p: &[f64]| {
@@ -470,13 +506,24 @@ impl Asked<'_> {
         let _ = writeln!(out, "  local    {}   (worth {:.1} examples)", told(&r.local), r.mass);
         let _ = writeln!(out, "  global   {}   ({} contributors)", told(&r.global), r.support);
         let _ = writeln!(out, "  mediated {}   margin {:.2}", told(&r.distribution), r.margin);
-        for c in &r.conflicts {
-            let kind = match c.kind {
-                crate::mediator::conflict::ConflictKind::Value => "value",
-                crate::mediator::conflict::ConflictKind::Coverage => "coverage",
-            };
-            let (local, global) = (&labels[c.local], &labels[c.global]);
-            let _ = writeln!(out, "  conflict {kind}: local {local}, global {global}, divergence {:.2}", c.divergence);
+        let item = |place: usize| {
+            let hit = self.read.local.hits.get(place);
+            hit.map_or(String::new(), |hit| visible(&memory.population.id[hit.item]).into_owned())
+        };
+        let named = |label: usize| labels[label].clone();
+        for conflict in &self.ledger {
+            let [local, global] = conflict.claims.map(|claim| &labels[claim.label]);
+            let (kind, bits) = (conflict.kind.name(), conflict.divergence);
+            let _ = writeln!(out, "  conflict {kind}: local {local}, global {global}, divergence {bits:.2}");
+            for line in words::details(conflict, &named).iter().filter(|_| explain) {
+                let _ = writeln!(out, "    {line}");
+            }
+        }
+        if let Some(signature) = &self.signature {
+            let _ = writeln!(out, "  {}", words::signature(*signature, &named, &item));
+        }
+        for without in self.told().filter(|_| explain) {
+            let _ = writeln!(out, "  {}", words::without(without, &named, &item));
         }
         for flip in &self.flips {
             let (weight, at, now) = (flip.weight, flip.at, flip.now);

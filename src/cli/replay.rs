@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 use super::{CliError, Common, Format};
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
+use crate::mediator::signature::Signature;
+use crate::mediator::words;
 use crate::session::check::{Report, Verdict, check};
 use crate::session::event::ByLabel;
 use crate::session::replay::{Outcome, Tally, Turn};
@@ -50,9 +52,11 @@ pub fn run(common: &Common, args: &ReplayArgs) -> Result<ExitCode, CliError> {
         return Ok(if report.differs() { ExitCode::from(1) } else { ExitCode::SUCCESS });
     }
     let mut replay = Replay::new(session);
+    let start = replay.session().header.setting;
+    let signs = replay.signatures(usize::MAX, |_| start);
     match args.format {
-        Format::Text => write!(out, "{}", replay_text(&mut replay, common.ascii))?,
-        Format::Json => writeln!(out, "{}", replay_json(&mut replay)?)?,
+        Format::Text => write!(out, "{}", replay_text(&mut replay, &signs, common.ascii))?,
+        Format::Json => writeln!(out, "{}", replay_json(&mut replay, &signs)?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -97,7 +101,7 @@ fn top(p: &ByLabel) -> String {
     named.map(|(label, p)| format!("{} {p:.2}", visible(label))).collect::<Vec<_>>().join(", ")
 }
 
-fn replay_text(replay: &mut Replay, ascii: bool) -> String {
+fn replay_text(replay: &mut Replay, signs: &[Signature], ascii: bool) -> String {
     let header = &replay.session().header;
     let model = header.model.as_ref().map_or("memory alone".to_owned(), |model| visible(&model.name).into_owned());
     let mut text = format!("{} · {} · {model}\n", visible(&header.title), visible(&header.dataset.name));
@@ -107,6 +111,10 @@ fn replay_text(replay: &mut Replay, ascii: bool) -> String {
     });
     text.push('\n');
     text += &summary(&replay.state().outcomes);
+    for sign in signs {
+        // Of a session, which speaks of no single label or item.
+        let _ = writeln!(text, "{}", words::signature(*sign, &|_| String::new(), &|_| String::new()));
+    }
     if ascii { text.replace('✓', "+").replace('✗', "x").replace('·', "-") } else { text }
 }
 
@@ -125,8 +133,7 @@ fn turn_text(text: &mut String, number: usize, turn: &Turn, outcome: &Outcome) {
         );
         let _ = write!(text, "   decision  {}   margin {:.2}", top(&resolution.distribution), resolution.margin);
         for conflict in &resolution.conflicts {
-            let kind = serde_json::to_value(conflict.r#type).unwrap_or_default();
-            let _ = write!(text, " · {} conflict {:.2}", kind.as_str().unwrap_or_default(), conflict.divergence);
+            let _ = write!(text, " · {} conflict {:.2}", conflict.r#type.name(), conflict.divergence);
         }
         if outcome.overridden {
             let _ = write!(text, " · overrides local");
@@ -178,7 +185,7 @@ fn row(text: &mut String, name: &str, tally: &Tally) {
     text.push('\n');
 }
 
-fn replay_json(replay: &mut Replay) -> Result<Value, CliError> {
+fn replay_json(replay: &mut Replay, signs: &[Signature]) -> Result<Value, CliError> {
     let mut turns = Vec::new();
     let mut failed = None;
     each_turn(replay, |number, turn, outcome| match turn_json(number, turn, outcome) {
@@ -207,6 +214,7 @@ fn replay_json(replay: &mut Replay) -> Result<Value, CliError> {
         "rescues": tally.rescues,
         "suppressions": tally.suppressions,
         "conflicts": tally.conflicts,
+        "signatures": signs.iter().map(|sign| sign.name()).collect::<Vec<_>>(),
         "unknown_events": session.unknown,
         "cut_at_line": session.cut.map(|cut| cut.line),
     }))

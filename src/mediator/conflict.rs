@@ -1,27 +1,58 @@
-//! Typed disagreement of the two sides.
+//! Typed disagreement: what kinds there are, and what the ledger keeps of each.
 //!
-//! Raw Jensen–Shannon divergence is mostly noise for short histories, since one vote is a point mass; here the local
-//! side is first shrunk by two pseudo-examples of the collective one: D = JSD₂((c + 2 p_G)/(m + 2), p_G).
+//! Found by [`super::ledger`]. Invariant: a conflict holds both claims with what stands behind them, so whoever lost can
+//! be read beside whoever won.
 
 use serde::{Deserialize, Serialize};
 
 use super::distribution::jensen_shannon;
-use super::evidence::Evidence;
-use super::kernel::Kernel;
+use super::resolution::Resolution;
 
-/// Pseudo-examples of p_G in the divergence.
-const PSEUDO: f64 = 2.0;
+/// Pseudo-examples by which votes are shrunk before they are compared.
+pub const PSEUDO: f64 = 2.0;
 /// Below this many effective examples the local side does not cover a query.
-const COVERED: f64 = 0.5;
+pub const COVERED: f64 = 0.5;
 
 /// What kind of disagreement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConflictKind {
     /// Both sides speak and prefer different values.
     Value,
+    /// One side raises a value that the other lowers.
+    Polarity,
+    /// The person used to say something else, and time explains it.
+    Temporal,
+    /// The person contradicts themselves, and time does not explain it.
+    IntraLocal,
+    /// The general and the specific prefer different values.
+    Scope,
     /// At least one side has too little to say.
     Coverage,
+}
+
+impl ConflictKind {
+    /// All, in the order in which a ledger lists them.
+    pub const ALL: [ConflictKind; 6] = [
+        ConflictKind::Value,
+        ConflictKind::Polarity,
+        ConflictKind::Temporal,
+        ConflictKind::IntraLocal,
+        ConflictKind::Scope,
+        ConflictKind::Coverage,
+    ];
+
+    /// Name in UI, CLI, files and docs.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConflictKind::Value => "value",
+            ConflictKind::Polarity => "polarity",
+            ConflictKind::Temporal => "temporal",
+            ConflictKind::IntraLocal => "intra-local",
+            ConflictKind::Scope => "scope",
+            ConflictKind::Coverage => "coverage",
+        }
+    }
 }
 
 /// Which side of the mediator.
@@ -32,53 +63,170 @@ pub enum Side {
     Local,
     /// Everyone else's.
     Global,
-    /// Neither.
+    /// Both of them.
     Both,
 }
 
-/// A conflict on the facet that is decided.
+/// Who claims something in a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Party {
+    /// The person's own memory, weighed.
+    Local,
+    /// Everyone else's.
+    Global,
+    /// The person's newer memories near the query.
+    Newer,
+    /// The older ones.
+    Older,
+    /// Most of the person's memories near the query.
+    Most,
+    /// The others among them.
+    Rest,
+    /// The person's memories near the query.
+    Near,
+    /// The person's whole history.
+    History,
+    /// The person's communities.
+    Community,
+    /// The whole population.
+    Population,
+}
+
+impl Party {
+    /// Name in UI, CLI and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Party::Local => "local",
+            Party::Global => "global",
+            Party::Newer => "newer",
+            Party::Older => "older",
+            Party::Most => "most",
+            Party::Rest => "rest",
+            Party::Near => "near",
+            Party::History => "history",
+            Party::Community => "community",
+            Party::Population => "population",
+        }
+    }
+}
+
+/// One side of a conflict.
 #[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Claim {
+    /// Whose.
+    pub party: Party,
+    /// The value it prefers; in a polarity conflict of labels, the value that it raises or lowers.
+    pub label: usize,
+    /// The probability it gives that value, or to its end of the scale in a conflict of scores about two ends.
+    pub p: f64,
+    /// What that is worth against the base rate, in nats: ln p/b; the change of log-odds in a polarity conflict.
+    pub nats: f64,
+    /// What stands behind it: examples of a person, contributors of a collective.
+    pub n: f64,
+}
+
+/// A disagreement, with what decided it and what was not decided for.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Conflict {
     /// What kind.
     pub kind: ConflictKind,
-    /// The label the local votes prefer.
-    pub local: usize,
-    /// The label the collective side prefers.
-    pub global: usize,
-    /// D in bits, 0–1.
+    /// The personal, newer or more specific claim first.
+    pub claims: [Claim; 2],
+    /// By how much the two differ, in bits, 0–1.
     pub divergence: f64,
+    /// By how much the rule's bound is passed: bits above the threshold; of coverage, the examples that the person
+    /// lacks, or the contributors where only those are lacking.
+    pub margin: f64,
+    /// Log Bayes factor of there being a conflict, in nats, where votes can tell.
+    pub strength: Option<f64>,
     /// For coverage, the side that is silent.
     pub silent: Option<Side>,
+    /// Whose claim was decided for; `None` for neither.
+    pub winner: Option<Party>,
+    /// What the mediated distribution still gives to the claim that lost; the better one where both did. `None` where
+    /// nothing was lost.
+    pub kept: Option<f64>,
 }
 
-/// Finds the conflicts of a query.
-pub fn conflicts(evidence: &Evidence, kernel: &Kernel, global: &[f64], threshold: f64) -> Vec<Conflict> {
-    let divergence = divergence(kernel, global);
-    let local_first = evidence.facet.decide(&kernel.counts, &evidence.base);
-    let global_first = evidence.facet.decide(global, &evidence.base);
-    let mut found = Vec::new();
-    let local_silent = kernel.mass < COVERED;
-    let global_silent = evidence.support < evidence.guard;
-    if !evidence.votes.is_empty() && local_first != global_first && divergence >= threshold {
-        let (local, global) = (local_first, global_first);
-        found.push(Conflict { kind: ConflictKind::Value, local, global, divergence, silent: None });
+impl Conflict {
+    /// The claim that was not decided for; `None` where nothing was lost or neither claim won.
+    pub fn loser(&self) -> Option<&Claim> {
+        self.kept?;
+        let winner = self.winner?;
+        self.claims.iter().find(|claim| claim.party != winner)
     }
-    let silent = match (local_silent, global_silent) {
-        (true, true) => Some(Side::Both),
-        (true, false) => Some(Side::Local),
-        (false, true) => Some(Side::Global),
-        (false, false) => None,
-    };
-    if silent.is_some() {
-        let (local, global) = (local_first, global_first);
-        found.push(Conflict { kind: ConflictKind::Coverage, local, global, divergence, silent });
+
+    /// The rule in a sentence, with its numbers.
+    pub fn rule(&self) -> String {
+        let [a, b] = &self.claims;
+        let bound = self.divergence - self.margin;
+        let differ = format!("{:.2} bit apart, threshold {bound:.2}", self.divergence);
+        let odds = self.strength.unwrap_or_default();
+        match self.kind {
+            ConflictKind::Value => format!("first choices differ, {differ}"),
+            ConflictKind::Polarity => {
+                let way = |claim: &Claim| if claim.nats > 0.0 { "raises" } else { "lowers" };
+                let told =
+                    |claim: &Claim| format!("{} {} it by {:.2} nats", claim.party.name(), way(claim), claim.nats.abs());
+                format!("{}, {}, at least .69 each; {differ}", told(a), told(b))
+            }
+            ConflictKind::Temporal => {
+                format!("time order explains the change by {odds:.1} nats, at least 1.1; the halves are {differ}")
+            }
+            ConflictKind::IntraLocal => {
+                let share = b.n / (a.n + b.n);
+                format!(
+                    "{share:.2} of the near memories contradict: torn, not a slip, by {odds:.1} nats, at least 1.1; {differ}"
+                )
+            }
+            ConflictKind::Scope => {
+                format!("{} and {} prefer different values, {differ}", a.party.name(), b.party.name())
+            }
+            ConflictKind::Coverage => match self.silent {
+                Some(Side::Global) => {
+                    format!("{:.0} contributors stand behind global, {:.0} fewer than the guard", b.n, self.margin)
+                }
+                Some(Side::Local) => format!("local is worth {:.2} examples, less than {COVERED}", a.n),
+                _ => format!(
+                    "local is worth {:.2} examples, less than {COVERED}, and {:.0} contributors stand behind global, fewer than the guard",
+                    a.n, b.n
+                ),
+            },
+        }
     }
-    found
 }
 
-/// D = JSD₂((c + 2 p_G)/(m + 2), p_G), in bits.
-pub fn divergence(kernel: &Kernel, global: &[f64]) -> f64 {
-    let shrunk: Vec<f64> =
-        kernel.counts.iter().zip(global).map(|(count, p)| (count + PSEUDO * p) / (kernel.mass + PSEUDO)).collect();
-    jensen_shannon(&shrunk, global)
+/// A log Bayes factor in words, in the steps of Kass and Raftery (1995), section 3.2: 3, 20 and 150 to one.
+pub fn in_words(nats: f64) -> &'static str {
+    match nats {
+        ..0.0 => "none",
+        ..1.1 => "hardly any",
+        ..3.0 => "positive",
+        ..5.0 => "strong",
+        _ => "very strong",
+    }
+}
+
+/// D = JSD₂((c + 2p)/(m + 2), p), in bits. Raw divergence is mostly noise for short histories, since one vote is a point
+/// mass; here the votes are first shrunk by two pseudo-examples of what they are compared with.
+pub fn divergence(counts: &[f64], mass: f64, p: &[f64]) -> f64 {
+    jensen_shannon(&shrunk(counts, mass, p), p)
+}
+
+/// (c + 2p)/(m + 2).
+pub fn shrunk(counts: &[f64], mass: f64, p: &[f64]) -> Vec<f64> {
+    counts.iter().zip(p).map(|(count, p)| (count + PSEUDO * p) / (mass + PSEUDO)).collect()
+}
+
+/// Both first choices and D if both sides speak and prefer different values at `threshold` bits or more: the one
+/// conflict that a whole session is searched for at every turn of a weight.
+pub fn clash(resolution: &Resolution, threshold: f64) -> Option<(usize, usize, f64)> {
+    let Resolution { counts, mass, global, .. } = resolution;
+    let (local, crowd) = (resolution.decide(counts), resolution.decide(global));
+    if *mass <= 0.0 || local == crowd {
+        return None;
+    }
+    let bits = divergence(counts, *mass, global);
+    (bits >= threshold).then_some((local, crowd, bits))
 }

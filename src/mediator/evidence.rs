@@ -20,6 +20,8 @@ pub struct Vote {
     pub own: usize,
     /// Which part of the item's vote this is, in (0, 1]: a translated score lies between two steps.
     pub share: f64,
+    /// Which of the person's items it is of, by its place in [`crate::memory::local::LocalRead::hits`].
+    pub item: usize,
     /// Likeness to the query without age, s_i in [0, 1].
     pub similarity: f64,
     /// How long before the query, ≥ 0, in the unit of the half-life.
@@ -27,9 +29,15 @@ pub struct Vote {
 }
 
 impl Vote {
-    /// A vote for what the person answered.
+    /// A vote for what the person answered, of their first item.
     pub fn plain(label: usize, similarity: f64, age: f64) -> Self {
-        Self { label, own: label, share: 1.0, similarity, age }
+        Self { label, own: label, share: 1.0, item: 0, similarity, age }
+    }
+
+    /// The same of another item.
+    #[must_use]
+    pub fn of_item(self, item: usize) -> Self {
+        Self { item, ..self }
     }
 
     /// The votes of an item that departed from the crowd by `residual`: for the crowd's mean of what is asked about and
@@ -71,21 +79,21 @@ impl Evidence {
     /// Ratings vote translated: a person's departure from the crowd, r_i = y_i − m_G(x_i), votes at m_G(x) + r_i. Their
     /// local side is what they gave by itself; nothing calibrates it.
     pub fn of(read: &MemoryRead, guard: usize, local_calibration: f64) -> Self {
-        let plain = |hit: &LocalHit| {
+        let plain = |(place, hit): (usize, &LocalHit)| {
             let age = match read.local.age_unit {
                 AgeUnit::Days => hit.age_days,
                 AgeUnit::Items => hit.recency_rank as f64,
             };
-            Vote::plain(hit.label, hit.terms.similarity(), age)
+            Vote::plain(hit.label, hit.terms.similarity(), age).of_item(place)
         };
         let votes = match &read.scored {
-            None => read.local.hits.iter().map(plain).collect(),
+            None => read.local.hits.iter().enumerate().map(plain).collect(),
             Some(scored) => {
-                let translate = |hit: &LocalHit| {
+                let translate = |(place, hit): (usize, &LocalHit)| {
                     let residual = hit.residual(&scored.steps).unwrap_or_default();
-                    Vote::translated(plain(hit), &scored.steps, scored.crowd, residual)
+                    Vote::translated(plain((place, hit)), &scored.steps, scored.crowd, residual)
                 };
-                read.local.hits.iter().flat_map(translate).collect()
+                read.local.hits.iter().enumerate().flat_map(translate).collect()
             }
         };
         Self {
@@ -102,17 +110,26 @@ impl Evidence {
         }
     }
 
-    /// σ = 1 − H(q_u)/ln K in [0, 1], with q_u the responses of the whole history shrunk by half an example of b: how
-    /// one-sided the person's history is. Measured against itself, not against p_G, else the crowd would judge its own
-    /// opponent.
-    pub fn one_sidedness(&self) -> f64 {
+    /// Responses of the whole history with half an example of b.
+    pub fn habits(&self) -> Vec<f64> {
         let mut counts: Vec<f64> = self.base.iter().map(|b| HISTORY_PRIOR * b).collect();
         self.votes.iter().for_each(|vote| counts[vote.own] += vote.share);
-        1.0 - normalised_entropy(&normalise(counts))
+        counts
+    }
+
+    /// σ in [0, 1], how one-sided the person's history is: see [`one_sided`]. Measured against itself, not against p_G,
+    /// else the crowd would judge its own opponent.
+    pub fn one_sidedness(&self) -> f64 {
+        one_sided(self.habits())
     }
 
     /// Number of labels.
     pub fn labels(&self) -> usize {
         self.base.len()
     }
+}
+
+/// σ = 1 − H(q)/ln K in [0, 1] of [`Evidence::habits`].
+pub fn one_sided(habits: Vec<f64>) -> f64 {
+    1.0 - normalised_entropy(&normalise(habits))
 }

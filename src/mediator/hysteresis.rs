@@ -28,6 +28,14 @@ struct Stand {
     side: Side,
 }
 
+impl Stand {
+    /// Whether the evidence of the next question is nearly the same.
+    fn is_calm(&self, resolution: &Resolution) -> bool {
+        let calm = |before: &[f64], now: &[f64]| before.len() == now.len() && jensen_shannon(before, now) < MOVED;
+        calm(&self.local, &resolution.local) && calm(&self.global, &resolution.global)
+    }
+}
+
 impl Course {
     /// After a question of `user` that came to `resolution`.
     pub fn after(user: &UserId, resolution: &Resolution) -> Self {
@@ -41,11 +49,7 @@ impl Course {
     pub fn settle(&self, user: &UserId, mut resolution: Resolution, hysteresis: f64) -> Resolution {
         let Some(stand) = self.last.as_ref().filter(|stand| stand.user == *user) else { return resolution };
         let Some(now) = side(&resolution) else { return resolution };
-        let calm = |before: &[f64], now: &[f64]| before.len() == now.len() && jensen_shannon(before, now) < MOVED;
-        let holds = resolution.margin < hysteresis
-            && now != stand.side
-            && calm(&stand.local, &resolution.local)
-            && calm(&stand.global, &resolution.global);
+        let holds = resolution.margin < hysteresis && now != stand.side && stand.is_calm(&resolution);
         if holds {
             let keeper = if stand.side == Side::Local { &resolution.local } else { &resolution.global };
             let kept = resolution.decide(keeper);
@@ -60,6 +64,12 @@ impl Course {
         }
         resolution
     }
+}
+
+/// Whether `resolution` of `user` is decided for the other side than the question before, with evidence that hardly moved.
+pub fn changes_side(course: &Course, user: &UserId, resolution: &Resolution) -> bool {
+    let Some(stand) = course.last.as_ref().filter(|stand| stand.user == *user) else { return false };
+    side(resolution).is_some_and(|now| now != stand.side) && stand.is_calm(resolution)
 }
 
 /// The one side whose first choice was decided for; `None` where both or neither made it.

@@ -5,7 +5,7 @@
 //! with s_i^γ the mass would collapse and sharpness and prior strength would be one slider with two names.
 
 use super::distribution;
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Vote};
 use super::weights::Weights;
 
 /// Weighted votes.
@@ -17,28 +17,53 @@ pub struct Kernel {
     pub own: Vec<f64>,
     /// m: "worth m examples".
     pub mass: f64,
-    /// Kish's effective sample size (Σw)²/Σw²; scale-free, shown but used in no formula.
-    pub kish: f64,
+    /// Σw² over items, for [`Kernel::kish`].
+    squares: f64,
 }
 
 impl Kernel {
     /// Weighs the votes of `evidence`.
     pub fn of(evidence: &Evidence, weights: &Weights) -> Self {
-        let nearest = evidence.votes.iter().map(|vote| vote.similarity).fold(f64::NEG_INFINITY, f64::max);
-        let mut counts = vec![0.0; evidence.labels()];
-        let mut own = vec![0.0; evidence.labels()];
-        let (mut mass, mut squares) = (0.0, 0.0);
-        for vote in &evidence.votes {
+        Self::of_votes(evidence.votes.iter(), evidence.labels(), weights)
+    }
+
+    /// Weighs `votes`, the nearest of which weighs 1 before its age.
+    pub fn of_votes<'a>(votes: impl Iterator<Item = &'a Vote> + Clone, labels: usize, weights: &Weights) -> Self {
+        let nearest = votes.clone().map(|vote| vote.similarity).fold(f64::NEG_INFINITY, f64::max);
+        let mut kernel = Self { counts: vec![0.0; labels], own: vec![0.0; labels], mass: 0.0, squares: 0.0 };
+        for vote in votes {
             let nearness = (weights.similarity_sharpness * (vote.similarity - nearest)).exp();
             let whole = nearness * (-vote.age / weights.half_life).exp2();
             let w = whole * vote.share;
-            counts[vote.label] += w;
-            own[vote.own] += w;
-            mass += w;
-            squares += whole * w;
+            kernel.counts[vote.label] += w;
+            kernel.own[vote.own] += w;
+            kernel.mass += w;
+            kernel.squares += whole * w;
         }
-        let kish = if squares > 0.0 { mass * mass / squares } else { 0.0 };
-        Self { counts, own, mass, kish }
+        kernel
+    }
+
+    /// Kish's effective sample size (Σw)²/Σw²; scale-free, shown but used in no formula.
+    pub fn kish(&self) -> f64 {
+        if self.squares > 0.0 { self.mass * self.mass / self.squares } else { 0.0 }
+    }
+
+    /// The same without some of its votes, none of them alone nearest: subtracted in O(K).
+    pub fn without<'a>(&self, votes: impl Iterator<Item = &'a Vote>, nearest: f64, weights: &Weights) -> Self {
+        let mut left = self.clone();
+        for vote in votes {
+            let nearness = (weights.similarity_sharpness * (vote.similarity - nearest)).exp();
+            let whole = nearness * (-vote.age / weights.half_life).exp2();
+            let w = whole * vote.share;
+            left.counts[vote.label] -= w;
+            left.own[vote.own] -= w;
+            left.mass -= w;
+            left.squares -= whole * w;
+        }
+        // Subtraction leaves rounding dust.
+        left.counts.iter_mut().chain(&mut left.own).for_each(|count| *count = count.max(0.0));
+        (left.mass, left.squares) = (left.mass.max(0.0), left.squares.max(0.0));
+        left
     }
 
     /// e_L(y) = A_L · ln(q_L(y) / b(y)) with q_L = (o + κ b)/(m + κ): exactly 0 when nothing is remembered.

@@ -5,6 +5,7 @@
 
 pub mod conflict;
 pub mod context;
+pub mod counterfactual;
 pub mod distribution;
 pub mod evidence;
 pub mod facet;
@@ -12,9 +13,13 @@ pub mod flip;
 pub mod fusion;
 pub mod hysteresis;
 pub mod kernel;
+pub mod ledger;
 pub mod policy;
 pub mod resolution;
+pub mod signature;
+pub mod urn;
 pub mod weights;
+pub mod words;
 
 pub use evidence::Evidence;
 pub use facet::Facet;

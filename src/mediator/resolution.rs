@@ -1,11 +1,11 @@
 //! A resolution: the decision with everything that led to it.
 
-use super::conflict::{Conflict, Side, conflicts};
+use super::conflict::Side;
 use super::distribution::from_logs;
 use super::evidence::Evidence;
 use super::facet::Facet;
 use super::kernel::{Kernel, collective, tilt};
-use super::policy::{Policy, Sides};
+use super::policy::{Policy, Sides, damped_trust};
 use super::weights::Weights;
 
 /// What the mediator makes of a query's evidence. Every distribution sums to 1.
@@ -33,12 +33,12 @@ pub struct Resolution {
     pub held: Option<Side>,
     /// m: what the person's votes are worth in examples.
     pub mass: f64,
+    /// c(y): those examples by label; they sum to m.
+    pub counts: Vec<f64>,
     /// Kish's effective sample size, for comparison.
     pub kish: f64,
     /// Distinct contributors behind the collective side.
     pub support: usize,
-    /// Typed disagreements.
-    pub conflicts: Vec<Conflict>,
 }
 
 impl Resolution {
@@ -57,8 +57,9 @@ impl Resolution {
 pub fn mediate(evidence: &Evidence, weights: &Weights, policy: Policy) -> Resolution {
     let kernel = Kernel::of(evidence, weights);
     let global = collective(evidence, weights.community_focus);
-    let sides = Sides { evidence, weights, kernel: &kernel, global: &global };
-    let distribution = from_logs(&policy.rule().log_weights(&sides));
+    let trust = damped_trust(evidence, weights);
+    let sides = Sides { evidence, weights, kernel: &kernel, global: &global, trust };
+    let distribution = weigh(&sides, policy);
     let local = tilt(&evidence.base, &kernel.evidence(evidence, weights.prior_strength));
     let verdict = evidence.facet.verdict(&distribution, &evidence.base);
     Resolution {
@@ -67,14 +68,19 @@ pub fn mediate(evidence: &Evidence, weights: &Weights, policy: Policy) -> Resolu
         base: evidence.base.clone(),
         margin: verdict.margin,
         held: None,
-        conflicts: conflicts(evidence, &kernel, &global, weights.conflict_threshold),
         local,
         global,
         distribution,
         decision: verdict.decision,
         runner_up: verdict.runner_up,
         mass: kernel.mass,
-        kish: kernel.kish,
+        kish: kernel.kish(),
+        counts: kernel.counts,
         support: evidence.support,
     }
+}
+
+/// The mediated distribution alone.
+pub(super) fn weigh(sides: &Sides, policy: Policy) -> Vec<f64> {
+    from_logs(&policy.rule().log_weights(sides))
 }

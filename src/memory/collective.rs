@@ -6,6 +6,7 @@
 //!
 //! Pure: nothing is retrieved here, so a fit may try exponents on what was read once.
 
+use super::community::CommunityIx;
 use crate::data::dataset::Calibration;
 
 /// Pseudo-mass of the parent's distribution in votes.
@@ -14,12 +15,25 @@ const PARENT_MASS: f64 = 1.0;
 /// What one community says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CommunityPart {
+    /// Which community.
+    pub community: CommunityIx,
     /// ρ_c: probability that the person belongs here.
     pub share: f64,
     /// E_T(y) with the community's p_c(w|y), in nats.
     pub terms: Vec<f64>,
     /// V(y) of the community's entries.
     pub entries: Vec<f64>,
+}
+
+/// What one community says by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Voice {
+    /// Which community.
+    pub community: CommunityIx,
+    /// ρ_c: probability that the person belongs here, > 0.
+    pub share: f64,
+    /// p_c. Sums to 1.
+    pub distribution: Vec<f64>,
 }
 
 /// What everyone else says, before it is weighed. Nothing known is 0 throughout.
@@ -59,33 +73,68 @@ impl Parts {
 
     /// p_G of the population, and p_C of the person's communities (the population's where they have none). Both sum to 1.
     pub fn distributions(&self, base: &[f64], calibration: &Calibration) -> (Vec<f64>, Vec<f64>) {
-        let (near, entries) = (self.near(base), self.entry_evidence(base));
-        let exponent = self.entries_exponent(calibration);
-        let tilted = |terms: &[f64]| {
-            let known = terms.iter().chain(&near).chain(&entries).any(|e| *e != 0.0);
-            if !known {
-                // Exactly the base rate, without the rounding of a logarithm and back.
-                return base.to_vec();
-            }
-            let logs = (0..base.len()).map(|y| {
-                base[y].ln() + calibration.terms * terms[y] + calibration.neighbours * near[y] + exponent * entries[y]
-            });
-            from_logs(logs.collect())
-        };
-        let population = tilted(&self.terms);
+        let common = self.common(base, calibration);
+        let population = common.tilt(&self.terms);
         let belonging: f64 = self.communities.iter().map(|community| community.share).sum();
         if belonging <= 0.0 {
             return (population.clone(), population);
         }
         let mut blended = vec![0.0; base.len()];
-        for community in &self.communities {
-            let parent = tilted(&community.terms);
-            let own = votes_evidence(&community.entries, &parent);
-            let logs = parent.iter().zip(&own).map(|(p, e)| p.ln() + exponent * e);
-            let p = from_logs(logs.collect());
-            blended.iter_mut().zip(p).for_each(|(sum, p)| *sum += community.share / belonging * p);
+        for part in &self.communities {
+            let share = part.share / belonging;
+            blended.iter_mut().zip(common.of_community(part)).for_each(|(sum, p)| *sum += share * p);
         }
         (population, blended)
+    }
+
+    /// p_c of each community by itself.
+    pub fn voices(&self, base: &[f64], calibration: &Calibration) -> Vec<Voice> {
+        let common = self.common(base, calibration);
+        let heard = self.communities.iter().filter(|part| part.share > 0.0);
+        let voice = |part: &CommunityPart| Voice {
+            community: part.community,
+            share: part.share,
+            distribution: common.of_community(part),
+        };
+        heard.map(voice).collect()
+    }
+
+    fn common<'a>(&self, base: &'a [f64], calibration: &'a Calibration) -> Common<'a> {
+        let (near, entries) = (self.near(base), self.entry_evidence(base));
+        Common { base, calibration, near, entries, exponent: self.entries_exponent(calibration) }
+    }
+}
+
+/// What population and communities have in common.
+struct Common<'a> {
+    base: &'a [f64],
+    calibration: &'a Calibration,
+    near: Vec<f64>,
+    entries: Vec<f64>,
+    exponent: f64,
+}
+
+impl Common<'_> {
+    /// b tilted by `terms` and by what neighbours and entries of everyone say.
+    fn tilt(&self, terms: &[f64]) -> Vec<f64> {
+        let Self { base, calibration, near, entries, exponent } = self;
+        let known = terms.iter().chain(near).chain(entries).any(|e| *e != 0.0);
+        if !known {
+            // Exactly the base rate, without the rounding of a logarithm and back.
+            return base.to_vec();
+        }
+        let logs = (0..base.len()).map(|y| {
+            base[y].ln() + calibration.terms * terms[y] + calibration.neighbours * near[y] + exponent * entries[y]
+        });
+        from_logs(logs.collect())
+    }
+
+    /// p_c: that with the community's own terms, tilted by its own entries.
+    fn of_community(&self, part: &CommunityPart) -> Vec<f64> {
+        let parent = self.tilt(&part.terms);
+        let own = votes_evidence(&part.entries, &parent);
+        let logs = parent.iter().zip(&own).map(|(p, e)| p.ln() + self.exponent * e);
+        from_logs(logs.collect())
     }
 }
 

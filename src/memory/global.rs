@@ -264,7 +264,7 @@ impl Reader<'_> {
         };
         for (c, terms) in counted.iter().zip(terms.communities) {
             let entries = self.vote(own_entries(*c), snapshot, asking);
-            parts.communities.push(CommunityPart { share: membership[*c], terms, entries });
+            parts.communities.push(CommunityPart { community: *c, share: membership[*c], terms, entries });
         }
         let mut support = 0;
         match neighbours {

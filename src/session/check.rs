@@ -3,7 +3,7 @@
 //! Four grades: *retrieval* reads memory again for every question; *prompts* renders them again and compares hashes;
 //! *mediation* computes every resolution and final distribution from the recorded evidence and setting; *answers* would
 //! ask the model again, which this version does not. Identities and order are compared exactly, numbers within
-//! [`TOLERANCE`]. A line changed by hand is a difference, never a reason to give up.
+//! [`TOLERANCE`]. What the rules of an earlier ledger did not look for is not missed. A line changed by hand is a difference, never a reason to give up.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::render;
 use crate::engine::recorded::prompt_hash;
+use crate::mediator::ledger::ledger;
 use crate::mediator::{self, Course, mediate};
 use crate::memory::{Memory, MemoryRead};
 
@@ -324,7 +325,7 @@ fn mediation(session: &Session) -> Verdict {
         let resolution = || {
             let (evidence, (user, _)) = (evidence.as_ref()?, asking.as_ref()?);
             let alone = mediate(evidence, &setting.weights, setting.policy);
-            Some(course.settle(user, alone, setting.weights.hysteresis))
+            Some((evidence, course.settle(user, alone, setting.weights.hysteresis)))
         };
         let no_evidence = || {
             let (recorded, expected) = ("a decision".to_owned(), "evidence before it".to_owned());
@@ -346,14 +347,16 @@ fn mediation(session: &Session) -> Verdict {
             },
             Event::WeightsChanged(changed) => setting = *changed,
             Event::Mediated { resolution: recorded } => match resolution() {
-                Some(computed) => {
-                    grade.compare(&place, "resolution", recorded, &Resolution::of(labels, &computed));
+                Some((evidence, computed)) => {
+                    let conflicts = ledger(evidence, &setting.weights, &computed);
+                    let again = Resolution::of(labels, &computed, &conflicts).by_rules_of(recorded.ledger);
+                    grade.compare(&place, "resolution", recorded, &again);
                     asking.iter_mut().for_each(|(_, last)| *last = Some(computed.clone()));
                 }
                 None => grade.fault(&place, no_evidence()),
             },
             Event::Answered(recorded) => match resolution() {
-                Some(computed) => {
+                Some((_, computed)) => {
                     answered(&mut grade, &place, session, recorded, &computed, setting.weights.model_trust)
                 }
                 None => grade.fault(&place, no_evidence()),

@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::data::dataset::AgeUnit;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::Arm;
-use crate::mediator::conflict::{ConflictKind, Side};
+use crate::mediator::conflict::{ConflictKind, Party, Side};
 use crate::mediator::{Policy, Weights};
 use crate::memory::fusion::{EntryTerms, LocalTerms, nothing};
 
 /// The newest session format this program reads.
 pub const FORMAT: u32 = 1;
+/// The rules by which conflicts are found, see [`Resolution::ledger`].
+pub const LEDGER: u32 = 1;
 
 /// How the mediator is set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -209,6 +211,21 @@ pub struct Evidence {
     pub global: GlobalEvidence,
 }
 
+/// One side of a disagreement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Whose.
+    pub party: Party,
+    /// The value it prefers.
+    pub label: String,
+    /// The probability it gives that.
+    pub p: f64,
+    /// What that is worth against the base rate, in nats.
+    pub nats: f64,
+    /// The examples or contributors behind it.
+    pub n: f64,
+}
+
 /// A typed disagreement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conflict {
@@ -216,15 +233,30 @@ pub struct Conflict {
     pub r#type: ConflictKind,
     /// What it is about.
     pub facet: String,
-    /// What the local votes prefer.
+    /// What the local votes prefer, or the newer or more specific side.
     pub local: String,
-    /// What the collective side prefers.
+    /// What the collective side prefers, or the older or more general one.
     pub global: String,
     /// In bits.
     pub divergence: f64,
     /// The side that has too little to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent: Option<Side>,
+    /// Both claims with what stands behind them; empty in files of ledger 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<Claim>,
+    /// By how much the rule's bound is passed; absent in files of ledger 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+    /// Log Bayes factor of a conflict, in nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f64>,
+    /// Whose claim was decided for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<Party>,
+    /// What the mediated distribution still gives to the claim that lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<f64>,
 }
 
 /// What the mediator made of the evidence.
@@ -250,6 +282,9 @@ pub struct Resolution {
     pub kish: f64,
     /// Distinct contributors behind the collective side.
     pub support: usize,
+    /// By which rules conflicts were found: 0 knows value and coverage, without what stands behind them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ledger: u32,
     /// Typed disagreements.
     pub conflicts: Vec<Conflict>,
     /// The mediated distribution.
@@ -258,6 +293,10 @@ pub struct Resolution {
     pub local: ByLabel,
     /// p_G.
     pub global: ByLabel,
+}
+
+fn is_zero(ledger: &u32) -> bool {
+    *ledger == 0
 }
 
 /// What an arm answered.

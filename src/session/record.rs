@@ -4,15 +4,17 @@
 
 use super::error::SessionError;
 use super::event::{
-    Answered, Asked, ByLabel, Conflict, Entry, Event, Evidence, GlobalEvidence, LocalEvidence, Period, Resolution,
-    Setting, Vote,
+    Answered, Asked, ByLabel, Claim, Conflict, Entry, Event, Evidence, GlobalEvidence, LEDGER, LocalEvidence, Period,
+    Resolution, Setting, Vote,
 };
 use crate::engine::answer::{final_decision, memory_distribution, request};
 use crate::engine::engine::{Answer, Engine};
 use crate::engine::prompt::{Arm, Blocks};
 use crate::engine::recorded::prompt_hash;
 use crate::mediator;
+use crate::mediator::conflict::{ConflictKind, Party};
 use crate::mediator::fusion::fuse;
+use crate::mediator::ledger::ledger;
 use crate::mediator::{Course, Facet};
 use crate::memory::collective::Parts;
 use crate::memory::global::{GlobalHit, GlobalRead, PeriodView};
@@ -194,16 +196,9 @@ impl Evidence {
 }
 
 impl Resolution {
-    /// Records what the mediator made of the evidence.
-    pub fn of(labels: &[String], resolution: &mediator::Resolution) -> Self {
-        let conflict = |conflict: &mediator::conflict::Conflict| Conflict {
-            r#type: conflict.kind,
-            facet: resolution.facet.name().to_owned(),
-            local: labels[conflict.local].clone(),
-            global: labels[conflict.global].clone(),
-            divergence: conflict.divergence,
-            silent: conflict.silent,
-        };
+    /// Records what the mediator made of the evidence, and the conflicts it found there.
+    pub fn of(labels: &[String], resolution: &mediator::Resolution, ledger: &[mediator::conflict::Conflict]) -> Self {
+        let conflict = |conflict: &mediator::conflict::Conflict| Conflict::of(labels, &resolution.facet, conflict);
         Self {
             policy: resolution.policy,
             decision: labels[resolution.decision].clone(),
@@ -214,11 +209,86 @@ impl Resolution {
             mass: resolution.mass,
             kish: resolution.kish,
             support: resolution.support,
-            conflicts: resolution.conflicts.iter().map(conflict).collect(),
+            ledger: LEDGER,
+            conflicts: ledger.iter().map(conflict).collect(),
             distribution: ByLabel::of(labels, &resolution.distribution),
             local: ByLabel::of(labels, &resolution.local),
             global: ByLabel::of(labels, &resolution.global),
         }
+    }
+}
+
+impl Resolution {
+    /// The same as an earlier program would have recorded it, which knew the rules of `ledger` alone.
+    #[must_use]
+    pub fn by_rules_of(mut self, ledger: u32) -> Self {
+        if ledger == 0 {
+            self.ledger = 0;
+            self.conflicts.retain(|found| matches!(found.r#type, ConflictKind::Value | ConflictKind::Coverage));
+            for found in &mut self.conflicts {
+                (found.margin, found.strength, found.winner, found.kept) = (None, None, None, None);
+                found.sides.clear();
+            }
+        }
+        self
+    }
+}
+
+impl Conflict {
+    /// Records a disagreement about `facet`.
+    pub fn of(labels: &[String], facet: &Facet, conflict: &mediator::conflict::Conflict) -> Self {
+        let claim = |claim: &mediator::conflict::Claim| Claim {
+            party: claim.party,
+            label: labels[claim.label].clone(),
+            p: claim.p,
+            nats: claim.nats,
+            n: claim.n,
+        };
+        let [local, global] = &conflict.claims;
+        Self {
+            r#type: conflict.kind,
+            facet: facet.name().to_owned(),
+            local: labels[local.label].clone(),
+            global: labels[global.label].clone(),
+            divergence: conflict.divergence,
+            silent: conflict.silent,
+            sides: conflict.claims.iter().map(claim).collect(),
+            margin: Some(conflict.margin),
+            strength: conflict.strength,
+            winner: conflict.winner,
+            kept: conflict.kept,
+        }
+    }
+
+    /// The disagreement as it was recorded in `resolution`, for whoever shows a live one; `None` where it was changed by
+    /// hand so that it fits no label. Of ledger 0 the sides are what the resolution says of them, and nobody has won.
+    pub fn told(&self, labels: &[String], resolution: &Resolution) -> Option<mediator::conflict::Conflict> {
+        let label = |name: &String| labels.iter().position(|label| label == name);
+        let claim = |claim: &Claim| {
+            let Claim { party, p, nats, n, .. } = *claim;
+            Some(mediator::conflict::Claim { party, label: label(&claim.label)?, p, nats, n })
+        };
+        let bare = |party, name: &String, p: &ByLabel, n| {
+            let p = p.get(name)?;
+            Some(mediator::conflict::Claim { party, label: label(name)?, p, nats: 0.0, n })
+        };
+        let claims = match self.sides.as_slice() {
+            [first, second] => [claim(first)?, claim(second)?],
+            _ => [
+                bare(Party::Local, &self.local, &resolution.local, resolution.mass)?,
+                bare(Party::Global, &self.global, &resolution.global, resolution.support as f64)?,
+            ],
+        };
+        Some(mediator::conflict::Conflict {
+            kind: self.r#type,
+            claims,
+            divergence: self.divergence,
+            margin: self.margin.unwrap_or_default(),
+            strength: self.strength,
+            silent: self.silent,
+            winner: self.winner,
+            kept: self.kept,
+        })
     }
 }
 
@@ -276,6 +346,7 @@ pub fn turn(
     let alone = mediator::mediate(&weighed, &setting.weights, setting.policy);
     let resolution = course.settle(&asked.user, alone, setting.weights.hysteresis);
     *course = Course::after(&asked.user, &resolution);
+    let conflicts = ledger(&weighed, &setting.weights, &resolution);
     let blocks = Blocks::of(memory, &asked.query, &read);
     let mut answers = Vec::new();
     for arm in Arm::ALL {
@@ -288,7 +359,7 @@ pub fn turn(
     let mut events = vec![
         Event::Asked(asked),
         Event::Evidence(Evidence::of(memory, &read)),
-        Event::Mediated { resolution: Resolution::of(labels, &resolution) },
+        Event::Mediated { resolution: Resolution::of(labels, &resolution, &conflicts) },
     ];
     events.extend(answers);
     Ok(events)

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use super::event::{Answered, Asked, Event, Evidence, Header, Resolution, Setting};
 use super::log::Session;
 pub use super::steps::Remediated;
-use super::steps::Steps;
+use super::steps::{Step, Steps};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::ConflictKind;
+use crate::mediator::mediate;
+use crate::mediator::signature::{Signature, of_session};
 
 /// A question with what followed it so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -302,5 +304,16 @@ impl Replay {
     /// Every turn that can be mediated again.
     pub fn steps(&self) -> &Arc<Steps> {
         &self.steps
+    }
+
+    /// What is wrong with the `last` questions of the session, with the setting of each turn given by `setting`. Which
+    /// hysteresis would calm them is tried out, so whoever asks at every key asks about few.
+    pub fn signatures(&self, last: usize, setting: impl Fn(usize) -> Setting) -> Vec<Signature> {
+        let decided = |step: &Step| {
+            let Setting { weights, policy } = setting(step.turn);
+            (step.user.clone(), mediate(&step.evidence, &weights, policy))
+        };
+        let first = self.steps.len().saturating_sub(last);
+        of_session(&self.steps.iter().skip(first).map(decided).collect::<Vec<_>>(), setting(0).weights.hysteresis)
     }
 }

@@ -12,7 +12,7 @@ use super::replay::{Outcome, State};
 use crate::data::interaction::UserId;
 use crate::engine::answer::{final_decision, memory_distribution};
 use crate::engine::prompt::Arm;
-use crate::mediator::conflict::ConflictKind;
+use crate::mediator::conflict::clash;
 use crate::mediator::{self, Course, mediate};
 
 /// Steps from which on a thread pays.
@@ -201,7 +201,7 @@ impl Step {
             overridden,
             rescued: overridden && right(resolution.decision),
             suppressed: overridden && right(resolution.decide(&resolution.local)),
-            conflict: resolution.conflicts.iter().any(|conflict| conflict.kind == ConflictKind::Value),
+            conflict: clash(resolution, setting.weights.conflict_threshold).is_some(),
         };
         Remediated { turn: self.turn, mediated: resolution.decision, arms, outcome }
     }

@@ -1,6 +1,7 @@
 //! What lies over the screen: lists with a filter, explanations, and the help.
 
 mod board;
+mod ledger;
 mod sheet;
 
 use ratatui::buffer::Buffer;

@@ -12,6 +12,7 @@ use super::{put, span, symbols, text};
 use crate::app::replay::{Replaying, SPEEDS, Standing};
 use crate::app::state::State;
 use crate::engine::prompt::Arm;
+use crate::mediator::signature::Signature;
 use crate::session::replay::{Outcome, Tally};
 use crate::theme::Theme;
 
@@ -85,8 +86,11 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         return;
     }
     let title = text::fit(&replaying.opened.replay.session().header.title, usize::from(area.width / 2));
+    let mut named = vec![span(" Session", theme.title), span(format!(" {} {title} ", symbols::DOT), theme.dim)];
+    let sign = |signature: &Signature| span(format!("{} {} ", symbols::CONFLICT, signature.name()), theme.bad);
+    named.extend(replaying.signatures.iter().map(sign));
     let panel = Panel {
-        title: Line::from(vec![span(" Session", theme.title), span(format!(" {} {title} ", symbols::DOT), theme.dim)]),
+        title: Line::from(named),
         note: Line::from(span(" space play   , . step   # turn   x leave ", theme.dim)),
         focused: false,
     };

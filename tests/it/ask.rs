@@ -243,6 +243,7 @@ fn bench_measures_without_a_terminal() {
         ("memory.read", "us"),
         ("mediate.query", "us"),
         ("mediate.flips", "us"),
+        ("mediate.ledger", "us"),
         ("mediate.session-10k", "ms"),
         ("key.frame", "ms"),
     ] {

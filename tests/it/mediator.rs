@@ -1,11 +1,11 @@
 //! Laws of the mediator: limits, monotonicity, sums, and flips that flip exactly where they are shown.
 
-use logoscope::mediator::conflict::ConflictKind;
+use logoscope::mediator::conflict::clash;
 use logoscope::mediator::distribution::decision;
 use logoscope::mediator::evidence::{Evidence, Vote};
 use logoscope::mediator::flip::{bands, flip, flips};
 use logoscope::mediator::policy::damped_trust;
-use logoscope::mediator::weights::STOPS;
+use logoscope::mediator::weights::{STOPS, Scope};
 use logoscope::mediator::{Facet, Policy, Weight, Weights, mediate};
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ fn distributions(labels: usize) -> impl Strategy<Value = Vec<f64>> {
     })
 }
 
-fn evidence() -> impl Strategy<Value = Evidence> {
+pub fn evidence() -> impl Strategy<Value = Evidence> {
     let votes = proptest::collection::vec((0..5usize, 0.0..1.0f64, 0.0..900.0f64), 0..12);
     (distributions(5), distributions(5), distributions(5), votes, 0..40usize, 0.0..1.0f64).prop_map(
         |(base, population, community, votes, support, novelty)| Evidence {
@@ -34,7 +34,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     )
 }
 
-fn weights() -> impl Strategy<Value = Weights> {
+pub fn weights() -> impl Strategy<Value = Weights> {
     let damping = prop_oneof![Just(0.0), 0.0..1.0f64];
     (0.0..4.0f64, 0.0..4.0f64, 0.01..100.0f64, 0.0..20.0f64, 1.0..4000.0f64, 0.0..1.0f64, damping).prop_map(
         |(local_trust, global_trust, prior_strength, similarity_sharpness, half_life, community_focus, skew)| Weights {
@@ -54,7 +54,7 @@ fn weights() -> impl Strategy<Value = Weights> {
     )
 }
 
-fn policies() -> impl Strategy<Value = Policy> {
+pub fn policies() -> impl Strategy<Value = Policy> {
     (0..Policy::ALL.len()).prop_map(|ix| Policy::ALL[ix])
 }
 
@@ -249,7 +249,7 @@ fn turning_a_weight_on_a_conflicting_query_changes_the_decision_exactly_where_sh
             let read = memory.read(&query.user, &query.query, query.at).unwrap();
             let evidence = Evidence::of(&read, dataset.manifest.retrieval.guard, dataset.manifest.calibration.local);
             let resolution = mediate(&evidence, &weights, policy);
-            if !resolution.conflicts.iter().any(|c| c.kind == ConflictKind::Value) {
+            if clash(&resolution, weights.conflict_threshold).is_none() {
                 continue;
             }
             conflicting += 1;
@@ -271,7 +271,7 @@ fn turning_a_weight_on_a_conflicting_query_changes_the_decision_exactly_where_sh
 }
 
 /// The same evidence about five scores, each vote between two of them.
-fn scores() -> impl Strategy<Value = Evidence> {
+pub fn scores() -> impl Strategy<Value = Evidence> {
     let steps = [1.0, 2.0, 3.0, 4.5, 5.0];
     (evidence(), proptest::collection::vec(0.0..6.0f64, 12)).prop_map(move |(mut evidence, translated)| {
         let votes = evidence.votes.iter().zip(translated);
@@ -282,6 +282,51 @@ fn scores() -> impl Strategy<Value = Evidence> {
 }
 
 proptest! {
+    #[test]
+    fn each_policy_leans_where_its_weight_points(e in evidence(), w in weights(), more in 0.01..2.0f64) {
+        // linear: every probability is between p_G and p_L, nearer to p_L with more local trust.
+        let at = |l: f64| mediate(&e, &w.with(Weight::LocalTrust, l), Policy::Linear);
+        let (less, further) = (at(w.local_trust), at(w.local_trust + more));
+        if !e.votes.is_empty() {
+            for y in 0..5 {
+                let way = (less.local[y] - less.global[y]).signum();
+                prop_assert!((further.distribution[y] - less.distribution[y]) * way >= -1e-9);
+            }
+        }
+        // shrinkage: every pair's odds go from those of the votes toward those of p_G as κ grows, and never beyond.
+        let at = |k: f64| mediate(&e, &w.with(Weight::PriorStrength, k), Policy::Shrinkage).distribution;
+        let (weak, strong) = (at(w.prior_strength), at((w.prior_strength * (1.0 + more)).min(100.0)));
+        for (y, z) in [(0, 1), (1, 2), (3, 4), (4, 0)] {
+            let odds = |p: &[f64]| (p[y] / p[z]).ln();
+            let goal = odds(&less.global);
+            prop_assert!((odds(&strong) - goal).abs() <= (odds(&weak) - goal).abs() + 1e-9);
+            prop_assert!((odds(&strong) - goal) * (odds(&weak) - goal) >= -1e-9);
+        }
+    }
+
+    #[test]
+    fn a_grid_ten_times_as_fine_finds_no_nearer_flip(e in evidence(), w in weights(), policy in policies()) {
+        let here = mediate(&e, &w, policy).decision;
+        for weight in [
+            Weight::LocalTrust, Weight::GlobalTrust, Weight::PriorStrength, Weight::CommunityFocus, Weight::SkewDamping
+        ] {
+            if policy.rule().ignores(weight).is_some() || (policy == Policy::Linear && weight.scope() == Scope::Mediate
+                && matches!(weight, Weight::PriorStrength | Weight::CommunityFocus)) {
+                continue; // Without a closed form the grid itself is the promise.
+            }
+            let place = weight.position(w.get(weight));
+            let shown = flip(&e, &w, policy, weight).map(|flip| (weight.position(flip.at) - place).abs());
+            for stop in 0..=10 * STOPS as usize {
+                let position = stop as f64 / 10.0;
+                let distance = (position - place).abs();
+                if shown.is_none_or(|shown| distance < shown - 0.05) {
+                    let there = mediate(&e, &w.with(weight, weight.at(position)), policy).decision;
+                    prop_assert_eq!(there, here, "{} at {}", weight, weight.at(position));
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_median_flips_where_its_bands_end(e in scores(), w in weights(), policy in policies()) {
         let decision = mediate(&e, &w, policy).decision;

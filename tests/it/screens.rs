@@ -527,6 +527,13 @@ fn explanations_over_the_screen() {
     insta::assert_snapshot!("over-hits-80x24", text_of(&drawn(&state, 80, 24)));
     press(&mut state, &["esc", "3", "enter"]);
     insta::assert_snapshot!("over-entries-80x24", text_of(&drawn(&state, 80, 24)));
+    press(&mut state, &["esc", "2", "enter"]);
+    for (width, height) in [(80, 24), (120, 40)] {
+        insta::assert_snapshot!(format!("over-ledger-{width}x{height}"), text_of(&drawn(&state, width, height)));
+    }
+    for (width, height) in [(40, 12), (41, 13), (200, 60), (1, 1)] {
+        drawn(&state, width, height);
+    }
     let mine = |id: &str, kind| Candidate { id: id.into(), kind };
     let all = vec![mine("i1", CandidateKind::Item(0)), mine("p5-c4-1", CandidateKind::Entry(Some(4)))];
     let state = explained(&["W"], Told::Candidates(all));

@@ -445,6 +445,55 @@ fn lines_changed_by_hand_are_differences_not_damage() {
     assert!(differences(&report)[0].to_string().contains("evidence before it"), "{report:?}");
 }
 
+/// A session as the program wrote it before its ledger knew more than value and coverage.
+#[test]
+fn sessions_of_an_earlier_ledger_open_and_check() {
+    let dataset = sample::dataset().unwrap();
+    let (mut conflicts, mut lines) = (0, Vec::new());
+    for line in String::from_utf8_lossy(sample::sessions()[0].1).lines() {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        if let Some(resolution) = event.get_mut("resolution").and_then(Value::as_object_mut) {
+            resolution.shift_remove("ledger");
+            let found = resolution["conflicts"].as_array_mut().unwrap();
+            found.retain(|conflict| ["value", "coverage"].contains(&conflict["type"].as_str().unwrap()));
+            conflicts += found.len();
+            for conflict in found {
+                let old = ["type", "facet", "local", "global", "divergence", "silent"];
+                conflict.as_object_mut().unwrap().retain(|key, _| old.contains(&key.as_str()));
+            }
+        }
+        lines.push(event.to_string() + "\n");
+    }
+    assert!(conflicts > 0, "there is something to tell");
+    let report = check(&parse(lines.concat().as_bytes()).unwrap(), &dataset).unwrap();
+    assert!(!report.differs(), "{report:?}");
+    let forged = lines.concat().replacen("\"divergence\":", "\"divergence\":1", 1);
+    assert!(check(&parse(forged.as_bytes()).unwrap(), &dataset).unwrap().differs());
+}
+
+/// What a session keeps of a conflict is all of it.
+#[test]
+fn a_recorded_conflict_is_the_conflict_itself() {
+    use logoscope::mediator::ledger::ledger;
+    let dataset = sample::dataset().unwrap();
+    let memory = Memory::build(&dataset);
+    let (labels, manifest) = (&dataset.manifest.labels, &dataset.manifest);
+    let Setting { weights, policy } = defaults(&dataset, Policy::Product);
+    let mut told = 0;
+    for query in dataset.queries.iter().step_by(10) {
+        let read = memory.read(&query.user, &query.query, query.at).unwrap();
+        let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
+        let resolution = mediate(&evidence, &weights, policy);
+        let found = ledger(&evidence, &weights, &resolution);
+        let recorded = logoscope::session::event::Resolution::of(labels, &resolution, &found);
+        let again: Vec<_> =
+            recorded.conflicts.iter().map(|conflict| conflict.told(labels, &recorded).unwrap()).collect();
+        assert_eq!(again, found);
+        told += found.len();
+    }
+    assert!(told > 20, "{told}");
+}
+
 #[test]
 fn any_number_changed_anywhere_is_named_by_its_event() {
     let (dataset, session) = small();

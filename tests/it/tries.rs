@@ -97,8 +97,8 @@ fn what_is_no_value_is_told_and_changes_nothing() {
     press(&mut state, &["enter"]);
     assert_eq!(complaint(&state), Some("prior-strength is 'much'; give a number from 0.01 to 100, or default"));
     assert_eq!((state.setting, state.undo.can_undo()), (before, false));
-    press(&mut state, &["esc", "enter"]);
-    assert!(state.overlay.is_none() && state.focus == Pane::Mediator, "enter is for the weights");
+    press(&mut state, &["esc", "4", "enter"]);
+    assert!(state.overlay.is_none() && state.focus == Pane::Answers, "enter is for the weights");
     press(&mut state, &["5", "enter"]);
     assert!(matches!(state.overlay, Some(Overlay::Edit(_))));
     press(&mut state, &["esc", "m"]);

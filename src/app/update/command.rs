@@ -4,7 +4,7 @@ use super::super::board::Page;
 use super::super::command::Command;
 use super::super::input::Input;
 use super::super::inquiry::Inquiry;
-use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay};
+use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay, Sheet};
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
@@ -96,6 +96,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::OpenHere => match state.focus {
             Pane::Local => open(state, List::hits(state).map(Overlay::List)),
             Pane::Global => open(state, List::entries(state).map(Overlay::List)),
+            Pane::Mediator => open(state, Some(Overlay::Sheet(Sheet::ledger()))),
             _ => tries::type_value(state),
         },
         Command::WhyNot => return inquiry::ask(state, Inquiry::Candidates, None),

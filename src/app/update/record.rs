@@ -39,7 +39,7 @@ pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>) {
 fn mediated(state: &mut State) {
     let Some(data) = state.data.clone() else { return };
     let Some(reading) = &state.reading else { return };
-    let resolution = Resolution::of(&data.labels, &reading.resolution);
+    let resolution = Resolution::of(&data.labels, &reading.resolution, &reading.ledger);
     state.journal.waiting.push(Event::Mediated { resolution });
     let spoken = |arm: &Arm| {
         let answer = &state.answers.arms[*arm as usize];

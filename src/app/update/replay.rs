@@ -135,15 +135,15 @@ fn show(state: &mut State) {
     state.judged = Some(replaying.turn);
     state.answers.arms = Arm::ALL.map(|arm| replaying.answer(arm));
     let said = state.answers.arms.clone();
-    let recorded = replaying.resolution().filter(|_| follows);
+    let recorded = replaying.resolution().filter(|_| follows).map(|resolution| (resolution, replaying.conflicts()));
     match reading(state) {
         Ok(reading) => (state.reading, state.unread) = (Some(reading), None),
         Err(reason) => (state.reading, state.unread) = (None, Some(reason)),
     }
     state.course = state.replay.as_ref().map(|replaying| course(replaying, &state.setting)).unwrap_or_default();
     state.mediate();
-    if let (Some(recorded), Some(reading)) = (recorded, &mut state.reading) {
-        reading.resolution = recorded;
+    if let (Some((recorded, conflicts)), Some(reading)) = (recorded, &mut state.reading) {
+        (reading.resolution, reading.ledger) = (recorded, conflicts);
     }
     if follows {
         // The recording itself, whatever this program would make of it.

@@ -28,7 +28,7 @@ impl Rule for Linear {
             return sides.evidence.base.iter().map(|b| b.ln()).collect();
         }
         // Without history the local side is the base rate; pooling it in would blur what the others know.
-        let share = if sides.evidence.votes.is_empty() { 0.0 } else { trust / (trust + crowd) };
+        let share = if sides.kernel.mass > 0.0 { trust / (trust + crowd) } else { 0.0 };
         let pool = |(own, all): (&f64, &f64)| (share * own + (1.0 - share) * all).ln();
         sides.local().iter().zip(sides.global).map(pool).collect()
     }

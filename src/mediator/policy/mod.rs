@@ -24,14 +24,11 @@ pub struct Sides<'a> {
     pub kernel: &'a Kernel,
     /// p_G.
     pub global: &'a [f64],
+    /// ℓ′, see [`damped_trust`].
+    pub trust: f64,
 }
 
 impl Sides<'_> {
-    /// ℓ′ = ℓ (1 − β σ ν): trust in a one-sided history, damped where the query is unlike it.
-    fn local_trust(&self) -> f64 {
-        damped_trust(self.evidence, self.weights)
-    }
-
     /// p_L.
     fn local(&self) -> Vec<f64> {
         tilt(&self.evidence.base, &self.kernel.evidence(self.evidence, self.weights.prior_strength))
@@ -43,7 +40,12 @@ pub fn damped_trust(evidence: &Evidence, weights: &Weights) -> f64 {
     if weights.skew_damping == 0.0 {
         return weights.local_trust;
     }
-    weights.local_trust * (1.0 - weights.skew_damping * evidence.one_sidedness() * evidence.novelty)
+    damped(weights, evidence.one_sidedness(), evidence.novelty)
+}
+
+/// The same of a known σ and ν.
+pub(super) fn damped(weights: &Weights, one_sidedness: f64, novelty: f64) -> f64 {
+    weights.local_trust * (1.0 - weights.skew_damping * one_sidedness * novelty)
 }
 
 /// One rule of mediation.

@@ -23,10 +23,9 @@ impl Rule for Product {
     }
 
     fn log_weights(&self, sides: &Sides) -> Vec<f64> {
-        let Sides { evidence, weights, kernel, global } = sides;
+        let Sides { evidence, weights, kernel, global, trust } = sides;
         // The local side is shrunk to b, never to p_G: else the crowd would count twice.
         let local = kernel.evidence(evidence, weights.prior_strength);
-        let trust = sides.local_trust();
         let sum = |((b, e_l), p_g): ((&f64, &f64), &f64)| b.ln() + trust * e_l + weights.global_trust * (p_g / b).ln();
         evidence.base.iter().zip(&local).zip(*global).map(sum).collect()
     }

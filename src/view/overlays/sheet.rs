@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use super::super::layout::centred;
 use super::super::widgets::scrolled;
 use super::super::{bars, span, symbols, text};
-use super::popup;
+use super::{ledger, popup};
 use crate::app::inquiry::Told;
 use crate::app::overlay::Sheet;
 use crate::app::state::State;
@@ -40,6 +40,7 @@ pub(super) fn draw(sheet: &Sheet, state: &State, theme: &Theme, area: Rect, buff
         Some(Ok(Told::Community(None))) => {
             words("Nothing can be told: no period has closed yet, or every community is below the guard.", theme.dim)
         }
+        Some(Ok(Told::Ledger)) => ledger::lines(state, theme, width),
         // Candidates make a list.
         Some(Ok(Told::Candidates(_))) => Vec::new(),
     };

@@ -10,6 +10,8 @@ use crate::mediator::Weight;
 use crate::mediator::conflict::{Conflict, ConflictKind, Side};
 use crate::mediator::policy::damped_trust;
 use crate::mediator::resolution::Resolution;
+use crate::mediator::signature::Signature;
+use crate::mediator::words;
 use crate::theme::Theme;
 use crate::view::widgets::bar;
 use crate::view::{span, symbols, text};
@@ -28,11 +30,12 @@ pub(super) fn lines(
 ) -> Vec<Line<'static>> {
     let columns = label_columns(state).min((width / 4).max(8));
     let mut lines = sides(state, reading, theme, columns);
-    let conflicts = &reading.resolution.conflicts;
+    let conflicts = &reading.ledger;
     if conflicts.is_empty() {
         lines.push(Line::from(span("  no conflict above the threshold", theme.dim)));
     }
     lines.extend(conflicts.iter().map(|conflict| tell(state, conflict, theme, width)));
+    lines.extend(reading.signatures.iter().map(|signature| warn(state, reading, *signature, theme, width)));
     lines.extend(verdict(state, reading, theme, width));
     lines.push(Line::default());
     lines.extend(flips(state, reading, theme, width));
@@ -89,20 +92,32 @@ fn mean(r: &Resolution, p: &[f64]) -> String {
     r.facet.mean(p).map_or_else(String::new, |mean| format!("  mean {mean:.1}"))
 }
 
+/// A conflict in a line; all of it stands in the ledger.
 fn tell(state: &State, conflict: &Conflict, theme: &Theme, width: usize) -> Line<'static> {
-    let bits = text::share(conflict.divergence);
-    let told = match (conflict.kind, conflict.silent) {
-        (ConflictKind::Value, _) => {
-            let (local, global) = (name(state, conflict.local), name(state, conflict.global));
-            let long = format!("value conflict: {local} against {global} {} JSD {bits}", symbols::DOT);
-            if text::width(&long) + 2 <= width { long } else { format!("value conflict {} JSD {bits}", symbols::DOT) }
-        }
-        (ConflictKind::Coverage, Some(Side::Local)) => "coverage: local has too little to say".to_owned(),
-        (ConflictKind::Coverage, Some(Side::Global)) => "coverage: too few users stand behind global".to_owned(),
-        (ConflictKind::Coverage, _) => "coverage: neither side has enough to say".to_owned(),
+    let bits = format!(" {} JSD {}", symbols::DOT, text::share(conflict.divergence));
+    let headline = words::headline(conflict, &|label| name(state, label));
+    let told = match conflict.kind {
+        ConflictKind::Coverage => headline,
+        kind if text::width(&headline) + text::width(&bits) + 2 > width => format!("{} conflict{bits}", kind.name()),
+        _ => headline + &bits,
     };
     let told = text::fit(&told, width.saturating_sub(2));
     Line::from(vec![span(format!("{} ", symbols::CONFLICT), theme.conflict), span(told, theme.conflict)])
+}
+
+/// A sign of failure in a line.
+fn warn(state: &State, reading: &Reading, signature: Signature, theme: &Theme, width: usize) -> Line<'static> {
+    let item = |place: usize| item_name(state, reading, place);
+    let told = words::signature(signature, &|label| name(state, label), &item);
+    let told = text::fit(&told, width.saturating_sub(2));
+    Line::from(vec![span(format!("{} ", symbols::CONFLICT), theme.bad), span(told, theme.bad)])
+}
+
+/// The identity of one of the person's items, by its place among the hits.
+pub fn item_name(state: &State, reading: &Reading, place: usize) -> String {
+    let item = reading.read.local.hits.get(place).map(|hit| hit.item);
+    let found = item.and_then(|item| state.data.as_ref()?.dataset.interactions.get(item));
+    found.map_or_else(|| format!("memory {}", place + 1), |found| text::fit(&found.id, 24))
 }
 
 /// The decision with its rival; how clear it is on the same line, or on the next one.

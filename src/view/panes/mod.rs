@@ -3,7 +3,7 @@
 mod answers;
 mod global;
 mod local;
-mod mediator;
+pub mod mediator;
 mod weights;
 
 use ratatui::buffer::Buffer;

@@ -1,0 +1,102 @@
+//! The ledger, counterfactuals and signatures in words, the same on the screen and on paper. Labels and items are named
+//! by whoever asks, who also makes them safe to print.
+
+use super::conflict::{Claim, Conflict, ConflictKind, Party, Side, in_words};
+use super::counterfactual::{Removed, Without};
+use super::signature::Signature;
+
+/// Names a label or an item by its index.
+pub type Namer<'a> = &'a dyn Fn(usize) -> String;
+
+/// A conflict in a line: its kind and what is against what.
+pub fn headline(conflict: &Conflict, label: Namer) -> String {
+    let [a, b] = &conflict.claims;
+    let (first, second) = (label(a.label), label(b.label));
+    match (conflict.kind, conflict.silent) {
+        (ConflictKind::Value, _) => format!("value conflict: {first} against {second}"),
+        (ConflictKind::Polarity, _) if a.label == b.label => {
+            let (raises, lowers) = if a.nats > 0.0 { ("local", "global") } else { ("global", "local") };
+            format!("polarity: {raises} raises {first}, {lowers} lowers it")
+        }
+        (ConflictKind::Polarity, _) => format!("polarity: {first} against {second}, across the average"),
+        (ConflictKind::Temporal, _) => format!("temporal: newer memories say {first}, older ones {second}"),
+        (ConflictKind::IntraLocal, _) => format!("intra-local: memories say {first} and {second} at any time"),
+        (ConflictKind::Scope, _) => {
+            format!("scope: {} says {first}, {} {second}", a.party.name(), b.party.name())
+        }
+        (ConflictKind::Coverage, Some(Side::Local)) => "coverage: local has too little to say".to_owned(),
+        (ConflictKind::Coverage, Some(Side::Global)) => "coverage: too few users stand behind global".to_owned(),
+        (ConflictKind::Coverage, _) => "coverage: neither side has enough to say".to_owned(),
+    }
+}
+
+/// Everything else the ledger holds of a conflict, a line each: the rule, both claims, who won and what was kept.
+pub fn details(conflict: &Conflict, label: Namer) -> Vec<String> {
+    let claim = |claim: &Claim| {
+        let Claim { party, p, nats, n, .. } = claim;
+        // Of one label a side may claim the opposite.
+        let [a, b] = &conflict.claims;
+        let opposite = conflict.kind == ConflictKind::Polarity && a.label == b.label && *nats < 0.0;
+        let not = if opposite { "not " } else { "" };
+        let behind = match party {
+            Party::Global | Party::Community | Party::Population => format!("{n:.0} contributors"),
+            _ => format!("{n:.1} examples"),
+        };
+        format!("{:<10} {not}{} {p:.2}, {nats:+.2} nats, {behind}", party.name(), label(claim.label))
+    };
+    let mut lines = vec![format!("rule: {}", conflict.rule())];
+    lines.extend(conflict.claims.iter().map(claim));
+    let unit = if conflict.kind != ConflictKind::Coverage {
+        "bit"
+    } else if conflict.silent == Some(Side::Global) {
+        "contributors"
+    } else {
+        "examples"
+    };
+    let mut outcome = format!("margin {:.2} {unit}", conflict.margin);
+    if let Some(nats) = conflict.strength {
+        outcome += &format!(", evidence of a conflict {} ({nats:+.1} nats)", in_words(nats));
+    }
+    lines.push(outcome);
+    lines.push(match (conflict.winner, conflict.loser(), conflict.kept) {
+        (Some(winner), Some(loser), Some(kept)) => {
+            format!("{} decided; {} loses and keeps {kept:.2}", winner.name(), loser.party.name())
+        }
+        (None, _, Some(kept)) => format!("neither was decided for; the better of them keeps {kept:.2}"),
+        (Some(winner), ..) => format!("{} decides, there being no other", winner.name()),
+        (None, ..) => "the base rate decides".to_owned(),
+    });
+    lines
+}
+
+/// `without item-7: drama .41 (margin .02), -0.31 nats, changes the decision`.
+pub fn without(without: &Without, label: Namer, item: Namer) -> String {
+    let what = match without.removed {
+        Removed::Item(place) => item(place),
+        Removed::Community(community) => format!("community {community}"),
+        Removed::Side(Side::Local) => "local memory".to_owned(),
+        Removed::Side(_) => "global memory".to_owned(),
+    };
+    let changes = if without.changes { ", changes the decision" } else { "" };
+    let (margin, nats) = (without.margin, without.nats);
+    format!("without {what}: {} (margin {margin:.2}), {nats:+.3} nats{changes}", label(without.decision))
+}
+
+/// A signature in a line.
+pub fn signature(signature: Signature, label: Namer, item: Namer) -> String {
+    let name = signature.name();
+    match signature {
+        Signature::TooLocal { item: place, becomes } => {
+            format!("{name}: all hangs on {}; without it {}", item(place), label(becomes))
+        }
+        Signature::TooGlobal { contested, collective, people } => {
+            format!("{name}: {collective} of {contested} contested answers to {people} people follow the others")
+        }
+        Signature::Oscillating { changes, calming: Some(h) } => {
+            format!("{name}: {changes} changes of side while the evidence hardly moved; hysteresis {h:.2} calms it")
+        }
+        Signature::Oscillating { changes, calming: None } => {
+            format!("{name}: {changes} changes of side while the evidence hardly moved; no hysteresis calms it")
+        }
+    }
+}
