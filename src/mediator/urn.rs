@@ -43,12 +43,21 @@ pub fn marginal(counts: &[f64], prior: &[f64]) -> f64 {
     parts - rising(counts.iter().sum(), prior.iter().sum())
 }
 
+/// [`rising`], straight between whole counts: a part of a vote is that part of the step to the next whole one. The
+/// gamma function bends there, so that many small parts of votes would look like evidence against a habit.
+fn stepwise(count: f64, prior: f64) -> f64 {
+    let (whole, part) = (count.floor(), count.fract());
+    rising(whole, prior) + part * (whole + prior).ln()
+}
+
 /// ln \[B(c + κp)/B(κp)\] − Σ c ln p: by how much votes speak for a habit of their own, spread around `p` by `mass`
-/// pseudo-examples κ, against plain draws from `p`. In nats; 0 for a single whole vote, as it should be.
+/// pseudo-examples κ, against plain draws from `p`. In nats; 0 for a single vote or less, as it should be. Counts
+/// between whole numbers lie straight between these.
 pub fn own_habit(counts: &[f64], p: &[f64], mass: f64) -> f64 {
-    let prior: Vec<f64> = p.iter().map(|p| mass * p).collect();
-    let plain: f64 = counts.iter().zip(p).filter(|(count, _)| **count > 0.0).map(|(count, p)| count * p.ln()).sum();
-    marginal(counts, &prior) - plain
+    let voted = || counts.iter().zip(p).filter(|(count, _)| **count > 0.0);
+    let own: f64 = voted().map(|(count, p)| stepwise(*count, mass * p)).sum();
+    let plain: f64 = voted().map(|(count, p)| count * p.ln()).sum();
+    own - stepwise(counts.iter().sum(), mass) - plain
 }
 
 #[cfg(test)]
@@ -70,6 +79,9 @@ mod tests {
         assert_eq!(marginal(&[0.0, 0.0], &[1.0, 1.0]), 0.0);
         let p = [0.2, 0.3, 0.5];
         assert!(own_habit(&[0.0, 1.0, 0.0], &p, 2.0).abs() < 1e-12, "one vote says nothing of a habit");
+        assert!(own_habit(&[0.0, 0.4, 0.0], &p, 2.0).abs() < 1e-12, "nor does less than one");
+        let steps = own_habit(&[2.0, 0.0, 0.0], &p, 2.0)..own_habit(&[3.0, 0.0, 0.0], &p, 2.0);
+        assert!(steps.contains(&own_habit(&[2.5, 0.0, 0.0], &p, 2.0)));
         // Three for the first: (.2 · 1.4/3.. ) each urn step (κp + i)/(κ + i) against p.
         let expected = ((0.4 / 2.0) * (1.4 / 3.0) * (2.4 / 4.0) / 0.2f64.powi(3)).ln();
         assert!((own_habit(&[3.0, 0.0, 0.0], &p, 2.0) - expected).abs() < 1e-12);
