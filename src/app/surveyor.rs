@@ -166,23 +166,11 @@ fn curve(
 mod tests {
     use super::*;
     use crate::data::interaction::UserId;
-    use crate::mediator::evidence::Vote;
-    use crate::mediator::{Evidence, Facet, Policy, Weights};
+    use crate::mediator::{Evidence, Policy, Weights};
     use crate::session::steps::Step;
 
     fn steps(n: usize) -> Arc<Steps> {
-        let evidence = Evidence {
-            facet: Facet::Label,
-            base: vec![0.5, 0.5],
-            votes: vec![Vote::plain(0, 0.9, 1.0)],
-            population: vec![0.3, 0.7],
-            community: vec![0.3, 0.7],
-            support: 20,
-            suppressed: 0,
-            guard: 5,
-            local_calibration: 1.0,
-            novelty: 0.0,
-        };
+        let evidence = Evidence::disputed();
         let arms = [const { Some(None) }; 4];
         let step = |turn| Step {
             turn,

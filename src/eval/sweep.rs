@@ -360,25 +360,13 @@ pub fn answer(case: &Case, setting: &Setting) -> Answer {
 mod tests {
     use super::*;
     use crate::eval::metrics::LabelMeasures;
-    use crate::mediator::evidence::Vote;
     use crate::mediator::{Policy, Weights};
 
     const PLAN: Plan = Plan { resamples: 200, permutations: 500, seed: 3 };
 
     /// One vote for label 0 against a crowd that is for label 1: trust decides.
     fn evidence() -> Evidence {
-        Evidence {
-            facet: Facet::Label,
-            base: vec![0.5, 0.5],
-            votes: vec![Vote::plain(0, 0.9, 1.0)],
-            population: vec![0.3, 0.7],
-            community: vec![0.3, 0.7],
-            support: 20,
-            suppressed: 0,
-            guard: 5,
-            local_calibration: 1.0,
-            novelty: 0.0,
-        }
+        Evidence::disputed()
     }
 
     fn run(golds: &[(usize, usize)], grid: &str, by: Metric) -> Sweep {

@@ -133,3 +133,22 @@ impl Evidence {
 pub fn one_sided(habits: Vec<f64>) -> f64 {
     1.0 - normalised_entropy(&normalise(habits))
 }
+
+#[cfg(test)]
+impl Evidence {
+    /// One vote of the person for label 0 against a crowd that is for label 1: trust decides.
+    pub(crate) fn disputed() -> Self {
+        Self {
+            facet: Facet::Label,
+            base: vec![0.5, 0.5],
+            votes: vec![Vote::plain(0, 0.9, 1.0)],
+            population: vec![0.3, 0.7],
+            community: vec![0.3, 0.7],
+            support: 20,
+            suppressed: 0,
+            guard: 5,
+            local_calibration: 1.0,
+            novelty: 0.0,
+        }
+    }
+}

@@ -138,23 +138,11 @@ mod tests {
     use super::*;
     use crate::data::interaction::UserId;
     use crate::eval::metrics::LabelMeasures;
-    use crate::mediator::evidence::Vote;
-    use crate::mediator::{Evidence, Facet, Policy, Weights};
+    use crate::mediator::{Evidence, Policy, Weights};
 
     /// Questions of thirty people whose own memory says 0 and whose crowd says 1.
     fn fitted(gold: impl Fn(usize) -> usize) -> (Setting, Setting, Judged) {
-        let evidence = Evidence {
-            facet: Facet::Label,
-            base: vec![0.5, 0.5],
-            votes: vec![Vote::plain(0, 0.9, 1.0)],
-            population: vec![0.3, 0.7],
-            community: vec![0.3, 0.7],
-            support: 20,
-            suppressed: 0,
-            guard: 5,
-            local_calibration: 1.0,
-            novelty: 0.0,
-        };
+        let evidence = Evidence::disputed();
         let users: Vec<UserId> = (0..30).map(|n| UserId::new(format!("u{n}"))).collect();
         let case =
             |n: usize| Case { user: &users[n % 30], evidence: Cow::Borrowed(&evidence), gold: gold(n), scores: None };
