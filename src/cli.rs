@@ -243,12 +243,10 @@ enum Command {
 impl Common {
     /// The dataset named on the command line, or the embedded one: to ask questions of.
     fn dataset(&self) -> Result<Dataset, CliError> {
-        let dataset = match &self.data {
+        Ok(match &self.data {
             Some(dir) => Dataset::open(dir)?,
             None => sample::dataset()?,
-        };
-        dataset.manifest.answerable()?;
-        Ok(dataset)
+        })
     }
 
     /// The model's folder; `None` for memory alone.

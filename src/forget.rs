@@ -125,7 +125,6 @@ impl Findings {
 struct Known {
     person: Person,
     findings: Findings,
-    store: Option<Store>,
 }
 
 /// Looks everywhere; changes nothing. `person` brings what is known of them already.
@@ -137,14 +136,12 @@ fn look(
     let head = Dataset::head(request.data)?;
     let manifest = &head.manifest;
     let mut found: Survey = survey(request.data, request.user, manifest.task)?;
-    let store = manifest.answerable().is_ok().then(|| Store::of(request.stores, request.data)).transpose()?;
-    // A task that cannot be asked about has no memory yet, and without interactions there is none.
+    let store = Store::of(request.stores, request.data)?;
+    // Without interactions there is no memory.
     let any = found.shares.first().is_some_and(|share| share.theirs + share.others > 0);
-    let memory = store.as_ref().filter(|_| any).map(open).transpose()?;
-    let recorded: Vec<Interaction> = match &store {
-        Some(store) => store.recorded()?.0.into_iter().filter(|record| record.user == *request.user).collect(),
-        None => Vec::new(),
-    };
+    let memory = any.then(|| open(&store)).transpose()?;
+    let recorded: Vec<Interaction> =
+        store.recorded()?.0.into_iter().filter(|record| record.user == *request.user).collect();
     let mut others: HashSet<&str> = HashSet::new();
     if let Some(memory) = memory.as_ref().filter(|_| !recorded.is_empty()) {
         let (population, user) = (&memory.population, memory.population.user_ix(request.user));
@@ -159,18 +156,15 @@ fn look(
     found.look_around(request.data)?;
     let mut recordings = recordings::about(&request.data.join("sessions"), &found.person, None)?;
     recordings.extend(recordings::about(request.recordings, &found.person, Some(&manifest.name))?);
-    let mut stores = Remains::default();
-    if let Some(store) = &store {
-        let same = |id: &str, text: &str| {
-            let population = memory.as_ref().map(|memory| &memory.population);
-            let held = population.and_then(|p| p.item_ix(id).map(|item| p.text[item] == *text));
-            held == Some(true) || found.person.interactions.iter().any(|i| i.id == id && i.query == text)
-        };
-        stores = store.remains(request.user, &same)?;
-        if found.person.is_unknown() {
-            // The dataset's own store holds what the dataset holds, but for what was moved aside.
-            stores.holdings.retain(|holding| !holding.current || holding.aside > 0);
-        }
+    let same = |id: &str, text: &str| {
+        let population = memory.as_ref().map(|memory| &memory.population);
+        let held = population.and_then(|p| p.item_ix(id).map(|item| p.text[item] == *text));
+        held == Some(true) || found.person.interactions.iter().any(|i| i.id == id && i.query == text)
+    };
+    let mut stores = store.remains(request.user, &same)?;
+    if found.person.is_unknown() {
+        // The dataset's own store holds what the dataset holds, but for what was moved aside.
+        stores.holdings.retain(|holding| !holding.current || holding.aside > 0);
     }
     let Survey { person, shares, named, elsewhere, packed, leftovers } = found;
     let mut findings = Findings { shares, named, elsewhere, packed, leftovers, stores, recordings, memory: None };
@@ -178,7 +172,7 @@ fn look(
     if let Some(memory) = memory.filter(|_| known.is_some() || !person.is_unknown() || findings.hold_somebody()) {
         findings.memory = Some(memory.traces(&person)?);
     }
-    Ok(Known { person, findings, store })
+    Ok(Known { person, findings })
 }
 
 /// Looks for a person and says what there is of them; changes nothing.
@@ -241,14 +235,12 @@ pub fn forget(
 /// Takes the person out of everything but the dataset.
 fn leave(request: Request, known: &Known, stage: &Stage, step: &mut dyn FnMut()) -> Result<(), ForgetError> {
     let findings = &known.findings;
-    if known.store.is_some() {
-        let next = Store::of(request.stores, stage.folder())?;
-        let begin = |holding: &Holding| Ok((holding.current, Forgetting::begin(holding, request.user)?));
-        let leaving: Vec<_> = findings.stores.holdings.iter().map(begin).collect::<Result<_, StoreError>>()?;
-        for (current, forgetting) in leaving {
-            step();
-            if current { forgetting.move_to(&next, step)? } else { forgetting.finish(&next)? }
-        }
+    let next = Store::of(request.stores, stage.folder())?;
+    let begin = |holding: &Holding| Ok((holding.current, Forgetting::begin(holding, request.user)?));
+    let leaving: Vec<_> = findings.stores.holdings.iter().map(begin).collect::<Result<_, StoreError>>()?;
+    for (current, forgetting) in leaving {
+        step();
+        if current { forgetting.move_to(&next, step)? } else { forgetting.finish(&next)? }
     }
     for recording in &findings.recordings {
         step();

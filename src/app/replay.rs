@@ -89,13 +89,13 @@ impl Opened {
     /// The numbers of the whole recording.
     pub fn numbers(&self) -> Numbers {
         let labels = &self.data.labels;
-        let place = |name: Option<&String>| labels.iter().position(|label| Some(label) == name);
+        let place = |name: Option<&str>| labels.iter().position(|label| Some(label.as_str()) == name);
         let turns = self.data.dataset.queries.iter().zip(&self.outcomes).zip(&self.answers);
         let counted = turns.map(|((query, outcome), answer)| Counted {
             user: &query.user,
             outcome: *outcome,
-            decision: place(answer.as_ref()),
-            gold: place(query.gold.as_ref()),
+            decision: place(answer.as_deref()),
+            gold: query.gold.as_deref().and_then(|gold| place(self.data.label_of(gold))),
         });
         Numbers::of(labels.len(), counted)
     }
@@ -149,7 +149,11 @@ fn data_of(session: &Session) -> Dataset {
         }
     }
     // By identity: that is how a vote finds its item.
-    Dataset { manifest: manifest_of(&session.header), interactions: items.into_values().collect(), queries }
+    let mut manifest = manifest_of(&session.header);
+    if session.events.iter().any(|event| matches!(event.as_ref(), Event::Evidence(found) if found.written.is_some())) {
+        (manifest.task, manifest.labels) = (TaskKind::Text, Vec::new());
+    }
+    Dataset { manifest, interactions: items.into_values().collect(), queries }
 }
 
 /// The recorded setting as a dataset's defaults.
@@ -304,7 +308,7 @@ impl Replaying {
         let scores = answered.log_probabilities.as_ref().and_then(|p| p.values(labels, "log_probabilities").ok());
         let stats = GenStats { tokens: answered.tokens, ..GenStats::default() };
         ArmAnswer {
-            phase: if scores.is_some() { Phase::Done(stats) } else { Phase::Unasked },
+            phase: if answered.log_probabilities.is_some() { Phase::Done(stats) } else { Phase::Unasked },
             scores,
             text: answered.text.clone(),
             memory: Vec::new(),
@@ -354,5 +358,6 @@ fn resolution_of(
         // The votes stand in the evidence; what they weigh is not recorded again.
         counts: Kernel::of(&evidence.weighed(labels).ok()?, &setting.weights).counts,
         support: recorded.support,
+        style: recorded.style,
     })
 }

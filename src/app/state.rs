@@ -20,7 +20,8 @@ pub use super::setting::Held;
 use super::study::Study;
 use super::undo::History;
 use super::worker::evidence_of;
-use crate::data::dataset::{Dataset, Manifest};
+use crate::data::dataset::{Dataset, Manifest, TaskKind};
+use crate::data::form::Places;
 use crate::data::interaction::{JudgedQuery, UserId};
 use crate::engine::answer::{final_decision, memory_distribution, request};
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
@@ -48,14 +49,20 @@ pub struct Data {
     pub users: Vec<UserId>,
     /// All responses there can be, in display order.
     pub labels: Vec<String>,
+    places: Places,
 }
 
 impl Data {
     /// Counts what `dataset` holds.
     pub fn of(dataset: Dataset) -> Self {
         let users = dataset.users().into_iter().collect();
-        let labels = dataset.manifest.responses();
-        Self { dataset, users, labels }
+        let (labels, places) = (dataset.manifest.responses(), dataset.manifest.places());
+        Self { dataset, users, labels, places }
+    }
+
+    /// The label that a response counts as: of texts their form.
+    pub fn label_of(&self, response: &str) -> Option<&str> {
+        self.places.of(response).map(|place| self.label(place))
     }
 
     /// The label with this index, empty if there is none.
@@ -404,9 +411,19 @@ impl State {
         self.data.as_ref().map(|data| &data.dataset.manifest)
     }
 
-    /// The true answer to the question, where it is known.
+    /// The label of the true answer to the question, where that is known: of texts their form.
     pub fn gold(&self) -> Option<&str> {
+        self.data.as_ref()?.label_of(self.truth()?)
+    }
+
+    /// The true answer itself.
+    pub fn truth(&self) -> Option<&str> {
         self.data.as_ref()?.dataset.queries.get(self.judged?)?.gold.as_deref()
+    }
+
+    /// Whether answers are texts.
+    pub fn writes(&self) -> bool {
+        self.manifest().is_some_and(|manifest| manifest.task == TaskKind::Text)
     }
 
     /// The default of every weight under the present policy.

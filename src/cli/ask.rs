@@ -17,14 +17,15 @@ use self::questions::{Named, questions};
 use super::{CliError, Common};
 use crate::data::interaction::Timestamp;
 use crate::data::sanitize::visible;
-use crate::engine::answer::{self, ArmAnswer};
+use crate::engine::answer::{self, ArmAnswer, memory_length};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::{Arm, Question};
-use crate::mediator::conflict::Conflict;
+use crate::mediator::conflict::{Conflict, Side};
 use crate::mediator::counterfactual::{Removed, Without, counterfactuals};
 use crate::mediator::flip::{Flip, flips};
 use crate::mediator::ledger::ledger;
 use crate::mediator::signature::{Signature, too_local};
+use crate::mediator::style::{self, Length};
 use crate::mediator::words;
 use crate::mediator::{Evidence, Facet, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::explain::Node;
@@ -246,6 +247,9 @@ struct LocalHitJson<'a> {
     at: Timestamp,
     text: &'a str,
     response: &'a str,
+    /// Of texts: what the response votes for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<&'a str>,
     score: f64,
     terms: LocalTerms,
     /// m_G of the same thing, of ratings.
@@ -270,6 +274,20 @@ struct GlobalHitJson<'a> {
 /// `{label: probability}` in label order.
 fn distribution(labels: &[String], p: &[f64]) -> Value {
     Value::Object(labels.iter().cloned().zip(p.iter().map(|p| Value::from(*p))).collect::<Map<_, _>>())
+}
+
+/// Lengths in words, as a text task tells them.
+fn length_object(length: &Length) -> Value {
+    let words = |length: Option<f64>| length.map(f64::exp);
+    let conflict = length.conflict.map(|apart| {
+        serde_json::json!({
+            "local": apart.own.exp(), "global": apart.others.exp(), "standard_errors": apart.errors,
+        })
+    });
+    serde_json::json!({
+        "base": words(length.base), "local": words(length.local), "global": words(length.global),
+        "mediated": words(length.mediated), "log_spread": length.spread, "conflict": conflict,
+    })
 }
 
 /// Adds what a rating task says of `p`, its median being `decision`.
@@ -308,7 +326,8 @@ impl Asked<'_> {
                 id: &memory.population.id[hit.item],
                 at: memory.population.at[hit.item],
                 text: &memory.population.text[hit.item],
-                response: label(hit.label),
+                response: memory.response(hit.item),
+                form: self.read.written.as_ref().map(|_| label(hit.label)),
                 score: hit.terms.score(),
                 terms: hit.terms,
                 crowd: hit.crowd,
@@ -377,6 +396,9 @@ impl Asked<'_> {
                     "tokens": a.tokens, "ms": a.milliseconds, "ttft_ms": a.first_token_milliseconds,
                 });
                 add_score(&mut value, &r.facet, &a.distribution, a.decision);
+                if let Some(length) = memory_length(r, *arm) {
+                    value["length"] = length.exp().into();
+                }
                 (arm.name().to_owned(), value)
             })
             .collect();
@@ -412,10 +434,44 @@ impl Asked<'_> {
             "arms": arms,
         });
         add_score(&mut object["mediation"], &r.facet, &r.distribution, r.decision);
+        if let (Some(style), Some(written)) = (&r.style, &self.read.written) {
+            object["local"]["terms"] = serde_json::json!(written.own_terms);
+            object["global"]["terms"] = serde_json::json!(written.terms);
+            object["mediation"]["length"] = length_object(&style.length);
+            let terms = style.words(&written.own_terms, &written.terms);
+            let terms = terms.map(|(side, word)| serde_json::json!({"word": word, "of": side}));
+            object["mediation"]["terms"] = Value::Array(terms.collect());
+        }
         if let Some(scored) = &self.read.scored {
             object["global"]["crowd"] = serde_json::json!({"mean": scored.crowd, "raters": global.support});
         }
         object
+    }
+
+    /// How long a text is to be, and its words.
+    fn write_style(&self, out: &mut String) {
+        use std::fmt::Write as _;
+        let (Some(style), Some(written)) = (&self.resolution.style, &self.read.written) else { return };
+        let told = |length: Option<f64>| length.map_or("unknown".to_owned(), style::told);
+        let Length { local, global, mediated, conflict, .. } = style.length;
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "  length   {}   local {}, global {}", told(mediated), told(local), told(global));
+        if let Some(apart) = conflict {
+            let (own, others) = (style::told(apart.own), style::told(apart.others));
+            let _ = writeln!(
+                out,
+                "  conflict length: local {own}, global {others}, {:.1} standard errors apart",
+                apart.errors
+            );
+        }
+        let terms: Vec<String> = style
+            .words(&written.own_terms, &written.terms)
+            .map(|(side, word)| {
+                let whose = if side == Side::Local { "own" } else { "others" };
+                format!("{} ({whose})", visible(word))
+            })
+            .collect();
+        let _ = writeln!(out, "  words    {}", if terms.is_empty() { "none".to_owned() } else { terms.join(", ") });
     }
 
     /// For reading, in plain lines.
@@ -463,6 +519,9 @@ impl Asked<'_> {
                 hit.age_days,
                 visible(&memory.population.text[hit.item])
             );
+            if self.read.written.is_some() {
+                let _ = writeln!(out, "       wrote: {}", visible(memory.response(hit.item)));
+            }
         }
         let global = &self.read.global;
         let whose = match global.leading() {
@@ -506,6 +565,7 @@ impl Asked<'_> {
         let _ = writeln!(out, "  local    {}   (worth {:.1} examples)", told(&r.local), r.mass);
         let _ = writeln!(out, "  global   {}   ({} contributors)", told(&r.global), r.support);
         let _ = writeln!(out, "  mediated {}   margin {:.2}", told(&r.distribution), r.margin);
+        self.write_style(&mut out);
         let item = |place: usize| {
             let hit = self.read.local.hits.get(place);
             hit.map_or(String::new(), |hit| visible(&memory.population.id[hit.item]).into_owned())
@@ -540,7 +600,10 @@ impl Asked<'_> {
                 "  {:9}{sure}   {}",
                 arm.name(),
                 match a.tokens {
-                    0 => "memory only".to_owned(),
+                    0 => match memory_length(&self.resolution, *arm) {
+                        Some(length) => format!("memory only, about {}", style::told(length)),
+                        None => "memory only".to_owned(),
+                    },
                     n => format!("\"{}\", {n} tokens, {:.0} ms", visible(&a.text), a.milliseconds),
                 }
             );

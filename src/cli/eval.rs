@@ -211,6 +211,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         progress.clear();
         return match &run.measures {
             TaskMeasures::Labels(labels) => ablations(args, &run.memory, asked, fitted_on, *labels, cancel),
+            TaskMeasures::Text(texts) => ablations(args, &run.memory, asked, fitted_on, texts.forms, cancel),
             TaskMeasures::Rating(_) => Err(EvalError::Task(dataset.manifest.task).into()),
         };
     }
@@ -384,7 +385,9 @@ impl Run<'_> {
         let apart = self.apart();
         let mut tell = |step: &str| progress.show(step);
         Ok(Some(match &self.measures {
-            TaskMeasures::Labels(_) => fit(&mut self.memory, asked.history, self.cancel, &mut tell)?.tuning,
+            TaskMeasures::Labels(_) | TaskMeasures::Text(_) => {
+                fit(&mut self.memory, asked.history, self.cancel, &mut tell)?.tuning
+            }
             TaskMeasures::Rating(_) => {
                 rating::fit(&mut self.memory, asked.history, apart, self.cancel, &mut tell)?.tuning
             }
@@ -415,7 +418,7 @@ impl Run<'_> {
         clock.lap("answering");
         let peers = match (&self.measures, args.peers) {
             (_, false) => Vec::new(),
-            (TaskMeasures::Labels(_), true) => {
+            (TaskMeasures::Labels(_) | TaskMeasures::Text(_), true) => {
                 progress.show("fitting peers on the history …");
                 peer::contestants(self.dataset, asked, self.cancel)?
             }

@@ -1,15 +1,17 @@
 //! `logoscope synth`: a seeded population as a dataset folder, its latent truth beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::export::{self, Export};
 use super::{CliError, file_error};
+use crate::data::dataset::Dataset;
 use crate::data::dataset::{require_vacant, write_whole};
 use crate::data::sanitize::visible;
-use crate::data::synth::{Parameters, population};
+use crate::data::synth::{Parameters, headlines, population};
 
 /// Options of `synth`.
 #[derive(Debug, Args)]
@@ -20,15 +22,18 @@ pub struct SynthArgs {
     /// Seed: 1 is the shipped population, 9001–9003 are for tests, training uses 100000 and up
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// People
-    #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    users: u64,
-    /// Latent communities
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
-    communities: u64,
-    /// Periods of 90 days
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=80))]
-    periods: u64,
+    /// What people answer
+    #[arg(long, default_value = "labels", conflicts_with = "export_prompts")]
+    task: Task,
+    /// People [default: 240; of texts 60]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    users: Option<u64>,
+    /// Latent communities [default: 8; of texts 4]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=64))]
+    communities: Option<u64>,
+    /// Periods of 90 days [default: 8; of texts 6]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2..=80))]
+    periods: Option<u64>,
     /// Write rendered prompts with their answers (JSON Lines) to this file instead
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     export_prompts: Option<PathBuf>,
@@ -43,14 +48,28 @@ pub struct SynthArgs {
     evaluation: bool,
 }
 
+/// What a generated population answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Task {
+    /// Tags of films
+    Labels,
+    /// Headlines of articles, whose form, length and words are habits
+    Text,
+}
+
 /// Runs the command.
 pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
+    let usual = match args.task {
+        Task::Labels => Parameters::default(),
+        Task::Text => Parameters::of_headlines(),
+    };
+    let or = |wanted: Option<u64>, usual: usize| wanted.map_or(usual, |wanted| wanted as usize);
     let parameters = Parameters {
         seed: args.seed,
-        users: args.users as usize,
-        communities: args.communities as usize,
-        periods: args.periods as usize,
-        ..Parameters::default()
+        users: or(args.users, usual.users),
+        communities: or(args.communities, usual.communities),
+        periods: or(args.periods, usual.periods),
+        ..usual
     };
     if let Some(path) = &args.export_prompts {
         let (populations, rows, evaluation) = (args.populations, args.rows, args.evaluation);
@@ -61,7 +80,15 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage("--out DIR is missing: name the folder to write".to_owned()));
     };
     require_vacant(out)?;
-    let (dataset, truth) = population(&parameters);
+    match args.task {
+        Task::Labels => write(out, &parameters, population(&parameters)),
+        Task::Text => write(out, &parameters, headlines(&parameters)),
+    }
+}
+
+/// Writes a population with its latent truth beside it.
+fn write(out: &Path, parameters: &Parameters, made: (Dataset, impl Serialize)) -> Result<ExitCode, CliError> {
+    let (dataset, truth) = made;
     dataset.write(out)?;
     let path = out.join("truth.json");
     let json = serde_json::to_vec(&truth).map_err(|error| file_error(&path, error.into()))?;

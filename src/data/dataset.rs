@@ -79,16 +79,6 @@ pub enum DatasetError {
         /// The file.
         path: PathBuf,
     },
-    /// A task that can be kept and imported, but not yet asked about.
-    #[error(
-        "dataset '{name}' is a {task} task; this version answers labels and rating tasks only: open another dataset with --data"
-    )]
-    Unanswerable {
-        /// The dataset.
-        name: String,
-        /// Its task.
-        task: TaskKind,
-    },
 }
 
 /// The responses that fit a task.
@@ -375,10 +365,9 @@ mod tests {
         assert!(rated.interactions.iter().all(|i| responses.contains(&i.response)));
         let written = parse(TEXT, &line("1", 10, " Any headline "), &query("gold")).unwrap();
         assert_eq!(written.interactions[0].response, " Any headline ");
-        assert!(written.manifest.responses().is_empty());
-        rated.manifest.answerable().unwrap();
-        let message = written.manifest.answerable().unwrap_err().to_string();
-        assert!(message.contains("this version answers labels and rating tasks only"), "{message}");
+        assert_eq!(written.manifest.responses()[1], "question", "forms stand in the place of labels");
+        assert_eq!(written.manifest.places().of("Really?"), Some(1));
+        assert_eq!((rated.manifest.places().of("0.5"), rated.manifest.places().of("0.7")), (Some(0), None));
         for dataset in [rated, written] {
             let dir = tempfile::tempdir().unwrap();
             dataset.write(dir.path()).unwrap();

@@ -7,8 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::DatasetError;
 use super::embedding::Embedding;
+use super::form::{Form, Places};
 use super::sanitize::visible;
 use super::scale::Scale;
 
@@ -403,14 +403,38 @@ fn default_metric() -> String {
 }
 
 impl Manifest {
-    /// All responses there can be, in display order: the labels, or the steps of the scale. Empty for a `text` task,
-    /// whose responses cannot be listed.
+    /// What memories are about, in display order: the labels, the steps of the scale, or of a `text` task, whose responses
+    /// cannot be listed, their forms.
     pub fn responses(&self) -> Vec<String> {
         match (self.task, &self.scale) {
             (TaskKind::Labels, _) => self.labels.clone(),
             (TaskKind::Rating, Some(scale)) => scale.steps(),
-            (TaskKind::Rating, None) | (TaskKind::Text, _) => Vec::new(),
+            (TaskKind::Rating, None) => Vec::new(),
+            (TaskKind::Text, _) => Form::names(),
         }
+    }
+
+    /// Where a response stands among [`Manifest::responses`].
+    pub fn places(&self) -> Places {
+        match self.task {
+            TaskKind::Text => Places::Written,
+            TaskKind::Labels | TaskKind::Rating => {
+                Places::Listed(self.responses().into_iter().enumerate().map(|(place, name)| (name, place)).collect())
+            }
+        }
+    }
+
+    /// The label of a response: of a `text` task its form, of any other the response itself.
+    pub fn label_of<'a>(&self, response: &'a str) -> &'a str {
+        match self.task {
+            TaskKind::Text => Form::of(response).name(),
+            TaskKind::Labels | TaskKind::Rating => response,
+        }
+    }
+
+    /// The form of a response, of a `text` task.
+    pub fn form_of(&self, response: &str) -> Option<String> {
+        (self.task == TaskKind::Text).then(|| Form::of(response).name().to_owned())
     }
 
     /// What makes a person's item like a query: what the dataset says, else attributes for ratings and text otherwise.
@@ -440,14 +464,6 @@ impl Manifest {
                  {MOST_PERIODS} periods; give {least} or more"
             )),
             PeriodLength::Interactions(_) | PeriodLength::Days(_) => None,
-        }
-    }
-
-    /// Fails where this version has no answer to the task's questions: for whoever is about to ask some.
-    pub fn answerable(&self) -> Result<(), DatasetError> {
-        match self.task {
-            TaskKind::Labels | TaskKind::Rating => Ok(()),
-            task @ TaskKind::Text => Err(DatasetError::Unanswerable { name: visible(&self.name).into_owned(), task }),
         }
     }
 

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod draw;
 pub mod embedding;
 pub mod forget;
+pub mod form;
 pub mod hidden;
 pub mod import;
 pub mod interaction;

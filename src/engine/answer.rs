@@ -4,7 +4,7 @@
 
 use crate::engine::engine::{Engine, GenEvent, GenRequest};
 use crate::engine::error::EngineError;
-use crate::engine::prompt::{Arm, Blocks, MAX_ANSWER_TOKENS, STOP};
+use crate::engine::prompt::{Arm, Blocks, MAX_ANSWER_TOKENS, MAX_TEXT_TOKENS, STOP};
 use crate::mediator::fusion::fuse;
 use crate::mediator::{Resolution, Weights};
 use crate::memory::{Memory, MemoryRead};
@@ -36,6 +36,17 @@ pub fn memory_distribution(resolution: &Resolution, arm: Arm) -> &[f64] {
     }
 }
 
+/// ln words of a text by what memory alone says on `arm`; `None` of other tasks, and where nobody has said anything.
+pub fn memory_length(resolution: &Resolution, arm: Arm) -> Option<f64> {
+    let length = resolution.style?.length;
+    match arm {
+        Arm::None => length.base,
+        Arm::Local => length.local,
+        Arm::Global => length.global,
+        Arm::Mediated => length.mediated,
+    }
+}
+
 /// The final decision of `arm`, whose distribution is `distribution`. Where the model had no say, a decision that
 /// [hysteresis](crate::mediator::hysteresis) holds is the mediated arm's; otherwise the most probable label wins.
 pub fn final_decision(resolution: &Resolution, arm: Arm, distribution: &[f64], model_spoke: bool) -> usize {
@@ -45,12 +56,13 @@ pub fn final_decision(resolution: &Resolution, arm: Arm, distribution: &[f64], m
     }
 }
 
-/// The request that asks `arm`, with room divided as `weights` say.
+/// The request that asks `arm`, with room divided as `weights` say. Without labels to score an answer is a text, which
+/// gets more room.
 pub fn request(blocks: &Blocks, labels: &[String], arm: Arm, weights: &Weights) -> GenRequest {
     GenRequest {
         prompt: blocks.prompt(arm, weights),
         labels: labels.to_vec(),
-        max_tokens: MAX_ANSWER_TOKENS,
+        max_tokens: if labels.is_empty() { MAX_TEXT_TOKENS } else { MAX_ANSWER_TOKENS },
         stop: vec![STOP.to_owned()],
     }
 }
@@ -79,7 +91,7 @@ pub fn by_model(
     weights: &Weights,
 ) -> Result<ArmAnswer, EngineError> {
     let mut answer = by_memory(resolution, arm);
-    let request = request(&Blocks::of(memory, query, read), &memory.population.labels, arm, weights);
+    let request = request(&Blocks::of(memory, query, read), memory.scored_labels(), arm, weights);
     for event in engine.generate(request) {
         match event {
             GenEvent::Scores(scores) => {

@@ -11,14 +11,17 @@ use serde::{Deserialize, Serialize};
 use crate::data::interaction::Timestamp;
 use crate::data::sanitize;
 use crate::mediator::context::{self, Room};
-use crate::mediator::{Evidence, Policy, Weights};
+use crate::mediator::{Evidence, Policy, Weights, style};
 use crate::memory::global::{GlobalHit, GlobalRead};
 use crate::memory::local::{LocalHit, LocalRead};
 use crate::memory::why_not::Side;
+use crate::memory::writing::{Term, Written};
 use crate::memory::{Memory, MemoryRead};
 
 /// Tokens an answer may take.
 pub const MAX_ANSWER_TOKENS: usize = 24;
+/// Tokens an answer of a text task may take: a headline, a title or a tweet.
+pub const MAX_TEXT_TOKENS: usize = 64;
 /// What ends an answer.
 pub const STOP: &str = "\n";
 /// Labels named per profile or entry.
@@ -119,7 +122,23 @@ impl Blocks {
         let evidence = Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
         let weights = Weights::defaults(Policy::of(manifest.task), manifest);
         let local_share = context::local_share(&evidence, &weights);
-        Self { local_share, ..Self::with(memory, query, Some(&read.local), Some(&read.global)) }
+        let mut blocks = Self { local_share, ..Self::with(memory, query, Some(&read.local), Some(&read.global)) };
+        if let Some(written) = &read.written {
+            blocks.style(written, &read.local);
+        }
+        blocks
+    }
+
+    /// Adds to each memory's heading how its texts are written.
+    fn style(&mut self, written: &Written, local: &LocalRead) {
+        if let Some(own) = &mut self.own {
+            let lengths = local.hits.iter().filter_map(|hit| hit.length);
+            let mean = lengths.sum::<f64>() / local.visible().max(1) as f64;
+            own.say(&habits(Some(mean), &written.own_terms));
+        }
+        if let Some(others) = &mut self.others {
+            others.say(&habits(written.crowd.map(|crowd| crowd.near), &written.terms));
+        }
     }
 
     /// Words for the given memories; an experiment may pass another person's.
@@ -186,6 +205,11 @@ impl Blocks {
 }
 
 impl Block {
+    /// Adds words to the heading.
+    fn say(&mut self, words: &str) {
+        self.heading = format!("{}{words}\n", self.heading.trim_end_matches('\n'));
+    }
+
     /// Tokens of what is shown by default.
     fn need(&self) -> f64 {
         tokens(&self.heading) + self.lines.iter().take(self.shown).map(|line| tokens(line)).sum::<f64>()
@@ -296,7 +320,7 @@ pub fn render_blocks(memory: &Memory, query: &str, local: Option<&LocalRead>, gl
 fn local_block(memory: &Memory, read: &LocalRead, size: f64) -> Block {
     let heading = format!("own: {}\n", shares(memory, &read.profile.ranked()));
     let line = |hit: &LocalHit| {
-        let label = quoted(&memory.population.labels[hit.label]);
+        let label = quoted(memory.response(hit.item));
         let (near, age) = (tenths(hit.terms.similarity()), age_word(hit.age_days));
         format!("- {label} | near {near} | {age} | {}\n", quoted(&memory.population.text[hit.item]))
     };
@@ -323,6 +347,16 @@ fn global_block(memory: &Memory, read: &GlobalRead) -> Block {
         format!("- {said} | near {near} | {} users | {words}\n", hit.users)
     };
     Block { heading, lines: read.hits.iter().map(line).collect(), shown: read.hits.len() }
+}
+
+/// ` | about 9 words | words: tide, robot`: how texts are written.
+fn habits(length: Option<f64>, terms: &[Term]) -> String {
+    let length = length.map_or(String::new(), |length| format!(" | about {}", style::told(length)));
+    if terms.is_empty() {
+        return length;
+    }
+    let words: Vec<&str> = terms.iter().map(|term| term.word.as_str()).collect();
+    format!("{length} | words: {}", quoted(&words.join(", ")))
 }
 
 /// `noir 5, comedy 3`: the largest shares in tenths.

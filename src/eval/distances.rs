@@ -93,6 +93,7 @@ mod tests {
                 guard: 5,
                 local_calibration: 1.0,
                 novelty: 0.0,
+                written: None,
             };
             distances.add(&evidence, &setting);
             // Turned by hand along one weight, stop by stop.

@@ -8,8 +8,10 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::EvalError;
+use super::rouge::Rouge;
 use super::split::Question;
-use crate::engine::answer::memory_distribution;
+use crate::data::form::{Form, log_words};
+use crate::engine::answer::{memory_distribution, memory_length, request};
 use crate::engine::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::prompt::{Arm, Blocks};
@@ -49,12 +51,30 @@ pub struct Answer {
     pub distribution: Option<Vec<f64>>,
     /// Of ratings.
     pub score: Option<Score>,
+    /// Of texts.
+    pub written: Option<Compared>,
+}
+
+/// How a text compares with the right one.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Compared {
+    /// |ln words − ln words of the right one|, where a length was predicted or a text written.
+    pub length_error: Option<f64>,
+    /// Where a text was written.
+    pub rouge: Option<Rouge>,
+}
+
+impl Compared {
+    /// A predicted length, in ln words, against that of the `right` text.
+    fn of_length(right: &str, length: f64) -> Self {
+        Self { length_error: Some((length - log_words(right)).abs()), rouge: None }
+    }
 }
 
 impl Answer {
     /// A label by name alone.
     pub fn named(decision: usize) -> Self {
-        Self { decision, distribution: None, score: None }
+        Self { decision, distribution: None, score: None, written: None }
     }
 }
 
@@ -152,7 +172,8 @@ pub(super) fn spread<T: Send>(
 }
 
 /// Answers every question on every arm from memory, and on the `wanted` arms by the model too, one after another: an
-/// engine runs one sequence at a time. The model scores the labels and writes nothing. `progress` hears how many
+/// engine runs one sequence at a time. The model scores the labels and writes nothing; of a text task it writes, and nothing
+/// is scored or fused. `progress` hears how many
 /// questions are answered; `cancel` is looked at before each call of the model.
 pub fn run_with_model(
     memory: &Memory,
@@ -163,15 +184,21 @@ pub fn run_with_model(
     cancel: &AtomicBool,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Answered>, EvalError> {
-    let labels = &memory.population.labels;
+    let labels = memory.scored_labels();
     let mut found = Vec::with_capacity(questions.len());
     for question in questions {
         let (read, resolution) = mediated(memory, question, setting)?;
-        let mut answered = by_memory(&read, &resolution);
+        let mut answered = by_memory(question, &read, &resolution);
         let blocks = Blocks::of(memory, question.text, &read);
         for (ix, arm) in Arm::ALL.into_iter().enumerate().filter(|(_, arm)| wanted.contains(arm)) {
             if cancel.load(Ordering::Relaxed) {
                 return Err(EvalError::Interrupted);
+            }
+            if labels.is_empty() {
+                let request = request(&blocks, labels, arm, &setting.weights);
+                let said = written(question, engine.generate(request).finish()?.text.trim());
+                answered.spoken[ix] = Some(Spoken { alone: said.clone(), fused: said });
+                continue;
             }
             let scores = engine.score(&blocks.prompt(arm, &setting.weights), labels)?;
             if scores.len() != labels.len() {
@@ -206,7 +233,7 @@ pub fn gathered(
 
 fn answer(memory: &Memory, question: &Question, setting: Setting) -> Result<Answered, EvalError> {
     let (read, resolution) = mediated(memory, question, setting)?;
-    Ok(by_memory(&read, &resolution))
+    Ok(by_memory(question, &read, &resolution))
 }
 
 fn mediated(memory: &Memory, question: &Question, setting: Setting) -> Result<(MemoryRead, Resolution), EvalError> {
@@ -217,17 +244,27 @@ fn mediated(memory: &Memory, question: &Question, setting: Setting) -> Result<(M
     Ok((read, resolution))
 }
 
-fn by_memory(read: &MemoryRead, resolution: &Resolution) -> Answered {
-    let arms = Arm::ALL.map(|arm| answer_of(resolution, memory_distribution(resolution, arm).to_vec()));
+fn by_memory(question: &Question, read: &MemoryRead, resolution: &Resolution) -> Answered {
+    let arms = Arm::ALL.map(|arm| {
+        let written = memory_length(resolution, arm).map(|length| Compared::of_length(question.answer, length));
+        Answer { written, ..answer_of(resolution, memory_distribution(resolution, arm).to_vec()) }
+    });
     Answered { visible: read.local.visible(), arms, spoken: [const { None }; 4] }
+}
+
+/// What a model wrote, as an answer: its form, its length and its words.
+fn written(question: &Question, text: &str) -> Answer {
+    let rouge = Some(Rouge::of(question.answer, text));
+    let written = Compared { rouge, ..Compared::of_length(question.answer, log_words(text)) };
+    Answer { written: Some(written), ..Answer::named(Form::of(text).place()) }
 }
 
 /// The answer that `distribution` gives.
 fn answer_of(resolution: &Resolution, distribution: Vec<f64>) -> Answer {
     let decision = resolution.decide(&distribution);
     let score = match &resolution.facet {
-        Facet::Label => None,
+        Facet::Label | Facet::Form => None,
         Facet::Score(steps) => resolution.facet.mean(&distribution).map(|mean| Score { median: steps[decision], mean }),
     };
-    Answer { decision, distribution: Some(distribution), score }
+    Answer { decision, distribution: Some(distribution), score, written: None }
 }

@@ -258,7 +258,15 @@ mod tests {
         let visible = [0, 1, 2, 7, 8, 30, 0, 4];
         let questions: Vec<Question> = who
             .iter()
-            .map(|who| Question { id: "q", user: &users[*who], at: Timestamp(0), text: "", about: None, gold: 0 })
+            .map(|who| Question {
+                id: "q",
+                user: &users[*who],
+                at: Timestamp(0),
+                text: "",
+                about: None,
+                gold: 0,
+                answer: "",
+            })
             .collect();
         let measures = TaskMeasures::Labels(LabelMeasures { labels: 3 });
         Material { questions: &questions, visible: &visible, arms, peers: &[], parts: &[], measures }
@@ -329,7 +337,7 @@ mod tests {
         assert!(same.pooled.iter().all(|test| test.p_holm == 1.0 && !test.non_inferior && test.detectable.is_none()));
 
         let users: Vec<UserId> = (0..60).map(|who| UserId::new(format!("u{who}"))).collect();
-        let question = |user| Question { id: "q", user, at: Timestamp(0), text: "", about: None, gold: 0 };
+        let question = |user| Question { id: "q", user, at: Timestamp(0), text: "", about: None, gold: 0, answer: "" };
         let questions: Vec<Question> = users.iter().map(question).collect();
         let verdict = |mediated: &[usize]| {
             let arms = [named("local", &[0; 60]), named("mediated", mediated)];

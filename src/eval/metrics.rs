@@ -42,6 +42,12 @@ pub enum Metric {
     MeanAbsoluteError,
     /// √ mean (mean − gold)².
     RootMeanSquareError,
+    /// Mean |ln words − ln words of gold|, of texts: .1 is about a tenth longer or shorter.
+    LengthError,
+    /// Mean ROUGE-1 of written texts.
+    Rouge1,
+    /// Mean ROUGE-L of written texts.
+    RougeL,
 }
 
 impl Metric {
@@ -57,13 +63,16 @@ impl Metric {
             Metric::Entropy => "entropy",
             Metric::MeanAbsoluteError => "mae",
             Metric::RootMeanSquareError => "rmse",
+            Metric::LengthError => "length_error",
+            Metric::Rouge1 => "rouge1",
+            Metric::RougeL => "rougeL",
         }
     }
 
     /// Whether less of it is better.
     pub fn is_error(self) -> bool {
-        use Metric::{Brier, CalibrationError, LogLoss, MeanAbsoluteError, RootMeanSquareError};
-        matches!(self, LogLoss | Brier | CalibrationError | MeanAbsoluteError | RootMeanSquareError)
+        use Metric::{Brier, CalibrationError, LengthError, LogLoss, MeanAbsoluteError, RootMeanSquareError};
+        matches!(self, LogLoss | Brier | CalibrationError | MeanAbsoluteError | RootMeanSquareError | LengthError)
     }
 
     /// Whether a resample of people estimates it without a bias that dwarfs its spread, so that a percentile interval
@@ -185,7 +194,11 @@ impl Measures for LabelMeasures {
                 // Adding 0 takes the sign from the −0 of a certain answer.
                 Some(normalised_entropy(&shares) + 0.0)
             }
-            Metric::MeanAbsoluteError | Metric::RootMeanSquareError => None,
+            Metric::MeanAbsoluteError
+            | Metric::RootMeanSquareError
+            | Metric::LengthError
+            | Metric::Rouge1
+            | Metric::RougeL => None,
         }
     }
 }
@@ -221,6 +234,51 @@ impl Measures for RatingMeasures {
     }
 }
 
+/// Metrics of a `text` task: those of labels for the form, the error of the length, and ROUGE where a text was written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TextMeasures {
+    /// Of the form.
+    pub forms: LabelMeasures,
+}
+
+impl TextMeasures {
+    /// Behind the sums of forms: rows with a length, their errors; rows with a text, their ROUGE-1 and ROUGE-L.
+    const WIDTH: usize = 5;
+
+    /// What one answer adds.
+    pub fn row(&self, gold: usize, answer: &Answer) -> Vec<Addend> {
+        let mut row = self.forms.row(gold, answer.decision, answer.distribution.as_deref());
+        let at = self.forms.width();
+        let written = answer.written.unwrap_or_default();
+        row.extend(written.length_error.iter().flat_map(|error| [(at, 1.0), (at + 1, *error)]));
+        let rouge = written.rouge.iter();
+        row.extend(rouge.flat_map(|rouge| [(at + 2, 1.0), (at + 3, rouge.unigrams), (at + 4, rouge.longest)]));
+        row
+    }
+}
+
+impl Measures for TextMeasures {
+    fn metrics(&self) -> &'static [Metric] {
+        use Metric::*;
+        &[Accuracy, BalancedAccuracy, MacroF1, LogLoss, Brier, CalibrationError, Entropy, LengthError, Rouge1, RougeL]
+    }
+
+    fn width(&self) -> usize {
+        self.forms.width() + Self::WIDTH
+    }
+
+    fn value(&self, metric: Metric, sums: &[f64]) -> Option<f64> {
+        let (forms, own) = sums.split_at(self.forms.width());
+        let mean = |of: usize, sum: usize| (own[of] > 0.0).then(|| own[sum] / own[of]);
+        match metric {
+            Metric::LengthError => mean(0, 1),
+            Metric::Rouge1 => mean(2, 3),
+            Metric::RougeL => mean(2, 4),
+            metric => self.forms.value(metric, forms),
+        }
+    }
+}
+
 /// The measures of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TaskMeasures {
@@ -228,6 +286,8 @@ pub enum TaskMeasures {
     Labels(LabelMeasures),
     /// Of scores; their values, ascending.
     Rating(Vec<f64>),
+    /// Of texts.
+    Text(TextMeasures),
 }
 
 impl TaskMeasures {
@@ -236,7 +296,10 @@ impl TaskMeasures {
         match (manifest.task, manifest.scale) {
             (TaskKind::Labels, _) => Ok(Self::Labels(LabelMeasures { labels: manifest.labels.len() })),
             (TaskKind::Rating, Some(scale)) => Ok(Self::Rating(scale.values())),
-            (task, _) => Err(super::EvalError::Task(task)),
+            (TaskKind::Text, _) => {
+                Ok(Self::Text(TextMeasures { forms: LabelMeasures { labels: manifest.responses().len() } }))
+            }
+            (task @ TaskKind::Rating, None) => Err(super::EvalError::Task(task)),
         }
     }
 
@@ -244,13 +307,14 @@ impl TaskMeasures {
         match self {
             Self::Labels(measures) => measures,
             Self::Rating(_) => &RatingMeasures,
+            Self::Text(measures) => measures,
         }
     }
 
     /// The metric that comparisons are made in.
     pub fn headline(&self) -> Metric {
         match self {
-            Self::Labels(_) => Metric::Accuracy,
+            Self::Labels(_) | Self::Text(_) => Metric::Accuracy,
             Self::Rating(_) => Metric::MeanAbsoluteError,
         }
     }
@@ -260,6 +324,7 @@ impl TaskMeasures {
         match self {
             Self::Labels(measures) => measures.labels,
             Self::Rating(steps) => steps.len(),
+            Self::Text(measures) => measures.forms.labels,
         }
     }
 
@@ -273,13 +338,14 @@ impl TaskMeasures {
                     .map_or((steps[answer.decision], steps[answer.decision]), |score| (score.median, score.mean));
                 RatingMeasures.row(steps[gold], median, mean)
             }
+            Self::Text(measures) => measures.row(gold, answer),
         }
     }
 
     /// What one answer counts in the headline metric: 1 if right, or how far the median is from the right score.
     pub fn headline_of(&self, gold: usize, answer: &Answer) -> f64 {
         match self {
-            Self::Labels(_) => f64::from(u8::from(answer.decision == gold)),
+            Self::Labels(_) | Self::Text(_) => f64::from(u8::from(answer.decision == gold)),
             Self::Rating(steps) => {
                 (answer.score.map_or(steps[answer.decision], |score| score.median) - steps[gold]).abs()
             }
@@ -301,14 +367,6 @@ impl Measures for TaskMeasures {
     }
 }
 
-/// The measures of a `labels` task; other kinds are refused by name.
-pub fn labels_of(task: TaskKind, labels: usize) -> Result<LabelMeasures, super::EvalError> {
-    match task {
-        TaskKind::Labels => Ok(LabelMeasures { labels }),
-        TaskKind::Rating | TaskKind::Text => Err(super::EvalError::Task(task)),
-    }
-}
-
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, n) = values.fold((0.0, 0usize), |(sum, n), x| (sum + x, n + 1));
     (n > 0).then(|| sum / n as f64)
@@ -317,6 +375,8 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::experiment::Compared;
+    use crate::eval::rouge::Rouge;
 
     fn close(value: Option<f64>, expected: f64) {
         assert!((value.unwrap() - expected).abs() < 1e-12, "{value:?} is not {expected}");
@@ -370,6 +430,26 @@ mod tests {
         assert_eq!(measures.value(Metric::Accuracy, &sums), Some(0.0));
         assert_eq!(measures.value(Metric::LogLoss, &sums), None);
         assert_eq!(measures.value(Metric::CalibrationError, &sums), None);
+    }
+
+    #[test]
+    fn texts_are_judged_by_form_by_length_and_by_words_each_where_there_is_one() {
+        let measures = TextMeasures { forms: LabelMeasures { labels: 3 } };
+        let mut sums = vec![0.0; measures.width()];
+        assert!(measures.metrics().iter().all(|metric| measures.value(*metric, &sums).is_none()));
+        let rouge = |unigrams, longest| Some(Rouge { unigrams, longest });
+        for (decision, length_error, rouge) in
+            [(0, Some(0.2), None), (1, Some(0.6), rouge(0.5, 0.25)), (0, None, rouge(1.0, 0.75))]
+        {
+            let written = Some(Compared { length_error, rouge });
+            add(&mut sums, &measures.row(0, &Answer { written, ..Answer::named(decision) }));
+        }
+        let value = |metric| measures.value(metric, &sums);
+        close(value(Metric::Accuracy), 2.0 / 3.0);
+        close(value(Metric::LengthError), 0.4);
+        close(value(Metric::Rouge1), 0.75);
+        close(value(Metric::RougeL), 0.5);
+        assert_eq!(value(Metric::LogLoss), None, "nobody gave probabilities");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod numbers;
 pub mod peer;
 pub mod report;
+pub mod rouge;
 pub mod row;
 pub mod split;
 pub mod stats;
@@ -60,7 +61,7 @@ pub enum EvalError {
         least: usize,
     },
     /// A task without metrics.
-    #[error("tasks of kind {0:?} cannot be evaluated yet; this version judges 'labels' and 'rating'")]
+    #[error("tasks of kind {0:?} cannot be evaluated yet; this version judges 'labels', 'rating' and 'text'")]
     Task(TaskKind),
     /// Memory could not be read.
     #[error(transparent)]

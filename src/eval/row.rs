@@ -47,7 +47,7 @@ impl Row {
         let answer = |contestant: &Contestant, row: usize| {
             let answer = &contestant.answers[row];
             let score = match &material.measures {
-                TaskMeasures::Labels(_) => None,
+                TaskMeasures::Labels(_) | TaskMeasures::Text(_) => None,
                 TaskMeasures::Rating(steps) => {
                     let named = steps[answer.decision];
                     Some(answer.score.map_or((named, named), |score| (score.median, score.mean)))

@@ -47,8 +47,10 @@ pub struct Question<'a> {
     pub text: &'a str,
     /// What it is about, where its record says so.
     pub about: Option<About<'a>>,
-    /// Index of the right label.
+    /// Index of the right label; of texts of its form.
     pub gold: usize,
+    /// The right answer as the data writes it.
+    pub answer: &'a str,
 }
 
 /// A stretch of time with the number of records in it.
@@ -123,9 +125,10 @@ impl<'a> Asked<'a> {
             Split::Judged => {
                 let label = labels(dataset);
                 let asked = dataset.queries.iter().filter_map(|q| {
-                    let gold = label(q.gold.as_deref()?)?;
+                    let answer = q.gold.as_deref()?;
+                    let gold = label(answer)?;
                     let about = Some(About { item: q.item.as_deref(), extra: &q.extra });
-                    Some(Question { id: &q.id, user: &q.user, at: q.at, text: &q.query, about, gold })
+                    Some(Question { id: &q.id, user: &q.user, at: q.at, text: &q.query, about, gold, answer })
                 });
                 let asked: Vec<Question> = asked.collect();
                 let first = asked.iter().map(|q| q.at).min();
@@ -143,7 +146,7 @@ impl<'a> Asked<'a> {
         let asked = dataset.interactions[window].iter().filter_map(|i| {
             let gold = label(&i.response)?;
             let about = Some(About { item: i.item.as_deref(), extra: &i.extra });
-            Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold })
+            Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold, answer: &i.response })
         });
         Self::in_order(dataset, split, asked.collect(), history, 0)
     }
@@ -182,8 +185,8 @@ impl<'a> Asked<'a> {
 
 /// The place of a label among the answers.
 fn labels(dataset: &Dataset) -> impl Fn(&str) -> Option<usize> {
-    let labels = dataset.manifest.responses();
-    move |response| labels.iter().position(|label| label == response)
+    let places = dataset.manifest.places();
+    move |response| places.of(response)
 }
 
 /// How many interactions the first `share` of them are.

@@ -123,7 +123,9 @@ impl By {
     /// What tasks of these measures can be judged by.
     pub fn all(measures: &TaskMeasures) -> Vec<Self> {
         match measures {
-            TaskMeasures::Labels(_) => vec![By(Metric::Accuracy), By(Metric::LogLoss), By(Metric::MacroF1)],
+            TaskMeasures::Labels(_) | TaskMeasures::Text(_) => {
+                vec![By(Metric::Accuracy), By(Metric::LogLoss), By(Metric::MacroF1)]
+            }
             TaskMeasures::Rating(_) => vec![By(Metric::MeanAbsoluteError), By(Metric::RootMeanSquareError)],
         }
     }
@@ -350,10 +352,10 @@ pub fn answer(case: &Case, setting: &Setting) -> Answer {
     let resolution = mediate(&case.evidence, &setting.weights, setting.policy);
     let (distribution, decision) = finally(&resolution, Arm::Mediated, setting.weights.model_trust, case.scores);
     let score = match &resolution.facet {
-        Facet::Label => None,
+        Facet::Label | Facet::Form => None,
         Facet::Score(steps) => resolution.facet.mean(&distribution).map(|mean| Score { median: steps[decision], mean }),
     };
-    Answer { decision, distribution: Some(distribution), score }
+    Answer { decision, distribution: Some(distribution), score, written: None }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::facet::Facet;
 use crate::data::dataset::AgeUnit;
 use crate::memory::MemoryRead;
 use crate::memory::local::LocalHit;
+use crate::memory::writing::Written;
 
 /// Pseudo-examples of the base rate in a history's one-sidedness.
 const HISTORY_PRIOR: f64 = 0.5;
@@ -26,12 +27,14 @@ pub struct Vote {
     pub similarity: f64,
     /// How long before the query, ≥ 0, in the unit of the half-life.
     pub age: f64,
+    /// ln words of what the person wrote, of texts; 0 otherwise.
+    pub length: f64,
 }
 
 impl Vote {
     /// A vote for what the person answered, of their first item.
     pub fn plain(label: usize, similarity: f64, age: f64) -> Self {
-        Self { label, own: label, share: 1.0, item: 0, similarity, age }
+        Self { label, own: label, share: 1.0, item: 0, similarity, age, length: 0.0 }
     }
 
     /// The same of another item.
@@ -71,6 +74,8 @@ pub struct Evidence {
     pub local_calibration: f64,
     /// ν in [0, 1]: how unlike the person's memories the query is, among questions of people who remember as much.
     pub novelty: f64,
+    /// How both sides write, of texts.
+    pub written: Option<Written>,
 }
 
 impl Evidence {
@@ -84,7 +89,8 @@ impl Evidence {
                 AgeUnit::Days => hit.age_days,
                 AgeUnit::Items => hit.recency_rank as f64,
             };
-            Vote::plain(hit.label, hit.terms.similarity(), age).of_item(place)
+            let vote = Vote::plain(hit.label, hit.terms.similarity(), age).of_item(place);
+            Vote { length: hit.length.unwrap_or_default(), ..vote }
         };
         let votes = match &read.scored {
             None => read.local.hits.iter().enumerate().map(plain).collect(),
@@ -97,7 +103,11 @@ impl Evidence {
             }
         };
         Self {
-            facet: read.scored.as_ref().map_or(Facet::Label, |scored| Facet::Score(scored.steps.clone())),
+            facet: match (&read.scored, &read.written) {
+                (Some(scored), _) => Facet::Score(scored.steps.clone()),
+                (None, Some(_)) => Facet::Form,
+                (None, None) => Facet::Label,
+            },
             base: read.global.base.clone(),
             votes,
             population: read.global.population.clone(),
@@ -107,6 +117,7 @@ impl Evidence {
             guard,
             local_calibration: if read.scored.is_some() { 1.0 } else { local_calibration },
             novelty: read.local.novelty,
+            written: read.written.clone(),
         }
     }
 
@@ -149,6 +160,7 @@ impl Evidence {
             guard: 5,
             local_calibration: 1.0,
             novelty: 0.0,
+            written: None,
         }
     }
 }

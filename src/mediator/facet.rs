@@ -1,4 +1,4 @@
-//! What the memories may disagree about: a label, or a score on a scale.
+//! What the memories may disagree about: a label, a score on a scale, or the form of a text.
 //!
 //! Labels are decided by the most probable one, scores by the median, which absolute error rewards; beside it stands the
 //! mean, which squared error rewards.
@@ -18,6 +18,8 @@ pub enum Facet {
     Label,
     /// Scores; these are their values, ascending.
     Score(Arc<[f64]>),
+    /// Forms of texts, in no order; beside them stand [length and words](super::style).
+    Form,
 }
 
 /// How a decision stands.
@@ -27,7 +29,7 @@ pub struct Verdict {
     pub decision: usize,
     /// What would be decided next; `None` where there is nothing else.
     pub runner_up: Option<usize>,
-    /// Labels: p(decision) − p(runner-up). Scores: the probability that would have to move for the median to leave.
+    /// Labels and forms: p(decision) − p(runner-up). Scores: the probability that would have to move for the median to leave.
     pub margin: f64,
 }
 
@@ -37,6 +39,7 @@ impl Facet {
         match self {
             Facet::Label => "label",
             Facet::Score(_) => "score",
+            Facet::Form => "form",
         }
     }
 
@@ -44,7 +47,7 @@ impl Facet {
     /// Where `p` is nothing, the base rate decides.
     pub fn decide(&self, p: &[f64], base: &[f64]) -> usize {
         match self {
-            Facet::Label => distribution::decision(p, base),
+            Facet::Label | Facet::Form => distribution::decision(p, base),
             Facet::Score(_) if p.iter().all(|p| *p == 0.0) => median(base),
             Facet::Score(_) => median(p),
         }
@@ -54,7 +57,7 @@ impl Facet {
     pub fn verdict(&self, p: &[f64], base: &[f64]) -> Verdict {
         let decision = self.decide(p, base);
         match self {
-            Facet::Label => {
+            Facet::Label | Facet::Form => {
                 let runner_up = distribution::runner_up(p, base, decision);
                 Verdict { decision, runner_up, margin: p[decision] - runner_up.map_or(0.0, |y| p[y]) }
             }
@@ -74,10 +77,10 @@ impl Facet {
         }
     }
 
-    /// Σ y p(y) of scores; labels have no mean.
+    /// Σ y p(y) of scores; labels and forms have no mean.
     pub fn mean(&self, p: &[f64]) -> Option<f64> {
         match self {
-            Facet::Label => None,
+            Facet::Label | Facet::Form => None,
             Facet::Score(steps) => Some(p.iter().zip(steps.iter()).map(|(p, y)| p * y).sum()),
         }
     }

@@ -55,7 +55,7 @@ impl Course {
             let kept = resolution.decide(keeper);
             let p = &resolution.distribution;
             resolution.margin = match resolution.facet {
-                Facet::Label => p[kept] - p[resolution.decision],
+                Facet::Label | Facet::Form => p[kept] - p[resolution.decision],
                 Facet::Score(_) => -resolution.margin,
             };
             resolution.runner_up = Some(resolution.decision);
@@ -101,6 +101,7 @@ mod tests {
             guard: 5,
             local_calibration: 1.0,
             novelty: 0.0,
+            written: None,
         }
     }
 

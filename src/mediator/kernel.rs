@@ -32,8 +32,7 @@ impl Kernel {
         let nearest = votes.clone().map(|vote| vote.similarity).fold(f64::NEG_INFINITY, f64::max);
         let mut kernel = Self { counts: vec![0.0; labels], own: vec![0.0; labels], mass: 0.0, squares: 0.0 };
         for vote in votes {
-            let nearness = (weights.similarity_sharpness * (vote.similarity - nearest)).exp();
-            let whole = nearness * (-vote.age / weights.half_life).exp2();
+            let whole = nearness_and_age(vote, nearest, weights);
             let w = whole * vote.share;
             kernel.counts[vote.label] += w;
             kernel.own[vote.own] += w;
@@ -52,8 +51,7 @@ impl Kernel {
     pub fn without<'a>(&self, votes: impl Iterator<Item = &'a Vote>, nearest: f64, weights: &Weights) -> Self {
         let mut left = self.clone();
         for vote in votes {
-            let nearness = (weights.similarity_sharpness * (vote.similarity - nearest)).exp();
-            let whole = nearness * (-vote.age / weights.half_life).exp2();
+            let whole = nearness_and_age(vote, nearest, weights);
             let w = whole * vote.share;
             left.counts[vote.label] -= w;
             left.own[vote.own] -= w;
@@ -78,6 +76,12 @@ impl Kernel {
             vec![0.0; evidence.labels()]
         }
     }
+}
+
+/// w_i before a vote's share: how near it is, of the nearest, and how old.
+pub fn nearness_and_age(vote: &Vote, nearest: f64, weights: &Weights) -> f64 {
+    let nearness = (weights.similarity_sharpness * (vote.similarity - nearest)).exp();
+    nearness * (-vote.age / weights.half_life).exp2()
 }
 
 /// p = normalise(b · exp(e)).

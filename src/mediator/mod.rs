@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod policy;
 pub mod resolution;
 pub mod signature;
+pub mod style;
 pub mod urn;
 pub mod weights;
 pub mod words;

@@ -6,6 +6,7 @@ use super::evidence::Evidence;
 use super::facet::Facet;
 use super::kernel::{Kernel, collective, tilt};
 use super::policy::{Policy, Sides, damped_trust};
+use super::style::{self, Style};
 use super::weights::Weights;
 
 /// What the mediator makes of a query's evidence. Every distribution sums to 1.
@@ -39,6 +40,8 @@ pub struct Resolution {
     pub kish: f64,
     /// Distinct contributors behind the collective side.
     pub support: usize,
+    /// How the text is to be written, of texts.
+    pub style: Option<Style>,
 }
 
 impl Resolution {
@@ -77,6 +80,7 @@ pub fn mediate(evidence: &Evidence, weights: &Weights, policy: Policy) -> Resolu
         kish: kernel.kish(),
         counts: kernel.counts,
         support: evidence.support,
+        style: style::settle(evidence, weights, policy),
     }
 }
 

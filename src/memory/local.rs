@@ -82,6 +82,8 @@ pub struct LocalHit {
     pub recency_rank: usize,
     /// What others think of the same thing, m_G as of the query: only of ratings.
     pub crowd: Option<f64>,
+    /// ln words of what the person wrote: only of texts.
+    pub length: Option<f64>,
 }
 
 impl LocalHit {
@@ -200,7 +202,16 @@ pub fn gather(
             _ => LocalTerms::new(similarity, factor),
         };
         let recency_rank = visible.len() - 1 - place;
-        LocalHit { item, label: population.label[item], terms, cosine, age_days, recency_rank, crowd: None }
+        LocalHit {
+            item,
+            label: population.label[item],
+            terms,
+            cosine,
+            age_days,
+            recency_rank,
+            crowd: None,
+            length: None,
+        }
     };
     let mut hits: Vec<LocalHit> = likeness.into_iter().enumerate().map(hit).collect();
     hits.sort_by(LocalHit::order);

@@ -39,6 +39,7 @@ pub mod store;
 pub mod terms;
 pub mod trace;
 pub mod why_not;
+pub mod writing;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -56,6 +57,7 @@ use population::{ItemIx, Late, Population, UserIx};
 use rating::{About, Ratings, Scored};
 use store::Kept;
 use terms::Terms;
+use writing::{Writing, Written};
 
 use crate::data::dataset::{Dataset, Likeness, Manifest};
 use crate::data::interaction::{Interaction, Timestamp, UserId};
@@ -72,6 +74,8 @@ pub struct MemoryRead {
     pub global: GlobalRead,
     /// The scale, of ratings.
     pub scored: Option<Scored>,
+    /// How responses are written, of texts; their forms stand in the place of labels.
+    pub written: Option<Written>,
 }
 
 /// How a read departs from the usual one; only an evaluation asks for that.
@@ -120,6 +124,8 @@ pub struct Memory {
     terms: Vec<OnceLock<Terms>>,
     /// Of a rating task.
     ratings: Option<Ratings>,
+    /// Of a text task.
+    writing: Option<Writing>,
 }
 
 impl Memory {
@@ -128,10 +134,11 @@ impl Memory {
         let embedder = embed::of(&dataset.manifest.retrieval.embedder);
         let population = Population::new(dataset, embedder.as_ref());
         let ratings = Ratings::of(dataset, &population);
-        Self { ratings, ..Self::over(dataset.manifest.clone(), population, embedder) }
+        let writing = Writing::of(dataset, &population);
+        Self { ratings, writing, ..Self::over(dataset.manifest.clone(), population, embedder) }
     }
 
-    /// Memory over columns, which hold nothing of ratings.
+    /// Memory over columns, which hold nothing of ratings and of what people write.
     fn over(manifest: Manifest, population: Population, embedder: Box<dyn Embedder>) -> Self {
         let calendar = calendar(&population, &manifest);
         let communities = (0..calendar.count).map(|_| OnceLock::new()).collect();
@@ -149,6 +156,7 @@ impl Memory {
             kept: None,
             terms,
             ratings: None,
+            writing: None,
         }
     }
 
@@ -157,11 +165,11 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// [`Late`] and no change where one of them does not follow, and for ratings, whose things are counted as a whole: then
-    /// memory has to be built anew.
+    /// [`Late`] and no change where one of them does not follow, and for ratings and texts, which are counted as a whole:
+    /// then memory has to be built anew.
     pub fn remember(&mut self, interactions: &[&Interaction]) -> Result<(), Late> {
         let Some(first) = interactions.first() else { return Ok(()) };
-        if self.ratings.is_some() {
+        if self.ratings.is_some() || self.writing.is_some() {
             return Err(Late);
         }
         let moved = self.population.extend(interactions, self.embedder.as_ref())?;
@@ -201,6 +209,11 @@ impl Memory {
         }
         if old.retrieval != new.retrieval {
             self.nearness = OnceLock::new();
+        }
+        if let Some(writing) =
+            self.writing.as_mut().filter(|_| old.periods.base_half_life != new.periods.base_half_life)
+        {
+            writing.fade(&self.population, new.periods.base_half_life);
         }
         if old.periods.term_half_life != new.periods.term_half_life {
             self.terms = self.terms.iter().map(|_| OnceLock::new()).collect();
@@ -288,7 +301,43 @@ impl Memory {
         let asking = user.filter(|_| !apart.left_in);
         let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
         let global = self.collective(&question, visible)?;
-        Ok(MemoryRead { local, global, scored: None })
+        let written = self.written(&question, visible, &mut local);
+        Ok(MemoryRead { local, global, scored: None, written })
+    }
+
+    /// What the person answered to an item: of a text task what they wrote, otherwise the label.
+    pub fn response(&self, item: ItemIx) -> &str {
+        match &self.writing {
+            Some(writing) => writing.response(item),
+            None => &self.population.labels[self.population.label[item]],
+        }
+    }
+
+    /// The labels that a model is asked to score: none of a text task, where it writes instead.
+    pub fn scored_labels(&self) -> &[String] {
+        if self.writing.is_some() { &[] } else { &self.population.labels }
+    }
+
+    /// How texts are written, by the person who remembers the items `visible` and by others.
+    fn written(&self, question: &global::Question, visible: &[ItemIx], local: &mut LocalRead) -> Option<Written> {
+        let writing = self.writing.as_ref()?;
+        writing.measure(local);
+        let (population, digest) = (&self.population, self.digest());
+        let global::Question { asking, sought, terms, t, .. } = *question;
+        let (before, most) = (population.before(t), self.manifest.retrieval.neighbours);
+        let neighbours = match before {
+            ..=neighbours::MOST_ITEMS => {
+                neighbours::nearest(population, &digest.features, &terms.weighting, sought, asking, before, most)
+            }
+            // As for forms: too many to look at each.
+            _ => Vec::new(),
+        };
+        let everyone = digest.arrivals.partition_point(|first| *first < before);
+        let others = everyone - usize::from(!population.visible(asking, t).is_empty());
+        let half_life = self.manifest.periods.neighbour_half_life;
+        let guard = self.manifest.retrieval.guard;
+        let asked = writing::Asked { asking, visible, neighbours: &neighbours, others, half_life, guard, t };
+        Some(writing.read(population, &asked))
     }
 
     /// Global memory alone, of a task without ratings.
@@ -335,7 +384,7 @@ impl Memory {
         local.age_unit = manifest.age_unit();
         let (global, scored) =
             ratings.read(population, &self.digest().base, manifest.retrieval.guard, asked, &mut local);
-        MemoryRead { local, global, scored: Some(scored) }
+        MemoryRead { local, global, scored: Some(scored), written: None }
     }
 
     /// Local memory alone, without its novelty: what the person's own items say.

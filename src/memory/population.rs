@@ -261,13 +261,11 @@ impl Parts {
     pub(super) fn of<E>(dataset: &Dataset, report: &mut Report<E>) -> Result<Self, E> {
         let interactions = &dataset.interactions;
         let n = interactions.len();
-        let labels = dataset.manifest.responses();
-        let label_ix: HashMap<&str, LabelIx> =
-            labels.iter().enumerate().map(|(ix, label)| (label.as_str(), ix)).collect();
+        let places = dataset.manifest.places();
         let users: Vec<UserId> = dataset.users().into_iter().collect();
         let user_ix: HashMap<&UserId, UserIx> = users.iter().enumerate().map(|(ix, user)| (user, ix)).collect();
-        // A dataset holds only responses that are labels, and only users that it lists.
-        let label = interactions.iter().map(|i| label_ix.get(i.response.as_str()).copied().unwrap_or_default());
+        // A dataset holds only responses that have a place, and only users that it lists.
+        let label = interactions.iter().map(|i| places.of(&i.response).unwrap_or_default());
         let user: Vec<UserIx> =
             interactions.iter().map(|i| user_ix.get(&i.user).copied().unwrap_or_default()).collect();
         let items_of = grouped(users.len(), user.iter().copied().enumerate());

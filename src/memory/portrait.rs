@@ -105,7 +105,7 @@ impl Portrait {
 
 /// Log-odds ratio of a word with an informative prior, over its standard error (Monroe, Colaresi and Quinn, "Fightin'
 /// Words", Political Analysis 2008), of texts with and without it. The prior expects the word where everybody uses it.
-fn z(own: DocumentCounts, others: DocumentCounts) -> f64 {
+pub(super) fn z(own: DocumentCounts, others: DocumentCounts) -> f64 {
     let everyone = (own.with_term + others.with_term) as f64 + 0.5;
     let expected = PRIOR_TEXTS * everyone / ((own.total + others.total) as f64 + 1.0);
     let side = |counts: DocumentCounts| {

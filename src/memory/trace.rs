@@ -62,6 +62,8 @@ pub enum Way {
     Attributes,
     /// Questions known by their text.
     Questions,
+    /// Responses of a text task.
+    Written,
 }
 
 impl Way {
@@ -84,6 +86,7 @@ impl Way {
             Self::Crowd => "crowd",
             Self::Attributes => "attributes",
             Self::Questions => "questions",
+            Self::Written => "written texts",
         }
     }
 
@@ -106,6 +109,7 @@ impl Way {
             Self::Crowd => "of their things have a rater that nobody else accounts for",
             Self::Attributes => "of their things' traits are known from them alone",
             Self::Questions => "of the texts that only they have are known as questions",
+            Self::Written => "of the texts that only they have are known as responses",
         }
     }
 }
@@ -242,6 +246,11 @@ impl<'a> Search<'a> {
             None => {
                 traces.extend([self.neighbours(&probes), self.terms(), self.communities()]);
                 traces.extend(self.entries(&probes)?);
+                if let Some(writing) = &self.memory.writing {
+                    let held: HashSet<&str> = writing.responses().iter().map(String::as_str).collect();
+                    let found = self.person.alone.iter().filter(|text| held.contains(text.as_str())).count();
+                    traces.push(count(Way::Written, found, self.person.alone.len()));
+                }
             }
         }
         Ok(traces)

@@ -146,6 +146,13 @@ impl Grade {
         self.difference.get_or_insert_with(|| place.difference(field, recorded, expected));
     }
 
+    /// Compares the form of a text with that of its words; it is counted with what is read for the question.
+    fn form(&mut self, place: &Place, known: &Dataset, asked: &Asked) {
+        let form = asked.gold.as_deref().and_then(|gold| known.manifest.form_of(gold));
+        self.compare(place, "form", &asked.form, &form);
+        self.compared -= 1;
+    }
+
     fn verdict(self) -> Verdict {
         match self.difference {
             Some(difference) => Verdict::Differs { difference },
@@ -270,7 +277,7 @@ fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), Ses
         let range = start..end;
         for index in range.clone() {
             let Event::Remembered { interaction } = session.events[index].as_ref() else { continue };
-            if known.manifest.responses().contains(&interaction.response) {
+            if known.manifest.places().of(&interaction.response).is_some() {
                 remember(&mut known, [interaction.clone()]);
             } else {
                 let (field, recorded) = ("interaction.response".to_owned(), format!("'{}'", interaction.response));
@@ -287,6 +294,7 @@ fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), Ses
             let place = Place::of(session, index);
             match (session.events[index].as_ref(), &question) {
                 (Event::Asked(asked), _) => {
+                    retrieval.form(&place, &known, asked);
                     question = Some((asked.clone(), memory.read(&asked.user, &asked.query, asked.at)?));
                 }
                 (Event::Evidence(recorded), Some((_, read))) => {
@@ -384,7 +392,8 @@ fn answered(
     model_trust: f64,
 ) {
     let labels = &session.header.labels;
-    let scores = recorded.log_probabilities.as_ref().map(|scores| scores.values(labels, "log_probabilities"));
+    let scored = recorded.log_probabilities.as_ref().filter(|scores| !scores.0.is_empty());
+    let scores = scored.map(|scores| scores.values(labels, "log_probabilities"));
     match scores.transpose() {
         Ok(scores) => {
             let (distribution, decision) = finally(resolution, recorded.arm, model_trust, scores.as_deref());

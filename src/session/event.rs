@@ -11,8 +11,10 @@ use crate::data::dataset::AgeUnit;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::{ConflictKind, Party, Side};
+use crate::mediator::style::Style;
 use crate::mediator::{Policy, Weights};
 use crate::memory::fusion::{EntryTerms, LocalTerms, nothing};
+use crate::memory::writing::Written;
 
 /// The newest session format this program reads.
 pub const FORMAT: u32 = 1;
@@ -88,9 +90,19 @@ pub struct Asked {
     /// What the person really answered, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gold: Option<String>,
+    /// The form of that, of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
     /// The judged query or interaction it is taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+impl Asked {
+    /// The right label where it is known: of texts the form of what the person wrote.
+    pub fn right(&self) -> Option<&str> {
+        self.form.as_deref().or(self.gold.as_deref())
+    }
 }
 
 /// Something the person did, as it votes.
@@ -104,6 +116,12 @@ pub struct Vote {
     pub text: String,
     /// What they answered.
     pub response: String,
+    /// The form of that, of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
+    /// ln of its words, of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<f64>,
     /// The score's parts; all but recency are the similarity that the mediator weighs.
     #[serde(with = "LocalTermsFields")]
     pub terms: LocalTerms,
@@ -116,6 +134,13 @@ pub struct Vote {
     /// What others thought of the same thing, of ratings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowd: Option<f64>,
+}
+
+impl Vote {
+    /// The label that it is for: of texts their form.
+    pub fn label(&self) -> &str {
+        self.form.as_deref().unwrap_or(&self.response)
+    }
 }
 
 /// What local memory said.
@@ -209,6 +234,9 @@ pub struct Evidence {
     pub local: LocalEvidence,
     /// About everyone else.
     pub global: GlobalEvidence,
+    /// How both write, of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
 }
 
 /// One side of a disagreement.
@@ -293,6 +321,9 @@ pub struct Resolution {
     pub local: ByLabel,
     /// p_G.
     pub global: ByLabel,
+    /// How long the text is to be and how many of each side's words it takes, of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<Style>,
 }
 
 fn is_zero(ledger: &u32) -> bool {

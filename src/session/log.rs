@@ -233,7 +233,9 @@ impl Session {
         let labels = &self.header.labels;
         let calls = self.events.iter().filter_map(|event| {
             let Event::Answered(answered) = event.as_ref() else { return None };
-            let scores = answered.log_probabilities.as_ref()?.values(labels, "log_probabilities").ok()?;
+            let said = answered.log_probabilities.as_ref()?;
+            // Where a text was asked for, nothing was scored.
+            let scores = if said.0.is_empty() { Vec::new() } else { said.values(labels, "log_probabilities").ok()? };
             let stats = GenStats { tokens: answered.tokens, ..GenStats::default() };
             Some((answered.prompt.clone(), Answer { scores, text: answered.text.clone(), stats }))
         });

@@ -68,7 +68,9 @@ impl Evidence {
             id: population.id[hit.item].to_owned(),
             at: population.at[hit.item],
             text: population.text[hit.item].to_owned(),
-            response: labels[hit.label].clone(),
+            response: memory.response(hit.item).to_owned(),
+            form: read.written.as_ref().map(|_| labels[hit.label].clone()),
+            length: hit.length,
             terms: hit.terms,
             cosine: hit.cosine,
             age_days: hit.age_days,
@@ -108,6 +110,7 @@ impl Evidence {
                 members: global.members.clone(),
                 entries: global.hits.iter().map(entry).collect(),
             },
+            written: read.written.clone(),
         }
     }
 
@@ -131,7 +134,11 @@ impl Evidence {
 
     /// What the mediator decides.
     pub fn facet(&self, labels: &[String]) -> Result<Facet, Fault> {
-        Ok(self.scored(labels)?.map_or(Facet::Label, |scored| Facet::Score(scored.steps)))
+        Ok(match (self.scored(labels)?, &self.written) {
+            (Some(scored), _) => Facet::Score(scored.steps),
+            (None, Some(_)) => Facet::Form,
+            (None, None) => Facet::Label,
+        })
     }
 
     /// What memory said, for whoever shows a live read. `item` gives the place of a vote among the interactions that
@@ -144,9 +151,10 @@ impl Evidence {
         }
         let base = global.base.values(labels, "global.base")?;
         let mut hit = |(place, vote): (usize, &Vote)| {
-            let label = labels.iter().position(|label| *label == vote.response);
+            let label = labels.iter().position(|label| label == vote.label());
+            let field = if vote.form.is_some() { "form" } else { "response" };
             let label =
-                label.ok_or_else(|| Fault::unlabelled(format!("local.votes[{place}].response"), &vote.response))?;
+                label.ok_or_else(|| Fault::unlabelled(format!("local.votes[{place}].{field}"), vote.label()))?;
             Ok(LocalHit {
                 item: item(vote),
                 label,
@@ -155,6 +163,7 @@ impl Evidence {
                 age_days: vote.age_days,
                 recency_rank: vote.recency_rank,
                 crowd: vote.crowd,
+                length: vote.length,
             })
         };
         let hits = local.votes.iter().enumerate().map(&mut hit).collect::<Result<_, _>>()?;
@@ -179,6 +188,7 @@ impl Evidence {
                 age_unit: local.age_unit,
             },
             scored: self.scored(labels)?,
+            written: self.written.clone(),
             global: GlobalRead {
                 period: global.period.map(|period| PeriodView { number: period.number, end: period.end }),
                 membership: global.membership.clone(),
@@ -214,6 +224,7 @@ impl Resolution {
             distribution: ByLabel::of(labels, &resolution.distribution),
             local: ByLabel::of(labels, &resolution.local),
             global: ByLabel::of(labels, &resolution.global),
+            style: resolution.style,
         }
     }
 }
@@ -327,6 +338,8 @@ pub fn finally(
     scores: Option<&[f64]>,
 ) -> (Vec<f64>, usize) {
     let memory = memory_distribution(resolution, arm);
+    // A text task's model scores nothing.
+    let scores = scores.filter(|scores| !scores.is_empty());
     let distribution = scores.map_or_else(|| memory.to_vec(), |scores| fuse(scores, memory, model_trust));
     let decision = final_decision(resolution, arm, &distribution, scores.is_some() && model_trust > 0.0);
     (distribution, decision)
@@ -350,7 +363,7 @@ pub fn turn(
     let blocks = Blocks::of(memory, &asked.query, &read);
     let mut answers = Vec::new();
     for arm in Arm::ALL {
-        let request = request(&blocks, labels, arm, &setting.weights);
+        let request = request(&blocks, memory.scored_labels(), arm, &setting.weights);
         let prompt = request.prompt.clone();
         let said = engine.map(|engine| engine.generate(request).finish()).transpose()?;
         let model_trust = setting.weights.model_trust;

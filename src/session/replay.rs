@@ -35,7 +35,7 @@ impl Turn {
     fn gather(&mut self, evidence: &Arc<Event>) {
         self.evidence = Some(Arc::clone(evidence));
         let habit = self.evidence().and_then(habit);
-        let gold = self.asked().and_then(|asked| asked.gold.as_deref());
+        let gold = self.asked().and_then(Asked::right);
         self.on_habit = gold.zip(habit).map(|(gold, habit)| gold == habit);
     }
 
@@ -73,7 +73,7 @@ impl Turn {
 
     /// How the turn stands.
     pub fn outcome(&self) -> Outcome {
-        let gold = self.asked().and_then(|asked| asked.gold.as_deref());
+        let gold = self.asked().and_then(Asked::right);
         let arms = Arm::ALL.map(|arm| Some(self.answered(arm)?.answer == gold?));
         let resolution = self.resolution();
         let right = |label: &str| gold == Some(label);
@@ -108,7 +108,7 @@ fn favourite<'a>(p: &'a super::event::ByLabel, base: &super::event::ByLabel) -> 
 fn habit(evidence: &Evidence) -> Option<&str> {
     let mut counts: BTreeMap<&str, (usize, i64)> = BTreeMap::new();
     for vote in &evidence.local.votes {
-        let (count, newest) = counts.entry(&vote.response).or_insert((0, i64::MIN));
+        let (count, newest) = counts.entry(vote.label()).or_insert((0, i64::MIN));
         *count += 1;
         *newest = (*newest).max(vote.at.0);
     }

@@ -295,7 +295,7 @@ fn turns(scenario: Scenario, dataset: &Dataset, user: &UserId) -> Result<Vec<Pla
         }
         Scenario::ColdStart => {
             let planned = |interaction: &&Interaction| Planned {
-                asked: asked_of(interaction),
+                asked: asked_of(dataset, interaction),
                 then: Some((*interaction).clone()),
             };
             Ok(own.iter().take(COLD_TURNS).map(planned).collect())
@@ -304,29 +304,32 @@ fn turns(scenario: Scenario, dataset: &Dataset, user: &UserId) -> Result<Vec<Pla
     }
 }
 
-fn asked_of(interaction: &Interaction) -> Asked {
+fn asked_of(dataset: &Dataset, interaction: &Interaction) -> Asked {
     Asked {
         user: interaction.user.clone(),
         at: interaction.at,
         query: interaction.query.clone(),
         gold: Some(interaction.response.clone()),
+        form: dataset.manifest.form_of(&interaction.response),
         source: Some(interaction.id.clone()),
     }
 }
 
-/// The most frequent response of a history with its share; among equals the first in alphabetical order.
-fn habit<'a>(history: &[&'a Interaction]) -> Option<(&'a str, f64)> {
+/// The most frequent label of a history with its share; among equals the first in alphabetical order.
+fn habit<'a>(dataset: &Dataset, history: &[&'a Interaction]) -> Option<(&'a str, f64)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    history.iter().for_each(|interaction| *counts.entry(&interaction.response).or_default() += 1);
+    let labels = history.iter().map(|interaction| dataset.manifest.label_of(&interaction.response));
+    labels.for_each(|label| *counts.entry(label).or_default() += 1);
     let top = counts.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
     Some((top.0, top.1 as f64 / history.len() as f64))
 }
 
 fn biased_turns(dataset: &Dataset, user: &UserId, own: &[&Interaction]) -> Result<Vec<Planned>, String> {
-    let skewed =
-        |history: &[&Interaction]| history.len() >= BIASED_ITEMS && habit(history).is_some_and(|h| h.1 >= BIASED_SHARE);
+    let skewed = |history: &[&Interaction]| {
+        history.len() >= BIASED_ITEMS && habit(dataset, history).is_some_and(|h| h.1 >= BIASED_SHARE)
+    };
     if !skewed(own) {
-        let (label, share) = habit(own).unwrap_or_default();
+        let (label, share) = habit(dataset, own).unwrap_or_default();
         return Err(format!(
             "has {} interactions, {share:.2} of them '{label}'; a biased user has at least {BIASED_ITEMS}, \
              {BIASED_SHARE:.2} of them alike",
@@ -340,12 +343,13 @@ fn biased_turns(dataset: &Dataset, user: &UserId, own: &[&Interaction]) -> Resul
             at: query.at,
             query: query.query.clone(),
             gold: query.gold.clone(),
+            form: query.gold.as_deref().and_then(|gold| dataset.manifest.form_of(gold)),
             source: Some(query.id.clone()),
         });
-    let mut all: Vec<Asked> = own.iter().map(|interaction| asked_of(interaction)).chain(judged).collect();
+    let mut all: Vec<Asked> = own.iter().map(|interaction| asked_of(dataset, interaction)).chain(judged).collect();
     all.retain(|asked| skewed(before(asked.at)));
     all.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
-    let is_habit = |asked: &Asked| habit(before(asked.at)).map(|(label, _)| label) == asked.gold.as_deref();
+    let is_habit = |asked: &Asked| habit(dataset, before(asked.at)).map(|(label, _)| label) == asked.right();
     let (mut on, off): (Vec<Asked>, Vec<Asked>) = all.into_iter().partition(is_habit);
     let mut chosen = Vec::new();
     for asked in off.into_iter().rev().take(HABIT_PAIRS) {

@@ -76,9 +76,11 @@ impl Steps {
             let Ok(weighed) = evidence.weighed(labels) else { return };
             let arms = Arm::ALL.map(|arm| {
                 let scores = turn.answered(arm)?.log_probabilities.as_ref();
+                // Without any, as of texts, memory alone decides.
+                let scores = scores.filter(|scores| !scores.0.is_empty());
                 Some(scores.and_then(|scores| scores.values(labels, "log_probabilities").ok()))
             });
-            let gold = asked.gold.as_ref().and_then(|gold| labels.iter().position(|label| label == gold));
+            let gold = asked.right().and_then(|gold| labels.iter().position(|label| label == gold));
             let Outcome { on_habit, judged, .. } = turn.outcome();
             let (turn, user) = (state.outcomes.len() - 1, asked.user.clone());
             steps.push(Step { turn, user, evidence: weighed, gold, on_habit, judged, arms });

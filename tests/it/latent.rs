@@ -149,6 +149,7 @@ pub fn case(draw: &mut Draw) -> Case {
         guard,
         local_calibration: 1.0,
         novelty: 0.0,
+        written: None,
     };
     Case { evidence, truth, near }
 }

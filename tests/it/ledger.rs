@@ -34,6 +34,7 @@ fn asked(own: &[(usize, f64, f64)]) -> Evidence {
         guard: 5,
         local_calibration: 1.0,
         novelty: 0.0,
+        written: None,
     }
 }
 

@@ -30,6 +30,7 @@ pub fn evidence() -> impl Strategy<Value = Evidence> {
             guard: 5,
             local_calibration: 1.0,
             novelty,
+            written: None,
         },
     )
 }

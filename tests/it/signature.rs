@@ -21,6 +21,7 @@ fn evidence(votes: &[(usize, f64)], crowd: f64) -> Evidence {
         guard: 5,
         local_calibration: 1.0,
         novelty: 0.0,
+        written: None,
     }
 }
 

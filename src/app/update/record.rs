@@ -24,6 +24,7 @@ pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>) {
         at: question.at,
         query: question.query.clone(),
         gold: query.and_then(|query| query.gold.clone()),
+        form: query.and_then(|query| data.dataset.manifest.form_of(query.gold.as_deref()?)),
         source: query.map(|query| query.id.clone()),
     };
     let journal = &mut state.journal;
@@ -57,8 +58,9 @@ pub(super) fn answered(state: &mut State, arm: Arm) {
     let (Some(data), Some(reading)) = (&state.data, &state.reading) else { return };
     let answer = &state.answers.arms[arm as usize];
     let said = match (&answer.phase, &answer.scores) {
-        (Phase::Done(stats), Some(scores)) => {
-            Some(Answer { scores: scores.clone(), text: answer.text.clone(), stats: *stats })
+        (Phase::Done(stats), scores) if scores.is_some() || state.writes() => {
+            let scores = scores.clone().unwrap_or_default();
+            Some(Answer { scores, text: answer.text.clone(), stats: *stats })
         }
         _ => None,
     };

@@ -9,8 +9,10 @@ use std::process::ExitCode;
 use super::questions::Named;
 use super::{AskArgs, Setting, ask};
 use crate::cli::CliError;
+use crate::data::dataset::TaskKind;
 use crate::data::import::lamp::Task;
 use crate::data::lamp_output::{Output, Outputs};
+use crate::engine::answer::ArmAnswer;
 use crate::engine::engine::Engine;
 use crate::engine::prompt::Arm;
 use crate::mediator::{Policy, Weights};
@@ -43,6 +45,11 @@ pub(super) fn run(
             "--format lamp answers a file of questions; give --queries the dataset's queries.jsonl".to_owned(),
         );
     };
+    if memory.manifest.task == TaskKind::Text && engine.is_none() {
+        return usage(format!(
+            "--format lamp: '{task}' wants texts and memory alone writes none; give --model a model"
+        ));
+    }
     let setting = Setting { weights, policy, arms: &arms };
     let mut seen = HashSet::new();
     let mut golds = Vec::with_capacity(questions.len());
@@ -54,10 +61,11 @@ pub(super) fn run(
             return usage(format!("{path}: the \"id\" '{id}' of a question of '{user}' {why}; give each its own"));
         };
         let asked = ask(memory, engine, &setting, question)?;
-        let answers = asked.arms.values();
-        golds.extend(
-            answers.map(|a| Output { id: id.to_owned(), output: memory.population.labels[a.decision].clone() }),
-        );
+        let output = |a: &ArmAnswer| match memory.manifest.task {
+            TaskKind::Text => a.text.trim().to_owned(),
+            TaskKind::Labels | TaskKind::Rating => memory.population.labels[a.decision].clone(),
+        };
+        golds.extend(asked.arms.values().map(|a| Output { id: id.to_owned(), output: output(a) }));
     }
     Outputs { task: task.clone(), golds }.write(&mut std::io::stdout().lock())?;
     Ok(ExitCode::SUCCESS)

@@ -7,10 +7,12 @@
 //! Invariant: a population is a pure function of [`Parameters`]. Seed 1 is shipped, 9001–9003 are for tests, from
 //! 100000 on for training the demonstration model; the numbers below are frozen with that model.
 
+mod headlines;
 mod vocabulary;
 
 use serde::Serialize;
 
+pub use headlines::{Hand, HeadlineTruth, WriterTruth, headlines};
 pub use vocabulary::{TAGS, THEMES};
 
 use super::dataset::{

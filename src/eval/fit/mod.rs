@@ -143,12 +143,12 @@ pub fn fit(
 
 /// The tuning questions of a history: its second half.
 pub fn tuning<'a>(manifest: &Manifest, history: &'a [Interaction]) -> Vec<Question<'a>> {
-    let labels = manifest.responses();
-    let label = |response: &str| labels.iter().position(|label| label == response);
+    let places = manifest.places();
+    let label = |response: &str| places.of(response);
     let asked = history[history.len() / 2..].iter().filter_map(|i| {
         let gold = label(&i.response)?;
         let about = Some(About { item: i.item.as_deref(), extra: &i.extra });
-        Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold })
+        Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold, answer: &i.response })
     });
     asked.collect()
 }

@@ -25,7 +25,7 @@ const POINTS: usize = 21;
 /// What a fit is judged by: log-loss of labels, squared error of ratings.
 pub fn by(measures: &TaskMeasures) -> By {
     match measures {
-        TaskMeasures::Labels(_) => By(Metric::LogLoss),
+        TaskMeasures::Labels(_) | TaskMeasures::Text(_) => By(Metric::LogLoss),
         TaskMeasures::Rating(_) => By(Metric::RootMeanSquareError),
     }
 }

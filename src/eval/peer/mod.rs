@@ -37,10 +37,9 @@ const BASE_PRIOR: f64 = 0.5;
 
 /// Every peer's answers to `asked`, the same questions in the same order.
 pub fn contestants(dataset: &Dataset, asked: &Asked, cancel: &AtomicBool) -> Result<Vec<Contestant>, EvalError> {
-    let labels = &dataset.manifest.labels;
-    let label_ix: HashMap<&str, usize> = labels.iter().enumerate().map(|(y, label)| (label.as_str(), y)).collect();
-    // A dataset holds only responses that are labels.
-    let label = |response: &str| label_ix.get(response).copied().unwrap_or_default();
+    let (labels, places) = (dataset.manifest.responses(), dataset.manifest.places());
+    // A dataset holds only responses that have a place.
+    let label = |response: &str| places.of(response).unwrap_or_default();
     let golds: Vec<usize> = asked.history.iter().map(|i| label(&i.response)).collect();
     let mut counts = vec![BASE_PRIOR; labels.len()];
     golds.iter().for_each(|y| counts[*y] += 1.0);
@@ -67,7 +66,8 @@ pub fn contestants(dataset: &Dataset, asked: &Asked, cancel: &AtomicBool) -> Res
         let text = logistic.probabilities(&vectorizer.transform(question.text));
         let both = with_user(&text, own, &base);
         let named = Answer::named;
-        let spread = |p: Vec<f64>| Answer { decision: decision(&p, &base), distribution: Some(p), score: None };
+        let spread =
+            |p: Vec<f64>| Answer { decision: decision(&p, &base), distribution: Some(p), score: None, written: None };
         let answers = [named(majority), named(mode(own, labels.len()).unwrap_or(majority)), spread(text), spread(both)];
         peers.iter_mut().zip(answers).for_each(|(peer, answer)| peer.answers.push(answer));
     }

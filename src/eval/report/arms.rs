@@ -96,6 +96,39 @@ pub(super) fn scores(assessment: &Assessment) -> Section {
     section
 }
 
+/// How texts are written, of a text task.
+pub(super) fn writing(assessment: &Assessment) -> Option<Section> {
+    use Metric::{LengthError, Rouge1, RougeL};
+    let all = || predictors(assessment).chain(&assessment.parts);
+    let any = |metric: Metric| all().any(|arm| arm.scores.get(metric).is_some());
+    if !any(LengthError) {
+        return None;
+    }
+    let mut section = Section::table("Length and words", &["", "length error", "95 %"]);
+    section.notes = vec![
+        "length error: mean |ln words − ln words of the right text|; .1 is about a tenth longer or shorter".to_owned(),
+    ];
+    let spoken = any(Rouge1);
+    if spoken {
+        section.rows[0].extend(["ROUGE-1", "95 %", "ROUGE-L", "95 %"].map(str::to_owned));
+        section.notes.push(
+            "ROUGE: F-measures of lower-case ASCII words without stemming, as LaMP computes them; memory alone writes \
+             nothing"
+                .to_owned(),
+        );
+    }
+    for arm in all() {
+        let cells = |metric: Metric| [optional(arm.scores.get(metric)), interval(arm.ci.get(metric))];
+        let mut row = vec![arm.name.to_owned()];
+        row.extend(cells(LengthError));
+        if spoken {
+            row.extend(cells(Rouge1).into_iter().chain(cells(RougeL)));
+        }
+        section.rows.push(row);
+    }
+    Some(section)
+}
+
 /// The headline metric of every predictor.
 fn headline_bars(assessment: &Assessment) -> Vec<Bar> {
     let headline = assessment.headline;

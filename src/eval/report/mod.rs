@@ -23,6 +23,7 @@ pub fn sections(assessment: &Assessment) -> Vec<Section> {
     let parts = [
         Some(arms::provenance(assessment)),
         Some(arms::scores(assessment)),
+        arms::writing(assessment),
         Some(arms::buckets(assessment)),
         arms::overrides(assessment),
         arms::disagreement(assessment),

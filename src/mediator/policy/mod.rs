@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::conflict::Side;
 use super::evidence::Evidence;
 use super::kernel::{Kernel, tilt};
 use super::weights::{Weight, Weights};
@@ -58,6 +59,10 @@ pub trait Rule: Sync {
     fn prior(&self) -> &'static str;
     /// Why `weight` does nothing under this rule; `None` if it acts.
     fn ignores(&self, weight: Weight) -> Option<&'static str>;
+    /// Whose length and words a text follows, see [`super::style`]; weights that act on them are κ, γ and τ.
+    fn hears(&self) -> Side {
+        Side::Both
+    }
     /// The natural logarithm of the mediated distribution, up to a constant.
     fn log_weights(&self, sides: &Sides) -> Vec<f64>;
 }

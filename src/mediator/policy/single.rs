@@ -1,6 +1,7 @@
 //! `local` and `global`: one side alone, for comparison.
 
 use super::{Rule, Sides};
+use crate::mediator::conflict::Side;
 use crate::mediator::weights::Weight;
 
 pub(super) struct Local;
@@ -28,6 +29,10 @@ impl Rule for Local {
                 | Weight::Hysteresis
         );
         idle.then_some("policy local hears the person's own memory alone")
+    }
+
+    fn hears(&self) -> Side {
+        Side::Local
     }
 
     fn log_weights(&self, sides: &Sides) -> Vec<f64> {
@@ -60,6 +65,10 @@ impl Rule for Global {
                 | Weight::ModelTrust
         );
         (!acts).then_some("policy global hears the collective memory alone")
+    }
+
+    fn hears(&self) -> Side {
+        Side::Global
     }
 
     fn log_weights(&self, sides: &Sides) -> Vec<f64> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::data::dataset::DatasetError;
+use crate::data::dataset::{DatasetError, TaskKind};
 
 /// Why a store could not be opened, written or added to.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +30,13 @@ pub enum StoreError {
     /// The dataset folder.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// A store has no place for what ratings are about.
-    #[error("{}: a rating task has no store; ask about it without one, its memory is built at every start", path.display())]
-    Ratings {
+    /// A store has no place for what ratings are about, nor for what people write.
+    #[error("{}: a {task} task has no store; ask about it without one, its memory is built at every start", path.display())]
+    Unheld {
         /// The dataset folder.
         path: PathBuf,
+        /// Its task.
+        task: TaskKind,
     },
     /// The dataset changed while it was read.
     #[error("{}: changed while it was read; run the command again", path.display())]

@@ -79,7 +79,6 @@ impl Store {
     /// The store of the dataset folder `dataset` under `root`; reads the dataset once, to find it by its content.
     pub fn of(root: &Path, dataset: &Path) -> Result<Self, StoreError> {
         let head = Dataset::head(dataset)?;
-        head.manifest.answerable()?;
         let origin = origin(dataset, &head)?;
         let folder = root.join(&origin.data[..16]);
         Ok(Self { dataset: dataset.to_owned(), head, origin, folder })
@@ -90,11 +89,11 @@ impl Store {
         &self.folder
     }
 
-    /// Fails for ratings: what people rate and its attributes are in no column.
+    /// Fails for ratings and texts: what people rate, its attributes, and what people write are in no column.
     fn holdable(&self) -> Result<(), StoreError> {
         match self.head.manifest.task {
-            TaskKind::Rating => Err(StoreError::Ratings { path: self.dataset.clone() }),
-            TaskKind::Labels | TaskKind::Text => Ok(()),
+            TaskKind::Labels => Ok(()),
+            task @ (TaskKind::Rating | TaskKind::Text) => Err(StoreError::Unheld { path: self.dataset.clone(), task }),
         }
     }
 

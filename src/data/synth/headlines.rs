@@ -1,0 +1,255 @@
+//! A seeded population of headline writers: communities and people with habits of form, of length and of favourite
+//! words, and chance.
+//!
+//! The text counterpart of the film taggers: an article is a sentence about a theme, its response a headline. What form
+//! it has is a draw from the writer's own habit, the community's or chance; how long it is scatters around the writer's
+//! own mean, which lies near the community's; which words of theirs stand in it is chance, too. So form, length and words
+//! can each be learnt from one's own past and from others', and neither settles a headline.
+//!
+//! Invariants: a population is a pure function of [`Parameters`]; every headline has the form that was drawn.
+
+use serde::Serialize;
+
+use super::super::dataset::{
+    Dataset, FORMAT, Manifest, PeriodLength, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
+};
+use super::super::draw::Draw;
+use super::super::form::Form;
+use super::super::interaction::{Extra, Interaction, JudgedQuery, Timestamp, UserId};
+use super::{COMMUNITY_SHARE, OWN_SHARE, PERIOD_DAYS, Parameters, START, THEMES, describe, softmax};
+
+/// Forms that headlines are written in.
+const FORMS: [Form; 8] = [
+    Form::Statement,
+    Form::Question,
+    Form::Exclamation,
+    Form::List,
+    Form::Explainer,
+    Form::Quote,
+    Form::Topic,
+    Form::Trailing,
+];
+/// Favourite words, of which each community and each person has some.
+const FAVOURITES: [&str; 40] = [
+    "bold", "quiet", "secret", "golden", "broken", "sudden", "hidden", "bitter", "gentle", "savage", "stunning",
+    "modest", "curious", "fearless", "humble", "wicked", "radiant", "solemn", "reckless", "tender", "brutal",
+    "elegant", "fragile", "furious", "honest", "lonely", "luminous", "mighty", "nimble", "obscure", "patient",
+    "restless", "shining", "stubborn", "timeless", "urgent", "vivid", "weary", "zealous", "ancient",
+];
+/// How many favourites a community and a person have.
+const OWN_WORDS: usize = 3;
+/// ln words of the shortest and of the longest habit.
+const HABITS: (f64, f64) = (1.4, 2.5);
+/// Standard deviation of ln words of one person's headlines.
+const SCATTER: f64 = 0.22;
+/// Words of the shortest and of the longest headline, what the form adds left out.
+const WORDS: (usize, usize) = (3, 18);
+/// Share of headlines that hold a favourite of the person, and of the community.
+const FAVOURED: (f64, f64) = (0.5, 0.4);
+
+impl Parameters {
+    /// A small population of headline writers.
+    pub fn of_headlines() -> Self {
+        Self { seed: 1, users: 60, communities: 4, periods: 6, mean_history: 24 }
+    }
+}
+
+/// How somebody writes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hand {
+    /// Probability of each form, in the order of [`Form::ALL`].
+    pub forms: Vec<f64>,
+    /// Mean ln words before the form adds its own.
+    pub length: f64,
+    /// Favourite words.
+    pub words: Vec<&'static str>,
+}
+
+/// The latent truth about one writer.
+#[derive(Clone, Debug, Serialize)]
+pub struct WriterTruth {
+    /// Who.
+    pub user: UserId,
+    /// Latent community.
+    pub community: usize,
+    /// How they write by themselves.
+    pub hand: Hand,
+}
+
+/// What the generator knows and the data does not say.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadlineTruth {
+    /// The population's seed.
+    pub seed: u64,
+    /// Per writer.
+    pub users: Vec<WriterTruth>,
+    /// Per community.
+    pub communities: Vec<Hand>,
+}
+
+/// Makes the population of `parameters` and its latent truth.
+pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
+    let mut draw = Draw::seeded(parameters.seed);
+    let communities: Vec<Hand> = (0..parameters.communities)
+        .map(|_| {
+            let length = HABITS.0 + (HABITS.1 - HABITS.0) * draw.unit();
+            hand(&mut draw, |draw| 1.8 * draw.normal(), length)
+        })
+        .collect();
+    let days = parameters.periods as f64 * PERIOD_DAYS;
+    let (mut interactions, mut queries, mut users) = (Vec::new(), Vec::new(), Vec::new());
+    for index in 0..parameters.users {
+        let community = draw.below(communities.len());
+        let culture = &communities[community];
+        let mut leanings = culture.forms.clone().into_iter().filter(|p| *p > 0.0);
+        let length = culture.length + 0.25 * draw.normal();
+        let own = |draw: &mut Draw| 0.6 * leanings.next().unwrap_or(1.0).ln() + 1.4 * draw.normal();
+        let hand = hand(&mut draw, own, length);
+        let user = UserId::new(format!("w{index:03}"));
+        // One writer in five has just begun.
+        let cold = draw.chance(0.2);
+        let joined = if cold { 0.85 * days } else { draw.unit() * 0.4 * days };
+        let history = if cold {
+            draw.between(0, 3)
+        } else {
+            parameters.mean_history / 2 + draw.below(parameters.mean_history + 1)
+        };
+        let mut moments: Vec<(f64, bool)> =
+            (0..history).map(|_| (joined + draw.unit() * (days - joined), false)).collect();
+        let asked_from = joined.max(0.75 * days);
+        moments.extend((0..2).map(|_| (asked_from + draw.unit() * (days - asked_from), true)));
+        moments.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (day, judged) in moments {
+            let theme = draw.below(THEMES.len());
+            let (query, response) = (describe(&mut draw, theme), headline(&mut draw, theme, &hand, culture));
+            let (id, user, at) = (String::new(), user.clone(), Timestamp(START).plus_days(day));
+            let (item, extra) = (None, Extra::new());
+            match judged {
+                true => queries.push(JudgedQuery { id, user, at, query, gold: Some(response), item, extra }),
+                false => interactions.push(Interaction { id, user, at, query, response, item, extra }),
+            }
+        }
+        users.push(WriterTruth { user, community, hand });
+    }
+    interactions.sort_by(|a, b| (a.at, &a.user).cmp(&(b.at, &b.user)));
+    interactions.iter_mut().enumerate().for_each(|(number, i)| i.id = format!("h{number:05}"));
+    queries.sort_by(|a, b| (a.at, &a.user).cmp(&(b.at, &b.user)));
+    queries.iter_mut().enumerate().for_each(|(number, q)| q.id = format!("q{number:04}"));
+    (
+        Dataset { manifest: manifest(), interactions, queries },
+        HeadlineTruth { seed: parameters.seed, users, communities },
+    )
+}
+
+fn hand(draw: &mut Draw, mut leaning: impl FnMut(&mut Draw) -> f64, length: f64) -> Hand {
+    let logits: Vec<f64> = FORMS.iter().map(|_| leaning(draw)).collect();
+    let mut forms = vec![0.0; Form::ALL.len()];
+    FORMS.iter().zip(softmax(&logits)).for_each(|(form, p)| forms[form.place()] = p);
+    let words = (0..OWN_WORDS).map(|_| draw.one_of(&FAVOURITES)).collect();
+    Hand { forms, length, words }
+}
+
+/// A headline by `own` hand in a community of such a `culture`.
+fn headline(draw: &mut Draw, theme: usize, own: &Hand, culture: &Hand) -> String {
+    let form = match draw.unit() {
+        x if x < OWN_SHARE => Form::ALL[draw.index(&own.forms)],
+        x if x < OWN_SHARE + COMMUNITY_SHARE => Form::ALL[draw.index(&culture.forms)],
+        _ => draw.one_of(&FORMS),
+    };
+    let length = (own.length + SCATTER * draw.normal()).exp().round() as usize;
+    let length = length.clamp(WORDS.0, WORDS.1);
+    let mut words: Vec<&str> = Vec::new();
+    if draw.chance(FAVOURED.0) {
+        words.push(draw.one_of(&own.words));
+    }
+    if draw.chance(FAVOURED.1) {
+        words.push(draw.one_of(&culture.words));
+    }
+    let about = &THEMES[theme];
+    while words.len() < length {
+        let phrase = match draw.below(5) {
+            0 => draw.one_of(&about.motif),
+            1 => draw.one_of(&about.who),
+            2 => draw.one_of(&about.act),
+            3 => draw.one_of(&about.place),
+            _ => draw.one_of(&about.detail),
+        };
+        words.extend(phrase.split_whitespace());
+    }
+    words.truncate(length);
+    let body = words.join(" ");
+    match form {
+        Form::Question => format!("{body}?"),
+        Form::Exclamation => format!("{body}!"),
+        Form::List => format!("{} {body}", draw.between(3, 12)),
+        Form::Explainer => format!("{} {body}", draw.one_of(&["How", "Why", "What"])),
+        Form::Quote => format!("“{}” {}", words[..2].join(" "), words[2..].join(" ")),
+        Form::Topic => format!("{}: {body}", draw.one_of(&about.motif)),
+        Form::Trailing => format!("{body}..."),
+        Form::Statement | Form::Reply => body,
+    }
+}
+
+/// `dataset.toml` of every generated population of headline writers.
+fn manifest() -> Manifest {
+    Manifest {
+        format: FORMAT,
+        name: "headlines".into(),
+        task: TaskKind::Text,
+        labels: Vec::new(),
+        scale: None,
+        metric: "rougeL".into(),
+        licence: "MIT OR Apache-2.0".into(),
+        source: "generated by `logoscope synth --task text`; no real person, no real article".into(),
+        prompt: Wording { query: "article".into(), response: "headline".into() },
+        retrieval: Retrieval::default(),
+        periods: Periods { length: PeriodLength::Days(PERIOD_DAYS), ..Periods::default() },
+        calibration: Default::default(),
+        weights: WeightDefaults {
+            // Habits of form hardly depend on the article, and are slow to be told from one headline.
+            prior_strength_product: Some(2.0),
+            similarity_sharpness: Some(2.0),
+            community_focus: Some(0.8),
+            ..WeightDefaults::default()
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::form::log_words;
+
+    #[test]
+    fn headlines_are_a_function_of_their_seed_and_have_the_forms_that_were_drawn() {
+        let small = Parameters { users: 12, ..Parameters::of_headlines() };
+        let (first, truth) = headlines(&small);
+        assert_eq!(first, headlines(&small).0);
+        assert_ne!(first, headlines(&Parameters { seed: 2, ..small }).0);
+        let mut draw = Draw::seeded(7);
+        for form in FORMS {
+            let mut forms = vec![0.0; Form::ALL.len()];
+            forms[form.place()] = 1.0;
+            let only = Hand { forms, ..truth.communities[0].clone() };
+            let written = (0..60).map(|n| headline(&mut draw, n % THEMES.len(), &only, &only));
+            let right = written.filter(|text| Form::of(text) == form).count();
+            // The rest is chance.
+            assert!(right >= 48, "{form}: {right} of 60");
+        }
+    }
+
+    #[test]
+    fn people_of_one_community_write_at_like_length() {
+        let (dataset, truth) = headlines(&Parameters::of_headlines());
+        assert!(dataset.interactions.len() > 800 && dataset.queries.len() == 2 * truth.users.len());
+        for writer in &truth.users {
+            let own = dataset.interactions.iter().filter(|i| i.user == writer.user);
+            let lengths: Vec<f64> = own.map(|i| log_words(&i.response)).collect();
+            if lengths.len() < 10 {
+                continue;
+            }
+            let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
+            assert!((mean - writer.hand.length).abs() < 0.4, "{}: {mean} for {}", writer.user, writer.hand.length);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Memory of a text task: how long responses are and which words they hold. Their form stands in the place of a label,
+//! so everything else about them is remembered as of a labels task.
+//!
+//! Length is told as ln of the number of words. Of others it is μ, the decayed mean of everybody's, and m_G(x), that mean
+//! moved toward what was written to the most similar texts: m_G = μ + Σ v (ln len − μ)/(Σ v + 5), v = s · 2^(−age/h) of a
+//! neighbour, each contributor cut to a tenth of Σ v. Words of others are those of the same neighbours.
+//!
+//! Invariants: everything is as of the query's moment and without the asking person; nothing collective is told with fewer
+//! contributors than the guard, and no response of anybody else ever leaves this module, only means and single words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::base::decay;
+use super::guard::CONTRIBUTOR_SHARE;
+use super::lexical::{DocumentCounts, Lexicon, TermId, words};
+use super::local::LocalRead;
+use super::population::{ItemIx, Population, UserIx};
+use super::portrait::z;
+use crate::data::dataset::{Dataset, TaskKind};
+use crate::data::form::log_words;
+use crate::data::interaction::Timestamp;
+
+/// Texts that the mean of everybody is worth beside the neighbours'.
+const PRIOR: f64 = 5.0;
+/// A word used in fewer texts than this characterises nobody.
+const LEAST_TEXTS: usize = 2;
+/// Standard errors by which a word has to stand out.
+const LEAST_Z: f64 = 1.5;
+/// Words kept of each side.
+const MOST: usize = 6;
+
+/// How long others write, in ln words.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Crowd {
+    /// μ: everybody's mean.
+    pub mean: f64,
+    /// m_G(x): the mean for this query.
+    pub near: f64,
+    /// Standard deviation around μ. ≥ 0.
+    pub deviation: f64,
+    /// Distinct contributors behind what m_G(x) adds to μ; 0 where too few are near.
+    pub support: usize,
+}
+
+/// A word that one side uses more than everybody does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Term {
+    /// The word.
+    pub word: String,
+    /// Log-odds of a text of theirs holding it against any other text, in standard errors.
+    pub z: f64,
+    /// In how many of their texts it stands.
+    pub texts: usize,
+    /// Out of how many.
+    pub of: usize,
+}
+
+/// What both memories say of how a text is written, beside its form.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// Others' lengths; `None` with fewer of them than the guard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<Crowd>,
+    /// Words characteristic of the person, first those that stand out most.
+    pub own_terms: Vec<Term>,
+    /// Words characteristic of what others wrote to similar texts, each used by as many people as the guard asks for.
+    pub terms: Vec<Term>,
+}
+
+/// What people wrote.
+pub struct Writing {
+    responses: Vec<String>,
+    /// ln words, by item.
+    lengths: Vec<f64>,
+    half_life: f64,
+    /// Decayed Σ 1, Σ len, Σ len² up to and with each item.
+    sums: Vec<[f64; 3]>,
+    lexicon: Lexicon,
+    /// Distinct words of each item.
+    bags: Vec<Vec<TermId>>,
+    /// Items that hold each word, ascending.
+    holders: Vec<Vec<ItemIx>>,
+}
+
+/// A question to [`Writing`].
+pub struct Asked<'a> {
+    /// Whose items are left out of everyone's.
+    pub asking: Option<UserIx>,
+    /// Items that the person remembers.
+    pub visible: &'a [ItemIx],
+    /// Others' items most like the query, each with its cosine.
+    pub neighbours: &'a [(ItemIx, f64)],
+    /// People besides the asking one with an item before `t`.
+    pub others: usize,
+    /// Half-life of a neighbour's vote, in days.
+    pub half_life: f64,
+    /// Fewest distinct contributors.
+    pub guard: usize,
+    /// The moment.
+    pub t: Timestamp,
+}
+
+impl Writing {
+    /// Of a text task; `None` of any other.
+    pub fn of(dataset: &Dataset, population: &Population) -> Option<Self> {
+        if dataset.manifest.task != TaskKind::Text {
+            return None;
+        }
+        let half_life = dataset.manifest.periods.base_half_life;
+        let responses: Vec<String> = dataset.interactions.iter().map(|i| i.response.clone()).collect();
+        let lengths: Vec<f64> = responses.iter().map(|text| log_words(text)).collect();
+        let mut lexicon = Lexicon::default();
+        let (mut bags, mut holders): (Vec<Vec<TermId>>, Vec<Vec<ItemIx>>) = (Vec::new(), Vec::new());
+        for (item, text) in responses.iter().enumerate() {
+            let bag: BTreeSet<TermId> = words(text).map(|word| lexicon.intern(word)).collect();
+            holders.resize_with(lexicon.len(), Vec::new);
+            bag.iter().for_each(|term| holders[*term as usize].push(item));
+            bags.push(bag.into_iter().collect());
+        }
+        let mut writing = Self { responses, lengths, half_life, sums: Vec::new(), lexicon, bags, holders };
+        writing.fade(population, half_life);
+        Some(writing)
+    }
+
+    /// Lets lengths lose half their weight in so many days.
+    pub(super) fn fade(&mut self, population: &Population, half_life: f64) {
+        let mut sums: Vec<[f64; 3]> = Vec::with_capacity(self.lengths.len());
+        for (item, length) in self.lengths.iter().enumerate() {
+            let kept = sums.last().map_or([0.0; 3], |sums| {
+                let faded = decay(population.at[item - 1], population.at[item], half_life);
+                sums.map(|sum| sum * faded)
+            });
+            sums.push([kept[0] + 1.0, kept[1] + length, kept[2] + length * length]);
+        }
+        (self.half_life, self.sums) = (half_life, sums);
+    }
+
+    /// What was answered to an item.
+    pub fn response(&self, item: ItemIx) -> &str {
+        &self.responses[item]
+    }
+
+    /// All responses.
+    pub(super) fn responses(&self) -> &[String] {
+        &self.responses
+    }
+
+    /// Says of each of the person's hits how long its response is.
+    pub(super) fn measure(&self, local: &mut LocalRead) {
+        local.hits.iter_mut().for_each(|hit| hit.length = Some(self.lengths[hit.item]));
+    }
+
+    /// What is known at the moment of the question.
+    pub(super) fn read(&self, population: &Population, asked: &Asked) -> Written {
+        let own = population.visible(asked.asking, asked.t);
+        // Without others there is nothing to stand out from.
+        let all = DocumentCounts { with_term: 0, total: population.before(asked.t) };
+        let others = |counts: &BTreeMap<TermId, usize>, total: usize, term: TermId| {
+            let before = self.holders[term as usize].partition_point(|item| *item < all.total);
+            let within = counts.get(&term).copied().unwrap_or_default();
+            DocumentCounts { with_term: before.saturating_sub(within), total: all.total.saturating_sub(total) }
+        };
+        let own_counts = self.counts(own);
+        let remembered = self.counts(asked.visible);
+        let own_terms =
+            self.standing_out(&remembered, asked.visible.len(), |_| true, |term| others(&own_counts, own.len(), term));
+        let Some(crowd) = self.crowd(population, asked, own) else {
+            return Written { crowd: None, own_terms, terms: Vec::new() };
+        };
+        if crowd.support == 0 {
+            return Written { crowd: Some(crowd), own_terms, terms: Vec::new() };
+        }
+        let near: Vec<ItemIx> = asked.neighbours.iter().map(|(item, _)| *item).collect();
+        let near_counts = self.counts(&near);
+        let mut users: BTreeMap<TermId, BTreeSet<UserIx>> = BTreeMap::new();
+        for item in &near {
+            for term in &self.bags[*item] {
+                users.entry(*term).or_default().insert(population.user[*item]);
+            }
+        }
+        // Against everybody else: neither the neighbours themselves nor the person who asks.
+        let mut apart = own_counts;
+        near_counts.iter().for_each(|(term, count)| *apart.entry(*term).or_default() += count);
+        let guarded = |term: TermId| users.get(&term).is_some_and(|users| users.len() >= asked.guard);
+        let terms =
+            self.standing_out(&near_counts, near.len(), guarded, |term| others(&apart, own.len() + near.len(), term));
+        Written { crowd: Some(crowd), own_terms, terms }
+    }
+
+    /// In how many of `items` each word stands.
+    fn counts(&self, items: &[ItemIx]) -> BTreeMap<TermId, usize> {
+        let mut counts = BTreeMap::new();
+        for term in items.iter().flat_map(|item| &self.bags[*item]) {
+            *counts.entry(*term).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The words of `total` texts that stand out from those of `others`.
+    fn standing_out(
+        &self,
+        counts: &BTreeMap<TermId, usize>,
+        total: usize,
+        told: impl Fn(TermId) -> bool,
+        others: impl Fn(TermId) -> DocumentCounts,
+    ) -> Vec<Term> {
+        let often = counts.iter().filter(|(term, texts)| **texts >= LEAST_TEXTS && told(**term));
+        let term = |(term, texts): (&TermId, &usize)| Term {
+            word: self.lexicon.word(*term).to_owned(),
+            z: z(DocumentCounts { with_term: *texts, total }, others(*term)),
+            texts: *texts,
+            of: total,
+        };
+        let mut found: Vec<Term> = often.map(term).filter(|term| term.z >= LEAST_Z).collect();
+        found.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.word.cmp(&b.word)));
+        found.truncate(MOST);
+        found
+    }
+
+    fn crowd(&self, population: &Population, asked: &Asked, own: &[ItemIx]) -> Option<Crowd> {
+        let t = asked.t;
+        let last = population.before(t).checked_sub(1).filter(|_| asked.others >= asked.guard)?;
+        let faded = decay(population.at[last], t, self.half_life);
+        let mut sums = self.sums[last].map(|sum| sum * faded);
+        for item in own {
+            let (weight, length) = (decay(population.at[*item], t, self.half_life), self.lengths[*item]);
+            sums[0] -= weight;
+            sums[1] -= weight * length;
+            sums[2] -= weight * length * length;
+        }
+        let [mass, sum, squares] = sums;
+        // What subtraction leaves of nobody is no mean.
+        if mass <= 1e-12 * self.sums[last][0] {
+            return None;
+        }
+        let mean = (sum / mass).max(0.0);
+        let deviation = (squares / mass - mean * mean).max(0.0).sqrt();
+        let (moved, support) = self.moved(population, asked, mean);
+        Some(Crowd { mean, near: (mean + moved).max(0.0), deviation, support })
+    }
+
+    /// By how much the neighbours move the mean, and how many people they are.
+    fn moved(&self, population: &Population, asked: &Asked, mean: f64) -> (f64, usize) {
+        // Mass and Σ v (len − μ) of each contributor.
+        let mut by_user: BTreeMap<UserIx, (f64, f64)> = BTreeMap::new();
+        for (item, cosine) in asked.neighbours {
+            let vote = cosine * decay(population.at[*item], asked.t, asked.half_life);
+            let sums = by_user.entry(population.user[*item]).or_default();
+            *sums = (sums.0 + vote, sums.1 + vote * (self.lengths[*item] - mean));
+        }
+        if by_user.len() < asked.guard {
+            return (0.0, 0);
+        }
+        let cap = CONTRIBUTOR_SHARE * by_user.values().map(|(mass, _)| mass).sum::<f64>();
+        let cut = |(mass, sum): &(f64, f64)| {
+            let factor = if *mass > cap { cap / mass } else { 1.0 };
+            (mass * factor, sum * factor)
+        };
+        let (mass, sum) = by_user.values().map(cut).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        (sum / (mass + PRIOR), by_user.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::data::interaction::UserId;
+    use crate::memory::Memory;
+
+    /// `people` others answer one thing each to a like question, then `u` asks.
+    fn asked(responses: &[(&str, &str)]) -> Written {
+        let manifest = "format = 1\nname = \"t\"\ntask = \"text\"\n";
+        let line = |(at, (user, response)): (usize, &(&str, &str))| {
+            format!(
+                "{{\"id\":\"{at}\",\"user\":\"{user}\",\"at\":{at},\"query\":\"tide robot\",\"response\":\"{response}\"}}\n"
+            )
+        };
+        let lines: String = responses.iter().enumerate().map(line).collect();
+        let paths = ["dataset.toml", "interactions.jsonl", "queries.jsonl"].map(Path::new);
+        let dataset = Dataset::parse(paths, [manifest, &lines, ""]).unwrap();
+        let memory = Memory::build(&dataset);
+        memory.read(&UserId::new("u"), "tide robot", dataset.end()).unwrap().written.unwrap()
+    }
+
+    #[test]
+    fn fewer_others_than_the_guard_say_nothing() {
+        let four = [("a", "one two"), ("b", "one two"), ("c", "one two"), ("d", "one two"), ("u", "mine own words")];
+        let said = asked(&four);
+        assert_eq!((said.crowd, said.terms.len()), (None, 0));
+        let mut five = four.to_vec();
+        five.push(("e", "one two"));
+        let crowd = asked(&five).crowd.unwrap();
+        assert!((crowd.mean - 2.0f64.ln()).abs() < 1e-9 && crowd.deviation < 1e-6, "{crowd:?}");
+        assert_eq!(crowd.support, 5, "the asking person's own three words count for nobody");
+    }
+
+    #[test]
+    fn a_word_of_others_needs_as_many_people_as_the_guard() {
+        let mut all: Vec<(String, String)> = Vec::new();
+        for n in 0..8 {
+            let secret = if n < 4 { "hidden " } else { "" };
+            all.push((format!("p{n}"), format!("{secret}common word {n}")));
+        }
+        let all: Vec<(&str, &str)> = all.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert!(asked(&all).terms.iter().all(|term| term.word != "hidden"));
+    }
+}
