@@ -417,6 +417,9 @@ impl Command {
             Command::Remember if state.question.as_ref().is_none_or(|question| question.query.is_empty()) => {
                 Some("nothing has been asked yet")
             }
+            Command::Remember if state.writes() && state.truth().is_none() => {
+                Some("what the person writes to this is not known; ask a judged query")
+            }
             Command::OpenHere if state.focus == Pane::Weights => no_data,
             Command::OpenHere if state.focus == Pane::Answers => {
                 Some("enter opens what memory found, the mediator's ledger, and the value of a weight")

@@ -265,7 +265,7 @@ impl List {
 
     /// What the person who asks may answer.
     pub fn labels(state: &State) -> Option<Self> {
-        let labels = &state.manifest()?.labels;
+        let labels = &state.data.as_ref()?.labels;
         let row = |(ix, label): (usize, &String)| Row {
             choice: Choice::Label(ix),
             name: label.clone(),

@@ -33,6 +33,7 @@ impl State {
             _ if weight == Weight::CommunityFocus && self.reading.as_ref().is_some_and(of_scores) => {
                 Some("ratings are read by thing, not by community")
             }
+            Scope::Model if self.writes() => Some("a model writes texts; nothing of it is weighed"),
             Scope::Prompt if self.replay.is_some() => Some("a replay does not ask the model again"),
             Scope::Prompt | Scope::Model => self.model.unable(),
             Scope::Mediate | Scope::Display | Scope::Session => None,

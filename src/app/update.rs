@@ -297,10 +297,9 @@ fn ask(state: &mut State, change: impl FnOnce(&mut Question)) -> Vec<Effect> {
     read(state)
 }
 
-/// Lets memory know that the person answers the question with this label, and asks again a second later.
-fn remember(state: &mut State, label: usize) -> Vec<Effect> {
+/// Lets memory know that the person answers the question so, and asks again a second later.
+fn remember(state: &mut State, response: String) -> Vec<Effect> {
     let (Some(data), Some(question)) = (state.data.clone(), state.question.clone()) else { return Vec::new() };
-    let Some(response) = data.labels.get(label).cloned() else { return Vec::new() };
     let interactions = &data.dataset.interactions;
     state.journal.remembered += 1;
     let free = |id: &String| interactions.iter().all(|other| other.id != *id);

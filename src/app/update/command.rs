@@ -64,6 +64,11 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             effects.extend(ask_model(state));
             return effects;
         }
+        // Of texts only a true one can be remembered: a form is no text.
+        Command::Remember if state.writes() => {
+            let Some(truth) = state.truth().map(str::to_owned) else { return Vec::new() };
+            return remember(state, truth);
+        }
         Command::Remember => open(state, List::labels(state).map(Overlay::List)),
         Command::PlayPause => replay::play_or_pause(state),
         Command::StepOn => replay::step(state, 1),
@@ -356,7 +361,10 @@ fn choose(state: &mut State) -> Vec<Effect> {
         }
         Choice::Run(command) => run(state, command),
         Choice::Shipped(name) => vec![Effect::Open(Source::Shipped(name))],
-        Choice::Label(label) => remember(state, label),
+        Choice::Label(label) => {
+            let response = state.data.as_ref().and_then(|data| data.labels.get(label).cloned());
+            response.map_or_else(Vec::new, |response| remember(state, response))
+        }
         Choice::Try(number) => {
             tries::apply(state, number);
             Vec::new()

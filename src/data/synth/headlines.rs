@@ -2,8 +2,9 @@
 //! words, and chance.
 //!
 //! The text counterpart of the film taggers: an article is a sentence about a theme, its response a headline. What form
-//! it has is a draw from the writer's own habit, the community's or chance; how long it is scatters around the writer's
-//! own mean, which lies near the community's; which words of theirs stand in it is chance, too. So form, length and words
+//! it has is a draw from the writer's own habit in the theme's section, the community's or chance; how long it is scatters
+//! around the writer's own mean, which lies near the community's, and around the section's; which words of theirs stand in
+//! it is chance, too. So form, length and words
 //! can each be learnt from one's own past and from others', and neither settles a headline.
 //!
 //! Invariants: a population is a pure function of [`Parameters`]; every headline has the form that was drawn.
@@ -11,7 +12,7 @@
 use serde::Serialize;
 
 use super::super::dataset::{
-    Dataset, FORMAT, Manifest, PeriodLength, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
+    Calibration, Dataset, FORMAT, Manifest, PeriodLength, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
 };
 use super::super::draw::Draw;
 use super::super::form::Form;
@@ -36,6 +37,8 @@ const FAVOURITES: [&str; 40] = [
     "elegant", "fragile", "furious", "honest", "lonely", "luminous", "mighty", "nimble", "obscure", "patient",
     "restless", "shining", "stubborn", "timeless", "urgent", "vivid", "weary", "zealous", "ancient",
 ];
+/// Sections of a newspaper; a theme belongs to one of them.
+const SECTIONS: usize = 5;
 /// How many favourites a community and a person have.
 const OWN_WORDS: usize = 3;
 /// ln words of the shortest and of the longest habit.
@@ -50,15 +53,15 @@ const FAVOURED: (f64, f64) = (0.5, 0.4);
 impl Parameters {
     /// A small population of headline writers.
     pub fn of_headlines() -> Self {
-        Self { seed: 1, users: 60, communities: 4, periods: 6, mean_history: 24 }
+        Self { seed: 1, users: 120, communities: 4, periods: 6, mean_history: 30 }
     }
 }
 
 /// How somebody writes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hand {
-    /// Probability of each form, in the order of [`Form::ALL`].
-    pub forms: Vec<f64>,
+    /// `forms[section][form]`: probability of each form, in the order of [`Form::ALL`].
+    pub forms: Vec<Vec<f64>>,
     /// Mean ln words before the form adds its own.
     pub length: f64,
     /// Favourite words.
@@ -85,15 +88,22 @@ pub struct HeadlineTruth {
     pub users: Vec<WriterTruth>,
     /// Per community.
     pub communities: Vec<Hand>,
+    /// Per section: what it adds to the mean ln words of whoever writes in it.
+    pub sections: Vec<f64>,
 }
 
 /// Makes the population of `parameters` and its latent truth.
 pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
     let mut draw = Draw::seeded(parameters.seed);
+    let sections: Vec<f64> = (0..SECTIONS).map(|_| 0.2 * draw.normal()).collect();
+    // What everybody does in a section, and what a community makes of it.
+    let custom = leanings(&mut draw, 1.6);
     let communities: Vec<Hand> = (0..parameters.communities)
         .map(|_| {
             let length = HABITS.0 + (HABITS.1 - HABITS.0) * draw.unit();
-            hand(&mut draw, |draw| 1.8 * draw.normal(), length)
+            let (own, signature) = (leanings(&mut draw, 1.4), signature(&mut draw, 1.4));
+            let logit = |section: usize, form: usize| custom[section][form] + own[section][form] + signature[form];
+            hand(&mut draw, logit, length)
         })
         .collect();
     let days = parameters.periods as f64 * PERIOD_DAYS;
@@ -101,10 +111,11 @@ pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
     for index in 0..parameters.users {
         let community = draw.below(communities.len());
         let culture = &communities[community];
-        let mut leanings = culture.forms.clone().into_iter().filter(|p| *p > 0.0);
         let length = culture.length + 0.25 * draw.normal();
-        let own = |draw: &mut Draw| 0.6 * leanings.next().unwrap_or(1.0).ln() + 1.4 * draw.normal();
-        let hand = hand(&mut draw, own, length);
+        let (own, signature) = (leanings(&mut draw, 0.8), signature(&mut draw, 1.6));
+        let shared = |section: usize, form: usize| culture.forms[section][FORMS[form].place()].max(1e-3).ln();
+        let logit = |section: usize, form: usize| 0.5 * shared(section, form) + own[section][form] + signature[form];
+        let hand = hand(&mut draw, logit, length);
         let user = UserId::new(format!("w{index:03}"));
         // One writer in five has just begun.
         let cold = draw.chance(0.2);
@@ -121,7 +132,7 @@ pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
         moments.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (day, judged) in moments {
             let theme = draw.below(THEMES.len());
-            let (query, response) = (describe(&mut draw, theme), headline(&mut draw, theme, &hand, culture));
+            let (query, response) = (describe(&mut draw, theme), headline(&mut draw, theme, &hand, culture, &sections));
             let (id, user, at) = (String::new(), user.clone(), Timestamp(START).plus_days(day));
             let (item, extra) = (None, Extra::new());
             match judged {
@@ -137,26 +148,42 @@ pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
     queries.iter_mut().enumerate().for_each(|(number, q)| q.id = format!("q{number:04}"));
     (
         Dataset { manifest: manifest(), interactions, queries },
-        HeadlineTruth { seed: parameters.seed, users, communities },
+        HeadlineTruth { seed: parameters.seed, users, communities, sections },
     )
 }
 
-fn hand(draw: &mut Draw, mut leaning: impl FnMut(&mut Draw) -> f64, length: f64) -> Hand {
-    let logits: Vec<f64> = FORMS.iter().map(|_| leaning(draw)).collect();
-    let mut forms = vec![0.0; Form::ALL.len()];
-    FORMS.iter().zip(softmax(&logits)).for_each(|(form, p)| forms[form.place()] = p);
+/// Log weights of each of [`FORMS`] in each section.
+type Leanings = Vec<Vec<f64>>;
+
+fn signature(draw: &mut Draw, deviation: f64) -> Vec<f64> {
+    FORMS.iter().map(|_| deviation * draw.normal()).collect()
+}
+
+fn leanings(draw: &mut Draw, deviation: f64) -> Leanings {
+    (0..SECTIONS).map(|_| signature(draw, deviation)).collect()
+}
+
+fn hand(draw: &mut Draw, logit: impl Fn(usize, usize) -> f64, length: f64) -> Hand {
+    let of_section = |section: usize| {
+        let logits: Vec<f64> = (0..FORMS.len()).map(|form| logit(section, form)).collect();
+        let mut forms = vec![0.0; Form::ALL.len()];
+        FORMS.iter().zip(softmax(&logits)).for_each(|(form, p)| forms[form.place()] = p);
+        forms
+    };
+    let forms = (0..SECTIONS).map(of_section).collect();
     let words = (0..OWN_WORDS).map(|_| draw.one_of(&FAVOURITES)).collect();
     Hand { forms, length, words }
 }
 
 /// A headline by `own` hand in a community of such a `culture`.
-fn headline(draw: &mut Draw, theme: usize, own: &Hand, culture: &Hand) -> String {
+fn headline(draw: &mut Draw, theme: usize, own: &Hand, culture: &Hand, sections: &[f64]) -> String {
+    let section = theme % SECTIONS;
     let form = match draw.unit() {
-        x if x < OWN_SHARE => Form::ALL[draw.index(&own.forms)],
-        x if x < OWN_SHARE + COMMUNITY_SHARE => Form::ALL[draw.index(&culture.forms)],
+        x if x < OWN_SHARE => Form::ALL[draw.index(&own.forms[section])],
+        x if x < OWN_SHARE + COMMUNITY_SHARE => Form::ALL[draw.index(&culture.forms[section])],
         _ => draw.one_of(&FORMS),
     };
-    let length = (own.length + SCATTER * draw.normal()).exp().round() as usize;
+    let length = (own.length + sections[section] + SCATTER * draw.normal()).exp().round() as usize;
     let length = length.clamp(WORDS.0, WORDS.1);
     let mut words: Vec<&str> = Vec::new();
     if draw.chance(FAVOURED.0) {
@@ -204,13 +231,21 @@ fn manifest() -> Manifest {
         prompt: Wording { query: "article".into(), response: "headline".into() },
         retrieval: Retrieval::default(),
         periods: Periods { length: PeriodLength::Days(PERIOD_DAYS), ..Periods::default() },
-        calibration: Default::default(),
+        // Chosen on populations from the training seeds by log-loss of the mediated arm.
+        calibration: Calibration {
+            local: 1.1,
+            terms: 0.15,
+            neighbours: 0.6,
+            smoothing: 200.0,
+            ..Calibration::default()
+        },
         weights: WeightDefaults {
-            // Habits of form hardly depend on the article, and are slow to be told from one headline.
-            prior_strength_product: Some(2.0),
+            prior_strength_product: Some(4.0),
+            prior_strength_shrinkage: Some(8.0),
             similarity_sharpness: Some(2.0),
-            community_focus: Some(0.8),
-            ..WeightDefaults::default()
+            half_life: Some(365.0),
+            community_focus: Some(0.4),
+            half_life_unit: None,
         },
     }
 }
@@ -230,8 +265,8 @@ mod tests {
         for form in FORMS {
             let mut forms = vec![0.0; Form::ALL.len()];
             forms[form.place()] = 1.0;
-            let only = Hand { forms, ..truth.communities[0].clone() };
-            let written = (0..60).map(|n| headline(&mut draw, n % THEMES.len(), &only, &only));
+            let only = Hand { forms: vec![forms; SECTIONS], ..truth.communities[0].clone() };
+            let written = (0..60).map(|n| headline(&mut draw, n % THEMES.len(), &only, &only, &truth.sections));
             let right = written.filter(|text| Form::of(text) == form).count();
             // The rest is chance.
             assert!(right >= 48, "{form}: {right} of 60");

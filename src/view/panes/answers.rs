@@ -4,7 +4,9 @@ use ratatui::text::{Line, Span};
 
 use super::{arm_look, label_columns, verdict};
 use crate::app::state::{ArmAnswer, ModelState, Phase, Reading, State};
+use crate::engine::answer::memory_length;
 use crate::engine::prompt::Arm;
+use crate::mediator::style;
 use crate::theme::Theme;
 use crate::view::{bars, span, symbols, text};
 
@@ -44,6 +46,11 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
         ModelState::Absent(reason) => Some(*reason),
         ModelState::Loading(_) | ModelState::Ready(_) => None,
     };
+    if let (Some(_), true) = (unable, state.writes()) {
+        lines.push(Line::default());
+        let told = "memory alone decides a form and about how many words; it writes no text";
+        lines.extend(text::wrap(told, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
+    }
     if let Some(reason) = unable {
         lines.push(Line::default());
         lines.extend(text::wrap(reason, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
@@ -88,7 +95,7 @@ impl Table {
             span(text::pad(label, self.labels + 1), style),
             span(text::pad_left(&text::share(answer.probability()), 3), theme.score),
             verdict(state, label, theme),
-            span(mean(state, answer), theme.text),
+            span(mean(state, arm, answer), theme.text),
             span("  ", theme.text),
         ];
         if self.memory {
@@ -140,9 +147,13 @@ impl Table {
     }
 }
 
-/// ` mean 3.6` of scores, whose answer is the median; nothing of labels.
-fn mean(state: &State, answer: &ArmAnswer) -> String {
+/// ` mean 3.6` of scores, whose answer is the median; of texts how long memory says they are; nothing of labels.
+fn mean(state: &State, arm: Arm, answer: &ArmAnswer) -> String {
     let of = |reading: &Reading| reading.resolution.facet.mean(&answer.distribution);
+    let length = state.reading.as_ref().and_then(|reading| memory_length(&reading.resolution, arm));
+    if let Some(length) = length {
+        return format!(" {:<8}", style::told(length));
+    }
     state.reading.as_ref().and_then(of).map_or_else(String::new, |mean| format!(" mean {mean:.1}"))
 }
 

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{fade, ranked, shares, terms};
+use super::{fade, habits, ranked, shares, terms};
 use crate::app::state::{Reading, State};
 use crate::memory::global::GlobalHit;
 use crate::theme::Theme;
@@ -77,6 +77,15 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
         named("everyone", &global.population),
         Line::default(),
     ];
+    if let Some(written) = &reading.read.written {
+        let told = match &written.crowd {
+            Some(crowd) => habits(Some(crowd.near), &written.terms),
+            None => format!("suppressed: fewer than {guard} others have written"),
+        };
+        let told = text::fit(&told, width.saturating_sub(NAMES));
+        let line = vec![span(text::pad("writes", NAMES), theme.dim), span(told, theme.text)];
+        lines.insert(lines.len() - 1, Line::from(line));
+    }
     let leading = global.leading().map(|(community, _)| community);
     for hit in &global.hits {
         lines.extend(entry(state, hit, leading, theme, width));

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{fade, item_text, label_columns, shares, terms};
+use super::{fade, habits, item_response, item_text, label_columns, shares, terms};
 use crate::app::state::{Reading, State};
 use crate::memory::fusion::LocalTerms;
 use crate::memory::local::LocalHit;
@@ -30,14 +30,24 @@ pub(super) fn lines(
     let mut profile = vec![span("profile  ", theme.dim)];
     profile.extend(shares(state, &local.profile.ranked(), theme.local, theme, width.saturating_sub(9)));
     let mut lines = vec![Line::from(profile), Line::default()];
+    if let Some(written) = &reading.read.written {
+        let lengths = local.hits.iter().filter_map(|hit| hit.length);
+        let mean = lengths.sum::<f64>() / local.visible() as f64;
+        let told = text::fit(&habits(Some(mean), &written.own_terms), width.saturating_sub(LEAD));
+        lines.insert(1, Line::from(vec![span(text::pad("writes", LEAD), theme.dim), span(told, theme.text)]));
+    }
     let labels = label_columns(state);
     for hit in local.shown() {
         let room = width.saturating_sub(4 + labels + 1);
         lines.push(Line::from(vec![
             span(format!("{:>3} ", text::share(hit.terms.score())), theme.score),
             span(text::pad(label(state, hit), labels + 1), theme.local),
-            span(text::fit(item_text(state, hit.item), room), style),
+            span(text::fit(answered(state, reading, hit), room), style),
         ]));
+        if reading.read.written.is_some() {
+            let asked = format!("    to {}", item_text(state, hit.item));
+            lines.push(Line::from(span(text::fit(&asked, width), theme.dim)));
+        }
         let told = format!("    {}", parts(reading, hit));
         lines.push(Line::from(span(text::fit(&told, width), theme.dim)));
     }
@@ -46,7 +56,7 @@ pub(super) fn lines(
         let count = text::plural(rest.len(), "more item votes", "more items vote");
         lines.push(Line::default());
         lines.push(Line::from(span(text::fit(&format!("{count}, too far away for the prompt"), width), theme.dim)));
-        lines.extend(rest.iter().map(|hit| far(state, hit, theme, labels, width)));
+        lines.extend(rest.iter().map(|hit| far(state, reading, hit, theme, labels, width)));
     }
     // A description, not evidence: it stands where it takes no line from any.
     let portrait = state.portrait.as_ref().map_or_else(Vec::new, |portrait| portrayed(portrait, theme, width));
@@ -97,14 +107,22 @@ fn parts(reading: &Reading, hit: &LocalHit) -> String {
 }
 
 /// A hit that votes but is not in the prompt, in one line.
-fn far(state: &State, hit: &LocalHit, theme: &Theme, labels: usize, width: usize) -> Line<'static> {
+fn far(state: &State, reading: &Reading, hit: &LocalHit, theme: &Theme, labels: usize, width: usize) -> Line<'static> {
     let room = width.saturating_sub(4 + labels + 1 + 7);
     Line::from(vec![
         span(format!("{:>3} ", text::share(hit.terms.score())), theme.dim),
         span(text::pad(label(state, hit), labels + 1), theme.dim),
         span(text::pad(&text::age(hit.age_days), 7), theme.dim),
-        span(text::fit(item_text(state, hit.item), room), theme.dim),
+        span(text::fit(answered(state, reading, hit), room), theme.dim),
     ])
+}
+
+/// What stands beside a hit's label: of texts what the person wrote, otherwise what they were asked.
+fn answered<'a>(state: &'a State, reading: &Reading, hit: &LocalHit) -> &'a str {
+    match &reading.read.written {
+        Some(_) => item_response(state, hit.item),
+        None => item_text(state, hit.item),
+    }
 }
 
 fn label<'a>(state: &'a State, hit: &LocalHit) -> &'a str {

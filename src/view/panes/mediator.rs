@@ -11,7 +11,7 @@ use crate::mediator::conflict::{Conflict, ConflictKind, Side};
 use crate::mediator::policy::damped_trust;
 use crate::mediator::resolution::Resolution;
 use crate::mediator::signature::Signature;
-use crate::mediator::words;
+use crate::mediator::{style, words};
 use crate::theme::Theme;
 use crate::view::widgets::bar;
 use crate::view::{span, symbols, text};
@@ -37,6 +37,7 @@ pub(super) fn lines(
     lines.extend(conflicts.iter().map(|conflict| tell(state, conflict, theme, width)));
     lines.extend(reading.signatures.iter().map(|signature| warn(state, reading, *signature, theme, width)));
     lines.extend(verdict(state, reading, theme, width));
+    lines.extend(written(reading, theme, width));
     lines.push(Line::default());
     lines.extend(flips(state, reading, theme, width));
     let left = height.saturating_sub(lines.len() + 2);
@@ -153,6 +154,45 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
         return vec![Line::from(parts)];
     }
     vec![Line::from(parts), Line::from(clear)]
+}
+
+/// How long the text is to be and which words it takes, of texts.
+fn written(reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let (Some(style), Some(written)) = (&reading.resolution.style, &reading.read.written) else { return Vec::new() };
+    let dot = symbols::DOT;
+    let told = |length: Option<f64>| length.map_or("unknown".to_owned(), style::told);
+    let sides = [(symbols::LOCAL, style.length.local), (symbols::GLOBAL, style.length.global)]
+        .map(|(glyph, length)| format!(" {dot} {glyph} {}", length.map_or("-".to_owned(), |l| text::value(l.exp()))));
+    let mut lines = vec![Line::from(vec![
+        span("  length ", theme.dim),
+        span(told(style.length.mediated), theme.mediated),
+        span(text::fit(&sides.concat(), width.saturating_sub(20)), theme.dim),
+    ])];
+    if let Some(apart) = style.length.conflict {
+        let (own, others) = (style::told(apart.own), style::told(apart.others));
+        let told = format!("length: local {own}, global {others} {dot} {:.1} standard errors", apart.errors);
+        lines.push(Line::from(vec![
+            span(format!("{} ", symbols::CONFLICT), theme.conflict),
+            span(text::fit(&told, width.saturating_sub(2)), theme.conflict),
+        ]));
+    }
+    let mut parts = vec![span("  words  ", theme.dim)];
+    let mut room = width.saturating_sub(9);
+    for (ix, (side, word)) in style.words(&written.own_terms, &written.terms).enumerate() {
+        let lead = if ix == 0 { String::new() } else { format!(" {dot} ") };
+        let used = text::width(&lead) + text::width(word);
+        if used > room {
+            break;
+        }
+        room -= used;
+        let look = if side == Side::Local { theme.local } else { theme.global };
+        parts.extend([span(lead, theme.dim), span(text::fit(word, used), look)]);
+    }
+    if parts.len() == 1 {
+        parts.push(span("none stand out", theme.dim));
+    }
+    lines.push(Line::from(parts));
+    lines
 }
 
 /// The nearest values that would change the decision.

@@ -15,6 +15,8 @@ use super::widgets::{Panel, scrolled};
 use super::{bars, span, symbols, text};
 use crate::app::state::{MemoryState, Pane, State};
 use crate::engine::prompt::Arm;
+use crate::mediator::style;
+use crate::memory::writing::Term;
 use crate::theme::Theme;
 
 /// Draws `pane` and says how far it can scroll.
@@ -165,6 +167,19 @@ fn item_text(state: &State, item: usize) -> &str {
         .as_ref()
         .and_then(|data| data.dataset.interactions.get(item))
         .map_or("", |interaction| &interaction.query)
+}
+
+/// What the person answered to a remembered item.
+fn item_response(state: &State, item: usize) -> &str {
+    let data = state.data.as_ref();
+    data.and_then(|data| data.dataset.interactions.get(item)).map_or("", |interaction| &interaction.response)
+}
+
+/// `about 9 words · tide · robot`: how texts are written.
+fn habits(length: Option<f64>, terms: &[Term]) -> String {
+    let length = length.map(|length| format!("about {}", style::told(length)));
+    let words = terms.iter().map(|term| term.word.clone());
+    length.into_iter().chain(words).collect::<Vec<_>>().join(&format!(" {} ", symbols::DOT))
 }
 
 /// `lexical .34 · dense .47 · recency -.02`.
