@@ -11,6 +11,7 @@ use crate::data::dataset::AgeUnit;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::{ConflictKind, Party, Side};
+use crate::mediator::policy::Disagreement;
 use crate::mediator::{Policy, Weights};
 use crate::memory::fusion::{EntryTerms, LocalTerms, nothing};
 
@@ -320,6 +321,24 @@ pub struct Answered {
     /// [`Answered::seal_of`] of what the model said; absent for memory alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
+    /// The memory that it read in the place of both; absent but for the mediated arm under a policy that has it written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+}
+
+/// The memory that a model wrote, and what it came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// The memory, on one line.
+    pub text: String,
+    /// Tokens generated for it.
+    pub tokens: usize,
+    /// [`prompt_hash`](crate::engine::recorded::prompt_hash) of what was asked for it, before any chat template.
+    pub prompt: String,
+    /// [`Answered::seal_of`] of the text and its tokens.
+    pub seal: String,
+    /// How the model's decision on it stands to the rules'.
+    pub disagreement: Disagreement,
 }
 
 impl Answered {
