@@ -40,6 +40,7 @@ use crate::engine::fit::{Fit, Training};
 use crate::eval::EvalError;
 use crate::eval::compare::CompareError;
 use crate::forget::ForgetError;
+use crate::mediator::Policy;
 use crate::memory::Memory;
 use crate::memory::embed::lsa::LsaError;
 use crate::memory::entry::IndexError;
@@ -384,6 +385,12 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             Ok(workbench::run(options)?)
         }
     }
+}
+
+/// Refuses a policy that has a model write, where rules alone are weighed.
+fn by_rules(policy: Policy) -> Result<(), CliError> {
+    let told = "has a model write, and only rules are weighed here; `ask`, `scenario` and the workbench can use it";
+    if policy.writes() { Err(CliError::Usage(format!("--policy {policy} {told}"))) } else { Ok(()) }
 }
 
 /// The moment to ask at: the given one, or just after the last interaction.

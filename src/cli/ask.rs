@@ -19,11 +19,14 @@ use crate::data::interaction::Timestamp;
 use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer, memory_length};
 use crate::engine::engine::Engine;
-use crate::engine::prompt::{Arm, Question};
+use crate::engine::prompt::{Arm, Blocks, Question};
+use crate::engine::recorded::prompt_hash;
+use crate::engine::writing::{self, Written};
 use crate::mediator::conflict::{Conflict, Side};
 use crate::mediator::counterfactual::{Removed, Without, counterfactuals};
 use crate::mediator::flip::{Flip, flips};
 use crate::mediator::ledger::ledger;
+use crate::mediator::policy::Disagreement;
 use crate::mediator::signature::{Signature, too_local};
 use crate::mediator::style::{self, Length};
 use crate::mediator::words;
@@ -101,6 +104,7 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let (folder, fit) = common.fitting_model(&memory.manifest)?;
     let engine = engine(folder.as_deref())?;
     let policy = args.policy.unwrap_or(Policy::of(memory.manifest.task));
+    writing::check(policy, engine.as_deref().map(Engine::caps))?;
     let mut weights = fit.defaults(policy, &memory.manifest);
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);
@@ -162,12 +166,15 @@ struct Asked<'a> {
     question: &'a Question,
     read: MemoryRead,
     weights: Weights,
+    policy: Policy,
     resolution: Resolution,
     ledger: Vec<Conflict>,
     without: Vec<Without>,
     signature: Option<Signature>,
     flips: Vec<Flip>,
     arms: BTreeMap<Arm, ArmAnswer>,
+    /// The memory that the model wrote for the mediated arm, under a policy that has it written.
+    written: Option<(Written, Disagreement)>,
 }
 
 fn ask<'a>(
@@ -185,18 +192,25 @@ fn ask<'a>(
     let without = counterfactuals(&evidence, &setting.weights, setting.policy, &voices);
     let signature = too_local(&resolution, &without);
     let flips = flips(&evidence, &setting.weights, setting.policy);
-    let mut arms = BTreeMap::new();
+    let (mut arms, mut written) = (BTreeMap::new(), None);
+    let (weights, policy) = (setting.weights, setting.policy);
     for &arm in setting.arms {
         let answered = match engine {
-            Some(engine) => {
-                answer::by_model(engine, memory, &question.query, &read, &resolution, arm, &setting.weights)?
+            Some(engine) if arm == Arm::Mediated && policy.writes() => {
+                let blocks = Blocks::of(memory, &question.query, &read);
+                let wrote = writing::write(engine, &blocks, &weights)?;
+                let request = answer::request_written(&blocks, &memory.population.labels, &wrote.text);
+                let answered = answer::by_model_asked(engine, request, &resolution, arm, &weights)?;
+                let said = answered.log_probabilities.as_deref();
+                written = said.map(|said| (wrote, Disagreement::of(&resolution, said)));
+                answered
             }
+            Some(engine) => answer::by_model(engine, memory, &question.query, &read, &resolution, arm, &weights)?,
             None => answer::by_memory(&resolution, arm),
         };
         arms.insert(arm, answered);
     }
-    let weights = setting.weights;
-    Ok(Asked { question, read, weights, resolution, ledger, without, signature, flips, arms })
+    Ok(Asked { question, read, weights, policy, resolution, ledger, without, signature, flips, arms, written })
 }
 
 /// How the scores of the shown hits add up.
@@ -409,7 +423,7 @@ impl Asked<'_> {
             "at": self.question.at,
             "query": self.question.query,
             "weights": self.weights,
-            "policy": r.policy,
+            "policy": self.policy,
             "local": {
                 "visible": self.read.local.visible(),
                 "hits": local_hits,
@@ -441,6 +455,13 @@ impl Asked<'_> {
             let terms = style.words(&written.own_terms, &written.terms);
             let terms = terms.map(|(side, word)| serde_json::json!({"word": word, "of": side}));
             object["mediation"]["terms"] = Value::Array(terms.collect());
+        }
+        if let Some((written, disagreement)) = &self.written {
+            object["mediation"]["rule"] = r.policy.to_string().into();
+            object["mediation"]["written"] = serde_json::json!({
+                "text": written.text, "prompt": prompt_hash(&written.prompt), "tokens": written.stats.tokens,
+                "ms": written.stats.elapsed.as_secs_f64() * 1e3, "disagreement": disagreement,
+            });
         }
         if let Some(scored) = &self.read.scored {
             object["global"]["crowd"] = serde_json::json!({"mean": scored.crowd, "raters": global.support});
@@ -561,7 +582,10 @@ impl Asked<'_> {
             );
         }
         let r = &self.resolution;
-        let _ = writeln!(out, "\nmediator: policy {}, {}", r.policy, r.policy.rule().formula());
+        let _ = writeln!(out, "\nmediator: policy {}, {}", self.policy, self.policy.rule().formula());
+        if r.policy != self.policy {
+            let _ = writeln!(out, "  the rules decide by {}, {}", r.policy, r.policy.rule().formula());
+        }
         let _ = writeln!(out, "  local    {}   (worth {:.1} examples)", told(&r.local), r.mass);
         let _ = writeln!(out, "  global   {}   ({} contributors)", told(&r.global), r.support);
         let _ = writeln!(out, "  mediated {}   margin {:.2}", told(&r.distribution), r.margin);
@@ -588,6 +612,13 @@ impl Asked<'_> {
         for flip in &self.flips {
             let (weight, at, now) = (flip.weight, flip.at, flip.now);
             let _ = writeln!(out, "  flips to {} at {weight} {at} (now {now})", labels[flip.becomes]);
+        }
+        if let Some((written, disagreement)) = &self.written {
+            let (tokens, ms) = (written.stats.tokens, written.stats.elapsed.as_secs_f64() * 1e3);
+            let told = words::disagreement(disagreement);
+            let _ = writeln!(out, "\nthe model wrote, in {tokens} tokens and {ms:.0} ms:");
+            let _ = writeln!(out, "  {}", visible(&written.text));
+            let _ = writeln!(out, "  having read that, {told}");
         }
         let _ = writeln!(out, "\nanswers:");
         for (arm, a) in &self.arms {

@@ -172,6 +172,7 @@ pub(super) fn writable(out: &Path) -> Result<(), CliError> {
 }
 
 fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<String, CliError> {
+    args.policy.map_or(Ok(()), super::by_rules)?;
     let mut dataset = common.dataset()?;
     if let Some(guard) = args.guard {
         dataset.manifest.retrieval.guard = guard;

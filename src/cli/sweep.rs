@@ -124,6 +124,7 @@ fn report(dataset: &Dataset, args: &SweepArgs, cancel: &AtomicBool, ascii: bool)
         return Err(CliError::Usage(format!("--metric {by} is not for this task; use one of {known}")));
     }
     let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
+    super::by_rules(policy)?;
     swept(&args.grids, policy)?;
     let split = args.split.map_or(Split::Judged, |share| Split::Share { share });
     let asked = Asked::of(dataset, split)?;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every arm is asked with the same skeleton, decoding and ω; only its memory differs.
 
-use crate::engine::engine::{Engine, GenEvent, GenRequest};
+use crate::engine::engine::{Engine, Form, GenEvent, GenRequest};
 use crate::engine::error::EngineError;
 use crate::engine::prompt::{Arm, Blocks, MAX_ANSWER_TOKENS, MAX_TEXT_TOKENS, STOP};
 use crate::mediator::fusion::fuse;
@@ -20,6 +20,8 @@ pub struct ArmAnswer {
     pub text: String,
     /// Tokens generated; 0 without a model, at least 1 with one.
     pub tokens: usize,
+    /// The model's natural-log probability of each label; `None` without a model.
+    pub log_probabilities: Option<Vec<f64>>,
     /// From asking to the last token.
     pub milliseconds: f64,
     /// From asking to the first token.
@@ -62,8 +64,25 @@ pub fn request(blocks: &Blocks, labels: &[String], arm: Arm, weights: &Weights) 
     GenRequest {
         prompt: blocks.prompt(arm, weights),
         labels: labels.to_vec(),
-        max_tokens: if labels.is_empty() { MAX_TEXT_TOKENS } else { MAX_ANSWER_TOKENS },
+        max_tokens: most_tokens(labels),
         stop: vec![STOP.to_owned()],
+        form: Form::Plain,
+    }
+}
+
+/// An answer that is a text is longer than a label.
+fn most_tokens(labels: &[String]) -> usize {
+    if labels.is_empty() { MAX_TEXT_TOKENS } else { MAX_ANSWER_TOKENS }
+}
+
+/// The request that asks the mediated arm with a [written](super::writing) memory in the place of both.
+pub fn request_written(blocks: &Blocks, labels: &[String], memory: &str) -> GenRequest {
+    GenRequest {
+        prompt: blocks.reconciled(memory),
+        labels: labels.to_vec(),
+        max_tokens: most_tokens(labels),
+        stop: vec![STOP.to_owned()],
+        form: Form::Plain,
     }
 }
 
@@ -75,6 +94,7 @@ pub fn by_memory(resolution: &Resolution, arm: Arm) -> ArmAnswer {
         distribution,
         text: String::new(),
         tokens: 0,
+        log_probabilities: None,
         milliseconds: 0.0,
         first_token_milliseconds: 0.0,
     }
@@ -90,13 +110,25 @@ pub fn by_model(
     arm: Arm,
     weights: &Weights,
 ) -> Result<ArmAnswer, EngineError> {
-    let mut answer = by_memory(resolution, arm);
     let request = request(&Blocks::of(memory, query, read), memory.scored_labels(), arm, weights);
+    by_model_asked(engine, request, resolution, arm, weights)
+}
+
+/// Asks the model what `request` asks of `arm`, and waits for the whole answer.
+pub fn by_model_asked(
+    engine: &dyn Engine,
+    request: GenRequest,
+    resolution: &Resolution,
+    arm: Arm,
+    weights: &Weights,
+) -> Result<ArmAnswer, EngineError> {
+    let mut answer = by_memory(resolution, arm);
     for event in engine.generate(request) {
         match event {
             GenEvent::Scores(scores) => {
                 answer.distribution = fuse(&scores, memory_distribution(resolution, arm), weights.model_trust);
                 answer.decision = final_decision(resolution, arm, &answer.distribution, weights.model_trust > 0.0);
+                answer.log_probabilities = Some(scores);
             }
             GenEvent::Token(text) => answer.text.push_str(&text),
             GenEvent::Done(stats) => {

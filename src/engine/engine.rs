@@ -40,14 +40,32 @@ pub struct Caps {
     pub max_context: usize,
     /// How labels are scored.
     pub score: ScoreKind,
-    /// Whether the model brings a chat template. Prompts are sent as given either way.
+    /// Whether the model brings a chat template, and so can be told what to do, see [`Form::Chat`].
     pub chat: bool,
+}
+
+impl Caps {
+    /// Whether the model can write what it is told to.
+    pub fn writes(&self) -> bool {
+        self.chat
+    }
+}
+
+/// How a prompt reaches a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As it is: the model continues it.
+    #[default]
+    Plain,
+    /// As what a person says in a conversation, in the model's own chat template: the model replies. An engine without
+    /// a template fails.
+    Chat,
 }
 
 /// One question to a model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GenRequest {
-    /// The whole prompt; no special token is added to it.
+    /// The whole prompt; no special token is added to it but those of its form.
     pub prompt: String,
     /// Labels to score at the first position of the answer, each encoded by itself. They cost nothing where each is
     /// one token, and one further pass over the prompt for each that is not.
@@ -56,6 +74,8 @@ pub struct GenRequest {
     pub max_tokens: usize,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
+    /// How the prompt reaches the model.
+    pub form: Form,
 }
 
 /// What a generation cost.

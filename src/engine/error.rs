@@ -55,6 +55,16 @@ pub enum EngineError {
         what: &'static str,
     },
 
+    /// A policy wants a model to write, and this one was not made to do what it is told.
+    #[error(
+        "policy prompt has a model write, and {}; pass --model with the folder of a model that has a chat template, or choose another policy",
+        model.as_ref().map_or_else(|| "there is none".to_owned(), |name| format!("{name} has no chat template"))
+    )]
+    CannotWrite {
+        /// The model; `None` without one.
+        model: Option<String>,
+    },
+
     /// Something was asked before any model was there.
     #[error("no model is loaded; choose one, or read the memory-only answers")]
     NotLoaded,

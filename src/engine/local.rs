@@ -11,6 +11,7 @@
 //!   pass as the answer's first token.
 
 mod answer;
+mod chat;
 mod folder;
 mod text;
 
@@ -26,10 +27,11 @@ use mistralrs::model_builder_trait::build_model_from_pipeline;
 use mistralrs::{DefaultSchedulerMethod, Device, DeviceMapSetting, Model, ModelDType, SchedulerConfig};
 use tokenizers::Tokenizer;
 
-use super::engine::{Cancel, Caps, Engine, GenRequest, Generation, LoadStage, ScoreKind};
+use super::engine::{Cancel, Caps, Engine, Form, GenRequest, Generation, LoadStage, ScoreKind};
 use super::error::{EngineError, first_line, panic_text};
 use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
 use answer::{Answering, Turns};
+use chat::Template;
 use folder::ModelFolder;
 
 /// Requests the library may hold at once: see [`Turns`].
@@ -70,14 +72,17 @@ impl LocalEngine {
         let folder = ModelFolder::inspect(dir)?;
         observe(LoadStage::Weights);
         let (home, weights) = (folder.dir.clone(), folder.weights.clone());
-        let model = on_fresh_thread(move || build(home, weights))
+        let template = Template::find(&folder.dir, &folder.tokenizer);
+        let shown = template.as_ref().map(|template| template.path.clone());
+        let model = on_fresh_thread(move || build(home, weights, shown))
             .map_err(|reason| refused(reason, "check that config.json belongs to these weights"))?;
         let name = folder.dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
         let core = Core {
             model,
             vocabulary: folder.tokenizer.get_vocab_size(true),
             tokenizer: folder.tokenizer,
-            ends: folder.ends,
+            // Where the library stops, an answer has to have ended.
+            ends: folder.ends.into_iter().chain(template.iter().flat_map(|t| t.ends.iter().copied())).collect(),
             max_context: folder.max_context,
             turns: Arc::default(),
         };
@@ -88,7 +93,7 @@ impl LocalEngine {
             parameters: folder.parameters,
             max_context: folder.max_context,
             score: ScoreKind::Exact,
-            chat: folder.chat,
+            chat: template.is_some(),
         };
         let engine = Self { caps, core: Arc::new(core) };
         observe(LoadStage::FirstToken);
@@ -124,8 +129,13 @@ impl Engine for LocalEngine {
     }
 
     fn generate(&self, req: GenRequest) -> Generation {
-        match self.core.encode_labels(&req.labels) {
-            Ok(labels) => self.answer(self.encode(&req.prompt), labels, req.max_tokens, req.stop),
+        let prompt = match req.form {
+            Form::Plain => Ok(self.encode(&req.prompt)),
+            Form::Chat if self.caps.chat => self.core.encode_said(&req.prompt),
+            Form::Chat => Err(EngineError::Unsupported { engine: self.caps.name.clone(), what: "be told what to do" }),
+        };
+        match prompt.and_then(|prompt| Ok((prompt, self.core.encode_labels(&req.labels)?))) {
+            Ok((prompt, labels)) => self.answer(prompt, labels, req.max_tokens, req.stop),
             Err(error) => Generation::failed(error),
         }
     }
@@ -150,14 +160,14 @@ fn on_fresh_thread<T: Send + 'static>(job: impl FnOnce() -> Result<T, String> + 
     }
 }
 
-fn build(dir: PathBuf, weights: Vec<PathBuf>) -> Result<Model, String> {
+fn build(dir: PathBuf, weights: Vec<PathBuf>, template: Option<PathBuf>) -> Result<Model, String> {
     let paths: Box<dyn ModelPaths> = Box::new(LocalModelPaths {
         tokenizer_filename: dir.join("tokenizer.json"),
         config_filename: dir.join("config.json"),
         filenames: weights,
         adapter_paths: AdapterPaths::None,
-        // Prompts are sent as they are and ends are found here, so what could only make the library stumble stays out.
-        template_filename: None,
+        // Ends are found here and what is continued is sent as it is, so what could only make the library stumble stays out.
+        template_filename: template,
         gen_conf: None,
         preprocessor_config: None,
         processor_config: None,

@@ -14,3 +14,4 @@ pub mod prompt;
 pub mod recorded;
 pub mod stdio;
 pub mod why;
+pub mod writing;

@@ -24,6 +24,8 @@ pub const MAX_ANSWER_TOKENS: usize = 24;
 pub const MAX_TEXT_TOKENS: usize = 64;
 /// What ends an answer.
 pub const STOP: &str = "\n";
+/// The word for a memory that a model wrote.
+const WRITTEN: &str = "memory";
 /// Labels named per profile or entry.
 const NAMED: usize = 3;
 /// Shares below this are not worth a word.
@@ -181,15 +183,39 @@ impl Blocks {
 
     /// What each part of the prompt of `arm` takes, and which of its memory's shown lines had no room.
     pub fn account(&self, arm: Arm, weights: &Weights) -> Account {
+        self.account_of(&self.prompt(arm, weights), arm, weights)
+    }
+
+    /// The same of what a model is told that is to [write](super::writing) a memory.
+    pub fn account_of_instruction(&self, weights: &Weights) -> Account {
+        self.account_of(&self.instruction(weights), Arm::Mediated, weights)
+    }
+
+    fn account_of(&self, prompt: &str, arm: Arm, weights: &Weights) -> Account {
         let room = self.room(arm, weights);
         let local = Share::of(self.own.as_ref().filter(|_| arm.sees_local()), room.local);
         let global = Share::of(self.others.as_ref().filter(|_| arm.sees_global()), room.global);
-        let whole = tokens(&self.prompt(arm, weights));
-        Account { frame: whole - local.used - global.used, size: self.size, local, global }
+        let frame = tokens(prompt) - local.used - global.used;
+        Account { frame, size: self.size, local, global }
     }
 
     /// The prompt of `arm`. Room is divided where both memories stand in it, and only there do weights act.
     pub fn prompt(&self, arm: Arm, weights: &Weights) -> String {
+        self.memories(arm, weights) + &self.response
+    }
+
+    /// What a model is told that is to write one memory of both, which stand there as in the mediated prompt.
+    pub fn instruction(&self, weights: &Weights) -> String {
+        format!("{}\n\n{}{WRITTEN}:", super::writing::INSTRUCTION, self.memories(Arm::Mediated, weights))
+    }
+
+    /// The mediated prompt with a written memory in the place of both.
+    pub fn reconciled(&self, memory: &str) -> String {
+        format!("{}{WRITTEN}: {}\n{}", self.query, quoted(memory), self.response)
+    }
+
+    /// The question, and the memories that `arm` sees.
+    fn memories(&self, arm: Arm, weights: &Weights) -> String {
         let room = self.room(arm, weights);
         let mut out = self.query.clone();
         for (name, block, room) in [("own", &self.own, room.local), ("others", &self.others, room.global)] {
@@ -200,7 +226,7 @@ impl Blocks {
                 }
             }
         }
-        out + &self.response
+        out
     }
 }
 

@@ -103,7 +103,7 @@ mod tests {
 
     fn request(prompt: &str, labels: &[&str]) -> GenRequest {
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        GenRequest { prompt: prompt.to_owned(), labels, max_tokens: 8, stop: Vec::new() }
+        GenRequest { prompt: prompt.to_owned(), labels, max_tokens: 8, ..GenRequest::default() }
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub fn flips(evidence: &Evidence, weights: &Weights, policy: Policy) -> Vec<Flip
 
 /// The nearest value of `weight` that changes the decision, if its range holds one.
 pub fn flip(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weight) -> Option<Flip> {
+    let policy = policy.ruling(&evidence.facet);
     if policy.rule().ignores(weight).is_some() {
         return None;
     }

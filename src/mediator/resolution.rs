@@ -14,7 +14,7 @@ use super::weights::Weights;
 pub struct Resolution {
     /// What is decided.
     pub facet: Facet,
-    /// Which rule.
+    /// Which rule decided; never one that has another stand in for it.
     pub policy: Policy,
     /// b: what answers when nothing is remembered.
     pub base: Vec<f64>,
@@ -56,8 +56,10 @@ impl Resolution {
     }
 }
 
-/// Weighs both sides. Pure: the same arguments give the same resolution, bit for bit.
+/// Weighs both sides. Pure: the same arguments give the same resolution, bit for bit. Under a policy that lets a model
+/// write, the rule that stands in for it decides, and the resolution names that rule.
 pub fn mediate(evidence: &Evidence, weights: &Weights, policy: Policy) -> Resolution {
+    let policy = policy.ruling(&evidence.facet);
     let kernel = Kernel::of(evidence, weights);
     let global = collective(evidence, weights.community_focus);
     let trust = damped_trust(evidence, weights);

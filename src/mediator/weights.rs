@@ -316,11 +316,9 @@ impl Weights {
             TaskKind::Labels | TaskKind::Text => Self::default(),
             TaskKind::Rating => Self::of_ratings(),
         };
-        let prior_strength = match policy {
-            Policy::Product | Policy::Linear | Policy::Local | Policy::Global => {
-                own.prior_strength_product.unwrap_or(standard.prior_strength)
-            }
+        let prior_strength = match policy.ruling_in(manifest.task) {
             Policy::Shrinkage => own.prior_strength_shrinkage.unwrap_or(SHRINKAGE_PRIOR),
+            _ => own.prior_strength_product.unwrap_or(standard.prior_strength),
         };
         Self {
             prior_strength,

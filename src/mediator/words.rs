@@ -3,6 +3,7 @@
 
 use super::conflict::{Claim, Conflict, ConflictKind, Party, Side, in_words};
 use super::counterfactual::{Removed, Without};
+use super::policy::Disagreement;
 use super::signature::Signature;
 
 /// Names a label or an item by its index.
@@ -80,6 +81,13 @@ pub fn without(without: &Without, label: Namer, item: Namer) -> String {
     let changes = if without.changes { ", changes the decision" } else { "" };
     let (margin, nats) = (without.margin, without.nats);
     format!("without {what}: {} (margin {margin:.2}), {nats:+.3} nats{changes}", label(without.decision))
+}
+
+/// `it decides as the rules do, .04 bit apart`, of a model that read the memory it wrote.
+pub fn disagreement(disagreement: &Disagreement) -> String {
+    let Disagreement { same, divergence } = disagreement;
+    let decides = if *same { "it decides as the rules do" } else { "it decides against the rules" };
+    format!("{decides}, {divergence:.2} bit apart")
 }
 
 /// A signature in a line.

@@ -12,14 +12,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::error::SessionError;
-use super::event::{Answered, Asked, ByLabel, Event, Evidence, Resolution};
+use super::event::{Answered, Asked, ByLabel, Event, Evidence, Resolution, Written};
 use super::log::Session;
 use super::record::{Fault, finally};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
-use crate::engine::prompt::render;
+use crate::engine::prompt::Blocks;
 use crate::engine::recorded::prompt_hash;
 use crate::mediator::ledger::ledger;
+use crate::mediator::policy::Disagreement;
 use crate::mediator::{self, Course, mediate};
 use crate::memory::{Memory, MemoryRead};
 
@@ -301,7 +302,15 @@ fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), Ses
                     retrieval.compare(&place, "", recorded, &Evidence::of(&memory, read));
                 }
                 (Event::Answered(answered), Some((asked, read))) => {
-                    let prompt = render(&memory, &asked.query, read, answered.arm, &weights);
+                    let blocks = Blocks::of(&memory, &asked.query, read);
+                    let prompt = match &answered.written {
+                        Some(written) => {
+                            let instruction = blocks.instruction(&weights);
+                            prompts.compare(&place, "written.prompt", &written.prompt, &prompt_hash(&instruction));
+                            blocks.reconciled(&written.text)
+                        }
+                        None => blocks.prompt(answered.arm, &weights),
+                    };
                     prompts.compare(&place, "prompt", &answered.prompt, &prompt_hash(&prompt));
                 }
                 (Event::WeightsChanged(changed), _) => weights = changed.weights,
@@ -399,8 +408,12 @@ fn answered(
             let (distribution, decision) = finally(resolution, recorded.arm, model_trust, scores.as_deref());
             let answer = &labels[decision];
             let computed = ByLabel::of(labels, &distribution);
-            let recorded = Final { distribution: &recorded.distribution, answer: &recorded.answer };
-            grade.compare(place, "", &recorded, &Final { distribution: &computed, answer });
+            let stated = Final { distribution: &recorded.distribution, answer: &recorded.answer };
+            grade.compare(place, "", &stated, &Final { distribution: &computed, answer });
+            if let Some(written) = &recorded.written {
+                let computed = scores.as_deref().map(|scores| Disagreement::of(resolution, scores));
+                grade.compare(place, "written.disagreement", &Some(written.disagreement), &computed);
+            }
         }
         Err(fault) => grade.fault(place, fault),
     }
@@ -415,6 +428,10 @@ fn answers(session: &Session) -> Verdict {
         let computed = answered.log_probabilities.as_ref().map(sealed);
         let place = Place::of(session, index);
         grade.compare(&place, "seal", &answered.seal, &computed);
+        if let Some(written) = &answered.written {
+            let computed = Written::seal_of(&written.text, written.tokens);
+            grade.compare(&place, "written.seal", &written.seal, &computed);
+        }
         if computed.is_none() {
             // Memory alone writes nothing.
             grade.compare(&place, "text", &answered.text, &"");

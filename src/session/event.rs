@@ -12,9 +12,10 @@ use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::{ConflictKind, Party, Side};
 use crate::mediator::style::Style;
+use crate::mediator::policy::Disagreement;
 use crate::mediator::{Policy, Weights};
 use crate::memory::fusion::{EntryTerms, LocalTerms, nothing};
-use crate::memory::writing::Written;
+use crate::memory::writing;
 
 /// The newest session format this program reads.
 pub const FORMAT: u32 = 1;
@@ -236,7 +237,7 @@ pub struct Evidence {
     pub global: GlobalEvidence,
     /// How both write, of texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub written: Option<Written>,
+    pub written: Option<writing::Written>,
 }
 
 /// One side of a disagreement.
@@ -351,6 +352,24 @@ pub struct Answered {
     /// [`Answered::seal_of`] of what the model said; absent for memory alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
+    /// The memory that it read in the place of both; absent but for the mediated arm under a policy that has it written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+}
+
+/// The memory that a model wrote, and what it came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// The memory, on one line.
+    pub text: String,
+    /// Tokens generated for it.
+    pub tokens: usize,
+    /// [`prompt_hash`](crate::engine::recorded::prompt_hash) of what was asked for it, before any chat template.
+    pub prompt: String,
+    /// [`Answered::seal_of`] of the text and its tokens.
+    pub seal: String,
+    /// How the model's decision on it stands to the rules'.
+    pub disagreement: Disagreement,
 }
 
 impl Answered {

@@ -231,16 +231,23 @@ impl Session {
     pub fn engine(&self) -> Option<RecordedEngine> {
         let model = self.header.model.as_ref()?;
         let labels = &self.header.labels;
-        let calls = self.events.iter().filter_map(|event| {
-            let Event::Answered(answered) = event.as_ref() else { return None };
+        let answered = self.events.iter().filter_map(|event| match event.as_ref() {
+            Event::Answered(answered) => Some(answered),
+            _ => None,
+        });
+        let calls = answered.clone().filter_map(|answered| {
             let said = answered.log_probabilities.as_ref()?;
             // Where a text was asked for, nothing was scored.
             let scores = if said.0.is_empty() { Vec::new() } else { said.values(labels, "log_probabilities").ok()? };
             let stats = GenStats { tokens: answered.tokens, ..GenStats::default() };
             Some((answered.prompt.clone(), Answer { scores, text: answered.text.clone(), stats }))
         });
+        let written = answered.filter_map(|answered| answered.written.as_ref()).map(|written| {
+            let stats = GenStats { tokens: written.tokens, ..GenStats::default() };
+            (written.prompt.clone(), Answer { scores: Vec::new(), text: written.text.clone(), stats })
+        });
         let device = self.header.device.as_deref().unwrap_or("recorded");
-        Some(RecordedEngine::new(&model.name, device, labels.clone(), calls))
+        Some(RecordedEngine::new(&model.name, device, labels.clone(), calls.chain(written)))
     }
 }
 

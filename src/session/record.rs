@@ -5,16 +5,18 @@
 use super::error::SessionError;
 use super::event::{
     Answered, Asked, ByLabel, Claim, Conflict, Entry, Event, Evidence, GlobalEvidence, LEDGER, LocalEvidence, Period,
-    Resolution, Setting, Vote,
+    Resolution, Setting, Vote, Written,
 };
-use crate::engine::answer::{final_decision, memory_distribution, request};
+use crate::engine::answer::{final_decision, memory_distribution, request, request_written};
 use crate::engine::engine::{Answer, Engine};
 use crate::engine::prompt::{Arm, Blocks};
 use crate::engine::recorded::prompt_hash;
+use crate::engine::writing;
 use crate::mediator;
 use crate::mediator::conflict::{ConflictKind, Party};
 use crate::mediator::fusion::fuse;
 use crate::mediator::ledger::ledger;
+use crate::mediator::policy::Disagreement;
 use crate::mediator::{Course, Facet};
 use crate::memory::collective::Parts;
 use crate::memory::global::{GlobalHit, GlobalRead, PeriodView};
@@ -326,7 +328,29 @@ impl Answered {
             log_probabilities,
             text,
             tokens,
+            written: None,
         }
+    }
+
+    /// The same of an arm that read a memory which the model wrote.
+    #[must_use]
+    pub fn having_read(mut self, written: &writing::Written, resolution: &mediator::Resolution, said: &Answer) -> Self {
+        let (text, tokens) = (written.text.clone(), written.stats.tokens);
+        self.written = Some(Written {
+            prompt: prompt_hash(&written.prompt),
+            seal: Written::seal_of(&text, tokens),
+            disagreement: Disagreement::of(resolution, &said.scores),
+            text,
+            tokens,
+        });
+        self
+    }
+}
+
+impl Written {
+    /// A fingerprint of what the model wrote.
+    pub fn seal_of(text: &str, tokens: usize) -> String {
+        Answered::seal_of(&ByLabel::default(), text, tokens)
     }
 }
 
@@ -361,13 +385,23 @@ pub fn turn(
     *course = Course::after(&asked.user, &resolution);
     let conflicts = ledger(&weighed, &setting.weights, &resolution);
     let blocks = Blocks::of(memory, &asked.query, &read);
+    writing::check(setting.policy, engine.map(Engine::caps))?;
     let mut answers = Vec::new();
     for arm in Arm::ALL {
-        let request = request(&blocks, memory.scored_labels(), arm, &setting.weights);
+        let writer = engine.filter(|_| arm == Arm::Mediated && setting.policy.writes());
+        let written = writer.map(|engine| writing::write(engine, &blocks, &setting.weights)).transpose()?;
+        let request = match &written {
+            Some(written) => request_written(&blocks, memory.scored_labels(), &written.text),
+            None => request(&blocks, memory.scored_labels(), arm, &setting.weights),
+        };
         let prompt = request.prompt.clone();
         let said = engine.map(|engine| engine.generate(request).finish()).transpose()?;
         let model_trust = setting.weights.model_trust;
-        answers.push(Event::Answered(Answered::of(labels, arm, &prompt, &resolution, model_trust, said.as_ref())));
+        let answered = Answered::of(labels, arm, &prompt, &resolution, model_trust, said.as_ref());
+        answers.push(Event::Answered(match (&written, &said) {
+            (Some(written), Some(said)) => answered.having_read(written, &resolution, said),
+            _ => answered,
+        }));
     }
     let mut events = vec![
         Event::Asked(asked),

@@ -66,8 +66,6 @@ pub(super) struct ModelFolder {
     pub parameters: u64,
     /// Tokens of prompt and answer together.
     pub max_context: usize,
-    /// Whether the folder brings a chat template.
-    pub chat: bool,
 }
 
 /// A refusal before it knows its folder: the reason and the remedy.
@@ -101,10 +99,7 @@ impl ModelFolder {
         }
         let ends = ends(&dir, &config, &tokenizer);
         let max_context = positive(&config, "max_position_embeddings")? as usize;
-        let chat = dir.join("chat_template.jinja").is_file()
-            || optional_object(&dir, "tokenizer_config.json")
-                .is_some_and(|config| config.contains_key("chat_template"));
-        Ok(Self { dir, weights, tokenizer, ends, parameters, max_context, chat })
+        Ok(Self { dir, weights, tokenizer, ends, parameters, max_context })
     }
 }
 

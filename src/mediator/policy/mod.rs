@@ -2,6 +2,7 @@
 
 mod linear;
 mod product;
+mod prompt;
 mod shrinkage;
 mod single;
 
@@ -11,9 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::conflict::Side;
 use super::evidence::Evidence;
+use super::facet::Facet;
 use super::kernel::{Kernel, tilt};
 use super::weights::{Weight, Weights};
 use crate::data::dataset::TaskKind;
+pub use prompt::Disagreement;
 
 /// What a policy works from: evidence and the parts of it that the weights have already shaped.
 pub struct Sides<'a> {
@@ -63,6 +66,11 @@ pub trait Rule: Sync {
     fn hears(&self) -> Side {
         Side::Both
     }
+    /// The rule that decides a task of this kind in the place of this one, which lets a model write the memory that it
+    /// reads; `None` for a rule that decides by itself.
+    fn stand_in(&self, _task: TaskKind) -> Option<Policy> {
+        None
+    }
     /// The natural logarithm of the mediated distribution, up to a constant.
     fn log_weights(&self, sides: &Sides) -> Vec<f64>;
 }
@@ -82,11 +90,14 @@ pub enum Policy {
     Local,
     /// p = p_G.
     Global,
+    /// A model writes the memory that it reads.
+    Prompt,
 }
 
 impl Policy {
     /// All, in display order.
-    pub const ALL: [Policy; 5] = [Policy::Product, Policy::Shrinkage, Policy::Linear, Policy::Local, Policy::Global];
+    pub const ALL: [Policy; 6] =
+        [Policy::Product, Policy::Shrinkage, Policy::Linear, Policy::Local, Policy::Global, Policy::Prompt];
 
     /// The rule behind the name.
     pub fn rule(self) -> &'static dyn Rule {
@@ -96,7 +107,25 @@ impl Policy {
             Policy::Linear => &linear::Linear,
             Policy::Local => &single::Local,
             Policy::Global => &single::Global,
+            Policy::Prompt => &prompt::Prompt,
         }
+    }
+
+    /// Whether a model writes the memory that the mediated arm reads.
+    pub fn writes(self) -> bool {
+        self.rule().stand_in(TaskKind::Labels).is_some()
+    }
+
+    /// The policy whose rule decides a task of this kind: this one, or what stands in for it.
+    #[must_use]
+    pub fn ruling_in(self, task: TaskKind) -> Policy {
+        self.rule().stand_in(task).unwrap_or(self)
+    }
+
+    /// The same of what is decided.
+    #[must_use]
+    pub fn ruling(self, facet: &Facet) -> Policy {
+        self.ruling_in(if matches!(facet, Facet::Score(_)) { TaskKind::Rating } else { TaskKind::Labels })
     }
 
     /// The rule that a kind of task is decided by unless someone asks for another.

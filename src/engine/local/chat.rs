@@ -1,0 +1,97 @@
+//! Chat templates: which file of a folder holds one that the library can use, and a prompt as tokens in it.
+//!
+//! Invariants: a folder loads with or without a template; a file over which the library would stumble is not shown to it;
+//! the template itself writes the tokens that begin and end a turn, and none is added to them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mistralrs::core::{ChatTemplate, TokenizationRequest};
+use mistralrs::Request;
+use serde_json::json;
+use tokenizers::Tokenizer;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::Core;
+use crate::engine::error::{EngineError, first_line};
+
+/// The file that holds names of tokens, and often the template.
+const SETTINGS: &str = "tokenizer_config.json";
+/// The file that holds a template alone.
+const TEMPLATE: &str = "chat_template.jinja";
+/// Tokens at which the library ends a reply where a template writes them.
+const TURN_ENDS: [&str; 5] = ["<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|end_of_text|>"];
+/// What a template of several channels writes: there the reply is not what the model says first.
+const CHANNEL: &str = "<|channel|>";
+
+/// A template that the library can be shown.
+pub(super) struct Template {
+    /// The file, as the library wants to be given it.
+    pub path: PathBuf,
+    /// Tokens that end a turn in it.
+    pub ends: Vec<u32>,
+}
+
+impl Template {
+    /// The template in the folder `dir`; `None` where there is none, or none that can be used, which the log explains.
+    pub(super) fn find(dir: &Path, tokenizer: &Tokenizer) -> Option<Self> {
+        let alone = fs::read_to_string(dir.join(TEMPLATE)).ok();
+        let settings = fs::read_to_string(dir.join(SETTINGS)).ok();
+        let (name, text) = match (&alone, &settings) {
+            (Some(text), _) => (TEMPLATE, text),
+            (None, Some(text)) if text.contains("\"chat_template\"") => (SETTINGS, text),
+            _ => return None,
+        };
+        let unusable = |why: String| {
+            warn!("{}: {why}; the model is asked without a chat template", dir.join(name).display());
+            None
+        };
+        if let Some(settings) = &settings {
+            let read: ChatTemplate = match serde_json::from_str(settings) {
+                Ok(read) => read,
+                Err(error) => return unusable(format!("{SETTINGS} cannot be read: {error}")),
+            };
+            if name == SETTINGS && !read.has_chat_template() {
+                return None;
+            }
+            // The library takes for granted that the end named there is a token.
+            if let Some(end) = read.eos_tok().filter(|end| tokenizer.token_to_id(end).is_none()) {
+                return unusable(format!("{SETTINGS} names {end:?} as the end, which is no token"));
+            }
+        }
+        if text.contains(CHANNEL) {
+            return unusable("replies in channels are not supported".to_owned());
+        }
+        let ends = TURN_ENDS.iter().filter(|end| text.contains(**end)).filter_map(|end| tokenizer.token_to_id(end));
+        Some(Self { path: dir.join(name), ends: ends.collect() })
+    }
+}
+
+impl Core {
+    /// The tokens of what a person says, with all that the template puts around it and what asks for the reply.
+    pub(super) fn encode_said(&self, prompt: &str) -> Result<Vec<u32>, EngineError> {
+        let failed = |reason: String| EngineError::Inference {
+            reason: format!("its chat template cannot be used: {}", first_line(&reason)),
+        };
+        let (sender, mut replies) = mpsc::channel(1);
+        // The library's own form of messages, without naming the crates that it is made of.
+        let said = json!({
+            "text": {"Left": [{"role": {"Left": "user"}, "content": {"Left": prompt}}]},
+            "tools": null,
+            "add_generation_prompt": true,
+            "add_special_tokens": false,
+            "enable_thinking": false,
+            "reasoning_effort": null,
+        });
+        let mut request: TokenizationRequest =
+            serde_json::from_value(said).map_err(|error| failed(error.to_string()))?;
+        request.response = sender;
+        let requests = self.model.inner().get_sender(None).map_err(|error| failed(error.to_string()))?;
+        requests.try_send(Request::Tokenize(request)).map_err(|_| EngineError::Gone)?;
+        match replies.blocking_recv() {
+            Some(tokens) => tokens.map_err(|error| failed(format!("{error:#}"))),
+            None => Err(EngineError::Gone),
+        }
+    }
+}
