@@ -60,7 +60,7 @@ impl ArmAnswer {
     /// The model's favourite and its share among the labels.
     pub fn model_decision(&self) -> Option<(usize, f64)> {
         let scores = self.scores.as_ref()?;
-        let p = from_logs(scores);
+        let p = from_logs(scores.clone());
         let best = (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b]).then(b.cmp(a)))?;
         Some((best, p[best]))
     }

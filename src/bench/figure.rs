@@ -1,8 +1,11 @@
 //! A figure with its quantiles, and the machine it belongs to.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+
+use crate::data::sanitize::visible;
 
 /// What was measured, in one unit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,7 +26,7 @@ pub struct Figure {
 
 impl Figure {
     /// Quantiles of durations, told in `unit` (`ns`, `us`, `ms` or `s`).
-    pub(super) fn of(name: &'static str, unit: &'static str, taken: Vec<Duration>) -> Self {
+    pub fn of(name: &'static str, unit: &'static str, taken: Vec<Duration>) -> Self {
         let scale = match unit {
             "ns" => 1e9,
             "us" => 1e6,
@@ -83,6 +86,37 @@ impl Machine {
             processor: name.map(|(_, name)| name.trim().to_owned()),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
+    }
+}
+
+/// The machine, what was measured there, and the figures in a table.
+pub fn table(machine: &Machine, subject: &str, figures: &[Figure]) -> String {
+    let processor = machine.processor.as_deref().unwrap_or("processor unknown");
+    let mut text = format!(
+        "{}, {}, {} threads\n{subject}\n\n{:<26}{:>12}{:>12}{:>12}  {:<15}{:>6}\n",
+        machine.system,
+        visible(processor),
+        machine.threads,
+        "figure",
+        "p50",
+        "p95",
+        "p99",
+        "unit",
+        "n"
+    );
+    for figure in figures {
+        let [p50, p95, p99] = [figure.p50, figure.p95, figure.p99].map(number);
+        let _ = writeln!(text, "{:<26}{p50:>12}{p95:>12}{p99:>12}  {:<15}{:>6}", figure.name, figure.unit, figure.n);
+    }
+    text
+}
+
+/// Three digits that mean something.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
     }
 }
 

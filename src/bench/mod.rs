@@ -7,6 +7,6 @@ mod figure;
 mod subject;
 mod work;
 
-pub use figure::{Figure, Machine, Report};
+pub use figure::{Figure, Machine, Report, table};
 pub use subject::{BenchError, first_frame, run};
 pub use work::{WorkError, WorkReport, work};

@@ -22,7 +22,7 @@ use crate::memory::embed::{HashEmbedder, dot};
 use crate::memory::lexical::{Bag, words};
 use crate::memory::local::Probe;
 use crate::memory::matching::Matching;
-use crate::memory::okapi::Okapi;
+use crate::memory::okapi::{Okapi, Spoken};
 use crate::memory::population::{ItemIx, Population};
 
 /// Why work cannot be done.
@@ -77,6 +77,9 @@ pub struct Ranked(pub usize, pub f64);
 /// How one way of ranking answered a query.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ranking {
+    /// Giving the words their numbers, once a person, in microseconds; absent where nothing needs them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number_us: Option<f64>,
     /// Making what the query is asked of, in microseconds; absent where that is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_us: Option<f64>,
@@ -141,6 +144,7 @@ pub fn work(path: &Path, reader: impl BufRead, top: usize, rounds: usize) -> Res
         (!times.is_empty()).then(|| Figure::of_values(name, "us", times))
     };
     let figures = [
+        figure("work.okapi.number", &|answer| answer.okapi.number_us),
         figure("work.okapi.build", &|answer| answer.okapi.build_us),
         figure("work.okapi.rank", &|answer| Some(answer.okapi.rank_us)),
         figure("work.bm25.build", &|answer| answer.bm25.build_us),
@@ -185,13 +189,16 @@ impl Work {
         }
     }
 
-    /// What `rank_bm25` does for a profile, from the words of its texts on.
+    /// What `rank_bm25` does for a profile: its words are numbered, once a person, and counted at every read.
     fn by_okapi(&self, top: usize, rounds: usize) -> Ranking {
-        let build = || Okapi::of_tokens(self.texts.iter().map(|text| text.iter().map(String::as_str)));
-        let (built, okapi) = median(rounds, build);
-        let query: Vec<&str> = self.query.iter().map(String::as_str).collect();
-        let (ranked, top) = median(rounds, || best(&okapi.scores(&query), top));
-        Ranking { build_us: Some(built), rank_us: ranked, top }
+        let number = || Spoken::of_tokens(self.texts.iter().map(|text| text.iter().map(String::as_str)));
+        let (numbered, spoken) = median(rounds, number);
+        let (built, okapi) = median(rounds, || Okapi::of(&spoken, spoken.texts()));
+        let (ranked, top) = median(rounds, || {
+            let query: Vec<Option<u32>> = self.query.iter().map(|word| spoken.number(word)).collect();
+            best(&okapi.scores(&query), top)
+        });
+        Ranking { number_us: Some(numbered), build_us: Some(built), rank_us: ranked, top }
     }
 
     /// The lexical score of local memory. Building is that of all columns, vectors among them.
@@ -206,7 +213,7 @@ impl Work {
             let scores: Vec<f64> = (0..visible.len()).map(|place| matching.score(place)).collect();
             best(&scores, top)
         });
-        Ranking { build_us: Some(built), rank_us: ranked, top }
+        Ranking { number_us: None, build_us: Some(built), rank_us: ranked, top }
     }
 
     /// Inner products with every text's vector; these lie in one row after the other, as memory keeps them.
@@ -217,7 +224,7 @@ impl Work {
                 rows.chunks_exact(query.len().max(1)).map(|row| f64::from(dot(query, row))).collect();
             best(&scores, top)
         });
-        Some(Ranking { build_us: None, rank_us: ranked, top })
+        Some(Ranking { number_us: None, build_us: None, rank_us: ranked, top })
     }
 
     /// The texts as one person's interactions, a second apart.

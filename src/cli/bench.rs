@@ -1,6 +1,5 @@
 //! `logoscope bench`: figures of this machine.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
@@ -11,8 +10,7 @@ use serde::Serialize;
 
 use super::ask::engine;
 use super::{CliError, Common, Format, file_error};
-use crate::bench::{self, Figure, Machine};
-use crate::data::sanitize::visible;
+use crate::bench;
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
@@ -48,13 +46,13 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
         let file = File::open(path).map_err(|source| file_error(path, source))?;
         let report = bench::work(path, BufReader::new(file), args.top as usize, args.rounds as usize)?;
         let subject = format!("{} queries, the best {} texts of each", report.answers.len(), report.top);
-        print(args.format, &report, || told(&report.machine, &subject, &report.figures))?;
+        print(args.format, &report, || bench::table(&report.machine, &subject, &report.figures))?;
         return Ok(ExitCode::SUCCESS);
     }
     let engine = engine(common.model_folder()?.as_deref())?;
     let report = bench::run(args.interactions as usize, engine.as_deref(), &mut |what| eprintln!("{what} …"))?;
     let subject = format!("{} interactions of {} people", report.interactions, report.users);
-    print(args.format, &report, || told(&report.machine, &subject, &report.figures))?;
+    print(args.format, &report, || bench::table(&report.machine, &subject, &report.figures))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,34 +66,4 @@ fn print(format: Format, report: &impl Serialize, told: impl FnOnce() -> String)
         }
     }
     Ok(())
-}
-
-fn told(machine: &Machine, subject: &str, figures: &[Figure]) -> String {
-    let processor = machine.processor.as_deref().unwrap_or("processor unknown");
-    let mut text = format!(
-        "{}, {}, {} threads\n{subject}\n\n{:<26}{:>12}{:>12}{:>12}  {:<15}{:>6}\n",
-        machine.system,
-        visible(processor),
-        machine.threads,
-        "figure",
-        "p50",
-        "p95",
-        "p99",
-        "unit",
-        "n"
-    );
-    for figure in figures {
-        let [p50, p95, p99] = [figure.p50, figure.p95, figure.p99].map(number);
-        let _ = writeln!(text, "{:<26}{p50:>12}{p95:>12}{p99:>12}  {:<15}{:>6}", figure.name, figure.unit, figure.n);
-    }
-    text
-}
-
-/// Three digits that mean something.
-fn number(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
 }

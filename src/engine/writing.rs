@@ -59,7 +59,9 @@ pub fn memory_of(said: &str) -> Option<String> {
 /// Why there is no memory in what the model called `name` said.
 pub fn nothing_written() -> EngineError {
     EngineError::Inference {
-        reason: format!("it wrote no memory within {MAX_WRITTEN_TOKENS} tokens; choose another policy or another model"),
+        reason: format!(
+            "it wrote no memory within {MAX_WRITTEN_TOKENS} tokens; choose another policy or another model"
+        ),
     }
 }
 

@@ -5,7 +5,7 @@
 //! that just one of two arms got right, which is McNemar's test turned around. Both take questions as independent, which
 //! those of one person at least nearly are once the person is given; over many people [`super::stats`] resamples people.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use super::stats::{Interval, mcnemar};
 use crate::data::interaction::UserId;
@@ -142,10 +142,9 @@ impl Numbers {
     pub fn of<'a>(labels: usize, questions: impl IntoIterator<Item = Counted<'a>>) -> Self {
         let (mut decided, mut right) = (vec![0.0; labels], vec![0.0; labels]);
         let (mut over_local, mut over_global) = (Paired::default(), Paired::default());
-        let mut people = BTreeSet::new();
-        let mut outcomes = Vec::new();
+        let (mut tally, mut people) = (Tally::default(), HashSet::new());
         for Counted { user, outcome, decision, gold } in questions {
-            outcomes.push(outcome);
+            tally.add(&outcome);
             if !outcome.judged {
                 continue;
             }
@@ -163,7 +162,6 @@ impl Numbers {
                 pair.lost += usize::from(other && !mediated);
             }
         }
-        let tally = Tally::of(&outcomes);
         let accuracy = Arm::ALL.map(|arm| {
             let (n, right) = tally.arms[arm as usize];
             Share::of(right, n)

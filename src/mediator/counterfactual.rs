@@ -115,7 +115,7 @@ impl<'a> Whole<'a> {
 
     fn weigh(&self, kernel: &Kernel, global: &[f64], trust: f64) -> Vec<f64> {
         let Self { evidence, weights, policy, .. } = *self;
-        weigh(&Sides { evidence, weights, kernel, global, trust }, policy)
+        weigh(&Sides::new(evidence, weights, kernel, global, trust), policy)
     }
 
     fn told(&self, removed: Removed, p: &[f64]) -> Without {

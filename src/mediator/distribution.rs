@@ -13,25 +13,41 @@ pub fn normalise(mut weights: Vec<f64>) -> Vec<f64> {
 }
 
 /// The distribution proportional to `exp(log_weights)`, without overflow. −∞ is probability 0.
-pub fn from_logs(log_weights: &[f64]) -> Vec<f64> {
+pub fn from_logs(mut log_weights: Vec<f64>) -> Vec<f64> {
     let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if !top.is_finite() {
-        return normalise(vec![0.0; log_weights.len()]);
+    if top.is_finite() {
+        log_weights.iter_mut().for_each(|log| *log = (*log - top).exp());
+    } else {
+        log_weights.fill(0.0);
     }
-    normalise(log_weights.iter().map(|log| (log - top).exp()).collect())
+    normalise(log_weights)
 }
 
 /// Index of the decision: the highest probability; among equals the higher base rate, then the earlier label.
 pub fn decision(p: &[f64], base: &[f64]) -> usize {
-    (1..p.len()).fold(0, |best, y| if (p[y], base[y]) > (p[best], base[best]) { y } else { best })
+    let mut best = 0;
+    for y in 1..p.len() {
+        if surpasses((p[y], base[y]), (p[best], base[best])) {
+            best = y;
+        }
+    }
+    best
 }
 
 /// The best label but `winner`, by the same order.
 pub fn runner_up(p: &[f64], base: &[f64], winner: usize) -> Option<usize> {
-    (0..p.len()).filter(|y| *y != winner).fold(None, |best: Option<usize>, y| match best {
-        Some(best) if (p[y], base[y]) <= (p[best], base[best]) => Some(best),
-        _ => Some(y),
-    })
+    let mut best: Option<usize> = None;
+    for y in (0..p.len()).filter(|y| *y != winner) {
+        if best.is_none_or(|best| surpasses((p[y], base[y]), (p[best], base[best]))) {
+            best = Some(y);
+        }
+    }
+    best
+}
+
+/// Whether a label of probability p and base rate b goes before another one. Asked some hundred times a mediation.
+fn surpasses((p, b): (f64, f64), (other, b_other): (f64, f64)) -> bool {
+    p > other || (p == other && b > b_other)
 }
 
 /// Jensen–Shannon divergence in bits: 0 for equal distributions, 1 for disjoint ones.

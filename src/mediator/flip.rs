@@ -9,7 +9,7 @@
 
 use super::evidence::Evidence;
 use super::facet::Facet;
-use super::kernel::{Kernel, collective, tilt};
+use super::kernel::{Kernel, collective, logs, tilt};
 use super::policy::{Policy, damped_trust};
 use super::resolution::mediate;
 use super::weights::{STOPS, Scope, Weight, Weights};
@@ -106,7 +106,7 @@ fn closed_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: 
     let global = collective(evidence, weights.community_focus);
     let (b, c, kappa) = (&evidence.base, &kernel.counts, weights.prior_strength);
     let local = kernel.evidence(evidence, kappa);
-    let own = tilt(b, &local);
+    let own = tilt(logs(b), &local);
     let (plain, crowd) = (weights.local_trust, weights.global_trust);
     let trust = if policy == Policy::Product { damped_trust(evidence, weights) } else { plain };
     let skew = evidence.one_sidedness() * evidence.novelty;
@@ -156,7 +156,7 @@ fn closed_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: 
 fn median_roots(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weight) -> Vec<f64> {
     let kernel = Kernel::of(evidence, weights);
     let global = collective(evidence, weights.community_focus);
-    let own = tilt(&evidence.base, &kernel.evidence(evidence, weights.prior_strength));
+    let own = tilt(logs(&evidence.base), &kernel.evidence(evidence, weights.prior_strength));
     let (m, kappa) = (kernel.mass, weights.prior_strength);
     let (trust, crowd) = (weights.local_trust, weights.global_trust);
     let up_to = |p: &[f64], y: usize| p[..=y].iter().sum::<f64>();

@@ -14,7 +14,7 @@ pub fn fuse(model: &[f64], memory: &[f64], model_trust: f64) -> Vec<f64> {
         let memory = if model_trust >= 1.0 { 0.0 } else { (1.0 - model_trust) * m.ln() };
         model_trust * log_p + memory
     };
-    from_logs(&model.iter().zip(memory).map(log).collect::<Vec<_>>())
+    from_logs(model.iter().zip(memory).map(log).collect())
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! mean and the person's departure in c, and for what the person gave in o. Nearness is relative to the nearest hit:
 //! with s_i^γ the mass would collapse and sharpness and prior strength would be one slider with two names.
 
+use std::f64::consts::LN_2;
+
 use super::distribution;
 use super::evidence::{Evidence, Vote};
 use super::weights::Weights;
@@ -29,10 +31,14 @@ impl Kernel {
 
     /// Weighs `votes`, the nearest of which weighs 1 before its age.
     pub fn of_votes<'a>(votes: impl Iterator<Item = &'a Vote> + Clone, labels: usize, weights: &Weights) -> Self {
-        let nearest = votes.clone().map(|vote| vote.similarity).fold(f64::NEG_INFINITY, f64::max);
+        let mut nearest = f64::NEG_INFINITY;
+        for vote in votes.clone() {
+            nearest = if vote.similarity > nearest { vote.similarity } else { nearest };
+        }
         let mut kernel = Self { counts: vec![0.0; labels], own: vec![0.0; labels], mass: 0.0, squares: 0.0 };
+        let fall = Fall::from(nearest, weights);
         for vote in votes {
-            let whole = nearness_and_age(vote, nearest, weights);
+            let whole = fall.to(vote);
             let w = whole * vote.share;
             kernel.counts[vote.label] += w;
             kernel.own[vote.own] += w;
@@ -50,8 +56,9 @@ impl Kernel {
     /// The same without some of its votes, none of them alone nearest: subtracted in O(K).
     pub fn without<'a>(&self, votes: impl Iterator<Item = &'a Vote>, nearest: f64, weights: &Weights) -> Self {
         let mut left = self.clone();
+        let fall = Fall::from(nearest, weights);
         for vote in votes {
-            let whole = nearness_and_age(vote, nearest, weights);
+            let whole = fall.to(vote);
             let w = whole * vote.share;
             left.counts[vote.label] -= w;
             left.own[vote.own] -= w;
@@ -78,15 +85,35 @@ impl Kernel {
     }
 }
 
-/// w_i before a vote's share: how near it is, of the nearest, and how old.
-pub fn nearness_and_age(vote: &Vote, nearest: f64, weights: &Weights) -> f64 {
-    let nearness = (weights.similarity_sharpness * (vote.similarity - nearest)).exp();
-    nearness * (-vote.age / weights.half_life).exp2()
+/// What items weigh before their votes' shares: falling with distance and age.
+pub struct Fall {
+    nearest: f64,
+    sharpness: f64,
+    /// ln 2/τ.
+    fading: f64,
 }
 
-/// p = normalise(b · exp(e)).
-pub fn tilt(base: &[f64], evidence: &[f64]) -> Vec<f64> {
-    distribution::from_logs(&base.iter().zip(evidence).map(|(b, e)| b.ln() + e).collect::<Vec<_>>())
+impl Fall {
+    /// From the nearest item on, whose age alone counts.
+    pub fn from(nearest: f64, weights: &Weights) -> Self {
+        Self { nearest, sharpness: weights.similarity_sharpness, fading: LN_2 / weights.half_life }
+    }
+
+    /// w_i of a whole item, nearness and age in one power: half of a session's time goes here.
+    pub fn to(&self, vote: &Vote) -> f64 {
+        (self.sharpness * (vote.similarity - self.nearest) - self.fading * vote.age).exp()
+    }
+}
+
+/// p = normalise(b · exp(e)), of the logarithms of b.
+pub fn tilt(mut base_logs: Vec<f64>, evidence: &[f64]) -> Vec<f64> {
+    base_logs.iter_mut().zip(evidence).for_each(|(b, e)| *b += e);
+    distribution::from_logs(base_logs)
+}
+
+/// ln of every entry.
+pub fn logs(p: &[f64]) -> Vec<f64> {
+    p.iter().map(|p| p.ln()).collect()
 }
 
 /// p_G = (1 − α) p_population + α p_community.

@@ -4,7 +4,7 @@ use super::conflict::Side;
 use super::distribution::from_logs;
 use super::evidence::Evidence;
 use super::facet::Facet;
-use super::kernel::{Kernel, collective, tilt};
+use super::kernel::{Kernel, collective};
 use super::policy::{Policy, Sides, damped_trust};
 use super::style::{self, Style};
 use super::weights::Weights;
@@ -63,9 +63,9 @@ pub fn mediate(evidence: &Evidence, weights: &Weights, policy: Policy) -> Resolu
     let kernel = Kernel::of(evidence, weights);
     let global = collective(evidence, weights.community_focus);
     let trust = damped_trust(evidence, weights);
-    let sides = Sides { evidence, weights, kernel: &kernel, global: &global, trust };
+    let sides = Sides::new(evidence, weights, &kernel, &global, trust);
     let distribution = weigh(&sides, policy);
-    let local = tilt(&evidence.base, &kernel.evidence(evidence, weights.prior_strength));
+    let local = sides.into_local();
     let verdict = evidence.facet.verdict(&distribution, &evidence.base);
     Resolution {
         facet: evidence.facet.clone(),
@@ -88,5 +88,5 @@ pub fn mediate(evidence: &Evidence, weights: &Weights, policy: Policy) -> Resolu
 
 /// The mediated distribution alone.
 pub(super) fn weigh(sides: &Sides, policy: Policy) -> Vec<f64> {
-    from_logs(&policy.rule().log_weights(sides))
+    from_logs(policy.rule().log_weights(sides))
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conflict::{COVERED, Side};
 use super::evidence::Evidence;
-use super::kernel::nearness_and_age;
+use super::kernel::Fall;
 use super::policy::Policy;
 use super::weights::Weights;
 use crate::memory::writing::{Crowd, Term};
@@ -84,7 +84,8 @@ struct Own {
 impl Own {
     fn of(evidence: &Evidence, weights: &Weights) -> Self {
         let nearest = evidence.votes.iter().map(|vote| vote.similarity).fold(f64::NEG_INFINITY, f64::max);
-        let weighed = || evidence.votes.iter().map(|vote| (nearness_and_age(vote, nearest, weights), vote.length));
+        let fall = Fall::from(nearest, weights);
+        let weighed = || evidence.votes.iter().map(|vote| (fall.to(vote), vote.length));
         let mass: f64 = weighed().map(|(w, _)| w).sum();
         if mass <= 0.0 {
             return Self::default();

@@ -3,9 +3,11 @@
 //!
 //! Invariant: the parts of a score add up to it, under either BM25.
 
+use std::sync::Arc;
+
 use super::lexical::{DocumentCounts, SATURATION_BOUND, TermId, saturation, shrunk_idf};
 use super::local::Probe;
-use super::okapi::{Okapi, tokens};
+use super::okapi::{Okapi, Spoken, tokens};
 use super::population::{ItemIx, Population};
 use crate::data::dataset::{Bm25, Retrieval};
 use crate::data::interaction::Timestamp;
@@ -50,7 +52,8 @@ enum Form<'a> {
         mean_length: f64,
     },
     Lamp {
-        okapi: Okapi<'a>,
+        okapi: Okapi,
+        spoken: Arc<Spoken>,
         query: Vec<&'a str>,
         /// Of every text.
         scores: Vec<f64>,
@@ -71,11 +74,13 @@ impl<'a> Matching<'a> {
         let form = match settings.bm25 {
             Bm25::Shrunk => shrunk(population, settings, visible, probe, t),
             Bm25::Lamp => {
-                let okapi = Okapi::new(visible.iter().map(|item| &population.text[*item]));
+                let spoken = population.spoken(visible);
+                let okapi = Okapi::of(&spoken, visible.len());
                 let query: Vec<&str> = tokens(&probe.text).collect();
-                let (low, high) = okapi.bounds(&query);
-                let scores = okapi.scores(&query);
-                Form::Lamp { okapi, query, scores, low, high }
+                let numbers: Vec<Option<u32>> = query.iter().map(|word| spoken.number(word)).collect();
+                let (low, high) = okapi.bounds(&numbers);
+                let scores = okapi.scores(&numbers);
+                Form::Lamp { okapi, spoken, query, scores, low, high }
             }
         };
         Self { population, visible, form }
@@ -116,17 +121,18 @@ impl<'a> Matching<'a> {
                 };
                 if *ideal > 0.0 { words.iter().map(part).collect() } else { Vec::new() }
             }
-            Form::Lamp { okapi, query, low, high, .. } if high > low => {
+            Form::Lamp { okapi, spoken, query, low, high, .. } if high > low => {
                 let mut distinct: Vec<&str> = query.clone();
                 distinct.sort_unstable();
                 distinct.dedup();
                 let part = |word: &&str| {
                     let asked = query.iter().filter(|other| *other == word).count() as f64;
-                    let (with_term, total) = okapi.texts_with(word);
+                    let number = spoken.number(word);
+                    let (with_term, total) = okapi.texts_with(number);
                     WordPart {
                         word: Some((*word).to_owned()),
-                        share: asked * okapi.contribution(word, place) / (high - low),
-                        idf: okapi.idf(word).unwrap_or_default(),
+                        share: asked * okapi.contribution(number, place) / (high - low),
+                        idf: okapi.idf(number).unwrap_or_default(),
                         times: tokens(&self.population.text[item]).filter(|token| token == word).count() as u32,
                         own: DocumentCounts { with_term, total },
                         others: None,

@@ -21,6 +21,59 @@ pub fn tokens(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)).filter(|token| !token.is_empty())
 }
 
+/// The words of one person's texts as numbers, given in order of first appearance: those of the first n texts are then
+/// the least numbers. Made once a person, since a read that hashed every word anew would do little else.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spoken {
+    numbers: HashMap<Box<str>, u32>,
+    /// Text after text.
+    words: Vec<u32>,
+    /// Where each text ends among them.
+    ends: Vec<usize>,
+}
+
+impl Spoken {
+    /// Numbers the [`tokens`] of `texts`.
+    pub fn new<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        Self::of_tokens(texts.map(tokens))
+    }
+
+    /// Numbers texts whose tokens are known.
+    pub fn of_tokens<'a>(texts: impl Iterator<Item = impl Iterator<Item = &'a str>>) -> Self {
+        let mut spoken = Self::default();
+        // Room for the words that a profile of short texts comes to: growing means hashing all of them again.
+        spoken.numbers.reserve(8 * texts.size_hint().0);
+        for text in texts {
+            for token in text {
+                let number = spoken.number(token).unwrap_or_else(|| {
+                    let next = spoken.numbers.len() as u32;
+                    spoken.numbers.insert(token.into(), next);
+                    next
+                });
+                spoken.words.push(number);
+            }
+            spoken.ends.push(spoken.words.len());
+        }
+        spoken
+    }
+
+    /// The number of a word; `None` for one of no text.
+    pub fn number(&self, word: &str) -> Option<u32> {
+        self.numbers.get(word).copied()
+    }
+
+    /// How many texts there are.
+    pub fn texts(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The words of a text.
+    fn text(&self, place: usize) -> &[u32] {
+        let start = if place == 0 { 0 } else { self.ends[place - 1] };
+        &self.words[start..self.ends[place]]
+    }
+}
+
 /// A text that holds a word.
 #[derive(Clone, Copy, Debug, Default)]
 struct Posting {
@@ -34,15 +87,12 @@ struct Word {
     /// Texts that hold it.
     texts: u32,
     /// Where its postings end.
-    end: usize,
-    /// Until all texts are counted: the last text that holds it, and where that is noted.
-    last: (u32, usize),
+    end: u32,
     idf: f64,
 }
 
-/// One person's texts, counted.
-pub struct Okapi<'a> {
-    numbers: HashMap<&'a str, u32>,
+/// One person's texts, counted. Words are the numbers that [`Spoken`] gave them; `None` is a word of no text.
+pub struct Okapi {
     /// In order of first appearance: a sum of floating-point numbers depends on it.
     words: Vec<Word>,
     /// Word after word, each in order of place.
@@ -51,74 +101,69 @@ pub struct Okapi<'a> {
     mean_length: f64,
 }
 
-impl<'a> Okapi<'a> {
-    /// Counts `texts`.
-    pub fn new(texts: impl Iterator<Item = &'a str>) -> Self {
-        Self::of_tokens(texts.map(tokens))
-    }
-
-    /// Counts texts whose tokens are known.
-    pub fn of_tokens(texts: impl Iterator<Item = impl Iterator<Item = &'a str>>) -> Self {
-        // Room for the words that a profile of short texts comes to: growing means hashing all of them again.
-        let mut numbers = HashMap::with_capacity(8 * texts.size_hint().0);
-        let (mut words, mut lengths) = (Vec::<Word>::new(), Vec::new());
-        // Every text of every word, as they come.
-        let mut found: Vec<(u32, Posting)> = Vec::new();
-        for (place, text) in (0u32..).zip(texts) {
-            let mut length = 0;
-            for token in text {
-                length += 1;
-                let number = *numbers.entry(token).or_insert(words.len() as u32);
-                if number as usize == words.len() {
-                    words.push(Word { texts: 0, end: 0, last: (u32::MAX, 0), idf: 0.0 });
+impl Okapi {
+    /// Counts the first `texts` texts of a person.
+    pub fn of(spoken: &Spoken, texts: usize) -> Self {
+        let mut lengths = Vec::with_capacity(texts);
+        // Every text of every word, as they come; for each word the last of them.
+        let mut found: Vec<(u32, Posting)> = Vec::with_capacity(spoken.words.len());
+        let (mut counts, mut last): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        for place in 0..texts as u32 {
+            let text = spoken.text(place as usize);
+            lengths.push(text.len() as u32);
+            for number in text {
+                let word = *number as usize;
+                if word == counts.len() {
+                    counts.push(0);
+                    last.push(u32::MAX);
                 }
-                let word = &mut words[number as usize];
-                if word.last.0 == place {
-                    found[word.last.1].1.times += 1;
-                } else {
-                    word.last = (place, found.len());
-                    word.texts += 1;
-                    found.push((number, Posting { place, times: 1 }));
+                match found.get_mut(last[word] as usize) {
+                    Some((_, posting)) if posting.place == place => posting.times += 1,
+                    _ => {
+                        last[word] = found.len() as u32;
+                        counts[word] += 1;
+                        found.push((*number, Posting { place, times: 1 }));
+                    }
                 }
             }
-            lengths.push(length);
         }
-        weigh(&mut words, lengths.len() as f64);
+        let mut words = weigh(&counts, lengths.len() as f64);
         let mut start = 0;
         for word in &mut words {
             word.end = start;
-            start += word.texts as usize;
+            start += word.texts;
         }
         let mut postings = vec![Posting::default(); found.len()];
         for (number, posting) in found {
             let end = &mut words[number as usize].end;
-            postings[*end] = posting;
+            postings[*end as usize] = posting;
             *end += 1;
         }
         let mean_length = f64::from(lengths.iter().sum::<u32>()) / (lengths.len() as f64).max(1.0);
-        Self { numbers, words, postings, lengths, mean_length }
+        Self { words, postings, lengths, mean_length }
     }
 
     fn postings(&self, word: &Word) -> &[Posting] {
-        &self.postings[word.end - word.texts as usize..word.end]
+        &self.postings[(word.end - word.texts) as usize..word.end as usize]
     }
 
-    fn word(&self, word: &str) -> Option<&Word> {
-        self.numbers.get(word).map(|number| &self.words[*number as usize])
+    /// A word that only later texts hold is one of no text.
+    fn word(&self, number: Option<u32>) -> Option<&Word> {
+        self.words.get(number? as usize)
     }
 
     /// idf of a word after the floor; `None` for a word of no text.
-    pub fn idf(&self, word: &str) -> Option<f64> {
+    pub fn idf(&self, word: Option<u32>) -> Option<f64> {
         self.word(word).map(|word| word.idf)
     }
 
     /// How many of the texts hold a word, and how many texts there are.
-    pub fn texts_with(&self, word: &str) -> (usize, usize) {
+    pub fn texts_with(&self, word: Option<u32>) -> (usize, usize) {
         (self.word(word).map_or(0, |word| word.texts as usize), self.lengths.len())
     }
 
     /// What one occurrence of `word` in the query adds to the score of the text in this place.
-    pub fn contribution(&self, word: &str, place: usize) -> f64 {
+    pub fn contribution(&self, word: Option<u32>, place: usize) -> f64 {
         let Some(word) = self.word(word) else { return 0.0 };
         let postings = self.postings(word);
         let found = postings.binary_search_by_key(&place, |posting| posting.place as usize);
@@ -132,9 +177,9 @@ impl<'a> Okapi<'a> {
     }
 
     /// The score of every text, as `rank_bm25` gives them.
-    pub fn scores(&self, query: &[&str]) -> Vec<f64> {
+    pub fn scores(&self, query: &[Option<u32>]) -> Vec<f64> {
         let mut scores = vec![0.0; self.lengths.len()];
-        for word in query.iter().filter_map(|word| self.word(word)) {
+        for word in query.iter().filter_map(|word| self.word(*word)) {
             for posting in self.postings(word) {
                 scores[posting.place as usize] += self.weight(word, *posting);
             }
@@ -144,28 +189,27 @@ impl<'a> Okapi<'a> {
 
     /// The least and the greatest score that any text could have, and that a wholly perfect one would have if it held
     /// the query's unknown words as well.
-    pub fn bounds(&self, query: &[&str]) -> (f64, f64) {
+    pub fn bounds(&self, query: &[Option<u32>]) -> (f64, f64) {
         let rarest = (self.lengths.len() as f64 + 0.5).ln() - 0.5f64.ln();
-        let bound = |word: &&str| self.idf(word).unwrap_or(rarest) * (K1 + 1.0);
+        let bound = |word: &Option<u32>| self.idf(*word).unwrap_or(rarest) * (K1 + 1.0);
         let bounds = query.iter().map(bound);
         bounds.fold((0.0, 0.0), |(low, high), bound| (low + bound.min(0.0), high + bound.max(0.0)))
     }
 }
 
-/// Sets every idf, of words in `total` texts.
-fn weigh(words: &mut [Word], total: f64) {
+/// Words that so many of `total` texts hold each, with their idf; their postings have no place yet.
+fn weigh(counts: &[u32], total: f64) -> Vec<Word> {
     // Words of as many texts weigh the same; most stand in a few, and a logarithm takes longer than a look.
-    let mut known: Vec<Option<f64>> = Vec::new();
+    let mut known: Vec<Option<f64>> = vec![None; counts.iter().max().map_or(0, |most| *most as usize + 1)];
+    let mut words = Vec::with_capacity(counts.len());
     let mut sum = 0.0;
-    for word in words.iter_mut() {
-        let texts = word.texts as usize;
-        if texts >= known.len() {
-            known.resize(texts + 1, None);
-        }
-        let n = f64::from(word.texts);
-        word.idf = *known[texts].get_or_insert_with(|| (total - n + 0.5).ln() - (n + 0.5).ln());
-        sum += word.idf;
+    for texts in counts {
+        let n = f64::from(*texts);
+        let idf = *known[*texts as usize].get_or_insert_with(|| (total - n + 0.5).ln() - (n + 0.5).ln());
+        sum += idf;
+        words.push(Word { texts: *texts, end: 0, idf });
     }
     let floor = EPSILON * sum / words.len().max(1) as f64;
     words.iter_mut().filter(|word| word.idf < 0.0).for_each(|word| word.idf = floor);
+    words
 }

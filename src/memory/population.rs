@@ -7,13 +7,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::column::{Column, Grouped, Kinds, Lists, Rows, Slab, Strings, Unit, Vectors};
 use super::embed::{self, Embedder};
 use super::lexical::{Bag, BagRef, DocumentCounts, Lexicon, TermCount, TermId, words};
+use super::okapi::Spoken;
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
+
+/// People whose numbered words are kept, some 70 kB each: then all are let go.
+const SPEAKERS: usize = 1024;
 
 /// Index of an item in time order.
 pub type ItemIx = usize;
@@ -55,6 +60,8 @@ pub struct Population {
     /// Items by the hash of their identity.
     pub(super) ids: Ids,
     added_ids: HashMap<String, ItemIx>,
+    /// Of people who were read with BM25 as `rank_bm25` has it.
+    spoken: Mutex<HashMap<UserIx, Arc<Spoken>>>,
 }
 
 /// Items in order of their identities' hashes.
@@ -125,6 +132,7 @@ impl Population {
             added_postings: HashMap::new(),
             ids: parts.ids,
             added_ids: HashMap::new(),
+            spoken: Mutex::default(),
         }
     }
 
@@ -140,6 +148,8 @@ impl Population {
         if !keys.is_sorted_by(|a, b| a < b) {
             return Err(Late);
         }
+        // Numbers of people may move, and their texts become more.
+        self.spoken.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         let moved = self.welcome(interactions.iter().map(|i| &i.user));
         for interaction in interactions {
             let item = self.len();
@@ -213,6 +223,24 @@ impl Population {
     pub fn visible(&self, user: Option<UserIx>, t: Timestamp) -> &[ItemIx] {
         let items = user.map_or(&[][..], |user| &self.items_of[user]);
         &items[..items.partition_point(|item| self.at[*item] < t)]
+    }
+
+    /// The words of everything that the person behind `visible` ever said; `visible` are their first items. Numbered
+    /// when they are read for the first time.
+    pub fn spoken(&self, visible: &[ItemIx]) -> Arc<Spoken> {
+        let Some(first) = visible.first() else { return Arc::default() };
+        let user = self.user[*first];
+        let kept = || self.spoken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(spoken) = kept().get(&user) {
+            return Arc::clone(spoken);
+        }
+        let spoken = Arc::new(Spoken::new(self.items_of[user].iter().map(|item| &self.text[*item])));
+        let mut kept = kept();
+        if kept.len() >= SPEAKERS {
+            kept.clear();
+        }
+        kept.insert(user, Arc::clone(&spoken));
+        spoken
     }
 
     /// The words of an item's text.

@@ -157,19 +157,22 @@ impl Tally {
     /// Counts `outcomes`.
     pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         let mut tally = Self::default();
-        for outcome in outcomes {
-            tally.turns += 1;
-            tally.judged += usize::from(outcome.judged);
-            for ((answers, right), arm) in tally.arms.iter_mut().zip(outcome.arms) {
-                *answers += usize::from(arm.is_some());
-                *right += usize::from(arm == Some(true));
-            }
-            tally.overrides += usize::from(outcome.overridden);
-            tally.rescues += usize::from(outcome.rescued);
-            tally.suppressions += usize::from(outcome.suppressed);
-            tally.conflicts += usize::from(outcome.conflict);
-        }
+        outcomes.into_iter().for_each(|outcome| tally.add(outcome));
         tally
+    }
+
+    /// Counts one more.
+    pub fn add(&mut self, outcome: &Outcome) {
+        self.turns += 1;
+        self.judged += usize::from(outcome.judged);
+        for ((answers, right), arm) in self.arms.iter_mut().zip(outcome.arms) {
+            *answers += usize::from(arm.is_some());
+            *right += usize::from(arm == Some(true));
+        }
+        self.overrides += usize::from(outcome.overridden);
+        self.rescues += usize::from(outcome.rescued);
+        self.suppressions += usize::from(outcome.suppressed);
+        self.conflicts += usize::from(outcome.conflict);
     }
 
     /// The share of an arm's judged answers that are right; `None` without any.

@@ -10,7 +10,6 @@ use super::log::Session;
 use super::record::finally;
 use super::replay::{Outcome, State};
 use crate::data::interaction::UserId;
-use crate::engine::answer::{final_decision, memory_distribution};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::clash;
 use crate::mediator::{self, Course, mediate};
@@ -187,14 +186,18 @@ impl Step {
     }
 
     fn remediated(&self, setting: &Setting, resolution: &mediator::Resolution) -> Remediated {
+        // What memory alone decides on each arm: copies of distributions would cost a long session its frame.
+        let decide = |p| resolution.decide(p);
+        let alone =
+            [decide(&resolution.base), decide(&resolution.local), decide(&resolution.global), resolution.decision];
         let arms = Arm::ALL.map(|arm| {
             Some(match self.arms[arm as usize].as_ref()? {
                 Some(scores) => finally(resolution, arm, setting.weights.model_trust, Some(scores)).1,
-                // The same without a copy of what memory says: most of a long session's time would go there.
-                None => final_decision(resolution, arm, memory_distribution(resolution, arm), false),
+                None => alone[arm as usize],
             })
         });
-        let overridden = resolution.overrides_local();
+        let local = alone[Arm::Local as usize];
+        let overridden = resolution.decision != local;
         let right = |label: usize| self.gold == Some(label);
         let outcome = Outcome {
             judged: self.judged,
@@ -202,7 +205,7 @@ impl Step {
             arms: arms.map(|label| label.filter(|_| self.judged).map(right)),
             overridden,
             rescued: overridden && right(resolution.decision),
-            suppressed: overridden && right(resolution.decide(&resolution.local)),
+            suppressed: overridden && right(local),
             conflict: clash(resolution, setting.weights.conflict_threshold).is_some(),
         };
         Remediated { turn: self.turn, mediated: resolution.decision, arms, outcome }

@@ -82,17 +82,20 @@ class Peer:
 
     def __init__(self, name, own, tolerance, scaled=False):
         self.name, self.own, self.tolerance, self.scaled = name, own, tolerance, scaled
-        self.build, self.rank, self.own_build, self.own_rank = [], [], [], []
+        self.build, self.rank, self.numbers = [], [], []
+        self.own_build, self.own_rank, self.own_number = [], [], []
         self.difference = None
 
-    def add(self, answer, build, rank, top, scores):
-        """`top` are the places that the peer named, `scores` are its scores of all texts."""
+    def add(self, answer, build, rank, top, scores, numbers=0.0):
+        """`top` are the places that the peer named, `scores` are its scores of all texts; `numbers` is what building takes
+        from numbers in place of words."""
         own = answer[self.own]
         self.build.append(build)
         self.rank.append(rank)
+        self.numbers.append(numbers)
         self.own_rank.append(own["rank_us"])
-        if "build_us" in own:
-            self.own_build.append(own["build_us"])
+        self.own_build.append(own.get("build_us", 0.0))
+        self.own_number.append(own.get("number_us", 0.0))
         if self.difference is None:
             reason = self.differ(own["top"], [int(place) for place in top], scores)
             self.difference = reason and f"query {answer['id']}: {reason}"
@@ -116,16 +119,21 @@ class Peer:
             return f"{self.name:<22} no ratio, the answers differ: {self.difference}"
         lines = [self.line("ranking", self.rank, self.own_rank)]
         if with_building:
-            whole = [[a + b for a, b in zip(*sides)]
-                     for sides in ((self.build, self.rank), (self.own_build, self.own_rank))]
-            lines.append(self.line("building and ranking", *whole))
+            def whole(*parts):
+                return [sum(each) for each in zip(*parts)]
+
+            words, numbers = whole(self.build, self.rank), whole(self.numbers, self.rank)
+            own = whole(self.own_build, self.own_rank)
+            lines.append(self.line("building, ranking", words, own))
+            lines.append(self.line("the same, from numbers", numbers, own))
+            lines.append(self.line("numbering as well", words, whole(self.own_number, own)))
         return "\n".join(lines)
 
     def line(self, what, theirs, own):
         each = sorted(a / b for a, b in zip(theirs, own))
         low, high = each[len(each) // 10], each[-1 - len(each) // 10]
         ratio = statistics.median(theirs) / statistics.median(own)
-        return (f"{self.name:<22}{what:<22}{statistics.median(theirs):>10.1f}{statistics.median(own):>12.1f}"
+        return (f"{self.name:<22}{what:<23}{statistics.median(theirs):>10.1f}{statistics.median(own):>12.1f}"
                 f"{ratio:>9.1f}{f'{low:.1f} to {high:.1f}':>18}{len(own):>6}")
 
 
@@ -141,7 +149,11 @@ def compare(arguments, path, answers):
 
             build, ranker = median(arguments.rounds, lambda: BM25Okapi(texts))
             rank, named = median(arguments.rounds, lambda: ranker.get_top_n(query, places, n=top))
-            okapi.add(answer, build, rank, named, ranker.get_scores(query).tolist())
+            # The numbers that logoscope builds from, in place of words.
+            known = {}
+            numbered = [[known.setdefault(word, len(known)) for word in text] for text in texts]
+            numbers, _ = median(arguments.rounds, lambda: BM25Okapi(numbered))
+            okapi.add(answer, build, rank, named, ranker.get_scores(query).tolist(), numbers)
 
             def index():
                 # The idf and the saturation that logoscope uses; nothing is told on the screen.
@@ -198,7 +210,7 @@ def main():
         okapi, sparse, dense = compare(arguments, path, answers)
     print(f"{arguments.queries} queries to profiles of about {arguments.texts} texts of about {arguments.words} words, "
           f"{arguments.dimensions} dimensions, the best {arguments.top}, one thread; medians in microseconds\n")
-    print(f"{'peer':<22}{'step':<22}{'peer':>10}{'logoscope':>12}{'ratio':>9}{'80 % of queries':>18}{'n':>6}")
+    print(f"{'peer':<22}{'step':<23}{'peer':>10}{'logoscope':>12}{'ratio':>9}{'80 % of queries':>18}{'n':>6}")
     print(okapi.told(with_building=True))
     # What logoscope builds holds more than theirs, so only ranking is the same work.
     print(sparse.told(with_building=False))

@@ -21,6 +21,9 @@ mod latent;
 mod ledger;
 mod lineage;
 mod local;
+#[path = "../bench/long.rs"]
+mod long;
+mod long_session;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]

@@ -23,7 +23,7 @@ struct Seen {
 }
 
 /// The workbench on a pseudo-terminal.
-struct Session {
+pub struct Session {
     master: Box<dyn MasterPty + Send>,
     keyboard: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
@@ -40,7 +40,7 @@ fn nonzero(n: u16) -> NonZeroU16 {
 }
 
 impl Session {
-    fn start(columns: u16, rows: u16, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub fn start(columns: u16, rows: u16, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
         let home = tempfile::tempdir().unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_logoscope"));
@@ -78,6 +78,11 @@ impl Session {
         Self { master: pty.master, keyboard, child, seen, home }
     }
 
+    /// Everything that was written to the terminal.
+    pub fn written(&self) -> Vec<u8> {
+        self.seen().raw.clone()
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap()
     }
@@ -87,7 +92,7 @@ impl Session {
     }
 
     /// Waits until `condition` holds of the screen.
-    fn until(&self, what: &str, condition: impl Fn(&vt100::Screen, &str) -> bool) {
+    pub fn until(&self, what: &str, condition: impl Fn(&vt100::Screen, &str) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             {
@@ -102,11 +107,11 @@ impl Session {
         }
     }
 
-    fn until_shown(&self, expected: &str) {
+    pub fn until_shown(&self, expected: &str) {
         self.until(expected, |_, text| text.contains(expected));
     }
 
-    fn keys(&mut self, keys: &str) {
+    pub fn keys(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
     }
@@ -122,7 +127,7 @@ impl Session {
     }
 
     /// Waits for the end of the program and of its output.
-    fn end(&mut self) -> ExitStatus {
+    pub fn end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap()

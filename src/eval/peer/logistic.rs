@@ -43,7 +43,7 @@ impl Logistic {
 
     /// p(y | row). Sums to 1.
     pub fn probabilities(&self, row: &Row) -> Vec<f64> {
-        from_logs(&logits(&self.parameters, row, self.labels, self.features))
+        from_logs(logits(&self.parameters, row, self.labels, self.features))
     }
 }
 
@@ -63,7 +63,7 @@ fn objective(rows: &[Row], golds: &[usize], labels: usize, features: usize, x: &
     gradient[weights..].fill(0.0);
     let mut loss = 0.5 * dot(&x[..weights], &x[..weights]);
     for (row, gold) in rows.iter().zip(golds) {
-        let mut residual = from_logs(&logits(x, row, labels, features));
+        let mut residual = from_logs(logits(x, row, labels, features));
         loss -= C * residual[*gold].max(f64::MIN_POSITIVE).ln();
         residual[*gold] -= 1.0;
         let mut add = |feature: usize, value: f64| {

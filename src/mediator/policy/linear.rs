@@ -25,7 +25,7 @@ impl Rule for Linear {
     fn log_weights(&self, sides: &Sides) -> Vec<f64> {
         let (trust, crowd) = (sides.weights.local_trust, sides.weights.global_trust);
         if trust + crowd <= 0.0 {
-            return sides.evidence.base.iter().map(|b| b.ln()).collect();
+            return sides.base_logs().to_vec();
         }
         // Without history the local side is the base rate; pooling it in would blur what the others know.
         let share = if sides.kernel.mass > 0.0 { trust / (trust + crowd) } else { 0.0 };

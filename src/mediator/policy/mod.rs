@@ -6,6 +6,7 @@ mod prompt;
 mod shrinkage;
 mod single;
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::conflict::Side;
 use super::evidence::Evidence;
 use super::facet::Facet;
-use super::kernel::{Kernel, tilt};
+use super::kernel::{Kernel, logs, tilt};
 use super::weights::{Weight, Weights};
 use crate::data::dataset::TaskKind;
 pub use prompt::Disagreement;
@@ -30,12 +31,44 @@ pub struct Sides<'a> {
     pub global: &'a [f64],
     /// ℓ′, see [`damped_trust`].
     pub trust: f64,
+    /// ln b, once it is asked for: several formulas need it, and logarithms are most of a mediation.
+    base_logs: OnceCell<Vec<f64>>,
+    /// e_L.
+    worth: OnceCell<Vec<f64>>,
 }
 
-impl Sides<'_> {
+impl<'a> Sides<'a> {
+    /// Both sides of `evidence` as `weights` have shaped them.
+    pub fn new(
+        evidence: &'a Evidence,
+        weights: &'a Weights,
+        kernel: &'a Kernel,
+        global: &'a [f64],
+        trust: f64,
+    ) -> Self {
+        Self { evidence, weights, kernel, global, trust, base_logs: OnceCell::new(), worth: OnceCell::new() }
+    }
+
+    /// ln b.
+    pub fn base_logs(&self) -> &[f64] {
+        self.base_logs.get_or_init(|| logs(&self.evidence.base))
+    }
+
+    /// e_L, see [`Kernel::evidence`].
+    pub fn worth(&self) -> &[f64] {
+        self.worth.get_or_init(|| self.kernel.evidence(self.evidence, self.weights.prior_strength))
+    }
+
     /// p_L.
-    fn local(&self) -> Vec<f64> {
-        tilt(&self.evidence.base, &self.kernel.evidence(self.evidence, self.weights.prior_strength))
+    pub fn local(&self) -> Vec<f64> {
+        tilt(self.base_logs().to_vec(), self.worth())
+    }
+
+    /// p_L, of sides that nothing else is asked of.
+    pub fn into_local(self) -> Vec<f64> {
+        self.base_logs();
+        self.worth();
+        tilt(self.base_logs.into_inner().unwrap_or_default(), &self.worth.into_inner().unwrap_or_default())
     }
 }
 

@@ -23,10 +23,10 @@ impl Rule for Product {
     }
 
     fn log_weights(&self, sides: &Sides) -> Vec<f64> {
-        let Sides { evidence, weights, kernel, global, trust } = sides;
+        let (trust, crowd) = (sides.trust, sides.weights.global_trust);
         // The local side is shrunk to b, never to p_G: else the crowd would count twice.
-        let local = kernel.evidence(evidence, weights.prior_strength);
-        let sum = |((b, e_l), p_g): ((&f64, &f64), &f64)| b.ln() + trust * e_l + weights.global_trust * (p_g / b).ln();
-        evidence.base.iter().zip(&local).zip(*global).map(sum).collect()
+        let local = sides.base_logs().iter().zip(sides.worth());
+        let global = sides.evidence.base.iter().zip(sides.global);
+        local.zip(global).map(|((ln_b, e_l), (b, p_g))| ln_b + trust * e_l + crowd * (p_g / b).ln()).collect()
     }
 }
