@@ -74,15 +74,9 @@ fn title(session: &Session) -> String {
     let header = &session.header;
     let model = header.model.as_ref().map_or("memory alone", |model| &model.name);
     let short = |hash: &str| hash.chars().take(HASH).collect::<String>();
-    let with = |changed: &[crate::session::event::Changed]| {
-        let told = changed.iter().map(|changed| format!(", {changed}"));
-        told.collect::<String>()
-    };
     let origin = match &header.origin {
-        Some(Origin::Fork { of, turn, changed }) => {
-            format!(" · fork of {} after turn {turn}{}", short(of), with(changed))
-        }
-        Some(Origin::ReRun { of, changed }) => format!(" · re-run of {}{}", short(of), with(changed)),
+        Some(Origin::Fork { of, turn, .. }) => format!(" · fork of {} after turn {turn}", short(of)),
+        Some(Origin::ReRun { of, .. }) => format!(" · re-run of {}", short(of)),
         Some(Origin::Redaction) => " · redacted".to_owned(),
         Some(Origin::Unknown) | None => String::new(),
     };
@@ -109,7 +103,7 @@ fn decided(told: &Told) -> String {
 fn share(share: Option<Share>) -> String {
     share.map_or("-".to_owned(), |share| {
         let Interval { low, high } = share.interval;
-        format!("{:.2} ({}/{}) {low:.2}–{high:.2}", share.value(), share.right, share.n)
+        format!("{:.2} ({}/{}) {low:.2} to {high:.2}", share.value(), share.right, share.n)
     })
 }
 
@@ -120,13 +114,18 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
     for (name, session) in names.iter().zip(sessions) {
         let _ = writeln!(text, "{name:<width$}  {}", title(session));
     }
-    for changed in &diff.header {
-        let _ = writeln!(text, "recorded with  {}", visible(&changed.to_string()));
+    // A fork begins as its parent did; what it does otherwise comes later.
+    let forked = match &sessions[1].header.origin {
+        Some(Origin::Fork { changed, .. }) => changed.as_slice(),
+        _ => &[],
+    };
+    for changed in diff.header.iter().chain(forked) {
+        let _ = writeln!(text, "{:<width$}  {}", "", visible(&changed.to_string()));
     }
     let [both, only_a, only_b] = diff.counts();
     let [a, b] = names;
     let _ = writeln!(text, "\n{both} turns in both, {only_a} in {a} alone, {only_b} in {b} alone");
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.into_iter().filter(|_| both > 0) {
         let _ = match diff.first(kind) {
             None => writeln!(text, "{:<10} equal", kind.name()),
             Some((first, count)) => {
@@ -158,15 +157,15 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
             Pair::OnlyB(b) => writeln!(text, "+ {}: {}", turn(*b, &diff.b[*b]), decided(&diff.b[*b])),
         };
     }
-    let _ = writeln!(text, "\n{:<10}{a:>26}{b:>26}{:>26}", "accuracy", format!("{b} − {a}, turns of both"));
+    let _ = writeln!(text, "\n{:<10}{a:>27}{b:>27}{:>28}", "accuracy", format!("{b} − {a}"));
     for beside in &lines.arms {
         let difference = beside.interval.map_or("0".to_owned(), |Interval { low, high }| {
             let value = beside.paired.difference() as f64 / beside.paired.n.max(1) as f64;
-            format!("{value:+.2} {low:+.2}–{high:+.2}")
+            format!("{value:+.2} {low:+.2} to {high:+.2}")
         });
         let difference = if beside.paired.n == 0 { "-".to_owned() } else { difference };
         let _ =
-            writeln!(text, "{:<10}{:>26}{:>26}{difference:>26}", beside.arm.name(), share(beside.a), share(beside.b));
+            writeln!(text, "{:<10}{:>27}{:>27}{difference:>28}", beside.arm.name(), share(beside.a), share(beside.b));
     }
     for (name, tally) in names.iter().zip(&lines.tallies) {
         let _ = writeln!(
@@ -180,7 +179,7 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
         let _ = writeln!(text, "{}", lines.told(arm, names));
     }
     if ascii {
-        for (sign, plain) in [('✓', "+"), ('✗', "x"), ('·', "-"), ('→', "->"), ('−', "-"), ('–', "..")] {
+        for (sign, plain) in [('✓', "+"), ('✗', "x"), ('·', "-"), ('→', "->"), ('−', "-")] {
             text = text.replace(sign, plain);
         }
     }

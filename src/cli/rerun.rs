@@ -100,8 +100,8 @@ pub fn run_fork(common: &Common, args: &ForkArgs) -> Result<ExitCode, CliError> 
     let begins: Vec<usize> =
         parent.events.iter().enumerate().filter(|(_, event)| asked(event)).map(|(place, _)| place).collect();
     if args.at > begins.len() {
-        let told = format!("--at {}: the session has {} turns; give 0 to {0}", args.at, begins.len());
-        return Err(CliError::Usage(told));
+        let (at, turns) = (args.at, begins.len());
+        return Err(CliError::Usage(format!("--at {at}: the session has {turns} turns; give 0 to {turns}")));
     }
     // What a recording says before its first question belongs to no turn, and is shared with the first.
     let position = match args.at {
@@ -142,6 +142,8 @@ fn anew<T>(
     otherwise: &Otherwise,
     work: impl FnOnce(&Anew) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
+    // Before anything is said of data that its pseudonyms do not name.
+    parent.require_words()?;
     let dataset = common.dataset()?;
     if common.data.is_none() && dataset.content_hash() != parent.header.dataset.hash {
         return Err(CliError::Usage(format!(
@@ -166,8 +168,8 @@ fn anew<T>(
         (Asked::AsRecorded, Some((model, recorded))) => {
             let load = move || match voice::at_hand(common, model) {
                 Ok(Ok(folder)) => voice::load(&folder),
-                Ok(Err(reason)) => Err(missing(path, reason)),
-                Err(error) => Err(missing(path, error.to_string())),
+                Ok(Err(reason)) => Err(missing(model, &reason)),
+                Err(error) => Err(missing(model, &error.to_string())),
             };
             familiar = Some((FamiliarEngine::new(recorded, Box::new(load)), model.clone()));
         }
@@ -190,10 +192,10 @@ fn anew<T>(
 }
 
 /// A prompt that is not on record, and no model to ask.
-fn missing(path: &Path, reason: String) -> EngineError {
-    let reason = format!("the session's own, which now asks for words that it has not recorded: {reason}");
-    let remedy = "pass its folder, or --model none for memory alone".to_owned();
-    EngineError::Load { path: path.to_owned(), reason, remedy }
+fn missing(model: &ModelId, reason: &str) -> EngineError {
+    let reason = format!("{reason}, and the session holds no answer to what is asked now");
+    let remedy = "pass its folder with --model, or --model none for memory alone".to_owned();
+    EngineError::Load { path: PathBuf::from(&model.name), reason, remedy }
 }
 
 /// Whom the command line names.

@@ -48,7 +48,6 @@ impl Anew<'_> {
         };
         let mut header = Header {
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            title: format!("re-run of {}", parent.header.title),
             dataset,
             model,
             device,
@@ -73,10 +72,7 @@ impl Anew<'_> {
 
     /// Appends the events from `position` on, computed again. The embedder that memory read with, if anything was read.
     fn continued(&self, parent: &Session, position: usize, out: &mut Session) -> Result<Option<String>, SessionError> {
-        if parent.header.is_redacted() {
-            let what = "a redacted session cannot be computed again: its texts are pseudonyms".to_owned();
-            return Err(SessionError::ReRun { what, remedy: "use the session it was made from" });
-        }
+        parent.require_words()?;
         let position = position.min(parent.events.len());
         let mut memory_of = known(out, self.dataset);
         let mut course = course(out);
@@ -123,6 +119,15 @@ impl Anew<'_> {
         let name = &self.dataset.manifest.name;
         let what = format!("line {line} remembers the response '{response}', which is no label of '{name}'");
         Err(SessionError::ReRun { what, remedy: "re-run on data with the session's labels" })
+    }
+}
+
+impl Session {
+    /// Refuses a session whose texts are pseudonyms.
+    pub fn require_words(&self) -> Result<(), SessionError> {
+        let what = || "a redacted session cannot be computed again: its texts are pseudonyms".to_owned();
+        let remedy = "use the session it was made from";
+        if self.header.is_redacted() { Err(SessionError::ReRun { what: what(), remedy }) } else { Ok(()) }
     }
 }
 
