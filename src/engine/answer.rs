@@ -61,29 +61,18 @@ pub fn final_decision(resolution: &Resolution, arm: Arm, distribution: &[f64], m
 /// The request that asks `arm`, with room divided as `weights` say. Without labels to score an answer is a text, which
 /// gets more room.
 pub fn request(blocks: &Blocks, labels: &[String], arm: Arm, weights: &Weights) -> GenRequest {
-    GenRequest {
-        prompt: blocks.prompt(arm, weights),
-        labels: labels.to_vec(),
-        max_tokens: most_tokens(labels),
-        stop: vec![STOP.to_owned()],
-        form: Form::Plain,
-    }
-}
-
-/// An answer that is a text is longer than a label.
-fn most_tokens(labels: &[String]) -> usize {
-    if labels.is_empty() { MAX_TEXT_TOKENS } else { MAX_ANSWER_TOKENS }
+    request_of(blocks.prompt(arm, weights), labels)
 }
 
 /// The request that asks the mediated arm with a [written](super::writing) memory in the place of both.
 pub fn request_written(blocks: &Blocks, labels: &[String], memory: &str) -> GenRequest {
-    GenRequest {
-        prompt: blocks.reconciled(memory),
-        labels: labels.to_vec(),
-        max_tokens: most_tokens(labels),
-        stop: vec![STOP.to_owned()],
-        form: Form::Plain,
-    }
+    request_of(blocks.reconciled(memory), labels)
+}
+
+/// The request that asks a whole prompt, as every arm is asked.
+pub fn request_of(prompt: String, labels: &[String]) -> GenRequest {
+    let max_tokens = if labels.is_empty() { MAX_TEXT_TOKENS } else { MAX_ANSWER_TOKENS };
+    GenRequest { prompt, labels: labels.to_vec(), max_tokens, stop: vec![STOP.to_owned()], form: Form::Plain }
 }
 
 /// The arm's answer without a model.

@@ -6,6 +6,7 @@ mod anything;
 mod ask;
 mod bad_input;
 mod boards;
+mod branching;
 mod damage;
 mod embed;
 #[cfg(feature = "local")]
@@ -33,6 +34,7 @@ mod pty;
 mod ratings;
 mod replaying;
 mod scenario;
+mod schema;
 mod screens;
 mod session;
 mod signature;

@@ -8,12 +8,13 @@ use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::data::sample;
 use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation, ScoreKind};
 use logoscope::engine::error::EngineError;
+use logoscope::engine::prompt::Arm;
 use logoscope::mediator::{Course, Evidence, Policy, Weight, Weights, mediate};
 use logoscope::memory::collective::Parts;
 use logoscope::memory::global::GlobalRead;
 use logoscope::memory::{Memory, MemoryRead};
 use logoscope::session::check::{Difference, Report, Verdict, check, remember};
-use logoscope::session::event::{Asked, ByLabel, DatasetId, FORMAT, ModelId};
+use logoscope::session::event::{Asked, ByLabel, DatasetId, FORMAT, Feedback, Judgement, ModelId};
 use logoscope::session::record::turn;
 use logoscope::session::replay::Outcome;
 use logoscope::session::scenario::{Plan, Scenario, Voice};
@@ -65,14 +66,16 @@ impl Engine for Echo {
 
 /// Something an analyst does.
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     Ask { user: usize, words: Vec<usize>, at: i64, gold: Option<usize> },
     Turn(Weight, f64),
     Remember { user: usize, words: Vec<usize>, at: i64, label: usize },
     Note(String),
+    Judge { label: usize, judgement: Judgement, arm: Option<Arm> },
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+/// What analysts do.
+pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let words = || proptest::collection::vec(0..12usize, 1..4);
     let ask = (0..13usize, words(), 0..6_000_000i64, proptest::option::of(0..4usize));
     let remember = (0..13usize, words(), 0..6_000_000i64, 0..4usize);
@@ -82,12 +85,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(ix, at)| Step::Turn(Weight::ALL[ix], Weight::ALL[ix].at(at))),
         1 => remember.prop_map(|(user, words, at, label)| Step::Remember { user, words, at, label }),
         1 => any::<String>().prop_map(Step::Note),
+        1 => (0..4usize, 0..3usize, proptest::option::of(0..4usize)).prop_map(|(label, judgement, arm)| Step::Judge {
+            label,
+            judgement: [Judgement::Right, Judgement::Wrong, Judgement::Withdrawn][judgement],
+            arm: arm.map(|arm| Arm::ALL[arm]),
+        }),
     ];
     proptest::collection::vec(step, 1..8)
 }
 
 /// What the program would have recorded while `steps` were done.
-fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session {
+pub fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session {
     let mut known = dataset.clone();
     let mut memory = Memory::build(&known);
     let engine = Echo::new();
@@ -103,6 +111,7 @@ fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session {
         embedder: memory.embedder(),
         seed: 0,
         labels: dataset.manifest.labels.clone(),
+        origin: None,
     };
     let mut course = Course::default();
     let mut events = Vec::new();
@@ -130,12 +139,17 @@ fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session {
                 events.push(Event::Remembered { interaction });
             }
             Step::Note(text) => events.push(Event::Note { text: text.clone() }),
+            Step::Judge { label, judgement, arm } => {
+                let (answer, judgement, arm) = (format!("y{label}"), *judgement, *arm);
+                events.push(Event::Feedback(Feedback { answer, judgement, arm }));
+            }
         }
     }
     Session::new(header, events)
 }
 
-fn parse(bytes: &[u8]) -> Result<Session, SessionError> {
+/// Reads a session file's content.
+pub fn parse(bytes: &[u8]) -> Result<Session, SessionError> {
     Session::parse(Path::new("a.jsonl"), bytes)
 }
 
@@ -146,7 +160,8 @@ pub fn fold(session: &Session, n: usize) -> State {
     state
 }
 
-fn differences(report: &Report) -> Vec<&Difference> {
+/// What differs.
+pub fn differences(report: &Report) -> Vec<&Difference> {
     let mut found = Vec::new();
     for (_, _, verdict) in report.grades() {
         if let Verdict::Differs { difference } = verdict {
@@ -157,7 +172,7 @@ fn differences(report: &Report) -> Vec<&Difference> {
 }
 
 /// Every number in `value`, in order.
-fn numbers(value: &mut Value) -> Vec<&mut Value> {
+pub fn numbers(value: &mut Value) -> Vec<&mut Value> {
     match value {
         Value::Object(map) => map.values_mut().flat_map(numbers).collect(),
         Value::Array(items) => items.iter_mut().flat_map(numbers).collect(),
@@ -168,7 +183,7 @@ fn numbers(value: &mut Value) -> Vec<&mut Value> {
 
 /// The file with one number changed; `pick` chooses among all numbers of evidence, decisions and answers. Also the
 /// number of the event, from 1.
-fn with_a_changed_number(session: &Session, pick: usize) -> Option<(Vec<u8>, usize)> {
+pub fn with_a_changed_number(session: &Session, pick: usize) -> Option<(Vec<u8>, usize)> {
     let mut values: Vec<Value> =
         session.events.iter().map(|event| serde_json::to_value(event.as_ref()).unwrap()).collect();
     let judged = ["evidence", "mediated", "answered"];
