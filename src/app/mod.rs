@@ -27,6 +27,7 @@ pub mod study;
 pub mod surveyor;
 pub mod undo;
 pub mod update;
+pub mod visit;
 pub mod worker;
 
 use std::io;

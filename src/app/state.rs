@@ -15,10 +15,11 @@ use super::keeper::Unkept;
 use super::message::Limits;
 use super::overlay::Overlay;
 pub use super::pane::Pane;
-use super::replay::Replaying;
+use super::replay::{Replaying, Standing};
 pub use super::setting::Held;
 use super::study::Study;
 use super::undo::History;
+use super::visit::Visit;
 use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::{JudgedQuery, UserId};
@@ -259,6 +260,8 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// The session being replayed, with the live work that goes on beneath it.
     pub replay: Option<Replaying>,
+    /// A moment of a recording that is asked live; the replay waits.
+    pub visit: Option<Box<Visit>>,
     /// What of live use is to be recorded.
     pub journal: Journal,
     /// News.
@@ -344,6 +347,7 @@ impl State {
             weight: Weight::PriorStrength,
             overlay: None,
             replay: None,
+            visit: None,
             journal: Journal::new(start.record),
             notice: None,
             interrupted: false,
@@ -370,7 +374,16 @@ impl State {
 
     /// When something is to be done without a key: the next turn of a replay that plays, or asking the model again.
     pub fn due(&self) -> Option<Duration> {
-        self.replay.as_ref().map_or(self.ask_at, |replay| replay.due)
+        match self.standing() {
+            Standing::Live => self.ask_at,
+            Standing::Playing { due } => Some(due),
+            Standing::Paused | Standing::Seeking { .. } | Standing::AtEnd => None,
+        }
+    }
+
+    /// What goes on with the playhead.
+    pub fn standing(&self) -> Standing {
+        self.replay.as_ref().map_or(Standing::Live, |replay| replay.standing)
     }
 
     /// Whether the model answered `arm`, or is about to, from a prompt that has changed since.
@@ -404,9 +417,12 @@ impl State {
         self.data.as_ref().map(|data| &data.dataset.manifest)
     }
 
-    /// The true answer to the question, where it is known.
+    /// The true answer to the question, where it is known: from the data, or of a moment from its recording.
     pub fn gold(&self) -> Option<&str> {
-        self.data.as_ref()?.dataset.queries.get(self.judged?)?.gold.as_deref()
+        let judged = || self.data.as_ref()?.dataset.queries.get(self.judged?)?.gold.as_deref();
+        let visited =
+            || self.visit.as_ref().filter(|visit| self.question.as_ref() == Some(&visit.question))?.gold.as_deref();
+        judged().or_else(visited)
     }
 
     /// The default of every weight under the present policy.

@@ -9,6 +9,7 @@ mod record;
 mod replay;
 mod study;
 mod tries;
+mod visit;
 
 use std::time::Duration;
 
@@ -33,15 +34,17 @@ const REST: Duration = Duration::from_millis(700);
 /// Takes in what happened and says what has to be done.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = react(state, message);
+    replay::settle(state);
     effects.extend(record::drain(state));
     effects.extend(study::drain(state));
     effects
 }
 
 fn react(state: &mut State, message: Message) -> Vec<Effect> {
-    if let Some(replaying) = state.replay.as_mut().filter(|_| is_of_workers(&message)) {
+    let beneath = state.replay.as_mut().and_then(|replaying| replaying.live.as_mut());
+    if let Some(live) = beneath.filter(|_| is_of_workers(&message)) {
         // Live work goes on beneath a replay, and what it shows is not on the screen.
-        return update(&mut replaying.live, message);
+        return update(live, message);
     }
     match message {
         Message::Clock(now) => {
@@ -144,6 +147,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.periods = periods;
             Vec::new()
         }
+        Message::Visited { world, data, periods } => {
+            visit::arrived(state, &world, data, periods);
+            Vec::new()
+        }
         Message::MemoryRead { .. } | Message::ReadFailed { .. } | Message::Portrayed { .. } => Vec::new(),
         // The dataset was read first: there is nothing to ask it.
         Message::ModelNamed(_) if matches!(state.model, ModelState::Unfit(_)) => Vec::new(),
@@ -235,6 +242,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::Portrayed { .. }
             | Message::Told { .. }
             | Message::Remembered { .. }
+            | Message::Visited { .. }
             | Message::ModelNamed(_)
             | Message::Recording(_)
             | Message::RecordFailed(_)
@@ -313,8 +321,13 @@ fn remember(state: &mut State, label: usize) -> Vec<Effect> {
     let same = same.filter(|_| data.dataset.manifest.task == TaskKind::Rating);
     let (item, extra) = same.map(|same| (same.item.clone(), same.extra.clone())).unwrap_or_default();
     let interaction = Interaction { id, user, at, query, response, item, extra };
-    record::remembered(state, &interaction);
-    let mut effects = vec![Effect::Remember(Box::new(interaction))];
+    let mut effects = match visit::remember(state, &interaction) {
+        Some(effect) => vec![effect],
+        None => {
+            record::remembered(state, &interaction);
+            vec![Effect::Remember(Box::new(interaction))]
+        }
+    };
     effects.extend(ask(state, |question| question.at = Timestamp(question.at.0.saturating_add(1))));
     effects
 }

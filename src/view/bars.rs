@@ -50,7 +50,10 @@ pub fn header(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     }
     let model = match &state.replay {
         Some(replaying) => super::session::header(replaying, theme),
-        None => model(state, theme),
+        None => match &state.visit {
+            Some(visit) => super::session::visited(visit, theme),
+            None => model(state, theme),
+        },
     };
     while parts.len() > 1 && width_of(&parts) + model.width() + 3 > usize::from(area.width) {
         parts.pop();
@@ -307,6 +310,10 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             Command::StepOn => ",/.".to_owned(),
             Command::Faster => "[/]".to_owned(),
             Command::PlayPause => "space".to_owned(),
+            Command::NextConflict => "c/C".to_owned(),
+            Command::NextOverride => "v/V".to_owned(),
+            Command::NextFlip => "d/D".to_owned(),
+            Command::NextWrong => "w/W".to_owned(),
             _ => entry.keys.first().copied().unwrap_or_default().to_owned(),
         };
         let hint = [span(key, theme.key), span(format!(" {}   ", entry.hint), theme.dim)];

@@ -5,11 +5,12 @@ use super::super::command::Command;
 use super::super::input::Input;
 use super::super::inquiry::Inquiry;
 use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay, Sheet};
+use super::super::replay::Mark;
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
     Effect, ask, ask_model, board, edited, fit, inquiry, move_period, move_time, open_judged, record, remember, replay,
-    set, stop, tell, tries, weigh,
+    set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
@@ -72,7 +73,22 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::StepBackFar => replay::step(state, -FAR_TURNS),
         Command::ReplayStart => replay::step(state, isize::MIN),
         Command::ReplayEnd => replay::step(state, isize::MAX),
-        Command::GoToTurn => edit(state, EditKind::Turn, ""),
+        Command::GoToTurn => {
+            edit(state, EditKind::Turn, "");
+            replay::seek(state);
+        }
+        Command::NextConflict => replay::jump(state, Mark::Conflict, true),
+        Command::PreviousConflict => replay::jump(state, Mark::Conflict, false),
+        Command::NextOverride => replay::jump(state, Mark::Override, true),
+        Command::PreviousOverride => replay::jump(state, Mark::Override, false),
+        Command::NextFlip => replay::jump(state, Mark::Flip, true),
+        Command::PreviousFlip => replay::jump(state, Mark::Flip, false),
+        Command::NextWrong => replay::jump(state, Mark::Wrong, true),
+        Command::PreviousWrong => replay::jump(state, Mark::Wrong, false),
+        Command::NextChart => replay::next_chart(state),
+        Command::TallCharts => replay::tall_charts(state),
+        Command::LiveHere => return visit::begin(state),
+        Command::BackToReplay => return visit::end(state),
         Command::Faster => replay::change_speed(state, 1),
         Command::Slower => replay::change_speed(state, -1),
         Command::LeaveReplay => replay::leave(state),
