@@ -180,6 +180,7 @@ mod tests {
             on_habit: None,
             judged: true,
             arms: arms.clone(),
+            said: Vec::new(),
         };
         Arc::new(Steps::new((0..n).map(step).collect()))
     }

@@ -287,7 +287,8 @@ fn mediation(memory: &Memory, asked: &[Interaction], reads: &[MemoryRead]) -> [F
         let asked = &asked[turn % asked.len()];
         let gold = memory.population.labels.iter().position(|label| *label == asked.response);
         let arms = [const { Some(None) }; 4];
-        Step { turn, user: asked.user.clone(), evidence: at(turn).clone(), gold, on_habit: None, judged: true, arms }
+        let (user, evidence, said) = (asked.user.clone(), at(turn).clone(), Vec::new());
+        Step { turn, user, evidence, gold, on_habit: None, judged: true, arms, said }
     };
     let study = Study { steps: Arc::new(Steps::new((0..STEPS).map(step).collect())), ..Study::default() };
     let decided: Vec<Resolution> = evidence.iter().map(|evidence| mediate(evidence, &weights, policy)).collect();

@@ -147,8 +147,13 @@ fn turn_text(text: &mut String, number: usize, turn: &Turn, outcome: &Outcome) {
             Some(false) => " ✗",
             None => "",
         };
+        let said = match outcome.said[arm as usize] {
+            Some(true) => ", called right",
+            Some(false) => ", called wrong",
+            None => "",
+        };
         let p = answered.distribution.get(&answered.answer).unwrap_or_default();
-        Some(format!("{} {} {p:.2}{mark}", arm.name(), visible(&answered.answer)))
+        Some(format!("{} {} {p:.2}{mark}{said}", arm.name(), visible(&answered.answer)))
     });
     let gold = asked.gold.as_ref().map(|gold| format!("really {}", visible(gold)));
     let parts: Vec<String> = arms.chain(gold).collect();
@@ -163,23 +168,31 @@ pub(super) fn summary(outcomes: &[Outcome]) -> String {
         let _ = write!(text, "{:>16}", arm.name());
     }
     text.push('\n');
-    row(&mut text, "all", &all);
+    row(&mut text, "all", all.arms);
     let [on, off] = [true, false].map(|on| Tally::of(outcomes.iter().filter(|outcome| outcome.on_habit == Some(on))));
     if on.turns > 0 && off.turns > 0 {
-        row(&mut text, "on-habit", &on);
-        row(&mut text, "off-habit", &off);
+        row(&mut text, "on-habit", on.arms);
+        row(&mut text, "off-habit", off.arms);
     }
-    let Tally { turns, judged, overrides, rescues, suppressions, conflicts, .. } = all;
-    let _ = writeln!(text, "{turns} turns, {judged} judged, {conflicts} value conflicts");
+    if all.said > 0 {
+        row(&mut text, "analyst", all.by_analyst);
+    }
+    let Tally { turns, judged, said, overrides, rescues, suppressions, conflicts, .. } = all;
+    let _ = write!(text, "{turns} turns, {judged} judged");
+    if said > 0 {
+        let _ = write!(text, ", {said} by the analyst");
+    }
+    let _ = writeln!(text, ", {conflicts} value conflicts");
     let _ = writeln!(text, "{overrides} overrides of local: {rescues} rescues, {suppressions} suppressions");
     text
 }
 
-fn row(text: &mut String, name: &str, tally: &Tally) {
+/// One row of the table: per arm, judged answers and the right ones among them.
+fn row(text: &mut String, name: &str, arms: [(usize, usize); 4]) {
     let _ = write!(text, "{name:<10}");
-    for arm in Arm::ALL {
-        let (answers, right) = tally.arms[arm as usize];
-        let cell = tally.accuracy(arm).map_or("-".to_owned(), |share| format!("{share:.2} ({right}/{answers})"));
+    for (answers, right) in arms {
+        let share = |answers: usize| format!("{:.2} ({right}/{answers})", right as f64 / answers as f64);
+        let cell = if answers > 0 { share(answers) } else { "-".to_owned() };
         let _ = write!(text, "{cell:>16}");
     }
     text.push('\n');
@@ -201,7 +214,10 @@ fn replay_json(replay: &mut Replay, signs: &[Signature]) -> Result<Value, CliErr
         .into_iter()
         .map(|arm| {
             let (n, right) = tally.arms[arm as usize];
-            (arm.name().to_owned(), json!({"n": n, "right": right, "accuracy": tally.accuracy(arm)}))
+            let (judged, called_right) = tally.by_analyst[arm as usize];
+            let feedback = json!({"n": judged, "right": called_right});
+            let accuracy = tally.accuracy(arm);
+            (arm.name().to_owned(), json!({"n": n, "right": right, "accuracy": accuracy, "feedback": feedback}))
         })
         .collect();
     let header = serde_json::to_value(&session.header).map_err(std::io::Error::from)?;
@@ -210,6 +226,7 @@ fn replay_json(replay: &mut Replay, signs: &[Signature]) -> Result<Value, CliErr
         "header": header,
         "turns": turns,
         "arms": arms,
+        "feedback": tally.said,
         "overrides": tally.overrides,
         "rescues": tally.rescues,
         "suppressions": tally.suppressions,
@@ -226,7 +243,10 @@ fn turn_json(number: usize, turn: &Turn, outcome: &Outcome) -> serde_json::Resul
         if let Some(answered) = turn.answered(arm) {
             let right = outcome.arms[arm as usize];
             let (answer, distribution) = (&answered.answer, &answered.distribution);
-            let value = json!({"answer": answer, "distribution": distribution, "text": answered.text, "right": right});
+            let said = outcome.said[arm as usize];
+            let value = json!({
+                "answer": answer, "distribution": distribution, "text": answered.text, "right": right, "feedback": said,
+            });
             arms.insert(arm.name().to_owned(), value);
         }
     }

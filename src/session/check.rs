@@ -361,7 +361,7 @@ fn mediation(session: &Session) -> Verdict {
                 }
                 None => grade.fault(&place, no_evidence()),
             },
-            Event::Remembered { .. } | Event::Note { .. } => {}
+            Event::Remembered { .. } | Event::Note { .. } | Event::Feedback(_) => {}
         }
     }
     grade.verdict()

@@ -335,6 +335,31 @@ impl Answered {
     }
 }
 
+/// What an analyst says of an answer to the question at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judgement {
+    /// It is right.
+    Right,
+    /// It is wrong.
+    Wrong,
+    /// What was said of it before is taken back.
+    Withdrawn,
+}
+
+/// The analyst's word on one answer to the question at hand, whoever gave it. An answer called right is the analyst's
+/// gold, which a question without one gets in this way; it is counted apart from the dataset's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// The answer that is judged: a label, or a text.
+    pub answer: String,
+    /// What is said of it; a later word on the same answer stands.
+    pub judgement: Judgement,
+    /// The arm whose answer the analyst had before them; absent where they gave one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<Arm>,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -362,11 +387,14 @@ pub enum Event {
         /// The words.
         text: String,
     },
+    /// The analyst called an answer right or wrong.
+    Feedback(Feedback),
 }
 
 impl Event {
     /// The tags of all events, as files write them.
-    pub const TAGS: [&str; 7] = ["asked", "evidence", "weights-changed", "mediated", "answered", "remembered", "note"];
+    pub const TAGS: [&str; 8] =
+        ["asked", "evidence", "weights-changed", "mediated", "answered", "remembered", "note", "feedback"];
 
     /// The tag, as files write it.
     pub fn tag(&self) -> &'static str {
@@ -378,6 +406,7 @@ impl Event {
             Event::Answered(_) => 4,
             Event::Remembered { .. } => 5,
             Event::Note { .. } => 6,
+            Event::Feedback(_) => 7,
         };
         Self::TAGS[ix]
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::{Answered, Asked, Event, Evidence, Header, Resolution, Setting};
+use super::event::{Answered, Asked, Event, Evidence, Feedback, Header, Judgement, Resolution, Setting};
 use super::log::Session;
 pub use super::steps::Remediated;
 use super::steps::{Step, Steps};
@@ -22,13 +22,16 @@ pub struct Turn {
     evidence: Option<Arc<Event>>,
     mediated: Option<Arc<Event>>,
     answered: [Option<Arc<Event>>; 4],
+    /// What the analyst said of its answers, in order.
+    feedback: Vec<Arc<Event>>,
     on_habit: Option<bool>,
 }
 
 impl Turn {
     fn begin(asked: &Arc<Event>) -> Self {
         let asked = Arc::clone(asked);
-        Self { asked, evidence: None, mediated: None, answered: Default::default(), on_habit: None }
+        let (answered, feedback) = (Default::default(), Vec::new());
+        Self { asked, evidence: None, mediated: None, answered, feedback, on_habit: None }
     }
 
     /// Counted once a turn and kept: a fold over thousands of events must stay within a frame.
@@ -71,6 +74,15 @@ impl Turn {
         }
     }
 
+    /// What the analyst said of its answers: the last word on each, in the order of those.
+    pub fn verdicts(&self) -> Verdicts {
+        let said = self.feedback.iter().filter_map(|event| match event.as_ref() {
+            Event::Feedback(feedback) => Some(feedback),
+            _ => None,
+        });
+        Verdicts::of(said)
+    }
+
     /// How the turn stands.
     pub fn outcome(&self) -> Outcome {
         let gold = self.asked().and_then(|asked| asked.gold.as_deref());
@@ -87,11 +99,64 @@ impl Turn {
             judged: gold.is_some(),
             on_habit: self.on_habit,
             arms,
+            said: self.said(),
             overridden,
             rescued: overridden && resolution.is_some_and(|resolution| right(&resolution.decision)),
             suppressed: overridden && local_right() == Some(true),
             conflict: resolution.is_some_and(|r| r.conflicts.iter().any(|c| c.r#type == ConflictKind::Value)),
         }
+    }
+}
+
+impl Turn {
+    /// Whether the analyst holds each arm's answer for right.
+    fn said(&self) -> [Option<bool>; 4] {
+        if self.feedback.is_empty() {
+            return [None; 4];
+        }
+        let verdicts = self.verdicts();
+        let is_label = |answer: &str| self.evidence().is_some_and(|e| e.global.base.get(answer).is_some());
+        Arm::ALL.map(|arm| verdicts.on(&self.answered(arm)?.answer, is_label))
+    }
+}
+
+/// What an analyst holds of the answers to one question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts(Vec<(String, bool)>);
+
+impl Verdicts {
+    /// The last word on each answer.
+    pub fn of<'a>(feedback: impl IntoIterator<Item = &'a Feedback>) -> Self {
+        let mut verdicts: Vec<(String, bool)> = Vec::new();
+        for Feedback { answer, judgement, .. } in feedback {
+            verdicts.retain(|(other, _)| other != answer);
+            match judgement {
+                Judgement::Right => verdicts.push((answer.clone(), true)),
+                Judgement::Wrong => verdicts.push((answer.clone(), false)),
+                Judgement::Withdrawn => {}
+            }
+        }
+        Self(verdicts)
+    }
+
+    /// The answer that was called right last.
+    pub fn gold(&self) -> Option<&str> {
+        self.0.iter().rev().find(|(_, right)| *right).map(|(answer, _)| answer.as_str())
+    }
+
+    /// Whether `answer` is held for right. Of labels one is right, so that a right one makes the others wrong; of texts
+    /// several may be, so nothing is said of the others.
+    pub fn on(&self, answer: &str, is_label: impl Fn(&str) -> bool) -> Option<bool> {
+        match self.gold() {
+            Some(gold) if is_label(gold) => Some(gold == answer),
+            _ => self.0.iter().find(|(other, _)| other == answer).map(|(_, right)| *right),
+        }
+    }
+
+    /// What is said of labels, by their place.
+    pub fn of_labels(&self, labels: &[String]) -> Vec<(usize, bool)> {
+        let place = |answer: &String| labels.iter().position(|label| label == answer);
+        self.0.iter().filter_map(|(answer, right)| Some((place(answer)?, *right))).collect()
     }
 }
 
@@ -124,6 +189,8 @@ pub struct Outcome {
     pub on_habit: Option<bool>,
     /// Whether each arm was right, in order of [`Arm::ALL`]; `None` where it did not answer or nothing is known.
     pub arms: [Option<bool>; 4],
+    /// Whether the analyst called each arm's answer right; `None` where they said nothing of it.
+    pub said: [Option<bool>; 4],
     /// The mediator chose against the local side,
     pub overridden: bool,
     /// and was right,
@@ -143,6 +210,10 @@ pub struct Tally {
     pub judged: usize,
     /// Per arm: judged answers, and the right ones among them.
     pub arms: [(usize, usize); 4],
+    /// Questions with an answer that the analyst judged.
+    pub said: usize,
+    /// Per arm: answers that the analyst judged, and those called right among them. Apart from the dataset's judgement.
+    pub by_analyst: [(usize, usize); 4],
     /// Times the mediator chose against local.
     pub overrides: usize,
     /// Overrides that were right.
@@ -163,6 +234,11 @@ impl Tally {
             for ((answers, right), arm) in tally.arms.iter_mut().zip(outcome.arms) {
                 *answers += usize::from(arm.is_some());
                 *right += usize::from(arm == Some(true));
+            }
+            tally.said += usize::from(outcome.said.iter().any(Option::is_some));
+            for ((answers, right), said) in tally.by_analyst.iter_mut().zip(outcome.said) {
+                *answers += usize::from(said.is_some());
+                *right += usize::from(said == Some(true));
             }
             tally.overrides += usize::from(outcome.overridden);
             tally.rescues += usize::from(outcome.rescued);
@@ -219,14 +295,15 @@ impl State {
             (Event::Evidence(_), Some(turn)) => turn.gather(event),
             (Event::Mediated { .. }, Some(turn)) => turn.mediated = same(),
             (Event::Answered(answered), Some(turn)) => turn.answered[answered.arm as usize] = same(),
+            (Event::Feedback(_), Some(turn)) => turn.feedback.push(Arc::clone(event)),
             (Event::WeightsChanged(setting), _) => self.setting = *setting,
             (Event::Remembered { .. }, _) => self.remembered += 1,
             (Event::Note { .. }, _) => self.note = same(),
-            (Event::Evidence(_) | Event::Mediated { .. } | Event::Answered(_), None) => {}
+            (Event::Evidence(_) | Event::Mediated { .. } | Event::Answered(_) | Event::Feedback(_), None) => {}
         }
         let ours = matches!(
             event.as_ref(),
-            Event::Asked(_) | Event::Evidence(_) | Event::Mediated { .. } | Event::Answered(_)
+            Event::Asked(_) | Event::Evidence(_) | Event::Mediated { .. } | Event::Answered(_) | Event::Feedback(_)
         );
         if let (true, Some(turn), Some(last)) = (ours, &self.turn, self.outcomes.last_mut()) {
             *last = turn.outcome();

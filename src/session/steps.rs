@@ -36,6 +36,8 @@ pub struct Step {
     pub judged: bool,
     /// Per arm: not asked, memory alone, or the model's log-probabilities.
     pub arms: [Option<Option<Vec<f64>>>; 4],
+    /// Labels that the analyst called right or wrong; one called right makes the others wrong.
+    pub said: Vec<(usize, bool)>,
 }
 
 /// A step as it would have gone under another setting.
@@ -85,8 +87,9 @@ impl Steps {
             });
             let gold = asked.gold.as_ref().and_then(|gold| labels.iter().position(|label| label == gold));
             let Outcome { on_habit, judged, .. } = turn.outcome();
+            let said = turn.verdicts().of_labels(labels);
             let (turn, user) = (state.outcomes.len() - 1, asked.user.clone());
-            steps.push(Step { turn, user, evidence: weighed, gold, on_habit, judged, arms });
+            steps.push(Step { turn, user, evidence: weighed, gold, on_habit, judged, arms, said });
         };
         for event in &session.events {
             if matches!(event.as_ref(), Event::Asked(_)) {
@@ -189,6 +192,16 @@ impl Step {
         resolution
     }
 
+    /// Whether the analyst holds each arm's decision for right.
+    fn said(&self, arms: &[Option<usize>; 4]) -> [Option<bool>; 4] {
+        let gold = self.said.iter().rev().find(|(_, right)| *right).map(|(label, _)| *label);
+        arms.map(|decision| {
+            let decision = decision?;
+            let word = || self.said.iter().find(|(label, _)| *label == decision).map(|(_, right)| *right);
+            gold.map(|gold| gold == decision).or_else(word)
+        })
+    }
+
     fn remediated(&self, setting: &Setting, resolution: &mediator::Resolution) -> Remediated {
         let arms = Arm::ALL.map(|arm| {
             Some(match self.arms[arm as usize].as_ref()? {
@@ -203,6 +216,7 @@ impl Step {
             judged: self.judged,
             on_habit: self.on_habit,
             arms: arms.map(|label| label.filter(|_| self.judged).map(right)),
+            said: self.said(&arms),
             overridden,
             rescued: overridden && right(resolution.decision),
             suppressed: overridden && right(resolution.decide(&resolution.local)),

@@ -21,7 +21,8 @@ pub(super) fn heard(state: &mut State) {
         return;
     }
     let (user, evidence) = (reading.user.clone(), reading.evidence.clone());
-    let step = Step { turn, user, evidence, gold, on_habit: None, judged: true, arms: Default::default() };
+    let (arms, said) = Default::default();
+    let step = Step { turn, user, evidence, gold, on_habit: None, judged: true, arms, said };
     Arc::make_mut(&mut state.study.steps).put(step);
     recount(state);
 }
