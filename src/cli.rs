@@ -14,6 +14,7 @@ mod fit;
 mod fit_embedder;
 mod forget;
 mod import;
+mod prompts;
 mod replay;
 mod scenario;
 mod store;
@@ -178,6 +179,7 @@ Examples:
   logoscope fit-embedder --data news --share 0.8 --out news/words
   logoscope sweep --data news --weight half-life --split 0.8
   logoscope --session sample-data/sessions/cold-start.jsonl
+  logoscope export sample-data/sessions/cold-start.jsonl --html cold-start.html
   logoscope synth --out my-population --seed 7
   logoscope forget --user u017 --data my-population --dry-run
 
@@ -216,6 +218,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Replay a recorded session, or check it against its data
     Replay(replay::ReplayArgs),
+    /// Write a session as a page or a terminal recording, to be shown anywhere
+    Export(export::ExportArgs),
     /// Record a session that shows a cold start or a biased user
     Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
@@ -359,6 +363,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::WhyNot(args)) => why_not::run(&cli.common, &args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Replay(args)) => replay::run(&cli.common, &args),
+        Some(Command::Export(args)) => export::run(&cli.common, &args),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Store(args)) => store::run(&cli.common, &args),

@@ -113,6 +113,12 @@ pub enum Command {
     PreviousFlip,
     NextWrong,
     PreviousWrong,
+    NextSaid,
+    PreviousSaid,
+    CallRight,
+    CallWrong,
+    GiveGold,
+    TakeNote,
     NextChart,
     TallCharts,
     LiveHere,
@@ -274,6 +280,10 @@ table! {
         GoToTurn "go-to-turn" ["#"] "turn" "Type the number of a turn and go there";
         Faster "faster" ["]"] "speed" "Play at twice the speed, ×16 at most";
         Slower "slower" ["["] "" "Play at half the speed, ×1/2 at least";
+        NextChart "next-chart" ["e"] "chart" "Show the next measure: accuracy, diversity, drift, whom the mediator follows, examples";
+        TallCharts "tall-charts" ["E"] "" "Draw all measures as lines, or take their room back";
+        LiveHere "live-here" ["a"] "live" "Ask this question live, of memory as it was at this moment";
+        LeaveReplay "leave-replay" ["x"] "leave" "Leave the replay and go on with live work";
         NextConflict "next-conflict" ["c"] "conflict" "Go to the next turn on which the sides prefer different values";
         PreviousConflict "previous-conflict" ["C"] "" "Go to the one before";
         NextOverride "next-override" ["v"] "override" "Go to the next turn on which the mediator chose against local";
@@ -282,10 +292,8 @@ table! {
         PreviousFlip "previous-flip" ["D"] "" "Go to the one before";
         NextWrong "next-wrong" ["w"] "wrong" "Go to the next turn on which the mediated answer was wrong";
         PreviousWrong "previous-wrong" ["W"] "" "Go to the one before";
-        NextChart "next-chart" ["e"] "chart" "Show the next measure: accuracy, diversity, drift, whom the mediator follows, examples";
-        TallCharts "tall-charts" ["E"] "" "Draw all measures as lines, or take their room back";
-        LiveHere "live-here" ["a"] "live" "Ask this question live, of memory as it was at this moment";
-        LeaveReplay "leave-replay" ["x"] "leave" "Leave the replay and go on with live work";
+        NextSaid "next-judged" ["y"] "judged" "Go to the next turn with an answer that the analyst called right or wrong";
+        PreviousSaid "previous-judged" ["Y"] "" "Go to the one before";
     }
     Screen / "Weights" {
         WeightUp "weight-up" ["l", "right"] "weight" "Raise the selected weight by a hundredth of its slider";
@@ -325,6 +333,12 @@ table! {
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
         Back "back" ["esc"] "" "Leave the zoom";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
+    }
+    Screen / "Your word" {
+        CallRight "call-right" ["+"] "right" "Call an arm's answer right; done again, take that back";
+        CallWrong "call-wrong" ["-"] "wrong" "Call an arm's answer wrong; done again, take that back";
+        GiveGold "give-gold" ["!"] "" "Give the true answer to a question that has none";
+        TakeNote "note" ["\""] "note" "Note something beside the question";
     }
     Screen / "Boards" {
         PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";
@@ -467,6 +481,9 @@ impl Command {
             }
             Command::NextFlip | Command::PreviousFlip if !state.undo.can_undo() => {
                 Some("no weight has been turned; a flip is a decision that the present weights change")
+            }
+            Command::CallRight | Command::CallWrong | Command::GiveGold | Command::TakeNote => {
+                availability::of_words(self, state)
             }
             Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),

@@ -8,6 +8,7 @@ mod availability;
 pub mod board;
 pub mod command;
 pub mod effect;
+pub mod feedback;
 pub mod fitter;
 mod fuzzy;
 pub mod input;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::{ArmAnswer, Phase};
+use super::feedback::notes_in;
 use super::state::{Data, Setting, State, WATCHED};
 use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::interaction::{Interaction, JudgedQuery};
@@ -17,7 +18,6 @@ use crate::eval::numbers::{Counted, Numbers};
 use crate::eval::pulse::{Beat, Measure, Moment, Pulse};
 use crate::mediator::conflict::Conflict;
 use crate::mediator::kernel::Kernel;
-use crate::mediator::resolution::Follows;
 use crate::mediator::signature::Signature;
 use crate::mediator::{Policy, Resolution};
 use crate::session::event::{self, Event, Header};
@@ -64,7 +64,7 @@ impl Opened {
         let mut pulse = Pulse::new(session.header.labels.len());
         for event in &session.events {
             if matches!(event.as_ref(), Event::Asked(_)) {
-                beat(&folded, &session.header.labels).into_iter().for_each(|beat| pulse.push(beat));
+                Beat::of(&folded, &session.header.labels).into_iter().for_each(|beat| pulse.push(beat));
             }
             folded.apply(event);
             match event.as_ref() {
@@ -82,7 +82,7 @@ impl Opened {
                 *last = answered.or(turn.resolution().map(|resolution| &resolution.decision)).cloned();
             }
         }
-        beat(&folded, &session.header.labels).into_iter().for_each(|beat| pulse.push(beat));
+        Beat::of(&folded, &session.header.labels).into_iter().for_each(|beat| pulse.push(beat));
         if answers.is_empty() {
             return None;
         }
@@ -126,25 +126,6 @@ impl Opened {
             chat: false,
         })
     }
-}
-
-/// The turn at hand as the pulse feels it.
-fn beat(folded: &Folded, labels: &[String]) -> Option<Beat> {
-    let (turn, outcome) = (folded.turn.as_ref()?, folded.outcomes.last()?);
-    let place = |name: &String| labels.iter().position(|label| label == name);
-    let follows = || {
-        let (evidence, resolution) = (turn.evidence()?, turn.resolution()?);
-        let facet = evidence.facet(labels).ok()?;
-        let base = evidence.global.base.values(labels, "").ok()?;
-        let decide = |p: &event::ByLabel| Some(facet.decide(&p.values(labels, "").ok()?, &base));
-        Some(Follows::of(place(&resolution.decision)?, decide(&resolution.local)?, decide(&resolution.global)?))
-    };
-    Some(Beat {
-        decisions: Arm::ALL.map(|arm| turn.answered(arm).and_then(|answered| place(&answered.answer))),
-        right: outcome.arms,
-        follows: follows().unwrap_or_default(),
-        mass: turn.resolution().map(|resolution| resolution.mass).filter(|mass| mass.is_finite()),
-    })
 }
 
 /// What the events themselves hold of a dataset: the items that voted and the questions, in order of the turns.
@@ -236,11 +217,13 @@ pub enum Mark {
     Flip,
     /// The mediated arm was wrong.
     Wrong,
+    /// The analyst called an answer right or wrong.
+    Said,
 }
 
 impl Mark {
     /// All, in order of display.
-    pub const ALL: [Mark; 4] = [Mark::Conflict, Mark::Override, Mark::Flip, Mark::Wrong];
+    pub const ALL: [Mark; 5] = [Mark::Conflict, Mark::Override, Mark::Flip, Mark::Wrong, Mark::Said];
 
     /// What it marks, in words: one, and many.
     pub fn names(self) -> (&'static str, &'static str) {
@@ -249,6 +232,7 @@ impl Mark {
             Mark::Override => ("override", "overrides"),
             Mark::Flip => ("flip", "flips"),
             Mark::Wrong => ("wrong answer", "wrong"),
+            Mark::Said => ("answer judged by the analyst", "judged"),
         }
     }
 }
@@ -371,6 +355,7 @@ impl Replaying {
             Mark::Conflict => outcome.conflict,
             Mark::Override => outcome.overridden,
             Mark::Wrong => outcome.arms[Arm::Mediated as usize] == Some(false),
+            Mark::Said => outcome.said.iter().any(Option::is_some),
             Mark::Flip => self.flips.get(turn).copied().unwrap_or_default(),
         }
     }
@@ -382,6 +367,14 @@ impl Replaying {
         } else {
             (0..self.turn).rev().find(|turn| self.bears(*turn, mark))
         }
+    }
+
+    /// What was noted during the shown turn.
+    pub fn notes(&self) -> Vec<&str> {
+        let end = self.ends.get(self.turn).copied().unwrap_or_default();
+        let start = if self.turn == 0 { 0 } else { self.ends.get(self.turn - 1).copied().unwrap_or_default() };
+        let events = self.opened.replay.session().events.get(start..end).unwrap_or_default();
+        notes_in(events.iter().map(|event| event.as_ref()))
     }
 
     /// How things stood in the recording, up to the playhead.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub use super::answers::{Answers, ArmAnswer, Phase};
 use super::command::Context;
+use super::feedback::Said;
 use super::input::Input;
 use super::journal::Journal;
 use super::keeper::Unkept;
@@ -244,6 +245,8 @@ pub struct State {
     pub inquiry: u64,
     /// What the arms answer.
     pub answers: Answers,
+    /// What the analyst said of the answers to questions asked live, the newest last.
+    pub said: Vec<Said>,
     /// The pane that scrolls.
     pub focus: Pane,
     /// Whether it has the whole screen.
@@ -339,6 +342,7 @@ impl State {
             portrait: None,
             inquiry: 0,
             answers: Answers::default(),
+            said: Vec::new(),
             focus: Pane::Mediator,
             zoom: false,
             scroll: [0; 5],

@@ -3,6 +3,7 @@
 
 mod board;
 mod command;
+mod feedback;
 mod fit;
 mod inquiry;
 mod record;
@@ -114,6 +115,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::MemoryRead { ticket, read, blocks, heard } if ticket == state.ticket => {
             // What was turned meanwhile was turned on the question before.
             record::settle(state);
+            feedback::settle(state);
             state.heard = ticket;
             state.answers.stale = false;
             state.answers.arms = Default::default();

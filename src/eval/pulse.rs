@@ -9,6 +9,8 @@
 use crate::engine::prompt::Arm;
 use crate::mediator::distribution::{jensen_shannon, normalise, normalised_entropy};
 use crate::mediator::resolution::Follows;
+use crate::session::event::ByLabel;
+use crate::session::replay::State;
 
 /// Decisions that an entropy, either side of a drift and the mediator's side look back on, at most.
 pub const WINDOW: usize = 64;
@@ -26,6 +28,27 @@ pub struct Beat {
     pub follows: Follows,
     /// m: what the person's votes were worth in examples.
     pub mass: Option<f64>,
+}
+
+impl Beat {
+    /// The turn at hand in `state`; what was changed by hand so that it cannot be read is left out.
+    pub fn of(state: &State, labels: &[String]) -> Option<Self> {
+        let (turn, outcome) = (state.turn.as_ref()?, state.outcomes.last()?);
+        let place = |name: &String| labels.iter().position(|label| label == name);
+        let follows = || {
+            let (evidence, resolution) = (turn.evidence()?, turn.resolution()?);
+            let facet = evidence.facet(labels).ok()?;
+            let base = evidence.global.base.values(labels, "").ok()?;
+            let decide = |p: &ByLabel| Some(facet.decide(&p.values(labels, "").ok()?, &base));
+            Some(Follows::of(place(&resolution.decision)?, decide(&resolution.local)?, decide(&resolution.global)?))
+        };
+        Some(Self {
+            decisions: Arm::ALL.map(|arm| turn.answered(arm).and_then(|answered| place(&answered.answer))),
+            right: outcome.arms,
+            follows: follows().unwrap_or_default(),
+            mass: turn.resolution().map(|resolution| resolution.mass).filter(|mass| mass.is_finite()),
+        })
+    }
 }
 
 /// How things stand at a turn.

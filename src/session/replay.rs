@@ -139,6 +139,11 @@ impl Verdicts {
         Self(verdicts)
     }
 
+    /// Each answer with whether it was called right, in order of the last word on it.
+    pub fn words(&self) -> &[(String, bool)] {
+        &self.0
+    }
+
     /// The answer that was called right last.
     pub fn gold(&self) -> Option<&str> {
         self.0.iter().rev().find(|(_, right)| *right).map(|(answer, _)| answer.as_str())

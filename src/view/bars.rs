@@ -178,6 +178,7 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
 fn hint(state: &State, edit: &Edit) -> Option<String> {
     match edit.kind {
         EditKind::Query | EditKind::Date | EditKind::Turn | EditKind::Path | EditKind::Id => None,
+        EditKind::Note => Some("what is to be remembered of this answer".to_owned()),
         EditKind::TryNote(_) => Some("what is to be remembered of it; empty takes the note away".to_owned()),
         EditKind::ExportPath => Some("a file that does not exist yet".to_owned()),
         EditKind::ImportPath => Some("a file of tries".to_owned()),
@@ -206,7 +207,7 @@ fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: 
         EditKind::Id => " why not ",
         EditKind::Value(weight) => weight.name(),
         EditKind::TryName => " save as ",
-        EditKind::TryNote(_) => " note ",
+        EditKind::Note | EditKind::TryNote(_) => " note ",
         EditKind::ExportPath => " write to ",
         EditKind::ImportPath => " read from ",
     };
@@ -314,6 +315,7 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             Command::NextOverride => "v/V".to_owned(),
             Command::NextFlip => "d/D".to_owned(),
             Command::NextWrong => "w/W".to_owned(),
+            Command::NextSaid => "y/Y".to_owned(),
             _ => entry.keys.first().copied().unwrap_or_default().to_owned(),
         };
         let hint = [span(key, theme.key), span(format!(" {}   ", entry.hint), theme.dim)];

@@ -143,8 +143,8 @@ impl Places {
 /// Rows of the session: framed, in three lines, or in one; and of its charts what the panes can spare.
 fn session_rows(shape: Shape, height: u16, charts: Charts) -> u16 {
     let (plain, spare) = match (shape, height) {
-        (Shape::Wide, _) => (9, height.saturating_sub(36) / 2),
-        (Shape::Medium, _) => (9, 1 + height.saturating_sub(34) / 2),
+        (Shape::Wide, _) => (10, height.saturating_sub(36) / 2),
+        (Shape::Medium, _) => (10, height.saturating_sub(34) / 2),
         (Shape::Narrow | Shape::TooSmall, 18..) => (3, height - 18),
         (Shape::Narrow | Shape::TooSmall, _) => (1, 0),
     };

@@ -4,6 +4,7 @@
 //! that nothing hostile reaches the terminal; no colour is named here, only roles of the theme.
 
 pub mod bars;
+pub mod cast;
 pub mod charts;
 pub mod layout;
 pub mod overlays;

@@ -35,7 +35,7 @@ const BROAD: u16 = 170;
 /// Columns of the timeline beside them.
 const BESIDE: u16 = 64;
 /// Rows of the timeline and the table, without their frame.
-const ROWS: u16 = 7;
+const ROWS: u16 = 8;
 
 /// `REPLAY cold-start 7/24 ×2 ▶ playing`.
 pub fn header(replaying: &Replaying, theme: &Theme) -> Line<'static> {
@@ -85,6 +85,7 @@ fn look(mark: Mark, theme: &Theme) -> (&'static str, Style) {
         Mark::Override => (symbols::MEDIATED, theme.mediated),
         Mark::Flip => (symbols::FLIP, theme.key),
         Mark::Wrong => (symbols::WRONG, theme.bad),
+        Mark::Said => (symbols::SAID, theme.good),
     }
 }
 
@@ -95,6 +96,7 @@ fn key(mark: Mark) -> &'static str {
         Mark::Override => Command::NextOverride,
         Mark::Flip => Command::NextFlip,
         Mark::Wrong => Command::NextWrong,
+        Mark::Said => Command::NextSaid,
     };
     command.entry().and_then(|entry| entry.keys.first()).copied().unwrap_or_default()
 }
@@ -135,8 +137,8 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     for (ix, mark) in Mark::ALL.into_iter().enumerate() {
         put(&marks(replaying, mark, theme, timeline), row(left, 1 + ix as u16), buffer);
     }
-    put(&counts(&replaying.sums.recorded, theme), row(left, 5), buffer);
-    put(&decided(state, replaying, theme), row(left, 6), buffer);
+    put(&counts(&replaying.sums.recorded, theme), row(left, 6), buffer);
+    put(&decided(state, replaying, theme), row(left, 7), buffer);
     let width = usize::from(first.width);
     put(&heading(replaying, theme, width), row(first, 0), buffer);
     for arm in Arm::ALL {
@@ -144,6 +146,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     }
     put(&changed(replaying, theme), row(first, 5), buffer);
     put(&Line::from(span(text::fit(replaying.measure.told(), width), theme.dim)), row(first, 6), buffer);
+    put(&called(&replaying.sums.recorded, theme), row(first, 7), buffer);
     let mut measure = replaying.measure;
     for place in others {
         measure = measure.next();
@@ -233,7 +236,7 @@ fn merged(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static>
     let mut cells: Vec<Span<'static>> = (0..length(turns, room))
         .map(|at| span(symbols::TRACK, if at <= now { theme.band_won } else { theme.band }))
         .collect();
-    for mark in [Mark::Conflict, Mark::Override, Mark::Flip, Mark::Wrong] {
+    for mark in [Mark::Said, Mark::Conflict, Mark::Override, Mark::Flip, Mark::Wrong] {
         let (glyph, style) = look(mark, theme);
         for turn in (0..turns).filter(|turn| replaying.bears(*turn, mark)) {
             let at = cell(turn, turns, room);
@@ -257,6 +260,20 @@ fn counts(tally: &Tally, theme: &Theme) -> Line<'static> {
     let overrides = text::plural(tally.overrides, "override", "overrides");
     let (rescued, suppressed) = (tally.rescues, tally.suppressions);
     Line::from(span(format!("{overrides} {dot} {rescued} rescued {dot} {suppressed} suppressed"), theme.text))
+}
+
+/// What the analyst called right, up to the playhead: apart from what the dataset knows.
+fn called(tally: &Tally, theme: &Theme) -> Line<'static> {
+    if tally.said == 0 {
+        return Line::default();
+    }
+    let mut parts = vec![span(format!("{} called right ", symbols::SAID), theme.dim)];
+    for arm in Arm::ALL {
+        let (glyph, style) = arm_look(arm, theme);
+        let (answers, right) = tally.by_analyst[arm as usize];
+        parts.extend([span(format!(" {glyph}"), style), span(format!("{right}/{answers} "), theme.score)]);
+    }
+    Line::from(parts)
 }
 
 /// The decision of the shown turn: the recorded one, and beside it the one under the present setting.

@@ -54,6 +54,8 @@ pub const SEEKING: &str = "»";
 pub const LIVE: &str = "◉";
 /// A decision that the present weights change.
 pub const FLIP: &str = "⇄";
+/// An answer that the analyst judged.
+pub const SAID: &str = "✎";
 /// The first of the 256 glyphs of eight dots, the empty one.
 pub const BRAILLE: u32 = 0x2800;
 /// A share as a small bar, lowest first.
@@ -127,6 +129,7 @@ const TWINS: &[(&str, &str)] = &[
     ("»", ">"),
     ("◉", "*"),
     ("⇄", "%"),
+    ("✎", "\""),
     ("▁", "_"),
     ("▂", "."),
     ("▃", ":"),
@@ -189,7 +192,7 @@ mod tests {
     fn every_glyph_has_a_twin() {
         let parts = [
             LOCAL, GLOBAL, MEDIATED, NONE, RIGHT, WRONG, ARROW, CONFLICT, ELLIPSIS, DOT, INFINITE, POINTER, TRACK,
-            BAND_EDGE, BAR, PLAYING, PAUSED, STOPPED, SEEKING, LIVE, FLIP, "⣿", "⠀",
+            BAND_EDGE, BAR, PLAYING, PAUSED, STOPPED, SEEKING, LIVE, FLIP, SAID, "⣿", "⠀",
         ];
         let edges = [border::ROUNDED, border::THICK].map(|set| {
             [

@@ -23,6 +23,7 @@ mod lineage;
 mod local;
 mod mediator;
 mod memory;
+mod moments;
 #[cfg(feature = "local")]
 mod nano;
 mod population;
@@ -32,9 +33,11 @@ mod replaying;
 mod scenario;
 mod screens;
 mod session;
+mod sharing;
 mod signature;
 mod speaking;
 mod store;
+
 mod sweep;
 mod tables;
 mod tries;

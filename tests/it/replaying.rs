@@ -410,7 +410,7 @@ proptest! {
 }
 
 /// A workbench that records, with everything there and nothing written yet.
-fn recording() -> State {
+pub fn recording() -> State {
     let mut state = State::new(Start {
         dataset_name: "films".into(),
         model_name: Some("nano".into()),
@@ -427,7 +427,7 @@ fn recording() -> State {
 }
 
 /// Memory answers the question asked last, as the worker tells it.
-fn hear(state: &mut State) -> Vec<Effect> {
+pub fn hear(state: &mut State) -> Vec<Effect> {
     let memory = Memory::build(&state.data.as_ref().unwrap().dataset);
     let question = state.question.clone().unwrap();
     let read = memory.read(&question.user, &question.query, question.at).unwrap();
@@ -437,7 +437,7 @@ fn hear(state: &mut State) -> Vec<Effect> {
 }
 
 /// What effects write: the header and all events.
-fn written(effects: Vec<Effect>) -> (Option<Header>, Vec<Event>) {
+pub fn written(effects: Vec<Effect>) -> (Option<Header>, Vec<Event>) {
     let (mut header, mut events) = (None, Vec::new());
     for effect in effects {
         match effect {

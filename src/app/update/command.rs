@@ -9,8 +9,8 @@ use super::super::replay::Mark;
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, board, edited, fit, inquiry, move_period, move_time, open_judged, record, remember, replay,
-    set, stop, tell, tries, visit, weigh,
+    Effect, ask, ask_model, board, edited, feedback, fit, inquiry, move_period, move_time, open_judged, record,
+    remember, replay, set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
@@ -85,6 +85,12 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::PreviousFlip => replay::jump(state, Mark::Flip, false),
         Command::NextWrong => replay::jump(state, Mark::Wrong, true),
         Command::PreviousWrong => replay::jump(state, Mark::Wrong, false),
+        Command::NextSaid => replay::jump(state, Mark::Said, true),
+        Command::PreviousSaid => replay::jump(state, Mark::Said, false),
+        Command::CallRight => feedback::ask(state, true),
+        Command::CallWrong => feedback::ask(state, false),
+        Command::GiveGold => open(state, List::gold(state).map(Overlay::List)),
+        Command::TakeNote => edit(state, EditKind::Note, ""),
         Command::NextChart => replay::next_chart(state),
         Command::TallCharts => replay::tall_charts(state),
         Command::LiveHere => return visit::begin(state),
@@ -303,6 +309,11 @@ fn accept(state: &mut State) -> Vec<Effect> {
             }
             Vec::new()
         }
+        EditKind::Note => {
+            state.overlay = None;
+            feedback::note(state, text);
+            Vec::new()
+        }
         EditKind::Value(weight) => {
             let taken = tries::take_value(state, weight, &text);
             taken_or_told(state, taken.map(|()| Vec::new()))
@@ -373,6 +384,14 @@ fn choose(state: &mut State) -> Vec<Effect> {
         Choice::Run(command) => run(state, command),
         Choice::Shipped(name) => vec![Effect::Open(Source::Shipped(name))],
         Choice::Label(label) => remember(state, label),
+        Choice::Called(arm, right) => {
+            feedback::call(state, arm, right);
+            Vec::new()
+        }
+        Choice::Gold(label) => {
+            feedback::give_gold(state, label);
+            Vec::new()
+        }
         Choice::Try(number) => {
             tries::apply(state, number);
             Vec::new()

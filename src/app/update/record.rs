@@ -82,6 +82,14 @@ pub(super) fn remembered(state: &mut State, interaction: &Interaction) {
     }
 }
 
+/// The analyst said something of the answers to the question at hand.
+pub(super) fn said(state: &mut State, event: Event) {
+    settle(state);
+    if state.journal.listens() && state.journal.start.is_some() {
+        state.journal.waiting.push(event);
+    }
+}
+
 /// Ends a gesture: a changed setting, and what it makes of the question.
 pub(super) fn settle(state: &mut State) {
     if !std::mem::take(&mut state.journal.turned) || state.journal.start.is_none() || !state.journal.listens() {
