@@ -15,6 +15,7 @@ mod fit;
 mod fit_embedder;
 mod forget;
 mod import;
+mod prompts;
 mod replay;
 mod rerun;
 mod scenario;
@@ -185,6 +186,7 @@ Examples:
   logoscope rerun session.jsonl --weight prior-strength=8 --out again.jsonl
   logoscope diff session.jsonl again.jsonl
   logoscope --session sample-data/sessions/cold-start.jsonl
+  logoscope export sample-data/sessions/cold-start.jsonl --html cold-start.html
   logoscope synth --out my-population --seed 7
   logoscope forget --user u017 --data my-population --dry-run
 
@@ -232,6 +234,8 @@ enum Command {
     Fork(rerun::ForkArgs),
     /// Compare two sessions turn by turn
     Diff(diff::DiffArgs),
+    /// Write a session as a page or a terminal recording, to be shown anywhere
+    Export(export::ExportArgs),
     /// Record a session that shows a cold start or a biased user
     Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
@@ -387,6 +391,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Rerun(args)) => rerun::run(&cli.common, &args),
         Some(Command::Fork(args)) => rerun::run_fork(&cli.common, &args),
         Some(Command::Diff(args)) => diff::run(&args, cli.common.ascii),
+        Some(Command::Export(args)) => export::run(&cli.common, &args),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Store(args)) => store::run(&cli.common, &args),

@@ -45,6 +45,21 @@ fn of_fit(command: Command, state: &State) -> Option<&'static str> {
     }
 }
 
+/// Why nothing can be said of the answers on the screen now; `None` if something can.
+pub(super) fn of_words(command: Command, state: &State) -> Option<&'static str> {
+    if state.replay.is_some() {
+        return Some("a recording is not rewritten; a asks this moment live, leaving it goes back to live work");
+    }
+    if state.visit.is_some() {
+        return Some("what is asked at this moment stands in no file, so nothing can be said of it");
+    }
+    if state.reading.is_none() || state.answers.stale {
+        return Some("memory has not been read yet");
+    }
+    let known = command == Command::GiveGold && state.gold().is_some();
+    known.then_some("the data knows the true answer; + and - call an answer right or wrong")
+}
+
 /// Why a command about tries cannot run now; `None` if it can, or is of another kind.
 pub(super) fn of_tries(command: Command, state: &State) -> Option<&'static str> {
     let list = match &state.overlay {

@@ -105,6 +105,24 @@ pub enum Command {
     GoToTurn,
     Faster,
     Slower,
+    NextConflict,
+    PreviousConflict,
+    NextOverride,
+    PreviousOverride,
+    NextFlip,
+    PreviousFlip,
+    NextWrong,
+    PreviousWrong,
+    NextSaid,
+    PreviousSaid,
+    CallRight,
+    CallWrong,
+    GiveGold,
+    TakeNote,
+    NextChart,
+    TallCharts,
+    LiveHere,
+    BackToReplay,
     LeaveReplay,
     OpenSession,
     WeightDown,
@@ -247,6 +265,7 @@ table! {
         PeriodOn "period-on" ["}"] "" "Ask a period later";
         AskAgain "ask-again" ["r"] "" "Ask the model again";
         Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later";
+        BackToReplay "back-to-replay" ["a"] "replay" "Go back to the replay, at the moment where it was left";
         WhyNot "why-not" ["W"] "" "Ask why an interaction or a collective entry is not shown";
         ShowCommunity "show-community" ["c"] "" "Show the person's community: its size and its commonest answers, period by period";
     }
@@ -261,7 +280,20 @@ table! {
         GoToTurn "go-to-turn" ["#"] "turn" "Type the number of a turn and go there";
         Faster "faster" ["]"] "speed" "Play at twice the speed, ×16 at most";
         Slower "slower" ["["] "" "Play at half the speed, ×1/2 at least";
+        NextChart "next-chart" ["e"] "chart" "Show the next measure: accuracy, diversity, drift, whom the mediator follows, examples";
+        TallCharts "tall-charts" ["E"] "" "Draw all measures as lines, or take their room back";
+        LiveHere "live-here" ["a"] "live" "Ask this question live, of memory as it was at this moment";
         LeaveReplay "leave-replay" ["x"] "leave" "Leave the replay and go on with live work";
+        NextConflict "next-conflict" ["c"] "conflict" "Go to the next turn on which the sides prefer different values";
+        PreviousConflict "previous-conflict" ["C"] "" "Go to the one before";
+        NextOverride "next-override" ["v"] "override" "Go to the next turn on which the mediator chose against local";
+        PreviousOverride "previous-override" ["V"] "" "Go to the one before";
+        NextFlip "next-flip" ["d"] "flip" "Go to the next turn whose decision the present weights change";
+        PreviousFlip "previous-flip" ["D"] "" "Go to the one before";
+        NextWrong "next-wrong" ["w"] "wrong" "Go to the next turn on which the mediated answer was wrong";
+        PreviousWrong "previous-wrong" ["W"] "" "Go to the one before";
+        NextSaid "next-judged" ["y"] "judged" "Go to the next turn with an answer that the analyst called right or wrong";
+        PreviousSaid "previous-judged" ["Y"] "" "Go to the one before";
     }
     Screen / "Weights" {
         WeightUp "weight-up" ["l", "right"] "weight" "Raise the selected weight by a hundredth of its slider";
@@ -301,6 +333,12 @@ table! {
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
         Back "back" ["esc"] "" "Leave the zoom";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
+    }
+    Screen / "Your word" {
+        CallRight "call-right" ["+"] "right" "Call an arm's answer right; done again, take that back";
+        CallWrong "call-wrong" ["-"] "wrong" "Call an arm's answer wrong; done again, take that back";
+        GiveGold "give-gold" ["!"] "" "Give the true answer to a question that has none";
+        TakeNote "note" ["\""] "note" "Note something beside the question";
     }
     Screen / "Boards" {
         PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";
@@ -444,6 +482,14 @@ impl Command {
             Command::Faster if state.replay.as_ref().is_some_and(|replay| replay.speed + 1 == SPEEDS.len()) => {
                 Some("it plays at sixteen times the speed already")
             }
+            Command::NextFlip | Command::PreviousFlip if !state.undo.can_undo() => {
+                Some("no weight has been turned; a flip is a decision that the present weights change")
+            }
+            Command::CallRight | Command::CallWrong | Command::GiveGold | Command::TakeNote => {
+                availability::of_words(self, state)
+            }
+            Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
+            Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
             Command::Back => (!state.zoom).then_some("no pane is zoomed"),
             _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }

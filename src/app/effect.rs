@@ -1,6 +1,7 @@
 //! Effects: what `update` asks of the world, as data; and the runner, the only place that does it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::fitter::{FitRequest, Fitter};
 use super::inquiry::InquiryRequest;
@@ -8,6 +9,7 @@ use super::keeper::{Change, Keeper};
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
 use super::surveyor::{SurveyRequest, Surveyor};
+use super::visit::World;
 use super::worker::{MemoryWorker, ReadRequest};
 use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
@@ -23,6 +25,8 @@ pub enum Effect {
     Read(ReadRequest),
     /// Ask memory about an answer it has given.
     Inquire(Box<InquiryRequest>),
+    /// Ask the memory of a moment from here on; with none, the one that was built at the start.
+    Visit(Option<Arc<World>>),
     /// Let memory know a new interaction.
     Remember(Box<Interaction>),
     /// Ask the model on some arms; supersedes everything asked before.
@@ -98,6 +102,7 @@ impl Runner {
         match effect {
             Effect::Read(request) => self.memory.read(request),
             Effect::Inquire(request) => self.memory.inquire(*request),
+            Effect::Visit(world) => self.memory.visit(world),
             Effect::Remember(interaction) => self.memory.remember(*interaction),
             Effect::Ask { epoch, requests } => {
                 for (arm, request) in requests {

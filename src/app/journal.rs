@@ -36,6 +36,8 @@ pub struct Journal {
     pub start: Option<Setting>,
     /// Whether the setting has changed since it was last written.
     pub turned: bool,
+    /// Whether another memory is asked than the one the session is about, so that nothing of it may be written.
+    pub away: bool,
     /// Identity of the embedder that memory reads with.
     pub embedder: String,
     /// The dataset at the first question.
@@ -58,6 +60,11 @@ impl Journal {
     /// Whether events are kept at all.
     pub fn keeps(&self) -> bool {
         self.recording != Recording::Off
+    }
+
+    /// Whether what happens now is part of the session.
+    pub fn listens(&self) -> bool {
+        self.keeps() && !self.away
     }
 
     /// Where it is written, or why it is not, in a line for the help.

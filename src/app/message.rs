@@ -11,6 +11,7 @@ use super::keymap::Chord;
 use super::replay::Opened;
 use super::state::Data;
 use super::surveyor::Found;
+use super::visit::World;
 use crate::engine::host::HostEvent;
 use crate::engine::prompt::Blocks;
 use crate::memory::MemoryRead;
@@ -94,6 +95,15 @@ pub enum Message {
         /// Its place among the interactions.
         place: usize,
         /// How many periods the data spans now.
+        periods: usize,
+    },
+    /// The memory of a moment can be asked.
+    Visited {
+        /// Which.
+        world: Arc<World>,
+        /// The dataset as it was.
+        data: Arc<Data>,
+        /// How many periods it spans.
         periods: usize,
     },
     /// A model has been named; it is to be loaded.

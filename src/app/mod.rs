@@ -8,6 +8,7 @@ mod availability;
 pub mod board;
 pub mod command;
 pub mod effect;
+pub mod feedback;
 pub mod fitter;
 mod fuzzy;
 pub mod input;
@@ -27,6 +28,7 @@ pub mod study;
 pub mod surveyor;
 pub mod undo;
 pub mod update;
+pub mod visit;
 pub mod worker;
 
 use std::io;

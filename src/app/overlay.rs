@@ -13,6 +13,7 @@ use super::keeper::Change;
 use super::state::State;
 use crate::data::interaction::UserId;
 use crate::data::sample;
+use crate::engine::prompt::Arm;
 use crate::mediator::Weight;
 use crate::memory::global::GlobalHit;
 use crate::memory::local::LocalHit;
@@ -76,6 +77,8 @@ pub enum EditKind {
     Date,
     /// The number of a turn.
     Turn,
+    /// A note beside the question.
+    Note,
     /// Where a session file is.
     Path,
     /// The value of a weight.
@@ -116,6 +119,10 @@ pub enum ListKind {
     Sessions,
     /// What a person may answer.
     Labels,
+    /// What the arms answered, to be called right or wrong.
+    Answers,
+    /// What the true answer may be.
+    Gold,
     /// Saved settings.
     Tries,
     /// What local memory found.
@@ -141,6 +148,10 @@ pub enum Choice {
     TypePath,
     /// This label is what the person answers.
     Label(usize),
+    /// This arm's answer is called right, or wrong.
+    Called(Arm, bool),
+    /// This label is the true answer.
+    Gold(usize),
     /// The try with this number is set; 0 is the dataset's default.
     Try(u32),
     /// The score of the own item that the row names is explained.
@@ -275,6 +286,39 @@ impl List {
         };
         let current = labels.iter().position(|label| state.gold() == Some(label)).unwrap_or_default();
         Some(Self::new(ListKind::Labels, labels.iter().enumerate().map(row).collect(), current))
+    }
+
+    /// What the arms answered, one of which is right or wrong.
+    pub fn answers(state: &State, right: bool) -> Option<Self> {
+        let data = state.data.as_ref()?;
+        let called = state.called();
+        let row = |arm: Arm| {
+            let answer = &state.answers.arms[arm as usize];
+            let text = match called[arm as usize] {
+                Some(true) => "called right",
+                Some(false) => "called wrong",
+                None => "",
+            };
+            Row {
+                choice: Choice::Called(arm, right),
+                name: format!("{} {}", arm.name(), data.label(answer.decision)),
+                note: format!("{:.2}", answer.probability()),
+                text: text.to_owned(),
+                disabled: None,
+            }
+        };
+        // Its answer is the one that counts in the end.
+        Some(Self::new(ListKind::Answers, Arm::ALL.map(row).into(), Arm::Mediated as usize))
+    }
+
+    /// What the true answer may be.
+    pub fn gold(state: &State) -> Option<Self> {
+        let mut list = Self::labels(state)?;
+        list.kind = ListKind::Gold;
+        for (ix, row) in list.rows.iter_mut().enumerate() {
+            row.choice = Choice::Gold(ix);
+        }
+        Some(list)
     }
 
     /// What local memory found, the shown items first.

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::{ArmAnswer, Phase};
+use super::feedback::notes_in;
 use super::state::{Data, Setting, State, WATCHED};
 use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::interaction::{Interaction, JudgedQuery};
 use crate::engine::engine::{Caps, GenStats, ScoreKind};
 use crate::engine::prompt::Arm;
 use crate::eval::numbers::{Counted, Numbers};
+use crate::eval::pulse::{Beat, Measure, Moment, Pulse};
 use crate::mediator::conflict::Conflict;
 use crate::mediator::kernel::Kernel;
 use crate::mediator::signature::Signature;
@@ -43,10 +45,10 @@ pub struct Opened {
     pub replay: Replay,
     /// What the panes look up: labels, items and questions, from the events alone.
     pub data: Arc<Data>,
-    /// How every turn came out.
-    pub outcomes: Vec<Outcome>,
     /// The mediated arm's recorded answer to every turn.
     pub answers: Vec<Option<String>>,
+    /// How things stood at every turn.
+    pub pulse: Pulse,
     /// The setting under which every turn was mediated last.
     settings: Vec<Setting>,
     /// What is wrong with the recording.
@@ -59,7 +61,11 @@ impl Opened {
         let mut folded = Folded::start(&session.header);
         let mut answers: Vec<Option<String>> = Vec::new();
         let mut settings: Vec<Setting> = Vec::new();
+        let mut pulse = Pulse::new(session.header.labels.len());
         for event in &session.events {
+            if matches!(event.as_ref(), Event::Asked(_)) {
+                Beat::of(&folded, &session.header.labels).into_iter().for_each(|beat| pulse.push(beat));
+            }
             folded.apply(event);
             match event.as_ref() {
                 Event::Asked(_) => {
@@ -76,6 +82,7 @@ impl Opened {
                 *last = answered.or(turn.resolution().map(|resolution| &resolution.decision)).cloned();
             }
         }
+        Beat::of(&folded, &session.header.labels).into_iter().for_each(|beat| pulse.push(beat));
         if answers.is_empty() {
             return None;
         }
@@ -83,14 +90,19 @@ impl Opened {
         let replay = Replay::new(session);
         let start = replay.session().header.setting;
         let signatures = replay.signatures(usize::MAX, |turn| settings.get(turn).copied().unwrap_or(start));
-        Some(Self { name, replay, data, outcomes: folded.outcomes, answers, settings, signatures })
+        Some(Self { name, replay, data, answers, pulse, settings, signatures })
+    }
+
+    /// How every turn came out.
+    pub fn outcomes(&self) -> &[Outcome] {
+        self.replay.outcomes()
     }
 
     /// The numbers of the whole recording.
     pub fn numbers(&self) -> Numbers {
         let labels = &self.data.labels;
         let place = |name: Option<&str>| labels.iter().position(|label| Some(label.as_str()) == name);
-        let turns = self.data.dataset.queries.iter().zip(&self.outcomes).zip(&self.answers);
+        let turns = self.data.dataset.queries.iter().zip(self.outcomes()).zip(&self.answers);
         let counted = turns.map(|((query, outcome), answer)| Counted {
             user: &query.user,
             outcome: *outcome,
@@ -192,21 +204,72 @@ pub struct Sums {
     pub recorded: Tally,
     /// Over the same turns under the present setting; `None` while it follows the recording.
     pub now: Option<Tally>,
-    /// Each arm's accuracy after each of its answers.
-    pub lines: [Vec<f64>; 4],
+    /// How things stand at the playhead under the present setting; `None` while it follows the recording.
+    pub moment: Option<Moment>,
     /// Turns of the whole session whose final decision the present setting changes.
     pub changed: usize,
 }
 
-/// What plays, and how it stands.
+/// What marks a turn as worth a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Both sides spoke and preferred different values.
+    Conflict,
+    /// The mediator chose against local.
+    Override,
+    /// The present setting changes the decision.
+    Flip,
+    /// The mediated arm was wrong.
+    Wrong,
+    /// The analyst called an answer right or wrong.
+    Said,
+}
+
+impl Mark {
+    /// All, in order of display.
+    pub const ALL: [Mark; 5] = [Mark::Conflict, Mark::Override, Mark::Flip, Mark::Wrong, Mark::Said];
+
+    /// What it marks, in words: one, and many.
+    pub fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Mark::Conflict => ("conflict", "conflicts"),
+            Mark::Override => ("override", "overrides"),
+            Mark::Flip => ("flip", "flips"),
+            Mark::Wrong => ("wrong answer", "wrong"),
+            Mark::Said => ("answer judged by the analyst", "judged"),
+        }
+    }
+}
+
+/// What goes on with a playhead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
+    /// There is none: what is shown is being asked now.
+    Live,
     /// It plays.
-    Playing,
-    /// It does not.
+    Playing {
+        /// When the next turn is due.
+        due: Duration,
+    },
+    /// It rests at a turn.
     Paused,
+    /// A turn to go to is being typed.
+    Seeking {
+        /// Whether it plays on afterwards.
+        plays: bool,
+    },
     /// There is no further turn.
     AtEnd,
+}
+
+/// How much of the screen the charts have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Charts {
+    /// A row an arm.
+    #[default]
+    Rows,
+    /// Each measure drawn as lines, beside one another.
+    Tall,
 }
 
 /// A replay on the screen.
@@ -218,33 +281,67 @@ pub struct Replaying {
     ends: Vec<usize>,
     /// The turn under the playhead, 0-based.
     pub turn: usize,
-    /// When the next turn is due; `None` unless it plays.
-    pub due: Option<Duration>,
+    /// What goes on with the playhead; never [`Standing::Live`].
+    pub standing: Standing,
     /// Index into [`SPEEDS`].
     pub speed: usize,
     /// Every turn under the present setting; empty while that follows the recording.
     pub now: Vec<Remediated>,
+    /// Which turns the present setting decides otherwise; empty while it follows the recording.
+    flips: Vec<bool>,
     /// Sums up to the playhead.
     pub sums: Sums,
     /// What is wrong with the whole session as it is shown.
     pub signatures: Vec<Signature>,
-    /// The workbench that goes on beneath.
-    pub live: Box<State>,
+    /// The measure that is shown first.
+    pub measure: Measure,
+    /// How much of the screen the charts have.
+    pub charts: Charts,
+    /// The workbench that goes on beneath; `None` while it is the one on the screen.
+    pub live: Option<Box<State>>,
 }
 
 impl Replaying {
     /// A replay at its first turn, over `live`.
     pub fn new(opened: Opened, live: Box<State>) -> Self {
-        let ends = opened.replay.turn_ends();
-        let (signatures, now, sums) = (opened.signatures.clone(), Vec::new(), Sums::default());
-        let mut replaying = Self { opened, ends, turn: 0, due: None, speed: NORMAL, now, sums, signatures, live };
+        let mut replaying = Self {
+            ends: opened.replay.turn_ends(),
+            turn: 0,
+            standing: Standing::Paused,
+            speed: NORMAL,
+            now: Vec::new(),
+            flips: Vec::new(),
+            sums: Sums::default(),
+            signatures: opened.signatures.clone(),
+            measure: Measure::default(),
+            charts: Charts::default(),
+            live: Some(live),
+            opened,
+        };
         replaying.go_to(0);
+        replaying.rest();
         replaying
     }
 
     /// How many turns there are.
     pub fn turns(&self) -> usize {
         self.opened.answers.len()
+    }
+
+    /// Whether the playhead is at the last turn.
+    pub fn at_end(&self) -> bool {
+        self.turn + 1 >= self.turns()
+    }
+
+    /// Stands still.
+    pub fn rest(&mut self) {
+        self.standing = if self.at_end() { Standing::AtEnd } else { Standing::Paused };
+    }
+
+    /// Plays on from `now`, or stands at the end.
+    pub fn play(&mut self, now: Duration) {
+        let due = now + SPEEDS[self.speed].1;
+        self.standing = if self.at_end() { Standing::AtEnd } else { Standing::Playing { due } };
     }
 
     /// Moves the playhead behind all that followed a question.
@@ -255,15 +352,56 @@ impl Replaying {
         self.add_up();
     }
 
+    /// Whether a turn bears a mark. All but flips are those of the recording.
+    pub fn bears(&self, turn: usize, mark: Mark) -> bool {
+        let outcome = self.opened.outcomes().get(turn).copied().unwrap_or_default();
+        match mark {
+            Mark::Conflict => outcome.conflict,
+            Mark::Override => outcome.overridden,
+            Mark::Wrong => outcome.arms[Arm::Mediated as usize] == Some(false),
+            Mark::Said => outcome.said.iter().any(Option::is_some),
+            Mark::Flip => self.flips.get(turn).copied().unwrap_or_default(),
+        }
+    }
+
+    /// The nearest turn with `mark` behind the playhead, or before it.
+    pub fn nearest(&self, mark: Mark, on: bool) -> Option<usize> {
+        if on {
+            (self.turn + 1..self.turns()).find(|turn| self.bears(*turn, mark))
+        } else {
+            (0..self.turn).rev().find(|turn| self.bears(*turn, mark))
+        }
+    }
+
+    /// What was noted during the shown turn.
+    pub fn notes(&self) -> Vec<&str> {
+        let end = self.ends.get(self.turn).copied().unwrap_or_default();
+        let start = if self.turn == 0 { 0 } else { self.ends.get(self.turn - 1).copied().unwrap_or_default() };
+        let events = self.opened.replay.session().events.get(start..end).unwrap_or_default();
+        notes_in(events.iter().map(|event| event.as_ref()))
+    }
+
+    /// How things stood in the recording, up to the playhead.
+    pub fn moments(&self) -> &[Moment] {
+        self.opened.pulse.moments().get(..=self.turn).unwrap_or_default()
+    }
+
     /// Mediates every turn under `setting`; `None` follows the recording.
     pub fn remediate(&mut self, setting: Option<&Setting>) {
         self.now = setting.map(|setting| self.opened.replay.remediate(setting)).unwrap_or_default();
         self.signatures = self.signs(setting);
         let labels = &self.opened.replay.session().header.labels;
-        let differs = |now: &&Remediated| {
-            self.opened.answers.get(now.turn).and_then(Option::as_ref) != labels.get(now.decision())
-        };
-        self.sums.changed = self.now.iter().filter(differs).count();
+        self.flips.clear();
+        if setting.is_some() {
+            self.flips.resize(self.opened.answers.len(), false);
+        }
+        for now in &self.now {
+            let recorded = self.opened.answers.get(now.turn).and_then(Option::as_ref);
+            if let Some(flip) = self.flips.get_mut(now.turn) {
+                *flip = recorded != labels.get(now.decision());
+            }
+        }
+        self.sums.changed = self.flips.iter().filter(|flip| **flip).count();
         self.add_up();
     }
 
@@ -273,11 +411,19 @@ impl Replaying {
     }
 
     fn add_up(&mut self) {
-        let folded = self.opened.replay.state();
-        self.sums.recorded = folded.tally();
-        self.sums.lines = Arm::ALL.map(|arm| folded.running_accuracy(arm));
-        let seen = self.now.iter().filter(|now| now.turn <= self.turn).map(|now| &now.outcome);
-        self.sums.now = (!self.now.is_empty()).then(|| Tally::of(seen));
+        self.sums.recorded = self.opened.replay.state().tally();
+        let seen = &self.now[..self.now.partition_point(|now| now.turn <= self.turn)];
+        self.sums.now = (!self.now.is_empty()).then(|| Tally::of(seen.iter().map(|now| &now.outcome)));
+        let beat = |now: &Remediated| Beat {
+            decisions: now.arms,
+            right: now.outcome.arms,
+            follows: now.follows,
+            mass: Some(now.mass).filter(|mass| mass.is_finite()),
+        };
+        self.sums.moment = (!self.now.is_empty()).then(|| {
+            let beats: Vec<Beat> = seen.iter().map(beat).collect();
+            Moment::of(self.opened.data.labels.len(), &beats)
+        });
     }
 
     /// The setting under which the shown turn was mediated. A setting changed after that belongs to the next one.
@@ -285,18 +431,9 @@ impl Replaying {
         self.opened.settings.get(self.turn).copied().unwrap_or(self.opened.replay.session().header.setting)
     }
 
-    /// How it stands.
-    pub fn standing(&self) -> Standing {
-        match self.due {
-            Some(_) => Standing::Playing,
-            None if self.turn + 1 >= self.turns() => Standing::AtEnd,
-            None => Standing::Paused,
-        }
-    }
-
     /// The shown turn under the present setting, unless that follows the recording.
     pub fn shown_now(&self) -> Option<&Remediated> {
-        self.now.iter().find(|now| now.turn == self.turn)
+        self.now.binary_search_by_key(&self.turn, |now| now.turn).ok().and_then(|place| self.now.get(place))
     }
 
     /// What an arm answered in the shown turn: what the model said, and the recorded decision.

@@ -9,16 +9,18 @@ use std::time::Duration;
 
 pub use super::answers::{Answers, ArmAnswer, Phase};
 use super::command::Context;
+use super::feedback::Said;
 use super::input::Input;
 use super::journal::Journal;
 use super::keeper::Unkept;
 use super::message::Limits;
 use super::overlay::Overlay;
 pub use super::pane::Pane;
-use super::replay::Replaying;
+use super::replay::{Replaying, Standing};
 pub use super::setting::Held;
 use super::study::Study;
 use super::undo::History;
+use super::visit::Visit;
 use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::form::Places;
@@ -250,6 +252,8 @@ pub struct State {
     pub inquiry: u64,
     /// What the arms answer.
     pub answers: Answers,
+    /// What the analyst said of the answers to questions asked live, the newest last.
+    pub said: Vec<Said>,
     /// The pane that scrolls.
     pub focus: Pane,
     /// Whether it has the whole screen.
@@ -266,6 +270,8 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// The session being replayed, with the live work that goes on beneath it.
     pub replay: Option<Replaying>,
+    /// A moment of a recording that is asked live; the replay waits.
+    pub visit: Option<Box<Visit>>,
     /// What of live use is to be recorded.
     pub journal: Journal,
     /// News.
@@ -343,6 +349,7 @@ impl State {
             portrait: None,
             inquiry: 0,
             answers: Answers::default(),
+            said: Vec::new(),
             focus: Pane::Mediator,
             zoom: false,
             scroll: [0; 5],
@@ -351,6 +358,7 @@ impl State {
             weight: Weight::PriorStrength,
             overlay: None,
             replay: None,
+            visit: None,
             journal: Journal::new(start.record),
             notice: None,
             interrupted: false,
@@ -377,7 +385,16 @@ impl State {
 
     /// When something is to be done without a key: the next turn of a replay that plays, or asking the model again.
     pub fn due(&self) -> Option<Duration> {
-        self.replay.as_ref().map_or(self.ask_at, |replay| replay.due)
+        match self.standing() {
+            Standing::Live => self.ask_at,
+            Standing::Playing { due } => Some(due),
+            Standing::Paused | Standing::Seeking { .. } | Standing::AtEnd => None,
+        }
+    }
+
+    /// What goes on with the playhead.
+    pub fn standing(&self) -> Standing {
+        self.replay.as_ref().map_or(Standing::Live, |replay| replay.standing)
     }
 
     /// Whether the model answered `arm`, or is about to, from a prompt that has changed since.
@@ -416,9 +433,12 @@ impl State {
         self.data.as_ref()?.label_of(self.truth()?)
     }
 
-    /// The true answer itself.
+    /// The true answer itself: from the data, or of a moment from its recording.
     pub fn truth(&self) -> Option<&str> {
-        self.data.as_ref()?.dataset.queries.get(self.judged?)?.gold.as_deref()
+        let judged = || self.data.as_ref()?.dataset.queries.get(self.judged?)?.gold.as_deref();
+        let visited =
+            || self.visit.as_ref().filter(|visit| self.question.as_ref() == Some(&visit.question))?.gold.as_deref();
+        judged().or_else(visited)
     }
 
     /// Whether answers are texts.

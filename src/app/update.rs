@@ -3,12 +3,14 @@
 
 mod board;
 mod command;
+mod feedback;
 mod fit;
 mod inquiry;
 mod record;
 mod replay;
 mod study;
 mod tries;
+mod visit;
 
 use std::time::Duration;
 
@@ -33,15 +35,17 @@ const REST: Duration = Duration::from_millis(700);
 /// Takes in what happened and says what has to be done.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = react(state, message);
+    replay::settle(state);
     effects.extend(record::drain(state));
     effects.extend(study::drain(state));
     effects
 }
 
 fn react(state: &mut State, message: Message) -> Vec<Effect> {
-    if let Some(replaying) = state.replay.as_mut().filter(|_| is_of_workers(&message)) {
+    let beneath = state.replay.as_mut().and_then(|replaying| replaying.live.as_mut());
+    if let Some(live) = beneath.filter(|_| is_of_workers(&message)) {
         // Live work goes on beneath a replay, and what it shows is not on the screen.
-        return update(&mut replaying.live, message);
+        return update(live, message);
     }
     match message {
         Message::Clock(now) => {
@@ -111,6 +115,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::MemoryRead { ticket, read, blocks, heard } if ticket == state.ticket => {
             // What was turned meanwhile was turned on the question before.
             record::settle(state);
+            feedback::settle(state);
             state.heard = ticket;
             state.answers.stale = false;
             state.answers.arms = Default::default();
@@ -142,6 +147,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             hits.filter(|hit| hit.item >= place).for_each(|hit| hit.item += 1);
             state.data = Some(data);
             state.periods = periods;
+            Vec::new()
+        }
+        Message::Visited { world, data, periods } => {
+            visit::arrived(state, &world, data, periods);
             Vec::new()
         }
         Message::MemoryRead { .. } | Message::ReadFailed { .. } | Message::Portrayed { .. } => Vec::new(),
@@ -235,6 +244,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::Portrayed { .. }
             | Message::Told { .. }
             | Message::Remembered { .. }
+            | Message::Visited { .. }
             | Message::ModelNamed(_)
             | Message::Recording(_)
             | Message::RecordFailed(_)
@@ -312,8 +322,13 @@ fn remember(state: &mut State, response: String) -> Vec<Effect> {
     let same = same.filter(|_| data.dataset.manifest.task == TaskKind::Rating);
     let (item, extra) = same.map(|same| (same.item.clone(), same.extra.clone())).unwrap_or_default();
     let interaction = Interaction { id, user, at, query, response, item, extra };
-    record::remembered(state, &interaction);
-    let mut effects = vec![Effect::Remember(Box::new(interaction))];
+    let mut effects = match visit::remember(state, &interaction) {
+        Some(effect) => vec![effect],
+        None => {
+            record::remembered(state, &interaction);
+            vec![Effect::Remember(Box::new(interaction))]
+        }
+    };
     effects.extend(ask(state, |question| question.at = Timestamp(question.at.0.saturating_add(1))));
     effects
 }

@@ -12,6 +12,7 @@ use std::thread;
 use super::inquiry::{self, InquiryRequest};
 use super::message::{Heard, Message};
 use super::state::{Data, question_of};
+use super::visit::World;
 use crate::data::dataset::Dataset;
 use crate::data::interaction::Interaction;
 use crate::data::sample;
@@ -78,6 +79,7 @@ impl Source {
 enum Request {
     Read(ReadRequest),
     Inquire(Box<InquiryRequest>),
+    Visit(Option<Arc<World>>),
     Remember(Box<Interaction>),
 }
 
@@ -113,6 +115,11 @@ impl MemoryWorker {
     /// Asks about an answer that memory has given; what it tells comes as a message.
     pub fn inquire(&self, request: InquiryRequest) {
         let _ = self.requests.send(Request::Inquire(Box::new(request)));
+    }
+
+    /// Reads asked for later are of this memory; with none, of the one built at the start.
+    pub fn visit(&self, world: Option<Arc<World>>) {
+        let _ = self.requests.send(Request::Visit(world));
     }
 
     /// Adds an interaction to what memory knows; reads asked for later know it.
@@ -156,12 +163,31 @@ fn work(source: Source, before_build: impl FnOnce(), inbox: &Receiver<Request>, 
         waiting.is_some()
     });
     tell(Message::MemoryBuilt { periods: memory.periods(), opening });
+    // Worlds are made of what was there at the start: what is remembered in live use has not happened in them.
+    let origin = Arc::clone(&data);
+    let mut hash = None;
+    let mut there: Option<Result<Memory, String>> = None;
     while let Some(request) = waiting.take().or_else(|| inbox.recv().ok()) {
         let mut newest = None;
         for request in std::iter::once(request).chain(inbox.try_iter()) {
             match request {
                 Request::Read(request) => newest = Some(request),
-                Request::Inquire(request) => tell(inquire(&memory, &request)),
+                Request::Inquire(request) => match &there {
+                    Some(Err(reason)) => {
+                        tell(Message::Told { ticket: request.ticket, told: Box::new(Err(reason.clone())) });
+                    }
+                    Some(Ok(there)) => tell(inquire(there, &request)),
+                    None => tell(inquire(&memory, &request)),
+                },
+                Request::Visit(None) => there = None,
+                Request::Visit(Some(world)) => {
+                    let hash = hash.get_or_insert_with(|| origin.dataset.content_hash());
+                    there = Some(visited(&origin, hash, &world).map(|dataset| {
+                        let (memory, data) = (Memory::build(&dataset), Arc::new(Data::of(dataset)));
+                        tell(Message::Visited { world, data, periods: memory.periods() });
+                        memory
+                    }));
+                }
                 Request::Remember(interaction) => {
                     let later = memory.remember(&[&interaction]).is_ok();
                     let place = remember(&mut data, *interaction);
@@ -172,11 +198,30 @@ fn work(source: Source, before_build: impl FnOnce(), inbox: &Receiver<Request>, 
                 }
             }
         }
-        newest.into_iter().for_each(|request| {
-            tell(portray(&memory, &request));
-            tell(read(&memory, request));
-        });
+        let Some(request) = newest else { continue };
+        match &there {
+            Some(Err(reason)) => tell(Message::ReadFailed { ticket: request.ticket, reason: reason.clone() }),
+            Some(Ok(there)) => both(there, request).into_iter().for_each(tell),
+            None => both(&memory, request).into_iter().for_each(tell),
+        }
     }
+}
+
+/// The dataset that a moment's memory is built from, or why there is none.
+fn visited(origin: &Data, hash: &str, world: &World) -> Result<Dataset, String> {
+    if world.dataset.hash != hash {
+        return Err(format!(
+            "the dataset '{}' is not as it was when this was recorded, so this moment cannot be asked live",
+            world.dataset.name
+        ));
+    }
+    let known = origin.dataset.manifest.responses();
+    if let Some(stranger) = world.remembered.iter().find(|interaction| !known.contains(&interaction.response)) {
+        return Err(format!("the recording remembers '{}', which is no label of the dataset", stranger.response));
+    }
+    let mut dataset = check::without(&origin.dataset, world.without());
+    check::remember(&mut dataset, world.remembered.iter().cloned());
+    Ok(dataset)
 }
 
 /// Adds an interaction to a copy of the data, since the screen still shows the data without it; its place there.
@@ -226,6 +271,11 @@ fn inquire(memory: &Memory, request: &InquiryRequest) -> Message {
     let answered = catch_unwind(AssertUnwindSafe(|| inquiry::answer(memory, request)));
     let told = answered.unwrap_or_else(|payload| Err(panic_reason(&*payload)));
     Message::Told { ticket: request.ticket, told: Box::new(told) }
+}
+
+/// Who asks, and what memory says.
+fn both(memory: &Memory, request: ReadRequest) -> [Message; 2] {
+    [portray(memory, &request), read(memory, request)]
 }
 
 fn portray(memory: &Memory, request: &ReadRequest) -> Message {

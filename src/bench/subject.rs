@@ -13,10 +13,12 @@ use ratatui::layout::Rect;
 use super::figure::{Figure, Machine, Report, resident, timed};
 use crate::app::keymap::Chord;
 use crate::app::message::Message;
+use crate::app::replay::Opened;
 use crate::app::state::{Data, Setting, Start, State};
 use crate::app::study::Study;
 use crate::app::update::update;
 use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::draw::Draw;
 use crate::data::interaction::{Extra, Interaction};
 use crate::data::synth::{Parameters, population};
 use crate::engine::engine::{Engine, GenEvent};
@@ -25,11 +27,14 @@ use crate::engine::prompt::{Arm, Blocks};
 use crate::mediator::counterfactual::counterfactuals;
 use crate::mediator::flip::flips;
 use crate::mediator::ledger::ledger;
-use crate::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
+use crate::mediator::{Course, Evidence, Policy, Resolution, Weight, Weights, mediate};
 use crate::memory::entry::IndexError;
 use crate::memory::store::{Store, StoreError};
 use crate::memory::{Memory, MemoryRead};
+use crate::session::event::{Asked, DatasetId, FORMAT, Header};
+use crate::session::record::turn;
 use crate::session::steps::{Step, Steps};
+use crate::session::{Session, SessionError};
 use crate::theme::Theme;
 use crate::view;
 
@@ -39,6 +44,10 @@ const READS: usize = 400;
 const STEPS: usize = 10_000;
 /// Times that the long session is mediated.
 const SESSIONS: usize = 20;
+/// Events of the long recording.
+const EVENTS: usize = 10_000;
+/// Turns of it that are gone to.
+const SEEKS: usize = 200;
 /// Keys pressed.
 const KEYS: usize = 300;
 /// Starts of the program.
@@ -64,6 +73,9 @@ pub enum BenchError {
     /// The store could not be built or opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A session could not be made.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// The generated dataset could not be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
@@ -206,6 +218,9 @@ pub fn run(
     figures.extend(mediation(memory, &asked, &reads));
     figures.extend(resident().map(|size| Figure::of_values("rss", "MB", vec![size])));
 
+    progress("seeking in a session");
+    figures.push(seeking(memory, &asked)?);
+
     progress("pressing keys");
     let dataset = match (&subject.dataset, &subject.place) {
         (Some(dataset), _) => dataset.clone(),
@@ -308,6 +323,52 @@ fn mediation(memory: &Memory, asked: &[Interaction], reads: &[MemoryRead]) -> [F
         Figure::of("mediate.ledger", "us", kept),
         Figure::of("mediate.session-10k", "ms", session),
     ]
+}
+
+/// From the key that goes to a turn of a long recording, near or far, to the finished frame, without the terminal.
+fn seeking(memory: &Memory, asked: &[Interaction]) -> Result<Figure, BenchError> {
+    let policy = Policy::of(memory.manifest.task);
+    let setting = Setting { weights: Weights::defaults(policy, &memory.manifest), policy };
+    let header = Header {
+        format: FORMAT,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        title: "a long session".to_owned(),
+        dataset: DatasetId { name: memory.manifest.name.clone(), hash: String::new(), without: Vec::new() },
+        model: None,
+        device: None,
+        setting,
+        embedder: memory.embedder(),
+        seed: 0,
+        labels: memory.population.labels.clone(),
+    };
+    let (mut events, mut course) = (Vec::new(), Course::default());
+    for number in 0.. {
+        if events.len() >= EVENTS {
+            break;
+        }
+        let Interaction { user, at, query, response, .. } = asked[number % asked.len()].clone();
+        let asked = Asked { user, at, query, gold: Some(response), source: None };
+        events.extend(turn(memory, None, setting, &mut course, asked)?);
+    }
+    let mut state = State::new(Start::default());
+    let opened = Opened::of("long".to_owned(), Session::new(header, events));
+    let turns = opened.as_ref().map_or(0, |opened| opened.answers.len());
+    opened.into_iter().for_each(|opened| drop(update(&mut state, Message::SessionOpened(Box::new(opened)))));
+    let theme = Theme::named(state.theme);
+    let mut buffer = Buffer::empty(SCREEN);
+    let press = |state: &mut State, key: &str| {
+        key.parse::<Chord>().into_iter().for_each(|chord| drop(update(state, Message::Key(chord))));
+    };
+    let mut draw = Draw::seeded(1);
+    let taken = timed(SEEKS, |_| {
+        let number = (1 + draw.below(turns)).to_string();
+        press(&mut state, "#");
+        number.chars().for_each(|digit| press(&mut state, digit.encode_utf8(&mut [0; 4])));
+        press(&mut state, "enter");
+        buffer.reset();
+        black_box(view::render(&state, &theme, SCREEN, &mut buffer));
+    });
+    Ok(Figure::of("session.seek", "ms", taken))
 }
 
 /// From a key on a slider to the finished frame, without the terminal.

@@ -1,196 +1,157 @@
-//! Prompts for training and testing the demonstration model, made by the program's own memory and renderer.
-//!
-//! Training rows come from populations that are never shipped, each with fresh communities: what a model can learn
-//! from them is to read its memories, not to remember one world. The target is the drawn response, never the
-//! mediator's opinion.
+//! `logoscope export`: a session to be shown elsewhere, as a page or as a terminal recording. Needs neither the model nor
+//! the dataset it was recorded with.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
 
-use serde::Serialize;
+use clap::Args;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
-use super::{CliError, file_error};
-use crate::data::dataset::Dataset;
-use crate::data::draw::Draw;
-use crate::data::interaction::{Timestamp, UserId};
-use crate::data::synth::{Parameters, population};
-use crate::engine::prompt::{Arm, render, render_blocks};
-use crate::mediator::{Policy, Weights};
-use crate::memory::{Memory, MemoryRead};
+use super::{CliError, Common, file_error};
+use crate::app::command::Command;
+use crate::app::keymap::Chord;
+use crate::app::message::Message;
+use crate::app::replay::{Opened, SPEEDS};
+use crate::app::state::{Start, State};
+use crate::app::update::update;
+use crate::data::dataset::write_whole;
+use crate::data::sanitize::visible;
+use crate::eval::report::session_page;
+use crate::session::Session;
+use crate::theme::Theme;
+use crate::view;
+use crate::view::cast::Cast;
+use crate::view::layout::LEAST;
 
-/// Share of training rows whose collective block is another person's, so that a model learns how far to trust it.
-const SWAPPED_SHARE: f64 = 0.04;
-/// Training rows are drawn from the last part of a population's time, when memories have something to say.
-const WARM_UP: f64 = 0.25;
+/// How long the last screen stays.
+const LAST: Duration = Duration::from_secs(3);
+/// The largest screen that is recorded.
+const MOST: (u16, u16) = (400, 200);
 
-#[derive(Serialize)]
-struct Header<'a> {
-    labels: &'a [String],
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Session file
+    session: PathBuf,
+    /// Write a page that stands alone: every turn, charts, stepping with the arrow keys
+    #[arg(long, value_name = "FILE", required_unless_present = "cast")]
+    html: Option<PathBuf>,
+    /// Write a terminal recording (asciicast v2) of the replay, turn by turn
+    #[arg(long, value_name = "FILE")]
+    cast: Option<PathBuf>,
+    /// Columns and rows of the recording
+    #[arg(long, value_name = "COLUMNSxROWS", default_value = "120x40", requires = "cast", value_parser = size)]
+    size: (u16, u16),
+    /// How fast the recording plays: 1/2, 1, 2, 4, 8 or 16; at 1 a turn stays two seconds
+    #[arg(long, default_value = "1", requires = "cast", value_parser = speed)]
+    speed: usize,
+    /// Theme of the recording: ansi, night, day or mono
+    #[arg(long, default_value = "night", requires = "cast", value_parser = theme)]
+    theme: &'static str,
+    /// Replace a file that exists
+    #[arg(long)]
+    force: bool,
 }
 
-#[derive(Serialize)]
-struct Row<'a> {
-    prompt: String,
-    answer: &'a str,
-    arm: &'static str,
-    population: u64,
-    swap: Option<&'static str>,
-    query: &'a str,
-    visible: usize,
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let ((least_columns, least_rows), (columns, rows)) = (LEAST, MOST);
+    let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse::<u16>().ok()?, h.parse::<u16>().ok()?)));
+    let fits = |(w, h): &(u16, u16)| (least_columns..=columns).contains(w) && (least_rows..=rows).contains(h);
+    let told = format!("give columns and rows such as 120x40, {least_columns}x{least_rows} to {columns}x{rows}");
+    parsed.filter(fits).ok_or(told)
 }
 
-/// Somebody's question whose true answer is known.
-struct Asked<'a> {
-    id: &'a str,
-    user: &'a UserId,
-    at: Timestamp,
-    text: &'a str,
-    answer: &'a str,
+fn speed(text: &str) -> Result<usize, String> {
+    let names = SPEEDS.map(|(name, _)| name);
+    names.iter().position(|name| *name == text).ok_or_else(|| format!("give one of {}", names.join(", ")))
 }
 
-/// What to export.
-pub struct Export<'a> {
-    /// The file written.
-    pub path: &'a Path,
-    /// Populations, from `parameters.seed` on.
-    pub populations: u64,
-    /// Interactions per population that are asked again, with memory strictly before them.
-    pub rows: usize,
-    /// Whether to write those and every judged query on all arms, and with either block swapped, instead of training
-    /// rows.
-    pub evaluation: bool,
+fn theme(text: &str) -> Result<&'static str, String> {
+    let names = Theme::names();
+    names.into_iter().find(|name| *name == text).ok_or_else(|| format!("give one of {}", names.join(", ")))
 }
 
-/// Writes the header and all rows.
-pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
-    let wrap = |source| file_error(export.path, source);
-    let mut out = BufWriter::new(File::create(export.path).map_err(wrap)?);
-    for number in 0..export.populations {
-        let seed = parameters.seed.wrapping_add(number);
-        let (dataset, _) = population(&Parameters { seed, ..parameters.clone() });
-        let memory = Memory::build(&dataset);
-        if number == 0 {
-            write_line(&mut out, &Header { labels: &dataset.manifest.responses() }).map_err(wrap)?;
-        }
-        let rows = if export.evaluation {
-            evaluation_rows(&dataset, &memory, seed, export.rows)?
-        } else {
-            training_rows(&dataset, &memory, seed, export.rows)?
-        };
-        for row in &rows {
-            write_line(&mut out, row).map_err(wrap)?;
-        }
-        eprintln!("population {seed}: {} rows", rows.len());
+/// Runs the command.
+pub fn run(common: &Common, args: &ExportArgs) -> Result<ExitCode, CliError> {
+    let session = Session::open(&args.session)?;
+    for warning in session.warnings() {
+        super::complain(&format!("{}: {warning}", args.session.display()));
     }
-    out.flush().map_err(wrap)
+    let name = args.session.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let turns = session.events.iter().filter(|event| event.tag() == "asked").count();
+    if turns == 0 {
+        let told = "holds no question; there is nothing to show";
+        return Err(CliError::Usage(format!("{}: {told}", args.session.display())));
+    }
+    for path in [&args.html, &args.cast].into_iter().flatten() {
+        vacant(path, args.force)?;
+    }
+    if let Some(path) = &args.html {
+        let page = session_page(&name, session.clone());
+        write_whole(path, page.as_bytes())?;
+        println!("{}: {turns} turns, a page of {} bytes", visible(&path.to_string_lossy()), page.len());
+    }
+    if let Some(path) = &args.cast {
+        let shot = Shot { size: args.size, speed: args.speed, theme: args.theme, ascii: common.ascii };
+        let recording = cast(name, session, &shot);
+        write_whole(path, recording.as_bytes())?;
+        let (columns, rows) = args.size;
+        println!("{}: {turns} turns at {columns}×{rows}", visible(&path.to_string_lossy()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn write_line(out: &mut impl Write, row: &impl Serialize) -> std::io::Result<()> {
-    serde_json::to_writer(&mut *out, row)?;
-    out.write_all(b"\n")
+fn vacant(path: &Path, force: bool) -> Result<(), CliError> {
+    let exists = !force && path.exists();
+    let told = || std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it exists already, --force replaces it");
+    if exists { Err(file_error(path, told())) } else { Ok(()) }
 }
 
-/// Interactions drawn at random, each on one random arm, with memory strictly before them.
-fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usize) -> Result<Vec<Row<'a>>, CliError> {
-    let mut draw = Draw::seeded(seed ^ 0x007E_AC11);
-    let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
-    let all = &dataset.interactions;
-    let first = (all.len() as f64 * WARM_UP) as usize;
-    let row = |_| {
-        let asked = &all[draw.between(first, all.len() - 1)];
-        let read = memory.read(&asked.user, &asked.query, asked.at)?;
-        let arm = draw.one_of(&Arm::ALL);
-        let swapped = arm.sees_global() && draw.chance(SWAPPED_SHARE);
-        let prompt = if swapped {
-            let other = stranger(dataset, memory, &mut draw, &asked.user, &asked.query, asked.at, &read)?;
-            render_blocks(memory, &asked.query, arm.sees_local().then_some(&read.local), Some(&other.global))
-        } else {
-            render(memory, &asked.query, &read, arm, &weights)
-        };
-        Ok(Row {
-            prompt,
-            answer: &asked.response,
-            arm: arm.name(),
-            population: seed,
-            swap: swapped.then_some("global"),
-            query: &asked.id,
-            visible: read.local.visible(),
-        })
+/// What a recording looks like.
+struct Shot {
+    size: (u16, u16),
+    /// Index into [`SPEEDS`].
+    speed: usize,
+    theme: &'static str,
+    ascii: bool,
+}
+
+/// Plays the session off the screen, in the workbench's own view, and records every frame.
+fn cast(name: String, session: Session, shot: &Shot) -> String {
+    let (width, height) = shot.size;
+    let mut cast = Cast::new(width, height, &visible(&format!("{name} · {}", session.header.title)));
+    let mut state = State::new(Start { ascii: shot.ascii, ..Start::default() });
+    let Some(opened) = Opened::of(name, session) else { return cast.end(LAST) };
+    update(&mut state, Message::SessionOpened(Box::new(opened)));
+    state.theme = shot.theme;
+    let theme = Theme::named(shot.theme);
+    if let Some(replaying) = &mut state.replay {
+        replaying.speed = shot.speed;
+    }
+    press(&mut state, Command::PlayPause);
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    let mut frame = |state: &State, at: Duration| {
+        buffer.reset();
+        view::render(state, &theme, buffer.area, &mut buffer);
+        cast.frame(at, &buffer);
+        let turn = state.replay.as_ref().map_or(0, |replaying| replaying.turn + 1);
+        cast.marker(at, &format!("turn {turn}"));
     };
-    (0..rows).map(row).collect()
+    let mut at = Duration::ZERO;
+    frame(&state, at);
+    // A replay that plays moves on by its own clock, and stops at its end.
+    while let Some(due) = state.due() {
+        at = due;
+        update(&mut state, Message::Clock(at));
+        frame(&state, at);
+    }
+    cast.end(at + LAST)
 }
 
-/// Every judged query and some late interactions on all arms, and with the local or the global block of a stranger.
-fn evaluation_rows<'a>(
-    dataset: &'a Dataset,
-    memory: &Memory,
-    seed: u64,
-    again: usize,
-) -> Result<Vec<Row<'a>>, CliError> {
-    let mut draw = Draw::seeded(seed ^ 0x5_0A9);
-    let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
-    let mut rows = Vec::new();
-    let mut all_asked: Vec<Asked> = dataset
-        .queries
-        .iter()
-        .filter_map(|q| Some(Asked { id: &q.id, user: &q.user, at: q.at, text: &q.query, answer: q.gold.as_deref()? }))
-        .collect();
-    let late = dataset.interactions.len() * 3 / 4;
-    for _ in 0..again {
-        let i = &dataset.interactions[draw.between(late, dataset.interactions.len() - 1)];
-        all_asked.push(Asked { id: &i.id, user: &i.user, at: i.at, text: &i.query, answer: &i.response });
-    }
-    for asked in all_asked {
-        let read = memory.read(asked.user, asked.text, asked.at)?;
-        let other = stranger(dataset, memory, &mut draw, asked.user, asked.text, asked.at, &read)?;
-        let visible = read.local.visible();
-        let mut push = |prompt: String, arm: Arm, swap| {
-            rows.push(Row {
-                prompt,
-                answer: asked.answer,
-                arm: arm.name(),
-                population: seed,
-                swap,
-                query: asked.id,
-                visible,
-            });
-        };
-        for arm in Arm::ALL {
-            push(render(memory, asked.text, &read, arm, &weights), arm, None);
-        }
-        push(render_blocks(memory, asked.text, Some(&other.local), None), Arm::Local, Some("local"));
-        push(render_blocks(memory, asked.text, None, Some(&other.global)), Arm::Global, Some("global"));
-        push(render_blocks(memory, asked.text, Some(&other.local), Some(&read.global)), Arm::Mediated, Some("local"));
-        push(render_blocks(memory, asked.text, Some(&read.local), Some(&other.global)), Arm::Mediated, Some("global"));
-    }
-    Ok(rows)
-}
-
-/// What memory says for somebody with history of their own who most likely belongs to another community.
-fn stranger(
-    dataset: &Dataset,
-    memory: &Memory,
-    draw: &mut Draw,
-    user: &UserId,
-    query: &str,
-    at: Timestamp,
-    read: &MemoryRead,
-) -> Result<MemoryRead, CliError> {
-    let own = read.global.leading().map(|(community, _)| community);
-    let mut last = None;
-    // Rarely does nobody fit (the first days of a population); the last one tried then has to do.
-    for _ in 0..40 {
-        let other = &dataset.interactions[draw.below(dataset.interactions.len())].user;
-        if other == user {
-            continue;
-        }
-        let there = memory.read(other, query, at)?;
-        let elsewhere = there.global.leading().is_some_and(|(community, _)| Some(community) != own);
-        if there.local.visible() >= 5 && elsewhere {
-            return Ok(there);
-        }
-        last = Some(there);
-    }
-    Ok(last.unwrap_or_else(|| read.clone()))
+/// Presses the key of a command.
+fn press(state: &mut State, command: Command) {
+    let key = command.entry().and_then(|entry| entry.keys.first()).and_then(|key| key.parse::<Chord>().ok());
+    key.into_iter().for_each(|chord| drop(update(state, Message::Key(chord))));
 }

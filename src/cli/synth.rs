@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::export::{self, Export};
+use super::prompts::{self, Export};
 use super::{CliError, file_error};
 use crate::data::dataset::Dataset;
 use crate::data::dataset::{require_vacant, write_whole};
@@ -73,7 +73,7 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
     };
     if let Some(path) = &args.export_prompts {
         let (populations, rows, evaluation) = (args.populations, args.rows, args.evaluation);
-        export::run(&Export { path, populations, rows, evaluation }, &parameters)?;
+        prompts::run(&Export { path, populations, rows, evaluation }, &parameters)?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(out) = &args.out else {

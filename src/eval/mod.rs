@@ -17,6 +17,7 @@ pub mod judge;
 pub mod metrics;
 pub mod numbers;
 pub mod peer;
+pub mod pulse;
 pub mod report;
 pub mod rouge;
 pub mod row;

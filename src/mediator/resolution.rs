@@ -54,6 +54,37 @@ impl Resolution {
     pub fn overrides_local(&self) -> bool {
         self.decision != self.decide(&self.local)
     }
+
+    /// Whom the decision follows.
+    pub fn follows(&self) -> Follows {
+        Follows::of(self.decision, self.decide(&self.local), self.decide(&self.global))
+    }
+}
+
+/// Whom the mediator's decision follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Follows {
+    /// Both memories prefer the same answer, or nothing was decided.
+    #[default]
+    Undivided,
+    /// Local memory, against global.
+    Local,
+    /// Global memory, against local.
+    Global,
+    /// Neither: an answer that is the first choice of no side.
+    Neither,
+}
+
+impl Follows {
+    /// Of a decision and what either side prefers.
+    pub fn of<T: PartialEq>(decision: T, local: T, global: T) -> Self {
+        match (decision == local, decision == global) {
+            _ if local == global => Follows::Undivided,
+            (true, _) => Follows::Local,
+            (_, true) => Follows::Global,
+            (false, false) => Follows::Neither,
+        }
+    }
 }
 
 /// Weighs both sides. Pure: the same arguments give the same resolution, bit for bit. Under a policy that lets a model

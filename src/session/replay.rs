@@ -139,6 +139,11 @@ impl Verdicts {
         Self(verdicts)
     }
 
+    /// Each answer with whether it was called right, in order of the last word on it.
+    pub fn words(&self) -> &[(String, bool)] {
+        &self.0
+    }
+
     /// The answer that was called right last.
     pub fn gold(&self) -> Option<&str> {
         self.0.iter().rev().find(|(_, right)| *right).map(|(answer, _)| answer.as_str())
@@ -317,33 +322,69 @@ impl State {
     pub fn tally(&self) -> Tally {
         Tally::of(&self.outcomes)
     }
+}
 
-    /// An arm's accuracy after each of its judged answers: the line that grows with the playhead.
-    pub fn running_accuracy(&self, arm: Arm) -> Vec<f64> {
-        let judged = self.outcomes.iter().filter_map(|outcome| outcome.arms[arm as usize]);
-        let mut right = 0usize;
-        let share = |(place, is_right): (usize, bool)| {
-            right += usize::from(is_right);
-            right as f64 / (place + 1) as f64
-        };
-        judged.enumerate().map(share).collect()
+/// Events from one checkpoint to the next: what a seek folds at most.
+const APART: usize = 64;
+
+/// The state after some events, but for how earlier turns came out: that is a prefix of how all of them did.
+#[derive(Clone, Debug)]
+struct Checkpoint {
+    position: usize,
+    setting: Setting,
+    turn: Option<Turn>,
+    /// Turns begun.
+    turns: usize,
+    remembered: usize,
+    note: Option<Arc<Event>>,
+}
+
+impl Checkpoint {
+    fn of(state: &State) -> Self {
+        let State { position, setting, turn, outcomes, remembered, note } = state;
+        let (turn, note) = (turn.clone(), note.clone());
+        Self { position: *position, setting: *setting, turn, turns: outcomes.len(), remembered: *remembered, note }
+    }
+
+    /// Sets `state` to what it was here; `all` are the outcomes of the whole session.
+    fn restore(&self, state: &mut State, all: &[Outcome]) {
+        let Self { position, setting, turn, turns, remembered, note } = self;
+        (state.position, state.setting, state.remembered) = (*position, *setting, *remembered);
+        (state.turn, state.note) = (turn.clone(), note.clone());
+        state.outcomes.clear();
+        state.outcomes.extend_from_slice(&all[..*turns]);
+        // Of the turn at hand only a part has happened yet.
+        if let (Some(turn), Some(last)) = (turn, state.outcomes.last_mut()) {
+            *last = turn.outcome();
+        }
     }
 }
 
-/// A session with a playhead.
+/// A session with a playhead. Seeking folds a bounded number of events, however long the session is.
 #[derive(Clone, Debug)]
 pub struct Replay {
     session: Session,
     state: State,
     steps: Arc<Steps>,
+    checkpoints: Vec<Checkpoint>,
+    /// How every turn of the whole session came out.
+    outcomes: Vec<Outcome>,
 }
 
 impl Replay {
     /// A replay of `session`, at its beginning.
     pub fn new(session: Session) -> Self {
-        let state = State::start(&session.header);
         let steps = Arc::new(Steps::of(&session));
-        Self { session, state, steps }
+        let mut state = State::start(&session.header);
+        let mut checkpoints = vec![Checkpoint::of(&state)];
+        for event in &session.events {
+            state.apply(event);
+            if state.position % APART == 0 {
+                checkpoints.push(Checkpoint::of(&state));
+            }
+        }
+        let outcomes = std::mem::replace(&mut state, State::start(&session.header)).outcomes;
+        Self { session, state, steps, checkpoints, outcomes }
     }
 
     /// The recording.
@@ -356,11 +397,17 @@ impl Replay {
         &self.state
     }
 
+    /// How every turn of the whole session came out, wherever the playhead stands.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
     /// Moves the playhead behind the first `n` events, or to the end if there are fewer.
     pub fn seek(&mut self, n: usize) -> &State {
         let n = n.min(self.session.events.len());
-        if n < self.state.position {
-            self.state = State::start(&self.session.header);
+        let before = self.checkpoints.iter().take(n / APART + 1).next_back();
+        if let Some(checkpoint) = before.filter(|at| n < self.state.position || self.state.position < at.position) {
+            checkpoint.restore(&mut self.state, &self.outcomes);
         }
         for event in &self.session.events[self.state.position..n] {
             self.state.apply(event);

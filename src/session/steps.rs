@@ -12,6 +12,7 @@ use super::replay::{Outcome, State};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::clash;
+use crate::mediator::resolution::Follows;
 use crate::mediator::{self, Course, mediate};
 
 /// Steps from which on a thread pays.
@@ -50,6 +51,10 @@ pub struct Remediated {
     pub arms: [Option<usize>; 4],
     /// How the turn comes out.
     pub outcome: Outcome,
+    /// Whom the mediator follows.
+    pub follows: Follows,
+    /// m: what the person's votes are worth in examples.
+    pub mass: f64,
 }
 
 impl Remediated {
@@ -222,6 +227,7 @@ impl Step {
             suppressed: overridden && right(local),
             conflict: clash(resolution, setting.weights.conflict_threshold).is_some(),
         };
-        Remediated { turn: self.turn, mediated: resolution.decision, arms, outcome }
+        let (mediated, follows, mass) = (resolution.decision, resolution.follows(), resolution.mass);
+        Remediated { turn: self.turn, mediated, arms, outcome, follows, mass }
     }
 }

@@ -50,7 +50,10 @@ pub fn header(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     }
     let model = match &state.replay {
         Some(replaying) => super::session::header(replaying, theme),
-        None => model(state, theme),
+        None => match &state.visit {
+            Some(visit) => super::session::visited(visit, theme),
+            None => model(state, theme),
+        },
     };
     while parts.len() > 1 && width_of(&parts) + model.width() + 3 > usize::from(area.width) {
         parts.pop();
@@ -175,6 +178,7 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
 fn hint(state: &State, edit: &Edit) -> Option<String> {
     match edit.kind {
         EditKind::Query | EditKind::Date | EditKind::Turn | EditKind::Path | EditKind::Id => None,
+        EditKind::Note => Some("what is to be remembered of this answer".to_owned()),
         EditKind::TryNote(_) => Some("what is to be remembered of it; empty takes the note away".to_owned()),
         EditKind::ExportPath => Some("a file that does not exist yet".to_owned()),
         EditKind::ImportPath => Some("a file of tries".to_owned()),
@@ -203,7 +207,7 @@ fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: 
         EditKind::Id => " why not ",
         EditKind::Value(weight) => weight.name(),
         EditKind::TryName => " save as ",
-        EditKind::TryNote(_) => " note ",
+        EditKind::Note | EditKind::TryNote(_) => " note ",
         EditKind::ExportPath => " write to ",
         EditKind::ImportPath => " read from ",
     };
@@ -307,6 +311,11 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             Command::StepOn => ",/.".to_owned(),
             Command::Faster => "[/]".to_owned(),
             Command::PlayPause => "space".to_owned(),
+            Command::NextConflict => "c/C".to_owned(),
+            Command::NextOverride => "v/V".to_owned(),
+            Command::NextFlip => "d/D".to_owned(),
+            Command::NextWrong => "w/W".to_owned(),
+            Command::NextSaid => "y/Y".to_owned(),
             _ => entry.keys.first().copied().unwrap_or_default().to_owned(),
         };
         let hint = [span(key, theme.key), span(format!(" {}   ", entry.hint), theme.dim)];

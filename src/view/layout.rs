@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use crate::app::replay::Charts;
 use crate::app::state::Pane;
 
 /// The smallest terminal the workbench draws on.
@@ -89,12 +90,12 @@ const TALL: u16 = 46;
 
 impl Places {
     /// Divides `area`, which is not too small; in a replay with room for the session.
-    pub fn of(area: Rect, shape: Shape, focus: Pane, zoom: bool, replay: bool) -> Self {
+    pub fn of(area: Rect, shape: Shape, focus: Pane, zoom: bool, replay: Option<Charts>) -> Self {
         let mut rest = area;
         let header = top(&mut rest, 1);
         let question = top(&mut rest, if area.height < 16 { 1 } else { 2 });
         let status = bottom(&mut rest, 1);
-        let session = replay.then(|| bottom(&mut rest, session_rows(shape, area.height)));
+        let session = replay.map(|charts| bottom(&mut rest, session_rows(shape, area.height, charts)));
         let mut places = Self { header, question, tabs: None, panes: [None; 5], strip: None, session, status };
         let mut put = |pane: Pane, place: Rect| places.panes[pane.index()] = Some(place);
         match shape {
@@ -139,12 +140,17 @@ impl Places {
     }
 }
 
-/// Rows of the session: framed, in three lines, or in one.
-fn session_rows(shape: Shape, height: u16) -> u16 {
-    match (shape, height) {
-        (Shape::Wide | Shape::Medium, _) => 8,
-        (Shape::Narrow | Shape::TooSmall, 18..) => 3,
-        (Shape::Narrow | Shape::TooSmall, _) => 1,
+/// Rows of the session: framed, in three lines, or in one; and of its charts what the panes can spare.
+fn session_rows(shape: Shape, height: u16, charts: Charts) -> u16 {
+    let (plain, spare) = match (shape, height) {
+        (Shape::Wide, _) => (10, height.saturating_sub(36) / 2),
+        (Shape::Medium, _) => (10, height.saturating_sub(34) / 2),
+        (Shape::Narrow | Shape::TooSmall, 18..) => (3, height - 18),
+        (Shape::Narrow | Shape::TooSmall, _) => (1, 0),
+    };
+    match charts {
+        Charts::Rows => plain,
+        Charts::Tall => plain + spare.min(14),
     }
 }
 
@@ -165,7 +171,8 @@ mod tests {
             for height in 12..=80 {
                 let area = Rect::new(0, 0, width, height);
                 for focus in Pane::ALL {
-                    for (zoom, replay) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let replays = [None, Some(Charts::Rows), Some(Charts::Tall)];
+                    for (zoom, replay) in replays.into_iter().flat_map(|replay| [(false, replay), (true, replay)]) {
                         let places = Places::of(area, Shape::of(area), focus, zoom, replay);
                         let bars = [
                             Some(places.header),

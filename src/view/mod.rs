@@ -4,6 +4,8 @@
 //! that nothing hostile reaches the terminal; no colour is named here, only roles of the theme.
 
 pub mod bars;
+pub mod cast;
+pub mod charts;
 pub mod layout;
 pub mod overlays;
 pub mod panes;
@@ -31,7 +33,8 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> 
     if shape == Shape::TooSmall {
         too_small(theme, area, buffer);
     } else {
-        let places = Places::of(area, shape, state.focus, state.zoom, state.replay.is_some());
+        let charts = state.replay.as_ref().map(|replay| replay.charts);
+        let places = Places::of(area, shape, state.focus, state.zoom, charts);
         bars::header(state, theme, places.header, buffer);
         bars::question(state, theme, places.question, buffer);
         if let Some(tabs) = places.tabs {

@@ -63,13 +63,22 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         ListKind::Commands => "commands".to_owned(),
         ListKind::Sessions => "recorded sessions".to_owned(),
         ListKind::Labels => "what they answer, for memory to keep".to_owned(),
+        ListKind::Answers => match list.rows.first().map(|row| row.choice) {
+            Some(Choice::Called(_, false)) => "which answer is wrong?".to_owned(),
+            _ => "which answer is right?".to_owned(),
+        },
+        ListKind::Gold => "the true answer, by your word".to_owned(),
         ListKind::Hits => "what local memory found; enter explains".to_owned(),
         ListKind::Entries => "what global memory found; enter explains".to_owned(),
         ListKind::WhyNot => "why not …?".to_owned(),
         ListKind::Tries => format!("tries on {}", text::fit(&state.dataset_name, 32)),
     };
     let note = format!(" {} of {} ", list.shown.len(), list.rows.len());
-    let wanted = if matches!(list.kind, ListKind::Users | ListKind::Labels) { 64 } else { 110 };
+    let wanted = if matches!(list.kind, ListKind::Users | ListKind::Labels | ListKind::Answers | ListKind::Gold) {
+        64
+    } else {
+        110
+    };
     let inside = popup(&title, note, theme, centred(area, wanted, 28), buffer);
     filter(&list.filter, true, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
     let rows = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside }.intersection(inside);

@@ -6,32 +6,40 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::charts::{multiples, number, spark};
 use super::panes::arm_look;
 use super::widgets::Panel;
-use super::{put, span, symbols, text};
-use crate::app::replay::{Replaying, SPEEDS, Standing};
+use super::{put, put_both, span, symbols, text};
+use crate::app::command::Command;
+use crate::app::replay::{Charts, Mark, Replaying, SPEEDS, Standing};
 use crate::app::state::State;
+use crate::app::visit::Visit;
 use crate::engine::prompt::Arm;
+use crate::eval::pulse::Measure;
 use crate::mediator::signature::Signature;
-use crate::session::replay::{Outcome, Tally};
+use crate::session::replay::Tally;
 use crate::theme::Theme;
 
 /// Columns of what stands before a row of the timeline.
-const NAMES: usize = 10;
+const NAMES: usize = 12;
 /// Columns of an arm's name with its glyph.
 const ARM: usize = 11;
-/// Columns of an accuracy with its counts.
-const ACCURACY: usize = 13;
-/// The longest line of accuracies.
+/// Columns of a number with its counts.
+const NUMBER: usize = 13;
+/// The longest line of small bars.
 const LINE: usize = 40;
+/// Columns of a further measure's small bars, and of it all.
+const SMALL: (usize, usize) = (10, 18);
+/// Columns from which on further measures stand beside the first.
+const BROAD: u16 = 170;
+/// Columns of the timeline beside them.
+const BESIDE: u16 = 64;
+/// Rows of the timeline and the table, without their frame.
+const ROWS: u16 = 8;
 
 /// `REPLAY cold-start 7/24 ×2 ▶ playing`.
 pub fn header(replaying: &Replaying, theme: &Theme) -> Line<'static> {
-    let (glyph, word) = match replaying.standing() {
-        Standing::Playing => (symbols::PLAYING, "playing"),
-        Standing::Paused => (symbols::PAUSED, "paused"),
-        Standing::AtEnd => (symbols::STOPPED, "at end"),
-    };
+    let (glyph, word) = standing(replaying.standing);
     let name = text::fit(&replaying.opened.name, 24);
     let (turn, turns) = (replaying.turn + 1, replaying.turns());
     let speed = SPEEDS.get(replaying.speed).map_or("", |(speed, _)| speed);
@@ -43,47 +51,75 @@ pub fn header(replaying: &Replaying, theme: &Theme) -> Line<'static> {
     ])
 }
 
-/// What kinds of turns are marked on the timeline.
-#[derive(Clone, Copy)]
-enum Mark {
-    Override,
-    Wrong,
-    Conflict,
+/// `◉ LIVE at cold-start 7/24 · a goes back`.
+pub fn visited(visit: &Visit, theme: &Theme) -> Line<'static> {
+    let (glyph, word) = standing(Standing::Live);
+    let (name, turn, turns) = visit.told();
+    let key = Command::BackToReplay.entry().and_then(|entry| entry.keys.first()).copied().unwrap_or_default();
+    Line::from(vec![
+        span(format!("{glyph} {word} "), theme.busy),
+        span("at ", theme.dim),
+        span(text::fit(&name, 24), theme.title),
+        span(format!(" {turn}/{turns}"), theme.text),
+        span(format!(" {} ", symbols::DOT), theme.dim),
+        span(key, theme.key),
+        span(" goes back", theme.dim),
+    ])
 }
 
-impl Mark {
-    const ALL: [Mark; 3] = [Mark::Override, Mark::Wrong, Mark::Conflict];
-
-    fn look(self, theme: &Theme) -> (&'static str, &'static str, Style) {
-        match self {
-            Mark::Override => ("overrides", symbols::MEDIATED, theme.mediated),
-            Mark::Wrong => ("wrong", symbols::WRONG, theme.bad),
-            Mark::Conflict => ("conflicts", symbols::CONFLICT, theme.conflict),
-        }
+/// Glyph and word of what goes on.
+fn standing(standing: Standing) -> (&'static str, &'static str) {
+    match standing {
+        Standing::Live => (symbols::LIVE, "LIVE"),
+        Standing::Playing { .. } => (symbols::PLAYING, "playing"),
+        Standing::Paused => (symbols::PAUSED, "paused"),
+        Standing::Seeking { .. } => (symbols::SEEKING, "seeking"),
+        Standing::AtEnd => (symbols::STOPPED, "at end"),
     }
+}
 
-    fn fits(self, outcome: &Outcome) -> bool {
-        match self {
-            Mark::Override => outcome.overridden,
-            Mark::Wrong => outcome.arms[Arm::Mediated as usize] == Some(false),
-            Mark::Conflict => outcome.conflict,
-        }
+/// Glyph and style of a mark.
+fn look(mark: Mark, theme: &Theme) -> (&'static str, Style) {
+    match mark {
+        Mark::Conflict => (symbols::CONFLICT, theme.conflict),
+        Mark::Override => (symbols::MEDIATED, theme.mediated),
+        Mark::Flip => (symbols::FLIP, theme.key),
+        Mark::Wrong => (symbols::WRONG, theme.bad),
+        Mark::Said => (symbols::SAID, theme.good),
     }
+}
+
+/// The key that jumps to the next turn with a mark.
+fn key(mark: Mark) -> &'static str {
+    let command = match mark {
+        Mark::Conflict => Command::NextConflict,
+        Mark::Override => Command::NextOverride,
+        Mark::Flip => Command::NextFlip,
+        Mark::Wrong => Command::NextWrong,
+        Mark::Said => Command::NextSaid,
+    };
+    command.entry().and_then(|entry| entry.keys.first()).copied().unwrap_or_default()
 }
 
 /// Draws the session at the bottom of the screen: framed where there is room, in three lines or one where there is not.
 pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let Some(replaying) = &state.replay else { return };
     let row = |place: Rect, row: u16| Rect { y: place.y + row, height: 1, ..place }.intersection(place);
-    if area.height < 8 {
+    let tall = |place: Rect, from: u16, buffer: &mut Buffer| {
+        if replaying.charts == Charts::Tall && place.height > from {
+            let area = Rect { y: place.y + from, height: place.height - from, ..place };
+            multiples(replaying.moments(), replaying.turns(), replaying.measure, theme, area, buffer);
+        }
+    };
+    if area.width < 100 || area.height < ROWS + 2 {
         let width = usize::from(area.width.saturating_sub(2));
         let inside = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
         put(&merged(replaying, theme, width), row(inside, 0), buffer);
         if area.height >= 3 {
-            put(&accuracies(replaying, theme), row(inside, 1), buffer);
-            put(&brief(state, replaying, theme), row(inside, 2), buffer);
+            put(&in_a_line(replaying, theme), row(inside, 1), buffer);
+            put_both(&brief(state, replaying, theme), &legend(theme), row(inside, 2), buffer);
         }
-        return;
+        return tall(inside, 3, buffer);
     }
     let title = text::fit(&replaying.opened.replay.session().header.title, usize::from(area.width / 2));
     let mut named = vec![span(" Session", theme.title), span(format!(" {} {title} ", symbols::DOT), theme.dim)];
@@ -91,25 +127,52 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     named.extend(replaying.signatures.iter().map(sign));
     let panel = Panel {
         title: Line::from(named),
-        note: Line::from(span(" space play   , . step   # turn   x leave ", theme.dim)),
+        note: Line::from(span(" space play   , . step   # turn   e chart   a live   x leave ", theme.dim)),
         focused: false,
     };
     let inside = panel.draw(theme, area, buffer);
-    let right = (ARM + 2 * ACCURACY + LINE).min(usize::from(inside.width) / 2) as u16;
-    let left = Rect { width: inside.width.saturating_sub(right + 2), ..inside };
-    let right = Rect { x: inside.right() - right, width: right, ..inside };
-    let columns = usize::from(left.width).saturating_sub(NAMES);
-    put(&track(replaying, theme, columns), row(left, 0), buffer);
+    let (left, first, others) = columns(inside);
+    let timeline = usize::from(left.width).saturating_sub(NAMES);
+    put(&track(replaying, theme, timeline), row(left, 0), buffer);
     for (ix, mark) in Mark::ALL.into_iter().enumerate() {
-        put(&marks(replaying, mark, theme, columns), row(left, 1 + ix as u16), buffer);
+        put(&marks(replaying, mark, theme, timeline), row(left, 1 + ix as u16), buffer);
     }
-    put(&counts(&replaying.sums.recorded, theme), row(left, 4), buffer);
-    put(&decided(state, replaying, theme), row(left, 5), buffer);
-    put(&heading(replaying, theme, usize::from(right.width)), row(right, 0), buffer);
-    for (ix, arm) in Arm::ALL.into_iter().enumerate() {
-        put(&accuracy(replaying, arm, theme, usize::from(right.width)), row(right, 1 + ix as u16), buffer);
+    put(&counts(&replaying.sums.recorded, theme), row(left, 6), buffer);
+    put(&decided(state, replaying, theme), row(left, 7), buffer);
+    let width = usize::from(first.width);
+    put(&heading(replaying, theme, width), row(first, 0), buffer);
+    for arm in Arm::ALL {
+        put(&measured(replaying, arm, theme, width), row(first, 1 + arm as u16), buffer);
     }
-    put(&changed(replaying, theme), row(right, 5), buffer);
+    put(&changed(replaying, theme), row(first, 5), buffer);
+    put(&Line::from(span(text::fit(replaying.measure.told(), width), theme.dim)), row(first, 6), buffer);
+    put(&called(&replaying.sums.recorded, theme), row(first, 7), buffer);
+    let mut measure = replaying.measure;
+    for place in others {
+        measure = measure.next();
+        put(&Line::from(span(measure.name(), theme.dim)), row(place, 0), buffer);
+        for line in measure.lines() {
+            put(&small(replaying, measure, *line, theme), row(place, 1 + *line as u16), buffer);
+        }
+    }
+    tall(inside, ROWS, buffer);
+}
+
+/// Where the timeline, the first measure and the further ones stand.
+fn columns(inside: Rect) -> (Rect, Rect, Vec<Rect>) {
+    if inside.width < BROAD {
+        let right = (ARM + 2 * NUMBER + LINE).min(usize::from(inside.width) / 2) as u16;
+        let left = Rect { width: inside.width.saturating_sub(right + 2), ..inside };
+        return (left, Rect { x: inside.right() - right, width: right, ..inside }, Vec::new());
+    }
+    let left = Rect { width: BESIDE, ..inside };
+    let (small, further) = (SMALL.1 as u16, Measure::ALL.len() as u16 - 1);
+    let least = (ARM + 2 * NUMBER + SMALL.0) as u16;
+    let room = inside.width - BESIDE - 2;
+    let further = (room.saturating_sub(least) / small).min(further);
+    let first = Rect { x: left.right() + 2, width: room - further * small - 2, ..inside };
+    let other = |place: u16| Rect { x: first.right() + 2 + place * small, width: small - 2, ..inside };
+    (left, first, (0..further).map(other).collect())
 }
 
 /// The cell of a turn on a timeline of `columns`: one each where they fit, else several share one.
@@ -135,7 +198,7 @@ fn track(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> 
     let (at, length) = (cell(turn, turns, room), length(turns, room));
     let [open, close] = symbols::TRACK_ENDS;
     Line::from(vec![
-        span(text::pad("turn", NAMES.saturating_sub(1)), theme.dim),
+        span(text::pad("# turn", NAMES.saturating_sub(1)), theme.dim),
         span(open, theme.band),
         span(symbols::TRACK.repeat(at), theme.band_won),
         span(symbols::HANDLE, theme.handle),
@@ -147,16 +210,15 @@ fn track(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> 
 
 /// Which turns are marked; those to come are faint.
 fn marks(replaying: &Replaying, mark: Mark, theme: &Theme, columns: usize) -> Line<'static> {
-    let (name, glyph, style) = mark.look(theme);
+    let (glyph, style) = look(mark, theme);
     let turns = replaying.turns();
     let room = columns.saturating_sub(2);
     let now = cell(replaying.turn, turns, room);
-    let mut parts = vec![span(text::pad(name, NAMES), theme.dim)];
+    let (key, name) = (key(mark), mark.names().1);
+    let mut parts = vec![span(format!("{key} "), theme.key), span(text::pad(name, NAMES.saturating_sub(2)), theme.dim)];
     let mut cells = vec![false; length(turns, room)];
-    for (turn, outcome) in replaying.opened.outcomes.iter().enumerate() {
-        if let Some(slot) = cells.get_mut(cell(turn, turns, room)) {
-            *slot |= mark.fits(outcome);
-        }
+    for turn in (0..turns).filter(|turn| replaying.bears(*turn, mark)) {
+        cells.get_mut(cell(turn, turns, room)).into_iter().for_each(|cell| *cell = true);
     }
     for (at, marked) in cells.into_iter().enumerate() {
         let style = if at > now { theme.stale } else { style };
@@ -165,7 +227,7 @@ fn marks(replaying: &Replaying, mark: Mark, theme: &Theme, columns: usize) -> Li
     Line::from(parts)
 }
 
-/// Track and marks in one line, for narrow screens: the playhead over wrong over override over conflict.
+/// Track and marks in one line, for narrow screens: the playhead over wrong over flip over override over conflict.
 fn merged(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> {
     let (turn, turns) = (replaying.turn, replaying.turns());
     let count = format!(" {}/{turns}", turn + 1);
@@ -174,9 +236,9 @@ fn merged(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static>
     let mut cells: Vec<Span<'static>> = (0..length(turns, room))
         .map(|at| span(symbols::TRACK, if at <= now { theme.band_won } else { theme.band }))
         .collect();
-    for mark in [Mark::Conflict, Mark::Override, Mark::Wrong] {
-        let (_, glyph, style) = mark.look(theme);
-        for (turn, _) in replaying.opened.outcomes.iter().enumerate().filter(|(_, outcome)| mark.fits(outcome)) {
+    for mark in [Mark::Said, Mark::Conflict, Mark::Override, Mark::Flip, Mark::Wrong] {
+        let (glyph, style) = look(mark, theme);
+        for turn in (0..turns).filter(|turn| replaying.bears(*turn, mark)) {
             let at = cell(turn, turns, room);
             if let Some(slot) = cells.get_mut(at) {
                 *slot = span(glyph, if at > now { theme.stale } else { style });
@@ -200,6 +262,20 @@ fn counts(tally: &Tally, theme: &Theme) -> Line<'static> {
     Line::from(span(format!("{overrides} {dot} {rescued} rescued {dot} {suppressed} suppressed"), theme.text))
 }
 
+/// What the analyst called right, up to the playhead: apart from what the dataset knows.
+fn called(tally: &Tally, theme: &Theme) -> Line<'static> {
+    if tally.said == 0 {
+        return Line::default();
+    }
+    let mut parts = vec![span(format!("{} called right ", symbols::SAID), theme.dim)];
+    for arm in Arm::ALL {
+        let (glyph, style) = arm_look(arm, theme);
+        let (answers, right) = tally.by_analyst[arm as usize];
+        parts.extend([span(format!(" {glyph}"), style), span(format!("{right}/{answers} "), theme.score)]);
+    }
+    Line::from(parts)
+}
+
 /// The decision of the shown turn: the recorded one, and beside it the one under the present setting.
 fn decided(state: &State, replaying: &Replaying, theme: &Theme) -> Line<'static> {
     let recorded = replaying.opened.answers.get(replaying.turn).and_then(Option::as_deref);
@@ -218,38 +294,66 @@ fn decided(state: &State, replaying: &Replaying, theme: &Theme) -> Line<'static>
     Line::from(parts)
 }
 
-/// Columns of the line that an accuracy draws in `width`.
+/// What the marks mean, for where they have no rows of their own.
+fn legend(theme: &Theme) -> Line<'static> {
+    let told = Mark::ALL.into_iter().flat_map(|mark| {
+        let (glyph, style) = look(mark, theme);
+        [span(format!("{glyph} "), style), span(format!("{} {}  ", key(mark), mark.names().1), theme.dim)]
+    });
+    Line::from(told.collect::<Vec<_>>())
+}
+
+/// Columns of the line that the first measure draws in `width`.
 fn line_columns(replaying: &Replaying, width: usize) -> usize {
-    let columns = ARM + ACCURACY + if replaying.sums.now.is_some() { ACCURACY } else { 0 };
+    let columns = ARM + NUMBER + if replaying.sums.now.is_some() { NUMBER } else { 0 };
     width.saturating_sub(columns).min(LINE)
 }
 
 fn heading(replaying: &Replaying, theme: &Theme, width: usize) -> Line<'static> {
-    let lead = text::pad("accuracy", ARM + line_columns(replaying, width));
-    let now = if replaying.sums.now.is_some() { text::pad_left("now", ACCURACY) } else { String::new() };
-    Line::from(span(format!("{lead}{}{now}", text::pad_left("recorded", ACCURACY)), theme.dim))
+    let lead = text::pad(replaying.measure.name(), ARM + line_columns(replaying, width));
+    let now = if replaying.sums.now.is_some() { text::pad_left("now", NUMBER) } else { String::new() };
+    Line::from(span(format!("{lead}{}{now}", text::pad_left("recorded", NUMBER)), theme.dim))
 }
 
-/// An arm's accuracy: its line, what was recorded, and what the present setting gives.
-fn accuracy(replaying: &Replaying, arm: Arm, theme: &Theme, width: usize) -> Line<'static> {
+/// The shown measure of an arm: its line, what was recorded, and what the present setting gives.
+fn measured(replaying: &Replaying, arm: Arm, theme: &Theme, width: usize) -> Line<'static> {
+    let measure = replaying.measure;
+    if !measure.lines().contains(&arm) {
+        return Line::default();
+    }
     let (glyph, style) = arm_look(arm, theme);
     let columns = line_columns(replaying, width);
-    let line = spark(&replaying.sums.lines[arm as usize], columns);
-    let told = |tally: &Tally| {
+    let line = spark(measure, arm, replaying.moments(), columns);
+    let sums = &replaying.sums;
+    let told = |value: Option<f64>, tally: &Tally| {
         let (answers, right) = tally.arms[arm as usize];
-        let share = tally.accuracy(arm).map_or("-".to_owned(), text::share);
-        text::pad_left(&format!("{share} {:>6}", format!("{right}/{answers}")), ACCURACY)
+        let counted = if measure == Measure::Accuracy { format!("{right}/{answers}") } else { String::new() };
+        text::pad_left(&format!("{} {counted:>6}", number(measure, value)), NUMBER)
     };
+    let recorded = replaying.moments().last().and_then(|moment| measure.at(moment, arm));
     let mut parts = vec![
         span(text::pad(&format!("{glyph} {}", arm.name()), ARM), style),
         span(text::pad(&line, columns), style),
-        span(told(&replaying.sums.recorded), theme.score),
+        span(told(recorded, &sums.recorded), theme.score),
     ];
-    if let Some(now) = &replaying.sums.now {
-        let differs = now.arms[arm as usize] != replaying.sums.recorded.arms[arm as usize];
-        parts.push(span(told(now), if differs { theme.conflict } else { theme.score }));
+    if let (Some(now), Some(moment)) = (&sums.now, &sums.moment) {
+        let value = measure.at(moment, arm);
+        let differs = number(measure, value) != number(measure, recorded)
+            || (measure == Measure::Accuracy && now.arms[arm as usize] != sums.recorded.arms[arm as usize]);
+        parts.push(span(told(value, now), if differs { theme.conflict } else { theme.score }));
     }
     Line::from(parts)
+}
+
+/// A further measure: small bars and the number of the shown turn, under the present setting where that differs.
+fn small(replaying: &Replaying, measure: Measure, line: Arm, theme: &Theme) -> Line<'static> {
+    let (_, style) = arm_look(line, theme);
+    let bars = spark(measure, line, replaying.moments(), SMALL.0);
+    let recorded = number(measure, replaying.moments().last().and_then(|moment| measure.at(moment, line)));
+    let now = replaying.sums.moment.as_ref().map(|moment| number(measure, measure.at(moment, line)));
+    let changed = now.filter(|now| *now != recorded);
+    let (told, told_style) = changed.map_or((recorded, theme.score), |now| (now, theme.conflict));
+    Line::from(vec![span(text::pad(&bars, SMALL.0), style), span(text::pad_left(&told, 6), told_style)])
 }
 
 /// How much of the recording the present setting changes.
@@ -264,22 +368,24 @@ fn changed(replaying: &Replaying, theme: &Theme) -> Line<'static> {
     ])
 }
 
-/// All accuracies in a line: recorded, and now where that differs.
-fn accuracies(replaying: &Replaying, theme: &Theme) -> Line<'static> {
-    let mut parts = vec![span("accuracy ", theme.dim)];
-    for arm in Arm::ALL {
-        let (glyph, style) = arm_look(arm, theme);
-        let told = |tally: &Tally| tally.accuracy(arm).map_or("-".to_owned(), text::share);
+/// The shown measure of all arms in a line: recorded, and now where that differs.
+fn in_a_line(replaying: &Replaying, theme: &Theme) -> Line<'static> {
+    let measure = replaying.measure;
+    let mut parts = vec![span(format!("{} ", measure.name()), theme.dim)];
+    for arm in measure.lines() {
+        let (glyph, style) = arm_look(*arm, theme);
+        let recorded = number(measure, replaying.moments().last().and_then(|moment| measure.at(moment, *arm)));
+        let now = replaying.sums.moment.as_ref().map(|moment| number(measure, measure.at(moment, *arm)));
         parts.push(span(format!("{glyph} "), style));
-        parts.push(span(told(&replaying.sums.recorded), theme.score));
-        if let Some(now) = replaying.sums.now.as_ref().filter(|now| now.arms != replaying.sums.recorded.arms) {
-            parts.push(span(format!("{}{}", symbols::ARROW, told(now)), theme.conflict));
+        parts.push(span(recorded.clone(), theme.score));
+        if let Some(now) = now.filter(|now| *now != recorded) {
+            parts.push(span(format!("{}{now}", symbols::ARROW), theme.conflict));
         }
         parts.push(span("  ", theme.text));
     }
-    if replaying.sums.now.is_none() {
-        parts.push(span(spark(&replaying.sums.lines[Arm::Mediated as usize], 16), theme.mediated));
-    }
+    let (_, style) = arm_look(measure.lines().last().copied().unwrap_or(Arm::Mediated), theme);
+    let last = measure.lines().last().copied().unwrap_or(Arm::Mediated);
+    parts.push(span(spark(measure, last, replaying.moments(), 24), style));
     Line::from(parts)
 }
 
@@ -292,14 +398,6 @@ fn brief(state: &State, replaying: &Replaying, theme: &Theme) -> Line<'static> {
     parts.push(span(format!(" {} ", symbols::DOT), theme.dim));
     parts.extend(counts(&replaying.sums.recorded, theme).spans);
     Line::from(parts)
-}
-
-/// Shares as a line of small bars, the newest last; of more than fit, evenly chosen ones.
-fn spark(values: &[f64], columns: usize) -> String {
-    let n = values.len().min(columns);
-    let top = (symbols::SPARKS.len() - 1) as f64;
-    let glyph = |ix: usize| symbols::SPARKS[(values[ix].clamp(0.0, 1.0) * top).round() as usize];
-    (0..n).map(|place| glyph(((place + 1) * values.len() / n).saturating_sub(1))).collect()
 }
 
 #[cfg(test)]
@@ -315,13 +413,5 @@ mod tests {
                 assert!((0..turns).all(|turn| cell(turn, turns, columns) < length));
             }
         }
-    }
-
-    #[test]
-    fn a_line_ends_with_the_newest() {
-        assert_eq!(spark(&[0.0, 1.0, 0.5], 8), "▁█▅");
-        assert_eq!(spark(&[0.0, 0.0, 0.0, 1.0], 2), "▁█");
-        assert_eq!(spark(&[], 4), "");
-        assert_eq!(spark(&[1.0], 0), "");
     }
 }

@@ -48,6 +48,16 @@ pub const PLAYING: &str = "▶";
 pub const PAUSED: &str = "⏸";
 /// A replay at its end.
 pub const STOPPED: &str = "■";
+/// A turn to go to is being typed.
+pub const SEEKING: &str = "»";
+/// Asked now.
+pub const LIVE: &str = "◉";
+/// A decision that the present weights change.
+pub const FLIP: &str = "⇄";
+/// An answer that the analyst judged.
+pub const SAID: &str = "✎";
+/// The first of the 256 glyphs of eight dots, the empty one.
+pub const BRAILLE: u32 = 0x2800;
 /// A share as a small bar, lowest first.
 pub const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// More above, more below.
@@ -116,6 +126,10 @@ const TWINS: &[(&str, &str)] = &[
     ("▶", ">"),
     ("⏸", "|"),
     ("■", "#"),
+    ("»", ">"),
+    ("◉", "*"),
+    ("⇄", "%"),
+    ("✎", "\""),
     ("▁", "_"),
     ("▂", "."),
     ("▃", ":"),
@@ -130,7 +144,23 @@ pub fn twin(glyph: &str) -> &str {
     if glyph.is_ascii() {
         return glyph;
     }
+    if let Some(dots) = glyph.chars().next().filter(|c| is_braille(*c)) {
+        // Eight dots in four rows; one sign for where they are.
+        let dots = dots as u32 - BRAILLE;
+        return match (dots & 0b0000_1001 > 0, dots & 0b0011_0110 > 0, dots & 0b1100_0000 > 0) {
+            (false, false, false) => " ",
+            (true, false, false) => "'",
+            (false, true, false) => "-",
+            (false, false, true) => "_",
+            (true, true, _) | (_, true, true) | (true, _, true) => "|",
+        };
+    }
     TWINS.iter().find(|(known, _)| *known == glyph).map_or("?", |(_, twin)| twin)
+}
+
+/// Whether a character is one of the glyphs of eight dots.
+pub fn is_braille(c: char) -> bool {
+    (BRAILLE..BRAILLE + 256).contains(&(c as u32))
 }
 
 /// Replaces everything in `buffer` that is not ASCII; text of the data included, which such a terminal cannot show.
@@ -162,7 +192,7 @@ mod tests {
     fn every_glyph_has_a_twin() {
         let parts = [
             LOCAL, GLOBAL, MEDIATED, NONE, RIGHT, WRONG, ARROW, CONFLICT, ELLIPSIS, DOT, INFINITE, POINTER, TRACK,
-            BAND_EDGE, BAR, PLAYING, PAUSED, STOPPED,
+            BAND_EDGE, BAR, PLAYING, PAUSED, STOPPED, SEEKING, LIVE, FLIP, SAID, "⣿", "⠀",
         ];
         let edges = [border::ROUNDED, border::THICK].map(|set| {
             [

@@ -185,7 +185,7 @@ fn numbers_move_with_the_weights_and_stay_beside_the_default() {
 #[test]
 fn a_replay_counts_the_whole_session_recorded_and_now() {
     let mut state = replaying();
-    let recorded = Tally::of(&state.replay.as_ref().unwrap().opened.outcomes);
+    let recorded = Tally::of(state.replay.as_ref().unwrap().opened.outcomes());
     assert_eq!(state.study.before.as_ref().map(|numbers| numbers.tally), Some(recorded));
     assert_eq!(state.study.now, None, "it follows the recording");
     press(&mut state, &["N"]);

@@ -27,6 +27,7 @@ mod long;
 mod long_session;
 mod mediator;
 mod memory;
+mod moments;
 #[cfg(feature = "local")]
 mod nano;
 mod population;
@@ -37,9 +38,11 @@ mod scenario;
 mod schema;
 mod screens;
 mod session;
+mod sharing;
 mod signature;
 mod speaking;
 mod store;
+
 mod sweep;
 mod tables;
 mod tries;

@@ -315,6 +315,35 @@ fn an_idle_screen_is_not_drawn_again() {
 }
 
 #[test]
+fn a_replay_jumps_to_a_mark_and_an_answer_is_called_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sea.jsonl");
+    crate::replaying::session(true).write(&file).unwrap();
+    let arguments = ["--model", "none", "--session", file.to_str().unwrap()];
+    let mut session = Session::start(120, 40, &arguments, &[]);
+    session.until_shown("REPLAY sea 1/7 ×1 ⏸ paused");
+    session.keys("c");
+    session.until_shown("REPLAY sea 2/7");
+    session.keys("CCC");
+    session.until_shown("no conflict before turn");
+    // A recording is not judged; live work is.
+    session.keys("+");
+    session.until_shown("a recording is not rewritten");
+    session.keys("x");
+    session.until("live work", |_, text| text.contains("memory only") && text.contains("margin"));
+    session.keys("+");
+    session.until_shown("which answer is right?");
+    session.keys("\r");
+    session.until_shown("is called right");
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    let sessions = session.home.path().join(".local/state/logoscope/sessions");
+    let recorded = std::fs::read_dir(sessions).unwrap().next().unwrap().unwrap();
+    let text = std::fs::read_to_string(recorded.path()).unwrap();
+    assert!(text.lines().any(|line| line.starts_with("{\"event\":\"feedback\"")), "{text}");
+}
+
+#[test]
 fn a_session_is_opened_played_to_its_end_and_left() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sea.jsonl");

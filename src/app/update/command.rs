@@ -5,11 +5,12 @@ use super::super::command::Command;
 use super::super::input::Input;
 use super::super::inquiry::Inquiry;
 use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay, Sheet};
+use super::super::replay::Mark;
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, board, edited, fit, inquiry, move_period, move_time, open_judged, record, remember, replay,
-    set, stop, tell, tries, weigh,
+    Effect, ask, ask_model, board, edited, feedback, fit, inquiry, move_period, move_time, open_judged, record,
+    remember, replay, set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
@@ -77,7 +78,28 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::StepBackFar => replay::step(state, -FAR_TURNS),
         Command::ReplayStart => replay::step(state, isize::MIN),
         Command::ReplayEnd => replay::step(state, isize::MAX),
-        Command::GoToTurn => edit(state, EditKind::Turn, ""),
+        Command::GoToTurn => {
+            edit(state, EditKind::Turn, "");
+            replay::seek(state);
+        }
+        Command::NextConflict => replay::jump(state, Mark::Conflict, true),
+        Command::PreviousConflict => replay::jump(state, Mark::Conflict, false),
+        Command::NextOverride => replay::jump(state, Mark::Override, true),
+        Command::PreviousOverride => replay::jump(state, Mark::Override, false),
+        Command::NextFlip => replay::jump(state, Mark::Flip, true),
+        Command::PreviousFlip => replay::jump(state, Mark::Flip, false),
+        Command::NextWrong => replay::jump(state, Mark::Wrong, true),
+        Command::PreviousWrong => replay::jump(state, Mark::Wrong, false),
+        Command::NextSaid => replay::jump(state, Mark::Said, true),
+        Command::PreviousSaid => replay::jump(state, Mark::Said, false),
+        Command::CallRight => feedback::ask(state, true),
+        Command::CallWrong => feedback::ask(state, false),
+        Command::GiveGold => open(state, List::gold(state).map(Overlay::List)),
+        Command::TakeNote => edit(state, EditKind::Note, ""),
+        Command::NextChart => replay::next_chart(state),
+        Command::TallCharts => replay::tall_charts(state),
+        Command::LiveHere => return visit::begin(state),
+        Command::BackToReplay => return visit::end(state),
         Command::Faster => replay::change_speed(state, 1),
         Command::Slower => replay::change_speed(state, -1),
         Command::LeaveReplay => replay::leave(state),
@@ -292,6 +314,11 @@ fn accept(state: &mut State) -> Vec<Effect> {
             }
             Vec::new()
         }
+        EditKind::Note => {
+            state.overlay = None;
+            feedback::note(state, text);
+            Vec::new()
+        }
         EditKind::Value(weight) => {
             let taken = tries::take_value(state, weight, &text);
             taken_or_told(state, taken.map(|()| Vec::new()))
@@ -364,6 +391,14 @@ fn choose(state: &mut State) -> Vec<Effect> {
         Choice::Label(label) => {
             let response = state.data.as_ref().and_then(|data| data.labels.get(label).cloned());
             response.map_or_else(Vec::new, |response| remember(state, response))
+        }
+        Choice::Called(arm, right) => {
+            feedback::call(state, arm, right);
+            Vec::new()
+        }
+        Choice::Gold(label) => {
+            feedback::give_gold(state, label);
+            Vec::new()
         }
         Choice::Try(number) => {
             tries::apply(state, number);

@@ -14,7 +14,7 @@ use crate::session::event::{Answered, Asked, DatasetId, Event, FORMAT, Header, M
 
 /// Memory has answered a question: a turn begins.
 pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>) {
-    if !state.journal.keeps() {
+    if !state.journal.listens() {
         return;
     }
     let (Some(heard), Some(question), Some(data)) = (heard, &state.question, &state.data) else { return };
@@ -52,7 +52,7 @@ fn mediated(state: &mut State) {
 
 /// An arm has answered: the model's word, or memory alone where there is no model.
 pub(super) fn answered(state: &mut State, arm: Arm) {
-    if !state.journal.keeps() || state.journal.start.is_none() {
+    if !state.journal.listens() || state.journal.start.is_none() {
         return;
     }
     let (Some(data), Some(reading)) = (&state.data, &state.reading) else { return };
@@ -79,14 +79,22 @@ pub(super) fn answered_alone(state: &mut State) {
 /// Memory is to know something new.
 pub(super) fn remembered(state: &mut State, interaction: &Interaction) {
     settle(state);
-    if state.journal.keeps() && state.journal.start.is_some() {
+    if state.journal.listens() && state.journal.start.is_some() {
         state.journal.waiting.push(Event::Remembered { interaction: interaction.clone() });
+    }
+}
+
+/// The analyst said something of the answers to the question at hand.
+pub(super) fn said(state: &mut State, event: Event) {
+    settle(state);
+    if state.journal.listens() && state.journal.start.is_some() {
+        state.journal.waiting.push(event);
     }
 }
 
 /// Ends a gesture: a changed setting, and what it makes of the question.
 pub(super) fn settle(state: &mut State) {
-    if !std::mem::take(&mut state.journal.turned) || state.journal.start.is_none() || !state.journal.keeps() {
+    if !std::mem::take(&mut state.journal.turned) || state.journal.start.is_none() || !state.journal.listens() {
         return;
     }
     let Setting { weights, policy } = state.setting;

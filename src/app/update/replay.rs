@@ -1,14 +1,16 @@
 //! What a replay does to the state: enter, move the playhead, play, weigh anew, leave.
 
 use super::super::effect::Effect;
-use super::super::replay::{Opened, Replaying, SPEEDS, Standing};
+use super::super::overlay::{Edit, EditKind, Overlay};
+use super::super::replay::{Charts, Mark, Opened, Replaying, SPEEDS, Standing};
 use super::super::state::{MemoryState, ModelState, Reading, Setting, Start, State};
-use super::tell;
+use super::{tell, visit};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::Course;
 
 /// Shows a session at its first turn. Live work goes on beneath it.
 pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
+    let mut effects = visit::end(state);
     leave(state);
     let header = &opened.replay.session().header;
     let mut shown = State::new(Start {
@@ -34,20 +36,20 @@ pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
     if !warnings.is_empty() {
         tell(state, warnings.join("; "), true);
     }
-    vec![Effect::Tries { dataset: state.dataset_name.clone(), change: None }]
+    effects.push(Effect::Tries { dataset: state.dataset_name.clone(), change: None });
+    effects
 }
 
 /// Goes back to live work.
 pub(super) fn leave(state: &mut State) {
-    let Some(replaying) = state.replay.take() else { return };
-    let mut live = *replaying.live;
+    let Some(mut live) = state.replay.take().and_then(|replaying| replaying.live) else { return };
     carry(state, &mut live);
-    *state = live;
+    *state = *live;
     state.dirty = true;
 }
 
 /// What belongs to the screen and not to what is shown on it.
-fn carry(from: &State, to: &mut State) {
+pub(super) fn carry(from: &State, to: &mut State) {
     to.now = from.now;
     to.focus = from.focus;
     to.zoom = from.zoom;
@@ -62,24 +64,25 @@ fn carry(from: &State, to: &mut State) {
 pub(super) fn tick(state: &mut State) -> bool {
     let now = state.now;
     let Some(replaying) = &mut state.replay else { return false };
-    replaying.live.now = now;
-    if replaying.due.is_none_or(|due| now < due) {
-        return false;
+    replaying.live.iter_mut().for_each(|live| live.now = now);
+    match replaying.standing {
+        Standing::Playing { due } if now >= due => step(state, 1),
+        _ => return false,
     }
-    step(state, 1);
     true
 }
 
 /// Plays or pauses; at the end it plays from the beginning.
 pub(super) fn play_or_pause(state: &mut State) {
+    let now = state.now;
     let Some(replaying) = &mut state.replay else { return };
-    match replaying.standing() {
-        Standing::Playing => replaying.due = None,
-        Standing::Paused => replaying.due = Some(state.now + SPEEDS[replaying.speed].1),
+    match replaying.standing {
+        Standing::Playing { .. } => replaying.rest(),
         Standing::AtEnd => {
-            replaying.due = Some(state.now + SPEEDS[replaying.speed].1);
             go_to(state, 0);
+            state.replay.iter_mut().for_each(|replaying| replaying.play(now));
         }
+        Standing::Paused | Standing::Seeking { .. } | Standing::Live => replaying.play(now),
     }
 }
 
@@ -96,10 +99,57 @@ pub(super) fn go_to(state: &mut State, turn: usize) {
     let now = state.now;
     let Some(replaying) = &mut state.replay else { return };
     replaying.go_to(turn);
-    let at_end = replaying.turn + 1 >= replaying.turns();
-    replaying.due = replaying.due.filter(|_| !at_end).map(|_| now + SPEEDS[replaying.speed].1);
+    match replaying.standing {
+        Standing::Playing { .. } | Standing::Seeking { plays: true } => replaying.play(now),
+        _ => replaying.rest(),
+    }
     state.scroll = Default::default();
     show(state);
+}
+
+/// Moves the playhead to the nearest turn with a mark, or says that there is none.
+pub(super) fn jump(state: &mut State, mark: Mark, on: bool) {
+    let Some(replaying) = &state.replay else { return };
+    match replaying.nearest(mark, on) {
+        Some(turn) => go_to(state, turn),
+        None => {
+            let (name, side) = (mark.names().0, if on { "after" } else { "before" });
+            let told = format!("no {name} {side} turn {} of {}", replaying.turn + 1, replaying.turns());
+            tell(state, told, false);
+        }
+    }
+}
+
+/// A turn to go to is being typed: what plays waits.
+pub(super) fn seek(state: &mut State) {
+    let Some(replaying) = &mut state.replay else { return };
+    replaying.standing = Standing::Seeking { plays: matches!(replaying.standing, Standing::Playing { .. }) };
+}
+
+/// Goes on as before once nothing is typed any more.
+pub(super) fn settle(state: &mut State) {
+    let typing = matches!(&state.overlay, Some(Overlay::Edit(Edit { kind: EditKind::Turn, .. })));
+    let now = state.now;
+    match &mut state.replay {
+        Some(replaying) if !typing => match replaying.standing {
+            Standing::Seeking { plays: true } => replaying.play(now),
+            Standing::Seeking { plays: false } => replaying.rest(),
+            _ => {}
+        },
+        _ => {}
+    }
+}
+
+/// Shows the next measure.
+pub(super) fn next_chart(state: &mut State) {
+    state.replay.iter_mut().for_each(|replaying| replaying.measure = replaying.measure.next());
+}
+
+/// Gives the charts more room, or takes it back.
+pub(super) fn tall_charts(state: &mut State) {
+    if let Some(replaying) = &mut state.replay {
+        replaying.charts = if replaying.charts == Charts::Tall { Charts::Rows } else { Charts::Tall };
+    }
 }
 
 /// Plays faster or slower from here on.
@@ -107,7 +157,9 @@ pub(super) fn change_speed(state: &mut State, steps: isize) {
     let now = state.now;
     let Some(replaying) = &mut state.replay else { return };
     replaying.speed = replaying.speed.saturating_add_signed(steps).min(SPEEDS.len() - 1);
-    replaying.due = replaying.due.map(|_| now + SPEEDS[replaying.speed].1);
+    if matches!(replaying.standing, Standing::Playing { .. }) {
+        replaying.play(now);
+    }
 }
 
 /// Weighs the shown turn and every other one under the present setting. Without a step to undo nothing was turned, and
@@ -155,7 +207,7 @@ fn show(state: &mut State) {
 
 /// Where the turn before left the mediator under the present setting. What follows the recording needs none: it is shown
 /// as it was recorded.
-fn course(replaying: &Replaying, setting: &Setting) -> Course {
+pub(super) fn course(replaying: &Replaying, setting: &Setting) -> Course {
     if replaying.now.is_empty() {
         Course::default()
     } else {

@@ -16,7 +16,8 @@ use crate::session::steps::Step;
 pub(super) fn heard(state: &mut State) {
     let (Some(turn), Some(data), Some(reading)) = (state.judged, &state.data, &state.reading) else { return };
     let gold = state.gold().and_then(|gold| data.labels.iter().position(|label| label == gold));
-    if gold.is_none() {
+    // What a moment's memory says is no part of the study of this one.
+    if gold.is_none() || state.visit.is_some() {
         return;
     }
     let (user, evidence) = (reading.user.clone(), reading.evidence.clone());
@@ -29,7 +30,7 @@ pub(super) fn heard(state: &mut State) {
 /// The model has answered on `arm`; what it said counts from now on.
 pub(super) fn spoke(state: &mut State, arm: Arm) {
     let Some(scores) = state.answers.arms[arm as usize].scores.clone() else { return };
-    let Some(turn) = state.judged else { return };
+    let Some(turn) = state.judged.filter(|_| state.visit.is_none()) else { return };
     let Some(step) = Arc::make_mut(&mut state.study.steps).of_turn(turn) else { return };
     step.arms[arm as usize] = Some(Some(scores));
     recount(state);

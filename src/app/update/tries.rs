@@ -205,7 +205,7 @@ pub(super) fn kept(state: &mut State, dataset: &str, change: Option<&Change>, ke
         Ok(tries) => {
             let Book { tries, looks } = tries;
             state.unkept.remove(dataset);
-            let live = state.replay.as_mut().map(|replaying| &mut *replaying.live);
+            let live = state.replay.as_mut().and_then(|replaying| replaying.live.as_mut());
             if let Some(live) = live.filter(|live| live.dataset_name == dataset) {
                 live.tries.clone_from(&tries);
                 live.looks = looks;

@@ -136,7 +136,7 @@ fn flatten(path: String, value: &Value, rows: &mut Vec<Vec<String>>) {
 }
 
 /// Text that a page shows as it is.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in visible(text).chars() {
         match c {

@@ -8,11 +8,13 @@ mod differences;
 mod html;
 mod rows;
 pub mod section;
+mod session;
 
 pub use differences::{ablation, comparison};
 pub use html::page;
 pub use rows::csv;
 pub use section::Section;
+pub use session::session_page;
 
 use std::fmt::Write as _;
 

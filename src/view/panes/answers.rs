@@ -41,6 +41,7 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
             lines.push(table.second_row(state, arm, answer, theme));
         }
     }
+    lines.extend(said(state, theme, width));
     let unable = match &state.model {
         ModelState::Failed(reason) | ModelState::Unfit(reason) => Some(reason.as_str()),
         ModelState::Absent(reason) => Some(*reason),
@@ -56,6 +57,19 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
         lines.extend(text::wrap(reason, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
     }
     lines
+}
+
+/// What the analyst said of these answers.
+fn said(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let verdicts = state.verdicts();
+    let word = |(answer, right): &(String, bool)| format!("{answer} {}", if *right { "right" } else { "wrong" });
+    let mut told: Vec<String> = verdicts.words().iter().map(word).collect();
+    told.extend(state.notes().into_iter().map(|note| format!("“{note}”")));
+    if told.is_empty() {
+        return Vec::new();
+    }
+    let told = format!("{} {}", symbols::SAID, told.join(&format!(" {} ", symbols::DOT)));
+    text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, theme.key))).collect()
 }
 
 /// Which columns there is room for.

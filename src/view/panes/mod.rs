@@ -87,7 +87,10 @@ fn note(pane: Pane, state: &State, theme: &Theme, width: u16) -> Line<'static> {
         Pane::Answers if state.answers.stale => return Line::from(span(" stale ", theme.stale)),
         Pane::Answers => match state.gold() {
             Some(gold) => format!(" gold {} ", text::fit(gold, 20)),
-            None => String::new(),
+            None => state
+                .verdicts()
+                .gold()
+                .map_or(String::new(), |gold| format!(" {} {} ", symbols::SAID, text::fit(gold, 20))),
         },
         Pane::Weights => " J/K select   h/l turn   = type   0 default   s save ".to_owned(),
     };
@@ -123,6 +126,16 @@ pub fn verdict(state: &State, label: &str, theme: &Theme) -> Span<'static> {
     match state.gold() {
         Some(gold) if gold == label => span(format!(" {}", symbols::RIGHT), theme.good),
         Some(_) => span(format!(" {}", symbols::WRONG), theme.bad),
+        None => by_analyst(state, label, theme),
+    }
+}
+
+/// What the analyst holds of `label`, of a question whose answer the data does not know; a space where that is nothing.
+fn by_analyst(state: &State, label: &str, theme: &Theme) -> Span<'static> {
+    let labels = state.data.as_ref().map_or(&[][..], |data| &data.labels);
+    match state.verdicts().on(label, |answer| labels.iter().any(|label| label == answer)) {
+        Some(true) => span(format!(" {}", symbols::RIGHT), theme.key),
+        Some(false) => span(format!(" {}", symbols::WRONG), theme.key),
         None => span("  ", theme.text),
     }
 }

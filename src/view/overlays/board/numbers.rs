@@ -64,6 +64,16 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
             body.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, style))));
         }
     }
+    let called = state.all_called();
+    if called.questions > 0 {
+        let told = Arm::ALL.map(|arm| {
+            let (answers, right) = called.arms[arm as usize];
+            format!("{} {right}/{answers}", arm.name())
+        });
+        let questions = text::plural(called.questions, "question", "questions");
+        let told = format!("called right by your word on {questions}: {}", told.join(&format!(" {} ", symbols::DOT)));
+        body.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, theme.key))));
+    }
     body.push(Line::default());
     let mut notes =
         "In brackets 95 %: Wilson's interval of a share, the exact one of a difference. Diversity is the entropy \

@@ -1,0 +1,141 @@
+//! A moment of a recording asked live: the question as it was, of a memory as it was.
+//!
+//! Invariants: the recording is not touched, and the replay waits at the turn where it was left; what is asked meanwhile
+//! is asked of the moment's memory and stands in no session file, since the one being written is about another memory.
+
+use std::sync::Arc;
+
+use super::state::{Answers, Data, Gesture, Held, Reading, Setting, State};
+use super::undo::History;
+use crate::data::interaction::{Interaction, UserId};
+use crate::engine::prompt::Question;
+use crate::mediator::{Course, Resolution};
+use crate::memory::portrait::Portrait;
+use crate::session::Replay;
+use crate::session::event::{DatasetId, Event};
+
+/// The memory that a session was recorded on, as of an event of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    /// The dataset, and who is taken out of it.
+    pub dataset: DatasetId,
+    /// What was remembered since.
+    pub remembered: Vec<Interaction>,
+}
+
+impl World {
+    /// The memory at the playhead of `replay`.
+    pub fn of(replay: &Replay) -> Self {
+        let seen = &replay.session().events[..replay.state().position];
+        let remembered = seen.iter().filter_map(|event| match event.as_ref() {
+            Event::Remembered { interaction } => Some(interaction.clone()),
+            _ => None,
+        });
+        Self { dataset: replay.session().header.dataset.clone(), remembered: remembered.collect() }
+    }
+
+    /// The same with one more interaction.
+    #[must_use]
+    pub fn with(&self, interaction: Interaction) -> Self {
+        let mut more = self.clone();
+        more.remembered.push(interaction);
+        more
+    }
+
+    /// People whose interactions are taken out.
+    pub fn without(&self) -> &[UserId] {
+        &self.dataset.without
+    }
+}
+
+/// What live work was at before, and goes on with afterwards.
+#[derive(Debug, Default)]
+pub struct Home {
+    /// The question.
+    pub question: Option<Question>,
+    /// The judged query it came from.
+    pub judged: Option<usize>,
+    /// Weights and policy; absent only where there is no home.
+    pub setting: Option<Setting>,
+    /// Earlier settings.
+    pub undo: History<Held, Gesture>,
+    /// The try.
+    pub at_try: u32,
+    /// The dataset.
+    pub data: Option<Arc<Data>>,
+    /// Its periods.
+    pub periods: usize,
+    /// What memory said to the question.
+    pub reading: Option<Reading>,
+    /// Why it said nothing.
+    pub unread: Option<String>,
+    /// Who asked.
+    pub portrait: Option<Portrait>,
+    /// What the arms answered.
+    pub answers: Answers,
+    /// Where the question before left the mediator.
+    pub course: Course,
+    /// What the questions before came to.
+    pub answered: Vec<(UserId, Resolution)>,
+    /// Memory had not answered yet.
+    pub unheard: bool,
+}
+
+impl Home {
+    /// Takes from `state` what it is at.
+    pub fn take(state: &mut State) -> Self {
+        Self {
+            unheard: state.heard != state.ticket,
+            question: state.question.take(),
+            judged: state.judged.take(),
+            setting: Some(state.setting),
+            undo: std::mem::take(&mut state.undo),
+            at_try: std::mem::take(&mut state.at_try),
+            data: state.data.clone(),
+            periods: state.periods,
+            reading: state.reading.take(),
+            unread: state.unread.take(),
+            portrait: state.portrait.take(),
+            answers: Answers { epoch: state.answers.epoch, ..std::mem::take(&mut state.answers) },
+            course: std::mem::take(&mut state.course),
+            answered: std::mem::take(&mut state.answered),
+        }
+    }
+
+    /// Gives it back. Whatever is still on its way answers something else and no longer counts.
+    pub fn restore(self, state: &mut State) {
+        (state.question, state.judged) = (self.question, self.judged);
+        state.setting = self.setting.unwrap_or(state.setting);
+        (state.undo, state.at_try) = (self.undo, self.at_try);
+        (state.data, state.periods) = (self.data, self.periods);
+        (state.reading, state.unread, state.portrait) = (self.reading, self.unread, self.portrait);
+        (state.course, state.answered) = (self.course, self.answered);
+        state.answers = Answers { epoch: state.answers.epoch, ..self.answers };
+        state.ticket += 1;
+        state.heard = state.ticket;
+        state.ask_at = None;
+    }
+}
+
+/// A visit to a moment.
+#[derive(Debug)]
+pub struct Visit {
+    /// The screen of the replay as it was left.
+    pub screen: State,
+    /// The memory that is asked.
+    pub world: Arc<World>,
+    /// The question of the moment.
+    pub question: Question,
+    /// Its true answer, where the recording knows it.
+    pub gold: Option<String>,
+    /// Where live work goes on afterwards.
+    pub home: Home,
+}
+
+impl Visit {
+    /// `cold-start 7/24`: the moment, in a few words.
+    pub fn told(&self) -> (String, usize, usize) {
+        let replay = self.screen.replay.as_ref();
+        replay.map_or_else(Default::default, |replay| (replay.opened.name.clone(), replay.turn + 1, replay.turns()))
+    }
+}

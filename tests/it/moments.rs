@@ -1,0 +1,395 @@
+//! A replay as a stage: jumps to marked turns, charts that grow with the playhead, a moment asked live, and what the
+//! analyst says of live answers.
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use logoscope::app::effect::Effect;
+use logoscope::app::message::Message;
+use logoscope::app::overlay::Overlay;
+use logoscope::app::replay::{Mark, Opened, Replaying, Standing};
+use logoscope::app::state::{Data, Start, State};
+use logoscope::app::update::update;
+use logoscope::app::visit::World;
+use logoscope::app::worker::{MemoryWorker, Source};
+use logoscope::data::dataset::{Dataset, PeriodLength};
+use logoscope::data::interaction::{Interaction, UserId};
+use logoscope::engine::host::{HostEvent, Ticket};
+use logoscope::engine::prompt::Arm;
+use logoscope::eval::pulse::{Beat, Measure, Pulse};
+use logoscope::mediator::{Course, Policy};
+use logoscope::memory::Memory;
+use logoscope::session::check::{remember, without};
+use logoscope::session::event::{Asked, DatasetId, Evidence, FORMAT, Judgement};
+use logoscope::session::record::turn;
+use logoscope::session::{Event, Header, Replay, Session, State as Folded};
+
+use crate::replaying::{recording, replaying, session, written};
+use crate::screens::{answered, dataset, drawn, press, styles_of, text_of};
+use crate::session::defaults;
+
+fn replay(state: &State) -> &Replaying {
+    state.replay.as_ref().unwrap()
+}
+
+/// Turns with a mark, as the recording has them.
+fn marked(state: &State, mark: Mark) -> Vec<usize> {
+    (0..replay(state).turns()).filter(|turn| replay(state).bears(*turn, mark)).collect()
+}
+
+#[test]
+fn jumps_visit_every_marked_turn_and_say_when_there_is_no_further() {
+    let mut state = replaying();
+    press(&mut state, &["m", "m", "m", "home"]);
+    let mut seen = 0;
+    for (mark, next, previous, name) in [
+        (Mark::Conflict, "c", "C", "no conflict after turn"),
+        (Mark::Override, "v", "V", "no override after turn"),
+        (Mark::Flip, "d", "D", "no flip after turn"),
+        (Mark::Wrong, "w", "W", "no wrong answer after turn"),
+        (Mark::Said, "y", "Y", "no answer judged by the analyst after turn"),
+    ] {
+        let turns = marked(&state, mark);
+        seen += usize::from(!turns.is_empty());
+        press(&mut state, &["home"]);
+        for turn in turns.iter().filter(|turn| **turn > 0) {
+            press(&mut state, &[next]);
+            assert_eq!((replay(&state).turn, &state.notice), (*turn, &None), "{mark:?}");
+        }
+        press(&mut state, &[next]);
+        assert!(state.notice.as_ref().unwrap().text.starts_with(name), "{:?}", state.notice);
+        press(&mut state, &["end"]);
+        for turn in turns.iter().rev().filter(|turn| **turn < 6) {
+            press(&mut state, &[previous]);
+            assert_eq!(replay(&state).turn, *turn, "{mark:?} back");
+        }
+        press(&mut state, &[previous]);
+        assert!(state.notice.as_ref().unwrap().text.contains("before turn"), "{:?}", state.notice);
+    }
+    assert!(seen >= 4, "the session shows all but the analyst's word");
+    press(&mut state, &["u", "u", "u", "d"]);
+    assert!(state.notice.as_ref().unwrap().text.contains("no weight has been turned"));
+}
+
+#[test]
+fn typing_a_turn_holds_what_plays_and_lets_it_go_on() {
+    let mut state = replaying();
+    assert_eq!(answered().standing(), Standing::Live);
+    press(&mut state, &["#"]);
+    assert_eq!(state.standing(), Standing::Seeking { plays: false });
+    assert!(text_of(&drawn(&state, 120, 40)).contains("» seeking"));
+    press(&mut state, &["esc"]);
+    assert_eq!(state.standing(), Standing::Paused);
+    press(&mut state, &[" ", "#", "3"]);
+    assert_eq!((state.standing(), state.due()), (Standing::Seeking { plays: true }, None), "the clock waits");
+    update(&mut state, Message::Clock(Duration::from_secs(60)));
+    assert_eq!(replay(&state).turn, 0);
+    press(&mut state, &["enter"]);
+    assert_eq!((replay(&state).turn, state.due()), (2, Some(Duration::from_secs(62))));
+    press(&mut state, &["end"]);
+    assert_eq!(state.standing(), Standing::AtEnd);
+    press(&mut state, &["c", "C"]);
+    assert_eq!(state.standing(), Standing::Paused);
+}
+
+#[test]
+fn charts_grow_with_the_playhead_and_are_those_of_a_session_cut_there() {
+    let mut state = replaying();
+    let whole = session(true);
+    let ends = Replay::new(whole.clone()).turn_ends();
+    for turn in [6, 2, 4, 0] {
+        press(&mut state, &["#", &(turn + 1).to_string(), "enter"]);
+        let mut pulse = Pulse::new(whole.header.labels.len());
+        let mut folded = Folded::start(&whole.header);
+        let mut feel = |folded: &Folded| Beat::of(folded, &whole.header.labels).into_iter().for_each(|b| pulse.push(b));
+        for event in &whole.events[..ends[turn]] {
+            if event.tag() == "asked" {
+                feel(&folded);
+            }
+            folded.apply(event);
+        }
+        feel(&folded);
+        assert_eq!(replay(&state).moments(), pulse.moments(), "turn {turn}");
+        let tally = folded.tally();
+        for arm in Arm::ALL {
+            assert_eq!(replay(&state).moments()[turn].accuracy[arm as usize], tally.accuracy(arm));
+        }
+    }
+    // Under a turned weight the numbers are those of the same turns mediated again.
+    press(&mut state, &["end", "m", "m"]);
+    let now = replay(&state).sums.moment.unwrap();
+    assert_eq!(now.accuracy[3], replay(&state).sums.now.unwrap().accuracy(Arm::Mediated));
+    assert_eq!(now.mass, replay(&state).shown_now().map(|now| now.mass));
+    for expected in ["diversity", "drift", "follows", "examples", "accuracy"] {
+        press(&mut state, &["e"]);
+        assert_eq!(replay(&state).measure.name(), expected);
+        assert!(text_of(&drawn(&state, 120, 40)).contains(expected));
+    }
+    assert_eq!(Measure::ALL.len(), 5);
+}
+
+#[test]
+fn tall_charts_at_three_sizes() {
+    let mut state = replaying();
+    press(&mut state, &["#", "6", "enter", "E"]);
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let buffer = drawn(&state, width, height);
+        insta::assert_snapshot!(format!("charts-{width}x{height}"), text_of(&buffer));
+        insta::assert_snapshot!(format!("charts-{width}x{height}-styles"), styles_of(&buffer));
+    }
+    state.ascii = true;
+    let text = text_of(&drawn(&state, 120, 40));
+    insta::assert_snapshot!("charts-ascii-120x40", text);
+    for width in (1..=200).step_by(13) {
+        for height in (1..=70).step_by(7) {
+            drawn(&state, width, height);
+        }
+    }
+    press(&mut state, &["E"]);
+    assert!(!text_of(&drawn(&state, 120, 40)).contains("accuracy  o"));
+}
+
+#[test]
+fn a_seek_folds_no_more_than_it_must_and_nothing_else_than_a_fold() {
+    let short = session(true);
+    // Long enough for several checkpoints.
+    let events: Vec<Event> = (0..6).flat_map(|_| short.events.iter().map(|event| event.as_ref().clone())).collect();
+    let long = Session::new(short.header.clone(), events);
+    let mut replay = Replay::new(long.clone());
+    let n = long.events.len();
+    let mut places: Vec<usize> = (0..=n).step_by(7).collect();
+    places.extend((0..=n).rev().step_by(11));
+    places.extend([0, n, 63, 64, 65, 1, 128, 127]);
+    for place in places {
+        let mut folded = Folded::start(&long.header);
+        long.events[..place].iter().for_each(|event| folded.apply(event));
+        assert_eq!(replay.seek(place), &folded, "{place}");
+    }
+}
+
+/// The dataset with short periods, so that some close before the questions.
+fn films() -> Dataset {
+    let mut dataset = dataset();
+    dataset.manifest.periods.length = PeriodLength::Days(20.0);
+    dataset
+}
+
+/// u017 from nothing: each thing they did is asked before it is remembered.
+fn cold() -> Session {
+    let whole = films();
+    let person = UserId::new("u017");
+    let mut known = without(&whole, std::slice::from_ref(&person));
+    let setting = defaults(&whole, Policy::Product);
+    let header = Header {
+        format: FORMAT,
+        program: "0".to_owned(),
+        title: "u017 from nothing".to_owned(),
+        dataset: DatasetId { name: "films".to_owned(), hash: whole.content_hash(), without: vec![person.clone()] },
+        model: None,
+        device: None,
+        setting,
+        embedder: Memory::build(&known).embedder(),
+        seed: 0,
+        labels: whole.manifest.labels.clone(),
+    };
+    let mut events = Vec::new();
+    let mut course = Course::default();
+    for own in whole.interactions.iter().filter(|own| own.user == person) {
+        let memory = Memory::build(&known);
+        let gold = Some(own.response.clone());
+        let asked = Asked { user: person.clone(), at: own.at, query: own.query.clone(), gold, source: None };
+        events.extend(turn(&memory, None, setting, &mut course, asked).unwrap());
+        let interaction = Interaction { id: format!("r-{}", own.id), ..own.clone() };
+        remember(&mut known, [interaction.clone()]);
+        events.push(Event::Remembered { interaction });
+    }
+    Session::new(header, events)
+}
+
+/// A replay of `session` over a workbench with the films, memory alone.
+fn over_films(session: Session) -> State {
+    let mut state = State::new(Start { dataset_name: "films".into(), record: true, ..Start::default() });
+    update(&mut state, Message::DataRead(Arc::new(Data::of(films()))));
+    update(&mut state, Message::MemoryBuilt { periods: 3, opening: Some(0) });
+    let opened = Opened::of("cold".to_owned(), session).unwrap();
+    update(&mut state, Message::SessionOpened(Box::new(opened)));
+    state
+}
+
+/// Runs effects on a worker and takes in what it tells, until memory has answered; the evidence it heard.
+fn answered_by(
+    worker: &MemoryWorker,
+    inbox: &mpsc::Receiver<Message>,
+    state: &mut State,
+    effects: Vec<Effect>,
+) -> Option<Evidence> {
+    for effect in effects {
+        match effect {
+            Effect::Visit(world) => worker.visit(world),
+            Effect::Read(request) => worker.read(request),
+            _ => {}
+        }
+    }
+    loop {
+        let message = inbox.recv_timeout(Duration::from_secs(60)).expect("memory answers in time");
+        let heard = match &message {
+            Message::MemoryRead { heard, .. } => heard.as_ref().map(|heard| heard.evidence.clone()),
+            Message::ReadFailed { .. } => None,
+            Message::Visited { .. } | Message::Portrayed { .. } => {
+                update(state, message);
+                continue;
+            }
+            // Of its own start, which the workbench has behind it.
+            _ => continue,
+        };
+        update(state, message);
+        return heard;
+    }
+}
+
+#[test]
+fn a_moment_is_asked_live_of_memory_as_it_was_and_left_with_one_key() {
+    let (out, inbox) = mpsc::channel();
+    let worker = MemoryWorker::start(Source::Given(Box::new(films())), || {}, out).unwrap();
+    let mut state = over_films(cold());
+    for turn in 0..3 {
+        press(&mut state, &["home"]);
+        (0..turn).for_each(|_| drop(press(&mut state, &["."])));
+        let recorded = replay(&state).opened.replay.state().turn.clone().unwrap();
+        let home = replay(&state).live.as_ref().unwrap().question.clone();
+        let effects = press(&mut state, &["a"]);
+        assert!(state.replay.is_none() && state.standing() == Standing::Live);
+        let evidence = answered_by(&worker, &inbox, &mut state, effects);
+        assert_eq!(evidence.as_ref(), recorded.evidence(), "turn {turn}: memory is as it was");
+        let (asked, data) = (recorded.asked().unwrap(), state.data.as_ref().unwrap());
+        let question = state.question.as_ref().unwrap();
+        assert_eq!((&question.user, &question.query, question.at), (&asked.user, &asked.query, asked.at));
+        assert_eq!(state.gold(), asked.gold.as_deref());
+        let decision = state.reading.as_ref().unwrap().resolution.decision;
+        assert_eq!(data.label(decision), recorded.resolution().unwrap().decision);
+        assert_eq!(data.dataset.interactions.iter().filter(|i| i.user.as_str() == "u017").count(), turn);
+        assert!(text_of(&drawn(&state, 120, 40)).contains(&format!("LIVE at cold {}/3 · a goes back", turn + 1)));
+        assert!(state.journal.waiting.is_empty(), "another memory's answers are no part of the session being written");
+        // What is given to memory here is known here alone.
+        if turn == 1 {
+            let effects = press(&mut state, &["R", "d", "r", "a", "m", "a", "enter"]);
+            let Some(Effect::Visit(Some(world))) = effects.first() else { panic!("{effects:?}") };
+            let World { remembered, .. } = world.as_ref();
+            assert_eq!(remembered.len(), 2);
+            let evidence = answered_by(&worker, &inbox, &mut state, effects).unwrap();
+            assert_eq!(evidence.local.votes.len(), 2);
+        }
+        let effects = press(&mut state, &["l", "a"]);
+        assert!(effects.contains(&Effect::Visit(None)), "{effects:?}");
+        assert_eq!((replay(&state).turn, state.standing() == Standing::AtEnd), (turn, turn == 2));
+        assert!(!state.undo.can_undo(), "the recording is shown as it was");
+        let live = replay(&state).live.as_ref().unwrap();
+        assert_eq!((&live.question, &live.visit.is_none(), live.journal.away), (&home, &true, false));
+        assert_eq!(live.data.as_ref().unwrap().dataset, films());
+        effects.into_iter().for_each(|effect| {
+            if let Effect::Visit(world) = effect {
+                worker.visit(world);
+            }
+        });
+    }
+    press(&mut state, &["x"]);
+    assert!(state.replay.is_none() && state.visit.is_none() && state.question.is_some());
+    press(&mut state, &["a"]);
+    assert_eq!(state.notice.as_ref().unwrap().text, "no replay waits");
+}
+
+#[test]
+fn a_moment_of_other_data_is_not_asked() {
+    let mut foreign = cold();
+    foreign.header.dataset.name = "news".to_owned();
+    let mut state = over_films(foreign);
+    assert!(press(&mut state, &["a"]).is_empty());
+    assert!(state.notice.as_ref().unwrap().text.contains("recorded on 'news'"), "{:?}", state.notice);
+    let mut changed = cold();
+    changed.header.dataset.hash = "0".to_owned();
+    let (out, inbox) = mpsc::channel();
+    let worker = MemoryWorker::start(Source::Given(Box::new(films())), || {}, out).unwrap();
+    let mut state = over_films(changed);
+    let effects = press(&mut state, &["a"]);
+    assert_eq!(answered_by(&worker, &inbox, &mut state, effects), None);
+    assert!(text_of(&drawn(&state, 160, 42)).contains("is not as it was when this was recorded"));
+    press(&mut state, &["a"]);
+    assert!(state.replay.is_some());
+}
+
+#[test]
+fn a_session_opened_during_a_visit_ends_it() {
+    let mut state = over_films(cold());
+    press(&mut state, &["a"]);
+    let opened = Opened::of("sea".to_owned(), session(true)).unwrap();
+    let effects = update(&mut state, Message::SessionOpened(Box::new(opened)));
+    assert!(effects.contains(&Effect::Visit(None)));
+    press(&mut state, &["x"]);
+    assert!(state.replay.is_none() && state.visit.is_none());
+    assert_eq!(state.data.as_ref().unwrap().dataset, films());
+}
+
+#[test]
+fn the_analysts_word_is_recorded_counted_apart_and_replayed() {
+    let mut state = recording();
+    let mut effects = press(&mut state, &["+", "enter"]);
+    assert!(state.notice.as_ref().unwrap().text.contains("is called right"), "{:?}", state.notice);
+    let mediated = state.data.as_ref().unwrap().label(state.answers.arms[3].decision).to_owned();
+    effects.extend(press(&mut state, &["-"]));
+    assert!(matches!(&state.overlay, Some(Overlay::List(list)) if list.rows.len() == 4));
+    effects.extend(press(&mut state, &["n", "o", "n", "e", "enter"]));
+    effects.extend(press(&mut state, &["\"", "o", "d", "d", "enter"]));
+    assert!(press(&mut state, &["!"]).is_empty() && state.overlay.is_none(), "the data knows this one");
+    assert!(text_of(&drawn(&state, 200, 60)).contains("“odd”"));
+    let called = state.all_called();
+    assert_eq!((called.questions, called.arms[3]), (1, (1, 1)));
+    press(&mut state, &["N"]);
+    assert!(text_of(&drawn(&state, 120, 40)).contains("called right by your word on 1 question"));
+    press(&mut state, &["esc"]);
+    // Said again, it is taken back.
+    effects.extend(press(&mut state, &["+", "enter"]));
+    assert!(state.notice.as_ref().unwrap().text.contains("taken back"));
+    effects.extend(press(&mut state, &["+", "enter"]));
+    // A question of one's own has no true answer until one is given.
+    effects.extend(press(&mut state, &["i", "t", "i", "d", "e", "enter"]));
+    assert!(press(&mut state, &["+"]).is_empty() && state.overlay.is_none(), "not before memory has answered");
+    effects.extend(crate::replaying::hear(&mut state));
+    for id in 0..4 {
+        let ticket = Ticket { epoch: state.answers.epoch, id };
+        let scores = vec![-0.5, -2.0, -1.5, -3.0];
+        for event in [HostEvent::Scores { ticket, scores }, HostEvent::Done { ticket, stats: Default::default() }] {
+            effects.extend(update(&mut state, Message::Host(event)));
+        }
+    }
+    effects.extend(press(&mut state, &["!", "d", "r", "a", "m", "a", "enter"]));
+    assert_eq!(state.gold(), None, "what the data knows stays what it is");
+    assert_eq!(state.verdicts().gold(), Some("drama"));
+    assert!(text_of(&drawn(&state, 200, 60)).contains("✎ drama"));
+    assert_eq!(state.all_called().questions, 2);
+    effects.extend(press(&mut state, &["q"]));
+    let (header, events) = written(effects);
+    let said: Vec<(&str, Judgement)> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Feedback(feedback) => Some((feedback.answer.as_str(), feedback.judgement)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((said.len(), said[0]), (5, (mediated.as_str(), Judgement::Right)));
+    assert_eq!(said[4], ("drama", Judgement::Right));
+    assert!(events.contains(&Event::Note { text: "odd".to_owned() }));
+    let live = state.all_called();
+    let mut shown = answered();
+    let opened = Opened::of("said".to_owned(), Session::new(header.unwrap(), events)).unwrap();
+    update(&mut shown, Message::SessionOpened(Box::new(opened)));
+    assert_eq!(shown.all_called(), live, "live and replay count the same");
+    let text = text_of(&drawn(&shown, 200, 60));
+    assert!(text.contains("“odd”") && text.contains(&format!("{mediated} right")), "{text}");
+    assert!(replay(&shown).bears(0, Mark::Said) && text.contains("✎ called right"));
+    press(&mut shown, &["+"]);
+    assert!(shown.overlay.is_none() && shown.notice.as_ref().unwrap().text.contains("a recording is not rewritten"));
+    press(&mut shown, &["y"]);
+    assert_eq!(replay(&shown).turn, 1);
+    assert!(text_of(&drawn(&shown, 200, 60)).contains("✎ drama"));
+    assert_eq!(replay(&shown).opened.outcomes()[1].arms, [None; 4], "no gold of the data");
+}
