@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::error::SessionError;
 use super::event::{Answered, Asked, ByLabel, Event, Evidence, Resolution};
 use super::log::Session;
-use super::record::{Fault, finally};
+use super::record::{Fault, finally, read};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::render;
@@ -287,7 +287,16 @@ fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), Ses
             let place = Place::of(session, index);
             match (session.events[index].as_ref(), &question) {
                 (Event::Asked(asked), _) => {
-                    question = Some((asked.clone(), memory.read(&asked.user, &asked.query, asked.at)?));
+                    question = match read(&memory, asked) {
+                        Ok(read) => Some((asked.clone(), read)),
+                        Err(SessionError::Unheld { reason }) => {
+                            let (field, recorded) = ("held".to_owned(), reason);
+                            let expected = "own items before the question, oldest first".to_owned();
+                            retrieval.fault(&place, Fault { field, recorded, expected });
+                            None
+                        }
+                        Err(error) => return Err(error),
+                    };
                 }
                 (Event::Evidence(recorded), Some((_, read))) => {
                     retrieval.compare(&place, "", recorded, &Evidence::of(&memory, read));

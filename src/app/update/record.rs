@@ -25,6 +25,7 @@ pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>) {
         query: question.query.clone(),
         gold: query.and_then(|query| query.gold.clone()),
         source: query.map(|query| query.id.clone()),
+        held: None,
     };
     let journal = &mut state.journal;
     journal.start.get_or_insert(state.setting);
