@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::fitter::{FitRequest, Fitter};
 use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
+use super::rungs::ClimbRequest;
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
 use super::surveyor::{SurveyRequest, Surveyor};
@@ -23,6 +24,10 @@ pub enum Effect {
     Read(ReadRequest),
     /// Ask memory about an answer it has given.
     Inquire(Box<InquiryRequest>),
+    /// Read memory on every rung of a ladder or dial; supersedes every such request before.
+    Climb(Box<ClimbRequest>),
+    /// Stop that; the number is above that of every such request before.
+    ClimbDown(u64),
     /// Let memory know a new interaction.
     Remember(Box<Interaction>),
     /// Ask the model on some arms; supersedes everything asked before.
@@ -98,6 +103,8 @@ impl Runner {
         match effect {
             Effect::Read(request) => self.memory.read(request),
             Effect::Inquire(request) => self.memory.inquire(*request),
+            Effect::Climb(request) => self.memory.climb(*request),
+            Effect::ClimbDown(ticket) => self.memory.climb_down(ticket),
             Effect::Remember(interaction) => self.memory.remember(*interaction),
             Effect::Ask { epoch, requests } => {
                 for (arm, request) in requests {

@@ -7,6 +7,7 @@ mod fit;
 mod inquiry;
 mod record;
 mod replay;
+mod rungs;
 mod study;
 mod tries;
 
@@ -35,6 +36,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = react(state, message);
     effects.extend(record::drain(state));
     effects.extend(study::drain(state));
+    effects.extend(rungs::drain(state));
     effects
 }
 
@@ -116,7 +118,8 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.answers.arms = Default::default();
             state.take_reading(*read, *blocks);
             study::heard(state);
-            record::heard(state, heard);
+            record::heard(state, heard, None);
+            state.rungs.set = None;
             ask_model(state)
         }
         Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
@@ -142,6 +145,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             hits.filter(|hit| hit.item >= place).for_each(|hit| hit.item += 1);
             state.data = Some(data);
             state.periods = periods;
+            state.rungs.forget();
             Vec::new()
         }
         Message::MemoryRead { .. } | Message::ReadFailed { .. } | Message::Portrayed { .. } => Vec::new(),
@@ -185,6 +189,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Fitting { ticket, news } => fit::told(state, ticket, news),
         Message::Surveyed { ticket, done, found } => {
             study::surveyed(state, ticket, done, found.map(|found| *found));
+            Vec::new()
+        }
+        Message::Climbed { ticket, news } => {
+            rungs::climbed(state, ticket, *news);
             Vec::new()
         }
         Message::Copied(copied) => {
@@ -239,6 +247,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::Recording(_)
             | Message::RecordFailed(_)
             | Message::Fitting { .. }
+            | Message::Climbed { .. }
             | Message::Host(_)
             | Message::WorkerFailed { .. }
     )
@@ -511,6 +520,7 @@ fn weigh(state: &mut State) {
         None => {
             state.mediate();
             study::weigh(state);
+            state.rungs.weigh(&state.setting);
             state.journal.turned = true;
             let outdated = Arm::ALL.into_iter().any(|arm| state.outdated(arm));
             state.ask_at = outdated.then_some(state.now + REST);

@@ -55,7 +55,7 @@ pub struct ScenarioArgs {
     /// The ladder holds the oldest items instead of the newest, which mixes size with age
     #[arg(long)]
     oldest: bool,
-    /// Items of every history on the dial [default: 8]
+    /// Items of every history on the dial [default: 10]
     #[arg(long, value_name = "L")]
     length: Option<usize>,
     /// Percent from one share of the dial to the next [default: 10]

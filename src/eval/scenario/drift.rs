@@ -2,8 +2,8 @@
 //! new one.
 //!
 //! Every person with a change is asked their own interactions around it, each from what lay strictly before. An arm has
-//! *recovered* at the first stage after the change whose accuracy is no more than 2 points below what it was before.
-//! Where nothing was lost, the first stage is that already. Observed changes were looked for, in the very answers that are
+//! *recovered* at the first stage after the change whose accuracy is no more than 2 points below what it was before; where
+//! that is the first stage of all, it has lost nothing. Observed changes were looked for, in the very answers that are
 //! asked here: part of any loss is what made them stand out.
 
 use std::collections::BTreeMap;
@@ -36,6 +36,18 @@ pub struct Stage {
     pub against_before: [Estimate; 4],
 }
 
+/// When an arm serves the new taste as well as the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recovery {
+    /// It never served it less.
+    NothingLost,
+    /// In the stage of these interactions since the change, both ends included.
+    At(usize, usize),
+    /// Not within what is asked.
+    NotYet,
+}
+
 /// A drift over a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Drift {
@@ -50,8 +62,10 @@ pub struct Drift {
     pub least_evidence: Option<f64>,
     /// Before, then stage by stage.
     pub stages: Vec<Stage>,
-    /// Per arm: the first interactions after the change at which it has recovered; `None`: not within what is asked.
-    pub recovered: [Option<(usize, usize)>; 4],
+    /// Per arm: when it has recovered.
+    pub recovered: [Recovery; 4],
+    /// The arms besides *none* that recovered first, among those that lost something.
+    pub first: Vec<Arm>,
 }
 
 impl Drift {
@@ -106,10 +120,21 @@ impl Drift {
         }
         let recovered = Arm::ALL.map(|arm| {
             let back = |stage: &&Stage| stage.against_before[arm as usize].value >= -WITHIN - 1e-12;
-            stages.iter().filter(|stage| stage.since.is_some()).find(back).and_then(|stage| stage.since)
+            match stages.iter().filter(|stage| stage.since.is_some()).find(back).and_then(|stage| stage.since) {
+                Some(since) if since == STAGES[0] => Recovery::NothingLost,
+                Some((from, to)) => Recovery::At(from, to),
+                None => Recovery::NotYet,
+            }
         });
+        let when = |arm: &Arm| match recovered[*arm as usize] {
+            Recovery::At(from, _) => Some(from),
+            _ => None,
+        };
+        let noticing: Vec<Arm> = Arm::ALL.into_iter().filter(|arm| *arm != Arm::None && when(arm).is_some()).collect();
+        let earliest = noticing.iter().filter_map(when).min();
+        let first = noticing.into_iter().filter(|arm| when(arm) == earliest).collect();
         let least_evidence = changes.iter().filter_map(|change| change.evidence).reduce(f64::min);
-        Ok(Self { subject, made, changes: changes.len(), least_evidence, stages, recovered })
+        Ok(Self { subject, made, changes: changes.len(), least_evidence, stages, recovered, first })
     }
 }
 

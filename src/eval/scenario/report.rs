@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::arrival::Arrived;
 use super::dial::Dial;
-use super::drift::Drift;
+use super::drift::{Drift, Recovery};
 use super::ladder::{Ladder, Natural};
 use super::{By, Cell, Estimate, Subject};
 use crate::engine::prompt::Arm;
@@ -236,10 +236,19 @@ impl Drift {
             let arms = found.against_before.iter().map(lead);
             std::iter::once(stage(found.since)).chain(arms).collect()
         });
-        let recovered = Arm::ALL.map(|arm| {
-            let since = self.recovered[arm as usize];
-            vec![arm.name().to_owned(), since.map_or_else(|| "not within what is asked".to_owned(), |s| stage(Some(s)))]
+        let arms = Arm::ALL.into_iter().filter(|arm| *arm != Arm::None);
+        let recovered = arms.map(|arm| {
+            let told = match self.recovered[arm as usize] {
+                Recovery::NothingLost => "lost nothing".to_owned(),
+                Recovery::At(from, to) => format!("{} interactions", stage(Some((from, to)))),
+                Recovery::NotYet => "not within what is asked".to_owned(),
+            };
+            vec![arm.name().to_owned(), told]
         });
+        let first = match self.first.as_slice() {
+            [] => "no arm that lost something has recovered".to_owned(),
+            first => format!("first to notice: {}", first.iter().map(|arm| arm.name()).collect::<Vec<_>>().join(" and ")),
+        };
         vec![
             about("Drift", &self.subject, vec![told]),
             of_cells("Accuracy by interactions since the change".to_owned(), "since", stages, Vec::new()),
@@ -252,8 +261,11 @@ impl Drift {
             table(
                 "Who notices first",
                 &["arm", "recovered at"],
-                recovered.to_vec(),
-                vec!["the first stage with accuracy no more than 2 points below that before the change".to_owned()],
+                recovered.collect(),
+                vec![
+                    first,
+                    "recovered: the first stage with accuracy no more than 2 points below that before the change".to_owned(),
+                ],
             ),
         ]
     }
@@ -308,7 +320,7 @@ impl Arrived {
                     "global − that",
                 ],
                 rows.collect(),
-                vec!["the newcomers' own histories begin with the period 1 as well".to_owned()],
+                vec!["the newcomers' own histories begin with period 1 as well".to_owned()],
             ),
         ]
     }

@@ -145,7 +145,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { most: 32, oldest: false, length: 8, step: 10, label: None, made: false, community: None, seed: 1 }
+        Self { most: 32, oldest: false, length: 10, step: 10, label: None, made: false, community: None, seed: 1 }
     }
 }
 

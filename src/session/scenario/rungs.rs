@@ -4,8 +4,7 @@
 //! * **Dial**: memory holds as many items at every rung, a growing share of them with one label. It models *skewed
 //!   memory*, not a skewed taste; see [`Held::skewed`].
 //!
-//! Questions are the person's judged queries, or where there are none their own interactions; the newest
-//! [`QUESTIONS`] that fit, in time order.
+//! Questions are the person's judged queries and their own interactions; the newest [`QUESTIONS`] that fit, in time order.
 
 use super::{Options, Planned, asked_of, asked_of_query, habit};
 use crate::data::dataset::{Dataset, TaskKind};
@@ -50,10 +49,8 @@ pub fn split_by(population: &Population, user: Option<UserIx>, t: Timestamp, lab
 /// What a person may be asked, in time order.
 fn questions(dataset: &Dataset, user: &UserId) -> Vec<Asked> {
     let judged = dataset.queries.iter().filter(|query| query.user == *user && query.gold.is_some());
-    let mut asked: Vec<Asked> = judged.map(asked_of_query).collect();
-    if asked.is_empty() {
-        asked = dataset.interactions.iter().filter(|own| own.user == *user).map(asked_of).collect();
-    }
+    let own = dataset.interactions.iter().filter(|own| own.user == *user);
+    let mut asked: Vec<Asked> = judged.map(asked_of_query).chain(own.map(asked_of)).collect();
     asked.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
     asked
 }
