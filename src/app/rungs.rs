@@ -161,6 +161,9 @@ pub struct Climbing {
     pub set: Option<usize>,
     /// What the arms make of every rung that was read.
     pub verdicts: Vec<Verdict>,
+    /// Over the judged questions so far, per arm: the highest rung on which it is right on no more than one question in
+    /// fifty less than on each one's own rung.
+    pub tolerance: [Option<Rung>; 4],
     kept: Vec<Kept>,
     visited: Vec<Visited>,
 }
@@ -276,7 +279,9 @@ impl Climbing {
         let verdicts = self.found.iter().zip(&scale.rungs).map(|(climbed, rung)| {
             let (mut n, mut right, mut paired) = (0, [0; 4], Paired::default());
             for visited in self.visited.iter().filter(|visited| visited.kind == *kind) {
-                let Some((_, evidence)) = visited.rungs.iter().find(|(other, _)| rung.is_like(*other)) else { continue };
+                let Some((_, evidence)) = visited.rungs.iter().find(|(other, _)| rung.is_like(*other)) else {
+                    continue;
+                };
                 let hits = decide(evidence).map(|(decision, _)| decision == visited.gold);
                 n += 1;
                 right.iter_mut().zip(hits).for_each(|(right, hit)| *right += usize::from(hit));
@@ -288,6 +293,7 @@ impl Climbing {
             Verdict { arms: decide(&climbed.evidence), so_far: (n, right), local_over_global: paired }
         });
         self.verdicts = verdicts.collect();
+        self.tolerance = Arm::ALL.map(|arm| self.tolerated(arm, setting));
     }
 
     /// The lowest rung from which on the arm decides for `label` on every rung; `None` where it does not on the highest.
@@ -311,13 +317,12 @@ impl Climbing {
     /// Over the judged questions so far: the lowest rung on which local beats global by more than chance.
     pub fn hand_over(&self) -> Option<Rung> {
         let scale = self.scale.as_ref()?;
-        let sure = |verdict: &Verdict| verdict.local_over_global.difference() > 0 && !verdict.local_over_global.is_noise();
+        let sure =
+            |verdict: &Verdict| verdict.local_over_global.difference() > 0 && !verdict.local_over_global.is_noise();
         self.verdicts.iter().position(sure).and_then(|place| scale.rungs.get(place).copied())
     }
 
-    /// Over the judged questions so far: the highest rung on which the arm is right on no more than one question in fifty
-    /// less than on each one's own rung.
-    pub fn tolerates(&self, arm: Arm, setting: &Setting) -> Option<Rung> {
+    fn tolerated(&self, arm: Arm, setting: &Setting) -> Option<Rung> {
         let (Some((kind, _)), Some(scale)) = (&self.wanted, &self.scale) else { return None };
         let visited: Vec<&Visited> = self.visited.iter().filter(|visited| visited.kind == *kind).collect();
         let own = visited.iter().filter(|visited| {
@@ -376,7 +381,9 @@ pub fn scale(memory: &Memory, kind: Kind, question: &Question) -> Result<Scale, 
     let length = length.min(of_label).min(others);
     if length < 2 {
         let name = &population.labels[label];
-        return Err(format!("{of_label} memories are '{name}' and {others} are not; the dial needs 2 of each at least"));
+        return Err(format!(
+            "{of_label} memories are '{name}' and {others} are not; the dial needs 2 of each at least"
+        ));
     }
     let own = of_label as f64 / visible as f64;
     let shares = shares(step);

@@ -479,7 +479,10 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
                 let arm = Arm::ALL.into_iter().find(|arm| *arm as u64 == ticket.id);
                 // An answer to a prompt that has changed since belongs to no setting that stands.
                 if let Some(arm) = arm.filter(|arm| !state.outdated(*arm)) {
-                    study::spoke(state, arm);
+                    // The study holds the question with the whole history.
+                    if state.rungs.set.is_none() {
+                        study::spoke(state, arm);
+                    }
                     record::answered(state, arm);
                 }
             }

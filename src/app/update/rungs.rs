@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use super::super::effect::Effect;
+use super::super::overlay::Overlay;
 use super::super::rungs::{ClimbRequest, News};
 use super::super::state::{MemoryState, State};
 use super::{ask_model, read, record};
+
+/// Rungs that stay in sight above the one that is looked at.
+const LEAD: u16 = 4;
 
 /// Looks at another rung.
 pub(super) fn step(state: &mut State, steps: isize) {
@@ -13,6 +17,11 @@ pub(super) fn step(state: &mut State, steps: isize) {
     let last = scale.rungs.len() as isize - 1;
     state.rungs.at = (state.rungs.at as isize).saturating_add(steps).clamp(0, last.max(0)) as usize;
     state.rungs.moved = true;
+    let (at, limit) = (state.rungs.at, state.limits.help);
+    if let Some(Overlay::Board(board)) = &mut state.overlay {
+        // A few rungs above it stay in sight where not all fit.
+        board.scroll = (at as u16).saturating_sub(LEAD).min(limit);
+    }
 }
 
 /// Takes in what a climb tells, unless it has been superseded.

@@ -13,7 +13,6 @@ use crate::data::interaction::UserId;
 use crate::eval::EvalError;
 use crate::eval::bucket::{Bucket, FINE, GAIN};
 use crate::eval::split::Question;
-use crate::eval::stats::Plan;
 use crate::memory::held::{Held, rungs};
 
 /// A rung.
@@ -117,10 +116,5 @@ impl Ladder {
         };
         let (natural, gain) = (natural(&FINE), natural(&GAIN));
         Ok(Self { subject, most: shape.most, oldest: shape.oldest, rungs: found, hand_over, natural, gain })
-    }
-
-    /// The plan of its intervals.
-    pub fn plan(&self) -> Plan {
-        self.subject.plan
     }
 }

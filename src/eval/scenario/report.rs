@@ -247,7 +247,9 @@ impl Drift {
         });
         let first = match self.first.as_slice() {
             [] => "no arm that lost something has recovered".to_owned(),
-            first => format!("first to notice: {}", first.iter().map(|arm| arm.name()).collect::<Vec<_>>().join(" and ")),
+            first => {
+                format!("first to notice: {}", first.iter().map(|arm| arm.name()).collect::<Vec<_>>().join(" and "))
+            }
         };
         vec![
             about("Drift", &self.subject, vec![told]),
@@ -264,7 +266,8 @@ impl Drift {
                 recovered.collect(),
                 vec![
                     first,
-                    "recovered: the first stage with accuracy no more than 2 points below that before the change".to_owned(),
+                    "recovered: the first stage with accuracy no more than 2 points below that before the change"
+                        .to_owned(),
                 ],
             ),
         ]

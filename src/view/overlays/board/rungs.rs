@@ -11,7 +11,7 @@ use crate::engine::prompt::Arm;
 use crate::theme::Theme;
 
 /// Columns of a rung's name with its pointer.
-const NAME: usize = 10;
+const NAME: usize = 12;
 /// Columns of an arm's decision, at least.
 const DECISION: usize = 14;
 /// Columns of the shares so far.
@@ -34,6 +34,9 @@ pub(super) fn shown(state: &State, kind: Kind, theme: &Theme, width: usize) -> S
     if rungs.under_way() {
         let told = format!("{} rung {} of {}", bars::spinner(state), rungs.found.len(), scale.rungs.len());
         head.push(Line::from(span(told, theme.busy)));
+    }
+    if rungs.set.is_some() && state.model.unable().is_none() {
+        head.push(answers(state, cell, theme));
     }
     let mut heading = vec![span(text::pad(if kind == Kind::Ladder { "  newest" } else { "  share" }, NAME), theme.dim)];
     for arm in Arm::ALL {
@@ -111,6 +114,23 @@ fn so_far(verdict: &Verdict) -> String {
     if n == 0 { "-".to_owned() } else { format!("{local} {global} {mediated} of {n}") }
 }
 
+/// What the arms answer on the rung that is shown, with the model's word.
+fn answers(state: &State, cell: usize, theme: &Theme) -> Line<'static> {
+    let mut parts = vec![span(text::pad("  answers", NAME), theme.dim)];
+    for arm in &state.answers.arms {
+        let told = match &arm.phase {
+            phase if phase.is_open() => bars::spinner(state).to_owned(),
+            _ => {
+                let label = state.data.as_ref().map_or("", |data| data.label(arm.decision));
+                let p = arm.distribution.get(arm.decision).copied().unwrap_or_default();
+                format!("{} {}", text::fit(label, cell.saturating_sub(7)), text::share(p))
+            }
+        };
+        parts.push(span(text::pad(&told, cell), theme.score));
+    }
+    Line::from(parts)
+}
+
 /// Hand-over and tolerance, of this question and over those so far.
 fn told(state: &State, kind: Kind) -> Vec<String> {
     let rungs = &state.rungs;
@@ -130,14 +150,18 @@ fn told(state: &State, kind: Kind) -> Vec<String> {
                 told.push(format!("this question, right: {}", each.join(", ")));
             }
             told.push(match rungs.hand_over() {
-                Some(rung) => format!("hand-over at {} over {so_far}: local beats global by more than chance", rung.name()),
-                None => format!("hand-over not reached over {so_far}: on no rung does local beat global by more than chance"),
+                Some(rung) => {
+                    format!("hand-over at {} over {so_far}: local beats global by more than chance", rung.name())
+                }
+                None => format!(
+                    "hand-over not reached over {so_far}: on no rung does local beat global by more than chance"
+                ),
             });
             told
         }
         Kind::Dial => {
             let held = |arm: Arm| rungs.holds_to(arm).map_or("-".to_owned(), |rung| rung.name());
-            let borne = |arm: Arm| rungs.tolerates(arm, &state.setting).map_or("-".to_owned(), |rung| rung.name());
+            let borne = |arm: Arm| rungs.tolerance[arm as usize].map_or("-".to_owned(), |rung| rung.name());
             let each = |of: &dyn Fn(Arm) -> String| arms.map(|arm| format!("{} {}", arm.name(), of(arm))).join(", ");
             vec![
                 format!("this question, decided as at the own share up to: {}", each(&held)),
