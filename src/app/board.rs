@@ -2,6 +2,7 @@
 //!
 //! Invariant: a board holds what is looked at and how, never a copy of what it shows; that is drawn from the state.
 
+use super::rungs::Kind;
 use super::state::{Setting, State};
 use crate::engine::prompt::Arm;
 use crate::eval::numbers::{Numbers, Paired};
@@ -46,6 +47,8 @@ pub enum Page {
         /// Which of the task's metrics.
         by: usize,
     },
+    /// The question with less of a history, or with a skewed one.
+    Rungs(Kind),
 }
 
 impl Page {
@@ -58,6 +61,8 @@ impl Page {
             Page::Fit => "fit",
             Page::Flips => "flip distances",
             Page::Sweep { .. } => "sweep",
+            Page::Rungs(Kind::Ladder) => "cold-start ladder",
+            Page::Rungs(Kind::Dial) => "bias dial",
         }
     }
 }

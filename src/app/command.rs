@@ -27,11 +27,13 @@ pub enum Context {
     Sheet,
     /// A board: something that stays true while weights are turned.
     Board,
+    /// The board of the ladder or the dial, beside what all boards share.
+    Rungs,
 }
 
 impl Context {
     /// All, in order of documentation.
-    pub const ALL: [Context; 9] = [
+    pub const ALL: [Context; 10] = [
         Context::Main,
         Context::Screen,
         Context::Replay,
@@ -39,6 +41,7 @@ impl Context {
         Context::List,
         Context::Sheet,
         Context::Board,
+        Context::Rungs,
         Context::Help,
         Context::Always,
     ];
@@ -55,6 +58,7 @@ impl Context {
             Context::Help => "In the help",
             Context::Sheet => "In an explanation",
             Context::Board => "On a board",
+            Context::Rungs => "On the ladder and the dial",
         }
     }
 
@@ -69,6 +73,7 @@ impl Context {
             Context::Help => &[Context::Help, Context::Always],
             Context::Sheet => &[Context::Sheet, Context::Always],
             Context::Board => &[Context::Board, Context::Screen, Context::Always],
+            Context::Rungs => &[Context::Rungs, Context::Board, Context::Screen, Context::Always],
             Context::Always => &[Context::Always],
         }
     }
@@ -215,6 +220,14 @@ pub enum Command {
     BoardPageUp,
     BoardTop,
     BoardBottom,
+    Ladder,
+    Dial,
+    RungOn,
+    RungBack,
+    RungFirst,
+    RungLast,
+    RungNextQuery,
+    RungPreviousQuery,
 }
 
 /// One row of the table.
@@ -267,6 +280,8 @@ table! {
         Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later";
         BackToReplay "back-to-replay" ["a"] "replay" "Go back to the replay, at the moment where it was left";
         WhyNot "why-not" ["W"] "" "Ask why an interaction or a collective entry is not shown";
+        Ladder "ladder" ["C"] "" "Ask the question with only the newest 0, 1, 2, 4, 8 … of the person's memories";
+        Dial "dial" ["B"] "" "Ask the question with a history of the same length and 0 to 100 % of the person's commonest label";
         ShowCommunity "show-community" ["c"] "" "Show the person's community: its size and its commonest answers, period by period";
     }
     Replay / "Replay" {
@@ -405,6 +420,14 @@ table! {
         BoardTop "board-top" ["g", "home"] "" "Scroll to the top";
         BoardBottom "board-bottom" ["G", "end"] "" "Scroll to the bottom";
     }
+    Rungs / "Rungs" {
+        RungOn "rung-on" ["right"] "rung" "The next rung: more of the history, or more of the label";
+        RungBack "rung-back" ["left"] "" "The rung before";
+        RungFirst "rung-first" ["home"] "" "The lowest rung";
+        RungLast "rung-last" ["end"] "" "The highest rung";
+        RungNextQuery "rung-next-query" ["n"] "next" "The next judged query, on the same rung";
+        RungPreviousQuery "rung-previous-query" ["p"] "" "The judged query before, on the same rung";
+    }
     Always / "Always" {
         Interrupt "interrupt" ["ctrl-c"] "" "Once: close what is open or stop the model; twice: quit";
     }
@@ -447,7 +470,12 @@ impl Command {
             | Command::Tries
             | Command::ResetAll
             | Command::SwitchPolicy => no_data,
-            Command::PickQuery | Command::NextQuery | Command::PreviousQuery => no_data.or_else(no_queries),
+            Command::PickQuery
+            | Command::NextQuery
+            | Command::PreviousQuery
+            | Command::RungNextQuery
+            | Command::RungPreviousQuery => no_data.or_else(no_queries),
+            Command::Ladder | Command::Dial => super::rungs::unavailable(self, state),
             Command::AskAgain if matches!(state.memory, MemoryState::Failed(_)) => Some("memory could not be built"),
             Command::AskAgain if state.reading.is_none() => Some("memory has not been read yet"),
             Command::AskAgain => state.model.unable(),

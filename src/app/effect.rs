@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::fitter::{FitRequest, Fitter};
 use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
+use super::rungs::ClimbRequest;
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
 use super::surveyor::{SurveyRequest, Surveyor};
@@ -27,6 +28,10 @@ pub enum Effect {
     Inquire(Box<InquiryRequest>),
     /// Ask the memory of a moment from here on; with none, the one that was built at the start.
     Visit(Option<Arc<World>>),
+    /// Read memory on every rung of a ladder or dial; supersedes every such request before.
+    Climb(Box<ClimbRequest>),
+    /// Stop that; the number is above that of every such request before.
+    ClimbDown(u64),
     /// Let memory know a new interaction.
     Remember(Box<Interaction>),
     /// Ask the model on some arms; supersedes everything asked before.
@@ -103,6 +108,8 @@ impl Runner {
             Effect::Read(request) => self.memory.read(request),
             Effect::Inquire(request) => self.memory.inquire(*request),
             Effect::Visit(world) => self.memory.visit(world),
+            Effect::Climb(request) => self.memory.climb(*request),
+            Effect::ClimbDown(ticket) => self.memory.climb_down(ticket),
             Effect::Remember(interaction) => self.memory.remember(*interaction),
             Effect::Ask { epoch, requests } => {
                 for (arm, request) in requests {

@@ -138,6 +138,13 @@ pub enum Message {
         /// What it has found so far, if that can be told.
         found: Option<Box<Found>>,
     },
+    /// News of the ladder or the dial.
+    Climbed {
+        /// Which.
+        ticket: u64,
+        /// What.
+        news: Box<super::rungs::News>,
+    },
     /// A text is on its way to the clipboard, or why it is not.
     Copied(Result<usize, String>),
     /// News of the tries on a dataset.

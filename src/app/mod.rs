@@ -20,6 +20,7 @@ pub mod message;
 pub mod overlay;
 mod pane;
 pub mod replay;
+pub mod rungs;
 pub mod scribe;
 pub mod setting;
 pub mod shelf;

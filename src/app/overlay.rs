@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::board::Board;
+use super::board::{Board, Page};
 use super::command::{Command, Context, TABLE};
 use super::fuzzy::{UNBROKEN, fuzzy};
 use super::input::Input;
@@ -44,6 +44,7 @@ impl Overlay {
             Overlay::Help(help) if help.filtering => Context::List,
             Overlay::Help(_) => Context::Help,
             Overlay::Sheet(_) => Context::Sheet,
+            Overlay::Board(Board { page: Page::Rungs(_), .. }) => Context::Rungs,
             Overlay::Board(_) => Context::Board,
         }
     }

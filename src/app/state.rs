@@ -17,6 +17,7 @@ use super::message::Limits;
 use super::overlay::Overlay;
 pub use super::pane::Pane;
 use super::replay::{Replaying, Standing};
+use super::rungs::Climbing;
 pub use super::setting::Held;
 use super::study::Study;
 use super::undo::History;
@@ -224,6 +225,8 @@ pub struct State {
     pub at_try: u32,
     /// The judged questions of the session at hand, with their numbers.
     pub study: Study,
+    /// The ladder or the dial.
+    pub rungs: Climbing,
     /// Tries that are not on disk, by dataset.
     pub unkept: BTreeMap<String, Unkept>,
     /// Who asks what, when.
@@ -335,6 +338,7 @@ impl State {
             looks: 0,
             at_try: 0,
             study: Study::default(),
+            rungs: Climbing::default(),
             unkept: BTreeMap::new(),
             question: None,
             judged: None,
@@ -415,6 +419,7 @@ impl State {
             || matches!(self.model, ModelState::Loading(_))
             || self.answers.open()
             || self.reading_under_way()
+            || self.rungs.under_way()
             || matches!(self.study.fitting.state, super::study::FitState::Running(_))
     }
 
@@ -472,6 +477,15 @@ impl State {
             let surplus = self.answered.len().saturating_sub(WATCHED);
             self.answered.drain(..surplus);
         }
+        self.mediate();
+    }
+
+    /// Takes in what memory says to the same question with another history: no question of its own, so that what came
+    /// before stays what came before.
+    pub fn retake_reading(&mut self, read: MemoryRead, blocks: Blocks) {
+        let (Some(data), Some(question)) = (self.data.clone(), &self.question) else { return };
+        let evidence = evidence_of(&read, &data.dataset.manifest);
+        self.reading = Some(Reading::new(question.user.clone(), read, evidence, &self.setting, Some(blocks)));
         self.mediate();
     }
 

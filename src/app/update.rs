@@ -8,6 +8,7 @@ mod fit;
 mod inquiry;
 mod record;
 mod replay;
+mod rungs;
 mod study;
 mod tries;
 mod visit;
@@ -38,6 +39,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     replay::settle(state);
     effects.extend(record::drain(state));
     effects.extend(study::drain(state));
+    effects.extend(rungs::drain(state));
     effects
 }
 
@@ -121,7 +123,8 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.answers.arms = Default::default();
             state.take_reading(*read, *blocks);
             study::heard(state);
-            record::heard(state, heard);
+            record::heard(state, heard, None);
+            state.rungs.set = None;
             ask_model(state)
         }
         Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
@@ -147,6 +150,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             hits.filter(|hit| hit.item >= place).for_each(|hit| hit.item += 1);
             state.data = Some(data);
             state.periods = periods;
+            state.rungs.forget();
             Vec::new()
         }
         Message::Visited { world, data, periods } => {
@@ -194,6 +198,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Fitting { ticket, news } => fit::told(state, ticket, news),
         Message::Surveyed { ticket, done, found } => {
             study::surveyed(state, ticket, done, found.map(|found| *found));
+            Vec::new()
+        }
+        Message::Climbed { ticket, news } => {
+            rungs::climbed(state, ticket, *news);
             Vec::new()
         }
         Message::Copied(copied) => {
@@ -249,6 +257,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::Recording(_)
             | Message::RecordFailed(_)
             | Message::Fitting { .. }
+            | Message::Climbed { .. }
             | Message::Host(_)
             | Message::WorkerFailed { .. }
     )
@@ -484,7 +493,10 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
                 let arm = Arm::ALL.into_iter().find(|arm| *arm as u64 == ticket.id);
                 // An answer to a prompt that has changed since belongs to no setting that stands.
                 if let Some(arm) = arm.filter(|arm| !state.outdated(*arm)) {
-                    study::spoke(state, arm);
+                    // The study holds the question with the whole history.
+                    if state.rungs.set.is_none() {
+                        study::spoke(state, arm);
+                    }
                     record::answered(state, arm);
                 }
             }
@@ -525,6 +537,7 @@ fn weigh(state: &mut State) {
         None => {
             state.mediate();
             study::weigh(state);
+            state.rungs.weigh(&state.setting);
             state.journal.turned = true;
             let outdated = Arm::ALL.into_iter().any(|arm| state.outdated(arm));
             state.ask_at = outdated.then_some(state.now + REST);

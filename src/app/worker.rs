@@ -6,11 +6,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use super::inquiry::{self, InquiryRequest};
 use super::message::{Heard, Message};
+use super::rungs::{self, ClimbRequest, News};
 use super::state::{Data, question_of};
 use super::visit::World;
 use crate::data::dataset::Dataset;
@@ -80,12 +82,15 @@ enum Request {
     Read(ReadRequest),
     Inquire(Box<InquiryRequest>),
     Visit(Option<Arc<World>>),
+    Climb(Box<ClimbRequest>),
     Remember(Box<Interaction>),
 }
 
 /// The handle to the worker.
 pub struct MemoryWorker {
     requests: Sender<Request>,
+    /// The climb that is wanted; another one stops.
+    climbing: Arc<AtomicU64>,
 }
 
 impl MemoryWorker {
@@ -96,14 +101,16 @@ impl MemoryWorker {
         out: Sender<Message>,
     ) -> std::io::Result<Self> {
         let (requests, inbox) = mpsc::channel();
+        let climbing = Arc::new(AtomicU64::new(0));
+        let watched = Arc::clone(&climbing);
         let work = move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(source, before_build, &inbox, &out)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(source, before_build, (&inbox, &watched), &out)));
             if let Err(payload) = outcome {
                 let _ = out.send(Message::WorkerFailed { worker: "memory", reason: panic_reason(&*payload) });
             }
         };
         thread::Builder::new().name("memory".to_owned()).spawn(work)?;
-        Ok(Self { requests })
+        Ok(Self { requests, climbing })
     }
 
     /// Asks for a read; the answer comes as a message.
@@ -120,6 +127,15 @@ impl MemoryWorker {
     /// Reads asked for later are of this memory; with none, of the one built at the start.
     pub fn visit(&self, world: Option<Arc<World>>) {
         let _ = self.requests.send(Request::Visit(world));
+    /// Reads memory on every rung; what it finds comes as messages, rung by rung.
+    pub fn climb(&self, request: ClimbRequest) {
+        self.climbing.store(request.ticket, Ordering::Relaxed);
+        let _ = self.requests.send(Request::Climb(Box::new(request)));
+    }
+
+    /// Stops reading rungs.
+    pub fn climb_down(&self, ticket: u64) {
+        self.climbing.store(ticket, Ordering::Relaxed);
     }
 
     /// Adds an interaction to what memory knows; reads asked for later know it.
@@ -128,7 +144,12 @@ impl MemoryWorker {
     }
 }
 
-fn work(source: Source, before_build: impl FnOnce(), inbox: &Receiver<Request>, out: &Sender<Message>) {
+fn work(
+    source: Source,
+    before_build: impl FnOnce(),
+    (inbox, climbing): (&Receiver<Request>, &AtomicU64),
+    out: &Sender<Message>,
+) {
     let tell = |message| drop(out.send(message));
     tell(Message::Stage("reading the dataset"));
     let (dataset, store) = match source.open() {
@@ -168,7 +189,7 @@ fn work(source: Source, before_build: impl FnOnce(), inbox: &Receiver<Request>, 
     let mut hash = None;
     let mut there: Option<Result<Memory, String>> = None;
     while let Some(request) = waiting.take().or_else(|| inbox.recv().ok()) {
-        let mut newest = None;
+        let (mut newest, mut climb) = (None, None);
         for request in std::iter::once(request).chain(inbox.try_iter()) {
             match request {
                 Request::Read(request) => newest = Some(request),
@@ -188,6 +209,7 @@ fn work(source: Source, before_build: impl FnOnce(), inbox: &Receiver<Request>, 
                         memory
                     }));
                 }
+                Request::Climb(request) => climb = Some(request),
                 Request::Remember(interaction) => {
                     let later = memory.remember(&[&interaction]).is_ok();
                     let place = remember(&mut data, *interaction);
@@ -198,11 +220,25 @@ fn work(source: Source, before_build: impl FnOnce(), inbox: &Receiver<Request>, 
                 }
             }
         }
-        let Some(request) = newest else { continue };
-        match &there {
-            Some(Err(reason)) => tell(Message::ReadFailed { ticket: request.ticket, reason: reason.clone() }),
-            Some(Ok(there)) => both(there, request).into_iter().for_each(tell),
-            None => both(&memory, request).into_iter().for_each(tell),
+        if let Some(request) = newest {
+            match &there {
+                Some(Err(reason)) => tell(Message::ReadFailed { ticket: request.ticket, reason: reason.clone() }),
+                Some(Ok(there)) => both(there, request).into_iter().for_each(tell),
+                None => both(&memory, request).into_iter().for_each(tell),
+            }
+        }
+        if let Some(request) = climb {
+            let ticket = request.ticket;
+            let tell = |news: News| tell(Message::Climbed { ticket, news: Box::new(news) });
+            let wanted = || climbing.load(Ordering::Relaxed) == ticket;
+            let climb = || match &there {
+                Some(Err(reason)) => tell(News::Nothing(reason.clone())),
+                Some(Ok(there)) => rungs::climb(there, &request, &wanted, &tell),
+                None => rungs::climb(&memory, &request, &wanted, &tell),
+            };
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(climb)) {
+                tell(News::Nothing(panic_reason(&*payload)));
+            }
         }
     }
 }

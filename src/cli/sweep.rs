@@ -289,8 +289,8 @@ fn heat_map(out: &mut String, found: &Sweep, across: &Grid) {
     }
 }
 
-fn in_ascii(text: &str) -> String {
-    let pairs = [("█", "#"), ("▓", "+"), ("▒", "="), ("░", "-"), ("·", "-"), ("×", "x")];
+pub(super) fn in_ascii(text: &str) -> String {
+    let pairs = [("█", "#"), ("▓", "+"), ("▒", "="), ("░", "-"), ("·", "-"), ("×", "x"), ("−", "-"), ("–", "-")];
     pairs.iter().fold(text.to_owned(), |text, (glyph, twin)| text.replace(glyph, twin))
 }
 

@@ -21,6 +21,7 @@ pub mod pulse;
 pub mod report;
 pub mod rouge;
 pub mod row;
+pub mod scenario;
 pub mod split;
 pub mod stats;
 pub mod sweep;
@@ -74,6 +75,30 @@ pub enum EvalError {
     /// Vectors that may not answer the first of the questions.
     #[error(transparent)]
     Vectors(#[from] Forbidden),
+    /// Nobody has a history as long as a ladder.
+    #[error("no query's user has {wanted} items before it, {most} at most; lower --most")]
+    NoRung {
+        /// The greatest rung.
+        wanted: usize,
+        /// The longest history.
+        most: usize,
+    },
+    /// Too few histories can be skewed.
+    #[error(
+        "a dial of {length} items needs users with as many of one label and of others, and queries on-habit and \
+         off-habit; found {on} on-habit and {off} off-habit; lower --length or name another --label"
+    )]
+    NoDial {
+        /// Items of a history.
+        length: usize,
+        /// Queries on-habit.
+        on: usize,
+        /// Queries off-habit.
+        off: usize,
+    },
+    /// Nothing changes.
+    #[error("nobody changes or arrives in this data; use data with longer histories, or splice people with --made")]
+    NoChange,
     /// A peer's fit did not settle.
     #[error(
         "the logistic regression did not converge in {iterations} steps (largest gradient {gradient:.1e}); leave out --peers"

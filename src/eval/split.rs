@@ -183,6 +183,16 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Every interaction as a question, in time order.
+pub fn every(dataset: &Dataset) -> Vec<Question<'_>> {
+    let label = labels(dataset);
+    let asked = dataset.interactions.iter().filter_map(|i| {
+        let about = Some(About { item: i.item.as_deref(), extra: &i.extra });
+        Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold: label(&i.response)? })
+    });
+    asked.collect()
+}
+
 /// The place of a label among the answers.
 fn labels(dataset: &Dataset) -> impl Fn(&str) -> Option<usize> {
     let places = dataset.manifest.places();

@@ -8,6 +8,7 @@ use super::choice::choose;
 use super::embed::Embedder;
 use super::features::{FeatureIx, Features, Sought, Weighting};
 use super::fusion::{LocalTerms, Similarity, age_factor, similarities};
+use super::held::Own;
 use super::lexical::Bag;
 use super::matching::Matching;
 use super::population::{ItemIx, LabelIx, Population};
@@ -171,37 +172,37 @@ pub(super) fn likeness(
     }
 }
 
-/// Scores every item of `visible`, one person's in time order, against the query's text.
+/// Scores each of one person's `own` items against the query's text.
 pub fn read(
     population: &Population,
     settings: &Retrieval,
-    visible: &[ItemIx],
+    own: Own,
     probe: &Probe,
     compared: Compared,
     t: Timestamp,
 ) -> LocalRead {
-    let found = likeness(population, settings, visible, probe, compared, t);
+    let found = likeness(population, settings, own.items, probe, compared, t);
     let fused = similarities(settings, &found).into_iter().zip(found.iter().map(|(_, cosine)| *cosine)).collect();
-    gather(population, settings, visible, t, fused)
+    gather(population, settings, own, t, fused)
 }
 
-/// Makes hits of `visible` from the likeness of each to the query, and its raw cosine where there is one.
+/// Makes hits of `own` items from the likeness of each to the query, and its raw cosine where there is one.
 pub fn gather(
     population: &Population,
     settings: &Retrieval,
-    visible: &[ItemIx],
+    own: Own,
     t: Timestamp,
     likeness: Vec<(Similarity, f64)>,
 ) -> LocalRead {
     let hit = |(place, (similarity, cosine)): (usize, (Similarity, f64))| {
-        let item = visible[place];
-        let age_days = t.days_since(population.at[item]);
+        let item = own.items[place];
+        let age_days = t.days_since(own.at(population, place));
         let factor = age_factor(age_days, settings.recency_half_life, settings.recency_floor);
         let terms = match settings.fusion {
             Fusion::Recency => LocalTerms::of_age(factor),
             _ => LocalTerms::new(similarity, factor),
         };
-        let recency_rank = visible.len() - 1 - place;
+        let recency_rank = own.items.len() - 1 - place;
         LocalHit {
             item,
             label: population.label[item],

@@ -21,6 +21,7 @@ pub mod fusion;
 pub mod global;
 pub mod grouping;
 pub mod guard;
+pub mod held;
 pub mod history;
 pub mod lexical;
 pub mod lineage;
@@ -50,6 +51,7 @@ use entry::{Fading, Forming, IndexError};
 use features::{Features, Sought};
 use global::{GlobalRead, PeriodView, Snapshot};
 use grouping::Grouping;
+use held::{Held, Own};
 use local::{Compared, LocalRead, Probe};
 use novelty::Nearness;
 use period::Calendar;
@@ -234,6 +236,18 @@ impl Memory {
         self.calendar.count
     }
 
+    /// The first moment after a period; one that never comes for a period that is open when the data ends, where
+    /// interactions are counted.
+    pub fn period_end(&self, period: usize) -> Timestamp {
+        self.calendar.end(period)
+    }
+
+    /// Who belonged where when the last period before `t` closed; `None` before any did, and of ratings.
+    pub fn communities(&self, t: Timestamp) -> Option<&Communities> {
+        let closed = self.period_at(t).filter(|_| self.ratings.is_none())?;
+        Some(self.communities_at(closed))
+    }
+
     /// The second after the last interaction: the moment at which all of the data is past.
     pub fn end(&self) -> Timestamp {
         self.population.at.last().map_or(Timestamp(0), |last| Timestamp(last.0.saturating_add(1)))
@@ -276,32 +290,58 @@ impl Memory {
         t: Timestamp,
         apart: Apart,
     ) -> Result<MemoryRead, IndexError> {
-        self.allow(t)?;
         let population = &self.population;
         let user = population.user_ix(user);
         let visible = population.visible(user, t.min(t.plus_days(-apart.gap_days)));
+        self.read_own(user, Own::as_they_were(visible), query, about, t, apart.left_in)
+    }
+
+    /// The same for somebody whose memory is made to hold what `held` says. Everyone else leaves out all that this person
+    /// did, also what is hidden here; whose company the person is in is told from what is held.
+    pub fn read_held(
+        &self,
+        user: &UserId,
+        query: &str,
+        about: Option<About>,
+        t: Timestamp,
+        held: &Held,
+    ) -> Result<MemoryRead, IndexError> {
+        self.read_own(self.population.user_ix(user), held.own(), query, about, t, false)
+    }
+
+    fn read_own(
+        &self,
+        user: Option<UserIx>,
+        own: Own,
+        query: &str,
+        about: Option<About>,
+        t: Timestamp,
+        left_in: bool,
+    ) -> Result<MemoryRead, IndexError> {
+        self.allow(t)?;
+        let population = &self.population;
+        let asking = user.filter(|_| !left_in);
         if let Some(ratings) = &self.ratings {
             let subject = match about {
                 Some(about) => ratings.subject_of(query, about),
                 None => ratings.subject(query, population.before(t)),
             };
-            let asked = rating::Asked { asking: user.filter(|_| !apart.left_in), subject: &subject, t };
-            return Ok(self.read_ratings(ratings, visible, query, asked));
+            let asked = rating::Asked { asking, subject: &subject, t };
+            return Ok(self.read_ratings(ratings, own, query, asked));
         }
         let probe = self.probe(query);
         let terms = self.terms_at(t);
         let sought = self.sought(&probe, t);
         let compared = self.compared(&sought, t);
-        let mut local = local::read(population, &self.manifest.retrieval, visible, &probe, compared, t);
+        let mut local = local::read(population, &self.manifest.retrieval, own, &probe, compared, t);
         local.age_unit = self.manifest.age_unit();
         if self.manifest.retrieval.fusion.tells_nearness() {
             let nearness = self.nearness.get_or_init(|| Nearness::of(population));
             local.novelty = nearness.novelty(population, user, &local, t, |item| self.nearest_of(item));
         }
-        let asking = user.filter(|_| !apart.left_in);
         let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
-        let global = self.collective(&question, visible)?;
-        let written = self.written(&question, visible, &mut local);
+        let global = self.collective(&question, own.items)?;
+        let written = self.written(&question, own.items, &mut local);
         Ok(MemoryRead { local, global, scored: None, written })
     }
 
@@ -368,17 +408,17 @@ impl Memory {
         reader.read(view, question, &own)
     }
 
-    fn read_ratings(&self, ratings: &Ratings, visible: &[ItemIx], query: &str, asked: rating::Asked) -> MemoryRead {
+    fn read_ratings(&self, ratings: &Ratings, own: Own, query: &str, asked: rating::Asked) -> MemoryRead {
         let (population, manifest, t) = (&self.population, &self.manifest, asked.t);
         let mut local = match manifest.similarity() {
             Likeness::Attributes => {
                 let likeness = |item: &ItemIx| (ratings.similarity(manifest, asked.subject, *item), 0.0);
-                local::gather(population, &manifest.retrieval, visible, t, visible.iter().map(likeness).collect())
+                local::gather(population, &manifest.retrieval, own, t, own.items.iter().map(likeness).collect())
             }
             Likeness::Text => {
                 let probe = self.probe(query);
                 let sought = self.sought(&probe, t);
-                local::read(population, &manifest.retrieval, visible, &probe, self.compared(&sought, t), t)
+                local::read(population, &manifest.retrieval, own, &probe, self.compared(&sought, t), t)
             }
         };
         local.age_unit = manifest.age_unit();
@@ -394,8 +434,9 @@ impl Memory {
     }
 
     fn local(&self, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {
-        let (sought, visible) = (self.sought(probe, t), self.population.visible(user, t));
-        local::read(&self.population, &self.manifest.retrieval, visible, probe, self.compared(&sought, t), t)
+        let sought = self.sought(probe, t);
+        let own = Own::as_they_were(self.population.visible(user, t));
+        local::read(&self.population, &self.manifest.retrieval, own, probe, self.compared(&sought, t), t)
     }
 
     /// The words of `probe` as they weigh at `t`.

@@ -18,7 +18,7 @@ use self::answers::Asking;
 use super::error::SessionError;
 use super::event::{Answered, Asked, ByLabel, Event, Evidence, Resolution, Written};
 use super::log::Session;
-use super::record::{Fault, finally};
+use super::record::{Fault, finally, read};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::engine::Engine;
@@ -349,7 +349,16 @@ fn reads(
             match (session.events[index].as_ref(), &question) {
                 (Event::Asked(asked), _) => {
                     retrieval.form(&place, &known, asked);
-                    question = Some((asked.clone(), memory.read(&asked.user, &asked.query, asked.at)?));
+                    question = match read(&memory, asked) {
+                        Ok(read) => Some((asked.clone(), read)),
+                        Err(SessionError::Unheld { reason }) => {
+                            let (field, recorded) = ("held".to_owned(), reason);
+                            let expected = "own items before the question, oldest first".to_owned();
+                            retrieval.fault(&place, Fault { field, recorded, expected });
+                            None
+                        }
+                        Err(error) => return Err(error),
+                    };
                 }
                 (Event::Evidence(recorded), Some((_, read))) => {
                     retrieval.compare(&place, "", recorded, &Evidence::of(&memory, read));

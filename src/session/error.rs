@@ -73,6 +73,12 @@ pub enum SessionError {
         /// Why not.
         reason: String,
     },
+    /// A question says that something is held which the person cannot remember.
+    #[error("a question's \"held\" cannot be remembered: {reason}; restore the line from a copy")]
+    Unheld {
+        /// Why not.
+        reason: String,
+    },
     /// Nobody in the data fits a scenario.
     #[error(
         "nobody in '{dataset}' fits the scenario {scenario}: {reason}; name somebody with --user, or use other data"

@@ -193,6 +193,19 @@ pub struct Asked {
     /// The judged query or interaction it is taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// What of the person's own items memory is made to hold, oldest first; `None`: all that lies before the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Vec<HeldItem>>,
+}
+
+/// An own item that memory is made to hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldItem {
+    /// Identity of the interaction.
+    pub id: String,
+    /// When it is taken to have happened, where that is not its own moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 impl Asked {

@@ -4,9 +4,10 @@
 
 use super::error::SessionError;
 use super::event::{
-    Answered, Asked, ByLabel, Claim, Conflict, Entry, Event, Evidence, GlobalEvidence, LEDGER, LocalEvidence, Period,
-    Resolution, Setting, Vote, Written,
+    Answered, Asked, ByLabel, Claim, Conflict, Entry, Event, Evidence, GlobalEvidence, HeldItem, LEDGER, LocalEvidence,
+    Period, Resolution, Setting, Vote, Written,
 };
+use crate::data::interaction::Timestamp;
 use crate::engine::answer::{final_decision, memory_distribution, request, request_written};
 use crate::engine::engine::{Answer, Engine};
 use crate::engine::prompt::{Arm, Blocks};
@@ -20,6 +21,7 @@ use crate::mediator::policy::Disagreement;
 use crate::mediator::{Course, Facet};
 use crate::memory::collective::Parts;
 use crate::memory::global::{GlobalHit, GlobalRead, PeriodView};
+use crate::memory::held::Held;
 use crate::memory::local::{LocalHit, LocalRead};
 use crate::memory::population::ItemIx;
 use crate::memory::profile::Profile;
@@ -369,6 +371,30 @@ pub fn finally(
     (distribution, decision)
 }
 
+/// What a question says is held, in the words of a session.
+pub fn told(memory: &Memory, held: &Held) -> Vec<HeldItem> {
+    let population = &memory.population;
+    let item = |(item, at): (&ItemIx, &Timestamp)| HeldItem {
+        id: population.id[*item].to_owned(),
+        at: (*at != population.at[*item]).then_some(*at),
+    };
+    held.items().iter().zip(held.moments()).map(item).collect()
+}
+
+/// Reads both memories for a question, holding what it says is held.
+///
+/// # Errors
+///
+/// [`SessionError::Unheld`] where the person cannot remember that.
+pub fn read(memory: &Memory, asked: &Asked) -> Result<MemoryRead, SessionError> {
+    let Some(held) = &asked.held else { return Ok(memory.read(&asked.user, &asked.query, asked.at)?) };
+    let population = &memory.population;
+    let entries = held.iter().map(|item| (item.id.as_str(), item.at));
+    let held = Held::of(population, population.user_ix(&asked.user), asked.at, entries);
+    let held = held.map_err(|reason| SessionError::Unheld { reason })?;
+    Ok(memory.read_held(&asked.user, &asked.query, None, asked.at, &held)?)
+}
+
 /// Asks one question on all arms: the events of a turn, the next of `course`. Without an engine memory alone answers.
 pub fn turn(
     memory: &Memory,
@@ -378,7 +404,7 @@ pub fn turn(
     asked: Asked,
 ) -> Result<Vec<Event>, SessionError> {
     let labels = &memory.population.labels;
-    let read = memory.read(&asked.user, &asked.query, asked.at)?;
+    let read = read(memory, &asked)?;
     let weighed = mediator::Evidence::of(&read, memory.manifest.retrieval.guard, memory.manifest.calibration.local);
     let alone = mediator::mediate(&weighed, &setting.weights, setting.policy);
     let resolution = course.settle(&asked.user, alone, setting.weights.hysteresis);

@@ -142,7 +142,11 @@ fn asking(state: &State, theme: &Theme) -> Line<'static> {
     ];
     if let Some(reading) = state.reading.as_ref().filter(|_| !state.answers.stale) {
         let visible = reading.read.local.visible();
-        parts.push(span(format!(" {} {} before it", symbols::DOT, text::plural(visible, "item", "items")), theme.dim));
+        let told = match state.rungs.scale.as_ref().filter(|_| state.rungs.set.is_some()) {
+            Some(scale) => format!("{visible} of {} held", text::plural(scale.visible, "item", "items")),
+            None => format!("{} before it", text::plural(visible, "item", "items")),
+        };
+        parts.push(span(format!(" {} {told}", symbols::DOT), theme.dim));
     } else if state.busy() {
         parts.push(span(format!(" {} {} reading", symbols::DOT, spinner(state)), theme.busy));
     }

@@ -812,7 +812,7 @@ fn bad_requests_to_make_something_are_refused() {
         said(
             SCENARIO,
             "scenario warm-start --data data --model none --out new",
-            &["'warm-start' is no scenario", "use cold-start or biased"],
+            &["'warm-start' is no scenario", "use one of cold-start, biased, ladder"],
         ),
         said(SCENARIO, "scenario cold-start --user u1 --data data --model none", &["--out <FILE>", "see `logoscope"]),
         said(

@@ -82,6 +82,7 @@ pub fn session(with_model: bool) -> Session {
             query: query.to_owned(),
             gold: gold.map(str::to_owned),
             source: None,
+            held: None,
         };
         let engine = with_model.then_some(&engine as &dyn Engine);
         events.extend(turn(&memory, engine, setting, &mut course, asked).unwrap());

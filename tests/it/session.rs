@@ -124,6 +124,7 @@ pub fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session 
                     query: query(words),
                     gold: gold.map(|label| format!("y{label}")),
                     source: None,
+                    held: None,
                 };
                 let engine = with_model.then_some(&engine as &dyn Engine);
                 events.extend(turn(&memory, engine, setting, &mut course, asked).unwrap());

@@ -6,11 +6,12 @@ use super::super::input::Input;
 use super::super::inquiry::Inquiry;
 use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay, Sheet};
 use super::super::replay::Mark;
+use super::super::rungs::Kind;
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
     Effect, ask, ask_model, board, edited, feedback, fit, inquiry, move_period, move_time, open_judged, record,
-    remember, replay, set, stop, tell, tries, visit, weigh,
+    remember, replay, rungs, set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
@@ -179,6 +180,14 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::StartFit => return fit::start(state),
         Command::StopFit => return fit::stop(state),
         Command::LookAtHoldOut => return fit::reveal(state),
+        Command::Ladder => board::open(state, Page::Rungs(Kind::Ladder)),
+        Command::Dial => board::open(state, Page::Rungs(Kind::Dial)),
+        Command::RungOn => rungs::step(state, 1),
+        Command::RungBack => rungs::step(state, -1),
+        Command::RungFirst => rungs::step(state, isize::MIN),
+        Command::RungLast => rungs::step(state, isize::MAX),
+        Command::RungNextQuery => return neighbour(state, 1),
+        Command::RungPreviousQuery => return neighbour(state, -1),
         Command::BoardNext => board::turn(state, 1),
         Command::BoardPrevious => board::turn(state, -1),
         Command::DiffAgainst => board::compare(state),

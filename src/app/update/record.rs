@@ -10,10 +10,10 @@ use super::super::state::{ModelState, Phase, Setting, State};
 use crate::data::interaction::Interaction;
 use crate::engine::engine::Answer;
 use crate::engine::prompt::Arm;
-use crate::session::event::{Answered, Asked, DatasetId, Event, FORMAT, Header, ModelId, Resolution};
+use crate::session::event::{Answered, Asked, DatasetId, Event, FORMAT, Header, HeldItem, ModelId, Resolution};
 
-/// Memory has answered a question: a turn begins.
-pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>) {
+/// Memory has answered a question: a turn begins. `held` says what of the person's own it held, where that is not all.
+pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>, held: Option<Vec<HeldItem>>) {
     if !state.journal.listens() {
         return;
     }
@@ -26,6 +26,7 @@ pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>) {
         gold: query.and_then(|query| query.gold.clone()),
         form: query.and_then(|query| data.dataset.manifest.form_of(query.gold.as_deref()?)),
         source: query.map(|query| query.id.clone()),
+        held,
     };
     let journal = &mut state.journal;
     journal.start.get_or_insert(state.setting);

@@ -5,6 +5,7 @@ mod fit;
 mod flips;
 mod numbers;
 mod prompts;
+mod rungs;
 mod sweep;
 
 use ratatui::buffer::Buffer;
@@ -28,7 +29,12 @@ struct Shown {
 
 /// Draws `board` and says how far it can scroll.
 pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
-    let inside = popup(board.page.title(), String::new(), theme, centred(area, 116, 40), buffer);
+    let place = match board.page {
+        // What the rung changes stays in sight above.
+        Page::Rungs(_) => below(area),
+        _ => centred(area, 116, 40),
+    };
+    let inside = popup(board.page.title(), String::new(), theme, place, buffer);
     let width = usize::from(inside.width);
     let Shown { head, body } = match &board.page {
         Page::Prompts { arm, against } => prompts::shown(state, *arm, *against, theme, width),
@@ -37,6 +43,7 @@ pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buff
         Page::Fit => fit::shown(state, theme, width),
         Page::Flips => flips::shown(state, theme, width),
         Page::Sweep { .. } => sweep::shown(state, theme, width),
+        Page::Rungs(kind) => rungs::shown(state, *kind, theme, width),
     };
     let head: Vec<Line<'static>> = [weight(state, theme, width)].into_iter().chain(head).collect();
     // A head that leaves no room for the body scrolls with it.
@@ -47,6 +54,12 @@ pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buff
     let rest = Rect { y: inside.y + fixed as u16, height: inside.height - fixed as u16, ..inside };
     let lines: Vec<Line<'static>> = head.into_iter().skip(fixed).chain(body).collect();
     scrolled(&lines, board.scroll, theme, rest, buffer)
+}
+
+/// The lower part of the screen, above the status bar: as much as a ladder with its notes takes, and half at most.
+fn below(area: Rect) -> Rect {
+    let height = (area.height / 2).max(14).min(22).min(area.height.saturating_sub(1));
+    Rect { y: area.y + area.height - 1 - height, height, ..area }
 }
 
 /// The selected weight with its slider.

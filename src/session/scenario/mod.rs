@@ -6,18 +6,28 @@
 //!   from the time when their history is that skewed already, as many off-habit ones (they answered something else) as
 //!   on-habit ones, at most [`HABIT_PAIRS`] of each: the newest off-habit ones, each with the on-habit one nearest in
 //!   time. Questions are the person's own interactions and judged queries; memory is read strictly before each.
+//! * **[Ladder](rungs)** and **[dial](rungs)**: the same questions with less of the person's history, and with a skewed one.
+//! * **[Drift](drift)**: somebody whose taste changed, around the change.
+//! * **[New community](arrival)**: people whom memory has not seen before a moment, period by period.
+//! * **[Gallery](gallery)**: the strongest conflict of each type.
 //!
 //! Who is shown, unless named: everyone who fits is tried with memory alone under the setting given, and
 //!
 //! * for a cold start, somebody for whom global is right more often than local in the first third and local more often
-//!   than global in the last, and mediated in all at least as often as either: the largest lesser lead of the two, then the largest sum, then the most right answers of
-//!   arm *mediated*;
+//!   than global in the last, and mediated in all at least as often as either: the largest lesser lead of the two, then
+//!   the largest sum, then the most right answers of arm *mediated*; for a ladder the same of its lower and upper rungs;
 //! * for a biased user, somebody for whom mediated is right more often than local off-habit, by more than it loses
-//!   on-habit: the largest gain less that loss, then the largest gain.
+//!   on-habit: the largest gain less that loss, then the largest gain; for a dial the same of its rungs above one half;
+//! * for a drift, whose responses changed the most clearly.
 //!
 //! The first in order of identity wins ties. Where a model has a say in the final decisions, the [`SHORTLIST`] best are
 //! tried once more with its answers, and the best of those is taken. This picks an *illustration*; it says nothing
 //! about how often the effect occurs.
+
+pub mod arrival;
+pub mod drift;
+pub mod gallery;
+pub mod rungs;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +40,7 @@ use super::log::Session;
 use super::record::turn;
 use super::replay::{Outcome, State};
 use crate::data::dataset::Dataset;
-use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::data::interaction::{Interaction, JudgedQuery, Timestamp, UserId};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::Arm;
 use crate::mediator::Course;
@@ -56,17 +66,40 @@ pub enum Scenario {
     ColdStart,
     /// A long but one-sided history.
     Biased,
+    /// The same questions with less of a history.
+    Ladder,
+    /// The same questions with a history skewed toward one label.
+    Dial,
+    /// A taste that changes.
+    Drift,
+    /// People whom memory has not seen.
+    NewCommunity,
+    /// The strongest conflicts.
+    Gallery,
 }
 
 impl Scenario {
     /// All.
-    pub const ALL: [Scenario; 2] = [Scenario::ColdStart, Scenario::Biased];
+    pub const ALL: [Scenario; 7] = [
+        Scenario::ColdStart,
+        Scenario::Biased,
+        Scenario::Ladder,
+        Scenario::Dial,
+        Scenario::Drift,
+        Scenario::NewCommunity,
+        Scenario::Gallery,
+    ];
 
     /// Name in CLI, files and docs.
     pub fn name(self) -> &'static str {
         match self {
             Scenario::ColdStart => "cold-start",
             Scenario::Biased => "biased",
+            Scenario::Ladder => "ladder",
+            Scenario::Dial => "dial",
+            Scenario::Drift => "drift",
+            Scenario::NewCommunity => "new-community",
+            Scenario::Gallery => "gallery",
         }
     }
 }
@@ -81,11 +114,38 @@ impl std::str::FromStr for Scenario {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let known = || Self::ALL.map(Self::name).join(" or ");
+        let known = || Self::ALL.map(Self::name).join(", ");
         Self::ALL
             .into_iter()
             .find(|s| s.name() == name)
-            .ok_or_else(|| format!("'{name}' is no scenario; use {}", known()))
+            .ok_or_else(|| format!("'{name}' is no scenario; use one of {}", known()))
+    }
+}
+
+/// What may be chosen of a scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The greatest rung of a ladder: its people have at least as many items.
+    pub most: usize,
+    /// The oldest items are held instead of the newest.
+    pub oldest: bool,
+    /// Items of a history on the dial.
+    pub length: usize,
+    /// Percent from one rung of the dial to the next.
+    pub step: usize,
+    /// The label of the dial, as an index; `None`: each person's commonest.
+    pub label: Option<usize>,
+    /// The person who changes is made of two.
+    pub made: bool,
+    /// The community that arrives; `None`: the one whose answers are least like everyone else's.
+    pub community: Option<usize>,
+    /// Seed of whatever is drawn.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { most: 32, oldest: false, length: 10, step: 10, label: None, made: false, community: None, seed: 1 }
     }
 }
 
@@ -97,11 +157,18 @@ pub struct Voice<'a> {
     pub model: ModelId,
 }
 
-/// A question, and whether it is remembered afterwards.
+/// A question with what is noted before it and what is remembered afterwards.
 #[derive(Clone, Debug, PartialEq)]
 struct Planned {
+    note: Option<String>,
     asked: Asked,
-    then: Option<Interaction>,
+    then: Vec<Interaction>,
+}
+
+impl Planned {
+    fn plain(asked: Asked) -> Self {
+        Self { note: None, asked, then: Vec::new() }
+    }
 }
 
 /// Who is asked what.
@@ -109,11 +176,17 @@ struct Planned {
 pub struct Plan {
     /// To show what.
     pub scenario: Scenario,
-    /// About whom.
-    pub user: UserId,
+    /// About whom or what.
+    pub about: String,
     /// Why them, in a sentence.
     pub why: String,
+    /// Whose interactions are taken out of the data beforehand.
+    removed: Vec<UserId>,
+    /// What is remembered before the first question.
+    first: Vec<Interaction>,
     turns: Vec<Planned>,
+    /// Seed of what was drawn; 0 where nothing was.
+    seed: u64,
 }
 
 impl Plan {
@@ -125,31 +198,67 @@ impl Plan {
         setting: &Setting,
         voice: Option<&Voice>,
     ) -> Result<Self, SessionError> {
+        Self::with(&Options::default(), scenario, dataset, user, setting, voice)
+    }
+
+    /// The same with `options`.
+    ///
+    /// # Errors
+    ///
+    /// A person named who does not fit, nobody who does, or a failure of memory or the model.
+    pub fn with(
+        options: &Options,
+        scenario: Scenario,
+        dataset: &Dataset,
+        user: Option<&UserId>,
+        setting: &Setting,
+        voice: Option<&Voice>,
+    ) -> Result<Self, SessionError> {
+        let candidates = match scenario {
+            Scenario::Drift => return drift::plan(options, dataset, user),
+            Scenario::NewCommunity => return arrival::plan(options, dataset),
+            Scenario::Gallery => return gallery::plan(dataset, user, setting),
+            Scenario::ColdStart | Scenario::Biased => Candidates::Plain,
+            Scenario::Ladder | Scenario::Dial => Candidates::Held(options, Memory::build(dataset)),
+        };
         match user {
             Some(user) => {
                 let unfit = |reason| SessionError::Unfit { user: user.clone(), reason };
-                let turns = turns(scenario, dataset, user).map_err(unfit)?;
-                Ok(Self { scenario, user: user.clone(), why: "named by whoever recorded this".to_owned(), turns })
+                let turns = candidates.turns(scenario, dataset, user).map_err(unfit)?;
+                let why = "named by whoever recorded this".to_owned();
+                Ok(Self::about(scenario, options, user, why, turns))
             }
-            None => Self::picked(scenario, dataset, setting, voice),
+            None => Self::picked(scenario, options, &candidates, dataset, setting, voice),
         }
+    }
+
+    /// A plan about one person that takes nothing out but what a cold start has to.
+    fn about(scenario: Scenario, options: &Options, user: &UserId, why: String, turns: Vec<Planned>) -> Self {
+        let removed = if scenario == Scenario::ColdStart { vec![user.clone()] } else { Vec::new() };
+        let seed = if scenario == Scenario::Dial { options.seed } else { 0 };
+        Self { scenario, about: user.to_string(), why, removed, first: Vec::new(), turns, seed }
     }
 
     fn picked(
         scenario: Scenario,
+        options: &Options,
+        candidates: &Candidates,
         dataset: &Dataset,
         setting: &Setting,
         voice: Option<&Voice>,
     ) -> Result<Self, SessionError> {
         // One memory serves every trial: what somebody does later is not there when they are asked.
-        let memory = Memory::build(dataset);
+        let built = candidates.memory().is_none().then(|| Memory::build(dataset));
+        let Some(memory) = candidates.memory().or(built.as_ref()) else {
+            return Err(candidates.nobody(scenario, dataset, 0));
+        };
         let mut tried = 0;
         let mut showing: Vec<(Merit, UserId, Vec<Planned>)> = Vec::new();
         for user in dataset.users() {
-            let Ok(turns) = turns(scenario, dataset, &user) else { continue };
+            let Ok(turns) = candidates.turns(scenario, dataset, &user) else { continue };
             if turns.len() >= least_turns(scenario) {
                 tried += 1;
-                let merit = merit(scenario, &trial(&memory, None, setting, &turns)?);
+                let merit = merit(scenario, &trial(memory, None, setting, &turns)?, &places(&turns));
                 showing.extend(merit.map(|merit| (merit, user, turns)));
             }
         }
@@ -159,7 +268,7 @@ impl Plan {
         if let Some(voice) = voice.filter(|_| setting.weights.model_trust > 0.0) {
             let mut heard = Vec::new();
             for (_, user, turns) in showing.into_iter().take(SHORTLIST) {
-                let merit = merit(scenario, &trial(&memory, Some(voice.engine), setting, &turns)?);
+                let merit = merit(scenario, &trial(memory, Some(voice.engine), setting, &turns)?, &places(&turns));
                 heard.extend(merit.map(|merit| (merit, user, turns)));
             }
             heard.sort_by_key(|(merit, ..)| std::cmp::Reverse(*merit));
@@ -168,12 +277,9 @@ impl Plan {
         match showing.into_iter().next() {
             Some((_, user, turns)) => {
                 let why = format!("picked among {tried} who fit: {}", rule(scenario));
-                Ok(Self { scenario, user, why, turns })
+                Ok(Self::about(scenario, options, &user, why, turns))
             }
-            None => {
-                let reason = format!("of {tried} people tried, nobody shows it ({})", rule(scenario));
-                Err(SessionError::Nobody { dataset: dataset.manifest.name.clone(), scenario: scenario.name(), reason })
-            }
+            None => Err(candidates.nobody(scenario, dataset, tried)),
         }
     }
 
@@ -184,35 +290,71 @@ impl Plan {
 
     /// Asks everything on all arms and records it. Without a voice memory alone answers.
     pub fn record(&self, dataset: &Dataset, setting: Setting, voice: Option<&Voice>) -> Result<Session, SessionError> {
-        let removed = match self.scenario {
-            Scenario::ColdStart => vec![self.user.clone()],
-            Scenario::Biased => Vec::new(),
-        };
-        let mut known = without(dataset, &removed);
+        let mut known = without(dataset, &self.removed);
         // All at once gives the same reads as one after another: no question looks back on what comes after it.
-        remember(&mut known, self.turns.iter().filter_map(|turn| turn.then.clone()));
+        remember(&mut known, self.first.iter().chain(self.turns.iter().flat_map(|turn| &turn.then)).cloned());
         let memory = Memory::build(&known);
         let header = Header {
             format: FORMAT,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            title: format!("{} {}", self.scenario, self.user),
-            dataset: DatasetId { name: dataset.manifest.name.clone(), hash: dataset.content_hash(), without: removed },
+            title: format!("{} {}", self.scenario, self.about),
+            dataset: DatasetId {
+                name: dataset.manifest.name.clone(),
+                hash: dataset.content_hash(),
+                without: self.removed.clone(),
+            },
             model: voice.map(|voice| voice.model.clone()),
             device: voice.map(|voice| voice.engine.caps().device.clone()),
             setting,
             embedder: memory.embedder(),
-            seed: 0,
+            seed: self.seed,
             labels: dataset.manifest.responses(),
             origin: None,
         };
         let mut course = Course::default();
         let mut events = vec![Event::Note { text: format!("{}: {}", header.title, self.why) }];
+        let remembered = |interactions: &[Interaction]| -> Vec<Event> {
+            interactions.iter().map(|interaction| Event::Remembered { interaction: interaction.clone() }).collect()
+        };
+        events.extend(remembered(&self.first));
         for planned in &self.turns {
             let engine = voice.map(|voice| voice.engine);
+            events.extend(planned.note.clone().map(|text| Event::Note { text }));
             events.extend(turn(&memory, engine, setting, &mut course, planned.asked.clone())?);
-            events.extend(planned.then.clone().map(|interaction| Event::Remembered { interaction }));
+            events.extend(remembered(&planned.then));
         }
         Ok(Session::new(header, events))
+    }
+}
+
+/// Who may be asked what.
+enum Candidates<'a> {
+    /// Their own interactions and judged queries, as they are.
+    Plain,
+    /// The same questions again with other histories.
+    Held(&'a Options, Memory),
+}
+
+impl Candidates<'_> {
+    fn memory(&self) -> Option<&Memory> {
+        match self {
+            Candidates::Plain => None,
+            Candidates::Held(_, memory) => Some(memory),
+        }
+    }
+
+    /// The questions for `user`, or why there are none.
+    fn turns(&self, scenario: Scenario, dataset: &Dataset, user: &UserId) -> Result<Vec<Planned>, String> {
+        match (self, scenario) {
+            (Candidates::Held(options, memory), Scenario::Ladder) => rungs::ladder(options, dataset, memory, user),
+            (Candidates::Held(options, memory), _) => rungs::dial(options, dataset, memory, user),
+            (Candidates::Plain, _) => turns(scenario, dataset, user),
+        }
+    }
+
+    fn nobody(&self, scenario: Scenario, dataset: &Dataset, tried: usize) -> SessionError {
+        let reason = format!("of {tried} people tried, nobody shows it ({})", rule(scenario));
+        SessionError::Nobody { dataset: dataset.manifest.name.clone(), scenario: scenario.name(), reason }
     }
 }
 
@@ -227,6 +369,16 @@ fn rule(scenario: Scenario) -> &'static str {
              either"
         }
         Scenario::Biased => "mediated gains most over local off-habit, less what it loses on-habit",
+        Scenario::Ladder => {
+            "global is right more often than local on the lower rungs, local more often on the upper ones, mediated as \
+             often as either"
+        }
+        Scenario::Dial => {
+            "on rungs above one half mediated gains most over local off-habit, less what it loses on-habit"
+        }
+        Scenario::Drift => "the responses before and after differ most clearly",
+        Scenario::NewCommunity => "its answers are least like everyone else's",
+        Scenario::Gallery => "the strongest of its type",
     }
 }
 
@@ -234,11 +386,13 @@ fn least_turns(scenario: Scenario) -> usize {
     match scenario {
         Scenario::ColdStart => COLD_TURNS,
         Scenario::Biased => 2 * LEAST_PAIRS,
+        _ => 1,
     }
 }
 
-/// How clearly `outcomes` show the scenario; `None` if they do not.
-fn merit(scenario: Scenario, outcomes: &[Outcome]) -> Option<Merit> {
+/// How clearly `outcomes` show the scenario; `None` if they do not. `places` say where each question stands: in the order
+/// of asking, or on which rung.
+fn merit(scenario: Scenario, outcomes: &[Outcome], places: &[usize]) -> Option<Merit> {
     let right = |outcomes: &mut dyn Iterator<Item = &Outcome>, arm: Arm| -> i64 {
         outcomes.filter(|outcome| outcome.arms[arm as usize] == Some(true)).count() as i64
     };
@@ -246,23 +400,45 @@ fn merit(scenario: Scenario, outcomes: &[Outcome]) -> Option<Merit> {
         right(&mut part.iter().copied(), ahead) - right(&mut part.iter().copied(), behind)
     };
     match scenario {
-        Scenario::ColdStart => {
-            let all: Vec<&Outcome> = outcomes.iter().collect();
-            let third = all.len() / 3;
-            let opening = lead(&all[..third], Arm::Global, Arm::Local);
-            let closing = lead(&all[all.len() - third..], Arm::Local, Arm::Global);
+        Scenario::ColdStart | Scenario::Ladder => {
+            // A ladder asks each question rung by rung; what counts is the place on it.
+            let rungs = places.iter().max().map_or(1, |top| top + 1);
+            let third = rungs / 3;
+            let part = |on: &dyn Fn(usize) -> bool| -> Vec<&Outcome> {
+                outcomes.iter().zip(places).filter(|(_, place)| on(**place)).map(|(outcome, _)| outcome).collect()
+            };
+            let opening = lead(&part(&|place| place < third), Arm::Global, Arm::Local);
+            let closing = lead(&part(&|place| place >= rungs - third), Arm::Local, Arm::Global);
             let [local, global, mediated] =
                 [Arm::Local, Arm::Global, Arm::Mediated].map(|arm| right(&mut outcomes.iter(), arm));
             let shown = opening > 0 && closing > 0 && mediated >= local.max(global);
             shown.then(|| [opening.min(closing), opening + closing, mediated])
         }
-        Scenario::Biased => {
-            let part = |on: bool| outcomes.iter().filter(|o| o.on_habit == Some(on)).collect::<Vec<_>>();
+        Scenario::Biased | Scenario::Dial => {
+            let rungs = places.iter().max().map_or(1, |top| top + 1);
+            let counts = |place: usize| scenario == Scenario::Biased || 2 * place >= rungs;
+            let part = |on: bool| {
+                let found = outcomes.iter().zip(places).filter(|(o, place)| counts(**place) && o.on_habit == Some(on));
+                found.map(|(outcome, _)| outcome).collect::<Vec<_>>()
+            };
             let gain = lead(&part(false), Arm::Mediated, Arm::Local);
             let loss = lead(&part(true), Arm::Local, Arm::Mediated);
             (gain > loss.max(0)).then_some([gain - loss, gain, 0])
         }
+        Scenario::Drift | Scenario::NewCommunity | Scenario::Gallery => None,
     }
+}
+
+/// Where each question stands: how often the same one was asked before it, or, where none is asked twice, in their order.
+fn places(turns: &[Planned]) -> Vec<usize> {
+    let mut asked: BTreeMap<&Option<String>, usize> = BTreeMap::new();
+    let mut again = Vec::with_capacity(turns.len());
+    for turn in turns {
+        let times = asked.entry(&turn.asked.source).or_default();
+        again.push(*times);
+        *times += 1;
+    }
+    if again.iter().all(|place| *place == 0) { (0..turns.len()).collect() } else { again }
 }
 
 /// How a plan would come out.
@@ -297,11 +473,12 @@ fn turns(scenario: Scenario, dataset: &Dataset, user: &UserId) -> Result<Vec<Pla
         Scenario::ColdStart => {
             let planned = |interaction: &&Interaction| Planned {
                 asked: asked_of(dataset, interaction),
-                then: Some((*interaction).clone()),
+                then: vec![(*interaction).clone()],
+                note: None,
             };
             Ok(own.iter().take(COLD_TURNS).map(planned).collect())
         }
-        Scenario::Biased => biased_turns(dataset, user, &own),
+        _ => biased_turns(dataset, user, &own),
     }
 }
 
@@ -313,6 +490,19 @@ fn asked_of(dataset: &Dataset, interaction: &Interaction) -> Asked {
         gold: Some(interaction.response.clone()),
         form: dataset.manifest.form_of(&interaction.response),
         source: Some(interaction.id.clone()),
+        held: None,
+    }
+}
+
+fn asked_of_query(dataset: &Dataset, query: &JudgedQuery) -> Asked {
+    Asked {
+        user: query.user.clone(),
+        at: query.at,
+        query: query.query.clone(),
+        gold: query.gold.clone(),
+        form: query.gold.as_deref().and_then(|gold| dataset.manifest.form_of(gold)),
+        source: Some(query.id.clone()),
+        held: None,
     }
 }
 
@@ -338,15 +528,8 @@ fn biased_turns(dataset: &Dataset, user: &UserId, own: &[&Interaction]) -> Resul
         ));
     }
     let before = |t: Timestamp| &own[..own.partition_point(|interaction| interaction.at < t)];
-    let judged =
-        dataset.queries.iter().filter(|query| query.user == *user && query.gold.is_some()).map(|query| Asked {
-            user: query.user.clone(),
-            at: query.at,
-            query: query.query.clone(),
-            gold: query.gold.clone(),
-            form: query.gold.as_deref().and_then(|gold| dataset.manifest.form_of(gold)),
-            source: Some(query.id.clone()),
-        });
+    let judged = dataset.queries.iter().filter(|query| query.user == *user && query.gold.is_some());
+    let judged = judged.map(|query| asked_of_query(dataset, query));
     let mut all: Vec<Asked> = own.iter().map(|interaction| asked_of(dataset, interaction)).chain(judged).collect();
     all.retain(|asked| skewed(before(asked.at)));
     all.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
@@ -363,5 +546,5 @@ fn biased_turns(dataset: &Dataset, user: &UserId, own: &[&Interaction]) -> Resul
         return Err("was never asked off-habit while their history was that skewed".to_owned());
     }
     chosen.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
-    Ok(chosen.into_iter().map(|asked| Planned { asked, then: None }).collect())
+    Ok(chosen.into_iter().map(Planned::plain).collect())
 }
