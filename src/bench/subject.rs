@@ -204,7 +204,7 @@ pub fn run(
 
     progress("mediating");
     figures.extend(mediation(memory, &asked, &reads));
-    figures.extend(resident().map(|size| Figure::of_values("rss", "MB", vec![size])));
+    figures.extend(resident());
 
     progress("pressing keys");
     let dataset = match (&subject.dataset, &subject.place) {
