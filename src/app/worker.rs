@@ -127,6 +127,8 @@ impl MemoryWorker {
     /// Reads asked for later are of this memory; with none, of the one built at the start.
     pub fn visit(&self, world: Option<Arc<World>>) {
         let _ = self.requests.send(Request::Visit(world));
+    }
+
     /// Reads memory on every rung; what it finds comes as messages, rung by rung.
     pub fn climb(&self, request: ClimbRequest) {
         self.climbing.store(request.ticket, Ordering::Relaxed);

@@ -135,11 +135,16 @@ pub struct Report {
     pub figures: Vec<Figure>,
 }
 
-/// Resident memory of this process in MB, where the system tells it.
-pub(super) fn resident() -> Option<f64> {
-    let told = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = told.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(kilobytes.trim().trim_end_matches("kB").trim().parse::<f64>().ok()? / 1024.0)
+/// Memory of this process in MB, where the system tells it: all that is resident, and of that what lies in no file and so
+/// cannot be dropped and read again.
+pub(super) fn resident() -> Vec<Figure> {
+    let told = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let size = |field: &str| {
+        let kilobytes = told.lines().find_map(|line| line.strip_prefix(field))?;
+        Some(kilobytes.trim().trim_end_matches("kB").trim().parse::<f64>().ok()? / 1024.0)
+    };
+    let figure = |(name, field)| Some(Figure::of_values(name, "MB", vec![size(field)?]));
+    [("rss", "VmRSS:"), ("rss.anonymous", "RssAnon:")].into_iter().filter_map(figure).collect()
 }
 
 #[cfg(test)]

@@ -216,7 +216,7 @@ pub fn run(
 
     progress("mediating");
     figures.extend(mediation(memory, &asked, &reads));
-    figures.extend(resident().map(|size| Figure::of_values("rss", "MB", vec![size])));
+    figures.extend(resident());
 
     progress("seeking in a session");
     figures.push(seeking(memory, &asked)?);

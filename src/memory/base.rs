@@ -14,6 +14,8 @@ const PSEUDO: f64 = 0.5;
 /// Running sums per label.
 pub struct BaseRates {
     half_life: f64,
+    /// Items that are counted.
+    known: ItemIx,
     /// Per label `(item, decayed count up to and with it)`, ascending.
     labels: Vec<Vec<(ItemIx, f64)>>,
 }
@@ -21,14 +23,20 @@ pub struct BaseRates {
 impl BaseRates {
     /// Sums with a half-life in days, `inf` for none.
     pub fn of(population: &Population, half_life: f64) -> Self {
-        let mut labels: Vec<Vec<(ItemIx, f64)>> = vec![Vec::new(); population.labels.len()];
-        for item in 0..population.len() {
-            let sums = &mut labels[population.label[item]];
+        let mut rates = Self { half_life, known: 0, labels: vec![Vec::new(); population.labels.len()] };
+        rates.extend(population);
+        rates
+    }
+
+    /// Takes in the items that `population` has beyond those that are known here.
+    pub fn extend(&mut self, population: &Population) {
+        for item in self.known..population.len() {
+            let sums = &mut self.labels[population.label[item]];
             let now = population.at[item];
-            let kept = sums.last().map_or(0.0, |(last, sum)| sum * decay(population.at[*last], now, half_life));
+            let kept = sums.last().map_or(0.0, |(last, sum)| sum * decay(population.at[*last], now, self.half_life));
             sums.push((item, kept + 1.0));
         }
-        Self { half_life, labels }
+        self.known = population.len();
     }
 
     /// b at `t` without what `asking` answered. Sums to 1, every entry > 0.

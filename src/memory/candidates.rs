@@ -17,7 +17,7 @@ use crate::data::dataset::Retrieval;
 /// An entry that passes the guard.
 pub struct Candidate<'a> {
     /// The entry.
-    pub entry: &'a Entry,
+    pub entry: Entry<'a>,
     /// How like the query it is.
     pub similarity: Similarity,
     /// Whether the asking person contributed to it.
@@ -58,9 +58,9 @@ pub fn near<'s>(
     let query = EntryQuery::new(population, probe, snapshot.items);
     let own = entries.of_user(population, asking);
     let looking = Looking { probe, query: &query, asking, own: &own, guard: settings.guard };
-    let found = entries.finder.look(population, &entries.all, looking)?;
+    let found = entries.finder.look(population, entries, looking)?;
     let similarity = |found: &Found| {
-        let cosine = f64::from(dot(&probe.vector, &entries.all[found.number as usize].centroid));
+        let cosine = f64::from(dot(&probe.vector, entries.get(found.number as usize).centroid()));
         Similarity::combine(query.lexical(found.mass), cosine, settings.lexical_share)
     };
 
@@ -68,7 +68,7 @@ pub fn near<'s>(
     let (mut kept_back, mut suppressed) = (Vec::new(), 0);
     for number in &own {
         let Ok(at) = found.binary_search_by_key(number, |found| found.number as usize) else { continue };
-        let too_few = entries.all[*number].contributors(asking) < settings.guard;
+        let too_few = entries.get(*number).contributors(asking) < settings.guard;
         if too_few || !entries.outlives(population, *number, asking) {
             kept_back.push(at);
         }
@@ -80,7 +80,7 @@ pub fn near<'s>(
     let error = fixed::error(population.dimensions());
     let about = |found: &Found| {
         let likely = found.mass > 0.0 || found.cosine > -error;
-        if !likely || !entries.alive[found.number as usize] {
+        if !likely || !entries.is_alive(found.number as usize) {
             return f32::NEG_INFINITY;
         }
         (per_mass * found.mass as f32).min(share) + (1.0 - share) * found.cosine.clamp(0.0, 1.0)
@@ -93,7 +93,7 @@ pub fn near<'s>(
     let (mut everyone, mut shown) = (Best::of(settings.entry_votes), Best::of(settings.global_hits));
     let mut groups = Vec::with_capacity(entries.groups.len());
     for (community, range) in &entries.groups {
-        let place = |number: usize| match found.len() == entries.all.len() {
+        let place = |number: usize| match found.len() == entries.len() {
             true => number,
             false => found.partition_point(|found| (found.number as usize) < number),
         };
@@ -120,12 +120,13 @@ pub fn near<'s>(
                 if similarity.total() > 0.0 {
                     let number = found[at].number as usize;
                     let own = own.binary_search(&number).is_ok();
-                    candidates.push(Candidate { entry: &entries.all[number], similarity, own });
+                    candidates.push(Candidate { entry: entries.get(number), similarity, own });
                 }
             }
         }
     }
-    candidates.sort_by(|a, b| b.similarity.total().total_cmp(&a.similarity.total()).then(a.entry.id.cmp(&b.entry.id)));
+    candidates
+        .sort_by(|a, b| b.similarity.total().total_cmp(&a.similarity.total()).then_with(|| a.entry.by_id(b.entry)));
     Ok(Near { candidates, suppressed })
 }
 

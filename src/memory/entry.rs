@@ -3,11 +3,14 @@
 //! Invariant: what an entry holds is summed once, from all of its members; whoever is one of them is left out again, and
 //! the guard applied, before anything is read of it. The result does not depend on how many threads formed it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{self, AtomicUsize};
 use std::thread;
 
+use super::column::{Lists, Sink, Slab, Source};
 use super::community::{CommunityIx, k_means};
 use super::embed::{dot, normalise};
 use super::finder::Finder;
@@ -26,54 +29,106 @@ const MEAN_SIZE: usize = 20;
 /// Words kept per entry.
 const WORDS: usize = 24;
 
-/// A frequent word of an entry.
-#[derive(Clone, Debug)]
-pub struct Word {
-    /// Which.
-    pub term: TermId,
-    /// Everyone who used it, ascending.
-    pub users: Vec<UserIx>,
+/// A group of similar interactions: one of [`Entries`].
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    entries: &'a Entries,
+    number: usize,
 }
 
-/// A group of similar interactions.
-#[derive(Clone, Debug)]
-pub struct Entry {
+impl<'a> Entry<'a> {
+    /// Its place among all entries.
+    pub fn number(self) -> usize {
+        self.number
+    }
+
     /// `p<period, from 1>-c<community>-<number>`; `c*` for the population.
-    pub id: String,
-    /// Whose; `None` for entries of the whole population.
-    pub community: Option<CommunityIx>,
-    /// Members, ascending.
-    pub items: Vec<ItemIx>,
-    /// Distinct contributors, ascending.
-    pub users: Vec<UserIx>,
-    /// Unit vector.
-    pub centroid: Vec<f32>,
-    /// Frequent words, most users first.
-    pub words: Vec<Word>,
-    /// Places in `words`, ascending by term.
-    places: Vec<(TermId, usize)>,
-    /// Newest member.
-    pub last_seen: Timestamp,
-    /// What all contributors gave together; nothing if they are too few.
-    pub whole: Guarded,
-}
+    pub fn id(self) -> String {
+        let (community, range) = &self.entries.groups[self.group()];
+        let whose = community.map_or("*".to_owned(), |community| community.to_string());
+        format!("p{}-c{whose}-{}", self.entries.period + 1, self.number - range.start)
+    }
 
-impl Entry {
+    /// The order of identities, as texts.
+    pub fn by_id(self, other: Self) -> Ordering {
+        if self.number == other.number { Ordering::Equal } else { self.id().cmp(&other.id()) }
+    }
+
+    fn group(self) -> usize {
+        self.entries.groups.partition_point(|(_, range)| range.end <= self.number)
+    }
+
+    /// Whose; `None` for entries of the whole population.
+    pub fn community(self) -> Option<CommunityIx> {
+        self.entries.groups[self.group()].0
+    }
+
+    /// Members, ascending.
+    pub fn items(self) -> impl DoubleEndedIterator<Item = ItemIx> + use<'a> {
+        self.entries.columns.items[self.number].iter().map(|item| *item as ItemIx)
+    }
+
+    /// Distinct contributors, ascending, as numbered when the entries were formed, see [`Entries::known_as`].
+    pub fn users(self) -> &'a [u32] {
+        &self.entries.columns.users[self.number]
+    }
+
+    /// Unit vector.
+    pub fn centroid(self) -> &'a [f32] {
+        let width = self.entries.width;
+        &self.entries.columns.centroids[self.number * width..(self.number + 1) * width]
+    }
+
+    /// Frequent words, most users first.
+    pub fn words(self) -> &'a [TermId] {
+        &self.entries.columns.words[self.number]
+    }
+
+    /// The same, ascending.
+    pub fn terms(self) -> &'a [TermId] {
+        &self.entries.columns.terms[self.number]
+    }
+
+    /// Everyone who used the word `at` of [`Self::words`], ascending, numbered like [`Self::users`].
+    pub fn users_of(self, at: usize) -> &'a [u32] {
+        &self.entries.columns.word_users[self.entries.columns.words.range(self.number).start + at]
+    }
+
+    /// Newest member.
+    pub fn last_seen(self) -> Timestamp {
+        self.entries.columns.last_seen[self.number]
+    }
+
+    /// What all contributors gave together; nothing if they are too few.
+    pub fn counts(self) -> &'a [f64] {
+        let labels = self.entries.labels;
+        &self.entries.columns.counts[self.number * labels..(self.number + 1) * labels]
+    }
+
+    /// Contributors behind [`Self::counts`].
+    pub fn counted(self) -> usize {
+        self.entries.columns.counted[self.number] as usize
+    }
+
     /// People with an item here, the asking one aside.
-    pub fn contributors(&self, asking: Option<UserIx>) -> usize {
-        others(&self.users, asking)
+    pub fn contributors(self, asking: Option<UserIx>) -> usize {
+        others(self.users(), self.entries.known_as(asking))
+    }
+
+    /// People besides the asking one who used the word `at` of [`Self::words`].
+    pub fn users_besides(self, at: usize, asking: Option<UserIx>) -> usize {
+        others(self.users_of(at), self.entries.known_as(asking))
     }
 
     /// What everybody but the asking person gave; nothing if they are too few.
-    pub fn guarded(
-        &self,
-        population: &Population,
-        fading: Fading,
-        asking: Option<UserIx>,
-        guard: usize,
-    ) -> Option<Guarded> {
-        given(population, &self.items, fading, asking, guard)
+    pub fn guarded(self, population: &Population, asking: Option<UserIx>, guard: usize) -> Option<Guarded> {
+        given(population, self.items(), self.entries.fading, asking, guard)
     }
+}
+
+/// How many of `users`, ascending, are not the asking one.
+fn others(users: &[u32], asking: Option<u32>) -> usize {
+    users.len() - usize::from(asking.is_some_and(|user| users.binary_search(&user).is_ok()))
 }
 
 /// How items count less with age, as of a period's end.
@@ -94,22 +149,17 @@ impl Fading {
 
 fn given(
     population: &Population,
-    items: &[ItemIx],
+    items: impl Iterator<Item = ItemIx>,
     fading: Fading,
     asking: Option<UserIx>,
     guard: usize,
 ) -> Option<Guarded> {
-    let contribution = |item: &ItemIx| Contribution {
-        user: population.user[*item],
-        label: population.label[*item],
-        weight: fading.weight(population, *item),
+    let contribution = |item: ItemIx| Contribution {
+        user: population.user[item],
+        label: population.label[item],
+        weight: fading.weight(population, item),
     };
-    guard::sum(items.iter().map(contribution), population.labels.len(), asking, guard, 1.0)
-}
-
-/// How many of `users`, ascending, are not the asking one.
-pub fn others(users: &[UserIx], asking: Option<UserIx>) -> usize {
-    users.len() - usize::from(asking.is_some_and(|user| users.binary_search(&user).is_ok()))
+    guard::sum(items.map(contribution), population.labels.len(), asking, guard, 1.0)
 }
 
 /// The words of a query as entries are matched with them, weighed by how rare they were before a period's end.
@@ -139,12 +189,12 @@ impl EntryQuery {
     }
 
     /// The query's words that may be matched in `entry`, each with its share of the lexical score.
-    pub fn matched(&self, entry: &Entry, asking: Option<UserIx>, guard: usize) -> impl Iterator<Item = (TermId, f64)> {
+    pub fn matched(&self, entry: Entry, asking: Option<UserIx>, guard: usize) -> impl Iterator<Item = (TermId, f64)> {
         self.met(entry, asking, guard).map(|(word, idf)| (word, idf / self.ideal))
     }
 
     /// The idf sum of the query's words that may be matched in `entry`.
-    pub fn mass(&self, entry: &Entry, asking: Option<UserIx>, guard: usize) -> f64 {
+    pub fn mass(&self, entry: Entry, asking: Option<UserIx>, guard: usize) -> f64 {
         self.met(entry, asking, guard).map(|(_, idf)| idf).sum()
     }
 
@@ -162,14 +212,11 @@ impl EntryQuery {
         mass
     }
 
-    /// Words of query and entry that enough people besides the asking one used, with their idf. Both are ascending.
-    fn met(&self, entry: &Entry, asking: Option<UserIx>, guard: usize) -> impl Iterator<Item = (TermId, f64)> {
-        let mut words = self.words.iter().peekable();
-        entry.places.iter().filter_map(move |(term, place)| {
-            while words.next_if(|(word, _)| word < term).is_some() {}
-            let (word, idf) = words.next_if(|(word, _)| word == term)?;
-            (others(&entry.words[*place].users, asking) >= guard).then_some((*word, *idf))
-        })
+    /// Words of query and entry that enough people besides the asking one used, with their idf, ascending.
+    fn met(&self, entry: Entry, asking: Option<UserIx>, guard: usize) -> impl Iterator<Item = (TermId, f64)> {
+        let enough = move |at: usize| entry.users_besides(at, asking) >= guard;
+        let met = self.words.iter().filter(move |(term, _)| entry.terms().binary_search(term).is_ok());
+        met.filter(move |(term, _)| entry.words().iter().position(|word| word == term).is_some_and(enough)).copied()
     }
 
     /// The lexical score, in [0, 1], of an entry with this idf sum.
@@ -178,26 +225,97 @@ impl EntryQuery {
     }
 
     /// How like the query `entry` is.
-    pub fn similarity(&self, probe: &Probe, entry: &Entry, asking: Option<UserIx>, settings: &Retrieval) -> Similarity {
+    pub fn similarity(&self, probe: &Probe, entry: Entry, asking: Option<UserIx>, settings: &Retrieval) -> Similarity {
         let lexical = self.lexical(self.mass(entry, asking, settings.guard));
-        Similarity::combine(lexical, f64::from(dot(&probe.vector, &entry.centroid)), settings.lexical_share)
+        Similarity::combine(lexical, f64::from(dot(&probe.vector, entry.centroid())), settings.lexical_share)
     }
 }
 
 /// All entries of a snapshot, and how they are found.
 pub struct Entries {
-    /// In order of community, those of the population last, then number.
-    pub all: Vec<Entry>,
-    /// The places in `all` of each community's entries.
+    /// The places of each community's entries, those of the population last.
     pub groups: Vec<(Option<CommunityIx>, Range<usize>)>,
-    /// Whether anything is left of an entry with all of its contributors.
-    pub alive: Vec<bool>,
     /// How items fade.
     pub fading: Fading,
     /// How entries near a query are found.
     pub finder: Finder,
-    /// The entry of each item.
-    of_item: Vec<u32>,
+    period: usize,
+    labels: usize,
+    width: usize,
+    columns: Columns,
+    /// New numbers of the people who are numbered here, ascending, if they have moved.
+    moved: Option<Arc<Vec<UserIx>>>,
+}
+
+/// What entries hold, in order of community, those of the population last, then number.
+#[derive(Default)]
+struct Columns {
+    /// How many entries each community has; the population's last.
+    sizes: Slab<u32>,
+    /// The entry of each item, or [`NOWHERE`].
+    of_item: Slab<u32>,
+    centroids: Slab<f32>,
+    items: Lists<u32>,
+    users: Lists<u32>,
+    /// Words of each entry, most users first.
+    words: Lists<TermId>,
+    /// The same, ascending.
+    terms: Lists<TermId>,
+    /// The people behind each word, in the order of `words`.
+    word_users: Lists<u32>,
+    last_seen: Slab<Timestamp>,
+    /// By entry and label.
+    counts: Slab<f64>,
+    counted: Slab<u32>,
+    /// Whether anything is left of an entry with all of its contributors.
+    alive: Slab<u8>,
+}
+
+impl Columns {
+    fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        sink.column("sizes", &self.sizes)?;
+        sink.column("of-item", &self.of_item)?;
+        sink.column("centroids", &self.centroids)?;
+        sink.lists("items", self.items.base())?;
+        sink.lists("users", self.users.base())?;
+        sink.lists("words", self.words.base())?;
+        sink.lists("terms", self.terms.base())?;
+        sink.lists("word-users", self.word_users.base())?;
+        sink.column("last-seen", &self.last_seen)?;
+        sink.column("counts", &self.counts)?;
+        sink.column("counted", &self.counted)?;
+        sink.column("alive", &self.alive)
+    }
+
+    fn read<S: Source>(source: &S) -> Result<Self, S::Error> {
+        Ok(Self {
+            sizes: source.column("sizes")?,
+            of_item: source.column("of-item")?,
+            centroids: source.column("centroids")?,
+            items: source.lists("items")?,
+            users: source.lists("users")?,
+            words: source.lists("words")?,
+            terms: source.lists("terms")?,
+            word_users: source.lists("word-users")?,
+            last_seen: source.column("last-seen")?,
+            counts: source.column("counts")?,
+            counted: source.column("counted")?,
+            alive: source.column("alive")?,
+        })
+    }
+}
+
+/// Some entries, one after another, as they are formed.
+#[derive(Default)]
+struct Formed {
+    items: Lists<u32>,
+    users: Lists<u32>,
+    words: Lists<TermId>,
+    terms: Lists<TermId>,
+    word_users: Lists<u32>,
+    last_seen: Vec<Timestamp>,
+    counts: Vec<f64>,
+    counted: Vec<u32>,
 }
 
 /// When and how entries are formed.
@@ -218,33 +336,116 @@ pub struct Forming {
 impl Entries {
     /// Sums what was grouped, on all cores.
     pub fn over(population: &Population, grouping: Grouping, forming: Forming) -> Result<Self, IndexError> {
-        let mut start = 0;
-        let ranges = grouping.sizes.iter().enumerate().map(|(community, size)| {
-            let range = start..start + *size as usize;
-            start = range.end;
-            ((community + 1 < grouping.sizes.len()).then_some(community), range)
-        });
-        let ranges: Vec<(Option<CommunityIx>, Range<usize>)> = ranges.collect();
+        let groups = groups_of(&grouping.sizes);
         let members = grouping.members();
-        let centroid = |entry: usize| {
-            let width = population.dimensions();
-            grouping.centroids[entry * width..(entry + 1) * width].to_vec()
+        let formed = on_all_cores(groups.len(), |group| formed(population, &members, groups[group].1.clone(), forming));
+        let mut all = Formed::default();
+        formed.into_iter().for_each(|some| all.append(some));
+        let alive = |counts: &[f64]| u8::from(counts.iter().sum::<f64>() > 0.0);
+        let labels = population.labels.len();
+        let mut columns = Columns {
+            sizes: grouping.sizes.into(),
+            of_item: grouping.of_item.into(),
+            centroids: grouping.centroids.into(),
+            alive: match labels {
+                0 => vec![0; all.counted.len()].into(),
+                _ => all.counts.chunks_exact(labels).map(alive).collect::<Vec<u8>>().into(),
+            },
+            items: all.items,
+            users: all.users,
+            words: all.words,
+            terms: all.terms,
+            word_users: all.word_users,
+            last_seen: all.last_seen.into(),
+            counts: all.counts.into(),
+            counted: all.counted.into(),
         };
-        let formed = on_all_cores(ranges.len(), |group| {
-            let (community, range) = ranges[group].clone();
-            let groups = range.map(|entry| (members[entry].clone(), centroid(entry))).collect();
-            entries(population, community, groups, forming)
-        });
-        let all: Vec<Entry> = formed.into_iter().flatten().collect();
-        let alive = all.iter().map(|entry| entry.whole.counts.iter().sum::<f64>() > 0.0).collect();
-        let finder = Finder::over(population, &all)?;
-        Ok(Self { all, groups: ranges, alive, fading: forming.fading, finder, of_item: grouping.of_item })
+        columns.items.settle();
+        columns.users.settle();
+        columns.words.settle();
+        columns.terms.settle();
+        columns.word_users.settle();
+        let mut entries = Self::with(population, columns, forming, None);
+        entries.finder = Finder::over(population, &entries)?;
+        Ok(entries)
+    }
+
+    fn with(population: &Population, columns: Columns, forming: Forming, moved: Option<Arc<Vec<UserIx>>>) -> Self {
+        Self {
+            groups: groups_of(&columns.sizes),
+            fading: forming.fading,
+            finder: Finder::default(),
+            period: forming.period,
+            labels: population.labels.len(),
+            width: population.dimensions(),
+            columns,
+            moved,
+        }
+    }
+
+    /// Writes all of it, with what it takes to find entries.
+    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        self.columns.write(sink)?;
+        self.finder.write(sink)
+    }
+
+    /// Entries as they were written. `moved` are new numbers of the people who are numbered there, ascending.
+    pub(super) fn read_from<S: Source<Error: From<IndexError>>>(
+        source: &S,
+        population: &Population,
+        forming: Forming,
+        moved: Option<Arc<Vec<UserIx>>>,
+    ) -> Result<Self, S::Error> {
+        let mut entries = Self::with(population, Columns::read(source)?, forming, moved);
+        entries.finder = Finder::read_from(source, population, &entries)?;
+        Ok(entries)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.columns.last_seen.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One of them.
+    pub fn get(&self, number: usize) -> Entry<'_> {
+        Entry { entries: self, number }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        (0..self.len()).map(|number| self.get(number))
+    }
+
+    /// The entry with this identity.
+    pub fn named(&self, id: &str) -> Option<Entry<'_>> {
+        // Which community's it can be follows from the identity, but few ask.
+        self.iter().find(|entry| entry.id() == id)
+    }
+
+    /// Whether anything is left of an entry with all of its contributors.
+    pub fn is_alive(&self, number: usize) -> bool {
+        self.columns.alive[number] != 0
+    }
+
+    /// The number under which entries know a person; `None` for one who came later.
+    pub fn known_as(&self, user: Option<UserIx>) -> Option<u32> {
+        let number = match &self.moved {
+            None => user,
+            Some(moved) => user.and_then(|user| moved.binary_search(&user).ok()),
+        };
+        number.map(|number| number as u32)
     }
 
     /// The entries that hold an item of `user`, ascending.
     pub fn of_user(&self, population: &Population, user: Option<UserIx>) -> Vec<usize> {
+        let of_item = &self.columns.of_item;
         let items = user.map_or(&[][..], |user| &population.items_of[user]);
-        let held = items.iter().take_while(|item| **item < self.of_item.len()).map(|item| self.of_item[*item]);
+        let held = items.iter().take_while(|item| **item < of_item.len()).map(|item| of_item[*item]);
         let mut entries: Vec<usize> = held.filter(|entry| *entry != NOWHERE).map(|entry| entry as usize).collect();
         entries.sort_unstable();
         entries.dedup();
@@ -253,15 +454,25 @@ impl Entries {
 
     /// The entry that holds an item.
     pub fn of_item(&self, item: ItemIx) -> Option<usize> {
-        self.of_item.get(item).copied().filter(|entry| *entry != NOWHERE).map(|entry| entry as usize)
+        self.columns.of_item.get(item).copied().filter(|entry| *entry != NOWHERE).map(|entry| entry as usize)
     }
 
     /// Whether anything is left of an entry without what the asking person gave.
     pub fn outlives(&self, population: &Population, number: usize, asking: Option<UserIx>) -> bool {
-        let items = &self.all[number].items;
-        let newest = items.iter().rev().find(|item| Some(population.user[**item]) != asking);
-        newest.is_some_and(|item| self.fading.weight(population, *item) > 0.0)
+        let newest = self.get(number).items().rev().find(|item| Some(population.user[*item]) != asking);
+        newest.is_some_and(|item| self.fading.weight(population, item) > 0.0)
     }
+}
+
+/// The places of the entries of each community, and of the population's, which come last.
+fn groups_of(sizes: &[u32]) -> Vec<(Option<CommunityIx>, Range<usize>)> {
+    let mut start = 0;
+    let group = |(community, size): (usize, &u32)| {
+        let range = start..start + *size as usize;
+        start = range.end;
+        ((community + 1 < sizes.len()).then_some(community), range)
+    };
+    sizes.iter().enumerate().map(group).collect()
 }
 
 /// What `work` makes of each of `0..count`, in order.
@@ -271,7 +482,7 @@ pub(super) fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sy
     let some = || {
         let mut done = Vec::new();
         loop {
-            let ix = next.fetch_add(1, Ordering::Relaxed);
+            let ix = next.fetch_add(1, atomic::Ordering::Relaxed);
             if ix >= count {
                 return done;
             }
@@ -349,45 +560,58 @@ fn users_of(population: &Population, items: &[ItemIx]) -> Vec<UserIx> {
     users
 }
 
-fn entries(
-    population: &Population,
-    community: Option<CommunityIx>,
-    groups: Vec<(Vec<ItemIx>, Vec<f32>)>,
-    forming: Forming,
-) -> Vec<Entry> {
-    let Forming { period, guard, fading, .. } = forming;
-    let whose = community.map_or("*".to_owned(), |community| community.to_string());
-    let entry = |(number, (items, centroid)): (usize, (Vec<ItemIx>, Vec<f32>))| {
+impl Formed {
+    fn append(&mut self, other: Self) {
+        fn all<T: super::column::Plain>(into: &mut Lists<T>, from: &Lists<T>) {
+            from.iter().for_each(|list| into.push(list));
+        }
+        all(&mut self.items, &other.items);
+        all(&mut self.users, &other.users);
+        all(&mut self.words, &other.words);
+        all(&mut self.terms, &other.terms);
+        all(&mut self.word_users, &other.word_users);
+        self.last_seen.extend(other.last_seen);
+        self.counts.extend(other.counts);
+        self.counted.extend(other.counted);
+    }
+
+    fn push(&mut self, population: &Population, items: &[ItemIx], forming: Forming) {
+        let Forming { guard, fading, .. } = forming;
         let mut by_term: BTreeMap<TermId, Vec<UserIx>> = BTreeMap::new();
-        for item in &items {
+        for item in items {
             for term in population.bag(*item).distinct() {
                 by_term.entry(term).or_default().push(population.user[*item]);
             }
         }
-        let mut words = Vec::new();
+        let mut words: Vec<(TermId, Vec<UserIx>)> = Vec::new();
         for (term, mut users) in by_term {
             users.sort_unstable();
             users.dedup();
             if users.len() >= guard {
-                words.push(Word { term, users });
+                words.push((term, users));
             }
         }
-        words.sort_by(|a, b| b.users.len().cmp(&a.users.len()).then(a.term.cmp(&b.term)));
+        words.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(&b.0)));
         words.truncate(WORDS);
-        let mut places: Vec<(TermId, usize)> = words.iter().enumerate().map(|(at, word)| (word.term, at)).collect();
-        places.sort_unstable();
+        let numbers = |users: &[usize]| users.iter().map(|user| *user as u32).collect::<Vec<u32>>();
+        let mut terms: Vec<TermId> = words.iter().map(|(term, _)| *term).collect();
+        self.words.push(&terms);
+        terms.sort_unstable();
+        self.terms.push(&terms);
+        words.iter().for_each(|(_, users)| self.word_users.push(&numbers(users)));
+        self.items.push(&numbers(items));
+        self.users.push(&numbers(&users_of(population, items)));
+        self.last_seen.push(items.iter().map(|item| population.at[*item]).max().unwrap_or(Timestamp(0)));
         let nothing = || Guarded { counts: vec![0.0; population.labels.len()], contributors: 0 };
-        Entry {
-            id: format!("p{}-c{whose}-{number}", period + 1),
-            community,
-            users: users_of(population, &items),
-            centroid,
-            words,
-            places,
-            last_seen: items.iter().map(|item| population.at[*item]).max().unwrap_or(Timestamp(0)),
-            whole: given(population, &items, fading, None, guard).unwrap_or_else(nothing),
-            items,
-        }
-    };
-    groups.into_iter().enumerate().map(entry).collect()
+        let whole = given(population, items.iter().copied(), fading, None, guard).unwrap_or_else(nothing);
+        self.counts.extend(whole.counts);
+        self.counted.push(whole.contributors as u32);
+    }
+}
+
+/// The entries `range`, whose items are `members`.
+fn formed(population: &Population, members: &[Vec<ItemIx>], range: Range<usize>, forming: Forming) -> Formed {
+    let mut formed = Formed::default();
+    members[range].iter().for_each(|items| formed.push(population, items, forming));
+    formed
 }

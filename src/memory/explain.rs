@@ -112,7 +112,7 @@ impl Memory {
         id: &str,
     ) -> Result<Option<Node>, IndexError> {
         let Some(snapshot) = self.snapshot_at(t)? else { return Ok(None) };
-        let Some(entry) = snapshot.entries.all.iter().find(|entry| entry.id == id) else { return Ok(None) };
+        let Some(entry) = snapshot.entries.named(id) else { return Ok(None) };
         let membership = self.read(user, query, t)?.global.membership;
         let probe = self.probe(query);
         let view = EntryView::new(self, &snapshot, &probe, self.population.user_ix(user), &membership);
@@ -203,10 +203,10 @@ impl<'a> EntryView<'a> {
     }
 
     /// The parts of the entry's score.
-    pub fn terms(&self, entry: &Entry) -> EntryTerms {
+    pub fn terms(&self, entry: Entry) -> EntryTerms {
         let settings = &self.memory.manifest.retrieval;
         let similarity = self.query.similarity(self.probe, entry, self.asking, settings);
-        EntryTerms::new(similarity, self.factor(entry.community))
+        EntryTerms::new(similarity, self.factor(entry.community()))
     }
 
     fn factor(&self, community: Option<CommunityIx>) -> f64 {
@@ -214,7 +214,7 @@ impl<'a> EntryView<'a> {
     }
 
     /// The entry's score.
-    fn tree(&self, entry: &Entry) -> Node {
+    fn tree(&self, entry: Entry) -> Node {
         let Retrieval { guard, lexical_share: share, .. } = self.memory.manifest.retrieval;
         let terms = self.terms(entry);
         let lexicon = &self.memory.population.lexicon;
@@ -236,17 +236,17 @@ impl<'a> EntryView<'a> {
             ),
             children: if share > 0.0 { words } else { Vec::new() },
         };
-        let cosine = f64::from(dot(&self.probe.vector, &entry.centroid));
-        let whose = match entry.community {
+        let cosine = f64::from(dot(&self.probe.vector, entry.centroid()));
+        let whose = match entry.community() {
             Some(community) => format!("membership {:.2} in community {community}", self.membership[community]),
             None => "of everyone".to_owned(),
         };
         let children = vec![
             lexical,
             Node::leaf("dense", terms.dense, cosine_note(1.0 - share, cosine)),
-            Node::leaf("community", terms.community, format!("factor {:.3}: {whose}", self.factor(entry.community))),
+            Node::leaf("community", terms.community, format!("factor {:.3}: {whose}", self.factor(entry.community()))),
         ];
         let people = entry.contributors(self.asking);
-        Node { name: entry.id.clone(), value: terms.score(), note: format!("{people} users"), children }
+        Node { name: entry.id(), value: terms.score(), note: format!("{people} users"), children }
     }
 }

@@ -17,9 +17,10 @@ use tantivy::{Index, IndexReader, ReloadPolicy, Term};
 use usearch::ffi::{IndexOptions, MetricKind, ScalarKind};
 
 use super::candidates::Best;
+use super::column::{Sink, Slab, Source};
 use super::community::k_means;
 use super::embed::Forbidden;
-use super::entry::{Entry, EntryQuery};
+use super::entry::{Entries, Entry, EntryQuery};
 use super::fixed::{self, Rows};
 use super::lexical::TermId;
 use super::local::Probe;
@@ -88,47 +89,83 @@ enum Kind {
     Indexed(Box<Indexed>),
 }
 
+impl Default for Finder {
+    /// Finds none.
+    fn default() -> Self {
+        Self(Kind::Whole { rows: Rows::default(), holders: HashMap::new() })
+    }
+}
+
 /// Many entries.
 struct Indexed {
     text: TextIndex,
-    /// Entries that hold each word.
-    frequencies: HashMap<TermId, u32>,
-    /// Ends of the entries in `terms`.
-    term_ends: Vec<u32>,
-    /// Words of each entry, ascending.
-    terms: Vec<TermId>,
     /// Over the cells' centroids.
-    cells: Mutex<usearch::Index>,
+    index: Mutex<usearch::Index>,
+    cells: Cells,
+}
+
+/// Entries by cell of similar ones, and how many hold each word.
+struct Cells {
+    /// Entries that hold each word.
+    frequencies: Slab<u32>,
+    /// Of the cells.
+    centroids: Slab<f32>,
     /// Ends of the cells in `order`.
-    ends: Vec<usize>,
+    ends: Slab<u32>,
     /// Entries by cell.
-    order: Vec<u32>,
+    order: Slab<u32>,
     /// Where each entry stands in that order.
-    places: Vec<u32>,
+    places: Slab<u32>,
     /// Their vectors, in that order.
-    rows: Rows,
+    rows: fixed::Rows<Slab<i16>>,
 }
 
 impl Finder {
     /// Makes `entries` findable.
-    pub fn over(population: &Population, entries: &[Entry]) -> Result<Self, IndexError> {
+    pub fn over(population: &Population, entries: &Entries) -> Result<Self, IndexError> {
         Self::with_limit(population, entries, SCANNED_WHOLE)
     }
 
-    fn with_limit(population: &Population, entries: &[Entry], whole: usize) -> Result<Self, IndexError> {
+    fn with_limit(population: &Population, entries: &Entries, whole: usize) -> Result<Self, IndexError> {
         if entries.len() > whole {
-            return Ok(Self(Kind::Indexed(Box::new(Indexed::over(population, entries)?))));
+            return Self::indexed(population, entries, Cells::of(population, entries));
         }
         let mut holders: HashMap<TermId, Vec<u32>> = HashMap::new();
         for (number, entry) in entries.iter().enumerate() {
-            entry.words.iter().for_each(|word| holders.entry(word.term).or_default().push(number as u32));
+            entry.words().iter().for_each(|word| holders.entry(*word).or_default().push(number as u32));
         }
-        let rows = Rows::of(population.dimensions(), entries.iter().map(|entry| entry.centroid.as_slice()));
+        let rows = Rows::of(population.dimensions(), entries.iter().map(Entry::centroid));
         Ok(Self(Kind::Whole { rows, holders }))
     }
 
+    fn indexed(population: &Population, entries: &Entries, cells: Cells) -> Result<Self, IndexError> {
+        let index = Mutex::new(vector_index(&cells.centroids, population.dimensions())?);
+        let text = TextIndex::build(population, entries)?;
+        Ok(Self(Kind::Indexed(Box::new(Indexed { text, index, cells }))))
+    }
+
+    /// Writes what takes long to find.
+    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        match &self.0 {
+            Kind::Whole { .. } => Ok(()),
+            Kind::Indexed(indexed) => indexed.cells.write(sink),
+        }
+    }
+
+    /// Makes `entries` findable with what was written.
+    pub(super) fn read_from<S: Source<Error: From<IndexError>>>(
+        source: &S,
+        population: &Population,
+        entries: &Entries,
+    ) -> Result<Self, S::Error> {
+        Ok(match entries.len() {
+            0..=SCANNED_WHOLE => Self::over(population, entries)?,
+            _ => Self::indexed(population, entries, Cells::read(source, population.dimensions())?)?,
+        })
+    }
+
     /// Entries worth comparing with a question, ascending.
-    pub fn look(&self, population: &Population, entries: &[Entry], looking: Looking) -> Result<Vec<Found>, IndexError> {
+    pub fn look(&self, population: &Population, entries: &Entries, looking: Looking) -> Result<Vec<Found>, IndexError> {
         let Looking { probe, query, asking, own, guard } = looking;
         match &self.0 {
             Kind::Whole { rows, holders } => {
@@ -140,7 +177,7 @@ impl Finder {
                     let held = holders.get(term).map_or(&[][..], Vec::as_slice);
                     held.iter().for_each(|number| found[*number as usize].mass += idf);
                 }
-                own.iter().for_each(|number| found[*number].mass = query.mass(&entries[*number], asking, guard));
+                own.iter().for_each(|number| found[*number].mass = query.mass(entries.get(*number), asking, guard));
                 Ok(found)
             }
             Kind::Indexed(indexed) => {
@@ -148,8 +185,8 @@ impl Finder {
                 for found in &mut found {
                     let number = found.number as usize;
                     found.mass = match own.binary_search(&number) {
-                        Ok(_) => query.mass(&entries[number], asking, guard),
-                        Err(_) => query.mass_of(indexed.terms_of(number)),
+                        Ok(_) => query.mass(entries.get(number), asking, guard),
+                        Err(_) => query.mass_of(entries.get(number).terms()),
                     };
                 }
                 Ok(found)
@@ -166,45 +203,68 @@ fn has_vector(probe: &Probe) -> bool {
     probe.vector.iter().any(|x| *x != 0.0)
 }
 
-impl Indexed {
-    fn over(population: &Population, entries: &[Entry]) -> Result<Self, IndexError> {
-        let dimensions = population.dimensions();
-        let (mut frequencies, mut terms, mut term_ends) = (HashMap::new(), Vec::new(), Vec::new());
-        for entry in entries {
-            let start = terms.len();
-            terms.extend(entry.words.iter().map(|word| word.term));
-            terms[start..].sort_unstable();
-            terms[start..].iter().for_each(|term| *frequencies.entry(*term).or_default() += 1);
-            term_ends.push(terms.len() as u32);
-        }
-        let points: Vec<&[f32]> = entries.iter().map(|entry| entry.centroid.as_slice()).collect();
+impl Cells {
+    fn of(population: &Population, entries: &Entries) -> Self {
+        let mut frequencies = vec![0; population.lexicon.len()];
+        entries.iter().flat_map(Entry::terms).for_each(|term| frequencies[*term as usize] += 1);
+        let points: Vec<&[f32]> = entries.iter().map(Entry::centroid).collect();
         let clusters = k_means(&points, Vec::new(), points.len().isqrt().max(1), SEED);
         let mut order: Vec<u32> = (0..entries.len() as u32).collect();
         order.sort_by_key(|number| clusters.of[*number as usize]);
-        let cell = |cell| order.partition_point(|number| clusters.of[*number as usize] <= cell);
-        let ends = (0..clusters.centroids.len()).map(cell).collect();
+        let end = |cell| order.partition_point(|number| clusters.of[*number as usize] <= cell) as u32;
+        let ends: Vec<u32> = (0..clusters.centroids.len()).map(end).collect();
         let mut places = vec![0; order.len()];
         (0..).zip(&order).for_each(|(place, number)| places[*number as usize] = place);
-        let rows = Rows::of(dimensions, order.iter().map(|number| points[*number as usize]));
-        let cells = Mutex::new(vector_index(&clusters.centroids, dimensions)?);
-        let text = TextIndex::build(population, entries)?;
-        Ok(Self { text, frequencies, term_ends, terms, cells, ends, order, places, rows })
+        let rows = Rows::of(population.dimensions(), order.iter().map(|number| points[*number as usize]));
+        Self {
+            frequencies: frequencies.into(),
+            centroids: clusters.centroids.concat().into(),
+            ends: ends.into(),
+            order: order.into(),
+            places: places.into(),
+            rows: Rows::over(population.dimensions(), rows.into_cells().into()),
+        }
     }
 
-    fn terms_of(&self, number: usize) -> &[TermId] {
-        let start = if number == 0 { 0 } else { self.term_ends[number - 1] as usize };
-        &self.terms[start..self.term_ends[number] as usize]
+    fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        sink.column("frequencies", &self.frequencies)?;
+        sink.column("cell-centroids", &self.centroids)?;
+        sink.column("cell-ends", &self.ends)?;
+        sink.column("cell-order", &self.order)?;
+        sink.column("cell-places", &self.places)?;
+        sink.column("cell-rows", self.rows.cells())
     }
 
+    fn read<S: Source>(source: &S, dimensions: usize) -> Result<Self, S::Error> {
+        Ok(Self {
+            frequencies: source.column("frequencies")?,
+            centroids: source.column("cell-centroids")?,
+            ends: source.column("cell-ends")?,
+            order: source.column("cell-order")?,
+            places: source.column("cell-places")?,
+            rows: Rows::over(dimensions, source.column("cell-rows")?),
+        })
+    }
+
+    /// How many entries hold a word; `None` where none does.
+    fn frequency(&self, term: TermId) -> Option<u32> {
+        self.frequencies.get(term as usize).copied().filter(|count| *count > 0)
+    }
+}
+
+impl Indexed {
     fn near(&self, population: &Population, probe: &Probe, query: &EntryQuery) -> Result<Vec<Found>, IndexError> {
         let mut near = if has_vector(probe) { self.scan(probe)? } else { Vec::new() };
         let mut rare: Vec<(u32, TermId)> =
-            query.words.iter().filter_map(|(term, _)| Some((*self.frequencies.get(term)?, *term))).collect();
+            query.words.iter().filter_map(|(term, _)| Some((self.cells.frequency(*term)?, *term))).collect();
         rare.sort_unstable();
         rare.truncate(RAREST);
         let vector = has_vector(probe).then(|| fixed::fixed(&probe.vector));
         let cosine = |number: usize| {
-            vector.as_ref().map_or(-1.0, |vector| fixed::cosine(vector, self.rows.row(self.places[number] as usize)))
+            vector.as_ref().map_or(-1.0, |vector| {
+                let place = self.cells.places[number] as usize;
+                fixed::cosine(vector, self.cells.rows.row(place))
+            })
         };
         let by_words = self.text.search(population, rare.into_iter().map(|(_, term)| term))?;
         near.extend(by_words.into_iter().map(|number| found((number, cosine(number)))));
@@ -215,20 +275,21 @@ impl Indexed {
 
     /// The nearest entries of the nearest cells.
     fn scan(&self, probe: &Probe) -> Result<Vec<Found>, IndexError> {
+        let Cells { ends, order, rows, .. } = &self.cells;
         let nearest = {
-            let index = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-            index.search(&probe.vector, CELLS.min(self.ends.len())).map_err(vector_fault)?.keys
+            let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+            index.search(&probe.vector, CELLS.min(ends.len())).map_err(vector_fault)?.keys
         };
         let vector = fixed::fixed(&probe.vector);
         let mut scanned = Vec::with_capacity(2 * SCANNED);
         let mut best = Best::of(BY_VECTOR);
         for cell in nearest {
             let cell = cell as usize;
-            let start = if cell == 0 { 0 } else { self.ends[cell - 1] };
-            for place in start..self.ends[cell] {
-                let cosine = fixed::cosine(&vector, self.rows.row(place));
+            let start = if cell == 0 { 0 } else { ends[cell - 1] };
+            for place in start as usize..ends[cell] as usize {
+                let cosine = fixed::cosine(&vector, rows.row(place));
                 best.offer(cosine);
-                scanned.push(found((self.order[place] as usize, cosine)));
+                scanned.push(found((order[place] as usize, cosine)));
             }
             if scanned.len() >= SCANNED {
                 break;
@@ -247,7 +308,7 @@ struct TextIndex {
 }
 
 impl TextIndex {
-    fn build(population: &Population, entries: &[Entry]) -> Result<Self, IndexError> {
+    fn build(population: &Population, entries: &Entries) -> Result<Self, IndexError> {
         let mut schema = Schema::builder();
         let field = schema.add_text_field("word", STRING);
         let mut writer = Index::builder().schema(schema.build()).single_segment_index_writer(
@@ -255,10 +316,10 @@ impl TextIndex {
             // tantivy's least; an index of entries is far smaller.
             15_000_000,
         )?;
-        for entry in entries {
+        for entry in entries.iter() {
             let mut document = tantivy::TantivyDocument::default();
-            for word in &entry.words {
-                document.add_text(field, population.lexicon.word(word.term));
+            for word in entry.words() {
+                document.add_text(field, population.lexicon.word(*word));
             }
             writer.add_document(document)?;
         }
@@ -283,14 +344,14 @@ fn vector_fault(error: impl std::fmt::Display) -> IndexError {
     IndexError::Vector(error.to_string())
 }
 
-fn vector_index(vectors: &[Vec<f32>], dimensions: usize) -> Result<usearch::Index, IndexError> {
+fn vector_index(vectors: &[f32], dimensions: usize) -> Result<usearch::Index, IndexError> {
     let options =
         IndexOptions { dimensions, metric: MetricKind::IP, quantization: ScalarKind::F32, ..IndexOptions::default() };
     let index = usearch::Index::new(&options).map_err(vector_fault)?;
     // One context: the graph is then a function of the vectors alone, not of the number of cores.
     index.reset().map_err(vector_fault)?;
-    index.reserve_capacity_and_threads(vectors.len().max(1), 1).map_err(vector_fault)?;
-    for (number, vector) in vectors.iter().enumerate() {
+    index.reserve_capacity_and_threads((vectors.len() / dimensions.max(1)).max(1), 1).map_err(vector_fault)?;
+    for (number, vector) in vectors.chunks_exact(dimensions.max(1)).enumerate() {
         index.add(number as u64, vector).map_err(vector_fault)?;
     }
     Ok(index)
@@ -308,7 +369,7 @@ mod tests {
         let (dataset, _) = population(&Parameters { seed: 9001, users: 100, ..Parameters::default() });
         let memory = Memory::build(&dataset);
         let snapshot = memory.snapshot_at(dataset.end()).unwrap().unwrap();
-        let (population, entries) = (&memory.population, &snapshot.entries.all);
+        let (population, entries) = (&memory.population, &snapshot.entries);
         let whole = Finder::with_limit(population, entries, usize::MAX).unwrap();
         let indexed = Finder::with_limit(population, entries, 0).unwrap();
         assert!(matches!(whole.0, Kind::Whole { .. }) && matches!(indexed.0, Kind::Indexed(_)));

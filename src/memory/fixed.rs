@@ -3,6 +3,8 @@
 //! Whoever needs the best of many compares these first, and the few that the error leaves in question exactly: the
 //! result is then the same as without. Integer sums have no order, so this is also the same on every machine.
 
+use std::ops::Deref;
+
 /// What 1 is stored as. Sums of products of unit vectors stay within 2^28, by Cauchy and Schwarz.
 const ONE: f32 = 16_384.0;
 
@@ -11,11 +13,11 @@ pub fn fixed(vector: &[f32]) -> Vec<i16> {
     vector.iter().map(|x| (x * ONE).round() as i16).collect()
 }
 
-/// Vectors of one width, one after another.
+/// Vectors of one width, one after another, in memory or wherever `C` keeps them.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
+pub struct Rows<C = Vec<i16>> {
     dimensions: usize,
-    cells: Vec<i16>,
+    cells: C,
 }
 
 impl Rows {
@@ -26,15 +28,32 @@ impl Rows {
         Self { dimensions, cells }
     }
 
-    /// One of them.
-    pub fn row(&self, ix: usize) -> &[i16] {
-        &self.cells[ix * self.dimensions..(ix + 1) * self.dimensions]
-    }
-
     /// Replaces one of them.
     pub fn set(&mut self, ix: usize, vector: &[f32]) {
         let row = &mut self.cells[ix * self.dimensions..(ix + 1) * self.dimensions];
         row.iter_mut().zip(vector).for_each(|(cell, x)| *cell = (x * ONE).round() as i16);
+    }
+
+    /// Their numbers.
+    pub fn into_cells(self) -> Vec<i16> {
+        self.cells
+    }
+}
+
+impl<C: Deref<Target = [i16]>> Rows<C> {
+    /// Vectors of `dimensions` numbers each, as they were stored.
+    pub fn over(dimensions: usize, cells: C) -> Self {
+        Self { dimensions, cells }
+    }
+
+    /// The numbers of all of them.
+    pub fn cells(&self) -> &[i16] {
+        &self.cells
+    }
+
+    /// One of them.
+    pub fn row(&self, ix: usize) -> &[i16] {
+        &self.cells[ix * self.dimensions..(ix + 1) * self.dimensions]
     }
 
     /// Approximate cosines of `vector` with each of them, in their order.

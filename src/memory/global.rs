@@ -5,12 +5,14 @@
 //! guard; centroids and assignments are not refitted.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::base::BaseRates;
 use super::candidates::{self, Asked, Candidate};
 use super::collective::{CommunityPart, Parts};
+use super::column::{Sink, Slab, Source};
 use super::community::{Communities, CommunityIx, member_counts, membership};
-use super::entry::{Entries, Entry, Forming, others};
+use super::entry::{Entries, Entry, Forming};
 use super::features::{Features, Sought};
 use super::finder::IndexError;
 use super::fusion::{EntryTerms, membership_factor};
@@ -58,15 +60,39 @@ impl Snapshot {
         forming: Forming,
         grouping: Grouping,
     ) -> Result<Self, IndexError> {
-        let Forming { before: items, period, fading, .. } = forming;
+        let Forming { before: items, fading, .. } = forming;
         let weighted = (0..items).map(|item| (item, fading.weight(population, item)));
         let responses = member_counts(population, communities, weighted);
+        Ok(Self::with(communities, responses, Entries::over(population, grouping, forming)?, forming))
+    }
+
+    fn with(communities: &Communities, responses: Vec<Vec<f64>>, entries: Entries, forming: Forming) -> Self {
+        let Forming { before: items, period, fading, .. } = forming;
         let masses = responses.iter().map(|counts| counts.iter().sum()).collect();
         let mut members = vec![0; communities.count];
         communities.of.iter().flatten().for_each(|community| members[*community] += 1);
-        let entries = Entries::over(population, grouping, forming)?;
         let communities = communities.clone();
-        Ok(Self { period, end: fading.end, items, communities, responses, masses, members, entries })
+        Self { period, end: fading.end, items, communities, responses, masses, members, entries }
+    }
+
+    /// Writes what follows from the interactions and takes long to find.
+    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        sink.column("responses", &self.responses.concat())?;
+        self.entries.write(sink)
+    }
+
+    /// A snapshot as it was written. `moved` are new numbers of the people who are numbered there, ascending.
+    pub(super) fn read_from<S: Source<Error: From<IndexError>>>(
+        source: &S,
+        population: &Population,
+        communities: &Communities,
+        forming: Forming,
+        moved: Option<Arc<Vec<UserIx>>>,
+    ) -> Result<Self, S::Error> {
+        let responses: Slab<f64> = source.column("responses")?;
+        let responses = responses.chunks_exact(population.labels.len().max(1)).map(<[f64]>::to_vec).collect();
+        let entries = Entries::read_from(source, population, forming, moved)?;
+        Ok(Self::with(communities, responses, entries, forming))
     }
 
     /// The person's membership in each community, whose visible response counts are `own`, and each one's members; both
@@ -253,17 +279,17 @@ impl Reader<'_> {
         let asked = Asked { probe, asking, membership: &membership, counted: &counted };
         let candidates::Near { candidates, mut suppressed } =
             candidates::near(population, self.retrieval, snapshot, asked)?;
-        let own_entries = |c: CommunityIx| candidates.iter().filter(move |found| found.entry.community == Some(c));
+        let own_entries = |c: CommunityIx| candidates.iter().filter(move |found| found.entry.community() == Some(c));
         let terms = self.terms(snapshot, question, &counted);
         let neighbours = self.neighbours(question);
         let mut parts = Parts {
             terms: terms.population,
             neighbours: None,
-            entries: self.vote(candidates.iter(), snapshot, asking),
+            entries: self.vote(candidates.iter(), asking),
             communities: Vec::new(),
         };
         for (c, terms) in counted.iter().zip(terms.communities) {
-            let entries = self.vote(own_entries(*c), snapshot, asking);
+            let entries = self.vote(own_entries(*c), asking);
             parts.communities.push(CommunityPart { community: *c, share: membership[*c], terms, entries });
         }
         let mut support = 0;
@@ -279,23 +305,20 @@ impl Reader<'_> {
             }
         }
         if parts.entries_exponent(self.calibration) > 0.0 {
-            let mut voters = Voters::among(population.users.len());
+            let mut voters = Voters::default();
             voters.take(candidates.iter().take(self.retrieval.entry_votes));
             counted.iter().for_each(|c| voters.take(own_entries(*c).take(self.retrieval.entry_votes)));
-            support = support.max(voters.count(asking));
+            support = support.max(voters.count(snapshot.entries.known_as(asking)));
         }
         let (everyone, community) = parts.distributions(&base, self.calibration);
 
         let share = self.retrieval.community_share;
-        let factor = |entry: &Entry| membership_factor(entry.community, &membership, share);
+        let factor = |entry: Entry| membership_factor(entry.community(), &membership, share);
         let mut ranked: Vec<(EntryTerms, &Candidate)> =
             candidates.iter().map(|c| (EntryTerms::new(c.similarity, factor(c.entry)), c)).collect();
-        ranked.sort_by(|a, b| b.0.score().total_cmp(&a.0.score()).then(a.1.entry.id.cmp(&b.1.entry.id)));
-        let hits = ranked
-            .iter()
-            .take(self.retrieval.global_hits)
-            .map(|(terms, c)| self.hit(*terms, c, snapshot, asking))
-            .collect();
+        ranked.sort_by(|a, b| b.0.score().total_cmp(&a.0.score()).then_with(|| a.1.entry.by_id(b.1.entry)));
+        let hits =
+            ranked.iter().take(self.retrieval.global_hits).map(|(terms, c)| self.hit(*terms, c, asking)).collect();
         Ok(GlobalRead {
             base,
             period: Some(period),
@@ -343,73 +366,78 @@ impl Reader<'_> {
         neighbours::vote(self.population, &found, vicinity, t).map_or(Near::Suppressed, Near::Heard)
     }
 
-    /// What everybody but the asking person contributed to a candidate.
-    fn guarded<'c>(&self, candidate: &'c Candidate, snapshot: &Snapshot, asking: Option<UserIx>) -> Cow<'c, Guarded> {
+    /// What everybody but the asking person contributed to a candidate, and how many they are.
+    fn guarded<'c>(&self, candidate: &Candidate<'c>, asking: Option<UserIx>) -> (Cow<'c, [f64]>, usize) {
         let entry = candidate.entry;
         if !candidate.own {
-            return Cow::Borrowed(&entry.whole);
+            return (Cow::Borrowed(entry.counts()), entry.counted());
         }
-        let left = entry.guarded(self.population, snapshot.entries.fading, asking, self.retrieval.guard);
-        let nothing = || Guarded { counts: vec![0.0; self.population.labels.len()], contributors: 0 };
-        Cow::Owned(left.unwrap_or_else(nothing))
+        match entry.guarded(self.population, asking, self.retrieval.guard) {
+            Some(left) => (Cow::Owned(left.counts), left.contributors),
+            None => (Cow::Owned(vec![0.0; self.population.labels.len()]), 0),
+        }
     }
 
     /// V(y) = Σ over the nearest entries of s² n(y) / √n.
     fn vote<'c, 'e: 'c>(
         &self,
         nearest_first: impl Iterator<Item = &'c Candidate<'e>>,
-        snapshot: &Snapshot,
         asking: Option<UserIx>,
     ) -> Vec<f64> {
         let mut votes = vec![0.0; self.population.labels.len()];
         for candidate in nearest_first.take(self.retrieval.entry_votes) {
-            let guarded = self.guarded(candidate, snapshot, asking);
-            let n: f64 = guarded.counts.iter().sum();
+            let (counts, _) = self.guarded(candidate, asking);
+            let n: f64 = counts.iter().sum();
             if n > 0.0 {
                 let weight = candidate.similarity.total().powi(2) / n.sqrt();
-                votes.iter_mut().zip(&guarded.counts).for_each(|(vote, count)| *vote += weight * count);
+                votes.iter_mut().zip(counts.iter()).for_each(|(vote, count)| *vote += weight * count);
             }
         }
         votes
     }
 
-    fn hit(&self, terms: EntryTerms, candidate: &Candidate, snapshot: &Snapshot, asking: Option<UserIx>) -> GlobalHit {
+    fn hit(&self, terms: EntryTerms, candidate: &Candidate, asking: Option<UserIx>) -> GlobalHit {
         let entry = candidate.entry;
-        let guarded = self.guarded(candidate, snapshot, asking);
-        let mass: f64 = guarded.counts.iter().sum();
-        let shown = entry.words.iter().filter(|word| others(&word.users, asking) >= self.retrieval.guard);
-        let last_seen = entry.items.iter().filter(|item| Some(self.population.user[**item]) != asking);
+        let (counts, users) = self.guarded(candidate, asking);
+        let mass: f64 = counts.iter().sum();
+        let words = entry.words().iter().enumerate();
+        let shown = words.filter(|(at, _)| entry.users_besides(*at, asking) >= self.retrieval.guard);
+        let last_seen = entry.items().filter(|item| Some(self.population.user[*item]) != asking);
         GlobalHit {
-            id: entry.id.clone(),
-            community: entry.community,
+            id: entry.id(),
+            community: entry.community(),
             terms,
-            distribution: guarded.counts.iter().map(|count| count / mass).collect(),
+            distribution: counts.iter().map(|count| count / mass).collect(),
             mass,
-            users: guarded.contributors,
-            top_terms: shown.take(SHOWN_WORDS).map(|word| self.population.lexicon.word(word.term).to_owned()).collect(),
-            last_seen: last_seen.map(|item| self.population.at[*item]).max().unwrap_or(entry.last_seen),
+            users,
+            top_terms: shown
+                .take(SHOWN_WORDS)
+                .map(|(_, word)| self.population.lexicon.word(*word).to_owned())
+                .collect(),
+            last_seen: last_seen.map(|item| self.population.at[item]).max().unwrap_or_else(|| entry.last_seen()),
         }
     }
 }
 
 /// Distinct contributors of several entries.
+#[derive(Default)]
 struct Voters(Vec<u64>);
 
 impl Voters {
-    /// None of `users` people yet.
-    fn among(users: usize) -> Self {
-        Self(vec![0; users.div_ceil(64)])
-    }
-
     fn take<'c, 'e: 'c>(&mut self, candidates: impl Iterator<Item = &'c Candidate<'e>>) {
-        for user in candidates.flat_map(|candidate| &candidate.entry.users) {
-            self.0[user / 64] |= 1 << (user % 64);
+        for user in candidates.flat_map(|candidate| candidate.entry.users()) {
+            let (word, bit) = (*user as usize / 64, user % 64);
+            if word >= self.0.len() {
+                self.0.resize(word + 1, 0);
+            }
+            self.0[word] |= 1 << bit;
         }
     }
 
     /// How many there are besides the asking one.
-    fn count(mut self, asking: Option<UserIx>) -> usize {
-        asking.into_iter().for_each(|user| self.0[user / 64] &= !(1 << (user % 64)));
+    fn count(mut self, asking: Option<u32>) -> usize {
+        let own = asking.and_then(|user| Some((self.0.get_mut(user as usize / 64)?, user % 64)));
+        own.into_iter().for_each(|(word, bit)| *word &= !(1 << bit));
         self.0.iter().map(|some| some.count_ones() as usize).sum()
     }
 }

@@ -38,7 +38,7 @@ impl Probe {
             bag: population.bag(item).into(),
             unknown: 0,
             vector: population.vector(item).to_vec(),
-            features: features.of_item(item).to_vec(),
+            features: features.of_item(item).collect(),
         }
     }
 

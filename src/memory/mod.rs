@@ -42,6 +42,7 @@ pub mod trace;
 pub mod why_not;
 pub mod writing;
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base::BaseRates;
@@ -58,7 +59,7 @@ use period::Calendar;
 use population::{ItemIx, Late, Population, UserIx};
 use rating::{About, Ratings, Scored};
 use store::Kept;
-use terms::Terms;
+use terms::{Closing, Terms};
 use writing::{Writing, Written};
 
 use crate::data::dataset::{Dataset, Likeness, Manifest};
@@ -91,7 +92,6 @@ pub struct Apart {
 
 /// What is made of all interactions at once. Nothing that writes or opens a store needs it.
 struct Digest {
-    features: Features,
     base: BaseRates,
     /// Each person's first item, ascending.
     arrivals: Vec<ItemIx>,
@@ -101,8 +101,15 @@ impl Digest {
     fn of(population: &Population, base_half_life: f64) -> Self {
         let mut arrivals: Vec<ItemIx> = population.items_of.iter().filter_map(|items| items.first().copied()).collect();
         arrivals.sort_unstable();
-        let features = Features::of(population.text.iter());
-        Self { features, base: BaseRates::of(population, base_half_life), arrivals }
+        Self { base: BaseRates::of(population, base_half_life), arrivals }
+    }
+
+    /// Takes in the last `added` items.
+    fn extend(&mut self, population: &Population, added: usize) {
+        let new = population.len() - added..population.len();
+        let first = |item: &ItemIx| population.items_of[population.user[*item]].first() == Some(item);
+        self.arrivals.extend(new.filter(first));
+        self.base.extend(population);
     }
 }
 
@@ -114,6 +121,8 @@ pub struct Memory {
     pub population: Population,
     embedder: Box<dyn Embedder>,
     nearness: OnceLock<Nearness>,
+    /// Words and word pairs: of memory over a store mapped, else made on first use.
+    features: OnceLock<Features>,
     digest: OnceLock<Digest>,
     calendar: Calendar,
     /// Per period, grouped on first use.
@@ -122,6 +131,8 @@ pub struct Memory {
     snapshots: Vec<Mutex<Option<Arc<Snapshot>>>>,
     /// Where groupings are kept, of memory over a store.
     kept: Option<Kept>,
+    /// New numbers of the people of the store's base, ascending, once others have come between them.
+    moved: Option<Arc<Vec<UserIx>>>,
     /// The same of terms; the first one stands before the first period's end.
     terms: Vec<OnceLock<Terms>>,
     /// Of a rating task.
@@ -151,11 +162,13 @@ impl Memory {
             population,
             embedder,
             nearness: OnceLock::new(),
+            features: OnceLock::new(),
             digest: OnceLock::new(),
             calendar,
             communities,
             snapshots,
             kept: None,
+            moved: None,
             terms,
             ratings: None,
             writing: None,
@@ -187,12 +200,26 @@ impl Memory {
             let count = self.population.users.len();
             self.communities.iter_mut().filter_map(OnceLock::get_mut).for_each(|c| c.renumber(&places, count));
             self.snapshots.clear();
+            let since = self.moved.take().map(|base| base.iter().map(|user| places[*user]).collect());
+            self.moved = Some(Arc::new(since.unwrap_or(places)));
         }
         self.snapshots.resize_with(calendar.count, || Mutex::new(None));
-        // Features of the new texts lengthen what every sum is indexed by. Formed anew by the next read, which takes one
-        // pass over the texts and one over the sums of the period that it needs: remembering many at once pays it once.
-        self.digest = OnceLock::new();
-        self.terms = (0..=calendar.count).map(|_| OnceLock::new()).collect();
+        if let Some(digest) = self.digest.get_mut() {
+            digest.extend(&self.population, interactions.len());
+        }
+        // The first terms stand before the first period's end.
+        self.terms.truncate(if agrees { kept + 1 } else { 0 });
+        if let Some(features) = self.features.get_mut() {
+            features.extend(interactions.iter().map(|interaction| interaction.query.as_str()));
+            let nobody = Communities::default();
+            for (slot, terms) in self.terms.iter_mut().enumerate() {
+                let closed = slot.checked_sub(1);
+                let communities = closed.and_then(|period| self.communities[period].get()).unwrap_or(&nobody);
+                let until = self.population.before(calendar.end(slot));
+                terms.get_mut().into_iter().for_each(|t| t.extend(&self.population, features, communities, until));
+            }
+        }
+        self.terms.resize_with(calendar.count + 1, OnceLock::new);
         // What a question met depends on what lay before it, and on where periods were cut.
         match self.nearness.get_mut() {
             Some(nearness) if agrees => nearness.extend(&self.population),
@@ -229,6 +256,11 @@ impl Memory {
     /// What is made of all interactions, formed if this is its first use.
     fn digest(&self) -> &Digest {
         self.digest.get_or_init(|| Digest::of(&self.population, self.manifest.periods.base_half_life))
+    }
+
+    /// Words and word pairs of all texts, made if this is their first use.
+    fn features(&self) -> &Features {
+        self.features.get_or_init(|| Features::of(self.population.text.iter()))
     }
 
     /// How many periods the data spans.
@@ -397,7 +429,7 @@ impl Memory {
         let snapshot = self.snapshot_at(question.t)?;
         let reader = global::Reader {
             population,
-            features: &digest.features,
+            features: self.features(),
             base: &digest.base,
             arrivals: &digest.arrivals,
             retrieval: &self.manifest.retrieval,
@@ -441,22 +473,22 @@ impl Memory {
 
     /// The words of `probe` as they weigh at `t`.
     fn sought(&self, probe: &Probe, t: Timestamp) -> Sought {
-        Sought::new(&self.digest().features, &self.terms_at(t).weighting, &probe.features, self.population.before(t))
+        Sought::new(self.features(), &self.terms_at(t).weighting, &probe.features, self.population.before(t))
     }
 
     fn compared<'a>(&'a self, sought: &'a Sought, t: Timestamp) -> Compared<'a> {
-        Compared { features: &self.digest().features, weighting: &self.terms_at(t).weighting, sought }
+        Compared { features: self.features(), weighting: &self.terms_at(t).weighting, sought }
     }
 
     /// A question's text with the words and pairs known here.
     fn probe(&self, query: &str) -> Probe {
-        Probe::new(query, &self.population, &self.digest().features, self.embedder.as_ref())
+        Probe::new(query, &self.population, self.features(), self.embedder.as_ref())
     }
 
     /// s_max that an item met as a question at its own time.
     fn nearest_of(&self, item: ItemIx) -> f64 {
         let population = &self.population;
-        let probe = Probe::of_item(population, &self.digest().features, item);
+        let probe = Probe::of_item(population, self.features(), item);
         self.local(Some(population.user[item]), &probe, population.at[item]).nearest().unwrap_or_default()
     }
 
@@ -474,11 +506,28 @@ impl Memory {
             // Ratings are read by thing, not by community.
             let grouped = closed.filter(|_| self.ratings.is_none());
             let communities = grouped.map_or(&nobody, |period| self.communities_at(period));
-            let start = self.population.at.first().copied().unwrap_or(Timestamp(0));
+            let (population, features) = (&self.population, self.features());
+            let start = population.at.first().copied().unwrap_or(Timestamp(0));
             let end = closed.map_or(start, |period| self.calendar.end(period));
-            let until = self.calendar.end(closed.map_or(0, |period| period + 1));
             let half_life = self.manifest.periods.term_half_life;
-            Terms::close(&self.population, &self.digest().features, communities, end, until, half_life)
+            let closing = Closing { end, items: population.before(end), half_life };
+            // Those before the end of the next period may be read with these sums.
+            let until = population.before(self.calendar.end(closed.map_or(0, |period| period + 1)));
+            let form = |until: ItemIx| Terms::close(population, features, communities, closing, until);
+            let (Some(kept), Some(period)) = (&self.kept, grouped) else { return form(until) };
+            let base = until.min(kept.items());
+            let (labels, count) = (population.labels.len(), communities.count);
+            let asked = [closing.items, base, count, labels]
+                .map(|n| n as u64)
+                .into_iter()
+                .chain([end.0 as u64, half_life.to_bits()]);
+            let asked: Vec<u64> = asked.chain([communities.fingerprint()]).collect();
+            let write = |terms: &Terms, sink: &mut store::FolderWriter| terms.write(sink);
+            let read = |source: &store::Verified| Terms::read_from(source, closing, labels, count);
+            let form = || Ok::<Terms, Infallible>(form(base));
+            let Ok(mut terms) = kept.sealed("terms", (period, closing.items), &asked, Some(write), read, form);
+            terms.extend(population, features, communities, until);
+            terms
         })
     }
 
@@ -497,12 +546,34 @@ impl Memory {
             fading: Fading { end, half_life: self.manifest.periods.half_life },
             seed: SEED + period as u64,
         };
+        let close = |grouping| Snapshot::close(population, communities, forming, grouping);
         let find = || Grouping::of(population, communities, &forming);
-        let grouping = match &self.kept {
-            Some(kept) => kept.grouping(&forming, communities, population.dimensions(), find),
-            None => find(),
+        let formed = match &self.kept {
+            None => close(find())?,
+            Some(kept) => {
+                let width = population.dimensions();
+                let Forming { before, guard, fading, .. } = forming;
+                let asked = [before, guard, population.labels.len(), width].map(|n| n as u64).into_iter();
+                let asked = asked.chain([end.0 as u64, fading.half_life.to_bits(), communities.fingerprint()]);
+                let write = |snapshot: &Snapshot, sink: &mut store::FolderWriter| snapshot.write(sink);
+                let read = |source: &store::Verified| {
+                    Snapshot::read_from(source, population, communities, forming, self.moved.clone())
+                };
+                // What was formed of people who have moved does not know their numbers in the base.
+                let kept_numbers = self.moved.is_none();
+                let form = || close(kept.grouping(&forming, communities, width, find));
+                let asked: Vec<u64> = asked.collect();
+                kept.sealed(
+                    &format!("entries-g{guard}"),
+                    (period, before),
+                    &asked,
+                    kept_numbers.then_some(write),
+                    read,
+                    form,
+                )?
+            }
         };
-        let formed = Arc::new(Snapshot::close(population, communities, forming, grouping)?);
+        let formed = Arc::new(formed);
         *slot = Some(Arc::clone(&formed));
         Ok(Some(formed))
     }

@@ -24,7 +24,7 @@ pub struct Vicinity {
     pub guard: usize,
 }
 
-/// The `count` items of others before `before` most similar to the query, each with its cosine > 0; among equals the
+/// The `count` items of others before `before`, of which there are [`MOST_ITEMS`] at most, most similar to the query, each with its cosine > 0; among equals the
 /// newer one.
 pub fn nearest(
     population: &Population,
@@ -38,8 +38,8 @@ pub fn nearest(
     let mut cosines = vec![0.0f64; before];
     for (feature, weight) in &sought.vector {
         let weight = weight * weighting.idf(*feature);
-        for (item, tf) in features.holders(*feature, 0, before) {
-            cosines[*item as usize] += weight * f64::from(*tf);
+        for (item, tf) in features.holders(*feature, before) {
+            cosines[item as usize] += weight * f64::from(tf);
         }
     }
     let own = asking.map_or(&[][..], |user| &population.items_of[user]);

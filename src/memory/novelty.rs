@@ -25,10 +25,15 @@ const LEAST: usize = 20;
 /// What past questions met, computed on first use and kept.
 pub struct Nearness {
     /// Items that had at least one own item before them, by class, ascending.
-    items: [Vec<ItemIx>; CLASSES.len()],
-    /// s_max of each item as a question.
-    nearest: Vec<OnceLock<f64>>,
+    items: [Vec<u32>; CLASSES.len()],
+    /// Items that are known here.
+    known: usize,
+    /// s_max of each item as a question, by stretches of [`STRETCH`] items: few of many are ever asked for.
+    nearest: Vec<OnceLock<Box<[OnceLock<f64>]>>>,
 }
+
+/// Items whose s_max are kept together.
+const STRETCH: usize = 256;
 
 /// The class of a history of `items`; `None` for an empty one.
 fn class(items: usize) -> Option<usize> {
@@ -38,14 +43,14 @@ fn class(items: usize) -> Option<usize> {
 impl Nearness {
     /// Sorts items by how much their askers remembered.
     pub fn of(population: &Population) -> Self {
-        let mut nearness = Self { items: Default::default(), nearest: Vec::new() };
+        let mut nearness = Self { items: Default::default(), known: 0, nearest: Vec::new() };
         nearness.extend(population);
         nearness
     }
 
     /// Takes in the items that `population` has beyond those that are known here.
     pub fn extend(&mut self, population: &Population) {
-        let known = self.nearest.len();
+        let known = self.known;
         let mut classes: Vec<Option<usize>> = vec![None; population.len() - known];
         for items in population.items_of.iter() {
             let new = items.partition_point(|item| *item < known);
@@ -58,10 +63,11 @@ impl Nearness {
         }
         for (item, class) in (known..).zip(&classes) {
             if let Some(class) = class {
-                self.items[*class].push(item);
+                self.items[*class].push(item as u32);
             }
         }
-        self.nearest.resize_with(population.len(), OnceLock::new);
+        self.known = population.len();
+        self.nearest.resize_with(population.len().div_ceil(STRETCH), OnceLock::new);
     }
 
     /// ν of a question at `t` that met `read`; 0 without history, or where too few others were asked. `met_by` gives
@@ -75,12 +81,14 @@ impl Nearness {
         met_by: impl Fn(ItemIx) -> f64,
     ) -> f64 {
         let (Some(class), Some(met)) = (class(read.visible()), read.nearest()) else { return 0.0 };
-        let items = &self.items[class];
-        let past = &items[..items.partition_point(|item| *item < population.before(t))];
-        let others = past.iter().rev().filter(|item| Some(population.user[**item]) != asking).take(WINDOW);
+        let (items, before) = (&self.items[class], population.before(t));
+        let past = &items[..items.partition_point(|item| (*item as ItemIx) < before)];
+        let past = past.iter().rev().map(|item| *item as ItemIx);
+        let others = past.filter(|item| Some(population.user[*item]) != asking).take(WINDOW);
         let (mut compared, mut below) = (0.0, 0.0);
         for item in others {
-            let nearest = *self.nearest[*item].get_or_init(|| met_by(*item));
+            let stretch = self.nearest[item / STRETCH].get_or_init(|| (0..STRETCH).map(|_| OnceLock::new()).collect());
+            let nearest = *stretch[item % STRETCH].get_or_init(|| met_by(item));
             compared += 1.0;
             below += if nearest < met { 1.0 } else { 0.5 * f64::from(u8::from(nearest == met)) };
         }

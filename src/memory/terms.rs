@@ -12,48 +12,58 @@
 //! person put into either. The tail keeps running sums (see [`super::running`]), so that a read late in a long period
 //! costs no more than an early one.
 
-use std::collections::HashMap;
-
+use super::column::{Column, Lists, Sink, Slab, Source};
 use super::community::{Communities, CommunityIx};
 use super::features::{Features, Sought, Weighting};
 use super::population::{ItemIx, Population, UserIx};
-use super::running::{self, Posting, Running, STRIDE};
+use super::running::{Lanes, Posting, Running};
 use crate::data::interaction::Timestamp;
 
 /// μ_c: how many texts of the population's are mixed into a community's.
 const COMMUNITY_TEXTS: f64 = 25.0;
 /// Less mass than this, in texts, is what rounding leaves of a subtraction.
 const DUST: f64 = 1e-9;
+/// Postings of as many features are sorted at once when a period closes: what that takes in memory.
+const SORTED_AT_ONCE: usize = 8 << 20;
 
-/// Community · K + label, and a mass.
-type Cell = (u32, f64);
-
-/// Sums as of a period's end, with what is needed to add the next period's items to them.
+/// Sums as of a period's end, and those of what came later.
 pub struct Terms {
     /// Weights of features as of the end.
     pub weighting: Weighting,
-    end: Timestamp,
-    half_life: f64,
+    closing: Closing,
     labels: usize,
-    /// Items before the end: the block is `0..items`.
-    items: ItemIx,
     communities: usize,
-    /// Per feature, `(community · K + label, mass)`, ascending; the number of communities stands for all of them.
-    ends: Vec<usize>,
-    cells: Vec<Cell>,
+    /// Per feature community · K + label, ascending; those of all communities together first, the number of communities
+    /// standing for them.
+    cells: Lists<u32>,
+    /// The mass of each cell.
+    masses: Slab<f64>,
     /// N(y) per community · K + label; all communities last.
-    totals: Vec<f64>,
-    /// The items of the tail, as postings of everything they hold.
-    late: Vec<Posting>,
-    /// Running sums of the tail: of all features together, and of those that many of its items hold.
-    tail: Running,
-    tails: HashMap<u32, Running>,
+    totals: Slab<f64>,
     /// Mean mass of one text.
     text_mass: f64,
-    /// 2^((t_j − end)/h) of every item of block and tail.
-    growth: Vec<f64>,
     /// Decayed mass of every item of block and tail.
-    masses: Vec<f64>,
+    item_masses: Column<f64>,
+    /// Running sums of the tail, by feature; of all features together last.
+    tail: Running,
+}
+
+/// Of what sums are made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Closing {
+    /// The period's end.
+    pub end: Timestamp,
+    /// Items before it: the block is `0..items`, and the tail begins there.
+    pub items: ItemIx,
+    /// Half-life of a weight in days.
+    pub half_life: f64,
+}
+
+impl Closing {
+    /// 2^((t_j − end)/h).
+    fn growth(&self, population: &Population, item: ItemIx) -> f64 {
+        super::base::decay(population.at[item], self.end, self.half_life)
+    }
 }
 
 /// Who asks, when, and whom to read.
@@ -81,99 +91,186 @@ pub struct TermRead {
 }
 
 impl Terms {
-    /// Sums the items before `end`; those up to `until` may be read as its tail.
+    /// Sums the items before the end; those from there up to `until` may be read as its tail.
     pub fn close(
         population: &Population,
         features: &Features,
         communities: &Communities,
-        end: Timestamp,
-        until: Timestamp,
-        half_life: f64,
+        closing: Closing,
+        until: ItemIx,
     ) -> Self {
-        let (items, until) = (population.before(end), population.before(until));
-        let weighting = Weighting::of(features, items, until);
-        let labels = population.labels.len();
-        let growth: Vec<f64> = (0..until).map(|item| super::base::decay(population.at[item], end, half_life)).collect();
-        let mut masses: Vec<f64> = (0..until).map(|item| weighting.mass(features, item)).collect();
-        let text_mass = masses[..items].iter().sum::<f64>() / items.max(1) as f64;
-        masses.iter_mut().zip(&growth).for_each(|(mass, growth)| *mass *= growth);
+        let items = closing.items;
+        let mut terms = Self {
+            weighting: Weighting::of(features, items, until),
+            closing,
+            labels: population.labels.len(),
+            communities: communities.count,
+            cells: Lists::default(),
+            masses: Slab::default(),
+            totals: Slab::default(),
+            text_mass: 0.0,
+            item_masses: Column::default(),
+            tail: Running::default(),
+        };
+        let mut mass = 0.0;
+        for item in 0..until {
+            let own = terms.weighting.mass(features, item);
+            mass += if item < items { own } else { 0.0 };
+            terms.item_masses.push(own * closing.growth(population, item));
+        }
+        terms.item_masses.settle();
+        terms.text_mass = mass / items.max(1) as f64;
+        terms.sum_block(population, features, communities);
+        if items > 0 {
+            let (weighting, masses) = (&terms.weighting, &terms.item_masses);
+            let all = features.before(items);
+            terms.tail = Running::of(all + 1, terms.labels, communities.count, |take| {
+                for item in items..until {
+                    let late = Late { population, communities, closing, item };
+                    late.postings(features, weighting, masses[item], all, |list, posting| take(list, posting));
+                }
+            });
+        }
+        terms
+    }
 
-        let group = |item: ItemIx| group(communities, population, item);
-        let cell = |item: ItemIx| group(item).map(|c| c * labels + population.label[item]);
+    fn sum_block(&mut self, population: &Population, features: &Features, communities: &Communities) {
+        let (items, labels) = (self.closing.items, self.labels);
         let everyone = communities.count * labels;
+        let cell_of = |item: ItemIx| Some(group(communities, population, item)? * labels + population.label[item]);
         let mut totals = vec![0.0; everyone + labels];
-        for (item, mass) in masses.iter().enumerate().take(items) {
-            if let Some(cell) = cell(item) {
-                totals[cell] += mass;
+        for item in 0..items {
+            if let Some(cell) = cell_of(item) {
+                totals[cell] += self.item_masses[item];
             }
         }
         (0..everyone).for_each(|cell| totals[everyone + cell % labels] += totals[cell]);
-        let (mut ends, mut cells) = (Vec::with_capacity(features.len()), Vec::new());
+        self.totals = totals.into();
+
+        let count = features.before(items);
+        let mut held = vec![0usize; count];
+        for item in 0..items {
+            features.of_item(item).for_each(|(feature, _)| held[feature as usize] += 1);
+        }
+        let (mut ends, mut cells, mut masses) = (Vec::with_capacity(count), Vec::new(), Vec::new());
         let mut sums = vec![0.0; everyone];
-        let mut all = vec![0.0; labels];
         let mut touched: Vec<usize> = Vec::new();
-        let mut tails = HashMap::new();
-        for feature in 0..features.len() as u32 {
-            if weighting.counts(feature) {
-                for (item, tf) in features.holders(feature, 0, items) {
+        let mut first = 0;
+        while first < count {
+            // Some features at a time: their postings, each list ascending by item.
+            let mut starts = vec![0usize];
+            while first + starts.len() - 1 < count && starts[starts.len() - 1] < SORTED_AT_ONCE {
+                starts.push(starts[starts.len() - 1] + held[first + starts.len() - 1]);
+            }
+            let some = first..first + starts.len() - 1;
+            let mut postings = vec![(0u32, 0f32); starts[some.len()]];
+            let mut next = starts.clone();
+            for item in 0..items {
+                for (feature, tf) in features.of_item(item).filter(|(feature, _)| some.contains(&(*feature as usize))) {
+                    let slot = &mut next[feature as usize - some.start];
+                    postings[*slot] = (item as u32, tf);
+                    *slot += 1;
+                }
+            }
+            for feature in some.clone() {
+                let number = feature - some.start;
+                let holders = &postings[starts[number]..starts[number + 1]];
+                let holders = if self.weighting.counts(feature as u32) { holders } else { &[] };
+                for (item, tf) in holders {
                     let item = *item as ItemIx;
-                    if let Some(cell) = cell(item) {
+                    if let Some(cell) = cell_of(item) {
                         if sums[cell] == 0.0 {
                             touched.push(cell);
                         }
-                        sums[cell] += weighting.weight(feature, *tf, item) * growth[item];
+                        let growth = self.closing.growth(population, item);
+                        sums[cell] += self.weighting.weight(feature as u32, *tf, item) * growth;
                     }
                 }
                 touched.sort_unstable();
                 touched.dedup();
-                let first = cells.len();
-                cells.extend(touched.drain(..).map(|cell| (cell as u32, std::mem::take(&mut sums[cell]))));
-                cells[first..].iter().for_each(|(cell, mass)| all[*cell as usize % labels] += mass);
-                let held = (0..labels).filter(|label| all[*label] != 0.0);
-                cells.extend(held.map(|label| ((everyone + label) as u32, all[label])));
-                all.fill(0.0);
-
-                let late = features.holders(feature, items, until);
-                if late.len() > STRIDE {
-                    let mass = |(item, tf): &Posting| {
-                        weighting.weight(feature, *tf, *item as ItemIx) * growth[*item as ItemIx]
-                    };
-                    tails.insert(feature, Running::of(population, late, communities.count, group, mass));
+                let mut all = vec![0.0; labels];
+                touched.iter().for_each(|cell| all[cell % labels] += sums[*cell]);
+                for label in (0..labels).filter(|label| all[*label] != 0.0) {
+                    cells.push((everyone + label) as u32);
+                    masses.push(all[label]);
                 }
+                for cell in touched.drain(..) {
+                    cells.push(cell as u32);
+                    masses.push(std::mem::take(&mut sums[cell]));
+                }
+                ends.push(cells.len());
             }
-            ends.push(cells.len());
+            first = some.end;
         }
-        let late: Vec<Posting> = (items..until).map(|item| (item as u32, 1.0)).collect();
-        let tail = Running::of(population, &late, communities.count, group, |(item, _)| masses[*item as ItemIx]);
-        let communities = communities.count;
-        Self {
-            weighting,
-            end,
-            half_life,
-            labels,
-            communities,
-            items,
-            ends,
-            cells,
-            totals,
-            late,
-            tail,
-            tails,
-            text_mass,
-            growth,
-            masses,
+        self.cells = Lists::new(ends.into(), cells.into());
+        self.masses = masses.into();
+    }
+
+    /// Adds what `features` knows beyond the items that are known here, up to `until`, to the tail.
+    pub(super) fn extend(
+        &mut self,
+        population: &Population,
+        features: &Features,
+        communities: &Communities,
+        until: ItemIx,
+    ) {
+        let known = self.item_masses.len();
+        self.weighting.extend(features, until);
+        for item in known..until {
+            let late = Late { population, communities, closing: self.closing, item };
+            let mass = self.weighting.mass(features, item) * self.closing.growth(population, item);
+            self.item_masses.push(mass);
+            if self.closing.items > 0 {
+                let (all, tail) = (features.before(self.closing.items), &mut self.tail);
+                late.postings(features, &self.weighting, mass, all, |list, posting| tail.push(list, posting));
+            }
         }
     }
 
+    /// Writes what does not change any more.
+    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        self.weighting.write(sink)?;
+        sink.lists("cells", self.cells.base())?;
+        sink.column("masses", &self.masses)?;
+        sink.column("totals", &self.totals)?;
+        sink.column("text-mass", &[self.text_mass])?;
+        sink.column("item-masses", self.item_masses.base())?;
+        self.tail.write(sink)
+    }
+
+    /// Sums of a block that is not empty, as they were written.
+    pub(super) fn read_from<S: Source>(
+        source: &S,
+        closing: Closing,
+        labels: usize,
+        communities: usize,
+    ) -> Result<Self, S::Error> {
+        Ok(Self {
+            weighting: Weighting::read(source)?,
+            closing,
+            labels,
+            communities,
+            cells: source.lists("cells")?,
+            masses: source.column("masses")?,
+            totals: source.column("totals")?,
+            text_mass: source.column::<f64>("text-mass")?.first().copied().unwrap_or_default(),
+            item_masses: source.column::<f64>("item-masses")?.into(),
+            tail: Running::read_from(source, labels, communities)?,
+        })
+    }
+
     /// N(w,y) of a feature in the block, by community · K + label: those of everyone, and those of communities.
-    fn cells(&self, feature: u32) -> (&[Cell], &[Cell]) {
+    fn cells(&self, feature: u32) -> [(&[u32], &[f64]); 2] {
         let feature = feature as usize;
-        let start = if feature == 0 { 0 } else { self.ends[feature - 1] };
-        let cells = &self.cells[start..self.ends[feature]];
+        if feature >= self.cells.len() {
+            return [(&[], &[]); 2];
+        }
+        let range = self.cells.range(feature);
+        let (cells, masses) = (&self.cells[feature], &self.masses[range]);
         let everyone = (self.communities * self.labels) as u32;
-        let count = cells.iter().rev().take_while(|(cell, _)| *cell >= everyone).count();
-        let (communities, everyone) = cells.split_at(cells.len() - count);
-        (everyone, communities)
+        let count = cells.iter().take_while(|cell| **cell >= everyone).count();
+        let ((all, others), (all_masses, other_masses)) = (cells.split_at(count), masses.split_at(count));
+        [(all, all_masses), (others, other_masses)]
     }
 
     /// The block's mass of `wanted` features and of all texts, and what the items that are `counted` put into it.
@@ -186,13 +283,14 @@ impl Terms {
         counted: impl Fn(ItemIx) -> bool,
     ) -> (f64, f64) {
         let counts = |item: ItemIx| counted(item) && group(communities, population, item).is_some();
-        let held: f64 = wanted.iter().flat_map(|feature| self.cells(*feature).0).map(|(_, mass)| mass).sum();
+        let held: f64 = wanted.iter().flat_map(|feature| self.cells(*feature)[0].1).sum();
         let whole = self.totals[self.communities * self.labels..].iter().sum::<f64>() + held;
-        let mut accounted: f64 = (0..self.items).filter(|item| counts(*item)).map(|item| self.masses[item]).sum();
-        for feature in wanted.iter().filter(|feature| self.weighting.counts(**feature)) {
-            let holders = features.holders(*feature, 0, self.items).iter().map(|(item, tf)| (*item as ItemIx, *tf));
-            let mass = |(item, tf): (ItemIx, f32)| self.weighting.weight(*feature, tf, item) * self.growth[item];
-            accounted += holders.filter(|(item, _)| counts(*item)).map(mass).sum::<f64>();
+        let mut accounted = 0.0;
+        for item in (0..self.closing.items).filter(|item| counts(*item)) {
+            let growth = self.closing.growth(population, item);
+            let theirs = features.of_item(item).filter(|(feature, _)| wanted.binary_search(feature).is_ok());
+            let mass = |(feature, tf)| self.weighting.weight(feature, tf, item) * growth;
+            accounted += self.item_masses[item] + theirs.map(mass).sum::<f64>();
         }
         (whole, accounted)
     }
@@ -208,134 +306,133 @@ impl Terms {
         let Question { sought, asking, t, communities: wanted, smoothing } = question;
         let labels = self.labels;
         let silent = vec![0.0; labels];
-        if self.items == 0 || sought.vector.is_empty() {
+        if self.closing.items == 0 || sought.vector.is_empty() {
             return TermRead { population: silent.clone(), communities: vec![silent; wanted.len()] };
         }
         let before = population.before(t);
-        let group = |item: ItemIx| group(communities, population, item);
-        let mut all = Sums::new(sought.vector.len(), labels);
-        let mut groups = vec![all.clone(); wanted.len()];
-        let mut late = vec![0.0; labels];
+        let lanes = Lanes::new(labels, self.communities, wanted);
+        let width = lanes.width();
+        let mut late = lanes.sums();
         let add = |sums: &mut [f64], late: &[f64]| sums.iter_mut().zip(late).for_each(|(sum, late)| *sum += late);
-
-        let mass = |(item, _): &Posting| self.masses[*item as ItemIx];
+        let mut sums = Sums { width, terms: vec![0.0; sought.vector.len() * width], totals: vec![0.0; width] };
         let block = |community: usize| &self.totals[community * labels..(community + 1) * labels];
-        self.tail.everyone.read(population, &self.late[..before - self.items], mass, &mut late);
-        all.totals.copy_from_slice(block(self.communities));
-        add(&mut all.totals, &late);
-        for (community, sums) in wanted.iter().zip(&mut groups) {
-            self.tail.read(population, *community, before, mass, &mut late);
-            sums.totals.copy_from_slice(block(*community));
-            add(&mut sums.totals, &late);
+        let lanes_of_block = std::iter::once(&self.communities).chain(wanted);
+        for (sums, community) in sums.totals.chunks_exact_mut(labels).zip(lanes_of_block) {
+            sums.copy_from_slice(block(*community));
         }
-        for (place, (feature, _)) in sought.vector.iter().enumerate() {
-            let at = place * labels..(place + 1) * labels;
-            let mass = |(item, tf): &Posting| {
-                self.weighting.weight(*feature, *tf, *item as ItemIx) * self.growth[*item as ItemIx]
-            };
-            let (everyone, by_community) = self.cells(*feature);
-            everyone.iter().for_each(|(cell, mass)| all.terms[at.start + *cell as usize % labels] = *mass);
-            let held = features.holders(*feature, self.items, before);
-            let tail = self.tails.get(feature);
-            match tail {
-                Some(tail) => tail.everyone.read(population, held, mass, &mut late),
-                None => {
-                    late.fill(0.0);
-                    running::add(population, held.iter(), mass, &mut late);
-                }
-            }
-            add(&mut all.terms[at.clone()], &late);
-            for (community, sums) in wanted.iter().zip(&mut groups) {
+        self.tail.read(self.weighting.known(), before, &lanes, &mut late);
+        add(&mut sums.totals, &late[..width]);
+        for ((feature, _), sums) in sought.vector.iter().zip(sums.terms.chunks_exact_mut(width)) {
+            let [(everyone, masses), (cells, cell_masses)] = self.cells(*feature);
+            let first = (self.communities * labels) as u32;
+            everyone.iter().zip(masses).for_each(|(cell, mass)| sums[(*cell - first) as usize] = *mass);
+            for (community, sums) in wanted.iter().zip(sums[labels..].chunks_exact_mut(labels)) {
                 let first = (community * labels) as u32;
                 // Where most communities used most labels, a cell lies about where its number says.
-                let guess = by_community.len() * first as usize / (self.communities * labels);
-                let ahead = by_community[guess..].iter().take_while(|(cell, _)| *cell < first).count();
-                let behind = by_community[..guess].iter().rev().take_while(|(cell, _)| *cell >= first).count();
+                let guess = cells.len() * first as usize / (self.communities * labels);
+                let ahead = cells[guess..].iter().take_while(|cell| **cell < first).count();
+                let behind = cells[..guess].iter().rev().take_while(|cell| **cell >= first).count();
                 let from = guess + ahead - behind;
-                for (cell, mass) in by_community[from..].iter().take_while(|(cell, _)| *cell < first + labels as u32) {
-                    sums.terms[at.start + (*cell - first) as usize] = *mass;
-                }
-                match tail {
-                    Some(tail) => tail.read(population, *community, before, mass, &mut late),
-                    None => {
-                        late.fill(0.0);
-                        let theirs = held.iter().filter(|(item, _)| group(*item as ItemIx) == Some(*community));
-                        running::add(population, theirs, mass, &mut late);
-                    }
-                }
-                add(&mut sums.terms[at.clone()], &late);
+                let held = cells[from..].iter().take_while(|cell| **cell < first + labels as u32);
+                held.zip(&cell_masses[from..]).for_each(|(cell, mass)| sums[(*cell - first) as usize] = *mass);
             }
+            self.tail.read(*feature as usize, before, &lanes, &mut late);
+            add(sums, &late[..width]);
         }
         let home = asking.and_then(|user| communities.of.get(user).copied().flatten());
-        let own_group = wanted.iter().position(|community| home == Some(*community));
+        let own_lane = wanted.iter().position(|community| home == Some(*community)).map(|place| (place + 1) * labels);
         for &item in population.visible(asking, t) {
-            let (label, growth) = (population.label[item], self.growth[item]);
-            let mut own = own_group.map(|slot| &mut groups[slot]);
-            all.totals[label] -= self.masses[item];
-            own.iter_mut().for_each(|sums| sums.totals[label] -= self.masses[item]);
-            sought.meet(features, &self.weighting, item, |place, weight| {
-                all.terms[place * labels + label] -= weight * growth;
-                own.iter_mut().for_each(|sums| sums.terms[place * labels + label] -= weight * growth);
+            let (label, growth) = (population.label[item], self.closing.growth(population, item));
+            let places = std::iter::once(label).chain(own_lane.map(|lane| lane + label));
+            places.clone().for_each(|place| sums.totals[place] -= self.item_masses[item]);
+            sought.meet(features, &self.weighting, item, |term, weight| {
+                places.clone().for_each(|place| sums.terms[term * width + place] -= weight * growth);
             });
         }
 
         // Sums are as of the period's end; what has passed since is one factor.
-        let decay = super::base::decay(self.end, t, self.half_life);
-        let (mu, mu_c) = (smoothing * self.text_mass, COMMUNITY_TEXTS * self.text_mass);
-        all.settle(decay);
-        groups.iter_mut().for_each(|sums| sums.settle(decay));
-        self.weigh(sought, &all, &groups, mu, mu_c)
+        sums.settle(super::base::decay(self.closing.end, t, self.closing.half_life));
+        self.weigh(sought, &sums, smoothing * self.text_mass, COMMUNITY_TEXTS * self.text_mass)
     }
 
-    fn weigh(&self, sought: &Sought, all: &Sums, groups: &[Sums], mu: f64, mu_c: f64) -> TermRead {
+    fn weigh(&self, sought: &Sought, sums: &Sums, mu: f64, mu_c: f64) -> TermRead {
         let labels = self.labels;
-        let everything: f64 = all.totals.iter().sum();
+        let (all, groups) = sums.totals.split_at(labels);
+        let everything: f64 = all.iter().sum();
         // What a term says for a label that nobody gave to a text with it: most logarithms, and the same for all terms.
-        let unused = |sums: &Sums, mu: f64| -> Vec<f64> { sums.totals.iter().map(|n| (mu / (n + mu)).ln()).collect() };
-        let unused_by_all = unused(all, mu);
-        let unused_by: Vec<Vec<f64>> = groups.iter().map(|sums| unused(sums, mu_c)).collect();
-        let mut read = TermRead { population: vec![0.0; labels], communities: vec![vec![0.0; labels]; groups.len()] };
-        for (place, (_, weight)) in sought.vector.iter().enumerate() {
-            let used = &all.terms[place * labels..(place + 1) * labels];
+        let unused_by_all: Vec<f64> = all.iter().map(|n| (mu / (n + mu)).ln()).collect();
+        let unused_by: Vec<f64> = groups.iter().map(|n| (mu_c / (n + mu_c)).ln()).collect();
+        let mut read = vec![0.0; sums.width];
+        for ((_, weight), terms) in sought.vector.iter().zip(sums.terms.chunks_exact(sums.width)) {
+            let (used, used_by) = terms.split_at(labels);
             let mass: f64 = used.iter().sum();
             if mass <= DUST * self.text_mass {
                 continue;
             }
             let background = mass / everything;
             for y in 0..labels {
-                let p = (used[y] + mu * background) / (all.totals[y] + mu);
+                let p = (used[y] + mu * background) / (all[y] + mu);
                 let told = if used[y] == 0.0 { unused_by_all[y] } else { (p / background).ln() };
-                read.population[y] += weight * told;
-                for ((sums, unused), read) in groups.iter().zip(&unused_by).zip(&mut read.communities) {
-                    let used = sums.terms[place * labels + y];
-                    let told = match used {
-                        0.0 => told + unused[y],
-                        _ => ((used + mu_c * p) / (sums.totals[y] + mu_c) / background).ln(),
+                read[y] += weight * told;
+                for lane in (y..groups.len()).step_by(labels) {
+                    let told = match used_by[lane] {
+                        0.0 => told + unused_by[lane],
+                        used => ((used + mu_c * p) / (groups[lane] + mu_c) / background).ln(),
                     };
-                    read[y] += weight * told;
+                    read[labels + lane] += weight * told;
                 }
             }
         }
-        read
+        let (population, communities) = read.split_at(labels);
+        let communities = communities.chunks_exact(labels).map(<[f64]>::to_vec).collect();
+        TermRead { population: population.to_vec(), communities }
     }
 }
 
-/// N(w,y) of the query's terms and N(y).
-#[derive(Clone)]
+/// N(w,y) of the query's terms and N(y), of everyone and of each community asked for.
 struct Sums {
-    /// Place in the query · K + label.
+    /// Lanes · K.
+    width: usize,
+    /// Place in the query · width + lane · K + label.
     terms: Vec<f64>,
     totals: Vec<f64>,
 }
 
 impl Sums {
-    fn new(terms: usize, labels: usize) -> Self {
-        Self { terms: vec![0.0; terms * labels], totals: vec![0.0; labels] }
-    }
-
     /// Applies decay, and drops the negative dust of a subtraction.
     fn settle(&mut self, decay: f64) {
         self.terms.iter_mut().chain(&mut self.totals).for_each(|sum| *sum = (*sum * decay).max(0.0));
+    }
+}
+
+/// An item of the tail.
+struct Late<'a> {
+    population: &'a Population,
+    communities: &'a Communities,
+    closing: Closing,
+    item: ItemIx,
+}
+
+impl Late<'_> {
+    /// What it adds to the list of each feature that counts, and its `mass` to that of `all`.
+    fn postings(
+        &self,
+        features: &Features,
+        weighting: &Weighting,
+        mass: f64,
+        all: usize,
+        mut take: impl FnMut(usize, Posting),
+    ) {
+        let Self { population, communities, closing, item } = *self;
+        let growth = closing.growth(population, item);
+        let labels = population.labels.len();
+        let group = group(communities, population, item).unwrap_or(communities.count);
+        let cell = (group * labels + population.label[item]) as u32;
+        for (feature, tf) in features.of_item(item).filter(|(feature, _)| weighting.counts(*feature)) {
+            let mass = weighting.weight(feature, tf, item) * growth;
+            take(feature as usize, Posting { mass, item: item as u32, cell });
+        }
+        take(all, Posting { mass, item: item as u32, cell });
     }
 }
 
@@ -360,9 +457,8 @@ mod tests {
         let features = Features::of(population.text.iter());
         let (end, t) = (population.at[600], population.at[asked]);
         let communities = Communities::next(&population, population.before(end), &Communities::default(), 7);
-        let terms = Terms::close(&population, &features, &communities, end, until, 730.0);
-        let many = population.before(until) > 1000;
-        assert!(!many || !terms.tails.is_empty(), "some words are in more than a stride of the tail");
+        let closing = Closing { end, items: population.before(end), half_life: 730.0 };
+        let terms = Terms::close(&population, &features, &communities, closing, population.before(until));
         let before = population.before(t);
         let sought = Sought::new(&features, &terms.weighting, features.of_item(asked), before);
         let every: Vec<usize> = (0..communities.count).collect();

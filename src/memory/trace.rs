@@ -291,7 +291,7 @@ impl<'a> Search<'a> {
 
     /// The features of their texts that are known here.
     fn features(&self) -> (&Features, Vec<FeatureIx>) {
-        let features = &self.memory.digest().features;
+        let features = self.memory.features();
         let known: HashSet<FeatureIx> =
             self.person.texts().flat_map(|(text, _)| features.find(text)).map(|(feature, _)| feature).collect();
         let mut known: Vec<FeatureIx> = known.into_iter().collect();
@@ -301,9 +301,11 @@ impl<'a> Search<'a> {
 
     fn pairs(&self) -> Trace {
         let (features, known) = self.features();
-        let held_by = |feature: &FeatureIx| features.holders(*feature, 0, self.memory.population.len());
-        let alone = |feature: &&FeatureIx| held_by(feature).iter().all(|(i, _)| self.theirs.contains(&(*i as ItemIx)));
-        count(Way::Pairs, known.iter().filter(alone).count(), known.len())
+        let mut alone: HashSet<FeatureIx> = known.iter().copied().collect();
+        for (feature, _) in self.others().flat_map(|item| features.of_item(item)) {
+            alone.remove(&feature);
+        }
+        count(Way::Pairs, alone.len(), known.len())
     }
 
     /// Asked as the person, so that whatever is kept under their name answers.
@@ -339,7 +341,7 @@ impl<'a> Search<'a> {
 
     fn neighbours(&self, probes: &[Asked]) -> Trace {
         let memory = self.memory;
-        let (population, features) = (&memory.population, &memory.digest().features);
+        let (population, features) = (&memory.population, memory.features());
         let weighting = &memory.terms_at(self.t).weighting;
         let (before, most) = (population.before(self.t), memory.manifest.retrieval.neighbours);
         let mut tally = Tally::default();
@@ -372,19 +374,22 @@ impl<'a> Search<'a> {
         let memory = self.memory;
         let [mut by_words, mut by_vectors] = [Tally::default(), Tally::default()];
         let snapshot = memory.snapshot_at(self.t)?;
-        let all: &[Entry] = snapshot.as_ref().map_or(&[], |snapshot| &snapshot.entries.all);
-        let holds = |entry: &Entry| {
-            entry.items.iter().any(|item| self.theirs.contains(item))
-                || self.user.is_some_and(|user| entry.users.binary_search(&user).is_ok())
-        };
-        let theirs: HashSet<usize> = (0..all.len()).filter(|entry| holds(&all[*entry])).collect();
+        let (mut theirs, mut all) = (HashSet::new(), 0);
         if let Some(snapshot) = &snapshot {
+            let entries = &snapshot.entries;
+            let number = entries.known_as(self.user);
+            let holds = |entry: &Entry| {
+                entry.items().any(|item| self.theirs.contains(&item))
+                    || number.is_some_and(|user| entry.users().binary_search(&user).is_ok())
+            };
+            all = entries.len();
+            theirs = entries.iter().filter(holds).map(Entry::number).collect::<HashSet<usize>>();
             for asked in probes {
                 let probe = memory.probe(asked.text);
                 let query = EntryQuery::new(&memory.population, &probe, snapshot.items);
                 let guard = memory.manifest.retrieval.guard;
                 let looking = Looking { probe: &probe, query: &query, asking: None, own: &[], guard };
-                let found = snapshot.entries.finder.look(&memory.population, all, looking)?;
+                let found = entries.finder.look(&memory.population, entries, looking)?;
                 let place = |likeness: fn(&Found) -> f64| {
                     let mut near: Vec<&Found> = found.iter().filter(|found| likeness(found) > 0.0).collect();
                     near.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
@@ -397,7 +402,7 @@ impl<'a> Search<'a> {
         Ok([
             by_words.trace(Way::WordIndex, probes.len()),
             by_vectors.trace(Way::VectorIndex, probes.len()),
-            count(Way::Entries, theirs.len(), all.len()),
+            count(Way::Entries, theirs.len(), all),
         ])
     }
 

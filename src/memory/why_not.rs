@@ -284,8 +284,8 @@ impl Memory {
         let item = |item: &ItemIx| Candidate { id: population.id[*item].to_owned(), kind: CandidateKind::Item(*item) };
         let mut all: Vec<Candidate> = own.iter().rev().map(item).collect();
         if let Some(snapshot) = self.snapshot_at(t)? {
-            let kind = |entry: &Entry| CandidateKind::Entry(entry.community);
-            all.extend(snapshot.entries.all.iter().map(|entry| Candidate { id: entry.id.clone(), kind: kind(entry) }));
+            let kind = |entry: Entry| CandidateKind::Entry(entry.community());
+            all.extend(snapshot.entries.iter().map(|entry| Candidate { id: entry.id(), kind: kind(entry) }));
         }
         Ok(all)
     }
@@ -367,7 +367,7 @@ impl Asked<'_> {
         match snapshot.entries.of_item(item) {
             Some(number) => {
                 let fate = Box::new(self.fate(&snapshot, number)?);
-                Ok(Reason::Another { entry: Some(snapshot.entries.all[number].id.clone()), fate })
+                Ok(Reason::Another { entry: Some(snapshot.entries.get(number).id()), fate })
             }
             None => Ok(unheld(Reason::Ungrouped { guard: self.memory.manifest.retrieval.guard })),
         }
@@ -396,7 +396,7 @@ impl Asked<'_> {
         let Some(holds) = self.memory.snapshot_at(closes)?.filter(|snapshot| snapshot.period + 1 == period) else {
             return Ok(Reason::Unknown);
         };
-        let Some(number) = holds.entries.all.iter().position(|entry| entry.id == id) else {
+        let Some(number) = holds.entries.named(id).map(Entry::number) else {
             return Ok(Reason::Unknown);
         };
         match self.memory.snapshot_at(self.t)? {
@@ -412,7 +412,7 @@ impl Asked<'_> {
     fn fate(&self, snapshot: &Snapshot, number: usize) -> Result<Reason, IndexError> {
         let (population, settings) = (&self.memory.population, &self.memory.manifest.retrieval);
         let global = &self.read.global;
-        let entry = &snapshot.entries.all[number];
+        let entry = snapshot.entries.get(number);
         let contributors = entry.contributors(self.asking);
         if contributors < settings.guard {
             return Ok(Reason::Suppressed { contributors, guard: settings.guard });
@@ -421,17 +421,17 @@ impl Asked<'_> {
         if !alive(number) {
             return Ok(Reason::Faded);
         }
-        if let Some(place) = global.hits.iter().position(|hit| hit.id == entry.id) {
+        if let Some(place) = global.hits.iter().position(|hit| hit.id == entry.id()) {
             return Ok(Reason::Shown { side: Side::Global, place: place + 1 });
         }
         let view = EntryView::new(self.memory, snapshot, &self.probe, self.asking, &global.membership);
         let own = snapshot.entries.of_user(population, self.asking);
         let looking =
             Looking { probe: &self.probe, query: &view.query, asking: self.asking, own: &own, guard: settings.guard };
-        let looked_at = snapshot.entries.finder.look(population, &snapshot.entries.all, looking)?;
+        let looked_at = snapshot.entries.finder.look(population, &snapshot.entries, looking)?;
         let mut found: Vec<usize> = looked_at.into_iter().map(|found| found.number as usize).collect();
         found.retain(|other| {
-            let entry = &snapshot.entries.all[*other];
+            let entry = snapshot.entries.get(*other);
             entry.contributors(self.asking) >= settings.guard && alive(*other) && view.terms(entry).similarity() > 0.0
         });
         if found.binary_search(&number).is_err() {
@@ -440,9 +440,9 @@ impl Asked<'_> {
         let terms = view.terms(entry);
         let score = terms.score();
         let is_before = |other: &usize| {
-            let other = &snapshot.entries.all[*other];
+            let other = snapshot.entries.get(*other);
             let theirs = view.terms(other).score();
-            theirs > score || (theirs == score && other.id < entry.id)
+            theirs > score || (theirs == score && other.by_id(entry).is_lt())
         };
         let last = global.hits.last().map(|hit| hit.terms.score());
         let rank = Rank {
@@ -452,7 +452,7 @@ impl Asked<'_> {
             score,
             gap: last.map(|last| last - score),
         };
-        match entry.community {
+        match entry.community() {
             Some(community) if last.is_some_and(|last| terms.similarity() > last) => {
                 Ok(Reason::Foreign { community, membership: global.membership[community], rank })
             }

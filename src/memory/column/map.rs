@@ -17,7 +17,9 @@ use memmap2::Mmap;
 
 use super::vectors::Place;
 use crate::data::interaction::Timestamp;
+use crate::memory::features::Key;
 use crate::memory::lexical::TermCount;
+use crate::memory::running::Posting;
 
 /// How this machine lays out numbers, and so the files that it maps: byte order and width of an index.
 pub const LAYOUT: &str = match (cfg!(target_endian = "little"), usize::BITS) {
@@ -43,6 +45,8 @@ unsafe impl Plain for u8 {}
 // SAFETY: numbers.
 unsafe impl Plain for i8 {}
 // SAFETY: numbers.
+unsafe impl Plain for i16 {}
+// SAFETY: numbers.
 unsafe impl Plain for u32 {}
 // SAFETY: numbers.
 unsafe impl Plain for u64 {}
@@ -50,12 +54,18 @@ unsafe impl Plain for u64 {}
 unsafe impl Plain for usize {}
 // SAFETY: numbers.
 unsafe impl Plain for f32 {}
+// SAFETY: numbers.
+unsafe impl Plain for f64 {}
 // SAFETY: `repr(transparent)` over an `i64`.
 unsafe impl Plain for Timestamp {}
 // SAFETY: `repr(C)`, two `u32`.
 unsafe impl Plain for TermCount {}
 // SAFETY: `repr(C)`, two `u32`.
 unsafe impl Plain for Place {}
+// SAFETY: `repr(C)`, two `u32`.
+unsafe impl Plain for Key {}
+// SAFETY: `repr(C)`, an `f64` and two `u32`: 16 bytes, none of them padding.
+unsafe impl Plain for Posting {}
 
 /// The bytes of values, as a file holds them.
 pub fn bytes<T: Plain>(values: &[T]) -> &[u8] {

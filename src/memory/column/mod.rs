@@ -4,13 +4,44 @@
 //! what came later. Readers see one array.
 
 mod map;
+mod slots;
 mod vectors;
 
 use std::collections::HashMap;
 use std::ops::{Index, Range};
 
 pub use map::{LAYOUT, Plain, Slab, bytes};
+pub use slots::Slots;
 pub use vectors::{Kinds, Place, Rows, Unit, Vectors};
+
+/// Where columns are written to, by name.
+pub trait Sink {
+    /// Why that failed.
+    type Error;
+
+    /// Writes a column.
+    fn column<T: Plain>(&mut self, name: &str, values: &[T]) -> Result<(), Self::Error>;
+
+    /// Writes lists as two columns.
+    fn lists<T: Plain>(&mut self, name: &str, (ends, values): (&[usize], &[T])) -> Result<(), Self::Error> {
+        self.column(&format!("{name}-ends"), ends)?;
+        self.column(name, values)
+    }
+}
+
+/// Where columns are read from, by name.
+pub trait Source {
+    /// Why that failed.
+    type Error;
+
+    /// A column as it was written.
+    fn column<T: Plain>(&self, name: &str) -> Result<Slab<T>, Self::Error>;
+
+    /// Lists as they were written.
+    fn lists<T: Plain>(&self, name: &str) -> Result<Lists<T>, Self::Error> {
+        Ok(Lists::new(self.column(&format!("{name}-ends"))?, self.column(name)?))
+    }
+}
 
 /// One value an item.
 pub struct Column<T: Plain> {
@@ -60,6 +91,14 @@ impl<T: Plain> Column<T> {
     /// The values that do not change any more.
     pub fn base(&self) -> &[T] {
         &self.base
+    }
+
+    /// Makes all values the base, if there is none yet.
+    pub fn settle(&mut self) {
+        if self.base.is_empty() {
+            self.tail.shrink_to_fit();
+            self.base = std::mem::take(&mut self.tail).into();
+        }
     }
 
     /// Values of `range`, which must not reach from the base into the tail.
@@ -124,6 +163,12 @@ impl<T: Plain> Lists<T> {
         self.len() == 0
     }
 
+    /// Where a list lies among all values.
+    pub fn range(&self, index: usize) -> Range<usize> {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        start..self.ends[index]
+    }
+
     /// Adds a list.
     pub fn push(&mut self, list: &[T]) {
         self.values.tail.extend_from_slice(list);
@@ -138,6 +183,12 @@ impl<T: Plain> Lists<T> {
     /// Ends and values of the lists that do not change any more.
     pub fn base(&self) -> (&[usize], &[T]) {
         (self.ends.base(), self.values.base())
+    }
+
+    /// Makes all lists the base, if there is none yet.
+    pub fn settle(&mut self) {
+        self.ends.settle();
+        self.values.settle();
     }
 
     /// Puts empty lists in, so that list `i` becomes list `places[i]` of `count`.
@@ -165,8 +216,7 @@ impl<T: Plain> Index<usize> for Lists<T> {
     #[inline]
     fn index(&self, index: usize) -> &[T] {
         // A list lies in the base or in the tail as a whole, since only whole lists are added.
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        self.values.within(start..self.ends[index])
+        self.values.within(self.range(index))
     }
 }
 
@@ -203,6 +253,11 @@ impl Strings {
     /// Ends and bytes of the texts that do not change any more.
     pub fn base(&self) -> (&[usize], &[u8]) {
         self.0.base()
+    }
+
+    /// Makes all texts the base, if there is none yet.
+    pub fn settle(&mut self) {
+        self.0.settle();
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{io, thread};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::checksum;
@@ -17,19 +18,21 @@ use super::kept::Kept;
 use super::log::sync_folder;
 use crate::data::dataset::{Dataset, Manifest as Settings};
 use crate::data::interaction::UserId;
-use crate::memory::column::{LAYOUT, Lists, Plain, Slab, Strings, Vectors, bytes};
+use crate::memory::column::{LAYOUT, Plain, Sink, Slab, Source, Strings, Vectors, bytes};
 use crate::memory::community::Communities;
 use crate::memory::embed::{self, Embedder};
+use crate::memory::features::{Dictionary, Features, early_postings};
 use crate::memory::lexical::Lexicon;
+use crate::memory::neighbours::MOST_ITEMS;
 use crate::memory::population::{Ids, Parts, Population, Report, embed_rows};
 use crate::memory::{Memory, calendar};
 
 /// Version of the files and of what memory puts into them. Raise it when columns, words, communities, periods or the
 /// grouping of entries change their meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The version that this program writes on this machine.
-fn version() -> String {
+pub fn version() -> String {
     format!("{VERSION}-{LAYOUT}")
 }
 
@@ -65,9 +68,9 @@ pub struct Folded {
     pub fingerprint: String,
 }
 
-/// A file of a base.
+/// A file of columns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct FileEntry {
+pub struct FileEntry {
     name: String,
     length: u64,
     /// BLAKE3 of every stretch.
@@ -92,33 +95,60 @@ struct Versioned {
     version: String,
 }
 
-impl BaseManifest {
-    fn write(&self, dir: &Path) -> Result<(), StoreError> {
-        let path = dir.join(MANIFEST);
-        let json = serde_json::to_string_pretty(self).map_err(io::Error::from).map_err(StoreError::io(&path))?;
-        let mut file = File::create(&path).map_err(StoreError::io(&path))?;
-        let written = write!(file, "{}\n{json}\n", checksum(json.as_bytes()));
-        written.and_then(|()| file.sync_all()).map_err(StoreError::io(&path))
-    }
+/// Writes what a folder of columns is, behind its checksum.
+pub fn write_manifest(dir: &Path, manifest: &impl Serialize) -> Result<(), StoreError> {
+    let path = dir.join(MANIFEST);
+    let json = serde_json::to_string_pretty(manifest).map_err(io::Error::from).map_err(StoreError::io(&path))?;
+    let mut file = File::create(&path).map_err(StoreError::io(&path))?;
+    let written = write!(file, "{}\n{json}\n", checksum(json.as_bytes()));
+    written.and_then(|()| file.sync_all()).map_err(StoreError::io(&path))
+}
 
+/// Reads what the folder `dir` is and compares it with its checksum.
+pub fn read_manifest<M: DeserializeOwned>(dir: &Path) -> Result<M, Fault> {
+    let damaged = |what: String| Fault::Damaged { file: MANIFEST.to_owned(), what };
+    let text = match fs::read(dir.join(MANIFEST)) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8".to_owned()))?,
+        Err(error) => return Err(damaged(error.to_string())),
+    };
+    let checked = text.split_once('\n').and_then(|(check, json)| Some((check, json.strip_suffix('\n')?)));
+    let Some((check, json)) = checked else { return Err(damaged("it is cut".to_owned())) };
+    if checksum(json.as_bytes()) != check {
+        return Err(damaged("its checksum differs".to_owned()));
+    }
+    let unreadable = |error: serde_json::Error| damaged(error.to_string());
+    let Versioned { version } = serde_json::from_str(json).map_err(unreadable)?;
+    if version != self::version() {
+        return Err(Fault::OtherVersion { found: version, known: self::version() });
+    }
+    serde_json::from_str(json).map_err(unreadable)
+}
+
+/// Compares every byte of `files` of the folder `dir` with its checksum, on all cores; one fault a damaged stretch.
+pub fn verify(dir: &Path, files: &[FileEntry]) -> Vec<Fault> {
+    let faults: Vec<Fault> = files.iter().filter_map(|file| file.check_length(dir)).collect();
+    if !faults.is_empty() {
+        return faults;
+    }
+    let known = |file: &FileEntry| (0..file.blake3.len()).map(|n| (dir.join(&file.name), n)).collect::<Vec<_>>();
+    let checks = stretches(&files.iter().flat_map(known).collect::<Vec<_>>());
+    let expected = files.iter().flat_map(|file| file.blake3.iter().enumerate().map(move |(n, b)| (file, n, b)));
+    let compare = |((file, number, expected), found): ((&FileEntry, usize, &String), io::Result<String>)| {
+        let start = (number * STRETCH) as u64;
+        let end = file.length.min(start + STRETCH as u64);
+        match found {
+            Ok(found) if found == *expected => None,
+            Ok(_) => Some(file.damaged(format!("bytes {start} to {end} differ from their checksum"))),
+            Err(error) => Some(file.damaged(error.to_string())),
+        }
+    };
+    expected.zip(checks).filter_map(compare).collect()
+}
+
+impl BaseManifest {
     /// Reads the manifest of the base `dir` and compares it with its checksum.
     pub fn read(dir: &Path) -> Result<Self, Fault> {
-        let damaged = |what: String| Fault::Damaged { file: MANIFEST.to_owned(), what };
-        let text = match fs::read(dir.join(MANIFEST)) {
-            Ok(bytes) => String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8".to_owned()))?,
-            Err(error) => return Err(damaged(error.to_string())),
-        };
-        let checked = text.split_once('\n').and_then(|(check, json)| Some((check, json.strip_suffix('\n')?)));
-        let Some((check, json)) = checked else { return Err(damaged("it is cut".to_owned())) };
-        if checksum(json.as_bytes()) != check {
-            return Err(damaged("its checksum differs".to_owned()));
-        }
-        let unreadable = |error: serde_json::Error| damaged(error.to_string());
-        let Versioned { version } = serde_json::from_str(json).map_err(unreadable)?;
-        if version != self::version() {
-            return Err(Fault::OtherVersion { found: version, known: self::version() });
-        }
-        serde_json::from_str(json).map_err(unreadable)
+        read_manifest(dir)
     }
 
     /// Whether it was made from this.
@@ -135,24 +165,7 @@ impl BaseManifest {
 
     /// Compares every byte of every file with its checksum, on all cores; one fault a damaged stretch.
     pub fn verify(&self, dir: &Path) -> Vec<Fault> {
-        let faults: Vec<Fault> = self.files.iter().filter_map(|file| file.check_length(dir)).collect();
-        if !faults.is_empty() {
-            return faults;
-        }
-        let known = |file: &FileEntry| (0..file.blake3.len()).map(|n| (dir.join(&file.name), n)).collect::<Vec<_>>();
-        let checks = stretches(&self.files.iter().flat_map(known).collect::<Vec<_>>());
-        let expected =
-            self.files.iter().flat_map(|file| file.blake3.iter().enumerate().map(move |(n, b)| (file, n, b)));
-        let compare = |((file, number, expected), found): ((&FileEntry, usize, &String), io::Result<String>)| {
-            let start = (number * STRETCH) as u64;
-            let end = file.length.min(start + STRETCH as u64);
-            match found {
-                Ok(found) if found == *expected => None,
-                Ok(_) => Some(file.damaged(format!("bytes {start} to {end} differ from their checksum"))),
-                Err(error) => Some(file.damaged(error.to_string())),
-            }
-        };
-        expected.zip(checks).filter_map(compare).collect()
+        verify(dir, &self.files)
     }
 }
 
@@ -219,14 +232,14 @@ impl FileEntry {
     }
 }
 
-/// Writes the files of a base into a folder beside its place; removes them when it is dropped unfinished.
-struct BaseWriter {
+/// Writes columns into a folder beside its place; removes them when it is dropped unfinished.
+pub struct FolderWriter {
     dir: PathBuf,
     files: Vec<FileEntry>,
     finished: bool,
 }
 
-impl Drop for BaseWriter {
+impl Drop for FolderWriter {
     fn drop(&mut self) {
         if !self.finished {
             // The next writer removes what is left, if anything is.
@@ -235,8 +248,8 @@ impl Drop for BaseWriter {
     }
 }
 
-impl BaseWriter {
-    fn begin(dir: PathBuf) -> Result<Self, StoreError> {
+impl FolderWriter {
+    pub fn begin(dir: PathBuf) -> Result<Self, StoreError> {
         if dir.exists() {
             fs::remove_dir_all(&dir).map_err(StoreError::io(&dir))?;
         }
@@ -257,15 +270,41 @@ impl BaseWriter {
         Ok(())
     }
 
+    /// Gives the folder its place: its manifest is made of the files' checksums, and all of it is on the disk before it
+    /// is renamed.
+    pub fn place<M: Serialize>(
+        mut self,
+        target: &Path,
+        manifest: impl FnOnce(Vec<FileEntry>) -> M,
+    ) -> Result<(), StoreError> {
+        let files = std::mem::take(&mut self.files);
+        write_manifest(&self.dir, &manifest(files))?;
+        sync_folder(&self.dir)?;
+        fs::rename(&self.dir, target).map_err(StoreError::io(target))?;
+        self.finished = true;
+        sync_folder(target.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+impl Sink for FolderWriter {
+    type Error = StoreError;
+
     fn column<T: Plain>(&mut self, name: &str, values: &[T]) -> Result<(), StoreError> {
         let mut file = self.begin_file(name)?;
         file.write(values)?;
         self.finish(file)
     }
+}
 
-    fn lists<T: Plain>(&mut self, name: &str, (ends, values): (&[usize], &[T])) -> Result<(), StoreError> {
-        self.column(&format!("{name}-ends"), ends)?;
-        self.column(name, values)
+/// A folder whose columns have been verified, or just written.
+pub struct Verified<'a>(pub &'a Path);
+
+impl Source for Verified<'_> {
+    type Error = StoreError;
+
+    fn column<T: Plain>(&self, name: &str) -> Result<Slab<T>, StoreError> {
+        let path = self.0.join(name);
+        File::open(&path).and_then(|file| Slab::map(&file)).map_err(StoreError::io(&path))
     }
 }
 
@@ -320,7 +359,7 @@ pub fn write(
     report: &mut Report<StoreError>,
 ) -> Result<(), StoreError> {
     let embedder = embed::of(&dataset.manifest.retrieval.embedder);
-    let mut writer = BaseWriter::begin(target.with_extension("part"))?;
+    let mut writer = FolderWriter::begin(target.with_extension("part"))?;
     let parts = Parts::of(dataset, report)?;
     let mut vectors = [writer.begin_file(VECTORS)?, writer.begin_file(COUNTS)?, writer.begin_file(EXACT)?];
     embed_rows(dataset, parts.items_of.base().1, embedder.as_ref(), report, |rows| {
@@ -346,8 +385,9 @@ pub fn write(
     writer.column("rows", &parts.rows)?;
     writer.column("id-hashes", &parts.ids.hashes)?;
     writer.column("id-items", &parts.ids.items)?;
-    // From here on the files are read back: communities need vectors, which would not fit in memory twice.
     drop(parts);
+    write_features(&mut writer, dataset, report)?;
+    // From here on the files are read back: communities need vectors, which would not fit in memory twice.
     let population = read_columns(&writer.dir, &dataset.manifest, embedder.as_ref())?;
     let items = population.len();
     let memory = Memory::over(dataset.manifest.clone(), population, embedder);
@@ -364,50 +404,74 @@ pub fn write(
     writer.column("community-centroids", &centroids)?;
     writer.column("community-counts", &counts)?;
     report("finishing", 0, 1)?;
-    let files = std::mem::take(&mut writer.files);
-    BaseManifest { version: version(), origin: origin.clone(), folded, items, files }.write(&writer.dir)?;
-    sync_folder(&writer.dir)?;
-    fs::rename(&writer.dir, target).map_err(StoreError::io(target))?;
-    writer.finished = true;
-    sync_folder(target.parent().unwrap_or(Path::new(".")))
+    let manifest = |files| BaseManifest { version: version(), origin: origin.clone(), folded, items, files };
+    writer.place(target, manifest)
 }
 
-fn slab<T: Plain>(dir: &Path, name: &str) -> Result<Slab<T>, StoreError> {
-    let path = dir.join(name);
-    File::open(&path).and_then(|file| Slab::map(&file)).map_err(StoreError::io(&path))
+/// Items whose features are written at once.
+const WRITTEN_AT_ONCE: usize = 1 << 14;
+
+/// Writes words and word pairs of all texts; of them only the dictionary is held in memory.
+fn write_features(
+    writer: &mut FolderWriter,
+    dataset: &Dataset,
+    report: &mut Report<StoreError>,
+) -> Result<(), StoreError> {
+    let mut dictionary = Dictionary::default();
+    let mut rows = writer.begin_file("feature-items")?;
+    let (mut ends, mut end, mut early) = (Vec::with_capacity(dataset.interactions.len()), 0, Vec::new());
+    for (batch, some) in dataset.interactions.chunks(WRITTEN_AT_ONCE).enumerate() {
+        let first = batch * WRITTEN_AT_ONCE;
+        report("counting word pairs", first, dataset.interactions.len())?;
+        let mut held = Vec::new();
+        for (item, interaction) in (first..).zip(some) {
+            held.append(&mut dictionary.learn(item, &interaction.query));
+            ends.push(end + held.len());
+        }
+        rows.write(&held)?;
+        end += held.len();
+        if first < MOST_ITEMS {
+            early.append(&mut held);
+        }
+    }
+    writer.finish(rows)?;
+    writer.column("feature-items-ends", &ends)?;
+    let row = |item: usize| &early[if item == 0 { 0 } else { ends[item - 1] }..ends[item]];
+    let postings = early_postings(dictionary.len(), (0..ends.len().min(MOST_ITEMS)).map(row));
+    writer.lists("feature-early", postings.base())?;
+    dictionary.write(writer)
 }
 
-fn lists<T: Plain>(dir: &Path, name: &str) -> Result<Lists<T>, StoreError> {
-    Ok(Lists::new(slab(dir, &format!("{name}-ends"))?, slab(dir, name)?))
-}
-
-fn strings(dir: &Path, name: &str) -> Result<Strings, StoreError> {
-    Ok(Strings::new(slab(dir, &format!("{name}-ends"))?, slab(dir, name)?))
+fn strings(source: &Verified, name: &str) -> Result<Strings, StoreError> {
+    Ok(Strings::new(source.column(&format!("{name}-ends"))?, source.column(name)?))
 }
 
 /// Maps the columns of `dir`. They must have been verified, or just written.
 fn read_columns(dir: &Path, settings: &Settings, embedder: &dyn Embedder) -> Result<Population, StoreError> {
+    let source = Verified(dir);
     let parts = Parts {
-        users: strings(dir, "users")?.iter().map(UserId::new).collect(),
-        at: slab(dir, "at")?,
-        user: slab(dir, "user")?,
-        label: slab(dir, "label")?,
-        id: strings(dir, "id")?,
-        text: strings(dir, "text")?,
-        lexicon: Lexicon::new(strings(dir, "words")?, slab(dir, "words-sorted")?),
-        items_of: lists(dir, "items-of")?,
-        bags: lists(dir, "bags")?,
-        postings: lists(dir, "postings")?,
-        rows: slab(dir, "rows")?,
-        ids: Ids { hashes: slab(dir, "id-hashes")?, items: slab(dir, "id-items")? },
+        users: strings(&source, "users")?.iter().map(UserId::new).collect(),
+        at: source.column("at")?,
+        user: source.column("user")?,
+        label: source.column("label")?,
+        id: strings(&source, "id")?,
+        text: strings(&source, "text")?,
+        lexicon: Lexicon::new(strings(&source, "words")?, source.column("words-sorted")?),
+        items_of: source.lists("items-of")?,
+        bags: source.lists("bags")?,
+        postings: source.lists("postings")?,
+        rows: source.column("rows")?,
+        ids: Ids { hashes: source.column("id-hashes")?, items: source.column("id-items")? },
     };
-    let vectors = Vectors::new(embedder.dimensions(), slab(dir, VECTORS)?, slab(dir, COUNTS)?, slab(dir, EXACT)?);
+    let width = embedder.dimensions();
+    let vectors = Vectors::new(width, source.column(VECTORS)?, source.column(COUNTS)?, source.column(EXACT)?);
     Ok(Population::from_parts(settings.responses(), parts, vectors))
 }
 
 /// The people of a verified base and its items, `(identity, text)`.
 pub fn people_and_texts(dir: &Path) -> Result<(Strings, Strings, Strings), StoreError> {
-    Ok((strings(dir, "users")?, strings(dir, "id")?, strings(dir, "text")?))
+    let source = Verified(dir);
+    Ok((strings(&source, "users")?, strings(&source, "id")?, strings(&source, "text")?))
 }
 
 /// Maps a verified base.
@@ -417,7 +481,9 @@ pub fn open(dir: &Path, settings: &Settings) -> Result<Memory, StoreError> {
     let communities = read_communities(dir, &population, embedder.dimensions())?;
     let items = population.len();
     let mut memory = Memory::over(settings.clone(), population, embedder);
-    memory.kept = Some(Kept::beside(dir, items));
+    memory.features = Features::read(&Verified(dir))?.into();
+    let last = memory.period_at(memory.end());
+    memory.kept = Some(Kept::beside(dir, items, last));
     debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
     for (slot, communities) in memory.communities.iter_mut().zip(communities) {
         *slot = communities.into();
@@ -426,9 +492,10 @@ pub fn open(dir: &Path, settings: &Settings) -> Result<Memory, StoreError> {
 }
 
 fn read_communities(dir: &Path, population: &Population, dimensions: usize) -> Result<Vec<Communities>, StoreError> {
-    let of: Slab<u32> = slab(dir, "community-of")?;
-    let centroids: Slab<f32> = slab(dir, "community-centroids")?;
-    let counts: Slab<u32> = slab(dir, "community-counts")?;
+    let source = Verified(dir);
+    let of: Slab<u32> = source.column("community-of")?;
+    let centroids: Slab<f32> = source.column("community-centroids")?;
+    let counts: Slab<u32> = source.column("community-counts")?;
     let mut centroids = centroids.chunks_exact(population.labels.len() + dimensions).map(<[f32]>::to_vec);
     let communities = of.chunks(population.users.len().max(1)).zip(counts.iter()).map(|(of, count)| {
         let of = of.iter().map(|community| (*community != NOWHERE).then_some(*community as usize)).collect();

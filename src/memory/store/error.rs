@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::data::dataset::{DatasetError, TaskKind};
+use crate::memory::entry::IndexError;
 
 /// Why a store could not be opened, written or added to.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,9 @@ pub enum StoreError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// An index over what the store holds could not be made.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The work was stopped.
     #[error("stopped; nothing of the unfinished store is kept")]
     Cancelled,

@@ -1,6 +1,7 @@
-//! Groupings kept beside a base's columns, since finding one takes a hundred times as long as reading it.
+//! What is kept beside a base's columns because finding it takes a hundred times as long as reading it: groupings of
+//! periods, and of the last closed one all that a read needs, see [`super::sealed`].
 //!
-//! A file is written when a period's snapshot is first formed, by whoever formed it, and holds
+//! A grouping's file is written when a period's snapshot is first formed, by whoever formed it, and holds
 //!
 //! ```text
 //! BLAKE3 of what follows, 32 bytes | before, period, guard, end, people, width, sizes, entries: u64 each
@@ -15,6 +16,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::base::{FolderWriter, Verified};
+use super::error::StoreError;
+use super::sealed::{self, SEALED};
 use crate::memory::community::Communities;
 use crate::memory::entry::Forming;
 use crate::memory::grouping::Grouping;
@@ -33,12 +37,58 @@ pub struct Kept {
     base: PathBuf,
     /// Items in the base: what came later is in no grouping kept here.
     items: usize,
+    /// The period that was the last closed one when the base ended.
+    last: Option<usize>,
 }
 
 impl Kept {
-    /// Beside the columns of the base `base`, which holds `items`.
-    pub fn beside(base: &Path, items: usize) -> Self {
-        Self { base: base.to_owned(), items }
+    /// Beside the columns of the base `base`, which holds `items` and ends behind the end of the period `last`.
+    pub fn beside(base: &Path, items: usize, last: Option<usize>) -> Self {
+        Self { base: base.to_owned(), items, last }
+    }
+
+    /// Items in the base.
+    pub fn items(&self) -> usize {
+        self.items
+    }
+
+    /// What was made of the last closed period and is kept as columns, or made now with `form`, kept and read back. Other
+    /// periods, and small ones, are made whenever they are asked for.
+    ///
+    /// `asked` says what it has to be of; columns of anything else are replaced, if there is a way to `write`.
+    pub fn sealed<T, E>(
+        &self,
+        name: &str,
+        (period, before): (usize, usize),
+        asked: &[u64],
+        write: Option<impl FnOnce(&T, &mut FolderWriter) -> Result<(), StoreError>>,
+        read: impl Fn(&Verified) -> Result<T, StoreError>,
+        form: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        if Some(period) != self.last || !(WORTH_ITEMS..=self.items).contains(&before) {
+            return form();
+        }
+        let folder = self.base.join(format!("{SEALED}{name}-p{}", period + 1));
+        if folder.exists() {
+            match sealed::open(&folder, asked, &read) {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                Err(fault) => {
+                    let told = folder.display();
+                    tracing::warn!(target: "logoscope::store", "{told}: {fault}; it is made anew");
+                }
+            }
+        }
+        let formed = form()?;
+        let Some(write) = write else { return Ok(formed) };
+        Ok(match sealed::write(&folder, asked, |sink| write(&formed, sink)).and_then(|()| read(&Verified(&folder))) {
+            Ok(found) => found,
+            Err(error) => {
+                // The next one makes it again: without room or permission that is all that is lost.
+                tracing::info!(target: "logoscope::store", "{}: {error}; it is not kept", folder.display());
+                formed
+            }
+        })
     }
 
     /// The grouping of a period, of people in these communities, with vectors this wide: as it was kept, or else as `find`

@@ -3,8 +3,9 @@
 //! A store is a folder `<root>/<data>/`:
 //!
 //! ```text
-//! base-<n>/   columns, vectors, postings, communities and a manifest with checksums; the largest n counts. Groupings of
-//!             periods that were read, see `kept`
+//! base-<n>/   columns, vectors, postings, words and word pairs, communities and a manifest with checksums; the largest n
+//!             counts. Groupings of periods that were read, see `kept`, and what reads need of the last closed one, see
+//!             `sealed`
 //! log         what was recorded since the dataset was written, see `log`
 //! lock        held by the one writer
 //! ```
@@ -22,6 +23,7 @@ mod forget;
 mod kept;
 mod lock;
 mod log;
+mod sealed;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,6 +31,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::base::{BaseManifest, Folded, Origin, stretch_count, stretches};
+pub(super) use self::base::{FolderWriter, Verified};
 pub use self::error::{Fault, Notice, StoreError};
 pub use self::forget::{Forgetting, Holding, Remains};
 pub(super) use self::kept::Kept;
@@ -181,6 +184,11 @@ impl Store {
             }
             let kept = kept::damaged(&base).into_iter();
             verdict.faults.extend(kept.map(|path| format!("{}: it differs from its checksum", path.display())));
+            let place = |(folder, fault): (PathBuf, Fault)| match fault {
+                Fault::Damaged { file, what } => format!("{}: {what}", folder.join(file).display()),
+                other => format!("{}: {other}", folder.display()),
+            };
+            verdict.faults.extend(sealed::damaged(&base).into_iter().map(place));
             verdict.base = Some(base);
         }
         if let Some(notice) = content.notice() {

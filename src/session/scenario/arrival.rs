@@ -126,7 +126,11 @@ pub(super) fn plan(options: &Options, dataset: &Dataset) -> Result<Plan, Session
         for (place, interaction) in here.into_iter().enumerate() {
             if place % every == 0 {
                 let note = format!("new community: period {} since it arrived", period + 1);
-                turns.push(Planned { note: Some(note), asked: asked_of(dataset, interaction), then: vec![interaction.clone()] });
+                turns.push(Planned {
+                    note: Some(note),
+                    asked: asked_of(dataset, interaction),
+                    then: vec![interaction.clone()],
+                });
             } else {
                 turns.last_mut().map_or(&mut first, |turn| &mut turn.then).push(interaction.clone());
             }

@@ -50,7 +50,8 @@ pub fn split_by(population: &Population, user: Option<UserIx>, t: Timestamp, lab
 fn questions(dataset: &Dataset, user: &UserId) -> Vec<Asked> {
     let judged = dataset.queries.iter().filter(|query| query.user == *user && query.gold.is_some());
     let own = dataset.interactions.iter().filter(|own| own.user == *user);
-    let mut asked: Vec<Asked> = judged.map(|query| asked_of_query(dataset, query)).chain(own.map(|own| asked_of(dataset, own))).collect();
+    let mut asked: Vec<Asked> =
+        judged.map(|query| asked_of_query(dataset, query)).chain(own.map(|own| asked_of(dataset, own))).collect();
     asked.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
     asked
 }
