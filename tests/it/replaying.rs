@@ -80,6 +80,7 @@ pub fn session(with_model: bool) -> Session {
             at: Timestamp(1_700_000_000 + day * 86_400),
             query: query.to_owned(),
             gold: gold.map(str::to_owned),
+            form: None,
             source: None,
         };
         let engine = with_model.then_some(&engine as &dyn Engine);

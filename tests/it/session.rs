@@ -114,6 +114,7 @@ fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session {
                     at: Timestamp(*at),
                     query: query(words),
                     gold: gold.map(|label| format!("y{label}")),
+                    form: None,
                     source: None,
                 };
                 let engine = with_model.then_some(&engine as &dyn Engine);
