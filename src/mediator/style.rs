@@ -100,7 +100,8 @@ impl Own {
         if self.mass < COVERED {
             return None;
         }
-        let variance = (self.scatter + PSEUDO * crowd.deviation.powi(2)) / (self.mass + PSEUDO);
+        // One text scatters around itself by nothing: it counts as everybody's do.
+        let variance = (self.scatter + PSEUDO * crowd.deviation.powi(2)) / (self.mass - 1.0 + PSEUDO);
         let gap = (self.mean - crowd.near).abs();
         let errors = (gap / (variance / self.mass).sqrt()).min(MOST_ERRORS);
         (errors >= ERRORS && gap >= FACTOR).then_some(Apart { own: self.mean, others: crowd.near, errors })
@@ -213,9 +214,9 @@ mod tests {
         assert_eq!(in_words(found.length.mediated.unwrap()), 8, "√³(4 · 9 · 12) = 7.6");
         assert!((found.local_share - 2.0 / 3.0).abs() < 1e-12);
         assert_eq!((found.own_terms, found.terms), (4, 2));
-        // ō = ln 6, s² = (2 · .405² + 2 · .4²)/4, SE = s/√2 = .285, gap ln 2 = .693.
+        // ō = ln 6, s² = (2 · .405² + 2 · .4²)/3, SE = s/√2 = .329, gap ln 2 = .693.
         let apart = found.length.conflict.unwrap();
-        assert!((apart.errors - 2.433).abs() < 1e-3, "{}", apart.errors);
+        assert!((apart.errors - 2.108).abs() < 1e-3, "{}", apart.errors);
         for (policy, expected) in [(Policy::Local, found.length.local), (Policy::Global, found.length.global)] {
             let alone = settle(&evidence(&[4.0, 9.0], 12.0), &weights, policy).unwrap();
             assert_eq!(alone.length.mediated, expected, "{policy}");

@@ -114,7 +114,8 @@ impl Writing {
         let mut lexicon = Lexicon::default();
         let (mut bags, mut holders): (Vec<Vec<TermId>>, Vec<Vec<ItemIx>>) = (Vec::new(), Vec::new());
         for (item, text) in responses.iter().enumerate() {
-            let bag: BTreeSet<TermId> = words(text).map(|word| lexicon.intern(word)).collect();
+            let bag: BTreeSet<TermId> =
+                words(text).filter(|word| tells(word)).map(|word| lexicon.intern(word)).collect();
             holders.resize_with(lexicon.len(), Vec::new);
             bag.iter().for_each(|term| holders[*term as usize].push(item));
             bags.push(bag.into_iter().collect());
@@ -263,6 +264,11 @@ impl Writing {
     }
 }
 
+/// Whether a word may stand for a style: a single letter is what an apostrophe leaves.
+fn tells(word: &str) -> bool {
+    word.len() > 1
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -271,15 +277,15 @@ mod tests {
     use crate::data::interaction::UserId;
     use crate::memory::Memory;
 
-    /// `people` others answer one thing each to a like question, then `u` asks.
-    fn asked(responses: &[(&str, &str)]) -> Written {
+    /// What is known once everybody has answered; `u` asks about the tide.
+    fn asked(rows: &[(&str, &str, &str)]) -> Written {
         let manifest = "format = 1\nname = \"t\"\ntask = \"text\"\n";
-        let line = |(at, (user, response)): (usize, &(&str, &str))| {
+        let line = |(at, (user, query, response)): (usize, &(&str, &str, &str))| {
             format!(
-                "{{\"id\":\"{at}\",\"user\":\"{user}\",\"at\":{at},\"query\":\"tide robot\",\"response\":\"{response}\"}}\n"
+                "{{\"id\":\"{at}\",\"user\":\"{user}\",\"at\":{at},\"query\":\"{query}\",\"response\":\"{response}\"}}\n"
             )
         };
-        let lines: String = responses.iter().enumerate().map(line).collect();
+        let lines: String = rows.iter().enumerate().map(line).collect();
         let paths = ["dataset.toml", "interactions.jsonl", "queries.jsonl"].map(Path::new);
         let dataset = Dataset::parse(paths, [manifest, &lines, ""]).unwrap();
         let memory = Memory::build(&dataset);
@@ -288,24 +294,33 @@ mod tests {
 
     #[test]
     fn fewer_others_than_the_guard_say_nothing() {
-        let four = [("a", "one two"), ("b", "one two"), ("c", "one two"), ("d", "one two"), ("u", "mine own words")];
-        let said = asked(&four);
+        let about = |user, response| (user, "tide robot", response);
+        let mut rows: Vec<_> = ["a", "b", "c", "d"].map(|user| about(user, "one two")).to_vec();
+        rows.push(about("u", "mine own words"));
+        let said = asked(&rows);
         assert_eq!((said.crowd, said.terms.len()), (None, 0));
-        let mut five = four.to_vec();
-        five.push(("e", "one two"));
-        let crowd = asked(&five).crowd.unwrap();
+        rows.push(about("e", "one two"));
+        let crowd = asked(&rows).crowd.unwrap();
         assert!((crowd.mean - 2.0f64.ln()).abs() < 1e-9 && crowd.deviation < 1e-6, "{crowd:?}");
         assert_eq!(crowd.support, 5, "the asking person's own three words count for nobody");
     }
 
     #[test]
-    fn a_word_of_others_needs_as_many_people_as_the_guard() {
-        let mut all: Vec<(String, String)> = Vec::new();
-        for n in 0..8 {
-            let secret = if n < 4 { "hidden " } else { "" };
-            all.push((format!("p{n}"), format!("{secret}common word {n}")));
-        }
-        let all: Vec<(&str, &str)> = all.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        assert!(asked(&all).terms.iter().all(|term| term.word != "hidden"));
+    fn the_nearest_move_the_mean_and_a_word_needs_as_many_people_as_the_guard() {
+        let users: Vec<String> = (0..30).map(|n| format!("p{n:02}")).collect();
+        let rows = |with_word: usize| -> Vec<(&str, &str, &str)> {
+            let row = |(n, user)| match n {
+                n if n < with_word => (user, "tide robot", "hidden vault of this very long tide line"),
+                n if n < 8 => (user, "tide robot", "open vault of this very long tide line"),
+                _ => (user, "dragon verdict", "short"),
+            };
+            users.iter().map(String::as_str).enumerate().map(row).collect()
+        };
+        let [four, five] = [4, 5].map(|with_word| asked(&rows(with_word)));
+        let holds = |said: &Written| said.terms.iter().any(|term| term.word == "hidden");
+        assert!(!holds(&four) && holds(&five), "{four:?} {five:?}");
+        let crowd = five.crowd.unwrap();
+        assert!(crowd.near > crowd.mean + 0.2 && crowd.near < 8.0f64.ln(), "{crowd:?}");
+        assert_eq!(crowd.support, 8);
     }
 }

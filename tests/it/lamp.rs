@@ -434,7 +434,7 @@ fn the_command_reads_a_folder_of_lamp() {
 
     let ask = ["ask", "--data", out.to_str().unwrap(), "--user", "00", "--query", "A", "--model", "none"];
     for (args, expected) in [
-        (&ask[..], "dataset 'LaMP_4' is a text task; this version answers labels and rating tasks only"),
+        (&[&ask[..], &["--format", "lamp"]].concat()[..], "answers a file of questions"),
         (&["import", "lamp", folder.to_str().unwrap(), "--dry-run", "--task", "9"], "'9' is no LaMP task"),
         (&["import", "lamp", folder.to_str().unwrap(), "--dry-run", "--task", "2"], "worded as LaMP_4's are"),
         (&["import", "lamp", folder.to_str().unwrap(), "--dry-run", "--delimiter", ";"], "--delimiter is for csv"),

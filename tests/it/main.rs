@@ -46,7 +46,7 @@ mod speaking;
 mod store;
 mod sweep;
 mod tables;
-
+mod text;
 mod tries;
 mod why;
 mod without;

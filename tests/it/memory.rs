@@ -15,7 +15,7 @@ use logoscope::memory::terms::{Question, Terms};
 use logoscope::memory::{Memory, MemoryRead};
 use proptest::prelude::*;
 
-use crate::population::{datasets, interaction, length, manifest, query};
+use crate::population::{as_texts, datasets, interaction, length, manifest, query};
 
 /// A read in terms of identities, since indexes differ between datasets.
 fn told(memory: &Memory, read: &MemoryRead) -> String {
@@ -23,9 +23,9 @@ fn told(memory: &Memory, read: &MemoryRead) -> String {
         .local
         .hits
         .iter()
-        .map(|hit| (&memory.population.id[hit.item], hit.terms, hit.cosine, hit.age_days, hit.recency_rank))
+        .map(|hit| (&memory.population.id[hit.item], hit.terms, hit.cosine, hit.age_days, hit.recency_rank, hit.length))
         .collect();
-    format!("{local:?} {:?} {:?}", read.local.profile, read.global)
+    format!("{local:?} {:?} {:?} {:?}", read.local.profile, read.global, read.written)
 }
 
 proptest! {
@@ -34,8 +34,11 @@ proptest! {
     #[test]
     fn nothing_from_the_future_is_read(
         mut dataset in datasets(80), user in 0..13usize, words in proptest::collection::vec(0..12usize, 1..5),
-        t in 0..6_000_000i64, cosine in any::<bool>()
+        t in 0..6_000_000i64, cosine in any::<bool>(), texts in any::<bool>()
     ) {
+        if texts {
+            dataset = as_texts(dataset);
+        }
         if cosine {
             dataset.manifest.retrieval.lexical = Lexical::Cosine;
         }

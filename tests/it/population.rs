@@ -66,6 +66,21 @@ pub fn datasets(most: usize) -> impl Strategy<Value = Dataset> {
     })
 }
 
+/// The same as a text task: each response is written in one of four forms, and as long as its question.
+pub fn as_texts(mut dataset: Dataset) -> Dataset {
+    (dataset.manifest.task, dataset.manifest.labels) = (TaskKind::Text, Vec::new());
+    for i in &mut dataset.interactions {
+        let words = &i.query;
+        i.response = match i.response.as_str() {
+            "y0" => words.clone(),
+            "y1" => format!("{words}?"),
+            "y2" => format!("3 {words}"),
+            _ => format!("{words}!"),
+        };
+    }
+    dataset
+}
+
 /// Periods by days and by count.
 pub fn length() -> impl Strategy<Value = PeriodLength> {
     prop_oneof![Just(PeriodLength::Days(10.0)), (1..40usize).prop_map(PeriodLength::Interactions)]

@@ -81,6 +81,7 @@ pub fn session(with_model: bool) -> Session {
             at: Timestamp(1_700_000_000 + day * 86_400),
             query: query.to_owned(),
             gold: gold.map(str::to_owned),
+            form: None,
             source: None,
             held: None,
         };

@@ -78,6 +78,7 @@ pub fn memory_read() -> MemoryRead {
         age_days,
         recency_rank,
         crowd: None,
+        length: None,
     };
     let hits =
         vec![hit("i1", 0, 0.68, 0.94, 20.0, 2), hit("i3", 0, 0.66, 0.9, 12.0, 0), hit("i2", 2, 0.1, 0.2, 20.0, 1)];
@@ -95,6 +96,7 @@ pub fn memory_read() -> MemoryRead {
     MemoryRead {
         local: LocalRead { shown: 2, hits, profile, novelty: 0.25, age_unit: AgeUnit::Days },
         scored: None,
+        written: None,
         global: GlobalRead {
             base: vec![0.2, 0.3, 0.3, 0.2],
             period: Some(PeriodView { number: 5, end: Timestamp(1_708_000_000) }),

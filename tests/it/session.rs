@@ -123,6 +123,7 @@ pub fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session 
                     at: Timestamp(*at),
                     query: query(words),
                     gold: gold.map(|label| format!("y{label}")),
+                    form: None,
                     source: None,
                     held: None,
                 };

@@ -206,7 +206,7 @@ fn ratings_have_no_store() {
     let store = place.store();
     assert!(!store.worthwhile());
     let refused = [store.open(None, &mut go_on).err(), store.record(&mut go_on).err(), store.compact(&mut go_on).err()];
-    assert!(refused.iter().all(|error| matches!(error, Some(StoreError::Ratings { .. }))), "{refused:?}");
+    assert!(refused.iter().all(|error| matches!(error, Some(StoreError::Unheld { .. }))), "{refused:?}");
     assert!(!store.folder().exists());
     let mut memory = Memory::build(&dataset);
     let mut later = dataset.interactions[39].clone();

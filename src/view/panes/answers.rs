@@ -47,6 +47,10 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
         ModelState::Absent(reason) => Some(*reason),
         ModelState::Loading(_) | ModelState::Ready(_) => None,
     };
+    if let Some(truth) = state.truth().filter(|_| state.writes()) {
+        let told = text::fit(truth, width.saturating_sub(NAME));
+        lines.push(Line::from(vec![span(text::pad("really", NAME), theme.dim), span(told, theme.text)]));
+    }
     if let (Some(_), true) = (unable, state.writes()) {
         lines.push(Line::default());
         let told = "memory alone decides a form and about how many words; it writes no text";

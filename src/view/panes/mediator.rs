@@ -161,8 +161,10 @@ fn written(reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>>
     let (Some(style), Some(written)) = (&reading.resolution.style, &reading.read.written) else { return Vec::new() };
     let dot = symbols::DOT;
     let told = |length: Option<f64>| length.map_or("unknown".to_owned(), style::told);
-    let sides = [(symbols::LOCAL, style.length.local), (symbols::GLOBAL, style.length.global)]
-        .map(|(glyph, length)| format!(" {dot} {glyph} {}", length.map_or("-".to_owned(), |l| text::value(l.exp()))));
+    let sides =
+        [(symbols::LOCAL, style.length.local), (symbols::GLOBAL, style.length.global)].map(|(glyph, length)| {
+            format!(" {dot} {glyph} {}", length.map_or("-".to_owned(), |l| format!("{:.1}", l.exp())))
+        });
     let mut lines = vec![Line::from(vec![
         span("  length ", theme.dim),
         span(told(style.length.mediated), theme.mediated),
