@@ -120,6 +120,7 @@ pub enum Command {
     WhyNot,
     ShowCommunity,
     SwitchPolicy,
+    Policies,
     SaveTry,
     Tries,
     Undo,
@@ -274,6 +275,7 @@ table! {
         ResetAll "weights-reset" ["ctrl-x"] "" "Set all weights back to their defaults";
         TypeValue "type-value" ["="] "" "Type the selected weight's value: a number, inf where there is no end, or default";
         SwitchPolicy "switch-policy" ["m"] "policy" "Switch the mediator's policy";
+        Policies "policies" ["M"] "" "List the mediator's policies with their formulas, and why one cannot be chosen";
         Undo "undo" ["u"] "undo" "Undo the last turn of a weight or switch of policy";
         Redo "redo" ["ctrl-r"] "" "Redo what was undone";
         SaveTry "save-try" ["s"] "" "Save the present setting under a name, as a try";
@@ -299,7 +301,7 @@ table! {
         OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
-        Back "back" ["esc"] "" "Leave the zoom";
+        Back "back" ["esc"] "" "Stop the model from writing a memory; else leave the zoom";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Boards" {
@@ -408,6 +410,7 @@ impl Command {
             | Command::SaveTry
             | Command::Tries
             | Command::ResetAll
+            | Command::Policies
             | Command::SwitchPolicy => no_data,
             Command::PickQuery | Command::NextQuery | Command::PreviousQuery => no_data.or_else(no_queries),
             Command::AskAgain if matches!(state.memory, MemoryState::Failed(_)) => Some("memory could not be built"),
@@ -441,6 +444,7 @@ impl Command {
             Command::Faster if state.replay.as_ref().is_some_and(|replay| replay.speed + 1 == SPEEDS.len()) => {
                 Some("it plays at sixteen times the speed already")
             }
+            Command::Back if state.answers.written.phase.is_open() => None,
             Command::Back => (!state.zoom).then_some("no pane is zoomed"),
             _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answers::{ArmAnswer, Phase};
+use super::answers::{ArmAnswer, Phase, Writing};
 use super::state::{Data, Setting, State, WATCHED};
 use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::interaction::{Interaction, JudgedQuery};
@@ -47,6 +47,8 @@ pub struct Opened {
     pub outcomes: Vec<Outcome>,
     /// The mediated arm's recorded answer to every turn.
     pub answers: Vec<Option<String>>,
+    /// Whether the model wrote a memory in it.
+    pub written: bool,
     /// The setting under which every turn was mediated last.
     settings: Vec<Setting>,
     /// What is wrong with the recording.
@@ -59,6 +61,7 @@ impl Opened {
         let mut folded = Folded::start(&session.header);
         let mut answers: Vec<Option<String>> = Vec::new();
         let mut settings: Vec<Setting> = Vec::new();
+        let mut written = false;
         for event in &session.events {
             folded.apply(event);
             match event.as_ref() {
@@ -71,6 +74,7 @@ impl Opened {
                 }
                 _ => {}
             }
+            written |= matches!(event.as_ref(), Event::Answered(answered) if answered.written.is_some());
             if let (Some(last), Some(turn)) = (answers.last_mut(), &folded.turn) {
                 let answered = turn.answered(Arm::Mediated).map(|answered| &answered.answer);
                 *last = answered.or(turn.resolution().map(|resolution| &resolution.decision)).cloned();
@@ -83,7 +87,7 @@ impl Opened {
         let replay = Replay::new(session);
         let start = replay.session().header.setting;
         let signatures = replay.signatures(usize::MAX, |turn| settings.get(turn).copied().unwrap_or(start));
-        Some(Self { name, replay, data, outcomes: folded.outcomes, answers, settings, signatures })
+        Some(Self { name, replay, data, outcomes: folded.outcomes, answers, written, settings, signatures })
     }
 
     /// The numbers of the whole recording.
@@ -312,6 +316,16 @@ impl Replaying {
             decision: labels.iter().position(|label| *label == answered.answer).unwrap_or_default(),
             prompt: String::new(),
         }
+    }
+
+    /// The memory that the model wrote in the shown turn.
+    pub fn written(&self) -> Writing {
+        let turn = self.opened.replay.state().turn.as_ref();
+        let Some(written) = turn.and_then(|turn| turn.answered(Arm::Mediated)?.written.as_ref()) else {
+            return Writing::default();
+        };
+        let stats = GenStats { tokens: written.tokens, ..GenStats::default() };
+        Writing { phase: Phase::Done(stats), text: written.text.clone(), ..Writing::default() }
     }
 
     /// The recorded decision of the shown turn, for whoever shows a live one; `None` where it was changed by hand so

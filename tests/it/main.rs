@@ -41,3 +41,4 @@ mod tries;
 mod why;
 mod without;
 mod workbench;
+mod writing;

@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mistralrs::core::{ChatTemplate, TokenizationRequest};
 use mistralrs::Request;
+use mistralrs::core::{ChatTemplate, TokenizationRequest};
 use serde_json::json;
 use tokenizers::Tokenizer;
 use tokio::sync::mpsc;
