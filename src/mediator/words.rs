@@ -71,10 +71,8 @@ pub fn all_details(conflicts: &[Conflict], label: Namer) -> Vec<String> {
         if let (Some(rule), true) = (more.first_mut(), conflicts.len() > 1) {
             *rule = format!("{} {rule}", conflict.kind.name());
         }
-        // What decided stands at the end, once.
-        if more.last().is_some_and(|outcome| lines.last() == Some(outcome)) {
-            lines.pop();
-        }
+        // What holds of both stands once, with the last of them.
+        lines.retain(|line| !more.contains(line));
         lines.extend(more);
     }
     lines

@@ -27,7 +27,8 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u1
         None => 0,
         Some(Overlay::Edit(edit)) => {
             // What is typed stands where the question stands, and a board leaves that in sight.
-            let below = Rect { y: area.y + QUESTION.min(area.height), height: area.height.saturating_sub(QUESTION), ..area };
+            let below =
+                Rect { y: area.y + QUESTION.min(area.height), height: area.height.saturating_sub(QUESTION), ..area };
             edit.behind.as_ref().map_or(0, |behind| board::draw(behind, state, theme, below, buffer))
         }
         Some(Overlay::List(shown)) => {

@@ -6,6 +6,8 @@ mod anything;
 mod ask;
 mod bad_input;
 mod boards;
+#[cfg(feature = "local")]
+mod chat;
 mod damage;
 mod embed;
 #[cfg(feature = "local")]

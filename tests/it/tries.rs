@@ -341,7 +341,7 @@ fn two_tries_are_compared_weight_by_weight_and_on_the_session() {
     assert_eq!((comparison.titles[1].as_str(), comparison.settings[1]), ("the present setting", state.setting));
     // That follows what is turned over the board, and both follow the questions.
     let (fixed, before) = (comparison.settings[0], comparison.clone());
-    state.weight = Weight::GlobalTrust;
+    state.weight = Weight::PriorStrength;
     press(&mut state, &["=", "3", "enter"]);
     let compared = |state: &State| match &state.overlay {
         Some(Overlay::Board(Board { page: Page::Compared(comparison), .. })) => comparison.clone(),
