@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use crate::engine::engine::GenStats;
+use crate::engine::prompt::Arm;
+use crate::engine::writing;
 use crate::mediator::distribution::from_logs;
+use crate::mediator::policy::Disagreement;
 
 /// How far the model's answer of one arm is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,6 +69,35 @@ impl ArmAnswer {
     }
 }
 
+/// The number of the written memory among what the model is asked; arms have the lower ones.
+pub const WRITING: u64 = Arm::ALL.len() as u64;
+
+/// The memory that the model writes for the mediated arm, under a policy that has it written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Writing {
+    /// How far it is.
+    pub phase: Phase,
+    /// What the model has said so far; once that is done, the memory.
+    pub text: String,
+    /// What was asked for it.
+    pub prompt: String,
+    /// How the model's decision on it stands to the rules' under the present setting; `None` until there is one.
+    pub disagreement: Option<Disagreement>,
+}
+
+impl Writing {
+    /// The memory, once it is written.
+    pub fn memory(&self) -> Option<&str> {
+        matches!(self.phase, Phase::Done(_)).then_some(self.text.as_str())
+    }
+
+    /// The same as a session records it.
+    pub fn written(&self) -> Option<writing::Written> {
+        let Phase::Done(stats) = self.phase else { return None };
+        Some(writing::Written { text: self.text.clone(), prompt: self.prompt.clone(), stats })
+    }
+}
+
 /// The four arms' answers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {
@@ -73,6 +105,8 @@ pub struct Answers {
     pub epoch: u64,
     /// In order of [`Arm::ALL`].
     pub arms: [ArmAnswer; 4],
+    /// The memory written for the mediated one.
+    pub written: Writing,
     /// They answer an earlier question; the new one is being read.
     pub stale: bool,
 }
@@ -80,7 +114,7 @@ pub struct Answers {
 impl Answers {
     /// Whether the model still has something to say.
     pub fn open(&self) -> bool {
-        self.arms.iter().any(|arm| arm.phase.is_open())
+        self.written.phase.is_open() || self.arms.iter().any(|arm| arm.phase.is_open())
     }
 
     /// Tokens a second over all arms that have answered.

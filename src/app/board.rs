@@ -2,11 +2,13 @@
 //!
 //! Invariant: a board holds what is looked at and how, never a copy of what it shows; that is drawn from the state.
 
+use std::sync::Arc;
+
 use super::rungs::Kind;
 use super::state::{Setting, State};
 use crate::engine::prompt::Arm;
 use crate::eval::numbers::{Numbers, Paired};
-use crate::session::steps::Remediated;
+use crate::session::steps::{Remediated, Steps};
 
 /// A board over the screen.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +69,8 @@ impl Page {
     }
 }
 
-/// Two settings and what they make of the session, as it was when they were compared.
+/// Two settings and what they make of the session. Kept up to date in `update`: mediating a session twice is no work for
+/// a drawing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// What they are called.
@@ -78,11 +81,15 @@ pub struct Comparison {
     pub numbers: Option<[Numbers; 2]>,
     /// The second's mediated answers against the first's.
     pub paired: Paired,
+    /// Whether the second is the present setting, whatever that becomes.
+    pub follows: bool,
+    /// The questions that were counted.
+    steps: Arc<Steps>,
 }
 
 impl Comparison {
     /// Mediates the session under both.
-    pub fn of(state: &State, titles: [String; 2], settings: [Setting; 2]) -> Self {
+    pub fn of(state: &State, titles: [String; 2], settings: [Setting; 2], follows: bool) -> Self {
         let [first, second] = settings.map(|setting| state.study.steps.remediate(&setting));
         let mediated = |rows: &[Remediated], ix: usize| rows[ix].outcome.arms[Arm::Mediated as usize];
         let mut paired = Paired::default();
@@ -94,7 +101,15 @@ impl Comparison {
         }
         let labels = state.data.as_ref().map_or(0, |data| data.labels.len());
         let numbers = (paired.n > 0).then(|| [first, second].map(|rows| state.study.count(labels, &rows)));
-        Self { titles, settings, numbers, paired }
+        Self { titles, settings, numbers, paired, follows, steps: Arc::clone(&state.study.steps) }
+    }
+
+    /// The same as things stand now; `None` where nothing has changed.
+    pub fn anew(&self, state: &State) -> Option<Self> {
+        let [first, second] = self.settings;
+        let settings = [first, if self.follows { state.setting } else { second }];
+        let same = settings == self.settings && Arc::ptr_eq(&self.steps, &state.study.steps);
+        (!same).then(|| Self::of(state, self.titles.clone(), settings, self.follows))
     }
 }
 

@@ -143,6 +143,7 @@ pub enum Command {
     WhyNot,
     ShowCommunity,
     SwitchPolicy,
+    Policies,
     SaveTry,
     Tries,
     Undo,
@@ -321,6 +322,7 @@ table! {
         ResetAll "weights-reset" ["ctrl-x"] "" "Set all weights back to their defaults";
         TypeValue "type-value" ["="] "" "Type the selected weight's value: a number, inf where there is no end, or default";
         SwitchPolicy "switch-policy" ["m"] "policy" "Switch the mediator's policy";
+        Policies "policies" ["M"] "" "List the mediator's policies with their formulas, and why one cannot be chosen";
         Undo "undo" ["u"] "undo" "Undo the last turn of a weight or switch of policy";
         Redo "redo" ["ctrl-r"] "" "Redo what was undone";
         SaveTry "save-try" ["s"] "" "Save the present setting under a name, as a try";
@@ -346,7 +348,7 @@ table! {
         OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
-        Back "back" ["esc"] "" "Leave the zoom";
+        Back "back" ["esc"] "" "Stop the model from writing a memory; else leave the zoom";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Your word" {
@@ -469,6 +471,7 @@ impl Command {
             | Command::SaveTry
             | Command::Tries
             | Command::ResetAll
+            | Command::Policies
             | Command::SwitchPolicy => no_data,
             Command::PickQuery
             | Command::NextQuery
@@ -518,6 +521,7 @@ impl Command {
             }
             Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
+            Command::Back if state.answers.written.phase.is_open() => None,
             Command::Back => (!state.zoom).then_some("no pane is zoomed"),
             _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::answers::WRITING;
 use super::fitter::{FitRequest, Fitter};
 use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
@@ -40,6 +41,13 @@ pub enum Effect {
         epoch: u64,
         /// Each arm with its request.
         requests: Vec<(Arm, GenRequest)>,
+    },
+    /// Have the model write a memory, after what was asked before in the same batch.
+    Write {
+        /// The batch.
+        epoch: u64,
+        /// The request.
+        request: Box<GenRequest>,
     },
     /// Stop the model. Raises the host's floor by one, so the state counts its epoch up by one as well.
     Cancel,
@@ -116,6 +124,11 @@ impl Runner {
                     if let Some(host) = &self.host {
                         host.generate(Ticket { epoch, id: arm as u64 }, request);
                     }
+                }
+            }
+            Effect::Write { epoch, request } => {
+                if let Some(host) = &self.host {
+                    host.generate(Ticket { epoch, id: WRITING }, *request);
                 }
             }
             Effect::Cancel => {

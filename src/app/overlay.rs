@@ -14,7 +14,7 @@ use super::state::State;
 use crate::data::interaction::UserId;
 use crate::data::sample;
 use crate::engine::prompt::Arm;
-use crate::mediator::Weight;
+use crate::mediator::{Policy, Weight};
 use crate::memory::global::GlobalHit;
 use crate::memory::local::LocalHit;
 use crate::memory::why_not::{Candidate, CandidateKind};
@@ -56,6 +56,24 @@ impl Overlay {
             Overlay::List(list) => Some(&mut list.filter),
             Overlay::Help(help) => help.filtering.then_some(&mut help.filter),
             Overlay::Sheet(_) | Overlay::Board(_) => None,
+        }
+    }
+
+    /// The board on the screen, also where a line is being typed over it.
+    pub fn board(&self) -> Option<&Board> {
+        match self {
+            Overlay::Board(board) => Some(board),
+            Overlay::Edit(edit) => edit.behind.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What lies over the screen once this is closed.
+    pub fn closed(self) -> Option<Overlay> {
+        match self {
+            Overlay::Edit(edit) => edit.behind.map(Overlay::Board),
+            Overlay::Sheet(sheet) => sheet.behind.map(Overlay::List),
+            Overlay::List(_) | Overlay::Help(_) | Overlay::Board(_) => None,
         }
     }
 
@@ -105,6 +123,20 @@ pub struct Edit {
     pub input: Input,
     /// Why it was not taken.
     pub complaint: Option<String>,
+    /// The board that it is typed over, which stays on the screen.
+    pub behind: Option<Board>,
+}
+
+impl Edit {
+    /// A line that begins with `text`, over what lay there before.
+    pub fn over(kind: EditKind, text: &str, before: Option<Overlay>) -> Self {
+        let behind = before.and_then(|overlay| match overlay {
+            Overlay::Board(board) => Some(board),
+            Overlay::Edit(edit) => edit.behind,
+            _ => None,
+        });
+        Self { kind, input: Input::of(text), complaint: None, behind }
+    }
 }
 
 /// What a list is for.
@@ -124,6 +156,8 @@ pub enum ListKind {
     Answers,
     /// What the true answer may be.
     Gold,
+    /// The mediator's rules.
+    Policies,
     /// Saved settings.
     Tries,
     /// What local memory found.
@@ -145,6 +179,8 @@ pub enum Choice {
     Run(Command),
     /// This shipped session is replayed.
     Shipped(&'static str),
+    /// This policy is set.
+    Policy(Policy),
     /// A path is typed.
     TypePath,
     /// This label is what the person answers.
@@ -275,6 +311,19 @@ impl List {
         Self::new(ListKind::Sessions, shipped.chain([typed]).collect(), 0)
     }
 
+    /// The mediator's rules with their formulas.
+    pub fn policies(state: &State) -> Self {
+        let row = |policy: Policy| Row {
+            choice: Choice::Policy(policy),
+            name: policy.to_string(),
+            note: if policy == state.setting.policy { "now" } else { "" }.to_owned(),
+            text: policy.rule().formula().to_owned(),
+            disabled: state.barred(policy),
+        };
+        let current = Policy::ALL.iter().position(|policy| *policy == state.setting.policy).unwrap_or_default();
+        Self::new(ListKind::Policies, Policy::ALL.into_iter().map(row).collect(), current)
+    }
+
     /// What the person who asks may answer.
     pub fn labels(state: &State) -> Option<Self> {
         let labels = &state.data.as_ref()?.labels;
@@ -399,7 +448,7 @@ impl List {
                     "{lost}{now}{}{told}",
                     if note.is_empty() { String::new() } else { format!("“{note}” · ") }
                 ),
-                disabled: None,
+                disabled: state.barred(setting.policy),
             })
         };
         let default = if state.replay.is_some() { "as recorded" } else { "default" };

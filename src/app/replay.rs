@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answers::{ArmAnswer, Phase};
+use super::answers::{ArmAnswer, Phase, Writing};
 use super::feedback::notes_in;
 use super::state::{Data, Setting, State, WATCHED};
 use crate::data::dataset::{Dataset, Manifest, TaskKind};
@@ -49,6 +49,8 @@ pub struct Opened {
     pub answers: Vec<Option<String>>,
     /// How things stood at every turn.
     pub pulse: Pulse,
+    /// Whether the model wrote a memory in it.
+    pub written: bool,
     /// The setting under which every turn was mediated last.
     settings: Vec<Setting>,
     /// What is wrong with the recording.
@@ -62,6 +64,7 @@ impl Opened {
         let mut answers: Vec<Option<String>> = Vec::new();
         let mut settings: Vec<Setting> = Vec::new();
         let mut pulse = Pulse::new(session.header.labels.len());
+        let mut written = false;
         for event in &session.events {
             if matches!(event.as_ref(), Event::Asked(_)) {
                 Beat::of(&folded, &session.header.labels).into_iter().for_each(|beat| pulse.push(beat));
@@ -77,6 +80,7 @@ impl Opened {
                 }
                 _ => {}
             }
+            written |= matches!(event.as_ref(), Event::Answered(answered) if answered.written.is_some());
             if let (Some(last), Some(turn)) = (answers.last_mut(), &folded.turn) {
                 let answered = turn.answered(Arm::Mediated).map(|answered| &answered.answer);
                 *last = answered.or(turn.resolution().map(|resolution| &resolution.decision)).cloned();
@@ -90,7 +94,7 @@ impl Opened {
         let replay = Replay::new(session);
         let start = replay.session().header.setting;
         let signatures = replay.signatures(usize::MAX, |turn| settings.get(turn).copied().unwrap_or(start));
-        Some(Self { name, replay, data, answers, pulse, settings, signatures })
+        Some(Self { name, replay, data, answers, pulse, written, settings, signatures })
     }
 
     /// How every turn came out.
@@ -453,6 +457,16 @@ impl Replaying {
             decision: labels.iter().position(|label| *label == answered.answer).unwrap_or_default(),
             prompt: String::new(),
         }
+    }
+
+    /// The memory that the model wrote in the shown turn.
+    pub fn written(&self) -> Writing {
+        let turn = self.opened.replay.state().turn.as_ref();
+        let Some(written) = turn.and_then(|turn| turn.answered(Arm::Mediated)?.written.as_ref()) else {
+            return Writing::default();
+        };
+        let stats = GenStats { tokens: written.tokens, ..GenStats::default() };
+        Writing { phase: Phase::Done(stats), text: written.text.clone(), ..Writing::default() }
     }
 
     /// The recorded decision of the shown turn, for whoever shows a live one; `None` where it was changed by hand so

@@ -27,7 +27,10 @@ impl State {
 
     /// Why `weight` does nothing now; `None` if it acts.
     pub fn ignored(&self, weight: Weight) -> Option<&'static str> {
-        let by_policy = self.setting.policy.rule().ignores(weight);
+        let ruling = self.reading.as_ref().map_or(self.setting.policy, |reading| reading.resolution.policy);
+        // What stands now, until the mediator has weighed by it.
+        let ruling = if self.setting.policy.writes() { ruling } else { self.setting.policy };
+        let by_policy = ruling.rule().ignores(weight);
         let of_scores = |reading: &Reading| matches!(reading.evidence.facet, Facet::Score(_));
         by_policy.or_else(|| match weight.scope() {
             _ if weight == Weight::CommunityFocus && self.reading.as_ref().is_some_and(of_scores) => {
@@ -38,6 +41,18 @@ impl State {
             Scope::Prompt | Scope::Model => self.model.unable(),
             Scope::Mediate | Scope::Display | Scope::Session => None,
         })
+    }
+
+    /// Why `policy` cannot be chosen now; `None` if it can.
+    pub fn barred(&self, policy: Policy) -> Option<&'static str> {
+        match (&self.replay, &self.model) {
+            _ if !policy.writes() => None,
+            (Some(replaying), _) => (!replaying.opened.written).then_some("no memory was written in this session"),
+            (None, ModelState::Ready(caps)) if caps.writes() => None,
+            (None, ModelState::Ready(_)) => Some("the model has no chat template, so it cannot be told to write"),
+            (None, ModelState::Loading(_)) => Some("the model is still being loaded"),
+            (None, model) => model.unable(),
+        }
     }
 
     /// The rule that the dataset is decided by unless someone asks for another.

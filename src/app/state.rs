@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use super::answers::{Answers, ArmAnswer, Phase};
+pub use super::answers::{Answers, ArmAnswer, Phase, WRITING, Writing};
 use super::command::Context;
 use super::feedback::Said;
 use super::input::Input;
@@ -26,15 +26,17 @@ use super::worker::evidence_of;
 use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::form::Places;
 use crate::data::interaction::{JudgedQuery, UserId};
-use crate::engine::answer::{final_decision, memory_distribution, request};
+use crate::engine::answer::{final_decision, memory_distribution, request, request_written};
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
 use crate::engine::fit::Training;
 use crate::engine::prompt::{Arm, Blocks, Question};
+use crate::engine::writing;
 use crate::mediator::conflict::Conflict;
 use crate::mediator::counterfactual::{Without, counterfactuals};
 use crate::mediator::flip::{Band, Flip, bands, flips};
 use crate::mediator::fusion::fuse;
 use crate::mediator::ledger::ledger;
+use crate::mediator::policy::Disagreement;
 use crate::mediator::signature::{Signature, of_session, too_local};
 use crate::mediator::weights::{STOPS, Scope};
 use crate::mediator::{Course, Evidence, Policy, Resolution, Weight, Weights, mediate};
@@ -140,6 +142,8 @@ pub struct Reading {
     pub blocks: Option<Blocks>,
     /// What each arm asks the model under the present setting.
     pub requests: [GenRequest; 4],
+    /// What asks for the memory that the mediated arm reads, under a policy that has it written.
+    pub writing: Option<GenRequest>,
     /// What the mediator weighs.
     pub evidence: Evidence,
     /// What it decides.
@@ -161,8 +165,8 @@ impl Reading {
     pub fn new(user: UserId, read: MemoryRead, evidence: Evidence, setting: &Setting, blocks: Option<Blocks>) -> Self {
         let resolution = mediate(&evidence, &setting.weights, setting.policy);
         let (ledger, without, signatures, flips, bands) = Default::default();
-        let requests = Default::default();
-        Self { user, read, blocks, requests, evidence, resolution, ledger, without, signatures, flips, bands }
+        let (requests, writing) = Default::default();
+        Self { user, read, blocks, requests, writing, evidence, resolution, ledger, without, signatures, flips, bands }
     }
 }
 
@@ -405,7 +409,17 @@ impl State {
     pub fn outdated(&self, arm: Arm) -> bool {
         let answer = &self.answers.arms[arm as usize];
         let asked = !answer.prompt.is_empty() && !matches!(answer.phase, Phase::Unasked);
-        asked && self.reading.as_ref().is_some_and(|reading| reading.requests[arm as usize].prompt != answer.prompt)
+        let rewritten = arm == Arm::Mediated && self.memory_outdated();
+        asked && rewritten
+            || asked
+                && self.reading.as_ref().is_some_and(|reading| reading.requests[arm as usize].prompt != answer.prompt)
+    }
+
+    /// Whether the model wrote the memory that the mediated arm reads, or is about to, from something that has changed.
+    pub fn memory_outdated(&self) -> bool {
+        let written = &self.answers.written;
+        let wanted = self.reading.as_ref().and_then(|reading| reading.writing.as_ref());
+        !written.prompt.is_empty() && wanted.is_some_and(|request| request.prompt != written.prompt)
     }
 
     /// The line being typed, if any.
@@ -495,10 +509,8 @@ impl State {
         let Some(reading) = &mut self.reading else { return };
         let alone = mediate(&reading.evidence, &weights, policy);
         reading.resolution = self.course.settle(&reading.user, alone, weights.hysteresis);
-        if let (Some(blocks), Some(data)) = (&reading.blocks, &self.data) {
-            let labels = &data.labels;
-            reading.requests = Arm::ALL.map(|arm| request(blocks, labels, arm, &weights));
-        }
+        self.word();
+        let Some(reading) = &mut self.reading else { return };
         let voices = self.data.as_ref().map_or(Vec::new(), |data| {
             let (global, calibration) = (&reading.read.global, &data.dataset.manifest.calibration);
             global.parts.voices(&global.base, calibration)
@@ -517,11 +529,25 @@ impl State {
         reading.flips = flips(&reading.evidence, &weights, policy);
         self.fuse();
         let Some(reading) = &mut self.reading else { return };
-        let acting = |weight: Weight| policy.rule().ignores(weight).is_none() && weight.scope() == Scope::Mediate;
+        let rule = reading.resolution.policy.rule();
+        let acting = |weight: Weight| rule.ignores(weight).is_none() && weight.scope() == Scope::Mediate;
         let evidence = &reading.evidence;
         let of = |weight| if acting(weight) { bands(evidence, &weights, policy, weight) } else { Vec::new() };
         reading.bands = Weight::ALL.map(of).into();
         self.refresh_model_bands();
+    }
+
+    /// Words what the model is asked under the present setting.
+    pub fn word(&mut self) {
+        let Setting { weights, policy } = self.setting;
+        let (Some(reading), Some(data)) = (&mut self.reading, &self.data) else { return };
+        let Some(blocks) = &reading.blocks else { return };
+        reading.requests = Arm::ALL.map(|arm| request(blocks, &data.labels, arm, &weights));
+        reading.writing = policy.writes().then(|| writing::request(blocks, &weights));
+        if reading.writing.is_some() {
+            let memory = self.answers.written.memory().unwrap_or_default();
+            reading.requests[Arm::Mediated as usize] = request_written(blocks, &data.labels, memory);
+        }
     }
 
     /// Fuses each arm's memory with what the model has said so far.
@@ -538,6 +564,10 @@ impl State {
             };
             answer.decision = final_decision(r, arm, &answer.distribution, answer.scores.is_some() && trust > 0.0);
         }
+        let said = &self.answers.arms[Arm::Mediated as usize].scores;
+        let read = self.setting.policy.writes() && self.answers.written.memory().is_some();
+        let disagreement = said.as_ref().filter(|_| read).map(|scores| Disagreement::of(r, scores));
+        self.answers.written.disagreement = disagreement;
     }
 
     /// Which final decision of the mediated arm holds at which model-trust; none while the model is silent.

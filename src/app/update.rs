@@ -12,6 +12,7 @@ mod rungs;
 mod study;
 mod tries;
 mod visit;
+mod writing;
 
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ const REST: Duration = Duration::from_millis(700);
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = react(state, message);
     replay::settle(state);
+    board::follow(state);
     effects.extend(record::drain(state));
     effects.extend(study::drain(state));
     effects.extend(rungs::drain(state));
@@ -120,7 +122,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             feedback::settle(state);
             state.heard = ticket;
             state.answers.stale = false;
-            state.answers.arms = Default::default();
+            (state.answers.arms, state.answers.written) = Default::default();
             state.take_reading(*read, *blocks);
             study::heard(state);
             record::heard(state, heard, None);
@@ -291,8 +293,7 @@ fn edited(state: &mut State) {
 fn paste(state: &mut State, text: &str) {
     // Pasted on the bare screen a text can only be meant as a query; its letters must not run as commands.
     if state.context() == Context::Main {
-        let edit = Edit { kind: EditKind::Query, input: Default::default(), complaint: None };
-        state.overlay = Some(super::overlay::Overlay::Edit(edit));
+        state.overlay = Some(super::overlay::Overlay::Edit(Edit::over(EditKind::Query, "", None)));
     }
     if let Some(input) = state.input_mut() {
         input.insert(text);
@@ -404,8 +405,9 @@ fn stop(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     state.answers.epoch += 1;
-    for arm in state.answers.arms.iter_mut().filter(|arm| arm.phase.is_open()) {
-        arm.phase = Phase::Stopped;
+    let arms = state.answers.arms.iter_mut().map(|arm| &mut arm.phase);
+    for phase in arms.chain([&mut state.answers.written.phase]).filter(|phase| phase.is_open()) {
+        *phase = Phase::Stopped;
     }
     vec![Effect::Cancel]
 }
@@ -423,17 +425,23 @@ fn ask_arms(state: &mut State, wanted: impl Fn(&State, Arm) -> bool) -> Vec<Effe
         return Vec::new();
     }
     let arms = Arm::ALL.into_iter().filter(|arm| wanted(state, *arm));
-    let requests: Vec<_> = arms.map(|arm| (arm, reading.requests[arm as usize].clone())).collect();
+    let mut requests: Vec<_> = arms.map(|arm| (arm, reading.requests[arm as usize].clone())).collect();
     if requests.is_empty() {
         return Vec::new();
     }
     state.answers.epoch += 1;
+    let epoch = state.answers.epoch;
+    let mediated = requests.iter().any(|(arm, _)| *arm == Arm::Mediated);
+    let writing = if mediated { writing::first(state) } else { None };
+    requests.retain(|(arm, _)| writing.is_none() || *arm != Arm::Mediated);
     for (arm, request) in &requests {
         let prompt = request.prompt.clone();
         state.answers.arms[*arm as usize] = ArmAnswer { phase: Phase::Waiting, prompt, ..ArmAnswer::default() };
     }
     state.fuse();
-    vec![Effect::Ask { epoch: state.answers.epoch, requests }]
+    let asked = (!requests.is_empty()).then_some(Effect::Ask { epoch, requests });
+    let write = writing.map(|request| Effect::Write { epoch, request: Box::new(request) });
+    asked.into_iter().chain(write).collect()
 }
 
 /// Once a prompt has rested, asks the arm it belongs to again, and with it those that still have to answer: the model
@@ -448,6 +456,9 @@ fn ask_where_outdated(state: &mut State) -> Vec<Effect> {
 }
 
 fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
+    if writing::is_about(&event) {
+        return writing::heard(state, event);
+    }
     match event {
         // Whatever it says, it is not asked.
         HostEvent::Loading { .. } | HostEvent::Ready(_) | HostEvent::LoadFailed(_)
@@ -465,6 +476,7 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
             state.model = ModelState::Failed(error.to_string());
             tell(state, error.to_string(), true);
             state.answers.arms.iter_mut().for_each(|arm| arm.phase = Phase::Unasked);
+            state.answers.written = Default::default();
             record::answered_alone(state);
             study::recount(state);
         }
@@ -539,7 +551,7 @@ fn weigh(state: &mut State) {
             study::weigh(state);
             state.rungs.weigh(&state.setting);
             state.journal.turned = true;
-            let outdated = Arm::ALL.into_iter().any(|arm| state.outdated(arm));
+            let outdated = state.memory_outdated() || Arm::ALL.into_iter().any(|arm| state.outdated(arm));
             state.ask_at = outdated.then_some(state.now + REST);
         }
     }

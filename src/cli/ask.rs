@@ -595,11 +595,10 @@ impl Asked<'_> {
             hit.map_or(String::new(), |hit| visible(&memory.population.id[hit.item]).into_owned())
         };
         let named = |label: usize| labels[label].clone();
-        for conflict in &self.ledger {
-            let [local, global] = conflict.claims.map(|claim| &labels[claim.label]);
-            let (kind, bits) = (conflict.kind.name(), conflict.divergence);
-            let _ = writeln!(out, "  conflict {kind}: local {local}, global {global}, divergence {bits:.2}");
-            for line in words::details(conflict, &named).iter().filter(|_| explain) {
+        for conflicts in words::together(&self.ledger) {
+            let (told, bits) = (words::headlines(conflicts, &named), conflicts[0].divergence);
+            let _ = writeln!(out, "  {told}, divergence {bits:.2}");
+            for line in words::all_details(conflicts, &named).iter().filter(|_| explain) {
                 let _ = writeln!(out, "    {line}");
             }
         }

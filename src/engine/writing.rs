@@ -18,12 +18,11 @@ const THOUGHT: [&str; 2] = ["<think>", "</think>"];
 
 /// What a model is told to do, before it is shown the question and both memories.
 pub(super) const INSTRUCTION: &str = "\
-Two memories speak to the question below. Under 'own' stands what this person answered before, under 'others' what other \
-people answered. A line holds an answer, how near it is to the question from 0 to 10, how old it is or how many people it \
-is from, and its words.
-Write one memory in the place of both, in two or three plain sentences, for somebody who has to answer the question next. \
-Keep what both agree on. Say where they differ, and which of the two fits this question better and why. Add nothing that \
-does not stand there, and do not answer the question.";
+Two memories speak to the question below: own, what this person answered before, and others, what other people did.
+A line holds an answer, how near it is to the question (0 to 10), how old it is or how many people it is from, and words.
+Write one memory in place of both, in two or three plain sentences, for somebody who is to answer the question next.
+Keep what both agree on. Say where they differ, which of them fits this question better, and why.
+Add nothing that does not stand there, and do not answer the question.";
 
 /// What a model wrote.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -197,14 +197,14 @@ impl Conflict {
     }
 }
 
-/// A log Bayes factor in words, in the steps of Kass and Raftery (1995), section 3.2: 3, 20 and 150 to one.
+/// A log Bayes factor of a conflict in words, in the steps of Kass and Raftery (1995), section 3.2: 3, 20 and 150 to one.
 pub fn in_words(nats: f64) -> &'static str {
     match nats {
-        ..0.0 => "none",
-        ..1.1 => "hardly any",
-        ..3.0 => "positive",
-        ..5.0 => "strong",
-        _ => "very strong",
+        ..-1.1 => "the votes by themselves speak against one",
+        ..1.1 => "the votes are too few to call",
+        ..3.0 => "positive evidence of one",
+        ..5.0 => "strong evidence of one",
+        _ => "very strong evidence of one",
     }
 }
 

@@ -9,6 +9,38 @@ use super::signature::Signature;
 /// Names a label or an item by its index.
 pub type Namer<'a> = &'a dyn Fn(usize) -> String;
 
+/// Conflicts that are told together: a value conflict with the polarity of the very values that it is about, which is the
+/// same evidence seen twice. Any other stands by itself. The ledger keeps and counts each of them.
+pub fn together(ledger: &[Conflict]) -> Vec<&[Conflict]> {
+    let about = |value: &Conflict, polarity: &Conflict| {
+        let among = |claim: &Claim| value.claims.iter().any(|other| other.label == claim.label);
+        value.kind == ConflictKind::Value
+            && polarity.kind == ConflictKind::Polarity
+            && polarity.claims.iter().all(among)
+    };
+    ledger.chunk_by(about).collect()
+}
+
+/// The names of conflicts that are told together: `value and polarity`.
+pub fn kinds(conflicts: &[Conflict]) -> String {
+    conflicts.iter().map(|conflict| conflict.kind.name()).collect::<Vec<_>>().join(" and ")
+}
+
+/// Conflicts that are told together, in a line: their kinds and what is against what.
+pub fn headlines(conflicts: &[Conflict], label: Namer) -> String {
+    match conflicts {
+        [value, polarity] => {
+            let [a, b] = value.claims.map(|claim| label(claim.label));
+            let told = headline(polarity, label);
+            let told = told.split_once(": ").map_or("", |(_, told)| told);
+            let more =
+                if polarity.claims[0].label == polarity.claims[1].label { format!("; {told}") } else { String::new() };
+            format!("{} conflict: {a} against {b}{more}", kinds(conflicts))
+        }
+        _ => conflicts.iter().map(|conflict| headline(conflict, label)).collect::<Vec<_>>().join("; "),
+    }
+}
+
 /// A conflict in a line: its kind and what is against what.
 pub fn headline(conflict: &Conflict, label: Namer) -> String {
     let [a, b] = &conflict.claims;
@@ -31,7 +63,23 @@ pub fn headline(conflict: &Conflict, label: Namer) -> String {
     }
 }
 
-/// Everything else the ledger holds of a conflict, a line each: the rule, both claims, who won and what was kept.
+/// Everything else the ledger holds of conflicts that are told together, a line each.
+pub fn all_details(conflicts: &[Conflict], label: Namer) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for conflict in conflicts {
+        let mut more = details(conflict, label);
+        if let (Some(rule), true) = (more.first_mut(), conflicts.len() > 1) {
+            *rule = format!("{} {rule}", conflict.kind.name());
+        }
+        // What holds of both stands once, with the last of them.
+        lines.retain(|line| !more.contains(line));
+        lines.extend(more);
+    }
+    lines
+}
+
+/// Everything else the ledger holds of a conflict, a line each: the rule, both claims, by how much and how surely, who
+/// won and what was kept.
 pub fn details(conflict: &Conflict, label: Namer) -> Vec<String> {
     let claim = |claim: &Claim| {
         let Claim { party, p, nats, n, .. } = claim;
@@ -54,11 +102,16 @@ pub fn details(conflict: &Conflict, label: Namer) -> Vec<String> {
     } else {
         "examples"
     };
-    let mut outcome = format!("margin {:.2} {unit}", conflict.margin);
-    if let Some(nats) = conflict.strength {
-        outcome += &format!(", evidence of a conflict {} ({nats:+.1} nats)", in_words(nats));
-    }
-    lines.push(outcome);
+    let margin = format!("margin {:.2} {unit}", conflict.margin);
+    lines.push(conflict.strength.map_or(margin.clone(), |nats| {
+        // The rule flags, the strength grades: both are said, so that neither seems to contradict the other.
+        let by = match conflict.kind {
+            ConflictKind::Temporal => "the order in time",
+            ConflictKind::IntraLocal => "contradiction",
+            _ => "divergence",
+        };
+        format!("flagged by {by}, {margin}; {} ({nats:+.1} nats)", in_words(nats))
+    }));
     lines.push(match (conflict.winner, conflict.loser(), conflict.kept) {
         (Some(winner), Some(loser), Some(kept)) => {
             format!("{} decided; {} loses and keeps {kept:.2}", winner.name(), loser.party.name())

@@ -18,10 +18,19 @@ use crate::app::overlay::{Choice, Help, List, ListKind, Overlay};
 use crate::app::state::State;
 use crate::theme::Theme;
 
+/// Rows down to the end of the question.
+const QUESTION: u16 = 3;
+
 /// Draws what lies over the screen, if anything, and says how far the help or an explanation can scroll.
 pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
     match &state.overlay {
-        None | Some(Overlay::Edit(_)) => 0,
+        None => 0,
+        Some(Overlay::Edit(edit)) => {
+            // What is typed stands where the question stands, and a board leaves that in sight.
+            let below =
+                Rect { y: area.y + QUESTION.min(area.height), height: area.height.saturating_sub(QUESTION), ..area };
+            edit.behind.as_ref().map_or(0, |behind| board::draw(behind, state, theme, below, buffer))
+        }
         Some(Overlay::List(shown)) => {
             list(shown, state, theme, area, buffer);
             0
@@ -71,6 +80,7 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         ListKind::Hits => "what local memory found; enter explains".to_owned(),
         ListKind::Entries => "what global memory found; enter explains".to_owned(),
         ListKind::WhyNot => "why not …?".to_owned(),
+        ListKind::Policies => "policies of the mediator".to_owned(),
         ListKind::Tries => format!("tries on {}", text::fit(&state.dataset_name, 32)),
     };
     let note = format!(" {} of {} ", list.shown.len(), list.rows.len());

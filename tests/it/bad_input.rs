@@ -538,6 +538,7 @@ fn bad_questions_are_refused() {
         ("--at", "0", "292277026596-01-01", &["--at: '292277026596-01-01' is not a time", "RFC 3339"]),
         ("--arms", "none,local", "none,left", &["'left' is no arm", "none, local, global, mediated"]),
         ("--arms", "none", ",", &["'' is no arm", "none, local, global, mediated"]),
+        ("--policy", "linear", "prompt", &["policy prompt has a model write, and there is none", "another policy"]),
         ("--policy", "linear", "anarchy", &["'anarchy' is no policy", "use one of product"]),
         ("--weight", "local-trust=2", "local-trust", &["'local-trust' is not NAME=VALUE", "see `logoscope"]),
         ("--weight", "local-trust=2", "trust=2", &["'trust' is no weight", "use one of local-trust"]),

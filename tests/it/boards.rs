@@ -46,6 +46,34 @@ fn two_asked() -> State {
 }
 
 #[test]
+fn a_value_is_typed_over_a_board_that_stays_and_follows() {
+    let mut state = two_asked();
+    press(&mut state, &["N"]);
+    let before = shown(&state);
+    state.weight = Weight::PriorStrength;
+    press(&mut state, &["=", "5", "0"]);
+    let typing = shown(&state);
+    assert!(typing.contains("numbers of the session") && typing.contains(" 50"), "{typing}");
+    press(&mut state, &["x", "enter"]);
+    assert!(shown(&state).contains("give a number from"), "what is no value is refused in the line");
+    press(&mut state, &["backspace", "enter"]);
+    assert_eq!((board(&state).page.clone(), state.setting.weights.prior_strength), (Page::Numbers, 50.0));
+    assert_ne!(shown(&state), before);
+    press(&mut state, &["=", "1", "esc"]);
+    assert_eq!((board(&state).page.clone(), state.setting.weights.prior_strength), (Page::Numbers, 50.0));
+    press(&mut state, &["s", "enter"]);
+    assert_eq!(board(&state).page, Page::Numbers, "a try is named over it");
+    for (width, height) in [(40, 12), (80, 24)] {
+        press(&mut state, &["="]);
+        let small = text_of(&drawn(&state, width, height));
+        assert!(small.contains("numbers of the session"), "{small}");
+        press(&mut state, &["esc"]);
+    }
+    press(&mut state, &["esc"]);
+    assert!(state.overlay.is_none());
+}
+
+#[test]
 fn the_prompt_room_shows_what_the_model_reads_to_the_letter() {
     let mut state = answered();
     press(&mut state, &["P"]);

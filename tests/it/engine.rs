@@ -431,7 +431,8 @@ mod local {
     fn labels_are_scored_in_the_pass_that_answers() {
         let engine = engine();
         let labels = LABELS.map(String::from).to_vec();
-        let req = GenRequest { prompt: "genre:".into(), labels: labels.clone(), max_tokens: 5, stop: Vec::new() };
+        let req =
+            GenRequest { prompt: "genre:".into(), labels: labels.clone(), max_tokens: 5, ..GenRequest::default() };
         let events: Vec<GenEvent> = engine.generate(req).collect();
         let GenEvent::Scores(scores) = &events[0] else { panic!("{events:?}") };
         assert_eq!(events.len(), 1 + 5 + 1);

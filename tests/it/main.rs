@@ -7,6 +7,8 @@ mod ask;
 mod bad_input;
 mod boards;
 mod branching;
+#[cfg(feature = "local")]
+mod chat;
 mod damage;
 mod embed;
 #[cfg(feature = "local")]
@@ -51,3 +53,4 @@ mod tries;
 mod why;
 mod without;
 mod workbench;
+mod writing;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use logoscope::app::board::Page;
+use logoscope::app::board::{Board, Page};
 use logoscope::app::effect::Effect;
 use logoscope::app::keeper::{Change, Unkept};
 use logoscope::app::message::Message;
@@ -339,6 +339,21 @@ fn two_tries_are_compared_weight_by_weight_and_on_the_session() {
     let Some(Overlay::Board(board)) = &state.overlay else { panic!("{:?}", state.overlay) };
     let Page::Compared(comparison) = &board.page else { panic!("{board:?}") };
     assert_eq!((comparison.titles[1].as_str(), comparison.settings[1]), ("the present setting", state.setting));
+    // That follows what is turned over the board, and both follow the questions.
+    let (fixed, before) = (comparison.settings[0], comparison.clone());
+    state.weight = Weight::PriorStrength;
+    press(&mut state, &["=", "3", "enter"]);
+    let compared = |state: &State| match &state.overlay {
+        Some(Overlay::Board(Board { page: Page::Compared(comparison), .. })) => comparison.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(compared(&state).settings, [fixed, state.setting]);
+    let numbers = [fixed, state.setting].map(|setting| state.numbers_under(&setting).unwrap());
+    assert_eq!(compared(&state).numbers, Some(numbers));
+    assert_ne!(compared(&state).settings[1], before.settings[1]);
+    press(&mut state, &["n"]);
+    speak(&mut state);
+    assert_eq!(compared(&state).numbers.unwrap()[0].tally.turns, state.study.steps.len());
 }
 
 #[test]

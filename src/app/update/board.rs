@@ -33,6 +33,21 @@ pub(super) fn compare(state: &mut State) {
     state.overlay = Some(Overlay::Board(Board::of(Page::Prompts { arm, against: next })));
 }
 
+/// Brings a comparison of two settings up to date with the session and the present setting.
+pub(super) fn follow(state: &mut State) {
+    let Some(Page::Compared(comparison)) = state.overlay.as_ref().and_then(Overlay::board).map(|board| &board.page)
+    else {
+        return;
+    };
+    let Some(anew) = comparison.anew(state) else { return };
+    let board = match &mut state.overlay {
+        Some(Overlay::Board(board)) => Some(board),
+        Some(Overlay::Edit(edit)) => edit.behind.as_mut(),
+        _ => None,
+    };
+    board.into_iter().for_each(|board| board.page = Page::Compared(Box::new(anew.clone())));
+}
+
 /// Copies the prompt.
 pub(super) fn copy(state: &State) -> Vec<Effect> {
     let Some(Overlay::Board(Board { page: Page::Prompts { arm, .. }, .. })) = &state.overlay else { return Vec::new() };

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
-use crate::mediator::Weight;
+use crate::mediator::{Policy, Weight};
 use crate::theme::Theme;
 
 /// Steps of a slider for a far turn.
@@ -63,6 +63,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::PeriodOn => return move_period(state, true),
         Command::AskAgain => {
             let mut effects = stop(state);
+            state.answers.written = Default::default();
+            state.word();
             effects.extend(ask_model(state));
             return effects;
         }
@@ -130,6 +132,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::WhyNot => return inquiry::ask(state, Inquiry::Candidates, None),
         Command::ShowCommunity => return inquiry::ask(state, Inquiry::Community, None),
         Command::SwitchPolicy => switch_policy(state),
+        Command::Policies => open(state, Some(Overlay::List(List::policies(state)))),
         Command::Undo => travel(state, |state| state.undo.undo(state.held())),
         Command::Redo => travel(state, |state| state.undo.redo(state.held())),
         Command::SaveTry => tries::type_name(state),
@@ -158,6 +161,11 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Top => scroll(state, i32::MIN),
         Command::Bottom => scroll(state, i32::MAX),
         Command::Zoom => state.zoom = !state.zoom,
+        Command::Back if state.answers.written.phase.is_open() => {
+            let effects = stop(state);
+            tell(state, "stopped; r asks again".to_owned(), false);
+            return effects;
+        }
         Command::Back => state.zoom = false,
         Command::SwitchTheme => {
             let names = Theme::names();
@@ -249,8 +257,10 @@ fn open(state: &mut State, overlay: Option<Overlay>) {
     state.overlay = overlay;
 }
 
-fn edit(state: &mut State, kind: EditKind, text: &str) {
-    state.overlay = Some(Overlay::Edit(Edit { kind, input: Input::of(text), complaint: None }));
+/// Opens a line; a board that it is typed over stays.
+pub(super) fn edit(state: &mut State, kind: EditKind, text: &str) {
+    let before = state.overlay.take();
+    state.overlay = Some(Overlay::Edit(Edit::over(kind, text, before)));
 }
 
 fn leave(state: &mut State) {
@@ -259,9 +269,13 @@ fn leave(state: &mut State) {
         Some(Overlay::Help(help)) if help.filtering || !help.filter.text().is_empty() => {
             *help = Help::over(help.screen)
         }
-        Some(Overlay::Sheet(sheet)) => state.overlay = sheet.behind.take().map(Overlay::List),
-        _ => state.overlay = None,
+        _ => close(state),
     }
+}
+
+/// Closes what lies over the screen; what it lay over is seen again.
+fn close(state: &mut State) {
+    state.overlay = state.overlay.take().and_then(Overlay::closed);
 }
 
 fn line(state: &mut State, change: impl FnOnce(&mut Input)) {
@@ -289,11 +303,11 @@ fn accept(state: &mut State) -> Vec<Effect> {
     let text = edit.input.text().trim().to_owned();
     match edit.kind {
         EditKind::Query if text.is_empty() => {
-            state.overlay = None;
+            close(state);
             Vec::new()
         }
         EditKind::Query => {
-            state.overlay = None;
+            close(state);
             if state.data.is_none() {
                 state.wanted = Some(text);
                 state.chosen = true;
@@ -304,7 +318,7 @@ fn accept(state: &mut State) -> Vec<Effect> {
         }
         EditKind::Date => match text.parse::<Timestamp>() {
             Ok(at) => {
-                state.overlay = None;
+                close(state);
                 ask(state, |question| question.at = at)
             }
             Err(error) => {
@@ -316,7 +330,7 @@ fn accept(state: &mut State) -> Vec<Effect> {
             let turns = state.replay.as_ref().map_or(0, |replay| replay.turns());
             match text.parse::<usize>() {
                 Ok(number) if (1..=turns).contains(&number) => {
-                    state.overlay = None;
+                    close(state);
                     replay::go_to(state, number - 1);
                 }
                 _ => edit.complaint = Some(format!("give a number from 1 to {turns}")),
@@ -341,24 +355,24 @@ fn accept(state: &mut State) -> Vec<Effect> {
             taken_or_told(state, taken)
         }
         EditKind::ExportPath | EditKind::ImportPath if text.is_empty() => {
-            state.overlay = None;
+            close(state);
             Vec::new()
         }
         EditKind::ExportPath => {
-            state.overlay = None;
+            close(state);
             let book = Box::new(state.tries.clone().into());
             vec![Effect::Export { path: text.into(), dataset: state.dataset_name.clone(), book }]
         }
         EditKind::ImportPath => {
-            state.overlay = None;
+            close(state);
             vec![Effect::Import(text.into())]
         }
         EditKind::Id => {
-            state.overlay = None;
+            close(state);
             if text.is_empty() { Vec::new() } else { inquiry::ask(state, Inquiry::WhyNot(text), None) }
         }
         EditKind::Path => {
-            state.overlay = None;
+            close(state);
             if text.is_empty() { Vec::new() } else { vec![Effect::Open(Source::File(text.into()))] }
         }
     }
@@ -367,8 +381,8 @@ fn accept(state: &mut State) -> Vec<Effect> {
 /// Closes the line, or says in it why it was not taken.
 fn taken_or_told(state: &mut State, taken: Result<Vec<Effect>, String>) -> Vec<Effect> {
     match (taken, &mut state.overlay) {
-        (Ok(effects), overlay) => {
-            *overlay = None;
+        (Ok(effects), _) => {
+            close(state);
             return effects;
         }
         (Err(reason), Some(Overlay::Edit(edit))) => edit.complaint = Some(reason),
@@ -413,6 +427,10 @@ fn choose(state: &mut State) -> Vec<Effect> {
             tries::apply(state, number);
             Vec::new()
         }
+        Choice::Policy(policy) => {
+            set_policy(state, policy);
+            Vec::new()
+        }
         Choice::Item => inquiry::ask(state, Inquiry::Item(row.name), Some(list)),
         Choice::Entry => inquiry::ask(state, Inquiry::Entry(row.name), Some(list)),
         Choice::WhyNot => inquiry::ask(state, Inquiry::WhyNot(row.name), Some(list)),
@@ -455,10 +473,22 @@ pub(super) fn step(state: &mut State, setting: Setting) {
     set(state, Gesture::Step(state.steps), setting);
 }
 
-/// Switches the policy. A weight that stands at the old policy's default moves to the new one's: `prior-strength` counts
-/// different things under each.
+/// Switches to the next policy that can be chosen, and says why one is passed over.
 fn switch_policy(state: &mut State) {
-    let policy = state.setting.policy.next();
+    let mut policy = state.setting.policy.next();
+    while let Some(reason) = state.barred(policy) {
+        tell(state, format!("policy {policy} is passed over: {reason}"), false);
+        policy = policy.next();
+    }
+    set_policy(state, policy);
+}
+
+/// Chooses a policy. A weight that stands at the old policy's default moves to the new one's: `prior-strength` counts
+/// different things under each.
+fn set_policy(state: &mut State, policy: Policy) {
+    if let Some(reason) = state.barred(policy) {
+        return tell(state, format!("policy {policy} cannot be chosen: {reason}"), false);
+    }
     let (old, new) = (state.defaults(), state.defaults_of(policy));
     let mut weights = state.setting.weights;
     for weight in Weight::ALL {

@@ -186,6 +186,7 @@ fn show(state: &mut State) {
         turn.asked().map(|asked| Question { user: asked.user.clone(), query: asked.query.clone(), at: asked.at });
     state.judged = Some(replaying.turn);
     state.answers.arms = Arm::ALL.map(|arm| replaying.answer(arm));
+    state.answers.written = replaying.written();
     let said = state.answers.arms.clone();
     let recorded = replaying.resolution().filter(|_| follows).map(|resolution| (resolution, replaying.conflicts()));
     match reading(state) {

@@ -58,10 +58,7 @@ pub(super) fn weigh(state: &mut State) {
 
 /// What has to be surveyed for the board on the screen, if that has changed; or that nothing has to be any more.
 pub(super) fn drain(state: &mut State) -> Vec<Effect> {
-    let page = match &state.overlay {
-        Some(Overlay::Board(board)) => Some(&board.page),
-        _ => None,
-    };
+    let page = state.overlay.as_ref().and_then(Overlay::board).map(|board| &board.page);
     let wanted = match page {
         Some(Page::Flips) => Some((Survey::Flips, state.setting)),
         Some(Page::Sweep { by }) => sweep(state, *by),

@@ -2,11 +2,10 @@
 
 use super::super::board::{Comparison, Page};
 use super::super::effect::Effect;
-use super::super::input::Input;
 use super::super::keeper::{Change, Kept};
-use super::super::overlay::{Choice, Edit, EditKind, List, Overlay};
+use super::super::overlay::{Choice, EditKind, List, Overlay};
 use super::super::state::{Setting, State};
-use super::command::step;
+use super::command::{edit, step};
 use super::tell;
 use crate::mediator::Weight;
 use crate::mediator::weights::Scope;
@@ -30,7 +29,7 @@ pub(super) fn type_value(state: &mut State) {
     let weight = state.weight;
     match state.ignored(weight) {
         Some(reason) => tell(state, format!("{weight} does nothing now: {reason}"), false),
-        None => open(state, EditKind::Value(weight), ""),
+        None => edit(state, EditKind::Value(weight), ""),
     }
 }
 
@@ -47,11 +46,7 @@ pub(super) fn take_value(state: &mut State, weight: Weight, text: &str) -> Resul
 /// Opens the line for the name of a try.
 pub(super) fn type_name(state: &mut State) {
     let name = format!("try {}", next_number(&state.tries));
-    open(state, EditKind::TryName, &name);
-}
-
-fn open(state: &mut State, kind: EditKind, text: &str) {
-    state.overlay = Some(Overlay::Edit(Edit { kind, input: Input::of(text), complaint: None }));
+    edit(state, EditKind::TryName, &name);
 }
 
 /// Saves the present setting under `name`; `Err` is why that is no name.
@@ -89,6 +84,9 @@ pub(super) fn keep(state: &mut State, name: &str, setting: &Setting) -> (String,
 /// Sets the try of this number, 0 for the default, as one step.
 pub(super) fn apply(state: &mut State, number: u32) {
     let Some(setting) = state.setting_of(number) else { return };
+    if let Some(reason) = state.barred(setting.policy) {
+        return tell(state, format!("policy {} cannot be chosen: {reason}", setting.policy), false);
+    }
     // Noted with the step, so that undo knows which try was in force before.
     step(state, setting);
     state.at_try = number;
@@ -116,7 +114,7 @@ pub(super) fn type_note(state: &mut State) {
     let Some(number) = selected(state) else { return };
     let Some(saved) = state.tries.iter().find(|saved| saved.number == number) else { return };
     let note = saved.note.clone();
-    open(state, EditKind::TryNote(number), &note);
+    edit(state, EditKind::TryNote(number), &note);
 }
 
 /// Notes something about a try; `Err` is why that is no note.
@@ -149,10 +147,10 @@ pub(super) fn compare(state: &mut State) {
         let title = saved.map_or_else(|| format!("the {}", state.baseline()), Try::title);
         Some((title, state.setting_of(number)?))
     };
-    let present = || Some(("the present setting".to_owned(), state.setting));
-    let second = if first == number { present() } else { side(number) };
+    let follows = first == number;
+    let second = if follows { Some(("the present setting".to_owned(), state.setting)) } else { side(number) };
     if let Some(((first, old), (second, new))) = side(first).zip(second) {
-        let comparison = Comparison::of(state, [first, second], [old, new]);
+        let comparison = Comparison::of(state, [first, second], [old, new], follows);
         super::board::open(state, Page::Compared(Box::new(comparison)));
     }
 }

@@ -29,9 +29,9 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize) -> Vec<Line<'sta
     if reading.ledger.is_empty() {
         say("no conflict above the threshold", 0, theme.dim);
     }
-    for conflict in &reading.ledger {
-        say(&format!("{} {}", symbols::CONFLICT, words::headline(conflict, &label)), 0, theme.conflict);
-        words::details(conflict, &label).iter().for_each(|line| say(line, 4, theme.text));
+    for conflicts in words::together(&reading.ledger) {
+        say(&format!("{} {}", symbols::CONFLICT, words::headlines(conflicts, &label)), 0, theme.conflict);
+        words::all_details(conflicts, &label).iter().for_each(|line| say(line, 4, theme.text));
     }
     let change = reading.without.iter().filter(|without| without.changes).count();
     let told = match change {

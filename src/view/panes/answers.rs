@@ -182,6 +182,10 @@ fn phase(state: &State, answer: &ArmAnswer) -> String {
         Phase::Waiting if matches!(state.model, ModelState::Loading(_)) => {
             format!("{} waits for the model", bars::spinner(state))
         }
+        // Every other arm has been asked something already.
+        Phase::Waiting if answer.prompt.is_empty() && state.answers.written.phase.is_open() => {
+            format!("{} reads what is written", bars::spinner(state))
+        }
         Phase::Waiting => format!("{} next", bars::spinner(state)),
         Phase::Speaking | Phase::Done(_) => String::new(),
         Phase::Stopped => "stopped".to_owned(),
@@ -192,7 +196,9 @@ fn phase(state: &State, answer: &ArmAnswer) -> String {
 /// What the model wrote, or that its prompt has changed since.
 fn wrote(state: &State, arm: Arm, answer: &ArmAnswer, theme: &Theme) -> (String, ratatui::style::Style) {
     if state.outdated(arm) {
-        return ("stale: read with other room".to_owned(), theme.stale);
+        let written = arm == Arm::Mediated && state.setting.policy.writes();
+        let told = if written { "stale: its memory is written anew" } else { "stale: read with other room" };
+        return (told.to_owned(), theme.stale);
     }
     (words(answer), theme.text)
 }

@@ -34,10 +34,11 @@ pub(super) fn lines(
     if conflicts.is_empty() {
         lines.push(Line::from(span("  no conflict above the threshold", theme.dim)));
     }
-    lines.extend(conflicts.iter().map(|conflict| tell(state, conflict, theme, width)));
+    lines.extend(words::together(conflicts).into_iter().map(|told| tell(state, told, theme, width)));
     lines.extend(reading.signatures.iter().map(|signature| warn(state, reading, *signature, theme, width)));
     lines.extend(verdict(state, reading, theme, width));
     lines.extend(written(reading, theme, width));
+    lines.extend(super::written::lines(state, reading, theme, width));
     lines.push(Line::default());
     lines.extend(flips(state, reading, theme, width));
     let left = height.saturating_sub(lines.len() + 2);
@@ -45,7 +46,10 @@ pub(super) fn lines(
     lines.push(Line::default());
     lines.extend(comparison(state, reading, theme, (width, columns), rows));
     let rule = reading.resolution.policy.rule();
-    let formula = format!("{} {} prior-strength counts {}", rule.formula(), symbols::DOT, rule.prior());
+    let mut formula = format!("{} {} prior-strength counts {}", rule.formula(), symbols::DOT, rule.prior());
+    if state.setting.policy.writes() {
+        formula = format!("the rules: {}, {formula}", rule.name());
+    }
     lines.push(Line::default());
     lines.extend(text::wrap(&formula, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
     lines
@@ -93,14 +97,18 @@ fn mean(r: &Resolution, p: &[f64]) -> String {
     r.facet.mean(p).map_or_else(String::new, |mean| format!("  mean {mean:.1}"))
 }
 
-/// A conflict in a line; all of it stands in the ledger.
-fn tell(state: &State, conflict: &Conflict, theme: &Theme, width: usize) -> Line<'static> {
-    let bits = format!(" {} JSD {}", symbols::DOT, text::share(conflict.divergence));
-    let headline = words::headline(conflict, &|label| name(state, label));
-    let told = match conflict.kind {
-        ConflictKind::Coverage => headline,
-        kind if text::width(&headline) + text::width(&bits) + 2 > width => format!("{} conflict{bits}", kind.name()),
-        _ => headline + &bits,
+/// Conflicts that are told together, in a line; all of them stand in the ledger.
+fn tell(state: &State, conflicts: &[Conflict], theme: &Theme, width: usize) -> Line<'static> {
+    let bits = conflicts.first().map_or(0.0, |conflict| conflict.divergence);
+    let bits = format!(" {} JSD {}", symbols::DOT, text::share(bits));
+    let headline = words::headlines(conflicts, &|label| name(state, label));
+    let fits = |told: &str| text::width(told) + text::width(&bits) + 2 <= width;
+    let short = headline.split_once("; ").map_or(headline.as_str(), |(short, _)| short);
+    let told = match conflicts {
+        [Conflict { kind: ConflictKind::Coverage, .. }] => headline,
+        _ if fits(&headline) => headline + &bits,
+        _ if fits(short) => format!("{short}{bits}"),
+        _ => format!("{} conflict{bits}", words::kinds(conflicts)),
     };
     let told = text::fit(&told, width.saturating_sub(2));
     Line::from(vec![span(format!("{} ", symbols::CONFLICT), theme.conflict), span(told, theme.conflict)])

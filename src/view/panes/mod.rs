@@ -5,6 +5,7 @@ mod global;
 mod local;
 pub mod mediator;
 mod weights;
+pub mod written;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

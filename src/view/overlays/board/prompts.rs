@@ -4,11 +4,13 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::super::super::panes::arm_look;
+use super::super::super::panes::written::standing;
 use super::super::super::{span, symbols, text};
 use super::Shown;
 use crate::app::board::Against;
 use crate::app::state::{Phase, Reading, State};
 use crate::data::diff::{self, Side};
+use crate::engine::engine::GenRequest;
 use crate::engine::prompt::{Account, Arm, Share};
 use crate::theme::Theme;
 
@@ -21,13 +23,19 @@ pub(super) fn shown(state: &State, arm: Arm, against: Option<Against>, theme: &T
         return Shown { head, body: recorded(state, arm, theme, width) };
     }
     let Some(reading) = &state.reading else { return Shown { head, body: Vec::new() } };
+    let writing = reading.writing.as_ref().filter(|_| arm == Arm::Mediated);
     if let Some(blocks) = &reading.blocks {
-        let account = blocks.account(arm, &state.setting.weights);
+        let weights = &state.setting.weights;
+        let account = match writing {
+            Some(_) => blocks.account_of_instruction(weights),
+            None => blocks.account(arm, weights),
+        };
         head.extend(accounted(state, &account, arm, theme, width));
     }
     let prompt = &reading.requests[arm as usize].prompt;
     let other = against.map(|against| (named(against), other(state, reading, arm, against)));
     let body = match other {
+        None if writing.is_some() => written(state, writing, Some(prompt), theme, width),
         None => plain(prompt, theme, width),
         Some((name, other)) => {
             let told = diff::lines(&other, prompt);
@@ -88,12 +96,16 @@ fn accounted(state: &State, account: &Account, arm: Arm, theme: &Theme, width: u
         Line::from(vec![span(text::pad(name, 10), style), span(told, theme.text)])
     };
     let mut total = format!("about {} tokens, four characters counted as one", n(account.total()));
-    if let Phase::Done(stats) = &state.answers.arms[arm as usize].phase
+    let written = arm == Arm::Mediated && state.setting.policy.writes();
+    let phase = if written { &state.answers.written.phase } else { &state.answers.arms[arm as usize].phase };
+    if let Phase::Done(stats) = phase
         && !state.outdated(arm)
+        && stats.prompt_tokens > 0
     {
         total += &format!(" {dot} the model counted {}", stats.prompt_tokens);
     }
-    let frame = format!("{} tokens: the question, and what asks for the answer", n(account.frame));
+    let asks = if written { "what tells the model to write" } else { "what asks for the answer" };
+    let frame = format!("{} tokens: the question, and {asks}", n(account.frame));
     let mut lines = vec![
         Line::from(span(text::fit(&total, width), theme.dim)),
         Line::from(vec![span(text::pad("frame", 10), theme.dim), span(frame, theme.text)]),
@@ -126,6 +138,31 @@ fn plain(prompt: &str, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     prompt.lines().flat_map(|line| text::fold(line, width)).map(|line| Line::from(span(line, theme.text))).collect()
 }
 
+/// What the model is told to write, what it wrote, and the prompt that holds it. A session keeps the text alone.
+fn written(
+    state: &State,
+    asked: Option<&GenRequest>,
+    prompt: Option<&str>,
+    theme: &Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let (standing, style) = standing(state, theme);
+    let mut lines = Vec::new();
+    if let Some(asked) = asked {
+        lines.push(Line::from(span("the model is told", theme.title)));
+        lines.extend(plain(&asked.prompt, theme, width));
+        lines.push(Line::default());
+    }
+    lines.push(Line::from(vec![span("it writes  ", theme.title), span(standing, style)]));
+    lines.extend(plain(&state.answers.written.text, theme, width));
+    if let Some(prompt) = prompt.filter(|_| state.answers.written.memory().is_some()) {
+        lines.push(Line::default());
+        lines.push(Line::from(span("and is asked", theme.title)));
+        lines.extend(plain(prompt, theme, width));
+    }
+    lines
+}
+
 /// A line of a comparison: its mark says what its colour says.
 fn changed(side: Side, line: &str, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let (mark, style) = match side {
@@ -152,5 +189,9 @@ fn recorded(state: &State, arm: Arm, theme: &Theme, width: usize) -> Vec<Line<'s
     };
     let mut lines = vec![Line::default()];
     lines.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, theme.text))));
+    if arm == Arm::Mediated && state.answers.written.memory().is_some() {
+        lines.push(Line::default());
+        lines.extend(written(state, None, None, theme, width));
+    }
     lines
 }
