@@ -41,6 +41,7 @@ mod store;
 mod sweep;
 mod tables;
 mod tries;
+mod undoing;
 mod why;
 mod without;
 mod workbench;
