@@ -256,6 +256,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         weights: (!of_its_own).then_some(weights),
         gap_days: args.gap,
         guard: dataset.manifest.retrieval.guard,
+        embedder: run.memory.embedder(),
         plan,
     });
     assessment.origins = origins;
@@ -268,7 +269,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         return Err(EvalError::Interrupted.into());
     }
     match args.format {
-        Form::Csv => Ok(report::csv(&material, &dataset.manifest.responses())),
+        Form::Csv => Ok(report::csv(&material, &dataset.manifest.responses(), &assessment.provenance.embedder)),
         _ if args.gain => gain(args.format, assessment),
         form => {
             let title = format!("Evaluation of {}", dataset.manifest.name);
@@ -445,10 +446,12 @@ fn ablations(
     };
     let ablated = ablate::ablate(memory, &asked.questions, &tuning, measures, Plan::seeded(args.seed), cancel)?;
     let name = &memory.manifest.name;
-    let section = report::ablation(name, &ablated, asked.query_range, fitted_on);
+    let embedder = memory.embedder();
+    let section = report::ablation(name, &embedder, &ablated, asked.query_range, fitted_on);
     let object = json!({
         "schema": ablate::SCHEMA,
         "dataset": name,
+        "embedder": embedder,
         "queries": asked.query_range,
         "fitted_on": fitted_on,
         "variants": ablated,

@@ -52,6 +52,8 @@ pub struct Provenance {
     pub gap_days: f64,
     /// Fewest distinct contributors of anything collective.
     pub guard: usize,
+    /// What made the vectors, see [`Memory::embedder`](crate::memory::Memory::embedder).
+    pub embedder: String,
     /// What resampling did.
     pub plan: Plan,
 }

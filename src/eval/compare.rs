@@ -69,6 +69,9 @@ struct Head {
     dataset_hash: String,
     predictor: String,
     policy: String,
+    /// Results of earlier programs do not name it.
+    #[serde(default)]
+    embedder: Option<String>,
     #[serde(default)]
     rows: Vec<Row>,
 }
@@ -106,8 +109,9 @@ impl Outcome {
     }
 
     fn side(&self, arm: &str) -> Side {
-        let Head { dataset, dataset_hash, predictor, policy, .. } = self.head.clone();
-        Side { file: self.path.display().to_string(), dataset, dataset_hash, predictor, policy, arm: arm.to_owned() }
+        let Head { dataset, dataset_hash, predictor, policy, embedder, .. } = self.head.clone();
+        let (file, arm) = (self.path.display().to_string(), arm.to_owned());
+        Side { file, dataset, dataset_hash, predictor, policy, embedder, arm }
     }
 }
 
@@ -124,6 +128,9 @@ pub struct Side {
     pub predictor: String,
     /// The mediator's rule.
     pub policy: String,
+    /// What made the vectors, where the result names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedder: Option<String>,
     /// The arm or peer whose answers are compared.
     pub arm: String,
 }

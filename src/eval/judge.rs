@@ -247,6 +247,7 @@ mod tests {
             weights: Some(weights),
             gap_days: 0.0,
             guard: 5,
+            embedder: String::new(),
             plan: Plan { resamples: 50, permutations: 50, seed: 1 },
         }
     }

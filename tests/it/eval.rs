@@ -17,7 +17,10 @@ use logoscope::eval::experiment::{Answered, Setting, run};
 use logoscope::eval::split::{Asked, Split};
 use logoscope::mediator::{Policy, Weights};
 use logoscope::memory::{Apart, Memory};
+use proptest::prelude::*;
 use serde_json::Value;
+
+use crate::population::datasets;
 
 fn logoscope(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap()
@@ -162,8 +165,8 @@ fn rows_name_every_answer_with_the_probability_of_gold() {
     let data = tiny(dir.path());
     let csv = told(&["eval", "--data", &data, "--format", "csv", "--arms", "local,none"]);
     let lines: Vec<&str> = csv.split("\r\n").collect();
-    assert_eq!(lines[0], "id,user,at,visible,gold,none,none_p_gold,local,local_p_gold");
-    assert_eq!(lines[1], "q1,u,1970-01-03T00:00:00Z,1,a,b,0.25,a,0.625");
+    assert_eq!(lines[0], "id,user,at,visible,gold,none,none_p_gold,local,local_p_gold,embedder");
+    assert_eq!(lines[1], "q1,u,1970-01-03T00:00:00Z,1,a,b,0.25,a,0.625,hash-v1-256");
     assert!(lines[2].starts_with("q2,\"w, x\",1970-01-06T00:00:00Z,0,b,b,0.6875,b,0.68"), "{}", lines[2]);
     assert!(lines[3].starts_with("q3,v,1970-01-06T00:00:00Z,4,a,a,0.625,b,0.12"), "{}", lines[3]);
     assert_eq!(lines.len(), 6, "header, four queries, end of the last line");
@@ -175,6 +178,93 @@ fn reports_for_reading_are_what_they_were() {
     let data = tiny(dir.path());
     insta::assert_snapshot!("eval_text", told(&["eval", "--data", &data]));
     insta::assert_snapshot!("eval_md", told(&["eval", "--data", &data, "--format", "md", "--arms", "local,mediated"]));
+}
+
+/// The four cells of the override table in a report for reading.
+fn override_cells(report: &str) -> Vec<u64> {
+    let plain: String = report.replace("</td>", " ").replace('|', " ");
+    let cells = |line: &str| -> Vec<u64> {
+        let (_, cells) = line.rsplit_once("right").or(line.rsplit_once("wrong")).unwrap();
+        let text = cells.replace("<td>", " ").replace("</tr>", " ");
+        text.split_whitespace().map(|cell| cell.parse().unwrap()).collect()
+    };
+    let row = |line: &&str| {
+        let name = line.trim().trim_start_matches("<tr>").trim_start_matches("<td>");
+        name.starts_with("local right ") || name.starts_with("local wrong ")
+    };
+    plain.lines().filter(row).flat_map(cells).collect()
+}
+
+/// The override table counts every query once, in every form of the report.
+fn assert_overrides_add_up(arguments: &[&str], n: u64) {
+    let report = |form: &str| told(&[&["eval", "--model", "none", "--format", form], arguments].concat());
+    let json: Value = serde_json::from_str(&report("json")).unwrap();
+    let count = |name: &str| json["overrides"][name].as_u64().unwrap();
+    let cells = [
+        count("local_right_mediated_right"),
+        count("local_right_mediated_wrong"),
+        count("local_wrong_mediated_right"),
+        count("local_wrong_mediated_wrong"),
+    ];
+    assert_eq!((cells.iter().sum::<u64>(), &json["n"]), (n, &n.into()), "{}", json["overrides"]);
+    assert_eq!((count("suppressed"), count("rescued")), (cells[1], cells[2]));
+    assert!(count("overridden") >= cells[1] + cells[2] && count("overridden") <= n - cells[0]);
+    for form in ["text", "md", "html"] {
+        assert_eq!(override_cells(&report(form)), cells, "{form}");
+    }
+    // CSV holds the queries themselves.
+    let csv = report("csv");
+    let mut lines = csv.trim_end().split("\r\n").map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let column = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    let [gold, local, mediated] = ["gold", "local", "mediated"].map(column);
+    let mut counted = [0; 4];
+    let mut overridden = 0;
+    for line in lines {
+        counted[2 * usize::from(line[local] != line[gold]) + usize::from(line[mediated] != line[gold])] += 1;
+        overridden += u64::from(line[mediated] != line[local]);
+    }
+    assert_eq!((counted, overridden), (cells, count("overridden")));
+}
+
+#[test]
+fn the_override_table_of_the_sample_adds_up_in_every_form() {
+    assert_overrides_add_up(&[], 423);
+}
+
+proptest! {
+    // Each case runs the program five times.
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn the_override_table_of_any_labels_adds_up_in_every_form(dataset in datasets(60), share in 0.2..0.8f64) {
+        let dir = tempfile::tempdir().unwrap();
+        dataset.write(dir.path()).unwrap();
+        let history = (dataset.interactions.len() as f64 * share) as usize;
+        prop_assume!(history > 0 && history < dataset.interactions.len());
+        let share = share.to_string();
+        let n = (dataset.interactions.len() - history) as u64;
+        assert_overrides_add_up(&["--data", dir.path().to_str().unwrap(), "--split", &share], n);
+    }
+}
+
+#[test]
+fn every_report_names_the_embedder() {
+    let embedder = Memory::build(&sample::dataset().unwrap()).embedder();
+    for form in ["text", "md", "html", "json", "csv"] {
+        let report = told(&["eval", "--model", "none", "--limit", "20", "--format", form]);
+        assert!(report.contains(&embedder), "{form}: {report}");
+    }
+    for more in [["--gain", "--format=json"], ["--gain", "--format=text"], ["--ablate", "--format=text"]] {
+        let report = told(&[&["eval", "--model", "none", "--limit", "20"][..], &more].concat());
+        assert!(report.contains(&embedder), "{more:?}: {report}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.json");
+    let file = file.to_str().unwrap();
+    told(&["eval", "--model", "none", "--format", "json", "--rows", "--out", file]);
+    let compared = told(&["compare", file, file, "--against", "local"]);
+    assert_eq!(compared.matches(&embedder).count(), 2, "{compared}");
 }
 
 /// Every judged query of the sample, by two routes: the report, and the rows behind it.

@@ -50,6 +50,7 @@ mod sweep;
 mod tables;
 mod text;
 mod tries;
+mod undoing;
 mod why;
 mod without;
 mod workbench;

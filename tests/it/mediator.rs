@@ -70,14 +70,47 @@ fn close(a: &[f64], b: &[f64], tolerance: f64) -> bool {
 
 proptest! {
     #[test]
-    fn distributions_sum_to_one_and_the_decision_is_the_argmax(e in evidence(), w in weights(), policy in policies()) {
-        let r = mediate(&e, &w, policy);
-        for p in [&r.base, &r.local, &r.global, &r.distribution] {
-            prop_assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
-            prop_assert!(p.iter().all(|p| (0.0..=1.0).contains(p)));
+    fn distributions_sum_to_one_and_the_decision_is_the_argmax(
+        e in evidence(), s in scores(), w in weights(), policy in policies(),
+    ) {
+        for e in [&e, &s] {
+            let r = mediate(e, &w, policy);
+            for p in [&r.base, &r.local, &r.global, &r.distribution] {
+                prop_assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+                prop_assert!(p.iter().all(|p| (0.0..=1.0).contains(p)));
+            }
+            prop_assert!((r.counts.iter().sum::<f64>() - r.mass).abs() < 1e-9, "every vote is counted once");
+            prop_assert_eq!(r.decision, e.facet.decide(&r.distribution, &e.base));
+            prop_assert!(r.margin >= 0.0);
         }
+        let r = mediate(&e, &w, policy);
         prop_assert_eq!(r.decision, decision(&r.distribution, &e.base));
-        prop_assert!(r.margin >= 0.0);
+    }
+
+    #[test]
+    fn a_silenced_person_leaves_a_power_of_the_collective(e in evidence(), w in weights(), crowd in 0.1..4.0f64) {
+        // (ℓ, g) = (0, g): p ∝ b^(1 − g) p_G^g, which is p_G at g = 1 alone.
+        let w = w.with(Weight::LocalTrust, 0.0).with(Weight::GlobalTrust, crowd);
+        let r = mediate(&e, &w, Policy::Product);
+        let raw: Vec<f64> = e.base.iter().zip(&r.global).map(|(b, p)| b.powf(1.0 - crowd) * p.powf(crowd)).collect();
+        let sum: f64 = raw.iter().sum();
+        prop_assert!(close(&r.distribution, &raw.iter().map(|p| p / sum).collect::<Vec<_>>(), 1e-9));
+        let moved = r.distribution.iter().zip(&r.global).any(|(a, b)| (a - b).abs() > 1e-6);
+        prop_assert!(moved || (crowd - 1.0).abs() < 1e-3 || close(&r.global, &e.base, 1e-3));
+    }
+
+    #[test]
+    fn without_a_prior_product_leaves_out_what_was_never_answered(mut e in evidence(), w in weights()) {
+        e.votes.retain(|vote| vote.label < 3);
+        e.votes.push(Vote::plain(0, 0.5, 1.0));
+        let w = w.with(Weight::LocalTrust, 1.0).with(Weight::GlobalTrust, 1.0).with(Weight::SkewDamping, 0.0);
+        let r = mediate(&e, &Weights { prior_strength: 1e-12, half_life: f64::INFINITY, ..w }, Policy::Product);
+        let never = |y: &usize| e.votes.iter().all(|vote| vote.label != *y);
+        prop_assert!((0..5).filter(never).all(|y| r.distribution[y] < 1e-6));
+        // What was answered keeps the odds of votes and crowd together: this is not p_L.
+        let raw: Vec<f64> = (0..5).map(|y| r.counts[y] / r.mass * r.global[y] / e.base[y]).collect();
+        let sum: f64 = raw.iter().sum();
+        prop_assert!(close(&r.distribution, &raw.iter().map(|p| p / sum).collect::<Vec<_>>(), 1e-6));
     }
 
     #[test]
@@ -189,10 +222,20 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_hits_does_not_matter(e in evidence(), w in weights(), policy in policies()) {
-        let mut turned = e.clone();
-        turned.votes.reverse();
-        prop_assert!(close(&mediate(&e, &w, policy).distribution, &mediate(&turned, &w, policy).distribution, 1e-9));
+    fn the_order_of_hits_does_not_matter(
+        e in evidence(), s in scores(), w in weights(), policy in policies(), at in 0..12usize,
+    ) {
+        for e in [e, s] {
+            let mut turned = e.clone();
+            let turn = at.min(turned.votes.len());
+            turned.votes.rotate_left(turn);
+            turned.votes.reverse();
+            let (a, b) = (mediate(&e, &w, policy), mediate(&turned, &w, policy));
+            prop_assert!(close(&a.distribution, &b.distribution, 1e-9) && close(&a.local, &b.local, 1e-9));
+            prop_assert!((a.kish - b.kish).abs() < 1e-6 * a.kish.max(1.0));
+            // Which of two equals wins may hang on the last bit.
+            prop_assert!(a.decision == b.decision || a.margin < 1e-9);
+        }
     }
 
     #[test]
@@ -234,6 +277,18 @@ proptest! {
             prop_assert_eq!(bands.first().map(|b| b.from), Some(0));
             prop_assert_eq!(bands.last().map(|b| b.to), Some(STOPS as usize));
             prop_assert!(bands.windows(2).all(|pair| pair[0].to + 1 == pair[1].from && pair[0].label != pair[1].label));
+            // Whoever wins on a stretch of a grid ten times as fine that is as wide as a stop has a band there.
+            let winner = |tenth: usize| {
+                mediate(&e, &w.with(weight, weight.at(tenth as f64 / 10.0)), policy).decision
+            };
+            let fine: Vec<usize> = (0..=10 * STOPS as usize).map(winner).collect();
+            for (from, stretch) in fine.windows(11).enumerate() {
+                if stretch.iter().all(|label| *label == stretch[0]) {
+                    let stop = from.div_ceil(10);
+                    let band = bands.iter().find(|band| (band.from..=band.to).contains(&stop)).unwrap();
+                    prop_assert_eq!(band.label, stretch[0], "{} at stop {}", weight, stop);
+                }
+            }
         }
     }
 }

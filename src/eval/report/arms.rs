@@ -49,7 +49,7 @@ pub(super) fn provenance(assessment: &Assessment) -> Section {
         (None, false) => "constants fitted at the start of each window on everything before it".to_owned(),
     });
     notes.extend(weights);
-    let mut reading = format!("guard {}", p.guard);
+    let mut reading = format!("guard {} · embedder {}", p.guard, visible(&p.embedder));
     if p.gap_days > 0.0 {
         reading += &format!(" · the person's own items of the last {} days before a query are hidden", p.gap_days);
     }

@@ -14,8 +14,15 @@ use crate::eval::metrics::Metric;
 use crate::eval::split::Range;
 use crate::mediator::Policy;
 
-/// A table of ablations, the first being everything. `fitted_on` is the time that exponents were fitted on.
-pub fn ablation(dataset: &str, ablated: &[Ablated], queries: Range, fitted_on: Option<Range>) -> Section {
+/// A table of ablations, the first being everything. `embedder` made the vectors, `fitted_on` is the time that exponents
+/// were fitted on.
+pub fn ablation(
+    dataset: &str,
+    embedder: &str,
+    ablated: &[Ablated],
+    queries: Range,
+    fitted_on: Option<Range>,
+) -> Section {
     let title = format!("{} · ablations · policy {}", visible(dataset), Policy::Product);
     let header = ["", "accuracy", "macro-F1", "log-loss", "change", "won/lost", "p", "p (Holm)"];
     let mut section = Section::table(title, &header);
@@ -34,6 +41,7 @@ pub fn ablation(dataset: &str, ablated: &[Ablated], queries: Range, fitted_on: O
     }
     section.notes = vec![
         format!("queries: {}", range(queries)),
+        format!("embedder {}", visible(embedder)),
         fitted_on.map_or_else(
             || "exponents: the dataset's in every row; nothing was fitted".to_owned(),
             |fitted| format!("exponents fitted in every row on {}", range(fitted)),
@@ -291,7 +299,9 @@ pub fn comparison(found: &Comparison) -> Vec<Section> {
     let side = |name: &str, side: &Side| {
         let (file, dataset, arm) = (visible(&side.file), visible(&side.dataset), visible(&side.arm));
         let (predictor, policy) = (visible(&side.predictor), visible(&side.policy));
-        format!("{name}: {arm} of {file} · {dataset} · predictor {predictor} · policy {policy}")
+        let embedder =
+            side.embedder.as_deref().map(|name| format!(" · embedder {}", visible(name))).unwrap_or_default();
+        format!("{name}: {arm} of {file} · {dataset} · predictor {predictor} · policy {policy}{embedder}")
     };
     let mut notes = vec![side("A", &found.a), side("B", &found.b)];
     if found.a.dataset_hash != found.b.dataset_hash {

@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use crate::data::sanitize::visible;
 use crate::eval::judge::Material;
 
-/// All rows with a header; `names` are the task's labels. An absent probability is an empty field.
-pub fn csv(material: &Material, names: &[String]) -> String {
+/// All rows with a header; `names` are the task's labels, `embedder` made the vectors. An absent probability is an empty
+/// field.
+pub fn csv(material: &Material, names: &[String], embedder: &str) -> String {
     let mut out = String::from("id,user,at,visible,gold");
     material.contestants().for_each(|c| out.push_str(&format!(",{0},{0}_p_gold", c.name)));
-    out.push_str("\r\n");
+    out.push_str(",embedder\r\n");
     for (row, question) in material.questions.iter().enumerate() {
         let (at, visible_items) = (question.at.to_string(), material.visible[row].to_string());
         let start = [question.id, question.user.as_str(), &at, &visible_items, &names[question.gold]];
@@ -20,6 +21,7 @@ pub fn csv(material: &Material, names: &[String]) -> String {
             cells.push(field(&names[answer.decision]).into_owned());
             cells.push(answer.distribution.as_ref().map_or_else(String::new, |p| p[question.gold].to_string()));
         }
+        cells.push(field(embedder).into_owned());
         out.push_str(&cells.join(","));
         out.push_str("\r\n");
     }
