@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::error::SessionError;
 use super::event::{Event, FORMAT, Header, Setting};
@@ -156,6 +157,8 @@ pub struct Session {
     pub lines: Vec<usize>,
     /// Events of a newer program, skipped.
     pub unknown: usize,
+    /// Fields of a newer program, passed over.
+    pub unknown_fields: usize,
     /// Set when the file ends in the middle of a line.
     pub cut: Option<Cut>,
 }
@@ -164,7 +167,14 @@ impl Session {
     /// A session that was not read from a file.
     pub fn new(header: Header, events: Vec<Event>) -> Self {
         let lines = (2..events.len() + 2).collect();
-        Self { header, events: events.into_iter().map(Arc::new).collect(), lines, unknown: 0, cut: None }
+        Self {
+            header,
+            events: events.into_iter().map(Arc::new).collect(),
+            lines,
+            unknown: 0,
+            unknown_fields: 0,
+            cut: None,
+        }
     }
 
     /// Adds what happened next.
@@ -188,8 +198,10 @@ impl Session {
     /// Reads a session file's content; `path` names it in messages.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, SessionError> {
         let mut lines = without_mark(bytes).split_inclusive(|byte| *byte == b'\n').enumerate();
-        let header = header(path, lines.next().map_or(&[][..], |(_, line)| line))?;
+        let first = lines.next().map_or(&[][..], |(_, line)| line);
+        let header = header(path, first)?;
         let mut session = Self::new(header, Vec::new());
+        session.unknown_fields = strangers(first, &session.header);
         for (index, line) in lines {
             let number = index + 1;
             if line.trim_ascii().is_empty() {
@@ -200,6 +212,7 @@ impl Session {
                     if let Event::WeightsChanged(setting) = &event {
                         require_ranges(path, number, setting)?;
                     }
+                    session.unknown_fields += strangers(line, &event);
                     session.events.push(Arc::new(event));
                     session.lines.push(number);
                 }
@@ -257,7 +270,13 @@ impl Session {
                 self.unknown
             )
         });
-        cut.into_iter().chain(unknown).collect()
+        let fields = (self.unknown_fields > 0).then(|| {
+            format!(
+                "{} fields unknown to this version are passed over; a newer logoscope may read them",
+                self.unknown_fields
+            )
+        });
+        cut.into_iter().chain(unknown).chain(fields).collect()
     }
 
     /// An engine that answers from what the model said in this session; `None` if none was asked.
@@ -334,6 +353,61 @@ fn require_ranges(path: &Path, line: usize, setting: &Setting) -> Result<(), Ses
 fn event(line: &[u8]) -> serde_json::Result<Option<Event>> {
     let tagged: Tagged = serde_json::from_slice(line)?;
     if Event::TAGS.contains(&tagged.event.as_str()) { serde_json::from_slice(line).map(Some) } else { Ok(None) }
+}
+
+/// Fields that are left out of a line where they say nothing.
+const OPTIONAL: [&str; 25] = [
+    "gold",
+    "source",
+    "novelty",
+    "age_unit",
+    "crowd",
+    "attributes",
+    "community",
+    "period",
+    "silent",
+    "sides",
+    "margin",
+    "strength",
+    "winner",
+    "kept",
+    "runner_up",
+    "held",
+    "ledger",
+    "log_probabilities",
+    "seal",
+    "arm",
+    "item",
+    "without",
+    "origin",
+    "changed",
+    "model",
+];
+
+/// How many fields of a line are not in what was `read` of it.
+fn strangers(line: &[u8], read: &impl Serialize) -> usize {
+    fn count(line: &Value, read: &Value) -> usize {
+        match (line, read) {
+            (Value::Object(line), Value::Object(read)) => {
+                let one = |(key, value): (&String, &Value)| match read.get(key) {
+                    Some(read) => count(value, read),
+                    None => usize::from(!OPTIONAL.contains(&key.as_str())),
+                };
+                line.iter().map(one).sum()
+            }
+            (Value::Array(line), Value::Array(read)) => {
+                line.iter().zip(read).map(|(line, read)| count(line, read)).sum()
+            }
+            _ => 0,
+        }
+    }
+    let written = serde_json::to_vec(read).unwrap_or_default();
+    // What this program wrote itself holds nothing else.
+    if written == line.trim_ascii() {
+        return 0;
+    }
+    let line: serde_json::Result<Value> = serde_json::from_slice(line);
+    line.and_then(|line| Ok(count(&line, &serde_json::to_value(read)?))).unwrap_or_default()
 }
 
 /// Whether a line is the beginning of a good one: nothing ends it, and it stops where more was to come.

@@ -143,7 +143,8 @@ fn no_word_and_no_identity_of_a_shipped_session_survives() {
             }
         }
         assert!(told.len() > 100 && identities.len() > 20, "there is something to hide");
-        for word in told.iter().filter(|word| !labels.contains(*word) && !ours.contains(*word)) {
+        for word in told.iter().filter(|word| !labels.contains(*word) && !ours.iter().any(|ours| ours.contains(*word)))
+        {
             assert!(!out.contains(word.as_str()), "{word}");
         }
         for identity in identities {
@@ -176,7 +177,12 @@ proptest! {
         prop_assert_eq!(again(&redacted), again(&session));
 
         // What was equal is equal, and nothing else.
-        let pairs = texts_of(&session).into_iter().zip(texts_of(&redacted)).skip_while(|((field, _), _)| field != "labels");
+        let of_events = |session: &Session| {
+            let mut found = Vec::new();
+            session.events.iter().for_each(|e| texts(&serde_json::to_value(e.as_ref()).unwrap(), "", &mut found));
+            found
+        };
+        let pairs = of_events(&session).into_iter().zip(of_events(&redacted));
         let (mut there, mut back) = (BTreeMap::new(), BTreeMap::new());
         for ((field, text), (_, pseudonym)) in pairs.filter(|((field, _), _)| field == "query" || field == "user") {
             prop_assert_eq!(there.entry((field.clone(), text.clone())).or_insert(pseudonym.clone()), &pseudonym);
@@ -186,9 +192,11 @@ proptest! {
         // A check knows what it cannot look at, and looks at the rest.
         let report = check(&redacted, &dataset).unwrap();
         prop_assert!(!report.differs(), "{:?}", report);
-        prop_assert!(matches!(report.mediation, Verdict::Equal { .. }));
+        let equal = matches!(report.mediation, Verdict::Equal { .. });
+        prop_assert!(equal);
         for verdict in [&report.retrieval, &report.prompts, &report.answers] {
-            prop_assert!(matches!(verdict, Verdict::Unchecked { reason } if reason.starts_with("redacted")), "{:?}", report);
+            let told = matches!(verdict, Verdict::Unchecked { reason } if reason.starts_with("redacted"));
+            prop_assert!(told, "{:?}", report);
         }
 
         // All moments move alike.
@@ -584,7 +592,7 @@ fn the_model_asked_again_says_the_same_or_the_first_difference_is_told() {
     // Another word, clearly and hardly preferred.
     let words = |margin| verdict(&Changed { text: Some(&[" ", "unter", " uns"]), margin, ..Changed::new() });
     let told = differences(&words(0.5))[0].to_string();
-    assert!(told.contains("event 4 (line 5, answered), text, token 2: recorded \"über\u{1b}\""), "{told:?}");
+    assert!(told.contains("event 4 (line 5, answered), text, token 2: recorded \"über\\u001b\""), "{told:?}");
     assert!(told.ends_with("computed \"unter\", margin 0.5000 nats"), "{told:?}");
     let tied = words(0.5 * NEAR);
     assert!(!tied.differs(), "{tied:?}");

@@ -401,11 +401,17 @@ fn events_of_a_newer_program_are_skipped_and_counted() {
     let mut lines: Vec<&str> = text.lines().collect();
     lines.insert(3, "{\"event\":\"applause\",\"loudness\":{\"dB\":[1,2]}}");
     lines.insert(9, "{\"event\":\"applause\"}");
+    // Two fields, one of them deep inside; a known one that says nothing is no stranger.
+    let asked = lines[1].replacen("{\"event\":\"asked\"", "{\"event\":\"asked\",\"mood\":\"calm\",\"source\":null", 1);
+    let evidence = lines[2].replacen("\"terms\":{", "\"terms\":{\"scent\":0.5,", 1);
+    assert_ne!(evidence, lines[2]);
+    (lines[1], lines[2]) = (&asked, &evidence);
     let opened = parse((lines.join("\n") + "\n").as_bytes()).unwrap();
-    assert_eq!((opened.unknown, opened.cut), (2, None));
+    assert_eq!((opened.unknown, opened.unknown_fields, opened.cut), (2, 2, None));
     assert_eq!(opened.events, session.events);
     assert_eq!(opened.lines[2], 5, "line numbers are those of the file");
     assert!(opened.warnings()[0].contains("2 events of a kind unknown"));
+    assert!(opened.warnings()[1].contains("2 fields unknown to this version are passed over"));
     assert!(!check(&opened, &dataset).unwrap().differs());
 }
 

@@ -141,15 +141,17 @@ impl<'a> Asking<'a> {
             _ => ln_p,
         };
         let ln: Vec<f64> = fused.iter().map(|p| p.ln()).zip(self.labels).zip(now).map(moved).collect();
-        let decided = fused.get(first(&fused)).and_then(|_| self.labels.get(first(&fused)))?;
-        let other = self.labels.get(first(&ln))?;
-        // Some decisions are no maximum: a median, or one that is held.
-        if *decided != recorded.answer || other == decided {
+        if fused.is_empty() || ln.len() != fused.len() {
             return None;
         }
-        let margin = ln[first(&ln)] - ln[first(&fused)];
-        let mut difference = place.difference("answer".to_owned(), decided.clone(), other.clone());
-        difference.margin = Some(margin);
+        let (decided, other) = (first(&fused), first(&ln));
+        // Some decisions are no maximum: a median, or one that is held.
+        if self.labels[decided] != recorded.answer || other == decided {
+            return None;
+        }
+        let [was, is] = [decided, other].map(|label| self.labels[label].clone());
+        let mut difference = place.difference("answer".to_owned(), was, is);
+        difference.margin = Some(ln[other] - ln[decided]);
         Some(difference)
     }
 }
