@@ -7,6 +7,7 @@
 mod ask;
 mod bench;
 mod compare;
+mod diff;
 mod doctor;
 mod eval;
 mod export;
@@ -16,10 +17,12 @@ mod forget;
 mod import;
 mod prompts;
 mod replay;
+mod rerun;
 mod scenario;
 mod store;
 mod sweep;
 mod synth;
+mod voice;
 mod why_not;
 pub mod workbench;
 
@@ -27,7 +30,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::data::dataset::{Dataset, DatasetError, Manifest};
 use crate::data::import::ImportError;
@@ -178,6 +182,8 @@ Examples:
   logoscope eval --data news --split 0.8 --peers
   logoscope fit-embedder --data news --share 0.8 --out news/words
   logoscope sweep --data news --weight half-life --split 0.8
+  logoscope rerun session.jsonl --weight prior-strength=8 --out again.jsonl
+  logoscope diff session.jsonl again.jsonl
   logoscope --session sample-data/sessions/cold-start.jsonl
   logoscope export sample-data/sessions/cold-start.jsonl --html cold-start.html
   logoscope synth --out my-population --seed 7
@@ -194,6 +200,9 @@ pub struct Common {
     /// Model: `nano`, a safetensors folder, or `none` for memory alone
     #[arg(long, global = true, value_name = "NAME|DIR", default_value = sample::MODEL, value_parser = NonEmptyStringValueParser::new())]
     model: String,
+    /// Whether a model was named at all.
+    #[arg(skip)]
+    model_given: bool,
     /// Folder for stores of large datasets [default: in the platform's cache folder]
     #[arg(long, global = true, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -216,10 +225,16 @@ enum Command {
     WhyNot(why_not::WhyNotArgs),
     /// Turn foreign data into a dataset folder, with an account of every row
     Import(import::ImportArgs),
-    /// Replay a recorded session, or check it against its data
+    /// Replay a recorded session, check it against its data and its model, or redact it
     Replay(replay::ReplayArgs),
     /// Write a session as a page or a terminal recording, to be shown anywhere
     Export(export::ExportArgs),
+    /// Compute a session again, with other weights, policy, model or data, beside its recording
+    Rerun(rerun::RerunArgs),
+    /// Share a session's beginning up to a turn, and go on from there otherwise
+    Fork(rerun::ForkArgs),
+    /// Compare two sessions turn by turn
+    Diff(diff::DiffArgs),
     /// Record a session that shows a cold start or a biased user
     Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
@@ -330,7 +345,12 @@ fn complain_about_usage(error: &clap::Error) {
 
 /// Reads the command line, runs it, and turns failure into a message and an exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        cli.common.model_given = is_given(&matches, "model");
+        Ok(cli)
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         // Help and version: asked for, so they are no failure.
         Err(error) if !error.use_stderr() => error.exit(),
@@ -350,6 +370,12 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Whether an option of every command stands on the command line, before the command or after it.
+fn is_given(matches: &ArgMatches, option: &str) -> bool {
+    let here = matches.value_source(option) == Some(ValueSource::CommandLine);
+    here || matches.subcommand().is_some_and(|(_, below)| is_given(below, option))
+}
+
 fn run(cli: Cli) -> Result<ExitCode, CliError> {
     if let (Some(session), Some(_)) = (&cli.session, &cli.command) {
         let told = "opens the workbench and goes with no command; use `logoscope replay FILE`";
@@ -364,6 +390,9 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Replay(args)) => replay::run(&cli.common, &args),
         Some(Command::Export(args)) => export::run(&cli.common, &args),
+        Some(Command::Rerun(args)) => rerun::run(&cli.common, &args),
+        Some(Command::Fork(args)) => rerun::run_fork(&cli.common, &args),
+        Some(Command::Diff(args)) => diff::run(&args, cli.common.ascii),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Store(args)) => store::run(&cli.common, &args),

@@ -1,20 +1,22 @@
-//! `logoscope replay`: a recorded session, turn by turn, or checked against its data. Needs no model.
+//! `logoscope replay`: a recorded session, turn by turn, checked against its data and its model, or redacted. Only a check
+//! of answers needs the model.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{CliError, Common, Format};
+use super::{CliError, Common, Format, voice};
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
 use crate::mediator::signature::Signature;
 use crate::mediator::words;
-use crate::session::check::{Report, Verdict, check};
+use crate::session::check::{Model, Report, Verdict, check_with};
 use crate::session::event::ByLabel;
+use crate::session::redact::Redaction;
 use crate::session::replay::{Outcome, Tally, Turn};
 use crate::session::{Replay, Session};
 
@@ -28,9 +30,25 @@ const CHECK_SCHEMA: &str = "logoscope.check/1";
 pub struct ReplayArgs {
     /// Session file
     session: PathBuf,
-    /// Read memory and mediate again, on the dataset it was recorded on (--data); exit 1 at a difference
+    /// Read memory and mediate again, on the dataset it was recorded on (--data), and ask the model it was recorded with;
+    /// exit 1 at a difference
     #[arg(long)]
     check: bool,
+    /// With --check: leave the model out
+    #[arg(long, requires = "check")]
+    no_model: bool,
+    /// Write it with pseudonyms for texts and identities instead: it still replays and is mediated again
+    #[arg(long, requires = "out", conflicts_with = "check")]
+    redact: bool,
+    /// With --redact: the session file to write
+    #[arg(long, value_name = "FILE", requires = "redact")]
+    out: Option<PathBuf>,
+    /// With --redact: words that give the same pseudonyms again [default: drawn, and not kept]
+    #[arg(long, value_name = "WORDS", requires = "redact")]
+    key: Option<String>,
+    /// With --redact: make every moment so many days later, or earlier
+    #[arg(long, value_name = "DAYS", requires = "redact", default_value_t = 0, allow_negative_numbers = true)]
+    shift_days: i32,
     /// How to print
     #[arg(long, default_value = "text")]
     format: Format,
@@ -39,12 +57,13 @@ pub struct ReplayArgs {
 /// Runs the command.
 pub fn run(common: &Common, args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let session = Session::open(&args.session)?;
-    for warning in session.warnings() {
-        super::complain(&format!("{}: {warning}", args.session.display()));
+    warn(&args.session, &session);
+    if let Some(out) = args.out.as_ref().filter(|_| args.redact) {
+        return redact(&session, args, out);
     }
     let mut out = std::io::stdout().lock();
     if args.check {
-        let report = check(&session, &common.dataset()?)?;
+        let report = checked(common, &session, args.no_model)?;
         match args.format {
             Format::Text => write!(out, "{}", check_text(&report))?,
             Format::Json => writeln!(out, "{}", check_json(&report)?)?,
@@ -61,6 +80,51 @@ pub fn run(common: &Common, args: &ReplayArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Tells what is missing from a session's file.
+pub(super) fn warn(path: &Path, session: &Session) {
+    for warning in session.warnings() {
+        super::complain(&format!("{}: {warning}", path.display()));
+    }
+}
+
+/// Refuses to write where the recording lies: it is never rewritten.
+pub(super) fn require_apart(session: &Path, out: &Path) -> Result<(), CliError> {
+    let same = session.canonicalize().is_ok_and(|session| out.canonicalize().is_ok_and(|out| out == session));
+    match same {
+        true => Err(CliError::Usage(format!("--out {} is the session itself; name another file", out.display()))),
+        false => Ok(()),
+    }
+}
+
+fn redact(session: &Session, args: &ReplayArgs, out: &Path) -> Result<ExitCode, CliError> {
+    require_apart(&args.session, out)?;
+    let redaction = args.key.as_deref().map_or_else(Redaction::random, Redaction::keyed);
+    let redacted = redaction.shifted(args.shift_days).of(session)?;
+    redacted.write(out)?;
+    let path = out.to_string_lossy();
+    println!("{}: {} events with pseudonyms for texts and identities", visible(&path), redacted.events.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Checks `session` against its data, and its model where that is at hand.
+fn checked(common: &Common, session: &Session, no_model: bool) -> Result<Report, CliError> {
+    let dataset = common.dataset()?;
+    let absent = |reason: &str| Ok(check_with(session, &dataset, Model::Absent(reason))?);
+    let Some(model) = session.header.model.as_ref().filter(|_| !session.header.is_redacted()) else {
+        return absent("");
+    };
+    if no_model {
+        return absent("--no-model");
+    }
+    match voice::at_hand(common, model)? {
+        Ok(folder) => {
+            let engine = voice::load(&folder)?;
+            Ok(check_with(session, &dataset, Model::AtHand(engine.as_ref()))?)
+        }
+        Err(reason) => absent(&reason),
+    }
+}
+
 /// One line a grade.
 fn check_text(report: &Report) -> String {
     let mut text = String::new();
@@ -68,10 +132,18 @@ fn check_text(report: &Report) -> String {
         // Writing to a String cannot fail.
         let _ = match verdict {
             Verdict::Equal { compared } => writeln!(text, "{grade}: {compared} {what} equal"),
+            Verdict::NearTies { compared, ties, first } => {
+                let first = first.to_string();
+                writeln!(
+                    text,
+                    "{grade}: {compared} {what} equal, {ties} of them near ties, first at {}",
+                    visible(&first)
+                )
+            }
             Verdict::Differs { difference } => {
                 writeln!(text, "{grade}: differs at {}", visible(&difference.to_string()))
             }
-            Verdict::Unchecked { reason } => writeln!(text, "{grade}: not checked ({reason})"),
+            Verdict::Unchecked { reason } => writeln!(text, "{grade}: not checked ({})", visible(reason)),
         };
     }
     text

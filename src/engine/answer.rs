@@ -47,12 +47,12 @@ pub fn final_decision(resolution: &Resolution, arm: Arm, distribution: &[f64], m
 
 /// The request that asks `arm`, with room divided as `weights` say.
 pub fn request(blocks: &Blocks, labels: &[String], arm: Arm, weights: &Weights) -> GenRequest {
-    GenRequest {
-        prompt: blocks.prompt(arm, weights),
-        labels: labels.to_vec(),
-        max_tokens: MAX_ANSWER_TOKENS,
-        stop: vec![STOP.to_owned()],
-    }
+    request_of(blocks.prompt(arm, weights), labels)
+}
+
+/// The request that asks a whole prompt, as every arm is asked.
+pub fn request_of(prompt: String, labels: &[String]) -> GenRequest {
+    GenRequest { prompt, labels: labels.to_vec(), max_tokens: MAX_ANSWER_TOKENS, stop: vec![STOP.to_owned()] }
 }
 
 /// The arm's answer without a model.

@@ -6,6 +6,7 @@ pub mod answer;
 #[expect(clippy::module_inception, reason = "the trait is what the module is about")]
 pub mod engine;
 pub mod error;
+pub mod familiar;
 pub mod fit;
 pub mod host;
 #[cfg(feature = "local")]

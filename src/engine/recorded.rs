@@ -46,6 +46,11 @@ impl RecordedEngine {
         self.calls.len()
     }
 
+    /// Whether it can answer `prompt`.
+    pub fn holds(&self, prompt: &str) -> bool {
+        self.calls.contains_key(&prompt_hash(prompt))
+    }
+
     /// Whether it can answer none.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()

@@ -23,6 +23,7 @@ pub mod row;
 pub mod split;
 pub mod stats;
 pub mod sweep;
+pub mod timelines;
 
 use crate::data::dataset::TaskKind;
 use crate::engine::error::EngineError;

@@ -78,6 +78,12 @@ impl Table {
         self.people.len()
     }
 
+    /// One number of everybody, in order of the person.
+    pub fn sums_of(&self, at: usize) -> Vec<f64> {
+        let one = |own: &Vec<Addend>| own.iter().find(|(place, _)| *place == at).map_or(0.0, |(_, x)| *x);
+        self.people.iter().map(one).collect()
+    }
+
     /// Everybody's sums.
     pub fn total(&self) -> Vec<f64> {
         self.weighted(|_| 1.0)

@@ -1,9 +1,12 @@
 //! Check: is a session what this program, on the same data, would have recorded?
 //!
 //! Four grades: *retrieval* reads memory again for every question; *prompts* renders them again and compares hashes;
-//! *mediation* computes every resolution and final distribution from the recorded evidence and setting; *answers* would
-//! ask the model again, which this version does not. Identities and order are compared exactly, numbers within
-//! [`TOLERANCE`]. What the rules of an earlier ledger did not look for is not missed. A line changed by hand is a difference, never a reason to give up.
+//! *mediation* computes every resolution and final distribution from the recorded evidence and setting; *answers* asks the
+//! model again, where one is at hand, and holds what is recorded of its words against their seal in any case. Identities
+//! and order are compared exactly, numbers within [`TOLERANCE`], a model's within [`answers::NEAR`]. What the rules of an
+//! earlier ledger did not look for is not missed. A line changed by hand is a difference, never a reason to give up.
+
+pub mod answers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,12 +14,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::answers::Asking;
 use super::error::SessionError;
 use super::event::{Answered, Asked, ByLabel, Event, Evidence, Resolution};
 use super::log::Session;
 use super::record::{Fault, finally};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::engine::engine::Engine;
 use crate::engine::prompt::render;
 use crate::engine::recorded::prompt_hash;
 use crate::mediator::ledger::ledger;
@@ -29,7 +34,7 @@ pub const TOLERANCE: f64 = 1e-9;
 const TOLD: usize = 80;
 
 /// The first place where a session is not what is computed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// Which event, from 1; 0 is the header.
     pub event: usize,
@@ -43,23 +48,36 @@ pub struct Difference {
     pub recorded: String,
     /// What is computed.
     pub computed: String,
+    /// Of a model's words: how much likelier it finds what is computed, in nats; `None` where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { event, line, tag, field, recorded, computed } = self;
-        write!(f, "event {event} (line {line}, {tag}), {field}: recorded {recorded}, computed {computed}")
+        let Self { event, line, tag, field, recorded, computed, margin } = self;
+        write!(f, "event {event} (line {line}, {tag}), {field}: recorded {recorded}, computed {computed}")?;
+        margin.map_or(Ok(()), |margin| write!(f, ", margin {margin:.4} nats"))
     }
 }
 
 /// How a grade came out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
     /// Nothing differs.
     Equal {
         /// How many things were compared.
         compared: usize,
+    },
+    /// Nothing differs but words that a margin below [`answers::NEAR`] decided.
+    NearTies {
+        /// How many things were compared.
+        compared: usize,
+        /// How many of them are near ties.
+        ties: usize,
+        /// The first of those.
+        first: Difference,
     },
     /// Something does.
     Differs {
@@ -74,7 +92,7 @@ pub enum Verdict {
 }
 
 /// All grades of a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// Evidence, read again.
     pub retrieval: Verdict,
@@ -103,17 +121,48 @@ impl Report {
     }
 }
 
-/// Checks `session` against `dataset`.
-pub fn check(session: &Session, dataset: &Dataset) -> Result<Report, SessionError> {
-    let (retrieval, prompts) = match header_difference(session, dataset) {
-        Some(difference) => {
-            let reason = "the header does not fit the dataset; pass the one it names with --data".to_owned();
-            (Verdict::Differs { difference }, Verdict::Unchecked { reason })
-        }
-        None => reads(session, dataset)?,
-    };
-    Ok(Report { retrieval, prompts, mediation: mediation(session), answers: answers(session) })
+/// Who is asked for the grade *answers*.
+#[derive(Clone, Copy)]
+pub enum Model<'a> {
+    /// The model that the header names.
+    AtHand(&'a dyn Engine),
+    /// None, because.
+    Absent(&'a str),
 }
+
+/// Checks `session` against `dataset`, without asking a model.
+pub fn check(session: &Session, dataset: &Dataset) -> Result<Report, SessionError> {
+    check_with(session, dataset, Model::Absent("the model is not asked again"))
+}
+
+/// Checks `session` against `dataset` and `model`.
+pub fn check_with(session: &Session, dataset: &Dataset, model: Model) -> Result<Report, SessionError> {
+    let unchecked = |reason: &str| Verdict::Unchecked { reason: reason.to_owned() };
+    let mediation = mediation(session);
+    let seals = seals(session);
+    if session.header.is_redacted() {
+        let [retrieval, prompts] = [(); 2].map(|()| unchecked(REDACTED));
+        return Ok(Report { retrieval, prompts, mediation, answers: seals.unwrap_or(unchecked(REDACTED)) });
+    }
+    if let Some(difference) = header_difference(session, dataset) {
+        let other = "the header does not fit the dataset; pass the one it names with --data";
+        let (retrieval, prompts) = (Verdict::Differs { difference }, unchecked(other));
+        return Ok(Report { retrieval, prompts, mediation, answers: seals.unwrap_or(unchecked(other)) });
+    }
+    let labels = &session.header.labels;
+    let (model, absent) = match (model, &seals, &session.header.model) {
+        (_, Some(_), _) => (None, "what is recorded does not fit its seal"),
+        (_, _, None) => (None, "memory alone answered"),
+        (Model::Absent(reason), ..) => (None, reason),
+        (Model::AtHand(engine), ..) => (Some(Asking::new(engine, labels)), ""),
+    };
+    let (retrieval, prompts, asked) = reads(session, dataset, model)?;
+    let answers = seals.or(asked).unwrap_or_else(|| unchecked(absent));
+    Ok(Report { retrieval, prompts, mediation, answers })
+}
+
+/// Why nothing can be read or asked again of a redacted session.
+const REDACTED: &str = "redacted: its texts and identities are pseudonyms";
 
 /// Collects one grade: counts what is compared, keeps the first difference.
 #[derive(Default)]
@@ -170,12 +219,12 @@ impl Place {
     }
 
     fn difference(&self, field: String, recorded: String, computed: String) -> Difference {
-        Difference { event: self.event, line: self.line, tag: self.tag, field, recorded, computed }
+        Difference { event: self.event, line: self.line, tag: self.tag, field, recorded, computed, margin: None }
     }
 }
 
 /// The first difference of two values, with where it is. Numbers are equal within the tolerance.
-fn difference(path: &str, recorded: &Value, computed: &Value) -> Option<(String, String, String)> {
+pub(super) fn difference(path: &str, recorded: &Value, computed: &Value) -> Option<(String, String, String)> {
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     let nothing = || "nothing".to_owned();
     match (recorded, computed) {
@@ -245,7 +294,7 @@ pub fn remember(dataset: &mut Dataset, remembered: impl IntoIterator<Item = Inte
 
 /// How many of `events` one memory can serve, at least the first. Memory at t holds nothing from t or later, so what is
 /// remembered may be there from the start unless an earlier question looks back on its moment.
-fn stretch(events: &[Arc<Event>]) -> usize {
+pub(super) fn stretch(events: &[Arc<Event>]) -> usize {
     let mut newest = Timestamp(i64::MIN);
     let too_early = |event: &Arc<Event>| match event.as_ref() {
         Event::Asked(asked) => {
@@ -258,8 +307,12 @@ fn stretch(events: &[Arc<Event>]) -> usize {
     events.iter().position(too_early).unwrap_or(events.len())
 }
 
-/// Grades retrieval and prompts.
-fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), SessionError> {
+/// Grades retrieval and prompts, and answers where a model is asked.
+fn reads(
+    session: &Session,
+    dataset: &Dataset,
+    mut model: Option<Asking>,
+) -> Result<(Verdict, Verdict, Option<Verdict>), SessionError> {
     let (mut retrieval, mut prompts) = (Grade::default(), Grade::default());
     let mut known = without(dataset, &session.header.dataset.without);
     let mut question: Option<(Asked, MemoryRead)> = None;
@@ -295,6 +348,11 @@ fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), Ses
                 (Event::Answered(answered), Some((asked, read))) => {
                     let prompt = render(&memory, &asked.query, read, answered.arm, &weights);
                     prompts.compare(&place, "prompt", &answered.prompt, &prompt_hash(&prompt));
+                    // Other words than were asked then: that is told, and an answer to them would tell nothing.
+                    if let Some(asking) = model.as_mut().filter(|_| answered.prompt == prompt_hash(&prompt)) {
+                        asking.trust(weights.model_trust);
+                        asking.ask(&place, answered, &prompt)?;
+                    }
                 }
                 (Event::WeightsChanged(changed), _) => weights = changed.weights,
                 (Event::Evidence(_) | Event::Answered(_), None) => retrieval.fault(&place, no_question()),
@@ -303,7 +361,7 @@ fn reads(session: &Session, dataset: &Dataset) -> Result<(Verdict, Verdict), Ses
         }
         start = end;
     }
-    Ok((retrieval.verdict(), prompts.verdict()))
+    Ok((retrieval.verdict(), prompts.verdict(), model.map(Asking::verdict)))
 }
 
 fn no_question() -> Fault {
@@ -397,8 +455,8 @@ fn answered(
     }
 }
 
-/// Grades answers as far as that goes without the model: what it said must be what was sealed.
-fn answers(session: &Session) -> Verdict {
+/// Grades answers as far as that goes without the model: what it said must be what was sealed. `None` if it is.
+fn seals(session: &Session) -> Option<Verdict> {
     let mut grade = Grade::default();
     for (index, event) in session.events.iter().enumerate() {
         let Event::Answered(answered) = event.as_ref() else { continue };
@@ -412,8 +470,5 @@ fn answers(session: &Session) -> Verdict {
             grade.compare(&place, "tokens", &answered.tokens, &0);
         }
     }
-    match grade.difference {
-        Some(difference) => Verdict::Differs { difference },
-        None => Verdict::Unchecked { reason: "the model is not asked again".to_owned() },
-    }
+    grade.difference.map(|difference| Verdict::Differs { difference })
 }

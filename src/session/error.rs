@@ -85,6 +85,22 @@ pub enum SessionError {
         /// What was looked for.
         reason: String,
     },
+    /// A session that cannot be computed again.
+    #[error("{what}; {remedy}")]
+    ReRun {
+        /// What is in the way.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// An event that is none any more once its texts are pseudonyms.
+    #[error("event {event} cannot be redacted ({reason}); take it out of the file, or shift times by less")]
+    Redact {
+        /// Which event, from 1.
+        event: usize,
+        /// What is wrong with what it would become.
+        reason: String,
+    },
     /// Memory.
     #[error(transparent)]
     Memory(#[from] IndexError),

@@ -11,7 +11,7 @@ use crate::data::dataset::AgeUnit;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::{ConflictKind, Party, Side};
-use crate::mediator::{Policy, Weights};
+use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::fusion::{EntryTerms, LocalTerms, nothing};
 
 /// The newest session format this program reads.
@@ -49,6 +49,53 @@ pub struct ModelId {
     pub hash: String,
 }
 
+/// Something that a session does otherwise than the one it was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// `dataset`, `model`, `policy`, `embedder` or a weight.
+    pub what: String,
+    /// There.
+    pub from: String,
+    /// Here.
+    pub to: String,
+}
+
+impl std::fmt::Display for Changed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} → {}", self.what, self.from, self.to)
+    }
+}
+
+/// Where a session comes from that was made from another one. `of` is the other one's
+/// [`hash`](super::log::Session::hash).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Origin {
+    /// It shares the other one's beginning, event for event, and goes on by itself.
+    Fork {
+        /// The other one.
+        of: String,
+        /// How many turns are shared, the last of them perhaps in part.
+        turn: usize,
+        /// What is set otherwise from there on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<Changed>,
+    },
+    /// It asks the other one's questions, and everything else is computed again.
+    ReRun {
+        /// The other one.
+        of: String,
+        /// With what; nothing where it merely should come out the same.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<Changed>,
+    },
+    /// Its texts and identities are pseudonyms.
+    Redaction,
+    /// Something that a newer program does.
+    #[serde(other)]
+    Unknown,
+}
+
 /// The first line: what a session was recorded with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename = "session")]
@@ -74,6 +121,55 @@ pub struct Header {
     pub seed: u64,
     /// The task's labels, in display order.
     pub labels: Vec<String>,
+    /// The session it was made from; absent for a recording.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+impl Header {
+    /// Whether texts and identities are pseudonyms, so that no memory and no model can be asked about them.
+    pub fn is_redacted(&self) -> bool {
+        self.origin == Some(Origin::Redaction)
+    }
+
+    /// What this one is recorded with otherwise than `parent`.
+    pub fn changed_from(&self, parent: &Header) -> Vec<Changed> {
+        let model = |header: &Header| match &header.model {
+            Some(ModelId { name, hash }) => told(name, hash),
+            None => "none".to_owned(),
+        };
+        let dataset = |header: &Header| told(&header.dataset.name, &header.dataset.hash);
+        let mut changed: Vec<Changed> = [
+            ("dataset", dataset(parent), dataset(self)),
+            ("model", model(parent), model(self)),
+            ("embedder", parent.embedder.clone(), self.embedder.clone()),
+        ]
+        .into_iter()
+        .filter(|(_, from, to)| from != to)
+        .map(|(what, from, to)| Changed { what: what.to_owned(), from, to })
+        .collect();
+        changed.extend(self.setting.changed_from(&parent.setting));
+        changed
+    }
+}
+
+/// A name, and enough of a hash to tell two of that name apart.
+fn told(name: &str, hash: &str) -> String {
+    format!("{name} ({})", hash.chars().take(8).collect::<String>())
+}
+
+impl Setting {
+    /// What is set here otherwise than in `other`: the policy, then weights in display order.
+    pub fn changed_from(&self, other: &Setting) -> Vec<Changed> {
+        let changed = |what: &str, from: String, to: String| Changed { what: what.to_owned(), from, to };
+        let policy =
+            (self.policy != other.policy).then(|| changed("policy", other.policy.to_string(), self.policy.to_string()));
+        let weight = |weight: &Weight| {
+            let (from, to) = (other.weights.get(*weight), self.weights.get(*weight));
+            (from != to).then(|| changed(weight.name(), from.to_string(), to.to_string()))
+        };
+        policy.into_iter().chain(Weight::ALL.iter().filter_map(weight)).collect()
+    }
 }
 
 /// A question.

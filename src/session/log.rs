@@ -67,6 +67,22 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// Goes on with `begun`, a [fork](super::fork::fork) perhaps, in a new file: what it holds so far is written and
+    /// synced at once. A file that exists is never overwritten.
+    pub fn after(path: &Path, begun: &Session) -> Result<Self, SessionError> {
+        let wrap = |source| SessionError::Write { path: path.to_owned(), source };
+        let bytes = begun.to_bytes().map_err(wrap)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(wrap)?;
+        let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+        if let Err(error) = written {
+            let _ = fs::remove_file(path);
+            return Err(wrap(error));
+        }
+        Ok(Self { file, path: path.to_owned(), length: bytes.len() as u64, torn: false })
+    }
+}
+
 impl<T: Tape> Recorder<T> {
     /// Starts a session on an empty `tape`; `path` names it in messages.
     pub fn on(tape: T, path: &Path, header: &Header) -> Result<Self, SessionError> {
@@ -151,6 +167,18 @@ impl Session {
         Self { header, events: events.into_iter().map(Arc::new).collect(), lines, unknown: 0, cut: None }
     }
 
+    /// Adds what happened next.
+    pub fn push(&mut self, event: Event) {
+        self.push_shared(&Arc::new(event));
+    }
+
+    /// Adds an event of another session.
+    pub fn push_shared(&mut self, event: &Arc<Event>) {
+        let line = self.lines.last().map_or(1, |line| *line) + 1;
+        self.events.push(Arc::clone(event));
+        self.lines.push(line);
+    }
+
     /// Reads the file `path`.
     pub fn open(path: &Path) -> Result<Self, SessionError> {
         let bytes = fs::read(path).map_err(|source| SessionError::Read { path: path.to_owned(), source })?;
@@ -191,6 +219,11 @@ impl Session {
         push_line(&mut out, &self.header)?;
         self.events.iter().try_for_each(|event| push_line(&mut out, event.as_ref()))?;
         Ok(out)
+    }
+
+    /// A fingerprint of what this program reads of the session: of its whole file, where no line is torn or unknown.
+    pub fn hash(&self) -> io::Result<String> {
+        Ok(blake3::hash(&self.to_bytes()?).to_hex().to_string())
     }
 
     /// Writes the whole session at once; the file appears whole or not at all.

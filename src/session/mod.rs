@@ -5,12 +5,16 @@
 //! replay. Knows nothing of a terminal.
 
 pub mod check;
+pub mod diff;
 pub mod error;
 pub mod event;
+pub mod fork;
 pub mod log;
 pub mod record;
 pub mod recordings;
+pub mod redact;
 pub mod replay;
+pub mod rerun;
 pub mod scenario;
 pub mod steps;
 pub mod tries;

@@ -203,6 +203,7 @@ impl Plan {
             embedder: memory.embedder(),
             seed: 0,
             labels: dataset.manifest.responses(),
+            origin: None,
         };
         let mut course = Course::default();
         let mut events = vec![Event::Note { text: format!("{}: {}", header.title, self.why) }];

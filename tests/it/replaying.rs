@@ -55,6 +55,7 @@ pub fn session(with_model: bool) -> Session {
         embedder: memory.embedder(),
         seed: 0,
         labels: dataset.manifest.labels.clone(),
+        origin: None,
     };
     let engine = Echo::new();
     let mut events = Vec::new();

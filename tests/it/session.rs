@@ -103,6 +103,7 @@ fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session {
         embedder: memory.embedder(),
         seed: 0,
         labels: dataset.manifest.labels.clone(),
+        origin: None,
     };
     let mut course = Course::default();
     let mut events = Vec::new();

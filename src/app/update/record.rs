@@ -142,6 +142,7 @@ fn beginning(state: &State) -> Option<Beginning> {
         embedder: state.journal.embedder.clone(),
         seed: 0,
         labels: data.labels.clone(),
+        origin: None,
     };
     let model = state.journal.model.clone().filter(|_| caps.is_some());
     Some(Beginning { header, data, model })

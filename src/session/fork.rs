@@ -1,0 +1,68 @@
+//! Fork: a session that shares another one's beginning and goes on by itself. The other one is never rewritten.
+//!
+//! Invariant: the shared events are the other one's own, so a fork's first lines but for its header are byte for byte
+//! those of the parent.
+
+use std::io;
+
+use super::check::{remember, without};
+use super::event::{Event, Header, Origin, Setting};
+use super::log::Session;
+use super::replay::State;
+use crate::data::dataset::Dataset;
+use crate::mediator::{self, Course, mediate};
+
+/// A session that shares the first `position` events of `parent`, all of them if there are fewer, and from there on has
+/// `setting` in force, where one is given.
+///
+/// # Errors
+///
+/// What makes the parent impossible to write, and so to name.
+pub fn fork(parent: &Session, position: usize, setting: Option<Setting>) -> io::Result<Session> {
+    let shared = &parent.events[..position.min(parent.events.len())];
+    let mut state = State::start(&parent.header);
+    shared.iter().for_each(|event| state.apply(event));
+    let setting = setting.filter(|setting| *setting != state.setting);
+    let changed = setting.map(|setting| setting.changed_from(&state.setting)).unwrap_or_default();
+    let origin = Origin::Fork { of: parent.hash()?, turn: state.outcomes.len(), changed };
+    let header = Header { origin: Some(origin), ..parent.header.clone() };
+    let mut forked = Session::new(header, Vec::new());
+    shared.iter().for_each(|event| forked.push_shared(event));
+    setting.into_iter().for_each(|setting| forked.push(Event::WeightsChanged(setting)));
+    Ok(forked)
+}
+
+/// The dataset as memory knew it at the end of `session`: without those whom the header leaves out, with all that was
+/// remembered.
+pub fn known(session: &Session, dataset: &Dataset) -> Dataset {
+    let mut known = without(dataset, &session.header.dataset.without);
+    let remembered = session.events.iter().filter_map(|event| match event.as_ref() {
+        Event::Remembered { interaction } => Some(interaction.clone()),
+        _ => None,
+    });
+    remember(&mut known, remembered);
+    known
+}
+
+/// Where the last question of `session` leaves the mediator.
+pub fn course(session: &Session) -> Course {
+    let labels = &session.header.labels;
+    let mut state = State::start(&session.header);
+    let mut course = Course::default();
+    for event in &session.events {
+        state.apply(event);
+        if !matches!(event.as_ref(), Event::Mediated { .. }) {
+            continue;
+        }
+        let Some(turn) = &state.turn else { continue };
+        let (Some(asked), Some(evidence), Some(decided)) = (turn.asked(), turn.evidence(), turn.resolution()) else {
+            continue;
+        };
+        let place = labels.iter().position(|label| *label == decided.decision);
+        let (Ok(weighed), Some(decision)) = (evidence.weighed(labels), place) else { continue };
+        // The decision may have been held; its distributions are those of the evidence alone.
+        let alone = mediate(&weighed, &state.setting.weights, state.setting.policy);
+        course = Course::after(&asked.user, &mediator::Resolution { decision, ..alone });
+    }
+    course
+}
