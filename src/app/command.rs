@@ -352,10 +352,10 @@ table! {
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Your word" {
-        CallRight "call-right" ["+"] "right" "Call an arm's answer right; done again, take that back";
-        CallWrong "call-wrong" ["-"] "wrong" "Call an arm's answer wrong; done again, take that back";
+        CallRight "call-right" ["+"] "" "Call an arm's answer right; done again, take that back";
+        CallWrong "call-wrong" ["-"] "" "Call an arm's answer wrong; done again, take that back";
         GiveGold "give-gold" ["!"] "" "Give the true answer to a question that has none";
-        TakeNote "note" ["\""] "note" "Note something beside the question";
+        TakeNote "note" ["\""] "" "Note something beside the question";
     }
     Screen / "Boards" {
         PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";

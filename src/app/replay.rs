@@ -377,11 +377,17 @@ impl Replaying {
         }
     }
 
+    /// Events before the shown turn's question.
+    pub fn start(&self) -> usize {
+        let before = self.turn.checked_sub(1).and_then(|turn| self.ends.get(turn));
+        let first = || self.opened.replay.session().events.iter().position(|event| event.tag() == "asked");
+        before.copied().or_else(first).unwrap_or_default()
+    }
+
     /// What was noted during the shown turn.
     pub fn notes(&self) -> Vec<&str> {
         let end = self.ends.get(self.turn).copied().unwrap_or_default();
-        let start = if self.turn == 0 { 0 } else { self.ends.get(self.turn - 1).copied().unwrap_or_default() };
-        let events = self.opened.replay.session().events.get(start..end).unwrap_or_default();
+        let events = self.opened.replay.session().events.get(self.start()..end).unwrap_or_default();
         notes_in(events.iter().map(|event| event.as_ref()))
     }
 

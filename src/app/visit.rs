@@ -11,7 +11,7 @@ use crate::data::interaction::{Interaction, UserId};
 use crate::engine::prompt::Question;
 use crate::mediator::{Course, Resolution};
 use crate::memory::portrait::Portrait;
-use crate::session::Replay;
+use crate::session::Session;
 use crate::session::event::{DatasetId, Event};
 
 /// The memory that a session was recorded on, as of an event of it.
@@ -24,14 +24,14 @@ pub struct World {
 }
 
 impl World {
-    /// The memory at the playhead of `replay`.
-    pub fn of(replay: &Replay) -> Self {
-        let seen = &replay.session().events[..replay.state().position];
+    /// The memory that a question is asked of which comes behind the first `position` events of `session`.
+    pub fn of(session: &Session, position: usize) -> Self {
+        let seen = session.events.get(..position).unwrap_or(&session.events);
         let remembered = seen.iter().filter_map(|event| match event.as_ref() {
             Event::Remembered { interaction } => Some(interaction.clone()),
             _ => None,
         });
-        Self { dataset: replay.session().header.dataset.clone(), remembered: remembered.collect() }
+        Self { dataset: session.header.dataset.clone(), remembered: remembered.collect() }
     }
 
     /// The same with one more interaction.

@@ -340,6 +340,7 @@ fn seeking(memory: &Memory, asked: &[Interaction]) -> Result<Figure, BenchError>
         embedder: memory.embedder(),
         seed: 0,
         labels: memory.population.labels.clone(),
+        origin: None,
     };
     let (mut events, mut course) = (Vec::new(), Course::default());
     for number in 0.. {

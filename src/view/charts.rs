@@ -17,7 +17,7 @@ use crate::theme::Theme;
 /// Columns of the numbers on an axis.
 const AXIS: u16 = 4;
 /// Columns of a chart that says something.
-const NARROWEST: u16 = 24;
+const NARROWEST: u16 = 32;
 /// Rows of a chart that says something: its title and three of curves.
 const LOWEST: u16 = 4;
 

@@ -144,7 +144,7 @@ impl Places {
 fn session_rows(shape: Shape, height: u16, charts: Charts) -> u16 {
     let (plain, spare) = match (shape, height) {
         (Shape::Wide, _) => (10, height.saturating_sub(36) / 2),
-        (Shape::Medium, _) => (10, height.saturating_sub(34) / 2),
+        (Shape::Medium, _) => (10, 3 + height.saturating_sub(34) / 2),
         (Shape::Narrow | Shape::TooSmall, 18..) => (3, height - 18),
         (Shape::Narrow | Shape::TooSmall, _) => (1, 0),
     };

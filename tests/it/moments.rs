@@ -191,6 +191,7 @@ fn cold() -> Session {
         embedder: Memory::build(&known).embedder(),
         seed: 0,
         labels: whole.manifest.labels.clone(),
+        origin: None,
     };
     let mut events = Vec::new();
     let mut course = Course::default();

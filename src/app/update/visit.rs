@@ -29,7 +29,7 @@ pub(super) fn begin(state: &mut State) -> Vec<Effect> {
     }
     let Some(mut live) = replaying.live.take() else { return Vec::new() };
     replaying.rest();
-    let world = Arc::new(World::of(&replaying.opened.replay));
+    let world = Arc::new(World::of(replaying.opened.replay.session(), replaying.start()));
     let course = replay::course(replaying, &state.setting);
     let gold = state.gold().map(str::to_owned);
     record::settle(&mut live);
