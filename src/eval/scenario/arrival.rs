@@ -2,7 +2,8 @@
 //!
 //! The same questions are asked of two memories: one from which the community was hidden until it arrived, and one that
 //! knew it all along. The community is *served* from the first period on at and after which the global side of the first is
-//! no more than 2 points below that of the second. Both leave out whoever asks.
+//! no more than 2 points below that of the second; fewer than [`LEAST`] questions from there on say nothing. Both leave out
+//! whoever asks.
 
 use serde::Serialize;
 
@@ -13,6 +14,9 @@ use crate::engine::prompt::Arm;
 use crate::eval::EvalError;
 use crate::eval::split::Question;
 use crate::session::scenario::arrival::Arrival;
+
+/// Fewest questions from a period on that can tell that people are served.
+pub const LEAST: usize = 30;
 
 /// A period since the arrival.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -86,10 +90,9 @@ impl Arrived {
             periods.push(Period { number: ix + 1, end: *end, cell, known, against_known });
         }
         let behind = |period: &Period| period.against_known.value < -WITHIN - 1e-12;
-        let served = match periods.iter().rposition(behind) {
-            None => periods.first().map(|period| period.number),
-            Some(last) => periods.get(last + 1).map(|period| period.number),
-        };
+        let from = periods.iter().rposition(behind).map_or(0, |last| last + 1);
+        let asked: usize = periods[from..].iter().map(|period| period.cell.n).sum();
+        let served = periods.get(from).filter(|_| asked >= LEAST).map(|period| period.number);
         Ok(Self {
             subject,
             community: arrival.community,

@@ -3,10 +3,11 @@
 //!
 //! Every person with a change is asked their own interactions around it, each from what lay strictly before. An arm has
 //! *recovered* at the first stage after the change whose accuracy is no more than 2 points below what it was before; where
-//! that is the first stage of all, it has lost nothing. Observed changes were looked for, in the very answers that are
+//! that is the first stage of all, it has lost nothing. A later stage has fewer people; it is held against what those same
+//! people had before. Observed changes were looked for, in the very answers that are
 //! asked here: part of any loss is what made them stand out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -32,7 +33,7 @@ pub struct Stage {
     /// What the arms make of it.
     #[serde(flatten)]
     pub cell: Cell,
-    /// Per arm: accuracy less that before the change.
+    /// Per arm: accuracy less that of the same people before the change.
     pub against_before: [Estimate; 4],
 }
 
@@ -116,7 +117,9 @@ impl Drift {
             let here = rows(stage);
             let Some(cell) = Cell::of(here.iter().copied(), by, plan) else { continue };
             let since = stage.checked_sub(1).map(|ix| STAGES[ix]);
-            stages.push(Stage { since, cell, against_before: against(&here, &before, plan) });
+            let people: BTreeSet<&UserId> = here.iter().map(|(user, _)| *user).collect();
+            let same: Vec<_> = before.iter().filter(|(user, _)| people.contains(user)).copied().collect();
+            stages.push(Stage { since, cell, against_before: against(&here, &same, plan) });
         }
         let recovered = Arm::ALL.map(|arm| {
             let back = |stage: &&Stage| stage.against_before[arm as usize].value >= -WITHIN - 1e-12;

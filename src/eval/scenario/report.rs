@@ -255,7 +255,7 @@ impl Drift {
             about("Drift", &self.subject, vec![told]),
             of_cells("Accuracy by interactions since the change".to_owned(), "since", stages, Vec::new()),
             table(
-                "Accuracy less that before the change",
+                "Accuracy less that of the same people before the change",
                 &["since", "none", "local", "global", "mediated"],
                 against.collect(),
                 Vec::new(),
@@ -289,7 +289,7 @@ impl Arrived {
                 Some(period) => format!(
                     "served from period {period} on: global no more than 2 points below a memory that knew them"
                 ),
-                None => "not served within the data: global stays more than 2 points below a memory that knew them"
+                None => "not served within the data: global stays more than 2 points below a memory that knew them, or too few ask to tell"
                     .to_owned(),
             },
         ];
