@@ -8,5 +8,5 @@ mod subject;
 mod work;
 
 pub use figure::{Figure, Machine, Report, table};
-pub use subject::{BenchError, first_frame, run};
+pub use subject::{BenchError, Measured, first_frame, run};
 pub use work::{WorkError, WorkReport, work};

@@ -84,13 +84,41 @@ pub enum BenchError {
     Start(#[from] std::io::Error),
 }
 
-/// What is measured: memory, and the folder that it is read from.
+/// Whose memory is measured.
+#[derive(Clone, Copy, Debug)]
+pub enum Measured<'a> {
+    /// A generated population of about so many interactions.
+    Generated(usize),
+    /// A dataset folder, read from its store.
+    Folder {
+        /// Where stores are.
+        stores: &'a Path,
+        /// The dataset folder.
+        data: &'a Path,
+    },
+}
+
+/// What is measured: memory, and where its interactions are.
 struct Subject {
     memory: Memory,
-    /// Of a population in RAM.
-    dataset: Option<Dataset>,
-    /// Of one in a store.
-    place: Option<Scratch>,
+    data: Interactions,
+}
+
+enum Interactions {
+    InMemory(Dataset),
+    /// In a folder that goes with the figures.
+    Generated(Scratch),
+    Folder(PathBuf),
+}
+
+impl Interactions {
+    fn open(&self) -> Result<Dataset, DatasetError> {
+        match self {
+            Self::InMemory(dataset) => Ok(dataset.clone()),
+            Self::Generated(place) => Dataset::open(&place.data()),
+            Self::Folder(folder) => Dataset::open(folder),
+        }
+    }
 }
 
 impl Subject {
@@ -102,7 +130,7 @@ impl Subject {
         let memory = Memory::build(&dataset);
         let rate = dataset.interactions.len() as f64 / start.elapsed().as_secs_f64();
         figures.push(Figure::of_rates("ingest", "interactions/s", vec![rate]));
-        Self { memory, dataset: Some(dataset), place: None }
+        Self { memory, data: Interactions::InMemory(dataset) }
     }
 
     /// Other processes generate and build, so that nothing of that is left in the memory of this one.
@@ -151,7 +179,16 @@ impl Subject {
         figures.push(Figure::of("start.store", "ms", started));
         figures.push(Figure::of("store.form", "s", vec![formed]));
         figures.push(Figure::of("store.prepare", "s", vec![prepared]));
-        Ok(Self { memory, dataset: None, place: Some(place) })
+        Ok(Self { memory, data: Interactions::Generated(place) })
+    }
+
+    /// What reading a dataset folder from its store takes; the store is built first if there is none that serves.
+    fn in_folder(stores: &Path, data: &Path, figures: &mut Vec<Figure>) -> Result<Self, BenchError> {
+        let memory = Store::of(stores, data)?.open(None, &mut |_, _, _| Ok(()))?.memory;
+        let start = Instant::now();
+        memory.prepare()?;
+        figures.push(Figure::of("store.prepare", "s", vec![start.elapsed()]));
+        Ok(Self { memory, data: Interactions::Folder(data.to_owned()) })
     }
 }
 
@@ -181,21 +218,22 @@ impl Drop for Scratch {
     }
 }
 
-/// Measures a population of about `interactions`, telling `progress` what comes next. With an engine, its answers, too.
-/// A large population is read from a store, as the workbench reads it.
+/// Measures memory, telling `progress` what comes next. With an engine, its answers, too. A large population is read from a
+/// store, as the workbench reads it.
 pub fn run(
-    interactions: usize,
+    measured: Measured,
     engine: Option<&dyn Engine>,
     progress: &mut dyn FnMut(&'static str),
 ) -> Result<Report, BenchError> {
-    let users = (interactions / HISTORY).max(8);
     progress("starting the program");
     let first: [&OsStr; 2] = ["bench".as_ref(), "--first-frame".as_ref()];
     let started = (0..STARTS).map(|_| again(&first)).collect::<Result<Vec<_>, _>>()?;
     let mut figures = vec![Figure::of("start.first-frame", "ms", started)];
-    let subject = match interactions {
-        STORED.. => Subject::in_store(users, &mut figures, progress)?,
-        _ => Subject::in_ram(users, &mut figures, progress),
+    let users = |interactions: usize| (interactions / HISTORY).max(8);
+    let subject = match measured {
+        Measured::Generated(interactions @ STORED..) => Subject::in_store(users(interactions), &mut figures, progress)?,
+        Measured::Generated(interactions) => Subject::in_ram(users(interactions), &mut figures, progress),
+        Measured::Folder { stores, data } => Subject::in_folder(stores, data, &mut figures)?,
     };
     let memory = &subject.memory;
 
@@ -222,11 +260,7 @@ pub fn run(
     figures.push(seeking(memory, &asked)?);
 
     progress("pressing keys");
-    let dataset = match (&subject.dataset, &subject.place) {
-        (Some(dataset), _) => dataset.clone(),
-        (None, Some(place)) => Dataset::open(&place.data())?,
-        (None, None) => return Err(std::io::Error::from(std::io::ErrorKind::NotFound).into()),
-    };
+    let dataset = subject.data.open()?;
     let interactions = dataset.interactions.len();
     figures.push(keys(dataset, memory, &asked[0])?);
 

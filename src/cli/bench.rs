@@ -10,12 +10,13 @@ use serde::Serialize;
 
 use super::ask::engine;
 use super::{CliError, Common, Format, file_error};
-use crate::bench;
+use crate::bench::{self, Figure, Machine, Measured};
+use crate::data::sanitize::visible;
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Size of the generated population
+    /// Size of the generated population; with --data, the dataset is measured instead, read from its store
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1000..=10_000_000))]
     interactions: u64,
     /// Rank the given work instead, one JSON object a line: to be compared with other programs on the same
@@ -50,7 +51,12 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     let engine = engine(common.model_folder()?.as_deref())?;
-    let report = bench::run(args.interactions as usize, engine.as_deref(), &mut |what| eprintln!("{what} …"))?;
+    let stores = common.stores();
+    let measured = match &common.data {
+        Some(data) => Measured::Folder { stores: &stores, data },
+        None => Measured::Generated(args.interactions as usize),
+    };
+    let report = bench::run(measured, engine.as_deref(), &mut |what| eprintln!("{what} …"))?;
     let subject = format!("{} interactions of {} people", report.interactions, report.users);
     print(args.format, &report, || bench::table(&report.machine, &subject, &report.figures))?;
     Ok(ExitCode::SUCCESS)

@@ -155,7 +155,7 @@ impl Dataset {
         if dataset.interactions.is_empty() {
             return Err(DatasetError::Empty { path: paths[1].to_owned() });
         }
-        if let Some(reason) = dataset.manifest.period_fault(dataset.interactions.len()) {
+        if let Some(reason) = dataset.manifest.period_fault(dataset.interactions.iter().map(|i| i.at)) {
             return Err(DatasetError::Manifest { path: paths[0].to_owned(), reason });
         }
         Ok(dataset)
@@ -446,6 +446,10 @@ mod tests {
             ("days = 7.0\ninteractions = 3", "line 5: 'periods' has both 'days' and 'interactions'; keep one of them"),
             ("interactions = 0", "'periods.interactions' is 0; give 1 or more"),
             ("interactions = 2", "would cut 2001 interactions into more than 1000 periods; give 3 or more"),
+            (
+                "days = 1e-5",
+                "'periods.days' is 0.00001, which would cut 0.0 days into more than 1000 periods; give 0.01",
+            ),
             ("weeks = 2", "unknown field `weeks`"),
         ] {
             let message = length(&format!("[periods]\n{periods}\n")).unwrap_err();

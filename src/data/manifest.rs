@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::embedding::Embedding;
 use super::form::{Form, Places};
+use super::interaction::Timestamp;
 use super::sanitize::visible;
 use super::scale::Scale;
 
@@ -454,14 +455,23 @@ impl Manifest {
         })
     }
 
-    /// What is wrong with the length of a period for so many interactions. The periods of a shorter population must not
-    /// depend on how long it will grow, so they cannot be lengthened as it does.
-    pub(super) fn period_fault(&self, interactions: usize) -> Option<String> {
-        let least = interactions.div_ceil(MOST_PERIODS);
+    /// What is wrong with the length of a period for interactions `at` these times, ascending. The periods of a shorter
+    /// population must not depend on how long it will grow, so they cannot be lengthened as it does.
+    pub(super) fn period_fault(&self, at: impl ExactSizeIterator<Item = Timestamp> + Clone) -> Option<String> {
+        let count = at.len();
+        let least = count.div_ceil(MOST_PERIODS);
+        let first = at.clone().next()?;
+        let span = at.last()?.days_since(first);
         match self.periods.length {
-            PeriodLength::Interactions(count) if count < least => Some(format!(
-                "'periods.interactions' is {count}, which would cut {interactions} interactions into more than \
+            PeriodLength::Interactions(every) if every < least => Some(format!(
+                "'periods.interactions' is {every}, which would cut {count} interactions into more than \
                  {MOST_PERIODS} periods; give {least} or more"
+            )),
+            PeriodLength::Days(days) if span / days >= MOST_PERIODS as f64 => Some(format!(
+                "'periods.days' is {days}, which would cut {span:.1} days into more than {MOST_PERIODS} periods; give {} \
+                 or more",
+                // Rounded up to what is easily typed.
+                (100.0 * span / (MOST_PERIODS - 1) as f64).ceil() / 100.0
             )),
             PeriodLength::Interactions(_) | PeriodLength::Days(_) => None,
         }

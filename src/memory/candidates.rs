@@ -18,6 +18,8 @@ use crate::data::dataset::Retrieval;
 pub struct Candidate<'a> {
     /// The entry.
     pub entry: Entry<'a>,
+    /// Whose it is.
+    pub community: Option<CommunityIx>,
     /// How like the query it is.
     pub similarity: Similarity,
     /// Whether the asking person contributed to it.
@@ -55,7 +57,7 @@ pub fn near<'s>(
 ) -> Result<Near<'s>, IndexError> {
     let Asked { probe, asking, membership, counted } = asked;
     let entries = &snapshot.entries;
-    let query = EntryQuery::new(population, probe, snapshot.items);
+    let query = EntryQuery::new(entries, probe);
     let own = entries.of_user(population, asking);
     let looking = Looking { probe, query: &query, asking, own: &own, guard: settings.guard };
     let found = entries.finder.look(population, entries, looking)?;
@@ -108,11 +110,11 @@ pub fn near<'s>(
                 within.offer(*about);
             }
         }
-        groups.push((places, factor, if votes { within.least() } else { f32::INFINITY }));
+        groups.push((*community, places, factor, if votes { within.least() } else { f32::INFINITY }));
     }
     let (everyone, shown) = (everyone.least(), shown.least());
     let mut candidates = Vec::new();
-    for (places, factor, within) in groups {
+    for (community, places, factor, within) in groups {
         for at in places {
             let near = about[at] + doubt;
             if about[at] >= 0.0 && (near >= everyone || near >= within || factor * about[at] + doubt >= shown) {
@@ -120,7 +122,7 @@ pub fn near<'s>(
                 if similarity.total() > 0.0 {
                     let number = found[at].number as usize;
                     let own = own.binary_search(&number).is_ok();
-                    candidates.push(Candidate { entry: entries.get(number), similarity, own });
+                    candidates.push(Candidate { entry: entries.get(number), community, similarity, own });
                 }
             }
         }

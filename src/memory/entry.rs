@@ -171,15 +171,18 @@ pub struct EntryQuery {
 }
 
 impl EntryQuery {
-    /// Weighs the words of `probe` by the first `items` texts.
-    pub fn new(population: &Population, probe: &Probe, items: usize) -> Self {
+    /// Weighs the words of `probe` by the texts before the end of the period of `entries`.
+    pub fn new(entries: &Entries, probe: &Probe) -> Self {
+        let items = entries.columns.of_item.len();
         let mut words = Vec::new();
         let mut unseen = probe.unknown;
         for term in probe.bag.distinct() {
-            let counts = population.document_counts(term, items);
-            match counts.with_term {
-                0 => unseen += 1,
-                _ => words.push((term, shrunk_idf(counts, DocumentCounts::default(), 0.0))),
+            match entries.columns.texts_with.get(term as usize) {
+                None | Some(0) => unseen += 1,
+                Some(texts) => {
+                    let counts = DocumentCounts { with_term: *texts as usize, total: items };
+                    words.push((term, shrunk_idf(counts, DocumentCounts::default(), 0.0)));
+                }
             }
         }
         let nobody = DocumentCounts { with_term: 0, total: items };
@@ -255,6 +258,8 @@ struct Columns {
     /// The entry of each item, or [`NOWHERE`].
     of_item: Slab<u32>,
     centroids: Slab<f32>,
+    /// How many of the items before the period's end hold each word.
+    texts_with: Slab<u32>,
     items: Lists<u32>,
     users: Lists<u32>,
     /// Words of each entry, most users first.
@@ -276,6 +281,7 @@ impl Columns {
         sink.column("sizes", &self.sizes)?;
         sink.column("of-item", &self.of_item)?;
         sink.column("centroids", &self.centroids)?;
+        sink.column("texts-with", &self.texts_with)?;
         sink.lists("items", self.items.base())?;
         sink.lists("users", self.users.base())?;
         sink.lists("words", self.words.base())?;
@@ -292,6 +298,7 @@ impl Columns {
             sizes: source.column("sizes")?,
             of_item: source.column("of-item")?,
             centroids: source.column("centroids")?,
+            texts_with: source.column("texts-with")?,
             items: source.lists("items")?,
             users: source.lists("users")?,
             words: source.lists("words")?,
@@ -342,11 +349,13 @@ impl Entries {
         let mut all = Formed::default();
         formed.into_iter().for_each(|some| all.append(some));
         let alive = |counts: &[f64]| u8::from(counts.iter().sum::<f64>() > 0.0);
+        let texts_with = |term: TermId| population.document_counts(term, forming.before).with_term as u32;
         let labels = population.labels.len();
         let mut columns = Columns {
             sizes: grouping.sizes.into(),
             of_item: grouping.of_item.into(),
             centroids: grouping.centroids.into(),
+            texts_with: (0..population.lexicon.len() as TermId).map(texts_with).collect::<Vec<u32>>().into(),
             alive: match labels {
                 0 => vec![0; all.counted.len()].into(),
                 _ => all.counts.chunks_exact(labels).map(alive).collect::<Vec<u8>>().into(),

@@ -198,7 +198,7 @@ impl<'a> EntryView<'a> {
         asking: Option<UserIx>,
         membership: &'a [f64],
     ) -> Self {
-        let query = EntryQuery::new(&memory.population, probe, snapshot.items);
+        let query = EntryQuery::new(&snapshot.entries, probe);
         Self { memory, probe, asking, membership, query }
     }
 

@@ -167,7 +167,9 @@ fn counted<N: Copy + PartialEq>(found: &[N]) -> impl Iterator<Item = (N, f32)> {
 #[derive(Default)]
 pub struct Features {
     dictionary: Dictionary,
-    /// Per item its features, ascending, each as often as the text holds it.
+    /// Row of each item that was written: what a person's items are read from lies together. Else rows are items.
+    rows: Slab<u32>,
+    /// By row the features of an item, ascending, each as often as its text holds it.
     items: Lists<FeatureIx>,
     /// Per feature of the base those of the first [`MOST_ITEMS`] items that hold it, as often as they do, ascending.
     early: Lists<u32>,
@@ -202,10 +204,11 @@ impl Features {
         }
     }
 
-    /// Features as they were written: a dictionary, `feature-items` and `feature-early`.
+    /// Features as they were written: a dictionary, `rows`, `feature-items` and `feature-early`.
     pub(super) fn read<S: Source>(source: &S) -> Result<Self, S::Error> {
         Ok(Self {
             dictionary: Dictionary::read(source)?,
+            rows: source.column("rows")?,
             items: source.lists("feature-items")?,
             early: source.lists("feature-early")?,
             added_early: HashMap::new(),
@@ -234,7 +237,7 @@ impl Features {
 
     /// An item's features with their tf, ascending.
     pub fn of_item(&self, item: ItemIx) -> impl Iterator<Item = (FeatureIx, f32)> {
-        counted(&self.items[item])
+        counted(&self.items[self.rows.get(item).map_or(item, |row| *row as usize)])
     }
 
     /// The items before `before`, of which there are [`MOST_ITEMS`] at most, that hold `feature`, ascending, with its tf.

@@ -16,7 +16,6 @@ use tantivy::schema::{Field, IndexRecordOption, STRING, Schema};
 use tantivy::{Index, IndexReader, ReloadPolicy, Term};
 use usearch::ffi::{IndexOptions, MetricKind, ScalarKind};
 
-use super::candidates::Best;
 use super::column::{Sink, Slab, Source};
 use super::community::k_means;
 use super::embed::Forbidden;
@@ -282,21 +281,22 @@ impl Indexed {
         };
         let vector = fixed::fixed(&probe.vector);
         let mut scanned = Vec::with_capacity(2 * SCANNED);
-        let mut best = Best::of(BY_VECTOR);
         for cell in nearest {
             let cell = cell as usize;
             let start = if cell == 0 { 0 } else { ends[cell - 1] };
             for place in start as usize..ends[cell] as usize {
                 let cosine = fixed::cosine(&vector, rows.row(place));
-                best.offer(cosine);
                 scanned.push(found((order[place] as usize, cosine)));
             }
             if scanned.len() >= SCANNED {
                 break;
             }
         }
-        let least = best.least();
-        scanned.retain(|found| found.cosine >= least);
+        if scanned.len() > BY_VECTOR {
+            let mut cosines: Vec<f32> = scanned.iter().map(|found| found.cosine).collect();
+            let (_, least, _) = cosines.select_nth_unstable_by(BY_VECTOR - 1, |a, b| b.total_cmp(a));
+            scanned.retain(|found| found.cosine >= *least);
+        }
         Ok(scanned)
     }
 }
@@ -377,7 +377,7 @@ mod tests {
             let mut probe = memory.probe(&asked.query);
             let asking = population.user_ix(&asked.user);
             let own = snapshot.entries.of_user(population, asking);
-            let query = EntryQuery::new(population, &probe, snapshot.items);
+            let query = EntryQuery::new(entries, &probe);
             let look = |finder: &Finder, probe: &Probe| {
                 let looking = Looking { probe, query: &query, asking, own: &own, guard: 5 };
                 finder.look(population, entries, looking).unwrap()

@@ -12,7 +12,7 @@ use super::candidates::{self, Asked, Candidate};
 use super::collective::{CommunityPart, Parts};
 use super::column::{Sink, Slab, Source};
 use super::community::{Communities, CommunityIx, member_counts, membership};
-use super::entry::{Entries, Entry, Forming};
+use super::entry::{Entries, Forming};
 use super::features::{Features, Sought};
 use super::finder::IndexError;
 use super::fusion::{EntryTerms, membership_factor};
@@ -279,7 +279,7 @@ impl Reader<'_> {
         let asked = Asked { probe, asking, membership: &membership, counted: &counted };
         let candidates::Near { candidates, mut suppressed } =
             candidates::near(population, self.retrieval, snapshot, asked)?;
-        let own_entries = |c: CommunityIx| candidates.iter().filter(move |found| found.entry.community() == Some(c));
+        let own_entries = |c: CommunityIx| candidates.iter().filter(move |found| found.community == Some(c));
         let terms = self.terms(snapshot, question, &counted);
         let neighbours = self.neighbours(question);
         let mut parts = Parts {
@@ -313,9 +313,9 @@ impl Reader<'_> {
         let (everyone, community) = parts.distributions(&base, self.calibration);
 
         let share = self.retrieval.community_share;
-        let factor = |entry: Entry| membership_factor(entry.community(), &membership, share);
+        let factor = |candidate: &Candidate| membership_factor(candidate.community, &membership, share);
         let mut ranked: Vec<(EntryTerms, &Candidate)> =
-            candidates.iter().map(|c| (EntryTerms::new(c.similarity, factor(c.entry)), c)).collect();
+            candidates.iter().map(|c| (EntryTerms::new(c.similarity, factor(c)), c)).collect();
         ranked.sort_by(|a, b| b.0.score().total_cmp(&a.0.score()).then_with(|| a.1.entry.by_id(b.1.entry)));
         let hits =
             ranked.iter().take(self.retrieval.global_hits).map(|(terms, c)| self.hit(*terms, c, asking)).collect();

@@ -2,7 +2,8 @@
 //!
 //! Invariants: the snapshot of period p holds nothing from its end or later, and a read at `t` uses the last snapshot
 //! that closed at or before `t` and has something new in it. Data from `t` on changes neither: the end of a period that
-//! is counted in interactions is the second after the last one that it takes, and depends on those alone.
+//! is counted in interactions is the second after the last one that it takes, and depends on those alone. A dataset that
+//! would have more than [`MOST_PERIODS`] is not opened; where one has grown that long since, the last of them stays open.
 
 use super::column::Column;
 use crate::data::dataset::{MOST_PERIODS, PeriodLength};
@@ -26,8 +27,7 @@ enum Cut {
 }
 
 impl Calendar {
-    /// Cuts the time of interactions that happened `at`, ascending, into periods of this length. Days are lengthened
-    /// where there would be more than [`MOST_PERIODS`].
+    /// Cuts the time of interactions that happened `at`, ascending, into periods of this length.
     pub fn new(at: &Column<Timestamp>, length: PeriodLength) -> Self {
         match length {
             PeriodLength::Days(days) => {
@@ -39,10 +39,9 @@ impl Calendar {
     }
 
     fn of_days(start: Timestamp, last: Timestamp, days: f64) -> Self {
-        let span = (last.0 - start.0).max(0);
-        let wanted = ((days * DAY) as i64).max(1);
-        let seconds = wanted.max(span / MOST_PERIODS as i64 + 1);
-        Self { cut: Cut::Days { start, seconds }, count: (span / seconds + 1) as usize }
+        let seconds = ((days * DAY) as i64).max(1);
+        let count = (last.0.saturating_sub(start.0).max(0) / seconds).saturating_add(1);
+        Self { cut: Cut::Days { start, seconds }, count: count.min(MOST_PERIODS as i64) as usize }
     }
 
     fn of_interactions(at: &Column<Timestamp>, every: usize) -> Self {
@@ -81,7 +80,8 @@ impl Calendar {
     /// interactions are counted.
     pub fn end(&self, index: usize) -> Timestamp {
         match &self.cut {
-            // An endless period never closes.
+            // The last one that there may be never closes, nor does an endless one.
+            Cut::Days { .. } if index + 1 >= MOST_PERIODS => Timestamp(i64::MAX),
             Cut::Days { start, seconds } => Timestamp(start.0.saturating_add(seconds.saturating_mul(index as i64 + 1))),
             Cut::Interactions { ends, .. } => ends.get(index).copied().unwrap_or(Timestamp(i64::MAX)),
         }
@@ -103,7 +103,7 @@ impl Calendar {
             Cut::Days { start, seconds } => {
                 let closed = (t.0 - start.0).div_euclid(*seconds) - 1;
                 let last = closed.min((newest.0 - start.0).div_euclid(*seconds));
-                usize::try_from(last).ok()
+                usize::try_from(last.min(MOST_PERIODS as i64 - 2)).ok()
             }
             // None of them is empty.
             Cut::Interactions { ends, .. } => ends.partition_point(|end| *end <= t).checked_sub(1),
@@ -134,7 +134,12 @@ mod tests {
         }
         assert_eq!(calendar.closed_at(day(900), day(5)), Some(0), "empty periods are passed over");
         assert_eq!([0, 9, 10, 25].map(|d| calendar.holding(day(d))), [0, 0, 1, 2]);
-        assert_eq!(days(0, 1_000_000, 1e-9).count, MOST_PERIODS);
+        // However far it grows, what is cut at its beginning stays, and the last period stays open.
+        let (short, long) = (days(0, 40, 0.05), days(0, 1_000_000, 0.05));
+        assert_eq!((short.count, long.count), (801, MOST_PERIODS));
+        assert!((0..800).all(|index| short.end(index) == long.end(index)));
+        assert_eq!(long.closed_at(day(900_000), day(800_000)), Some(MOST_PERIODS - 2));
+        assert_eq!((long.end(MOST_PERIODS - 1), long.holding(day(900_000))), (Timestamp(i64::MAX), MOST_PERIODS - 1));
         let endless = days(5, 25, f64::INFINITY);
         assert_eq!((endless.count, endless.closed_at(day(900), day(25))), (1, None));
         assert!(endless.end(0) > day(1_000_000), "the end of an endless period lies in no past");

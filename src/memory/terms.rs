@@ -460,7 +460,7 @@ mod tests {
         let closing = Closing { end, items: population.before(end), half_life: 730.0 };
         let terms = Terms::close(&population, &features, &communities, closing, population.before(until));
         let before = population.before(t);
-        let sought = Sought::new(&features, &terms.weighting, features.of_item(asked), before);
+        let sought = Sought::new(&features, &terms.weighting, &features.of_item(asked).collect::<Vec<_>>(), before);
         let every: Vec<usize> = (0..communities.count).collect();
         let asking = Some(population.user[asked]);
         let question = Question { sought: &sought, asking, t, communities: &every, smoothing: SMOOTHING };

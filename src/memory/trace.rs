@@ -386,7 +386,7 @@ impl<'a> Search<'a> {
             theirs = entries.iter().filter(holds).map(Entry::number).collect::<HashSet<usize>>();
             for asked in probes {
                 let probe = memory.probe(asked.text);
-                let query = EntryQuery::new(&memory.population, &probe, snapshot.items);
+                let query = EntryQuery::new(entries, &probe);
                 let guard = memory.manifest.retrieval.guard;
                 let looking = Looking { probe: &probe, query: &query, asking: None, own: &[], guard };
                 let found = entries.finder.look(&memory.population, entries, looking)?;

@@ -11,7 +11,7 @@ use logoscope::memory::guard::CONTRIBUTOR_SHARE;
 use logoscope::memory::neighbours::{self, Vicinity};
 use logoscope::memory::period::Calendar;
 use logoscope::memory::population::Population;
-use logoscope::memory::terms::{Question, Terms};
+use logoscope::memory::terms::{Closing, Question, Terms};
 use logoscope::memory::{Memory, MemoryRead};
 use proptest::prelude::*;
 
@@ -170,7 +170,8 @@ fn closed(dataset: &Dataset) -> (Population, Features, Communities, Terms) {
     let population = Population::new(dataset, &HashEmbedder::default());
     let features = Features::of(population.text.iter());
     let communities = Communities::next(&population, population.before(END), &Communities::default(), 7);
-    let terms = Terms::close(&population, &features, &communities, END, UNTIL, 730.0);
+    let closing = Closing { end: END, items: population.before(END), half_life: 730.0 };
+    let terms = Terms::close(&population, &features, &communities, closing, population.before(UNTIL));
     (population, features, communities, terms)
 }
 
@@ -197,8 +198,8 @@ proptest! {
         let others = || (0..before).filter(|item| Some(population.user[*item]) != asking);
         let decayed = |item: usize| (-t.days_since(population.at[item]) / 730.0).exp2();
         let weight = |item: usize, feature: u32| {
-            let held = features.of_item(item).iter().find(|(held, _)| *held == feature);
-            held.map_or(0.0, |(_, tf)| weighting.weight(feature, *tf, item)) * decayed(item)
+            let held = features.of_item(item).find(|(held, _)| *held == feature);
+            held.map_or(0.0, |(_, tf)| weighting.weight(feature, tf, item)) * decayed(item)
         };
         let mass = |item: usize| weighting.mass(&features, item) * decayed(item);
         let text = (0..items).map(|item| weighting.mass(&features, item)).sum::<f64>() / items as f64;

@@ -154,7 +154,8 @@ proptest! {
 /// The same where there is enough for every kind of evidence to speak, and reads stand between.
 #[test]
 fn what_is_remembered_reads_as_if_it_had_always_been_there() {
-    // Of the shortest periods there would be too many: they are cut anew whenever the data grows longer.
+    // Of the shortest periods there would be too many: the last one that there may be stays open. They were lengthened
+    // with the data once, so that what was closed then depended on what came later.
     let lengths = [
         (Lexical::Bm25, PeriodLength::Days(10.0)),
         (Lexical::Cosine, PeriodLength::Days(10.0)),
@@ -308,24 +309,43 @@ fn no_damage_to_a_base_becomes_an_answer() {
     }
 }
 
+/// A population whose last closed period is kept, and some questions near its end.
+fn kept_population() -> (Dataset, Vec<Interaction>) {
+    let parameters = Parameters { users: 420, ..Parameters::default() };
+    let (dataset, _) = logoscope::data::synth::population(&parameters);
+    let asked = dataset.interactions.iter().rev().step_by(700).take(5).cloned().collect();
+    (dataset, asked)
+}
+
+fn answers(memory: &Memory, asked: &[Interaction]) -> String {
+    asked.iter().map(|i| format!("{:?}\n", memory.read(&i.user, &i.query, i.at).unwrap())).collect()
+}
+
+/// The folders of a base in which its last closed period is sealed.
+fn sealed(place: &Place) -> Vec<PathBuf> {
+    let folders = names(&place.base()).into_iter().filter(|name| name.starts_with("sealed-"));
+    folders.map(|name| place.base().join(name)).collect()
+}
+
 /// What is kept of a period's entries is used as it was written, or found again.
 #[test]
 fn kept_groupings_answer_as_found_ones() {
-    let parameters = Parameters { users: 420, ..Parameters::default() };
-    let (dataset, _) = logoscope::data::synth::population(&parameters);
+    let (dataset, asked) = kept_population();
     let place = Place::of(&dataset);
-    let asked: Vec<&Interaction> = dataset.interactions.iter().rev().step_by(700).take(5).collect();
-    let told = |memory: &Memory| {
-        asked.iter().map(|i| format!("{:?}\n", memory.read(&i.user, &i.query, i.at).unwrap())).collect::<String>()
+    // Without what is sealed, which would answer first.
+    let told = |place: &Place| {
+        sealed(place).into_iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
+        answers(&place.open().0, &asked)
     };
-    let right = told(&Memory::build(&dataset));
+    let right = answers(&Memory::build(&dataset), &asked);
     let kept = || names(&place.base()).into_iter().filter(|name| name.starts_with("kept-")).collect::<Vec<_>>();
-    assert_eq!(told(&place.open().0), right);
+    place.open();
+    assert_eq!(told(&place), right);
     let name = kept().pop().expect("a period of this size is kept");
     let path = place.base().join(&name);
     let good = fs::read(&path).unwrap();
     // It is used: an entry of another grouping would tell.
-    assert_eq!(told(&place.open().0), right);
+    assert_eq!(told(&place), right);
     assert_eq!(fs::read(&path).unwrap(), good);
     assert!(place.store().verify().unwrap().faults.is_empty());
     let ends = [0, 31, 32, 40, good.len() / 2, good.len() - 1];
@@ -339,23 +359,88 @@ fn kept_groupings_answer_as_found_ones() {
         fs::write(&path, &bad).unwrap();
         let faults = place.store().verify().unwrap().faults;
         assert!(faults.len() == 1 && faults[0].contains(&name), "{faults:?}");
-        assert_eq!(told(&place.open().0), right, "at {at}, flipped: {flip}");
+        assert_eq!(told(&place), right, "at {at}, flipped: {flip}");
         assert_eq!(fs::read(&path).unwrap(), good, "kept again");
     }
     // Another guard has a grouping of its own, and one that belongs elsewhere is not taken for it.
     let mut other = dataset.clone();
     other.manifest.retrieval.guard = 3;
     other.write(&place.data()).unwrap();
-    assert_eq!(told(&place.open().0), told(&Memory::build(&other)));
+    let of_other = answers(&Memory::build(&other), &asked);
+    assert_eq!(told(&place), of_other);
     let names = kept();
     assert!(names.len() >= 2, "{names:?}");
     fs::copy(&path, place.base().join(name.replace("-g5", "-g3"))).unwrap();
-    assert_eq!(told(&place.open().0), told(&Memory::build(&other)));
-    // What is recorded later changes no closed period.
-    let mut later = dataset.interactions[0].clone();
-    (later.id, later.user, later.at) = ("later".to_owned(), UserId::new("aa"), dataset.end());
-    place.store().record(&mut go_on).unwrap().append(&later).unwrap();
-    assert_eq!(told(&place.open().0), told(&Memory::build(&with(&other, &[later]))));
+    assert_eq!(told(&place), of_other);
+}
+
+/// The last closed period of a base is mapped as it was sealed, and any damage to it means that it is made anew.
+#[test]
+fn a_sealed_period_answers_as_a_formed_one() {
+    let (dataset, asked) = kept_population();
+    let place = Place::of(&dataset);
+    let right = answers(&Memory::build(&dataset), &asked);
+    assert_eq!(answers(&place.open().0, &asked), right, "formed");
+    let folders = sealed(&place);
+    assert_eq!(folders.len(), 2, "{folders:?}");
+    let written = |folder: &PathBuf| fs::metadata(folder.join("manifest")).unwrap().modified().unwrap();
+    let before: Vec<_> = folders.iter().map(written).collect();
+    assert_eq!(answers(&place.open().0, &asked), right, "mapped");
+    assert_eq!(folders.iter().map(written).collect::<Vec<_>>(), before, "it was not made again");
+    assert!(place.store().verify().unwrap().faults.is_empty());
+    for folder in &folders {
+        let files = names(folder);
+        assert!(files.len() > 10, "{files:?}");
+        for name in files {
+            let path = folder.join(&name);
+            let good = fs::read(&path).unwrap();
+            let ends = [0, good.len() / 2, good.len().saturating_sub(1)];
+            let blows = ends.into_iter().flat_map(|at| [(at, true), (at, false)]);
+            for (at, flip) in blows.filter(|(at, _)| *at < good.len()) {
+                let mut bad = good.clone();
+                if flip {
+                    bad[at] ^= 1 << (at % 8)
+                } else {
+                    bad.truncate(at)
+                }
+                fs::write(&path, &bad).unwrap();
+                let faults = place.store().verify().unwrap().faults;
+                assert!(faults.len() == 1 && faults[0].contains(&*path.to_string_lossy()), "{faults:?}");
+                // What damage is found in is not opened: reading alone makes it good again.
+                assert_eq!(answers(&place.open().0, &asked[..1]), right.lines().next().unwrap().to_owned() + "\n");
+                assert_eq!(fs::read(&path).unwrap(), good, "{name} at {at}, flipped: {flip}");
+            }
+        }
+        fs::remove_file(folder.join("manifest")).unwrap();
+        assert_eq!(answers(&place.open().0, &asked), right, "without a manifest");
+    }
+    // Of other settings it is another one, and what was sealed under the old ones is not taken for it.
+    let mut other = dataset.clone();
+    other.manifest.periods.half_life = 90.0;
+    other.manifest.periods.term_half_life = 100.0;
+    other.write(&place.data()).unwrap();
+    let of_other = answers(&Memory::build(&other), &asked);
+    assert_ne!(of_other, right);
+    assert_eq!((answers(&place.open().0, &asked), answers(&place.open().0, &asked)), (of_other.clone(), of_other));
+    // What is recorded later changes nothing of it, and moves the numbers of people in it.
+    let mut later: Vec<Interaction> = dataset.interactions[..3].to_vec();
+    let users = ["a0", "u2x", later[2].user.as_str()].map(UserId::new);
+    for (n, (record, user)) in later.iter_mut().zip(users).enumerate() {
+        (record.id, record.user, record.at) = (format!("later{n}"), user, Timestamp(dataset.end().0 + n as i64));
+        record.query += " unheard tide";
+        let store = place.store();
+        let mut recorder = store.record(&mut go_on).unwrap();
+        answers(recorder.memory(&mut go_on).unwrap(), &asked[..1]);
+        recorder.append(record).unwrap();
+        let whole = Memory::build(&with(&other, &place.store().recorded().unwrap().0));
+        let mut again = asked.clone();
+        again.push(Interaction { at: Timestamp(dataset.end().0 + 10), ..record.clone() });
+        again.push(Interaction { at: Timestamp(dataset.end().0 + 10), ..asked[0].clone() });
+        let right = answers(&whole, &again);
+        assert_eq!(answers(recorder.memory(&mut go_on).unwrap(), &again), right, "remembered");
+        drop(recorder);
+        assert_eq!(answers(&place.open().0, &again), right, "opened with its log");
+    }
 }
 
 #[test]
@@ -453,7 +538,7 @@ fn another_version_another_embedder_and_other_data_are_told() {
     let text = fs::read_to_string(&path).unwrap();
     let (_, json) = text.split_once('\n').unwrap();
     for (from, to, expected) in [
-        ("\"version\": \"2-", "\"version\": \"7-", "it is of version 7-"),
+        ("\"version\": \"3-", "\"version\": \"7-", "it is of version 7-"),
         ("hash-v1-256", "hash-v0-64", "its vectors are of embedder hash-v0-64, the dataset's is hash-v1-256"),
         ("\"data\": \"", "\"data\": \"0", "it was made from other data: the dataset differs"),
     ] {
@@ -525,7 +610,15 @@ fn a_stopped_build_leaves_nothing_and_the_old_base_serves() {
     place.store().open(None, &mut all).unwrap();
     assert_eq!(
         *stages.borrow(),
-        ["reading interactions", "counting words", "making vectors", "writing columns", "grouping people", "finishing"]
+        [
+            "reading interactions",
+            "counting words",
+            "making vectors",
+            "writing columns",
+            "counting word pairs",
+            "grouping people",
+            "finishing"
+        ]
     );
     let base = place.base();
     for last in stages.into_inner() {
@@ -615,7 +708,10 @@ fn a_build_that_is_killed_leaves_no_half_store() {
     let (dataset, _) = logoscope::data::synth::population(&Parameters { users: 60, ..Parameters::default() });
     let place = Place::of(&dataset);
     let right = told(&Memory::build(&dataset));
-    for (round, file) in ["vectors-counts", "at", "postings", "community-of", "manifest"].into_iter().enumerate() {
+    for (round, file) in ["vectors-counts", "at", "feature-items", "feature-keys-slots", "community-of", "manifest"]
+        .into_iter()
+        .enumerate()
+    {
         let mut child = command(&place, &["build"]).stdout(Stdio::null()).spawn().unwrap();
         let folder = place.store().folder().to_owned();
         // On a condition, not after a time: once the file begins to be written. It may be over by then.

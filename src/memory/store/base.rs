@@ -21,10 +21,10 @@ use crate::data::interaction::UserId;
 use crate::memory::column::{LAYOUT, Plain, Sink, Slab, Source, Strings, Vectors, bytes};
 use crate::memory::community::Communities;
 use crate::memory::embed::{self, Embedder};
-use crate::memory::features::{Dictionary, Features, early_postings};
+use crate::memory::features::{Dictionary, FeatureIx, Features, early_postings};
 use crate::memory::lexical::Lexicon;
 use crate::memory::neighbours::MOST_ITEMS;
-use crate::memory::population::{Ids, Parts, Population, Report, embed_rows};
+use crate::memory::population::{Ids, ItemIx, Parts, Population, Report, embed_rows};
 use crate::memory::{Memory, calendar};
 
 /// Version of the files and of what memory puts into them. Raise it when columns, words, communities, periods or the
@@ -385,8 +385,10 @@ pub fn write(
     writer.column("rows", &parts.rows)?;
     writer.column("id-hashes", &parts.ids.hashes)?;
     writer.column("id-items", &parts.ids.items)?;
+    // Items by row, as words and vectors lie.
+    let order = parts.items_of.base().1.to_vec();
     drop(parts);
-    write_features(&mut writer, dataset, report)?;
+    write_features(&mut writer, dataset, order, report)?;
     // From here on the files are read back: communities need vectors, which would not fit in memory twice.
     let population = read_columns(&writer.dir, &dataset.manifest, embedder.as_ref())?;
     let items = population.len();
@@ -411,32 +413,35 @@ pub fn write(
 /// Items whose features are written at once.
 const WRITTEN_AT_ONCE: usize = 1 << 14;
 
-/// Writes words and word pairs of all texts; of them only the dictionary is held in memory.
+/// Writes words and word pairs of all texts, learned in time order and laid out in `order`.
 fn write_features(
     writer: &mut FolderWriter,
     dataset: &Dataset,
+    order: Vec<ItemIx>,
     report: &mut Report<StoreError>,
 ) -> Result<(), StoreError> {
     let mut dictionary = Dictionary::default();
-    let mut rows = writer.begin_file("feature-items")?;
-    let (mut ends, mut end, mut early) = (Vec::with_capacity(dataset.interactions.len()), 0, Vec::new());
-    for (batch, some) in dataset.interactions.chunks(WRITTEN_AT_ONCE).enumerate() {
-        let first = batch * WRITTEN_AT_ONCE;
-        report("counting word pairs", first, dataset.interactions.len())?;
-        let mut held = Vec::new();
-        for (item, interaction) in (first..).zip(some) {
-            held.append(&mut dictionary.learn(item, &interaction.query));
-            ends.push(end + held.len());
+    let (mut learned, mut ends) = (Vec::new(), Vec::with_capacity(order.len()));
+    for (item, interaction) in dataset.interactions.iter().enumerate() {
+        if item % WRITTEN_AT_ONCE == 0 {
+            report("counting word pairs", item, order.len())?;
         }
-        rows.write(&held)?;
-        end += held.len();
-        if first < MOST_ITEMS {
-            early.append(&mut held);
-        }
+        learned.append(&mut dictionary.learn(item, &interaction.query));
+        ends.push(learned.len());
     }
-    writer.finish(rows)?;
-    writer.column("feature-items-ends", &ends)?;
-    let row = |item: usize| &early[if item == 0 { 0 } else { ends[item - 1] }..ends[item]];
+    let row = |item: ItemIx| &learned[if item == 0 { 0 } else { ends[item - 1] }..ends[item]];
+    let mut file = writer.begin_file("feature-items")?;
+    let (mut row_ends, mut end) = (Vec::with_capacity(order.len()), 0);
+    for some in order.chunks(WRITTEN_AT_ONCE) {
+        let rows: Vec<FeatureIx> = some.iter().flat_map(|item| row(*item)).copied().collect();
+        file.write(&rows)?;
+        row_ends.extend(some.iter().map(|item| {
+            end += row(*item).len();
+            end
+        }));
+    }
+    writer.finish(file)?;
+    writer.column("feature-items-ends", &row_ends)?;
     let postings = early_postings(dictionary.len(), (0..ends.len().min(MOST_ITEMS)).map(row));
     writer.lists("feature-early", postings.base())?;
     dictionary.write(writer)
