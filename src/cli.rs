@@ -236,12 +236,6 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Write a session as a page or a terminal recording, to be shown anywhere
     Export(export::ExportArgs),
-    /// Compute a session again, with other weights, policy, model or data, beside its recording
-    Rerun(rerun::RerunArgs),
-    /// Share a session's beginning up to a turn, and go on from there otherwise
-    Fork(rerun::ForkArgs),
-    /// Compare two sessions turn by turn
-    Diff(diff::DiffArgs),
     /// Record a session that shows a cold start or a biased user
     Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
@@ -398,9 +392,6 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Fork(args)) => rerun::run_fork(&cli.common, &args),
         Some(Command::Diff(args)) => diff::run(&args, cli.common.ascii),
         Some(Command::Export(args)) => export::run(&cli.common, &args),
-        Some(Command::Rerun(args)) => rerun::run(&cli.common, &args),
-        Some(Command::Fork(args)) => rerun::run_fork(&cli.common, &args),
-        Some(Command::Diff(args)) => diff::run(&args, cli.common.ascii),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),
         Some(Command::Store(args)) => store::run(&cli.common, &args),

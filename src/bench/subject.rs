@@ -382,7 +382,8 @@ fn seeking(memory: &Memory, asked: &[Interaction]) -> Result<Figure, BenchError>
             break;
         }
         let Interaction { user, at, query, response, .. } = asked[number % asked.len()].clone();
-        let asked = Asked { user, at, query, gold: Some(response), source: None };
+        let form = memory.manifest.form_of(&response);
+        let asked = Asked { user, at, query, gold: Some(response), form, source: None, held: None };
         events.extend(turn(memory, None, setting, &mut course, asked)?);
     }
     let mut state = State::new(Start::default());

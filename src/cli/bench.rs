@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use super::ask::engine;
 use super::{CliError, Common, Format, file_error};
-use crate::bench::{self, Figure, Machine, Measured};
-use crate::data::sanitize::visible;
+use crate::bench::{self, Measured};
 
 /// Options of `bench`.
 #[derive(Debug, Args)]

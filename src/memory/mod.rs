@@ -399,7 +399,7 @@ impl Memory {
         let (before, most) = (population.before(t), self.manifest.retrieval.neighbours);
         let neighbours = match before {
             ..=neighbours::MOST_ITEMS => {
-                neighbours::nearest(population, &digest.features, &terms.weighting, sought, asking, before, most)
+                neighbours::nearest(population, self.features(), &terms.weighting, sought, asking, before, most)
             }
             // As for forms: too many to look at each.
             _ => Vec::new(),

@@ -189,18 +189,6 @@ impl Session {
         self.lines.push(line);
     }
 
-    /// Adds what happened next.
-    pub fn push(&mut self, event: Event) {
-        self.push_shared(&Arc::new(event));
-    }
-
-    /// Adds an event of another session.
-    pub fn push_shared(&mut self, event: &Arc<Event>) {
-        let line = self.lines.last().map_or(1, |line| *line) + 1;
-        self.events.push(Arc::clone(event));
-        self.lines.push(line);
-    }
-
     /// Reads the file `path`.
     pub fn open(path: &Path) -> Result<Self, SessionError> {
         let bytes = fs::read(path).map_err(|source| SessionError::Read { path: path.to_owned(), source })?;

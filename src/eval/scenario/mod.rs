@@ -151,6 +151,10 @@ impl Asking<'_> {
         let mut decisions = Arm::ALL.map(|arm| resolution.decide(memory_distribution(&resolution, arm)));
         if let Some(engine) = self.engine {
             let (blocks, labels) = (Blocks::of(memory, text, &read), &memory.population.labels);
+            if memory.scored_labels().is_empty() {
+                let engine = engine.caps().name.clone();
+                return Err(EngineError::Unsupported { engine, what: "score the form of a text" }.into());
+            }
             for (arm, decision) in Arm::ALL.into_iter().zip(&mut decisions) {
                 let scores = engine.score(&blocks.prompt(arm, &weights), labels)?;
                 if scores.len() != labels.len() {
@@ -162,7 +166,7 @@ impl Asking<'_> {
             }
         }
         let score = |decision: usize| match &resolution.facet {
-            Facet::Label => f64::from(u8::from(decision == gold)),
+            Facet::Label | Facet::Form => f64::from(u8::from(decision == gold)),
             Facet::Score(steps) => (steps[decision] - steps[gold]).abs(),
         };
         Ok(Told { decisions, scores: decisions.map(score), visible: read.local.visible() })

@@ -52,7 +52,7 @@ impl Disagreement {
     /// Between the rules' `resolution` and the model's natural-log probabilities of the labels, by themselves: no memory
     /// is fused with them.
     pub fn of(resolution: &Resolution, log_probabilities: &[f64]) -> Self {
-        let model = from_logs(log_probabilities);
+        let model = from_logs(log_probabilities.to_vec());
         Self {
             same: resolution.decide(&model) == resolution.decision,
             divergence: jensen_shannon(&model, &resolution.distribution),

@@ -59,7 +59,7 @@ fn questions(dataset: &Dataset, user: &UserId) -> Vec<Asked> {
 /// Why there is nothing to ask.
 fn unasked(dataset: &Dataset, user: &UserId, needed: String) -> String {
     let own: Vec<&Interaction> = dataset.interactions.iter().filter(|own| own.user == *user).collect();
-    match habit(&own) {
+    match habit(dataset, &own) {
         None => format!("has no interaction in '{}'", dataset.manifest.name),
         Some((label, share)) => {
             format!("has {} interactions, {share:.2} of them '{label}', and no question with {needed}", own.len())
