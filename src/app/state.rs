@@ -65,6 +65,11 @@ impl Data {
         self.places.of(response).map(|place| self.label(place))
     }
 
+    /// The labels that a model is asked to score: none of texts, which it writes.
+    pub fn scored_labels(&self) -> &[String] {
+        if self.places == Places::Written { &[] } else { &self.labels }
+    }
+
     /// The label with this index, empty if there is none.
     pub fn label(&self, ix: usize) -> &str {
         self.labels.get(ix).map_or("", String::as_str)
@@ -462,7 +467,7 @@ impl State {
         let alone = mediate(&reading.evidence, &weights, policy);
         reading.resolution = self.course.settle(&reading.user, alone, weights.hysteresis);
         if let (Some(blocks), Some(data)) = (&reading.blocks, &self.data) {
-            let labels = &data.labels;
+            let labels = data.scored_labels();
             reading.requests = Arm::ALL.map(|arm| request(blocks, labels, arm, &weights));
         }
         let voices = self.data.as_ref().map_or(Vec::new(), |data| {
