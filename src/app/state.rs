@@ -70,6 +70,11 @@ impl Data {
         self.places.of(response).map(|place| self.label(place))
     }
 
+    /// The labels that a model is asked to score: none of texts, which it writes.
+    pub fn scored_labels(&self) -> &[String] {
+        if self.places == Places::Written { &[] } else { &self.labels }
+    }
+
     /// The label with this index, empty if there is none.
     pub fn label(&self, ix: usize) -> &str {
         self.labels.get(ix).map_or("", String::as_str)
@@ -542,11 +547,11 @@ impl State {
         let Setting { weights, policy } = self.setting;
         let (Some(reading), Some(data)) = (&mut self.reading, &self.data) else { return };
         let Some(blocks) = &reading.blocks else { return };
-        reading.requests = Arm::ALL.map(|arm| request(blocks, &data.labels, arm, &weights));
+        reading.requests = Arm::ALL.map(|arm| request(blocks, data.scored_labels(), arm, &weights));
         reading.writing = policy.writes().then(|| writing::request(blocks, &weights));
         if reading.writing.is_some() {
             let memory = self.answers.written.memory().unwrap_or_default();
-            reading.requests[Arm::Mediated as usize] = request_written(blocks, &data.labels, memory);
+            reading.requests[Arm::Mediated as usize] = request_written(blocks, data.scored_labels(), memory);
         }
     }
 

@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use logoscope::app::message::Message;
+use logoscope::app::effect::Effect;
+use logoscope::app::message::{Heard, Message};
 use logoscope::app::state::{Data, Start, State};
 use logoscope::app::update::update;
 use logoscope::data::dataset::Dataset;
@@ -15,6 +16,7 @@ use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::data::synth::{Parameters, headlines};
 use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation, ScoreKind};
 use logoscope::engine::error::EngineError;
+use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::prompt::{Arm, Blocks};
 use logoscope::eval::contest::Contest;
 use logoscope::eval::experiment::{Setting as Asking, run, run_with_model};
@@ -27,7 +29,7 @@ use logoscope::memory::trace::Way;
 use logoscope::memory::writing::{Crowd, Term, Written};
 use logoscope::memory::{Apart, Memory};
 use logoscope::session::check::check;
-use logoscope::session::event::{Event, ModelId, Setting};
+use logoscope::session::event::{self, Event, ModelId, Setting};
 use logoscope::session::scenario::{Plan, Scenario, Voice};
 use logoscope::session::{Replay, Session};
 use proptest::prelude::*;
@@ -322,8 +324,8 @@ fn a_recorded_text_session_is_what_live_use_was() {
         assert!(turns >= 10, "{turns}");
         if let Some(engine) = session.engine() {
             let Event::Answered(answered) = session.events.last().map(Arc::as_ref).unwrap() else {
-                // The last event of a cold start is what is remembered.
-                assert_eq!(engine.len(), 4 * turns);
+                // The last event of a cold start is what is remembered. Prompts that are alike are one call.
+                assert!(engine.len() > turns && engine.len() <= 4 * turns);
                 continue;
             };
             panic!("{answered:?}");
@@ -356,8 +358,9 @@ fn prompts_hold_own_texts_and_of_others_only_how_they_write() {
         }
         assert_eq!(local.contains("own: nothing"), read.local.visible() == 0);
         told += usize::from(global.contains(" | about ") && global.contains(" words"));
+        let others = global.split_once("\nothers:").unwrap().1;
         for other in dataset.interactions.iter().filter(|i| i.user != asked.user) {
-            assert!(!global.contains(&other.response), "{}\n{global}", other.response);
+            assert!(!others.contains(&other.response), "{}\n{global}", other.response);
         }
     }
     assert!(told > dataset.queries.len() / 2, "{told}");
@@ -385,7 +388,9 @@ fn logoscope(arguments: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
     command.args(arguments).env("HOME", home.path());
-    ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"].iter().for_each(|name| drop(command.env_remove(name)));
+    for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
+        command.env_remove(name);
+    }
     command.output().unwrap()
 }
 
@@ -422,7 +427,7 @@ fn commands_answer_a_text_task() {
         serde_json::from_str(&told(&["eval", "--data", data, "--model", "none", "--format", "json"])).unwrap();
     let arm = &object["arms"]["mediated"];
     assert!(arm["length_error"].as_f64().unwrap() < object["arms"]["none"]["length_error"].as_f64().unwrap());
-    assert!(arm["rougeL"].is_null() && arm["accuracy"].is_number() && arm["ci"]["length_error"].is_object());
+    assert!(arm["rougeL"].is_null() && arm["accuracy"].is_number() && arm["ci"]["length_error"].is_array());
     let session = dir.path().join("cold.jsonl");
     let session = session.to_str().unwrap();
     told(&["scenario", "cold-start", "--data", data, "--model", "none", "--user", user, "--out", session]);
@@ -475,9 +480,58 @@ fn the_query_screen_of_texts() {
     // A true text can be remembered as it stands; then it is own memory.
     let effects = press(&mut state, &["R"]);
     let remembered = effects.iter().find_map(|effect| match effect {
-        logoscope::app::effect::Effect::Remember(interaction) => Some(interaction.response.clone()),
+        Effect::Remember(interaction) => Some(interaction.response.clone()),
         _ => None,
     });
     assert_eq!(remembered, asked.gold);
     assert!(log_words(&remembered.unwrap()) > 0.0);
+}
+
+/// What a model writes is shown and recorded as it stands; the decided form stays memory's.
+#[test]
+fn a_model_s_text_is_shown_and_recorded() {
+    let dataset = small();
+    let memory = Memory::build(&dataset);
+    let judged = dataset.queries.len() - 3;
+    let asked = dataset.queries[judged].clone();
+    let start =
+        Start { dataset_name: "headlines".into(), model_name: Some("parrot".into()), record: true, ..Start::default() };
+    let mut state = State::new(start);
+    update(&mut state, Message::DataRead(Arc::new(Data::of(dataset))));
+    update(&mut state, Message::Host(HostEvent::Ready(Parrot::new().0)));
+    update(&mut state, Message::MemoryBuilt { periods: memory.periods(), opening: Some(judged) });
+    let read = memory.read(&asked.user, &asked.query, asked.at).unwrap();
+    let heard = Heard { evidence: event::Evidence::of(&memory, &read), embedder: memory.embedder() };
+    let blocks = Box::new(Blocks::of(&memory, &asked.query, &read));
+    let (ticket, heard) = (state.ticket, Some(Box::new(heard)));
+    let effects = update(&mut state, Message::MemoryRead { ticket, read: Box::new(read), blocks, heard });
+    let requests = effects.iter().find_map(|effect| match effect {
+        Effect::Ask { requests, .. } => Some(requests),
+        _ => None,
+    });
+    assert!(requests.unwrap().iter().all(|(_, request)| request.labels.is_empty() && request.max_tokens > 24));
+    let epoch = state.answers.epoch;
+    for id in 0..4 {
+        let ticket = Ticket { epoch, id };
+        let stats = GenStats { tokens: 4, ..GenStats::default() };
+        update(&mut state, Message::Host(HostEvent::Token { ticket, text: SAID.to_owned() }));
+        update(&mut state, Message::Host(HostEvent::Done { ticket, stats }));
+    }
+    let screen = text_of(&drawn(&state, 200, 60));
+    assert_eq!(screen.matches(&format!("“{SAID}”")).count(), 4, "{screen}");
+    let written: Vec<&event::Answered> = state
+        .journal
+        .waiting
+        .iter()
+        .filter_map(|event| match event {
+            Event::Answered(answered) => Some(answered),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(written.len(), 4);
+    for answered in written {
+        assert!(answered.text == SAID && answered.tokens == 4 && answered.seal.is_some());
+        assert_eq!(answered.log_probabilities.as_ref().map(|p| p.0.len()), Some(0), "nothing was scored");
+        assert!(Form::ALL.iter().any(|form| form.name() == answered.answer));
+    }
 }
