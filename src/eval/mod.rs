@@ -19,6 +19,7 @@ pub mod numbers;
 pub mod peer;
 pub mod report;
 pub mod row;
+pub mod signs;
 pub mod split;
 pub mod stats;
 pub mod sweep;
