@@ -28,6 +28,7 @@ use crate::eval::judge::correct_over_windows;
 use crate::eval::metrics::{LabelMeasures, TaskMeasures};
 use crate::eval::report::{self, Section};
 use crate::eval::row::Row;
+use crate::eval::signs::Sightings;
 use crate::eval::split::{Asked, Question, Range, Split};
 use crate::eval::stats::Plan;
 use crate::eval::{EvalError, ablate, peer};
@@ -231,10 +232,13 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     correct_over_windows(&mut origins);
 
     let of_its_own = rolling && args.fit;
-    let Some(Stage { mut contest, weights, fitted_on }) = stages.pop_front() else {
+    let Some(Stage { mut contest, weights, fitted_on, mut seen }) = stages.pop_front() else {
         return Err(EvalError::NoQuery(dataset.manifest.name.clone()).into());
     };
-    stages.into_iter().for_each(|later| contest.join(later.contest));
+    for later in stages {
+        contest.join(later.contest);
+        seen.join(later.seen);
+    }
     let questions: Vec<Question> = windows.iter().flat_map(|asked| asked.questions.iter().copied()).collect();
     let first = &windows[0];
     let material = contest.material(&questions, run.measures.clone());
@@ -260,6 +264,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         plan,
     });
     assessment.origins = origins;
+    assessment.signs = Some(seen.signs());
     if args.rows {
         assessment.rows = Row::all(&material, &dataset.manifest.responses());
     }
@@ -370,6 +375,7 @@ struct Stage {
     contest: Contest,
     weights: Weights,
     fitted_on: Option<Range>,
+    seen: Sightings,
 }
 
 impl Run<'_> {
@@ -427,7 +433,8 @@ impl Run<'_> {
             (TaskMeasures::Rating(steps), true) => peer::rating::contestants(self.dataset, asked, steps, args.gap),
         };
         clock.lap("fitting peers");
-        Ok(Stage { contest: Contest::of(&args.arms, &answered, peers), weights, fitted_on })
+        let seen = Sightings::of(questions, &answered, &args.arms);
+        Ok(Stage { contest: Contest::of(&args.arms, &answered, peers), weights, fitted_on, seen })
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::bucket::Bucket;
 use super::metrics::Metric;
 use super::row::Row;
+use super::signs::Signs;
 use super::split::{Range, Sampled, Split};
 use super::stats::{Interval, Plan};
 use crate::mediator::{Policy, Weights};
@@ -386,6 +387,9 @@ pub struct Assessment {
     /// With arms local and global.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<Disagreement>,
+    /// Signs of failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signs: Option<Signs>,
     /// With arms local and mediated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gain: Vec<Gain>,

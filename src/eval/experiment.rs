@@ -15,7 +15,9 @@ use crate::engine::answer::{memory_distribution, memory_length, request};
 use crate::engine::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::prompt::{Arm, Blocks};
+use crate::mediator::counterfactual::counterfactuals;
 use crate::mediator::fusion::fuse;
+use crate::mediator::signature::too_local;
 use crate::mediator::{Evidence, Facet, Policy, Resolution, Weights, mediate};
 use crate::memory::{Apart, Memory, MemoryRead};
 
@@ -92,6 +94,10 @@ pub struct Spoken {
 pub struct Answered {
     /// The person's own items strictly before the question.
     pub visible: usize,
+    /// What they are worth for the question, in examples.
+    pub mass: f64,
+    /// Whether the rules' mediated answer hangs on one of them: [`crate::mediator::signature::too_local`].
+    pub hangs: bool,
     /// What memory says by itself, one an arm, in the order of [`Arm::ALL`].
     pub arms: [Answer; 4],
     /// The same of the model, where it was asked.
@@ -187,8 +193,8 @@ pub fn run_with_model(
     let labels = memory.scored_labels();
     let mut found = Vec::with_capacity(questions.len());
     for question in questions {
-        let (read, resolution) = mediated(memory, question, setting)?;
-        let mut answered = by_memory(question, &read, &resolution);
+        let (read, evidence, resolution) = mediated(memory, question, setting)?;
+        let mut answered = by_memory(question, &read, &evidence, &resolution, setting);
         let blocks = Blocks::of(memory, question.text, &read);
         for (ix, arm) in Arm::ALL.into_iter().enumerate().filter(|(_, arm)| wanted.contains(arm)) {
             if cancel.load(Ordering::Relaxed) {
@@ -232,24 +238,38 @@ pub fn gathered(
 }
 
 fn answer(memory: &Memory, question: &Question, setting: Setting) -> Result<Answered, EvalError> {
-    let (read, resolution) = mediated(memory, question, setting)?;
-    Ok(by_memory(question, &read, &resolution))
+    let (read, evidence, resolution) = mediated(memory, question, setting)?;
+    Ok(by_memory(question, &read, &evidence, &resolution, setting))
 }
 
-fn mediated(memory: &Memory, question: &Question, setting: Setting) -> Result<(MemoryRead, Resolution), EvalError> {
+fn mediated(
+    memory: &Memory,
+    question: &Question,
+    setting: Setting,
+) -> Result<(MemoryRead, Evidence, Resolution), EvalError> {
     let read = memory.read_apart(question.user, question.text, question.about, question.at, setting.apart)?;
     let manifest = &memory.manifest;
     let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
     let resolution = mediate(&evidence, &setting.weights, setting.policy);
-    Ok((read, resolution))
+    Ok((read, evidence, resolution))
 }
 
-fn by_memory(question: &Question, read: &MemoryRead, resolution: &Resolution) -> Answered {
+fn by_memory(
+    question: &Question,
+    read: &MemoryRead,
+    evidence: &Evidence,
+    resolution: &Resolution,
+    setting: Setting,
+) -> Answered {
     let arms = Arm::ALL.map(|arm| {
         let written = memory_length(resolution, arm).map(|length| Compared::of_length(question.answer, length));
         Answer { written, ..answer_of(resolution, memory_distribution(resolution, arm).to_vec()) }
     });
-    Answered { visible: read.local.visible(), arms, spoken: [const { None }; 4] }
+    // What the others prefer as well cannot hang on an own item, and needs no leaving out.
+    let own = resolution.decision != resolution.decide(&resolution.global);
+    let without = || counterfactuals(evidence, &setting.weights, setting.policy, &[]);
+    let hangs = own && too_local(resolution, &without()).is_some();
+    Answered { visible: read.local.visible(), mass: resolution.mass, hangs, arms, spoken: [const { None }; 4] }
 }
 
 /// What a model wrote, as an answer: its form, its length and its words.

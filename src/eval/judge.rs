@@ -105,6 +105,7 @@ impl Material<'_> {
             fused: self.pairs(&fused, plan),
             origins: Vec::new(),
             rows: Vec::new(),
+            signs: None,
             overrides: both.filter(|_| !self.of_scores()).map(|(local, mediated)| overrides(local, mediated)),
             nearer: both.filter(|_| self.of_scores()).map(|(local, mediated)| nearer(local, mediated)),
             disagreement: local.zip(global).map(|(local, global)| self.disagreement(local, global, everyone())),

@@ -22,6 +22,7 @@ pub mod report;
 pub mod rouge;
 pub mod row;
 pub mod scenario;
+pub mod signs;
 pub mod split;
 pub mod stats;
 pub mod sweep;

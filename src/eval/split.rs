@@ -188,7 +188,15 @@ pub fn every(dataset: &Dataset) -> Vec<Question<'_>> {
     let label = labels(dataset);
     let asked = dataset.interactions.iter().filter_map(|i| {
         let about = Some(About { item: i.item.as_deref(), extra: &i.extra });
-        Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold: label(&i.response)?, answer: &i.response })
+        Some(Question {
+            id: &i.id,
+            user: &i.user,
+            at: i.at,
+            text: &i.query,
+            about,
+            gold: label(&i.response)?,
+            answer: &i.response,
+        })
     });
     asked.collect()
 }

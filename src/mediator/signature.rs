@@ -13,11 +13,11 @@ use super::resolution::Resolution;
 use crate::data::interaction::UserId;
 
 /// Fewest contested questions that show anything.
-const CONTESTED: usize = 5;
+pub const CONTESTED: usize = 5;
 /// Share of contested questions decided for the collective side from which on answers are too global.
-const COLLECTIVE: f64 = 0.9;
+pub const COLLECTIVE: f64 = 0.9;
 /// Changes of side by one person, the evidence calm: there and back.
-const CHANGES: usize = 2;
+pub const CHANGES: usize = 2;
 
 /// A way to fail, with what shows it.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 use super::section::{Bar, Section, interval, number, optional, predictors, range, title_of};
 use crate::data::sanitize::visible;
+use crate::engine::prompt::Arm;
 use crate::eval::assessment::{ArmReport, Assessment};
 use crate::eval::metrics::Metric;
 use crate::eval::split::Split;
@@ -209,5 +210,35 @@ pub(super) fn disagreement(assessment: &Assessment) -> Option<Section> {
         Section::table(format!("Where local and global choose differently: {} ({:.3})", d.n, d.share), &["", what]);
     let rows = predictors(assessment).filter_map(|arm| Some((arm.name, there.get(arm.name)?)));
     section.rows.extend(rows.map(|(name, right)| vec![name.to_owned(), number(*right)]));
+    Some(section)
+}
+
+pub(super) fn signs(assessment: &Assessment) -> Option<Section> {
+    let signs = assessment.signs.as_ref().filter(|signs| !signs.arms.is_empty())?;
+    let header = ["", "too local", "contested", "as the others", "too global", "changes of side", "oscillating people"];
+    let mut section = Section::table("Signs of failure", &header);
+    for arm in &signs.arms {
+        // Left out is the mediator's evidence: of a side by itself there is nothing to hold the answer against.
+        let too_local = if arm.arm == Arm::Mediated { signs.too_local.to_string() } else { "-".to_owned() };
+        section.rows.push(vec![
+            arm.arm.name().to_owned(),
+            too_local,
+            signs.contested.to_string(),
+            arm.collective.to_string(),
+            if arm.too_global { "yes" } else { "no" }.to_owned(),
+            arm.changes.to_string(),
+            arm.oscillating.to_string(),
+        ]);
+    }
+    section.notes = vec![
+        "too local: by the rules, against what the others prefer, and without one of several own items it is another"
+            .to_owned(),
+        format!(
+            "contested: the sides' first choices differ, asked by {} people; too global: nine in ten as the others",
+            signs.people
+        ),
+        "changes of side: from one question of a person to their next, while what both sides say hardly moves"
+            .to_owned(),
+    ];
     Some(section)
 }

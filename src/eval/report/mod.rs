@@ -29,6 +29,7 @@ pub fn sections(assessment: &Assessment) -> Vec<Section> {
         Some(arms::buckets(assessment)),
         arms::overrides(assessment),
         arms::disagreement(assessment),
+        arms::signs(assessment),
         differences::gain(assessment),
         differences::paired(assessment),
         differences::paired_others(assessment),
