@@ -138,16 +138,15 @@ mod terminal {
         };
         terminal.until(&format!("1/{TURNS}"));
         terminal.until("margin");
-        // The first turn of a weight takes other ways than those after it; the last key before the clock starts is
-        // answered, too.
         let mut value = start.get(Weight::PriorStrength);
         let mut turned = |key: &str| {
             value = Weight::PriorStrength.nudged(value, if key == "l" { 1.0 } else { -1.0 });
             value
         };
         let (mut taken, mut shown) = (Vec::with_capacity(KEYS), Vec::with_capacity(KEYS));
-        // Memory of the live work beneath is built meanwhile and draws nothing.
+        // The memory of live work is built beneath the replay and draws nothing; it is given time to end.
         thread::sleep(Duration::from_secs(2));
+        // The first key is not timed: it leaves the recorded setting.
         for ix in 0..=KEYS {
             let key = if ix / 20 % 2 == 0 { "l" } else { "h" };
             let before = terminal.written.lock().expect("nobody panics with it").frames.len();

@@ -63,7 +63,9 @@ fn main() {
         let weights = setting.weights.with(Weight::PriorStrength, Weight::PriorStrength.at((ix % 100) as f64));
         Setting { weights, ..setting }
     };
-    let session = |study: &Study, ix: usize| drop(black_box(study.count(labels, &study.steps.remediate(&turned(ix)))));
+    let session = |study: &Study, ix: usize| {
+        black_box(study.count(labels, &study.steps.remediate(&turned(ix))));
+    };
 
     let mut counter = 0;
     let mut next = || {

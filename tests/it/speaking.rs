@@ -133,6 +133,7 @@ fn fused_answers_are_judged_against_both_parts() {
         weights: Some(setting.weights),
         gap_days: 0.0,
         guard: 1,
+        embedder: memory.embedder(),
         plan: Plan { resamples: 50, permutations: 50, seed: 1 },
     });
     let json = serde_json::to_value(&assessment).unwrap();

@@ -19,7 +19,6 @@ proptest! {
     #[test]
     fn undone_is_as_it_was_and_redone_as_it_became(keys in proptest::collection::vec(0..KEYS.len(), 1..30)) {
         let mut state = answered();
-        // The weights' own keys are heard where the weights stand.
         let (before, decided) = (state.setting, resolution(&state));
         let mut settings = vec![before];
         for key in keys {
