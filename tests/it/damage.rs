@@ -8,17 +8,22 @@ use logoscope::app::update::update;
 use logoscope::data::dataset::Dataset;
 use logoscope::data::interaction::UserId;
 use logoscope::data::sanitize::visible;
+use logoscope::eval::timelines::Timelines;
 use logoscope::mediator::flip::flips;
 use logoscope::mediator::{Evidence, Policy, Weight, Weights, mediate};
 use logoscope::memory::Memory;
-use logoscope::session::check::check;
+use logoscope::session::check::{Model, check, check_with};
+use logoscope::session::diff::Diff;
+use logoscope::session::fork::fork;
+use logoscope::session::redact::Redaction;
+use logoscope::session::rerun::Anew;
 use logoscope::session::{Replay, Session, Setting};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
 use crate::screens::{answered, drawn, press};
-use crate::session::small;
+use crate::session::{Echo, small};
 
 /// What happens to a byte.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +80,7 @@ fn use_session(bytes: &[u8]) {
     check(&session, &dataset).unwrap();
     session.engine();
     session.warnings();
+    make_of(&session, &dataset);
     let mut replay = Replay::new(session.clone());
     for end in replay.turn_ends() {
         replay.seek(end);
@@ -91,6 +97,25 @@ fn use_session(bytes: &[u8]) {
     drawn(&state, 200, 60);
     press(&mut state, &["l", "m"]);
     drawn(&state, 80, 24);
+}
+
+/// Makes of a session what can be made of one; each is a session, or is refused.
+fn make_of(session: &Session, dataset: &Dataset) {
+    let echo = Echo::new();
+    check_with(session, dataset, Model::AtHand(&echo)).unwrap();
+    let (_, whole) = small();
+    for (a, b) in [(session, &whole), (&whole, session), (session, session)] {
+        Timelines::of(&Diff::of(a, b), 1);
+    }
+    let middle = session.events.len() / 2;
+    let mut made = vec![fork(session, middle, None).unwrap()];
+    made.extend(Redaction::keyed("k").of(session));
+    let anew = Anew { dataset, voice: None, weights: vec![(Weight::LocalTrust, 2.0)], policy: Some(Policy::Linear) };
+    made.extend(anew.rerun(session));
+    for made in made {
+        let back = Session::parse(Path::new("made"), &made.to_bytes().unwrap()).unwrap();
+        assert_eq!(back.events.len(), made.events.len());
+    }
 }
 
 /// Every number and every list in `value`.
