@@ -55,6 +55,9 @@ pub struct ScenarioArgs {
     /// The ladder holds the oldest items instead of the newest, which mixes size with age
     #[arg(long)]
     oldest: bool,
+    /// Days before a query within which a ladder's study hides the person's own items: what was done in one sitting is alike
+    #[arg(long, value_name = "DAYS")]
+    gap: Option<f64>,
     /// Items of every history on the dial [default: 10]
     #[arg(long, value_name = "L")]
     length: Option<usize>,
@@ -115,11 +118,12 @@ fn setting(dataset: &Dataset, args: &ScenarioArgs, fit: &Fit) -> Setting {
 fn refuse(args: &ScenarioArgs) -> Result<(), CliError> {
     use Scenario::{Biased, ColdStart, Dial, Drift, Gallery, Ladder, NewCommunity};
     let of = |scenarios: &[Scenario]| scenarios.contains(&args.scenario);
-    let given: [(&str, bool, &[Scenario]); 10] = [
+    let given: [(&str, bool, &[Scenario]); 11] = [
         ("--split", args.split.is_some(), &[Ladder, Dial]),
         ("--queries", args.queries.is_some(), &[Ladder, Dial]),
         ("--most", args.most.is_some(), &[Ladder]),
         ("--oldest", args.oldest, &[Ladder]),
+        ("--gap", args.gap.is_some(), &[Ladder]),
         ("--length", args.length.is_some(), &[Dial]),
         ("--step", args.step.is_some(), &[Dial]),
         ("--draws", args.draws.is_some(), &[Dial]),
@@ -140,8 +144,13 @@ fn refuse(args: &ScenarioArgs) -> Result<(), CliError> {
         "a community is no --user; name one with --community, or leave both out".to_owned()
     } else if args.out.is_some() && args.format.is_some() {
         "--format is of a study; leave out --out for one, or --format for a session".to_owned()
-    } else if args.out.is_some() && (args.split.is_some() || args.queries.is_some() || args.draws.is_some()) {
-        "--split, --queries and --draws are of a study; leave out --out for one, or them for a session".to_owned()
+    } else if args.out.is_some()
+        && (args.split.is_some() || args.queries.is_some() || args.draws.is_some() || args.gap.is_some())
+    {
+        "--split, --queries, --draws and --gap are of a study; leave out --out for one, or them for a session"
+            .to_owned()
+    } else if args.gap.is_some_and(|gap| !(0.0..=36_500.0).contains(&gap)) {
+        "--gap is a number of days from 0 to 36500".to_owned()
     } else if args.most == Some(0) || args.length == Some(0) || args.draws == Some(0) || args.queries == Some(0) {
         "--most, --length, --draws and --queries are at least 1".to_owned()
     } else if args.step.is_some_and(|step| step == 0 || step > 100) {

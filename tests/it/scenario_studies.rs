@@ -53,7 +53,7 @@ fn a_ladder_asks_the_same_questions_on_every_rung() {
     let cancel = AtomicBool::new(false);
     let asking = Asking { memory: &memory, engine: None, setting, cancel: &cancel };
     for oldest in [false, true] {
-        let shape = Shape { most: 8, oldest };
+        let shape = Shape { most: 8, oldest, gap_days: 0.0 };
         let subject = subject(&dataset, setting);
         let found = Ladder::of(&asking, &asked.questions, shape, subject, &mut |_, _| {}).unwrap();
         assert_eq!(found.rungs.iter().map(|rung| rung.held).collect::<Vec<_>>(), [0, 1, 2, 4, 8]);

@@ -119,7 +119,11 @@ impl Study<'_> {
         let memory = Memory::build(self.dataset);
         let asking = self.asking(&memory);
         let subject = self.subject("logoscope.ladder/1", &asking, what, &asked.questions);
-        let shape = ladder::Shape { most: self.options.most, oldest: self.options.oldest };
+        let shape = ladder::Shape {
+            most: self.options.most,
+            oldest: self.options.oldest,
+            gap_days: self.args.gap.unwrap_or_default(),
+        };
         let found = Ladder::of(&asking, &asked.questions, shape, subject, &mut progress())?;
         self.printed("Cold-start ladder", &found.sections(), &found)
     }

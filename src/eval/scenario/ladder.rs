@@ -45,6 +45,8 @@ pub struct Ladder {
     pub most: usize,
     /// Whether the oldest items are held: then a small history is an old one as well.
     pub oldest: bool,
+    /// Days before a query within which nothing of the person's was visible.
+    pub gap_days: f64,
     /// From 0 up.
     pub rungs: Vec<Rung>,
     /// The least rung at which local is better than global for certain; `None`: not reached.
@@ -56,12 +58,14 @@ pub struct Ladder {
 }
 
 /// What a ladder is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape {
     /// The greatest rung.
     pub most: usize,
     /// The oldest items are held.
     pub oldest: bool,
+    /// Days before a query within which nothing of the person's is visible: what was done in one sitting is alike.
+    pub gap_days: f64,
 }
 
 impl Ladder {
@@ -78,7 +82,9 @@ impl Ladder {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, EvalError> {
         let population = &asking.memory.population;
-        let visible = |question: &Question| population.visible(population.user_ix(question.user), question.at).len();
+        let until = |question: &Question| question.at.min(question.at.plus_days(-shape.gap_days));
+        let visible =
+            |question: &Question| population.visible(population.user_ix(question.user), until(question)).len();
         let fixed: Vec<usize> = (0..questions.len()).filter(|ix| visible(&questions[*ix]) >= shape.most).collect();
         if fixed.is_empty() {
             let most = questions.iter().map(visible).max().unwrap_or_default();
@@ -87,10 +93,10 @@ impl Ladder {
         let cut = if shape.oldest { Held::oldest } else { Held::newest };
         let steps = rungs(shape.most);
         let rung = |m: usize, question: usize| {
-            let Question { user, at, .. } = questions[question];
-            Job { question, held: Some(cut(population, population.user_ix(user), at, m)) }
+            let asked = &questions[question];
+            Job { question, held: Some(cut(population, population.user_ix(asked.user), until(asked), m)) }
         };
-        let mut jobs: Vec<Job> = (0..questions.len()).map(|question| Job { question, held: None }).collect();
+        let mut jobs: Vec<Job> = (0..questions.len()).map(|question| rung(usize::MAX, question)).collect();
         steps.iter().for_each(|m| jobs.extend(fixed.iter().map(|question| rung(*m, *question))));
         let total = jobs.len();
         let told = asking.all(questions, &jobs, &mut |done| progress(done, total))?;
@@ -115,6 +121,15 @@ impl Ladder {
             buckets.iter().filter_map(cell).collect()
         };
         let (natural, gain) = (natural(&FINE), natural(&GAIN));
-        Ok(Self { subject, most: shape.most, oldest: shape.oldest, rungs: found, hand_over, natural, gain })
+        Ok(Self {
+            subject,
+            most: shape.most,
+            oldest: shape.oldest,
+            gap_days: shape.gap_days,
+            rungs: found,
+            hand_over,
+            natural,
+            gain,
+        })
     }
 }

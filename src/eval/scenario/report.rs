@@ -121,6 +121,12 @@ impl Ladder {
                     .to_owned(),
             );
         }
+        if self.gap_days > 0.0 {
+            notes.push(format!(
+                "nothing of the person's from the last {} days before a query is visible",
+                self.gap_days
+            ));
+        }
         notes.push("at 0 items the local arm answers with the base rate, as arm none does".to_owned());
         notes.push(format!("ceiling: the better of local and global, query by query; {}", better(by)));
         let rungs = self.rungs.iter().map(|rung| (rung.held.to_string(), rung.cell.clone()));

@@ -2,9 +2,9 @@
 //!
 //! * **Cold start**: all that one person did is taken out of the data; then each of their first [`COLD_TURNS`]
 //!   interactions is asked *before* it is remembered, so that their history grows from nothing.
-//! * **Biased user** (method: at least [`BIASED_ITEMS`] items, [`BIASED_SHARE`] of them with one response): questions
+//! * **Biased user** (method: at least [`biased::ITEMS`] items, [`biased::SHARE`] of them with one response): questions
 //!   from the time when their history is that skewed already, as many off-habit ones (they answered something else) as
-//!   on-habit ones, at most [`HABIT_PAIRS`] of each: the newest off-habit ones, each with the on-habit one nearest in
+//!   on-habit ones, at most [`biased::PAIRS`] of each: the newest off-habit ones, each with the on-habit one nearest in
 //!   time. Questions are the person's own interactions and judged queries; memory is read strictly before each.
 //! * **[Ladder](rungs)** and **[dial](rungs)**: the same questions with less of the person's history, and with a skewed one.
 //! * **[Drift](drift)**: somebody whose taste changed, around the change.
@@ -25,6 +25,7 @@
 //! about how often the effect occurs.
 
 pub mod arrival;
+pub mod biased;
 pub mod drift;
 pub mod gallery;
 pub mod rungs;
@@ -40,7 +41,7 @@ use super::log::Session;
 use super::record::turn;
 use super::replay::{Outcome, State};
 use crate::data::dataset::Dataset;
-use crate::data::interaction::{Interaction, JudgedQuery, Timestamp, UserId};
+use crate::data::interaction::{Interaction, JudgedQuery, UserId};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::Arm;
 use crate::mediator::Course;
@@ -48,16 +49,8 @@ use crate::memory::Memory;
 
 /// Questions of a cold start.
 pub const COLD_TURNS: usize = 24;
-/// Off-habit questions of a biased user, and on-habit ones, at most.
-pub const HABIT_PAIRS: usize = 8;
-/// Off-habit questions that somebody who is picked must have.
-const LEAST_PAIRS: usize = 4;
 /// How many candidates are tried with a model.
 pub const SHORTLIST: usize = 5;
-/// Fewest items of a biased user.
-pub const BIASED_ITEMS: usize = 10;
-/// Least share of a biased user's top response.
-pub const BIASED_SHARE: f64 = 0.8;
 
 /// What a session is to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -385,7 +378,7 @@ fn rule(scenario: Scenario) -> &'static str {
 fn least_turns(scenario: Scenario) -> usize {
     match scenario {
         Scenario::ColdStart => COLD_TURNS,
-        Scenario::Biased => 2 * LEAST_PAIRS,
+        Scenario::Biased => 2 * biased::LEAST_PAIRS,
         _ => 1,
     }
 }
@@ -478,7 +471,7 @@ fn turns(scenario: Scenario, dataset: &Dataset, user: &UserId) -> Result<Vec<Pla
             };
             Ok(own.iter().take(COLD_TURNS).map(planned).collect())
         }
-        _ => biased_turns(dataset, user, &own),
+        _ => biased::turns(dataset, user, &own),
     }
 }
 
@@ -504,47 +497,4 @@ fn asked_of_query(dataset: &Dataset, query: &JudgedQuery) -> Asked {
         source: Some(query.id.clone()),
         held: None,
     }
-}
-
-/// The most frequent label of a history with its share; among equals the first in alphabetical order.
-fn habit<'a>(dataset: &Dataset, history: &[&'a Interaction]) -> Option<(&'a str, f64)> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let labels = history.iter().map(|interaction| dataset.manifest.label_of(&interaction.response));
-    labels.for_each(|label| *counts.entry(label).or_default() += 1);
-    let top = counts.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-    Some((top.0, top.1 as f64 / history.len() as f64))
-}
-
-fn biased_turns(dataset: &Dataset, user: &UserId, own: &[&Interaction]) -> Result<Vec<Planned>, String> {
-    let skewed = |history: &[&Interaction]| {
-        history.len() >= BIASED_ITEMS && habit(dataset, history).is_some_and(|h| h.1 >= BIASED_SHARE)
-    };
-    if !skewed(own) {
-        let (label, share) = habit(dataset, own).unwrap_or_default();
-        return Err(format!(
-            "has {} interactions, {share:.2} of them '{label}'; a biased user has at least {BIASED_ITEMS}, \
-             {BIASED_SHARE:.2} of them alike",
-            own.len()
-        ));
-    }
-    let before = |t: Timestamp| &own[..own.partition_point(|interaction| interaction.at < t)];
-    let judged = dataset.queries.iter().filter(|query| query.user == *user && query.gold.is_some());
-    let judged = judged.map(|query| asked_of_query(dataset, query));
-    let mut all: Vec<Asked> = own.iter().map(|interaction| asked_of(dataset, interaction)).chain(judged).collect();
-    all.retain(|asked| skewed(before(asked.at)));
-    all.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
-    let is_habit = |asked: &Asked| habit(dataset, before(asked.at)).map(|(label, _)| label) == asked.right();
-    let (mut on, off): (Vec<Asked>, Vec<Asked>) = all.into_iter().partition(is_habit);
-    let mut chosen = Vec::new();
-    for asked in off.into_iter().rev().take(HABIT_PAIRS) {
-        let distance = |other: &Asked| other.at.0.abs_diff(asked.at.0);
-        let Some(nearest) = (0..on.len()).min_by_key(|ix| distance(&on[*ix])) else { break };
-        chosen.push(on.remove(nearest));
-        chosen.push(asked);
-    }
-    if chosen.is_empty() {
-        return Err("was never asked off-habit while their history was that skewed".to_owned());
-    }
-    chosen.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
-    Ok(chosen.into_iter().map(Planned::plain).collect())
 }

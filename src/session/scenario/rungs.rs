@@ -6,7 +6,8 @@
 //!
 //! Questions are the person's judged queries and their own interactions; the newest [`QUESTIONS`] that fit, in time order.
 
-use super::{Options, Planned, asked_of, asked_of_query, habit};
+use super::biased::habit;
+use super::{Options, Planned, asked_of, asked_of_query};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::memory::Memory;
