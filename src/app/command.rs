@@ -122,6 +122,7 @@ pub enum Command {
     NextChart,
     TallCharts,
     LiveHere,
+    ForkHere,
     BackToReplay,
     LeaveReplay,
     OpenSession,
@@ -283,6 +284,7 @@ table! {
         NextChart "next-chart" ["e"] "chart" "Show the next measure: accuracy, diversity, drift, whom the mediator follows, examples";
         TallCharts "tall-charts" ["E"] "" "Draw all measures as lines, or take their room back";
         LiveHere "live-here" ["a"] "live" "Ask this question live, of memory as it was at this moment";
+        ForkHere "fork-here" ["b"] "fork" "Fork the session at this turn: a file of its own shares what was before, and goes on live under the present weights";
         LeaveReplay "leave-replay" ["x"] "leave" "Leave the replay and go on with live work";
         NextConflict "next-conflict" ["c"] "conflict" "Go to the next turn on which the sides prefer different values";
         PreviousConflict "previous-conflict" ["C"] "" "Go to the one before";

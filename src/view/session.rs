@@ -53,7 +53,8 @@ pub fn header(replaying: &Replaying, theme: &Theme) -> Line<'static> {
 
 /// `◉ LIVE at cold-start 7/24 · a goes back`.
 pub fn visited(visit: &Visit, theme: &Theme) -> Line<'static> {
-    let (glyph, word) = standing(Standing::Live);
+    let (glyph, live) = standing(Standing::Live);
+    let word = if visit.fork.is_some() { "FORK" } else { live };
     let (name, turn, turns) = visit.told();
     let key = Command::BackToReplay.entry().and_then(|entry| entry.keys.first()).copied().unwrap_or_default();
     Line::from(vec![
@@ -103,6 +104,9 @@ fn key(mark: Mark) -> &'static str {
 
 /// Draws the session at the bottom of the screen: framed where there is room, in three lines or one where there is not.
 pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    if let (None, Some(visit)) = (&state.replay, &state.visit) {
+        return forked(visit, theme, area, buffer);
+    }
     let Some(replaying) = &state.replay else { return };
     let row = |place: Rect, row: u16| Rect { y: place.y + row, height: 1, ..place }.intersection(place);
     let tall = |place: Rect, from: u16, buffer: &mut Buffer| {
@@ -156,6 +160,44 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         }
     }
     tall(inside, ROWS, buffer);
+}
+
+/// A recording and the fork of it, one above the other: the fork's own turns go on where it left the recording.
+fn forked(visit: &Visit, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let (Some(replaying), Some(fork)) = (&visit.screen.replay, &visit.fork) else { return };
+    let width = usize::from(area.width.saturating_sub(2));
+    let inside = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
+    let columns = width.saturating_sub(NAMES);
+    let mut parent = vec![span(text::pad(&replaying.opened.name, NAMES), theme.dim)];
+    parent.extend(merged(replaying, theme, columns).spans);
+    if area.height > 1 {
+        put(&Line::from(parent), Rect { height: 1, ..inside }, buffer);
+    }
+    let room = columns.saturating_sub(2 + format!(" {}/{1}", replaying.turns(), replaying.turns()).len());
+    let from = cell(replaying.turn, replaying.turns(), room);
+    let own = fork.own();
+    let tally = Tally::of(own);
+    let (answers, right) = tally.arms[Arm::Mediated as usize];
+    let told = format!(" {} of its own {} {right}/{answers} right", own.len(), symbols::DOT);
+    let mut parts = vec![
+        span(text::pad("fork", NAMES), theme.title),
+        span(format!(" {}", " ".repeat(from)), theme.text),
+        span(symbols::TRACK_ENDS[0], theme.band_won),
+    ];
+    // Where they do not all fit, the newest are shown.
+    let most = columns.saturating_sub(from + 2 + told.len());
+    for outcome in &own[own.len().saturating_sub(most)..] {
+        let mark = match (outcome.arms[Arm::Mediated as usize], outcome.overridden, outcome.conflict) {
+            (Some(false), ..) => Some(Mark::Wrong),
+            (_, true, _) => Some(Mark::Override),
+            (_, _, true) => Some(Mark::Conflict),
+            _ => None,
+        };
+        let (glyph, style) = mark.map_or((symbols::TRACK, theme.band_won), |mark| look(mark, theme));
+        parts.push(span(glyph, style));
+    }
+    parts.push(span(told, theme.score));
+    put(&Line::from(parts), Rect { y: area.bottom().saturating_sub(1), height: 1, ..inside }, buffer);
 }
 
 /// Where the timeline, the first measure and the further ones stand.

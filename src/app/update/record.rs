@@ -7,6 +7,7 @@ use super::super::journal::Recording;
 use super::super::message::Heard;
 use super::super::scribe::Beginning;
 use super::super::state::{ModelState, Phase, Setting, State};
+use super::visit;
 use crate::data::interaction::Interaction;
 use crate::engine::engine::Answer;
 use crate::engine::prompt::Arm;
@@ -119,7 +120,9 @@ pub(super) fn drain(state: &mut State) -> Vec<Effect> {
         state.journal.recording = Recording::Begun;
         effects.push(Effect::Begin(Box::new(beginning)));
     }
-    effects.push(Effect::Record(std::mem::take(&mut state.journal.waiting)));
+    let waiting = std::mem::take(&mut state.journal.waiting);
+    visit::recorded(state, &waiting);
+    effects.push(Effect::Record(waiting));
     effects
 }
 
