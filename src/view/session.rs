@@ -173,8 +173,7 @@ fn forked(visit: &Visit, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     if area.height > 1 {
         put(&Line::from(parent), Rect { height: 1, ..inside }, buffer);
     }
-    let room = columns.saturating_sub(2 + format!(" {}/{1}", replaying.turns(), replaying.turns()).len());
-    let from = cell(replaying.turn, replaying.turns(), room);
+    let from = cell(replaying.turn, replaying.turns(), room(replaying.turns(), columns));
     let own = fork.own();
     let tally = Tally::of(own);
     let (answers, right) = tally.arms[Arm::Mediated as usize];
@@ -232,11 +231,17 @@ fn length(turns: usize, columns: usize) -> usize {
     cell(turns.saturating_sub(1), turns, columns) + 1
 }
 
+/// Columns that a timeline of `turns` may take of `columns`: its ends, and the number of the turn behind them, are there as
+/// well.
+fn room(turns: usize, columns: usize) -> usize {
+    columns.saturating_sub(2 + format!(" {turns}/{turns}").len())
+}
+
 /// Where the playhead stands.
 fn track(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> {
     let (turn, turns) = (replaying.turn, replaying.turns());
     let count = format!(" {}/{turns}", turn + 1);
-    let room = columns.saturating_sub(2);
+    let room = room(turns, columns);
     let (at, length) = (cell(turn, turns, room), length(turns, room));
     let [open, close] = symbols::TRACK_ENDS;
     Line::from(vec![
@@ -254,7 +259,7 @@ fn track(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> 
 fn marks(replaying: &Replaying, mark: Mark, theme: &Theme, columns: usize) -> Line<'static> {
     let (glyph, style) = look(mark, theme);
     let turns = replaying.turns();
-    let room = columns.saturating_sub(2);
+    let room = room(turns, columns);
     let now = cell(replaying.turn, turns, room);
     let (key, name) = (key(mark), mark.names().1);
     let mut parts = vec![span(format!("{key} "), theme.key), span(text::pad(name, NAMES.saturating_sub(2)), theme.dim)];
@@ -273,7 +278,7 @@ fn marks(replaying: &Replaying, mark: Mark, theme: &Theme, columns: usize) -> Li
 fn merged(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> {
     let (turn, turns) = (replaying.turn, replaying.turns());
     let count = format!(" {}/{turns}", turn + 1);
-    let room = columns.saturating_sub(2 + count.len());
+    let room = room(turns, columns);
     let now = cell(turn, turns, room);
     let mut cells: Vec<Span<'static>> = (0..length(turns, room))
         .map(|at| span(symbols::TRACK, if at <= now { theme.band_won } else { theme.band }))
