@@ -120,8 +120,8 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         let inside = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
         put(&merged(replaying, theme, width), row(inside, 0), buffer);
         if area.height >= 3 {
-            put(&in_a_line(replaying, theme), row(inside, 1), buffer);
-            put_both(&brief(state, replaying, theme), &legend(theme), row(inside, 2), buffer);
+            put_both(&in_a_line(replaying, theme), &legend(theme), row(inside, 1), buffer);
+            put(&brief(state, replaying, theme), row(inside, 2), buffer);
         }
         return tall(inside, 3, buffer);
     }
@@ -341,11 +341,11 @@ fn decided(state: &State, replaying: &Replaying, theme: &Theme) -> Line<'static>
     Line::from(parts)
 }
 
-/// What the marks mean, for where they have no rows of their own.
+/// Each mark behind the key that jumps to it, for where they have no rows of their own.
 fn legend(theme: &Theme) -> Line<'static> {
     let told = Mark::ALL.into_iter().flat_map(|mark| {
         let (glyph, style) = look(mark, theme);
-        [span(format!("{glyph} "), style), span(format!("{} {}  ", key(mark), mark.names().1), theme.dim)]
+        [span(format!(" {}", key(mark)), theme.key), span(glyph, style)]
     });
     Line::from(told.collect::<Vec<_>>())
 }

@@ -93,7 +93,12 @@ pub(super) fn end(state: &mut State) -> Vec<Effect> {
         effects.push(Effect::Record(std::mem::take(&mut state.journal.waiting)));
         effects.push(Effect::EndFork);
     }
+    let recording = state.journal.recording.clone();
     home.restore(state);
+    if fork.is_none() {
+        // What the scribe has told meanwhile was of this session.
+        state.journal.recording = recording;
+    }
     effects.push(Effect::Visit(None));
     if unheard {
         effects.extend(read(state));
