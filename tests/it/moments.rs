@@ -407,7 +407,7 @@ fn a_fork_goes_on_live_in_a_file_of_its_own_and_the_recording_stays() {
     let mut state = over_films(parent.clone());
     press(&mut state, &[".", ".", "l"]);
     let setting = state.setting;
-    let mut run = |state: &mut State, effects: Vec<Effect>| {
+    let run = |state: &mut State, effects: Vec<Effect>| {
         for effect in &effects {
             match effect {
                 Effect::Fork(session) => scribe.fork((**session).clone()),

@@ -24,7 +24,7 @@ pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>) {
         user: question.user.clone(),
         at: question.at,
         query: question.query.clone(),
-        gold: query.and_then(|query| query.gold.clone()),
+        gold: state.gold().map(str::to_owned),
         source: query.map(|query| query.id.clone()),
     };
     let journal = &mut state.journal;
