@@ -48,9 +48,9 @@ fn of_fit(command: Command, state: &State) -> Option<&'static str> {
 /// Why nothing can be said of the answers on the screen now; `None` if something can.
 pub(super) fn of_words(command: Command, state: &State) -> Option<&'static str> {
     if state.replay.is_some() {
-        return Some("a recording is not rewritten; a asks this moment live, leaving it goes back to live work");
+        return Some("a recording is not rewritten; b forks it here, and what you say then goes into the fork");
     }
-    if state.visit.is_some() {
+    if state.visit.as_ref().is_some_and(|visit| visit.fork.is_none()) {
         return Some("what is asked at this moment stands in no file, so nothing can be said of it");
     }
     if state.reading.is_none() || state.answers.stale {

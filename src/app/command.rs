@@ -127,6 +127,7 @@ pub enum Command {
     NextChart,
     TallCharts,
     LiveHere,
+    ForkHere,
     BackToReplay,
     LeaveReplay,
     OpenSession,
@@ -296,10 +297,11 @@ table! {
         GoToTurn "go-to-turn" ["#"] "turn" "Type the number of a turn and go there";
         Faster "faster" ["]"] "speed" "Play at twice the speed, ×16 at most";
         Slower "slower" ["["] "" "Play at half the speed, ×1/2 at least";
+        LeaveReplay "leave-replay" ["x"] "leave" "Leave the replay and go on with live work";
         NextChart "next-chart" ["e"] "chart" "Show the next measure: accuracy, diversity, drift, whom the mediator follows, examples";
         TallCharts "tall-charts" ["E"] "" "Draw all measures as lines, or take their room back";
         LiveHere "live-here" ["a"] "live" "Ask this question live, of memory as it was at this moment";
-        LeaveReplay "leave-replay" ["x"] "leave" "Leave the replay and go on with live work";
+        ForkHere "fork-here" ["b"] "fork" "Fork the session at this turn: a file of its own shares what was before, and goes on live under the present weights";
         NextConflict "next-conflict" ["c"] "conflict" "Go to the next turn on which the sides prefer different values";
         PreviousConflict "previous-conflict" ["C"] "" "Go to the one before";
         NextOverride "next-override" ["v"] "override" "Go to the next turn on which the mediator chose against local";

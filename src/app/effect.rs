@@ -17,6 +17,7 @@ use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{EngineHost, ModelSpec, Ticket};
 use crate::engine::prompt::Arm;
+use crate::session::Session;
 use crate::session::event::Event;
 use crate::session::tries::Book;
 
@@ -57,6 +58,10 @@ pub enum Effect {
     Begin(Box<Beginning>),
     /// Record what happened.
     Record(Vec<Event>),
+    /// Record what happens in a fork of this session from here on, in a file of its own.
+    Fork(Box<Session>),
+    /// Go on with the file before it.
+    EndFork,
     /// Open a session for replay.
     Open(Source),
     /// Put a text into the clipboard of whoever sits at the terminal.
@@ -144,6 +149,16 @@ impl Runner {
             Effect::Record(events) => {
                 if let Some(scribe) = &self.scribe {
                     scribe.write(events);
+                }
+            }
+            Effect::Fork(session) => {
+                if let Some(scribe) = &self.scribe {
+                    scribe.fork(*session);
+                }
+            }
+            Effect::EndFork => {
+                if let Some(scribe) = &self.scribe {
+                    scribe.end_fork();
                 }
             }
             Effect::Export { path, dataset, book } => {

@@ -16,7 +16,7 @@ use super::message::Message;
 use super::state::Data;
 use crate::session::event::{Event, Header};
 use crate::session::log::{Tape, fingerprint};
-use crate::session::{Recorder, SessionError};
+use crate::session::{Recorder, Session, SessionError};
 
 /// Sessions of one dataset that a folder holds at most.
 const MOST: usize = 1_000_000;
@@ -41,6 +41,8 @@ impl PartialEq for Beginning {
 enum Request {
     Begin(Box<Beginning>),
     Write(Vec<Event>),
+    Fork(Box<Session>),
+    EndFork,
 }
 
 /// The handle to the scribe.
@@ -86,6 +88,16 @@ impl Scribe {
         let _ = self.requests.send(Request::Write(events));
     }
 
+    /// Begins a file for a fork, with what it shares; what is appended goes there until [`Scribe::end_fork`].
+    pub fn fork(&self, session: Session) {
+        let _ = self.requests.send(Request::Fork(Box::new(session)));
+    }
+
+    /// Goes on with the session before.
+    pub fn end_fork(&self) {
+        let _ = self.requests.send(Request::EndFork);
+    }
+
     /// Waits until everything is written, or has been tried once more.
     pub fn finish(self) -> Ending {
         drop(self.requests);
@@ -113,11 +125,16 @@ struct Book<T, F> {
     /// What is not written yet, oldest first.
     waiting: VecDeque<Event>,
     failed: Option<String>,
+    /// The session that waits while a fork is written.
+    home: Option<Home<T>>,
 }
+
+/// How far a session is that waits.
+type Home<T> = (Page<T>, VecDeque<Event>, Option<String>);
 
 impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F> {
     fn new(create: F) -> Self {
-        Self { create, page: Page::Blank, waiting: VecDeque::new(), failed: None }
+        Self { create, page: Page::Blank, waiting: VecDeque::new(), failed: None, home: None }
     }
 
     fn write(mut self, inbox: &Receiver<Request>, out: &Sender<Message>) -> Ending {
@@ -125,9 +142,17 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
             match request {
                 Request::Begin(beginning) => self.page = Page::Begun(*beginning),
                 Request::Write(events) => self.waiting.extend(events),
+                Request::Fork(session) => {
+                    self.return_home(out);
+                    let page = std::mem::replace(&mut self.page, Page::Titled(session.header));
+                    let shared = session.events.iter().map(|event| event.as_ref().clone()).collect();
+                    self.home = Some((page, std::mem::replace(&mut self.waiting, shared), self.failed.take()));
+                }
+                Request::EndFork => self.return_home(out),
             }
             self.attempt(out);
         }
+        self.return_home(out);
         if self.failed.is_some() {
             self.attempt(out);
         }
@@ -136,6 +161,15 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
             (None, Page::Open(recorder)) => Ending::Written(recorder.path().to_owned()),
             (None, _) => Ending::Nothing,
         }
+    }
+
+    /// Goes back to the session that waits, if one does. What of the fork is unwritten is tried once more.
+    fn return_home(&mut self, out: &Sender<Message>) {
+        let Some((page, waiting, failed)) = self.home.take() else { return };
+        if self.failed.is_some() {
+            self.attempt(out);
+        }
+        (self.page, self.waiting, self.failed) = (page, waiting, failed);
     }
 
     /// Writes what waits, and tells what is new about that: the first failure, and that it works (again).
@@ -213,7 +247,6 @@ mod tests {
     use super::*;
     use crate::data::sample;
     use crate::mediator::{Policy, Weights};
-    use crate::session::Session;
     use crate::session::event::{DatasetId, FORMAT, Setting};
 
     /// A disk in memory with room for so many bytes, which may also refuse to take back what it took.

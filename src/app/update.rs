@@ -334,11 +334,9 @@ fn remember(state: &mut State, response: String) -> Vec<Effect> {
     let interaction = Interaction { id, user, at, query, response, item, extra };
     let mut effects = match visit::remember(state, &interaction) {
         Some(effect) => vec![effect],
-        None => {
-            record::remembered(state, &interaction);
-            vec![Effect::Remember(Box::new(interaction))]
-        }
+        None => vec![Effect::Remember(Box::new(interaction.clone()))],
     };
+    record::remembered(state, &interaction);
     effects.extend(ask(state, |question| question.at = Timestamp(question.at.0.saturating_add(1))));
     effects
 }

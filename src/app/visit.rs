@@ -1,18 +1,21 @@
 //! A moment of a recording asked live: the question as it was, of a memory as it was.
 //!
 //! Invariants: the recording is not touched, and the replay waits at the turn where it was left; what is asked meanwhile
-//! is asked of the moment's memory and stands in no session file, since the one being written is about another memory.
+//! is asked of the moment's memory. It stands in no session file, since the one being written is about another memory,
+//! unless the moment begins a fork: then in the fork's own.
 
 use std::sync::Arc;
 
+use super::journal::Journal;
 use super::state::{Answers, Data, Gesture, Held, Reading, Setting, State};
 use super::undo::History;
 use crate::data::interaction::{Interaction, UserId};
 use crate::engine::prompt::Question;
 use crate::mediator::{Course, Resolution};
 use crate::memory::portrait::Portrait;
-use crate::session::Session;
 use crate::session::event::{DatasetId, Event};
+use crate::session::replay::Outcome;
+use crate::session::{Session, State as Folded};
 
 /// The memory that a session was recorded on, as of an event of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +82,8 @@ pub struct Home {
     pub answered: Vec<(UserId, Resolution)>,
     /// Memory had not answered yet.
     pub unheard: bool,
+    /// What of it was to be recorded.
+    pub journal: Journal,
 }
 
 impl Home {
@@ -99,6 +104,7 @@ impl Home {
             answers: Answers { epoch: state.answers.epoch, ..std::mem::take(&mut state.answers) },
             course: std::mem::take(&mut state.course),
             answered: std::mem::take(&mut state.answered),
+            journal: state.journal.clone(),
         }
     }
 
@@ -114,6 +120,30 @@ impl Home {
         state.ticket += 1;
         state.heard = state.ticket;
         state.ask_at = None;
+        state.journal = self.journal;
+    }
+}
+
+/// A session that shares a recording's beginning and goes on live.
+#[derive(Debug)]
+pub struct Fork {
+    /// Turns that it shares.
+    pub shared: usize,
+    /// As of its newest event: the same fold as of any session.
+    pub folded: Folded,
+}
+
+impl Fork {
+    /// Of `session`, which has only shared events so far.
+    pub fn of(session: &Session) -> Self {
+        let mut folded = Folded::start(&session.header);
+        session.events.iter().for_each(|event| folded.apply(event));
+        Self { shared: folded.outcomes.len(), folded }
+    }
+
+    /// How its own turns came out.
+    pub fn own(&self) -> &[Outcome] {
+        self.folded.outcomes.get(self.shared..).unwrap_or_default()
     }
 }
 
@@ -130,6 +160,8 @@ pub struct Visit {
     pub gold: Option<String>,
     /// Where live work goes on afterwards.
     pub home: Home,
+    /// The fork that it began, if it began one.
+    pub fork: Option<Fork>,
 }
 
 impl Visit {

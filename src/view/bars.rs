@@ -164,15 +164,16 @@ fn moment(at: crate::data::interaction::Timestamp) -> String {
 }
 
 fn judged(state: &State, theme: &Theme) -> Line<'static> {
-    let (Some(ix), Some(data)) = (state.judged, &state.data) else {
-        return Line::from(span("not judged", theme.dim));
-    };
     let mut parts = Vec::new();
     if let Some(gold) = state.gold() {
         parts.push(span("gold ", theme.dim));
         parts.push(span(text::fit(gold, 24), theme.good));
         parts.push(span(format!(" {} ", symbols::DOT), theme.dim));
     }
+    let (Some(ix), Some(data)) = (state.judged, &state.data) else {
+        parts.push(span(if parts.is_empty() { "not judged" } else { "as recorded" }, theme.dim));
+        return Line::from(parts);
+    };
     let what = if state.replay.is_some() { "turn" } else { "judged" };
     parts.push(span(format!("{what} {} of {}", ix + 1, data.dataset.queries.len()), theme.dim));
     Line::from(parts)

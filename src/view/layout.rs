@@ -52,6 +52,15 @@ pub struct Places {
     pub status: Rect,
 }
 
+/// What stands below the panes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strip {
+    /// The session being replayed.
+    Session(Charts),
+    /// A fork beside the session that it was made from.
+    Fork,
+}
+
 /// Takes `height` rows from the top of `area`.
 fn top(area: &mut Rect, height: u16) -> Rect {
     let height = height.min(area.height);
@@ -90,12 +99,12 @@ const TALL: u16 = 46;
 
 impl Places {
     /// Divides `area`, which is not too small; in a replay with room for the session.
-    pub fn of(area: Rect, shape: Shape, focus: Pane, zoom: bool, replay: Option<Charts>) -> Self {
+    pub fn of(area: Rect, shape: Shape, focus: Pane, zoom: bool, strip: Option<Strip>) -> Self {
         let mut rest = area;
         let header = top(&mut rest, 1);
         let question = top(&mut rest, if area.height < 16 { 1 } else { 2 });
         let status = bottom(&mut rest, 1);
-        let session = replay.map(|charts| bottom(&mut rest, session_rows(shape, area.height, charts)));
+        let session = strip.map(|strip| bottom(&mut rest, session_rows(shape, area.height, strip)));
         let mut places = Self { header, question, tabs: None, panes: [None; 5], strip: None, session, status };
         let mut put = |pane: Pane, place: Rect| places.panes[pane.index()] = Some(place);
         match shape {
@@ -141,16 +150,17 @@ impl Places {
 }
 
 /// Rows of the session: framed, in three lines, or in one; and of its charts what the panes can spare.
-fn session_rows(shape: Shape, height: u16, charts: Charts) -> u16 {
+fn session_rows(shape: Shape, height: u16, strip: Strip) -> u16 {
     let (plain, spare) = match (shape, height) {
         (Shape::Wide, _) => (10, height.saturating_sub(36) / 2),
         (Shape::Medium, _) => (10, 3 + height.saturating_sub(34) / 2),
         (Shape::Narrow | Shape::TooSmall, 18..) => (3, height - 18),
         (Shape::Narrow | Shape::TooSmall, _) => (1, 0),
     };
-    match charts {
-        Charts::Rows => plain,
-        Charts::Tall => plain + spare.min(14),
+    match strip {
+        Strip::Session(Charts::Rows) => plain,
+        Strip::Session(Charts::Tall) => plain + spare.min(14),
+        Strip::Fork => plain.min(2),
     }
 }
 
@@ -171,7 +181,12 @@ mod tests {
             for height in 12..=80 {
                 let area = Rect::new(0, 0, width, height);
                 for focus in Pane::ALL {
-                    let replays = [None, Some(Charts::Rows), Some(Charts::Tall)];
+                    let replays = [
+                        None,
+                        Some(Strip::Session(Charts::Rows)),
+                        Some(Strip::Session(Charts::Tall)),
+                        Some(Strip::Fork),
+                    ];
                     for (zoom, replay) in replays.into_iter().flat_map(|replay| [(false, replay), (true, replay)]) {
                         let places = Places::of(area, Shape::of(area), focus, zoom, replay);
                         let bars = [

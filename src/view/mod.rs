@@ -22,7 +22,7 @@ use ratatui::text::{Line, Span};
 use crate::app::message::Limits;
 use crate::app::state::{Pane, State};
 use crate::theme::Theme;
-use layout::{Places, Shape};
+use layout::{Places, Shape, Strip};
 
 /// Draws `state` into `area` of `buffer` and says how far each thing can scroll.
 pub fn render(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> Limits {
@@ -33,8 +33,9 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> 
     if shape == Shape::TooSmall {
         too_small(theme, area, buffer);
     } else {
-        let charts = state.replay.as_ref().map(|replay| replay.charts);
-        let places = Places::of(area, shape, state.focus, state.zoom, charts);
+        let fork = state.visit.as_ref().and_then(|visit| visit.fork.as_ref()).map(|_| Strip::Fork);
+        let strip = state.replay.as_ref().map(|replay| Strip::Session(replay.charts)).or(fork);
+        let places = Places::of(area, shape, state.focus, state.zoom, strip);
         bars::header(state, theme, places.header, buffer);
         bars::question(state, theme, places.question, buffer);
         if let Some(tabs) = places.tabs {

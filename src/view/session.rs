@@ -53,7 +53,8 @@ pub fn header(replaying: &Replaying, theme: &Theme) -> Line<'static> {
 
 /// `◉ LIVE at cold-start 7/24 · a goes back`.
 pub fn visited(visit: &Visit, theme: &Theme) -> Line<'static> {
-    let (glyph, word) = standing(Standing::Live);
+    let (glyph, live) = standing(Standing::Live);
+    let word = if visit.fork.is_some() { "FORK" } else { live };
     let (name, turn, turns) = visit.told();
     let key = Command::BackToReplay.entry().and_then(|entry| entry.keys.first()).copied().unwrap_or_default();
     Line::from(vec![
@@ -103,6 +104,9 @@ fn key(mark: Mark) -> &'static str {
 
 /// Draws the session at the bottom of the screen: framed where there is room, in three lines or one where there is not.
 pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    if let (None, Some(visit)) = (&state.replay, &state.visit) {
+        return forked(visit, theme, area, buffer);
+    }
     let Some(replaying) = &state.replay else { return };
     let row = |place: Rect, row: u16| Rect { y: place.y + row, height: 1, ..place }.intersection(place);
     let tall = |place: Rect, from: u16, buffer: &mut Buffer| {
@@ -116,8 +120,8 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         let inside = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
         put(&merged(replaying, theme, width), row(inside, 0), buffer);
         if area.height >= 3 {
-            put(&in_a_line(replaying, theme), row(inside, 1), buffer);
-            put_both(&brief(state, replaying, theme), &legend(theme), row(inside, 2), buffer);
+            put_both(&in_a_line(replaying, theme), &legend(theme), row(inside, 1), buffer);
+            put(&brief(state, replaying, theme), row(inside, 2), buffer);
         }
         return tall(inside, 3, buffer);
     }
@@ -158,6 +162,43 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     tall(inside, ROWS, buffer);
 }
 
+/// A recording and the fork of it, one above the other: the fork's own turns go on where it left the recording.
+fn forked(visit: &Visit, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let (Some(replaying), Some(fork)) = (&visit.screen.replay, &visit.fork) else { return };
+    let width = usize::from(area.width.saturating_sub(2));
+    let inside = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
+    let columns = width.saturating_sub(NAMES);
+    let mut parent = vec![span(text::pad(&replaying.opened.name, NAMES), theme.dim)];
+    parent.extend(merged(replaying, theme, columns).spans);
+    if area.height > 1 {
+        put(&Line::from(parent), Rect { height: 1, ..inside }, buffer);
+    }
+    let from = cell(replaying.turn, replaying.turns(), room(replaying.turns(), columns));
+    let own = fork.own();
+    let tally = Tally::of(own);
+    let (answers, right) = tally.arms[Arm::Mediated as usize];
+    let told = format!(" {} of its own {} {right}/{answers} right", own.len(), symbols::DOT);
+    let mut parts = vec![
+        span(text::pad("fork", NAMES), theme.title),
+        span(format!(" {}", " ".repeat(from)), theme.text),
+        span(symbols::TRACK_ENDS[0], theme.band_won),
+    ];
+    // Where they do not all fit, the newest are shown.
+    let most = columns.saturating_sub(from + 2 + told.len());
+    for outcome in &own[own.len().saturating_sub(most)..] {
+        let mark = match (outcome.arms[Arm::Mediated as usize], outcome.overridden, outcome.conflict) {
+            (Some(false), ..) => Some(Mark::Wrong),
+            (_, true, _) => Some(Mark::Override),
+            (_, _, true) => Some(Mark::Conflict),
+            _ => None,
+        };
+        let (glyph, style) = mark.map_or((symbols::TRACK, theme.band_won), |mark| look(mark, theme));
+        parts.push(span(glyph, style));
+    }
+    parts.push(span(told, theme.score));
+    put(&Line::from(parts), Rect { y: area.bottom().saturating_sub(1), height: 1, ..inside }, buffer);
+}
+
 /// Where the timeline, the first measure and the further ones stand.
 fn columns(inside: Rect) -> (Rect, Rect, Vec<Rect>) {
     if inside.width < BROAD {
@@ -190,11 +231,17 @@ fn length(turns: usize, columns: usize) -> usize {
     cell(turns.saturating_sub(1), turns, columns) + 1
 }
 
+/// Columns that a timeline of `turns` may take of `columns`: its ends, and the number of the turn behind them, are there as
+/// well.
+fn room(turns: usize, columns: usize) -> usize {
+    columns.saturating_sub(2 + format!(" {turns}/{turns}").len())
+}
+
 /// Where the playhead stands.
 fn track(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> {
     let (turn, turns) = (replaying.turn, replaying.turns());
     let count = format!(" {}/{turns}", turn + 1);
-    let room = columns.saturating_sub(2);
+    let room = room(turns, columns);
     let (at, length) = (cell(turn, turns, room), length(turns, room));
     let [open, close] = symbols::TRACK_ENDS;
     Line::from(vec![
@@ -212,7 +259,7 @@ fn track(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> 
 fn marks(replaying: &Replaying, mark: Mark, theme: &Theme, columns: usize) -> Line<'static> {
     let (glyph, style) = look(mark, theme);
     let turns = replaying.turns();
-    let room = columns.saturating_sub(2);
+    let room = room(turns, columns);
     let now = cell(replaying.turn, turns, room);
     let (key, name) = (key(mark), mark.names().1);
     let mut parts = vec![span(format!("{key} "), theme.key), span(text::pad(name, NAMES.saturating_sub(2)), theme.dim)];
@@ -231,7 +278,7 @@ fn marks(replaying: &Replaying, mark: Mark, theme: &Theme, columns: usize) -> Li
 fn merged(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> {
     let (turn, turns) = (replaying.turn, replaying.turns());
     let count = format!(" {}/{turns}", turn + 1);
-    let room = columns.saturating_sub(2 + count.len());
+    let room = room(turns, columns);
     let now = cell(turn, turns, room);
     let mut cells: Vec<Span<'static>> = (0..length(turns, room))
         .map(|at| span(symbols::TRACK, if at <= now { theme.band_won } else { theme.band }))
@@ -294,11 +341,11 @@ fn decided(state: &State, replaying: &Replaying, theme: &Theme) -> Line<'static>
     Line::from(parts)
 }
 
-/// What the marks mean, for where they have no rows of their own.
+/// Each mark behind the key that jumps to it, for where they have no rows of their own.
 fn legend(theme: &Theme) -> Line<'static> {
     let told = Mark::ALL.into_iter().flat_map(|mark| {
         let (glyph, style) = look(mark, theme);
-        [span(format!("{glyph} "), style), span(format!("{} {}  ", key(mark), mark.names().1), theme.dim)]
+        [span(format!(" {}", key(mark)), theme.key), span(glyph, style)]
     });
     Line::from(told.collect::<Vec<_>>())
 }

@@ -5,9 +5,11 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use logoscope::app::effect::Effect;
+use logoscope::app::journal::Journal;
 use logoscope::app::message::Message;
 use logoscope::app::overlay::Overlay;
 use logoscope::app::replay::{Mark, Opened, Replaying, Standing};
+use logoscope::app::scribe::{Ending, Scribe};
 use logoscope::app::state::{Data, Start, State};
 use logoscope::app::update::update;
 use logoscope::app::visit::World;
@@ -393,4 +395,87 @@ fn the_analysts_word_is_recorded_counted_apart_and_replayed() {
     assert_eq!(replay(&shown).turn, 1);
     assert!(text_of(&drawn(&shown, 200, 60)).contains("✎ drama"));
     assert_eq!(replay(&shown).opened.outcomes()[1].arms, [None; 4], "no gold of the data");
+}
+
+#[test]
+fn a_fork_goes_on_live_in_a_file_of_its_own_and_the_recording_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, inbox) = mpsc::channel();
+    let worker = MemoryWorker::start(Source::Given(Box::new(films())), || {}, out.clone()).unwrap();
+    let scribe = Scribe::start(folder.path().to_owned(), out).unwrap();
+    let parent = cold();
+    let mut state = over_films(parent.clone());
+    press(&mut state, &[".", ".", "l"]);
+    let setting = state.setting;
+    let run = |state: &mut State, effects: Vec<Effect>| {
+        for effect in &effects {
+            match effect {
+                Effect::Fork(session) => scribe.fork((**session).clone()),
+                Effect::EndFork => scribe.end_fork(),
+                Effect::Record(events) => scribe.write(events.clone()),
+                _ => {}
+            }
+        }
+        if effects.iter().any(|effect| matches!(effect, Effect::Read(_))) {
+            for effect in effects {
+                match effect {
+                    Effect::Visit(world) => worker.visit(world),
+                    Effect::Read(request) => worker.read(request),
+                    _ => {}
+                }
+            }
+            loop {
+                let message = inbox.recv_timeout(Duration::from_secs(60)).expect("memory answers in time");
+                let last = matches!(message, Message::MemoryRead { .. });
+                if matches!(
+                    message,
+                    Message::MemoryRead { .. }
+                        | Message::Visited { .. }
+                        | Message::Portrayed { .. }
+                        | Message::Recording(_)
+                ) {
+                    for effect in update(state, message) {
+                        if let Effect::Record(events) = effect {
+                            scribe.write(events);
+                        }
+                    }
+                }
+                if last {
+                    return;
+                }
+            }
+        }
+    };
+    let effects = press(&mut state, &["b"]);
+    run(&mut state, effects);
+    assert_eq!(state.setting, setting, "under the weights on the screen");
+    let fork = state.visit.as_ref().unwrap().fork.as_ref().unwrap();
+    assert_eq!((fork.shared, fork.own().len(), fork.folded.remembered), (2, 1, 2));
+    let effects = press(&mut state, &["R", "n", "o", "i", "r", "enter"]);
+    run(&mut state, effects);
+    let effects = press(&mut state, &["+", "enter"]);
+    run(&mut state, effects);
+    assert_eq!(state.visit.as_ref().unwrap().fork.as_ref().unwrap().own().len(), 2);
+    for (width, height) in [(80, 24), (120, 40)] {
+        insta::assert_snapshot!(format!("fork-{width}x{height}"), text_of(&drawn(&state, width, height)));
+    }
+    let effects = press(&mut state, &["a"]);
+    run(&mut state, effects);
+    assert_eq!((replay(&state).turn, replay(&state).opened.replay.session()), (2, &parent), "never rewritten");
+    let Ending::Nothing = scribe.finish() else { panic!("live work has written nothing itself") };
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let forked = Session::open(&files[0]).unwrap();
+    let start = Replay::new(parent.clone()).turn_ends()[1];
+    assert_eq!((files.len(), &forked.events[..start]), (1, &parent.events[..start]));
+    assert_eq!(*forked.events[start], Event::WeightsChanged(setting));
+    let tags: Vec<&str> = forked.events[start + 1..].iter().map(|event| event.tag()).collect();
+    let turn = ["asked", "evidence", "mediated", "answered", "answered", "answered", "answered"];
+    assert_eq!(tags, [&turn[..], &["remembered"], &turn, &["feedback"]].concat());
+    // What memory and the mediator said there is what this program computes from the file.
+    let report = logoscope::session::check::check(&forked, &films()).unwrap();
+    assert!(!report.differs(), "{report:?}");
+    let mut silent = over_films(cold());
+    silent.replay.as_mut().unwrap().live.as_mut().unwrap().journal = Journal::new(false);
+    assert!(press(&mut silent, &["b"]).is_empty() && silent.replay.is_some());
+    assert!(silent.notice.as_ref().unwrap().text.contains("--no-record"));
 }

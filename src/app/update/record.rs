@@ -7,6 +7,7 @@ use super::super::journal::Recording;
 use super::super::message::Heard;
 use super::super::scribe::Beginning;
 use super::super::state::{ModelState, Phase, Setting, State};
+use super::visit;
 use crate::data::interaction::Interaction;
 use crate::engine::engine::Answer;
 use crate::engine::prompt::Arm;
@@ -23,8 +24,8 @@ pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>, held: Option<V
         user: question.user.clone(),
         at: question.at,
         query: question.query.clone(),
-        gold: query.and_then(|query| query.gold.clone()),
-        form: query.and_then(|query| data.dataset.manifest.form_of(query.gold.as_deref()?)),
+        gold: state.truth().map(str::to_owned),
+        form: state.truth().and_then(|truth| data.dataset.manifest.form_of(truth)),
         source: query.map(|query| query.id.clone()),
         held,
     };
@@ -127,7 +128,9 @@ pub(super) fn drain(state: &mut State) -> Vec<Effect> {
         state.journal.recording = Recording::Begun;
         effects.push(Effect::Begin(Box::new(beginning)));
     }
-    effects.push(Effect::Record(std::mem::take(&mut state.journal.waiting)));
+    let waiting = std::mem::take(&mut state.journal.waiting);
+    visit::recorded(state, &waiting);
+    effects.push(Effect::Record(waiting));
     effects
 }
 

@@ -3,19 +3,30 @@
 use std::sync::Arc;
 
 use super::super::effect::Effect;
+use super::super::journal::Recording;
 use super::super::state::{Data, MemoryState, State};
-use super::super::visit::{Home, Visit, World};
+use super::super::visit::{Fork, Home, Visit, World};
 use super::{read, record, replay, stop, study, tell};
 use crate::data::interaction::Interaction;
+use crate::session::Event;
+use crate::session::fork::fork;
 
-/// Asks the shown turn live: its question, weights and history as they were. The replay waits.
-pub(super) fn begin(state: &mut State) -> Vec<Effect> {
+/// Asks the shown turn live: its question, weights and history as they were. The replay waits. As a fork, what is asked
+/// is recorded behind the turns before it, in a file of its own.
+pub(super) fn begin(state: &mut State, forks: bool) -> Vec<Effect> {
     let Some(replaying) = &mut state.replay else { return Vec::new() };
-    let recorded = &replaying.opened.replay.session().header.dataset.name;
+    let session = replaying.opened.replay.session();
+    let recorded = &session.header.dataset.name;
     let here = replaying.live.as_ref().map_or("", |live| live.dataset_name.as_str());
     let unable = match &replaying.live {
         Some(live) if live.data.is_none() || live.memory != MemoryState::Ready => {
             Some("memory is still being built; ask again in a moment".to_owned())
+        }
+        Some(_) if session.header.is_redacted() => {
+            Some("its texts and identities are pseudonyms; no memory can be asked about them".to_owned())
+        }
+        Some(live) if forks && !live.journal.keeps() => {
+            Some("nothing is recorded here (--no-record), so there is no place for a fork".to_owned())
         }
         Some(_) if recorded != here => {
             Some(format!("this was recorded on '{recorded}', and what is loaded is '{here}'; start with --data"))
@@ -27,6 +38,14 @@ pub(super) fn begin(state: &mut State) -> Vec<Effect> {
         tell(state, reason, false);
         return Vec::new();
     }
+    let forked = forks.then(|| fork(session, replaying.start(), Some(state.setting))).transpose();
+    let forked = match forked {
+        Ok(forked) => forked,
+        Err(reason) => {
+            tell(state, format!("this session cannot be forked: {reason}"), true);
+            return Vec::new();
+        }
+    };
     let Some(mut live) = replaying.live.take() else { return Vec::new() };
     replaying.rest();
     let world = Arc::new(World::of(replaying.opened.replay.session(), replaying.start()));
@@ -41,9 +60,19 @@ pub(super) fn begin(state: &mut State) -> Vec<Effect> {
     let home = Home::take(state);
     state.question = Some(question.clone());
     (state.setting, state.course, state.answers.epoch) = (setting, course, epoch);
-    state.visit = Some(Box::new(Visit { screen, world: Arc::clone(&world), question, gold, home }));
-    state.journal.away = true;
+    let journal = &mut state.journal;
+    journal.waiting.clear();
+    match &forked {
+        Some(_) => {
+            (journal.recording, journal.touched, journal.start) = (Recording::Begun, true, Some(setting));
+            (journal.turned, journal.remembered) = (false, 0);
+        }
+        None => journal.away = true,
+    }
+    let fork = forked.as_ref().map(Fork::of);
+    state.visit = Some(Box::new(Visit { screen, world: Arc::clone(&world), question, gold, home, fork }));
     state.chosen = true;
+    effects.extend(forked.map(|forked| Effect::Fork(Box::new(forked))));
     effects.push(Effect::Visit(Some(world)));
     effects.extend(read(state));
     effects
@@ -52,11 +81,24 @@ pub(super) fn begin(state: &mut State) -> Vec<Effect> {
 /// Comes back to the replay where it was left; live work goes on beneath it where it was.
 pub(super) fn end(state: &mut State) -> Vec<Effect> {
     let Some(visit) = state.visit.take() else { return Vec::new() };
-    let Visit { mut screen, home, .. } = *visit;
+    let Visit { mut screen, home, fork, .. } = *visit;
     let mut effects = stop(state);
     let unheard = home.unheard;
+    let written = match (&fork, &state.journal.recording) {
+        (Some(_), Recording::In(path)) => Some(format!("the fork is recorded in {}", path.display())),
+        _ => None,
+    };
+    if fork.is_some() {
+        record::settle(state);
+        effects.push(Effect::Record(std::mem::take(&mut state.journal.waiting)));
+        effects.push(Effect::EndFork);
+    }
+    let recording = state.journal.recording.clone();
     home.restore(state);
-    (state.journal.away, state.journal.turned) = (false, false);
+    if fork.is_none() {
+        // What the scribe has told meanwhile was of this session.
+        state.journal.recording = recording;
+    }
     effects.push(Effect::Visit(None));
     if unheard {
         effects.extend(read(state));
@@ -67,8 +109,15 @@ pub(super) fn end(state: &mut State) -> Vec<Effect> {
     if let Some(replaying) = &mut state.replay {
         replaying.live = Some(live);
     }
+    written.into_iter().for_each(|written| tell(state, written, false));
     state.dirty = true;
     effects
+}
+
+/// Folds what is recorded of a fork into it.
+pub(super) fn recorded(state: &mut State, events: &[Event]) {
+    let fork = state.visit.as_mut().and_then(|visit| visit.fork.as_mut());
+    fork.into_iter().for_each(|fork| events.iter().for_each(|event| fork.folded.apply(&Arc::new(event.clone()))));
 }
 
 /// The moment's memory is there.

@@ -58,7 +58,8 @@ if(turns.length===0||!bar){return;}
 function show(to){
 at=Math.max(0,Math.min(turns.length-1,to));
 root.classList.toggle('stepping',!all);
-turns.forEach(function(turn,place){turn.hidden=place!==at;});
+turns.forEach(function(turn,place){turn.hidden=all?false:place!==at;});
+if(all){turns[at].scrollIntoView();}
 heads.forEach(function(head){
 var x=String(Number(head.dataset.left)+Number(head.dataset.step)*at);
 head.setAttribute('x1',x);head.setAttribute('x2',x);});
