@@ -415,16 +415,18 @@ impl State {
         let answer = &self.answers.arms[arm as usize];
         let asked = !answer.prompt.is_empty() && !matches!(answer.phase, Phase::Unasked);
         let rewritten = arm == Arm::Mediated && self.memory_outdated();
-        asked && rewritten
-            || asked
-                && self.reading.as_ref().is_some_and(|reading| reading.requests[arm as usize].prompt != answer.prompt)
+        let differs = |reading: &Reading| reading.requests[arm as usize].prompt != answer.prompt;
+        asked && (rewritten || self.reading.as_ref().is_some_and(differs))
     }
 
-    /// Whether the model wrote the memory that the mediated arm reads, or is about to, from something that has changed.
+    /// Whether the model wrote the memory that the mediated arm reads from something that has changed, or writes one
+    /// that is not wanted any more.
     pub fn memory_outdated(&self) -> bool {
         let written = &self.answers.written;
-        let wanted = self.reading.as_ref().and_then(|reading| reading.writing.as_ref());
-        !written.prompt.is_empty() && wanted.is_some_and(|request| request.prompt != written.prompt)
+        match self.reading.as_ref().and_then(|reading| reading.writing.as_ref()) {
+            Some(request) => !written.prompt.is_empty() && request.prompt != written.prompt,
+            None => written.phase.is_open(),
+        }
     }
 
     /// The line being typed, if any.

@@ -13,6 +13,10 @@ use crate::engine::writing::{memory_of, nothing_written};
 
 /// What has to be asked before the mediated arm, which waits; `None` if it can be asked at once.
 pub(super) fn first(state: &mut State) -> Option<GenRequest> {
+    if state.answers.written.phase.is_open() {
+        // Superseded by what is asked now.
+        state.answers.written = Writing::default();
+    }
     let request = state.reading.as_ref()?.writing.clone()?;
     if state.answers.written.memory().is_some() && !state.memory_outdated() {
         return None;
