@@ -422,6 +422,16 @@ fn a_sealed_period_answers_as_a_formed_one() {
     let of_other = answers(&Memory::build(&other), &asked);
     assert_ne!(of_other, right);
     assert_eq!((answers(&place.open().0, &asked), answers(&place.open().0, &asked)), (of_other.clone(), of_other));
+    // What was sealed under the old settings is gone, and so is what a writer left that was ended.
+    let left = PathBuf::from(format!("{}.1-0.part", sealed(&place)[0].display()));
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("cells"), "half").unwrap();
+    assert!(place.store().verify().unwrap().faults.is_empty());
+    other.manifest.periods.half_life = 91.0;
+    other.manifest.periods.term_half_life = 101.0;
+    other.write(&place.data()).unwrap();
+    assert_eq!(answers(&place.open().0, &asked), answers(&Memory::build(&other), &asked));
+    assert!(sealed(&place).len() == 2 && !left.exists(), "{:?}", sealed(&place));
     // What is recorded later changes nothing of it, and moves the numbers of people in it.
     let mut later: Vec<Interaction> = dataset.interactions[..3].to_vec();
     let users = ["a0", "u2x", later[2].user.as_str()].map(UserId::new);
