@@ -3,6 +3,8 @@
 //! Entries are compared in fixed point first. Those that the error of that leaves in question are compared exactly, so
 //! that what votes and what is shown is what comparing all of them exactly would give.
 
+use std::cell::OnceCell;
+
 use super::community::CommunityIx;
 use super::embed::dot;
 use super::entry::{Entry, EntryQuery};
@@ -10,6 +12,7 @@ use super::finder::{Found, IndexError, Looking};
 use super::fixed;
 use super::fusion::{Similarity, membership_factor};
 use super::global::Snapshot;
+use super::guard::Guarded;
 use super::local::Probe;
 use super::population::{Population, UserIx};
 use crate::data::dataset::Retrieval;
@@ -24,6 +27,20 @@ pub struct Candidate<'a> {
     pub similarity: Similarity,
     /// Whether the asking person contributed to it.
     pub own: bool,
+    /// What is left without them, once somebody has asked for it.
+    left: OnceCell<Guarded>,
+}
+
+impl Candidate<'_> {
+    /// What everybody but the asking person contributed, and how many they are.
+    pub fn given(&self, population: &Population, asking: Option<UserIx>, guard: usize) -> (&[f64], usize) {
+        if !self.own {
+            return (self.entry.counts(), self.entry.counted());
+        }
+        let nothing = || Guarded { counts: vec![0.0; population.labels.len()], contributors: 0 };
+        let left = self.left.get_or_init(|| self.entry.guarded(population, asking, guard).unwrap_or_else(nothing));
+        (&left.counts, left.contributors)
+    }
 }
 
 /// Entries near a question, nearest first, and how many near ones the guard keeps back.
@@ -122,7 +139,13 @@ pub fn near<'s>(
                 if similarity.total() > 0.0 {
                     let number = found[at].number as usize;
                     let own = own.binary_search(&number).is_ok();
-                    candidates.push(Candidate { entry: entries.get(number), community, similarity, own });
+                    candidates.push(Candidate {
+                        entry: entries.get(number),
+                        community,
+                        similarity,
+                        own,
+                        left: OnceCell::new(),
+                    });
                 }
             }
         }

@@ -4,7 +4,6 @@
 //! strictly before `t`; the asking user's own interactions are subtracted from counts, votes and support *before* the
 //! guard; centroids and assignments are not refitted.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::base::BaseRates;
@@ -366,18 +365,6 @@ impl Reader<'_> {
         neighbours::vote(self.population, &found, vicinity, t).map_or(Near::Suppressed, Near::Heard)
     }
 
-    /// What everybody but the asking person contributed to a candidate, and how many they are.
-    fn guarded<'c>(&self, candidate: &Candidate<'c>, asking: Option<UserIx>) -> (Cow<'c, [f64]>, usize) {
-        let entry = candidate.entry;
-        if !candidate.own {
-            return (Cow::Borrowed(entry.counts()), entry.counted());
-        }
-        match entry.guarded(self.population, asking, self.retrieval.guard) {
-            Some(left) => (Cow::Owned(left.counts), left.contributors),
-            None => (Cow::Owned(vec![0.0; self.population.labels.len()]), 0),
-        }
-    }
-
     /// V(y) = Σ over the nearest entries of s² n(y) / √n.
     fn vote<'c, 'e: 'c>(
         &self,
@@ -386,11 +373,11 @@ impl Reader<'_> {
     ) -> Vec<f64> {
         let mut votes = vec![0.0; self.population.labels.len()];
         for candidate in nearest_first.take(self.retrieval.entry_votes) {
-            let (counts, _) = self.guarded(candidate, asking);
+            let (counts, _) = candidate.given(self.population, asking, self.retrieval.guard);
             let n: f64 = counts.iter().sum();
             if n > 0.0 {
                 let weight = candidate.similarity.total().powi(2) / n.sqrt();
-                votes.iter_mut().zip(counts.iter()).for_each(|(vote, count)| *vote += weight * count);
+                votes.iter_mut().zip(counts).for_each(|(vote, count)| *vote += weight * count);
             }
         }
         votes
@@ -398,7 +385,7 @@ impl Reader<'_> {
 
     fn hit(&self, terms: EntryTerms, candidate: &Candidate, asking: Option<UserIx>) -> GlobalHit {
         let entry = candidate.entry;
-        let (counts, users) = self.guarded(candidate, asking);
+        let (counts, users) = candidate.given(self.population, asking, self.retrieval.guard);
         let mass: f64 = counts.iter().sum();
         let words = entry.words().iter().enumerate();
         let shown = words.filter(|(at, _)| entry.users_besides(*at, asking) >= self.retrieval.guard);

@@ -515,7 +515,8 @@ impl Memory {
             let until = population.before(self.calendar.end(closed.map_or(0, |period| period + 1)));
             let form = |until: ItemIx| Terms::close(population, features, communities, closing, until);
             let (Some(kept), Some(period)) = (&self.kept, grouped) else { return form(until) };
-            let base = until.min(kept.items());
+            // What was recorded since the base was written is added to what is sealed.
+            let base = until.min(kept.items()).max(closing.items);
             let (labels, count) = (population.labels.len(), communities.count);
             let asked = [closing.items, base, count, labels]
                 .map(|n| n as u64)

@@ -306,7 +306,7 @@ impl Terms {
         let Question { sought, asking, t, communities: wanted, smoothing } = question;
         let labels = self.labels;
         let silent = vec![0.0; labels];
-        if self.closing.items == 0 || sought.vector.is_empty() {
+        if self.closing.items == 0 || labels == 0 || sought.vector.is_empty() {
             return TermRead { population: silent.clone(), communities: vec![silent; wanted.len()] };
         }
         let before = population.before(t);
@@ -314,94 +314,114 @@ impl Terms {
         let width = lanes.width();
         let mut late = lanes.sums();
         let add = |sums: &mut [f64], late: &[f64]| sums.iter_mut().zip(late).for_each(|(sum, late)| *sum += late);
-        let mut sums = Sums { width, terms: vec![0.0; sought.vector.len() * width], totals: vec![0.0; width] };
-        let block = |community: usize| &self.totals[community * labels..(community + 1) * labels];
-        let lanes_of_block = std::iter::once(&self.communities).chain(wanted);
-        for (sums, community) in sums.totals.chunks_exact_mut(labels).zip(lanes_of_block) {
-            sums.copy_from_slice(block(*community));
+        // Sums are as of the period's end; what has passed since is one factor. A subtraction may leave negative dust.
+        let decay = super::base::decay(self.closing.end, t, self.closing.half_life);
+        let settle = |sums: &mut [f64]| sums.iter_mut().for_each(|sum| *sum = (*sum * decay).max(0.0));
+        let mut totals = vec![0.0; width];
+        for (lane, community) in totals.chunks_exact_mut(labels).zip(std::iter::once(&self.communities).chain(wanted)) {
+            lane.copy_from_slice(&self.totals[community * labels..(community + 1) * labels]);
         }
         self.tail.read(self.weighting.known(), before, &lanes, &mut late);
-        add(&mut sums.totals, &late[..width]);
-        for ((feature, _), sums) in sought.vector.iter().zip(sums.terms.chunks_exact_mut(width)) {
-            let [(everyone, masses), (cells, cell_masses)] = self.cells(*feature);
-            let first = (self.communities * labels) as u32;
-            everyone.iter().zip(masses).for_each(|(cell, mass)| sums[(*cell - first) as usize] = *mass);
-            for (community, sums) in wanted.iter().zip(sums[labels..].chunks_exact_mut(labels)) {
-                let first = (community * labels) as u32;
-                // Where most communities used most labels, a cell lies about where its number says.
-                let guess = cells.len() * first as usize / (self.communities * labels);
-                let ahead = cells[guess..].iter().take_while(|cell| **cell < first).count();
-                let behind = cells[..guess].iter().rev().take_while(|cell| **cell >= first).count();
-                let from = guess + ahead - behind;
-                let held = cells[from..].iter().take_while(|cell| **cell < first + labels as u32);
-                held.zip(&cell_masses[from..]).for_each(|(cell, mass)| sums[(*cell - first) as usize] = *mass);
-            }
-            self.tail.read(*feature as usize, before, &lanes, &mut late);
-            add(sums, &late[..width]);
-        }
+        add(&mut totals, &late[..width]);
         let home = asking.and_then(|user| communities.of.get(user).copied().flatten());
-        let own_lane = wanted.iter().position(|community| home == Some(*community)).map(|place| (place + 1) * labels);
+        let home = wanted.iter().position(|community| home == Some(*community)).map(|lane| (lane + 1) * labels);
+        // What the asking person put into each term, in the order of their items.
+        let mut own: Vec<(usize, usize, f64)> = Vec::new();
         for &item in population.visible(asking, t) {
             let (label, growth) = (population.label[item], self.closing.growth(population, item));
-            let places = std::iter::once(label).chain(own_lane.map(|lane| lane + label));
-            places.clone().for_each(|place| sums.totals[place] -= self.item_masses[item]);
-            sought.meet(features, &self.weighting, item, |term, weight| {
-                places.clone().for_each(|place| sums.terms[term * width + place] -= weight * growth);
-            });
+            totals[label] -= self.item_masses[item];
+            home.into_iter().for_each(|lane| totals[lane + label] -= self.item_masses[item]);
+            sought.meet(features, &self.weighting, item, |term, weight| own.push((term, label, weight * growth)));
         }
+        own.sort_by_key(|(term, _, _)| *term);
+        settle(&mut totals);
 
-        // Sums are as of the period's end; what has passed since is one factor.
-        sums.settle(super::base::decay(self.closing.end, t, self.closing.half_life));
-        self.weigh(sought, &sums, smoothing * self.text_mass, COMMUNITY_TEXTS * self.text_mass)
-    }
-
-    fn weigh(&self, sought: &Sought, sums: &Sums, mu: f64, mu_c: f64) -> TermRead {
-        let labels = self.labels;
-        let (all, groups) = sums.totals.split_at(labels);
-        let everything: f64 = all.iter().sum();
-        // What a term says for a label that nobody gave to a text with it: most logarithms, and the same for all terms.
-        let unused_by_all: Vec<f64> = all.iter().map(|n| (mu / (n + mu)).ln()).collect();
-        let unused_by: Vec<f64> = groups.iter().map(|n| (mu_c / (n + mu_c)).ln()).collect();
-        let mut read = vec![0.0; sums.width];
-        for ((_, weight), terms) in sought.vector.iter().zip(sums.terms.chunks_exact(sums.width)) {
-            let (used, used_by) = terms.split_at(labels);
-            let mass: f64 = used.iter().sum();
-            if mass <= DUST * self.text_mass {
-                continue;
+        let weighing = Weighing::new(labels, &totals, smoothing * self.text_mass, COMMUNITY_TEXTS * self.text_mass);
+        let (mut read, mut sums) = (vec![0.0; width], vec![0.0; width]);
+        let (mut told, mut smooth) = (vec![0.0; labels], vec![0.0; labels]);
+        let mut own = own.as_slice();
+        for (term, (feature, weight)) in sought.vector.iter().enumerate() {
+            self.block(*feature, wanted, &mut sums);
+            self.tail.read(*feature as usize, before, &lanes, &mut late);
+            add(&mut sums, &late[..width]);
+            let theirs = own.iter().take_while(|(other, _, _)| *other == term).count();
+            for (_, label, mass) in &own[..theirs] {
+                sums[*label] -= mass;
+                home.into_iter().for_each(|lane| sums[lane + label] -= mass);
             }
-            let background = mass / everything;
-            for y in 0..labels {
-                let p = (used[y] + mu * background) / (all[y] + mu);
-                let told = if used[y] == 0.0 { unused_by_all[y] } else { (p / background).ln() };
-                read[y] += weight * told;
-                for lane in (y..groups.len()).step_by(labels) {
-                    let told = match used_by[lane] {
-                        0.0 => told + unused_by[lane],
-                        used => ((used + mu_c * p) / (groups[lane] + mu_c) / background).ln(),
-                    };
-                    read[labels + lane] += weight * told;
-                }
+            own = &own[theirs..];
+            settle(&mut sums);
+            if sums[..labels].iter().sum::<f64>() > DUST * self.text_mass {
+                weighing.weigh(*weight, &sums, &mut read, &mut told, &mut smooth);
             }
         }
         let (population, communities) = read.split_at(labels);
         let communities = communities.chunks_exact(labels).map(<[f64]>::to_vec).collect();
         TermRead { population: population.to_vec(), communities }
     }
+
+    /// N(w,y) of a feature in the block, of everyone and of the communities `wanted`.
+    fn block(&self, feature: u32, wanted: &[CommunityIx], sums: &mut [f64]) {
+        let labels = self.labels;
+        let [(everyone, masses), (cells, cell_masses)] = self.cells(feature);
+        let first = (self.communities * labels) as u32;
+        sums.fill(0.0);
+        everyone.iter().zip(masses).for_each(|(cell, mass)| sums[(*cell - first) as usize] = *mass);
+        for (community, sums) in wanted.iter().zip(sums[labels..].chunks_exact_mut(labels)) {
+            let first = (community * labels) as u32;
+            // Where most communities used most labels, a cell lies about where its number says.
+            let guess = cells.len() * first as usize / (self.communities * labels);
+            let ahead = cells[guess..].iter().take_while(|cell| **cell < first).count();
+            let behind = cells[..guess].iter().rev().take_while(|cell| **cell >= first).count();
+            let from = guess + ahead - behind;
+            let held = cells[from..].iter().take_while(|cell| **cell < first + labels as u32);
+            held.zip(&cell_masses[from..]).for_each(|(cell, mass)| sums[(*cell - first) as usize] = *mass);
+        }
+    }
 }
 
-/// N(w,y) of the query's terms and N(y), of everyone and of each community asked for.
-struct Sums {
-    /// Lanes · K.
-    width: usize,
-    /// Place in the query · width + lane · K + label.
-    terms: Vec<f64>,
-    totals: Vec<f64>,
+/// N(y) of everyone and of communities, as far as it is the same for every term.
+struct Weighing {
+    labels: usize,
+    everything: f64,
+    mu: f64,
+    mu_c: f64,
+    /// 1/(N(y) + μ) of everyone, then 1/(N_c(y) + μ_c) of each community.
+    shares: Vec<f64>,
+    /// What a term says for a label that nobody gave to a text with it.
+    unused: Vec<f64>,
 }
 
-impl Sums {
-    /// Applies decay, and drops the negative dust of a subtraction.
-    fn settle(&mut self, decay: f64) {
-        self.terms.iter_mut().chain(&mut self.totals).for_each(|sum| *sum = (*sum * decay).max(0.0));
+impl Weighing {
+    fn new(labels: usize, totals: &[f64], mu: f64, mu_c: f64) -> Self {
+        let prior = |place: usize| if place < labels { mu } else { mu_c };
+        let shares: Vec<f64> = totals.iter().enumerate().map(|(place, n)| 1.0 / (n + prior(place))).collect();
+        let unused = shares.iter().enumerate().map(|(place, share)| (prior(place) * share).ln()).collect();
+        Self { labels, everything: totals[..labels].iter().sum(), mu, mu_c, shares, unused }
+    }
+
+    /// Adds what a term with the masses `used` says to `read`. `told` and `smooth` are room for a number a label.
+    fn weigh(&self, weight: f64, used: &[f64], read: &mut [f64], told: &mut [f64], smooth: &mut [f64]) {
+        let labels = self.labels;
+        let background = used[..labels].iter().sum::<f64>() / self.everything;
+        let rarity = 1.0 / background;
+        for y in 0..labels {
+            let p = (used[y] + self.mu * background) * self.shares[y];
+            told[y] = if used[y] == 0.0 { self.unused[y] } else { (p * rarity).ln() };
+            smooth[y] = self.mu_c * p;
+            read[y] += weight * told[y];
+        }
+        let lanes =
+            self.shares.chunks_exact(labels).zip(self.unused.chunks_exact(labels)).zip(used.chunks_exact(labels));
+        for (((shares, unused), used), read) in lanes.zip(read.chunks_exact_mut(labels)).skip(1) {
+            for y in 0..labels {
+                let told = match used[y] {
+                    0.0 => told[y] + unused[y],
+                    used => ((used + smooth[y]) * shares[y] * rarity).ln(),
+                };
+                read[y] += weight * told;
+            }
+        }
     }
 }
 

@@ -394,22 +394,19 @@ fn a_sealed_period_answers_as_a_formed_one() {
         for name in files {
             let path = folder.join(&name);
             let good = fs::read(&path).unwrap();
-            let ends = [0, good.len() / 2, good.len().saturating_sub(1)];
-            let blows = ends.into_iter().flat_map(|at| [(at, true), (at, false)]);
-            for (at, flip) in blows.filter(|(at, _)| *at < good.len()) {
-                let mut bad = good.clone();
-                if flip {
-                    bad[at] ^= 1 << (at % 8)
-                } else {
-                    bad.truncate(at)
-                }
-                fs::write(&path, &bad).unwrap();
+            let Some(last) = good.len().checked_sub(1) else { continue };
+            let damaged = |bad: &[u8]| {
+                fs::write(&path, bad).unwrap();
                 let faults = place.store().verify().unwrap().faults;
                 assert!(faults.len() == 1 && faults[0].contains(&*path.to_string_lossy()), "{faults:?}");
-                // What damage is found in is not opened: reading alone makes it good again.
-                assert_eq!(answers(&place.open().0, &asked[..1]), right.lines().next().unwrap().to_owned() + "\n");
-                assert_eq!(fs::read(&path).unwrap(), good, "{name} at {at}, flipped: {flip}");
-            }
+            };
+            damaged(&good[..last]);
+            let mut bad = good.clone();
+            bad[last / 2] ^= 1 << (last % 8);
+            damaged(&bad);
+            // What damage is found in is not opened: reading alone makes it good again.
+            assert_eq!(answers(&place.open().0, &asked[..1]), right.lines().next().unwrap().to_owned() + "\n");
+            assert_eq!(fs::read(&path).unwrap(), good, "{name}");
         }
         fs::remove_file(folder.join("manifest")).unwrap();
         assert_eq!(answers(&place.open().0, &asked), right, "without a manifest");
@@ -422,6 +419,16 @@ fn a_sealed_period_answers_as_a_formed_one() {
     let of_other = answers(&Memory::build(&other), &asked);
     assert_ne!(of_other, right);
     assert_eq!((answers(&place.open().0, &asked), answers(&place.open().0, &asked)), (of_other.clone(), of_other));
+    // What was sealed under the old settings is gone, and so is what a writer left that was ended.
+    let left = PathBuf::from(format!("{}.1-0.part", sealed(&place)[0].display()));
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("cells"), "half").unwrap();
+    assert!(place.store().verify().unwrap().faults.is_empty());
+    other.manifest.periods.half_life = 91.0;
+    other.manifest.periods.term_half_life = 101.0;
+    other.write(&place.data()).unwrap();
+    assert_eq!(answers(&place.open().0, &asked), answers(&Memory::build(&other), &asked));
+    assert!(sealed(&place).len() == 2 && !left.exists(), "{:?}", sealed(&place));
     // What is recorded later changes nothing of it, and moves the numbers of people in it.
     let mut later: Vec<Interaction> = dataset.interactions[..3].to_vec();
     let users = ["a0", "u2x", later[2].user.as_str()].map(UserId::new);

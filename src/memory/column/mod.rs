@@ -102,6 +102,7 @@ impl<T: Plain> Column<T> {
     }
 
     /// Values of `range`, which must not reach from the base into the tail.
+    #[inline]
     pub(super) fn within(&self, range: Range<usize>) -> &[T] {
         match range.start.checked_sub(self.base.len()) {
             Some(start) => &self.tail[start..range.end - self.base.len()],
@@ -164,6 +165,7 @@ impl<T: Plain> Lists<T> {
     }
 
     /// Where a list lies among all values.
+    #[inline]
     pub fn range(&self, index: usize) -> Range<usize> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         start..self.ends[index]

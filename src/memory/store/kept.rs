@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::base::{FolderWriter, Verified};
 use super::error::StoreError;
-use super::sealed::{self, SEALED};
+use super::sealed;
 use crate::memory::community::Communities;
 use crate::memory::entry::Forming;
 use crate::memory::grouping::Grouping;
@@ -68,7 +68,7 @@ impl Kept {
         if Some(period) != self.last || !(WORTH_ITEMS..=self.items).contains(&before) {
             return form();
         }
-        let folder = self.base.join(format!("{SEALED}{name}-p{}", period + 1));
+        let folder = sealed::folder(&self.base, &format!("{name}-p{}", period + 1), asked);
         if folder.exists() {
             match sealed::open(&folder, asked, &read) {
                 Ok(Some(found)) => return Ok(found),

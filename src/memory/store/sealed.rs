@@ -1,9 +1,10 @@
 //! The last closed period of a base, sealed: what reads need of it as columns, so that they are mapped and not formed.
 //!
-//! A folder `sealed-<what>-p<period>` of the base holds the columns and a manifest with their checksums and with what they
-//! are of. Invariants: it appears whole or not at all and is never changed; every byte is verified before it is mapped,
-//! and what does not agree with what is asked for, or with its checksum, is made anew. It is a function of the base and
-//! of settings that the manifest states, so that of several writers it does not matter who wins.
+//! A folder `sealed-<what>-p<period>-<of>` of the base holds the columns and a manifest with their checksums and with what
+//! they are of, whose fingerprint is in the name. Invariants: it appears whole or not at all and is never changed; every
+//! byte is verified before it is mapped, and what does not agree with what is asked for, or with its checksum, is made
+//! anew. It is a function of the base and of settings that its name and manifest state, so that of several writers it does
+//! not matter who wins, and a folder that takes the place of a damaged one between a look and the next holds the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::base::{FileEntry, FolderWriter, Verified, read_manifest, verify, version};
+use super::checksum;
 use super::error::{Fault, StoreError};
 
 /// How folders begin.
-pub const SEALED: &str = "sealed-";
+const SEALED: &str = "sealed-";
+
+/// The folder of what is `asked` for.
+pub fn folder(base: &Path, what: &str, asked: &[u64]) -> PathBuf {
+    let bytes: Vec<u8> = asked.iter().flat_map(|number| number.to_le_bytes()).collect();
+    base.join(format!("{SEALED}{what}-{}", &checksum(&bytes)[..16]))
+}
 
 #[derive(Serialize, Deserialize)]
 struct Manifest {
@@ -61,7 +69,25 @@ pub fn write(
         fs::rename(folder, &old).map_err(StoreError::io(folder))?;
         fs::remove_dir_all(&old).map_err(StoreError::io(&old))?;
     }
-    writer.place(folder, |files| Manifest { version: version(), of: asked.to_vec(), files })
+    writer.place(folder, |files| Manifest { version: version(), of: asked.to_vec(), files })?;
+    remove_others(folder);
+    Ok(())
+}
+
+/// Removes what was sealed of the same period under other settings, and what a writer left that was ended. A process that
+/// has mapped one of them keeps it, and one that is about to makes it anew.
+fn remove_others(folder: &Path) {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Some((of, _)) = name.rsplit_once('-') else { return };
+    for other in folder.parent().and_then(|base| fs::read_dir(base).ok()).into_iter().flatten().flatten() {
+        let other = other.path();
+        let alike = other.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('-'));
+        let alike = alike.is_some_and(|(prefix, _)| prefix == of || prefix.starts_with(&format!("{of}-")));
+        if alike && other != folder {
+            // The next writer tries again.
+            let _ = fs::remove_dir_all(other);
+        }
+    }
 }
 
 /// What is wrong with the sealed folders of a base, each with its path.
