@@ -12,8 +12,9 @@ use crate::long;
 use crate::pty::Session as Terminal;
 
 const TURNS: usize = 10_000;
-/// Times the slider is turned.
-const TURNED: usize = 5;
+/// Keys pressed one by one, and then in one burst, with the hundredths of the slider that they turn it by.
+const PRESSED: [(&str, f64); 5] = [("H", -10.0); 5];
+const BURST: [(&str, f64); 3] = [("L", 10.0); 3];
 /// What is turned.
 const WEIGHT: Weight = Weight::PriorStrength;
 const COLUMNS: u16 = 120;
@@ -25,7 +26,7 @@ struct Shown {
     value: String,
     /// `now 12 of 10,000 decisions changed`.
     changed: String,
-    /// `5012/10000`: judged answers of the mediated arm that are right.
+    /// `5012/10000`: judged answers of the mediated arm that are right, on the frame of the weights.
     right: String,
 }
 
@@ -38,8 +39,8 @@ fn expected(recorded: &Session) -> Vec<Shown> {
     let answers: Vec<String> = recorded.events.iter().filter_map(|event| answer(event)).collect();
     let (labels, replay) = (&recorded.header.labels, Replay::new(recorded.clone()));
     let mut setting = recorded.header.setting;
-    let one = |_| {
-        let value = WEIGHT.nudged(setting.weights.get(WEIGHT), -10.0);
+    let one = |(_, steps)| {
+        let value = WEIGHT.nudged(setting.weights.get(WEIGHT), steps);
         setting.weights = setting.weights.with(WEIGHT, value);
         let now = replay.remediate(&setting);
         let changed = now.iter().zip(&answers).filter(|(now, was)| labels[now.decision()] != **was).count();
@@ -50,19 +51,17 @@ fn expected(recorded: &Session) -> Vec<Shown> {
             right: format!("{right}/{TURNS}"),
         }
     };
-    (0..TURNED).map(one).collect()
+    PRESSED.into_iter().chain(BURST).map(one).collect()
 }
 
 /// What a screen shows of them; `None` before anything is turned.
 fn shown(screen: &str) -> Option<Shown> {
     let row = screen.lines().find(|line| line.contains("prior-strength   "))?;
     let value = row.rsplit('┤').next()?.trim_end_matches(['│', '┃', ' ']).trim().to_owned();
-    let from = screen.find("now ").filter(|_| screen.contains("changed"))?;
-    let told = &screen[from..];
-    let changed = told[..told.find("changed")? + "changed".len()].to_owned();
-    let accuracy =
-        screen.lines().find(|line| line.contains("mediated") && line.matches(&format!("/{TURNS}")).count() == 2)?;
-    let right = accuracy.split_whitespace().filter(|word| word.ends_with(&format!("/{TURNS}"))).nth(1)?.to_owned();
+    let told = screen.lines().find_map(|line| line.split_once(" changed"))?.0;
+    let changed = format!("{} changed", &told[told.rfind("now ")?..]);
+    let title = screen.lines().find(|line| line.contains(" Weights · "))?;
+    let right = title.split_whitespace().find(|word| word.ends_with(&format!("/{TURNS}")))?.to_owned();
     Some(Shown { value, changed, right })
 }
 
@@ -95,21 +94,24 @@ fn a_slider_over_ten_thousand_questions_shows_each_value_with_its_own_numbers() 
     let arguments = ["--model", "none", "--session", file.to_str().unwrap()];
     let mut terminal = Terminal::start(COLUMNS, ROWS, &arguments, &[]);
     terminal.until_shown(&format!("REPLAY long 1/{TURNS}"));
-    for expected in &expected {
-        terminal.keys("H");
-        terminal
-            .until(&format!("{expected:?}"), |_, text| shown(text).is_some_and(|shown| shown.value == expected.value));
+    let until = |terminal: &Terminal, expected: &Shown| {
+        let there = |_: &vt100::Screen, text: &str| shown(text).is_some_and(|shown| shown.value == expected.value);
+        terminal.until(&format!("{expected:?}"), there);
+    };
+    for ((key, _), expected) in PRESSED.iter().zip(&expected) {
+        terminal.keys(key);
+        until(&terminal, expected);
     }
-    // A burst of keys ends in what the last of them gives.
-    terminal.keys("LLL");
-    let last = &expected[TURNED - 4];
-    terminal.until(&format!("{last:?}"), |_, text| shown(text).is_some_and(|shown| shown.value == last.value));
+    // A burst ends in what the last of its keys gives.
+    terminal.keys(&BURST.map(|(key, _)| key).concat());
+    let (pressed, burst) = expected.split_at(PRESSED.len());
+    until(&terminal, &burst[BURST.len() - 1]);
     terminal.keys("q");
     assert_eq!(terminal.end().exit_code(), 0);
 
     let mut seen: Vec<Shown> = frames(&terminal.written()).iter().filter_map(|screen| shown(screen)).collect();
     seen.dedup();
-    assert_eq!(seen[..TURNED], expected, "each value once, in order, none without its numbers");
-    assert!(seen[TURNED..].iter().all(|seen| expected.contains(seen)), "{seen:?}");
-    assert_eq!(seen.last(), Some(last));
+    assert_eq!(seen[..pressed.len()], *pressed, "each value once, in order, none without its numbers");
+    assert!(seen[pressed.len()..].iter().all(|seen| burst.contains(seen)), "{seen:?}");
+    assert_eq!(seen.last(), burst.last());
 }
