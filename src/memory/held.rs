@@ -190,7 +190,8 @@ mod tests {
                 prop_assert!(held.items().iter().all(|item| visible.contains(item)));
                 let drawn = held.items().iter().filter(|item| population.label[**item] == label).count();
                 prop_assert_eq!(drawn, skew.alike);
-                prop_assert_eq!(Some(&held), Held::skewed(population, user, t, skew).as_ref());
+                let again = Held::skewed(population, user, t, skew);
+                prop_assert_eq!(Some(&held), again.as_ref());
                 let more = Held::skewed(population, user, t, Skew { alike: length, ..skew }).unwrap();
                 let kept = held.items().iter().filter(|item| population.label[**item] == label);
                 prop_assert!(kept.clone().all(|item| more.items().contains(item)), "draws are nested");

@@ -212,7 +212,7 @@ impl Plan {
             Scenario::NewCommunity => return arrival::plan(options, dataset),
             Scenario::Gallery => return gallery::plan(dataset, user, setting),
             Scenario::ColdStart | Scenario::Biased => Candidates::Plain,
-            Scenario::Ladder | Scenario::Dial => Candidates::Held(options, Memory::build(dataset)),
+            Scenario::Ladder | Scenario::Dial => Candidates::Held(options, Box::new(Memory::build(dataset))),
         };
         match user {
             Some(user) => {
@@ -325,7 +325,7 @@ enum Candidates<'a> {
     /// Their own interactions and judged queries, as they are.
     Plain,
     /// The same questions again with other histories.
-    Held(&'a Options, Memory),
+    Held(&'a Options, Box<Memory>),
 }
 
 impl Candidates<'_> {

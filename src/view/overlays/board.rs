@@ -58,7 +58,7 @@ pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buff
 
 /// The lower part of the screen, above the status bar: as much as a ladder with its notes takes, and half at most.
 fn below(area: Rect) -> Rect {
-    let height = (area.height / 2).max(14).min(22).min(area.height.saturating_sub(1));
+    let height = (area.height / 2).clamp(14, 22).min(area.height.saturating_sub(1));
     Rect { y: area.y + area.height - 1 - height, height, ..area }
 }
 
