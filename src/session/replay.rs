@@ -379,7 +379,7 @@ impl Replay {
         let mut checkpoints = vec![Checkpoint::of(&state)];
         for event in &session.events {
             state.apply(event);
-            if state.position % APART == 0 {
+            if state.position.is_multiple_of(APART) {
                 checkpoints.push(Checkpoint::of(&state));
             }
         }

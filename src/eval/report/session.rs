@@ -305,7 +305,7 @@ fn article<'a>(
 fn local(out: &mut String, turn: &Turn) {
     let Some(evidence) = turn.evidence() else { return };
     let votes = &evidence.local.votes;
-    let _ = write!(out, "<div><h4 class=\"local\">Local memory: {} items</h4>\n", votes.len());
+    let _ = writeln!(out, "<div><h4 class=\"local\">Local memory: {} items</h4>", votes.len());
     if let Some(resolution) = turn.resolution() {
         let _ = writeln!(out, "<p>{}, worth {:.1} examples</p>", shares(&resolution.local), resolution.mass);
     }
@@ -354,7 +354,7 @@ fn global(out: &mut String, turn: &Turn) {
     let Some(evidence) = turn.evidence() else { return };
     let global = &evidence.global;
     let period = global.period.map_or("no period yet".to_owned(), |period| format!("period {}", period.number));
-    let _ = write!(out, "<div><h4 class=\"global\">Global memory: {period}</h4>\n");
+    let _ = writeln!(out, "<div><h4 class=\"global\">Global memory: {period}</h4>");
     if let Some(resolution) = turn.resolution() {
         let _ = writeln!(
             out,
