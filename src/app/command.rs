@@ -107,6 +107,7 @@ pub enum Command {
     Slower,
     LeaveReplay,
     OpenSession,
+    PickModel,
     WeightDown,
     WeightUp,
     WeightDownFar,
@@ -246,6 +247,7 @@ table! {
         PeriodBack "period-back" ["{"] "" "Ask a period earlier";
         PeriodOn "period-on" ["}"] "" "Ask a period later";
         AskAgain "ask-again" ["r"] "" "Ask the model again";
+        PickModel "pick-model" ["M"] "model" "Choose the model that answers: the shipped one, none, one of a folder or a hub; the present one answers until it is ready";
         Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later";
         WhyNot "why-not" ["W"] "" "Ask why an interaction or a collective entry is not shown";
         ShowCommunity "show-community" ["c"] "" "Show the person's community: its size and its commonest answers, period by period";
@@ -299,7 +301,7 @@ table! {
         OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
-        Back "back" ["esc"] "" "Leave the zoom";
+        Back "back" ["esc"] "" "Leave the zoom; or stop loading a model";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Boards" {
@@ -441,7 +443,7 @@ impl Command {
             Command::Faster if state.replay.as_ref().is_some_and(|replay| replay.speed + 1 == SPEEDS.len()) => {
                 Some("it plays at sixteen times the speed already")
             }
-            Command::Back => (!state.zoom).then_some("no pane is zoomed"),
+            Command::Back => (!state.zoom && !state.awaits_model()).then_some("no pane is zoomed"),
             _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }
     }

@@ -9,8 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::ask::engine;
-use super::{CliError, Common, Format, file_error};
+use super::{CliError, Common, Format, file_error, model};
 use crate::bench::{self, Figure, Machine};
 use crate::data::sanitize::visible;
 
@@ -51,7 +50,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
         print(args.format, &report, || told(&report.machine, &subject, &report.figures))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let engine = engine(common.model_folder()?.as_deref())?;
+    let engine = model::engine(&common.load_options(), common.model_folder()?.as_deref())?;
     let report = bench::run(args.interactions as usize, engine.as_deref(), &mut |what| eprintln!("{what} …"))?;
     let subject = format!("{} interactions of {} people", report.interactions, report.users);
     print(args.format, &report, || told(&report.machine, &subject, &report.figures))?;

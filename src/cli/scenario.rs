@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::replay::summary;
-use super::{CliError, Common};
+use super::{CliError, Common, file_error, model};
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
 use crate::mediator::Policy;
-use crate::session::event::Setting;
+use crate::session::event::{ModelId, Setting};
+use crate::session::log::fingerprint;
 use crate::session::scenario::{Plan, Scenario, Voice};
 use crate::session::{Replay, SessionError};
 
@@ -38,7 +39,7 @@ pub fn run(common: &Common, args: &ScenarioArgs) -> Result<ExitCode, CliError> {
     let (folder, fit) = common.fitting_model(&dataset.manifest)?;
     let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
     let setting = Setting { weights: fit.defaults(policy, &dataset.manifest), policy };
-    let (plan, session) = with_voice(folder, |voice| {
+    let (plan, session) = with_voice(common, folder, |voice| {
         let plan = Plan::of(args.scenario, &dataset, user.as_ref(), &setting, voice)?;
         let session = plan.record(&dataset, setting, voice)?;
         Ok((plan, session))
@@ -53,32 +54,14 @@ pub fn run(common: &Common, args: &ScenarioArgs) -> Result<ExitCode, CliError> {
 }
 
 /// Does `work` with the model in `folder`; with none for memory alone.
-#[cfg(feature = "local")]
 fn with_voice<T>(
+    common: &Common,
     folder: Option<PathBuf>,
     work: impl FnOnce(Option<&Voice>) -> Result<T, SessionError>,
 ) -> Result<T, CliError> {
-    use super::file_error;
-    use crate::engine::engine::Engine;
-    use crate::engine::local::LocalEngine;
-    use crate::session::event::ModelId;
-    use crate::session::log::fingerprint;
-
-    let Some(folder) = folder else { return Ok(work(None)?) };
-    let engine = LocalEngine::load(&folder)?;
+    let Some(engine) = model::engine(&common.load_options(), folder.as_deref())? else { return Ok(work(None)?) };
+    let folder = folder.unwrap_or_default();
     let hash = fingerprint(&folder).map_err(|source| file_error(&folder, source))?;
     let model = ModelId { name: engine.caps().name.clone(), hash };
-    Ok(work(Some(&Voice { engine: &engine, model }))?)
-}
-
-#[cfg(not(feature = "local"))]
-fn with_voice<T>(
-    folder: Option<PathBuf>,
-    work: impl FnOnce(Option<&Voice>) -> Result<T, SessionError>,
-) -> Result<T, CliError> {
-    if folder.is_none() {
-        return Ok(work(None)?);
-    }
-    let told = "this build has no model engine; pass --model none, or build with the feature 'local'";
-    Err(CliError::Usage(told.to_owned()))
+    Ok(work(Some(&Voice { engine: &*engine, model }))?)
 }

@@ -62,6 +62,7 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         ListKind::Queries => "judged queries".to_owned(),
         ListKind::Commands => "commands".to_owned(),
         ListKind::Sessions => "recorded sessions".to_owned(),
+        ListKind::Models => "models; the present one answers until another is ready".to_owned(),
         ListKind::Labels => "what they answer, for memory to keep".to_owned(),
         ListKind::Hits => "what local memory found; enter explains".to_owned(),
         ListKind::Entries => "what global memory found; enter explains".to_owned(),

@@ -8,8 +8,8 @@ use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay, Sheet};
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, board, edited, fit, inquiry, move_period, move_time, open_judged, record, remember, replay,
-    set, stop, tell, tries, weigh,
+    Effect, ask, ask_model, board, edited, fit, inquiry, model, move_period, move_time, open_judged, record, remember,
+    replay, set, stop, tell, tries, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
@@ -77,6 +77,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Slower => replay::change_speed(state, -1),
         Command::LeaveReplay => replay::leave(state),
         Command::OpenSession => open(state, Some(Overlay::List(List::sessions()))),
+        Command::PickModel => return model::list(state),
         Command::WeightUp => turn(state, 1.0),
         Command::WeightDown => turn(state, -1.0),
         Command::WeightUpFar => turn(state, FAR),
@@ -130,7 +131,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Top => scroll(state, i32::MIN),
         Command::Bottom => scroll(state, i32::MAX),
         Command::Zoom => state.zoom = !state.zoom,
-        Command::Back => state.zoom = false,
+        Command::Back if state.zoom => state.zoom = false,
+        Command::Back => return model::cancel(state),
         Command::SwitchTheme => {
             let names = Theme::names();
             let at = names.iter().position(|name| *name == state.theme).unwrap_or_default();
@@ -316,6 +318,10 @@ fn accept(state: &mut State) -> Vec<Effect> {
             state.overlay = None;
             if text.is_empty() { Vec::new() } else { inquiry::ask(state, Inquiry::WhyNot(text), None) }
         }
+        EditKind::Model => {
+            state.overlay = None;
+            model::choose(state, text)
+        }
         EditKind::Path => {
             state.overlay = None;
             if text.is_empty() { Vec::new() } else { vec![Effect::Open(Source::File(text.into()))] }
@@ -370,6 +376,15 @@ fn choose(state: &mut State) -> Vec<Effect> {
         }
         Choice::TypePath => {
             edit(state, EditKind::Path, "");
+            Vec::new()
+        }
+        Choice::Model => model::choose(state, row.name),
+        Choice::Offer(at) => {
+            let name = state.offers.get(at).map(|offer| offer.name.clone());
+            model::choose(state, name.unwrap_or_default())
+        }
+        Choice::TypeModel => {
+            edit(state, EditKind::Model, "");
             Vec::new()
         }
     }
