@@ -24,7 +24,10 @@ mod local;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]
+mod models;
+#[cfg(feature = "local")]
 mod nano;
+mod picking;
 mod population;
 mod pty;
 mod ratings;
