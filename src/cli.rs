@@ -415,13 +415,13 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Parity(args)) => parity::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
-            let model = cli.common.model_spec();
-            let training = model.as_ref().map(|spec| model::training(spec)).transpose()?.unwrap_or_default();
+            let spec = cli.common.model_spec();
+            let training = spec.as_ref().map(model::training).transpose()?.unwrap_or_default();
             let options = workbench::WorkbenchOptions {
                 dataset: cli.common.data.clone(),
                 stores: cli.common.stores(),
                 training,
-                model,
+                model: spec,
                 load: cli.common.load_options(),
                 session: cli.session.clone(),
                 record: (!cli.no_record).then(sessions_folder),

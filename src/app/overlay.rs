@@ -284,9 +284,9 @@ impl List {
             disabled: None,
         };
         let always = [
-            row(Choice::Model, SHIPPED, "shipped", "a small demonstration model, trained for the sample data"),
+            row(Choice::Model, SHIPPED, "shipped", "a small demonstration model for the sample data"),
             row(Choice::Model, "none", "", "memory alone answers"),
-            row(Choice::TypeModel, "another model", "", "type a folder, a GGUF file, or owner/name of a hub"),
+            row(Choice::TypeModel, "another model", "", "type a folder, a GGUF file or owner/name"),
         ];
         let offers = state.offers.iter().enumerate().map(|(at, offer)| {
             let path = std::path::Path::new(&offer.name);

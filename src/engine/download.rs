@@ -75,8 +75,10 @@ impl Hub {
     /// `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_HOME`.
     pub fn from_environment(cache: PathBuf, offline: bool) -> Self {
         let of = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let home = || directories::BaseDirs::new().map(|dirs| dirs.cache_dir().join("huggingface"));
-        let home = of("HF_HOME").map(PathBuf::from).or_else(home);
+        // The same on every system, whatever its own cache folder is.
+        let cached = || Some(directories::BaseDirs::new()?.home_dir().join(".cache"));
+        let cached = of("XDG_CACHE_HOME").map(PathBuf::from).or_else(cached).map(|cache| cache.join("huggingface"));
+        let home = of("HF_HOME").map(PathBuf::from).or(cached);
         let token = of("HF_TOKEN").or_else(|| of("HUGGING_FACE_HUB_TOKEN"));
         let token = token.or_else(|| fs::read_to_string(home.as_ref()?.join("token")).ok());
         let switched = of("HF_HUB_OFFLINE").is_some_and(|value| ["1", "true", "yes", "on"].contains(&value.as_str()));
@@ -340,7 +342,8 @@ impl Plan {
                         None => return refuse(format!("it has no file {path}"), gguf_files(listing)),
                     }
                 }
-                wanted.extend(named("tokenizer.json"));
+                // Small files first: what is wrong with a repository shows before its weights are here.
+                wanted.splice(0..0, named("tokenizer.json"));
             }
             None => {
                 let is_weights = |name: &str| is_name(name) && name.ends_with(".safetensors");
@@ -358,7 +361,7 @@ impl Plan {
                 if let Some(missing) = NEEDED.iter().find(|name| named(name).is_none()) {
                     return refuse(format!("it has no {missing}"), "choose a model that brings it");
                 }
-                wanted.extend(BESIDE.iter().filter_map(|name| named(name)));
+                wanted.splice(0..0, BESIDE.iter().filter_map(|name| named(name)));
             }
         }
         let file = |sibling: &Sibling| -> Result<Wanted, Refusal> {

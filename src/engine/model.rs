@@ -4,7 +4,7 @@
 //! for asking whether a path exists, no file.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::download::Hub;
@@ -68,7 +68,9 @@ impl ModelSource {
     /// What `name` stands for: the shipped model, else whatever is at that path, else a model on a hub if it is written
     /// like one. A path to nothing stays a path, for a message that names it.
     pub fn of(name: &str) -> Self {
-        let path = Path::new(name);
+        // Where no shell has read it.
+        let home = || Some(directories::BaseDirs::new()?.home_dir().join(name.strip_prefix("~/")?));
+        let path = &home().unwrap_or_else(|| PathBuf::from(name));
         let gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
         match name.parse() {
             _ if name == SHIPPED => Self::Shipped,
@@ -262,7 +264,7 @@ pub fn locate(
 ) -> Result<PathBuf, EngineError> {
     match ModelSource::of(&spec.name) {
         ModelSource::Shipped => crate::data::sample::unpack_model(&spec.options.hub.cache).map_err(|error| {
-            EngineError::Load { path: SHIPPED.into(), reason: error.to_string(), remedy: "make room for it".into() }
+            EngineError::Load { path: SHIPPED.into(), reason: error.to_string(), remedy: "make the cache folder writable, or set XDG_CACHE_HOME to another".into() }
         }),
         ModelSource::Folder(path) | ModelSource::Gguf(path) => Ok(std::path::absolute(&path).unwrap_or(path)),
         ModelSource::Hub(id) => spec.options.hub.fetch(&id, told),
@@ -290,6 +292,9 @@ mod tests {
         };
         assert_eq!(ModelSource::of("acme/tiny-1.5B"), hub("acme", "tiny-1.5B", None));
         assert_eq!(ModelSource::of("acme/tiny:q4/tiny-Q4.gguf"), hub("acme", "tiny", Some("q4/tiny-Q4.gguf")));
+        assert!(
+            matches!(ModelSource::of("~/m"), ModelSource::Folder(path) if path.is_absolute() && path.ends_with("m"))
+        );
         for odd in ["a/b:c.bin", "a/b:../c.gguf", "a/b/c", "../b", "~/models", "a/", "/b", "a b/c", "a/b:"] {
             assert!(odd.parse::<HubId>().is_err(), "{odd}");
         }

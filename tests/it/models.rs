@@ -124,13 +124,14 @@ fn shards_are_one_model() {
 fn weights_are_quantised_while_they_are_read() {
     let dir = llama();
     let exact = scores(&LocalEngine::load(dir.path()).unwrap());
-    for kind in [Quantisation::Q8_0, Quantisation::Q4K] {
+    // Weights without any pattern suffer most from few bits.
+    for (kind, least, most) in [(Quantisation::Q8_0, 1e-6, 0.3), (Quantisation::Q4K, 0.01, 3.0)] {
         let options = LoadOptions { quantize: Some(kind), ..LoadOptions::default() };
         let engine = loaded(dir.path(), &options);
         assert_eq!(engine.caps().dtype, kind.name());
         let found = scores(&engine);
-        assert!(found.iter().zip(&exact).any(|(a, b)| (a - b).abs() > 1e-6), "something is rounded");
-        assert!(found.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 0.7), "{found:?} and {exact:?}");
+        let off = found.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!((least..most).contains(&off), "{}: {found:?} and {exact:?}", kind.name());
         assert_eq!(answer(&engine, "Once").len(), 12);
     }
     let file = gguf(dir.path(), |_| ());
@@ -426,7 +427,8 @@ fn what_a_hub_refuses_or_gets_wrong_is_one_message_and_nothing_half_written() {
     assert!(error.contains("no safetensors") && error.contains("q4.gguf"), "{error}");
     // Cut where nothing more comes: what is there stays, and the next attempt brings the rest alone.
     let size = fs::metadata(dir.path().join("model.safetensors")).unwrap().len();
-    let cut = serve(repository(dir.path()), Habits { cuts: vec![usize::MAX, 4000, 0, 0], ..Habits::default() });
+    let cut =
+        serve(repository(dir.path()), Habits { cuts: vec![usize::MAX, usize::MAX, 4000, 0, 0], ..Habits::default() });
     let error = told(&cut, "acme/tiny");
     assert!(error.contains("cut at 4 kB") && error.contains("it goes on from there"), "{error}");
     assert!(names(&home).iter().any(|name| name.ends_with(".part")), "{:?}", names(&home));
@@ -657,11 +659,18 @@ fn a_load_ends_where_nobody_wants_it_any_more() {
 
 #[test]
 fn parity_finds_no_difference_with_itself_and_every_real_one_with_another() {
-    let one = folder(|dir| tiny_llama::write_other(dir, 3, 4096));
-    let two = folder(|dir| tiny_llama::write_other(dir, 4, 4096));
+    let nano = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/models/nano");
+    // The same weights, with positions turned otherwise.
+    let other = folder(|dir| {
+        for name in names(&nano) {
+            fs::copy(nano.join(&name), dir.join(&name)).unwrap();
+        }
+        let mut config: Value = serde_json::from_slice(&fs::read(dir.join("config.json")).unwrap()).unwrap();
+        config["rope_theta"] = json!(50.0);
+        fs::write(dir.join("config.json"), config.to_string()).unwrap();
+    });
     let parity = |more: &[&str]| {
-        let base =
-            ["parity", "--model", one.path().to_str().unwrap(), "--queries", "1", "--tokens", "8", "--format", "json"];
+        let base = ["parity", "--queries", "3", "--device", "cpu", "--format", "json"];
         let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args([&base[..], more].concat()).output().unwrap();
         let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
         assert!(output.stderr.is_empty(), "{output:?}");
@@ -669,11 +678,13 @@ fn parity_finds_no_difference_with_itself_and_every_real_one_with_another() {
     };
     let (code, told) = parity(&[]);
     assert_eq!((code, &told["real"], told["differences"].as_array().unwrap().len()), (Some(0), &json!(0), 0));
-    assert_eq!(told["answers"], 4);
+    assert_eq!(told["answers"], 12);
     assert!(told["tokens_per_second"]["other"].as_f64().unwrap() > 0.0);
-    let (code, told) = parity(&["--other", two.path().to_str().unwrap()]);
+    let (code, told) = parity(&["--other", other.path().to_str().unwrap()]);
     assert_eq!(code, Some(1), "{told}");
     let differences = told["differences"].as_array().unwrap();
     let first = differences.iter().find(|one| one["difference"]["kind"].get("token").is_some()).unwrap();
     assert!(first["difference"]["margin"].as_f64().unwrap() > 0.0, "the reference prefers what it said: {first}");
+    // What is held for rounding is no reason to fail.
+    assert_eq!(parity(&["--other", other.path().to_str().unwrap(), "--tolerance", "1000"]).0, Some(0));
 }

@@ -10,7 +10,7 @@ use crate::engine::room::Need;
 /// The library's cache grows in blocks of this many tokens and fails when the last block does not fit.
 pub(super) const CONTEXT_BLOCK: u64 = 512;
 
-pub(super) const COPY_AGAIN: &str = "copy or download the model again";
+pub(super) const COPY_AGAIN: &str = "copy or download the model's folder again";
 
 /// A refusal before it knows its path: the reason and the remedy.
 pub(super) type Check<T> = Result<T, (String, String)>;

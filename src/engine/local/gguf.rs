@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tokenizers::Tokenizer;
 
-use super::files::{CONTEXT_BLOCK, COPY_AGAIN, Check, ModelFiles, Shape, Stored, refuse};
+use super::files::{CONTEXT_BLOCK, Check, ModelFiles, Shape, Stored, refuse};
 use super::folder::{self, USUAL_ENDS};
 use crate::engine::download::parts_of;
 use crate::engine::gguf::{Header, Value};
@@ -88,9 +88,9 @@ impl ModelFiles {
         for part in parts_of(&name) {
             let part = folder.join(part);
             if !part.is_file() {
-                return refuse(format!("its part {} is missing", part.display()), COPY_AGAIN);
+                return refuse(format!("its part {} is missing", part.display()), COPY_FILE);
             }
-            header.extend(Header::read(&part).map_err(|reason| (reason, COPY_AGAIN.to_owned()))?);
+            header.extend(Header::read(&part).map_err(|reason| (reason, COPY_FILE.to_owned()))?);
             weights.push(part);
         }
         if header.count("split.count").is_some_and(|count| count > 1 && count != weights.len() as u64) {
@@ -176,6 +176,7 @@ fn ends(header: &Header, tokenizer: &Tokenizer) -> Vec<u32> {
     ends
 }
 
+const COPY_FILE: &str = "copy or download the file again, or give the folder that holds config.json";
 const BRING_TOKENIZER: &str = "put the model's own tokenizer.json beside the file";
 
 /// The tokenizer that the header describes.
@@ -191,7 +192,7 @@ fn tokenizer(header: &Header, vocabulary: u64) -> Check<Tokenizer> {
     if texts.len() != tokens.len() || texts.is_empty() || texts.len() as u64 > vocabulary {
         return refuse(
             format!("its tokenizer has {} tokens, and the model a vocabulary of {vocabulary}", tokens.len()),
-            COPY_AGAIN,
+            COPY_FILE,
         );
     }
     let kind = header.text(&key("model")).unwrap_or_default();
