@@ -705,7 +705,10 @@ mod transport {
                     429 => refused("the hub asks for patience (429)", "wait a while; what has been downloaded is kept"),
                     _ => refused(&format!("the server answers {status}"), NEXT_TIME),
                 }),
-                Err(ureq::Error::Transport(transport)) => Err(Unheard::Cut(transport.to_string())),
+                Err(ureq::Error::Transport(transport)) => {
+                    let why = transport.message().map_or_else(|| transport.kind().to_string(), str::to_owned);
+                    Err(Unheard::Cut(format!("{host} cannot be reached: {why}")))
+                }
             }
         }
     }

@@ -263,9 +263,13 @@ pub fn locate(
     told: &dyn Fn(super::engine::LoadStage) -> Result<(), EngineError>,
 ) -> Result<PathBuf, EngineError> {
     match ModelSource::of(&spec.name) {
-        ModelSource::Shipped => crate::data::sample::unpack_model(&spec.options.hub.cache).map_err(|error| {
-            EngineError::Load { path: SHIPPED.into(), reason: error.to_string(), remedy: "make the cache folder writable, or set XDG_CACHE_HOME to another".into() }
-        }),
+        ModelSource::Shipped => {
+            crate::data::sample::unpack_model(&spec.options.hub.cache).map_err(|error| EngineError::Load {
+                path: SHIPPED.into(),
+                reason: error.to_string(),
+                remedy: "make the cache folder writable, or set XDG_CACHE_HOME to another".into(),
+            })
+        }
         ModelSource::Folder(path) | ModelSource::Gguf(path) => Ok(std::path::absolute(&path).unwrap_or(path)),
         ModelSource::Hub(id) => spec.options.hub.fetch(&id, told),
     }
