@@ -15,6 +15,8 @@ mod fit;
 mod fit_embedder;
 mod forget;
 mod import;
+mod model;
+mod parity;
 mod prompts;
 mod replay;
 mod rerun;
@@ -40,8 +42,11 @@ use crate::data::sample;
 use crate::data::sanitize::visible;
 use crate::data::table::TableError;
 use crate::data::text::brief;
+use crate::engine::download::Hub;
 use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
+use crate::engine::model::{DeviceChoice, LoadOptions, ModelSpec, Quantisation};
+use crate::engine::room::Allowance;
 use crate::eval::EvalError;
 use crate::eval::compare::CompareError;
 use crate::forget::ForgetError;
@@ -198,12 +203,30 @@ pub struct Common {
     /// Dataset folder [default: the embedded sample, film-tags]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Model: `nano`, a safetensors folder, or `none` for memory alone
-    #[arg(long, global = true, value_name = "NAME|DIR", default_value = sample::MODEL, value_parser = NonEmptyStringValueParser::new())]
+    /// Model: `nano`, a safetensors folder, a GGUF file, `owner/name[:file.gguf]` of a hub, or `none` for memory alone
+    #[arg(long, global = true, value_name = "NAME|DIR|FILE|ID", default_value = sample::MODEL, value_parser = NonEmptyStringValueParser::new())]
     model: String,
     /// Whether a model was named at all.
     #[arg(skip)]
     model_given: bool,
+    /// What the model runs on: auto, cpu, cuda, cuda:N or metal; auto takes a GPU if there is one
+    #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
+    device: DeviceChoice,
+    /// Make weights smaller while they are read: q2k, q3k, q4k, q5k, q6k, q4_0, q4_1, q5_0, q5_1 or q8_0
+    #[arg(long, global = true, value_name = "KIND")]
+    quantize: Option<Quantisation>,
+    /// Tokens of prompt and answer together that the model gets room for [default: 4096, or fewer if it knows fewer]
+    #[arg(long, global = true, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(512..=16_777_216))]
+    context: Option<u32>,
+    /// Memory that the model may take: 8G, 800M, or `any` to load it without looking [default: what is available]
+    #[arg(long, global = true, value_name = "SIZE")]
+    memory: Option<Allowance>,
+    /// Ask nothing of a network: a model of a hub must be on this machine
+    #[arg(long, global = true)]
+    offline: bool,
+    /// Folder whose models the workbench offers [default: in the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    models: Option<PathBuf>,
     /// Folder for stores of large datasets [default: in the platform's cache folder]
     #[arg(long, global = true, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -256,6 +279,8 @@ enum Command {
     FitEmbedder(fit_embedder::FitEmbedderArgs),
     /// Try one or two weights over a grid: a curve or a heat map with intervals
     Sweep(sweep::SweepArgs),
+    /// Compare a model's answers on two devices: labels, tokens, speed
+    Parity(parity::ParityArgs),
     /// Check that everything the default run needs is here
     Doctor,
 }
@@ -269,13 +294,26 @@ impl Common {
         })
     }
 
-    /// The model's folder; `None` for memory alone.
-    fn model_folder(&self) -> Result<Option<PathBuf>, CliError> {
-        match self.model.as_str() {
-            "none" => Ok(None),
-            sample::MODEL => Ok(Some(sample::unpack_model(&cache_folder())?)),
-            folder => Ok(Some(std::path::absolute(folder).map_err(|source| file_error(Path::new(folder), source))?)),
+    /// The model asked for and how it is to run; `None` for memory alone.
+    fn model_spec(&self) -> Option<ModelSpec> {
+        (self.model != "none").then(|| ModelSpec { name: self.model.clone(), options: self.load_options() })
+    }
+
+    /// How models are to run.
+    fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            device: self.device,
+            quantize: self.quantize,
+            context: self.context.map(|tokens| tokens as usize),
+            memory: self.memory.unwrap_or_default(),
+            hub: Hub::from_environment(cache_folder(), self.offline),
+            models: Some(self.models.clone().unwrap_or_else(|| data_folder().join("models"))),
         }
+    }
+
+    /// The model's folder, or its GGUF file; `None` for memory alone. A model of a hub is downloaded first.
+    fn model_folder(&self) -> Result<Option<PathBuf>, CliError> {
+        self.model_spec().map(|spec| model::located(&spec)).transpose()
     }
 
     /// What the model in `folder` was made for.
@@ -304,10 +342,15 @@ pub fn cache_folder() -> PathBuf {
         .map_or_else(|| std::env::temp_dir().join("logoscope"), |dirs| dirs.cache_dir().to_owned())
 }
 
-/// Where tries are kept: under the platform's data folder for this program.
-fn tries_folder() -> PathBuf {
+/// The platform's data folder for this program.
+fn data_folder() -> PathBuf {
     let folder = directories::ProjectDirs::from("", "", "logoscope").map(|dirs| dirs.data_local_dir().to_owned());
-    folder.unwrap_or_else(|| std::env::temp_dir().join("logoscope")).join("tries")
+    folder.unwrap_or_else(|| std::env::temp_dir().join("logoscope"))
+}
+
+/// Where tries are kept.
+fn tries_folder() -> PathBuf {
+    data_folder().join("tries")
 }
 
 /// Where live use is recorded: under the platform's state folder for this program.
@@ -402,14 +445,17 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::FitEmbedder(args)) => fit_embedder::run(&cli.common, &args),
         Some(Command::Sweep(args)) => sweep::run(&cli.common, &args),
+        Some(Command::Parity(args)) => parity::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
         None => {
-            let model = cli.common.model_folder()?;
+            let spec = cli.common.model_spec();
+            let training = spec.as_ref().map(model::training).transpose()?.unwrap_or_default();
             let options = workbench::WorkbenchOptions {
                 dataset: cli.common.data.clone(),
                 stores: cli.common.stores(),
-                training: model.as_deref().map(|folder| cli.common.training(folder)).transpose()?.unwrap_or_default(),
-                model,
+                training,
+                model: spec,
+                load: cli.common.load_options(),
                 session: cli.session.clone(),
                 record: (!cli.no_record).then(sessions_folder),
                 tries: tries_folder(),

@@ -131,6 +131,7 @@ pub enum Command {
     BackToReplay,
     LeaveReplay,
     OpenSession,
+    PickModel,
     WeightDown,
     WeightUp,
     WeightDownFar,
@@ -279,6 +280,7 @@ table! {
         PeriodBack "period-back" ["{"] "" "Ask a period earlier";
         PeriodOn "period-on" ["}"] "" "Ask a period later";
         AskAgain "ask-again" ["r"] "" "Ask the model again";
+        PickModel "pick-model" ["ctrl-o"] "model" "Choose the model that answers: the shipped one, none, one of a folder or a hub; the present one answers until it is ready";
         Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later";
         BackToReplay "back-to-replay" ["a"] "replay" "Go back to the replay, at the moment where it was left";
         WhyNot "why-not" ["W"] "" "Ask why an interaction or a collective entry is not shown";
@@ -350,7 +352,7 @@ table! {
         OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
-        Back "back" ["esc"] "" "Stop the model from writing a memory; else leave the zoom";
+        Back "back" ["esc"] "" "Stop the model from writing a memory; else leave the zoom; else stop loading a model";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Your word" {
@@ -524,7 +526,7 @@ impl Command {
             Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
             Command::Back if state.answers.written.phase.is_open() => None,
-            Command::Back => (!state.zoom).then_some("no pane is zoomed"),
+            Command::Back => (!state.zoom && !state.awaits_model()).then_some("no pane is zoomed"),
             _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }
     }

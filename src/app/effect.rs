@@ -15,7 +15,8 @@ use super::visit::World;
 use super::worker::{MemoryWorker, ReadRequest};
 use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
-use crate::engine::host::{EngineHost, ModelSpec, Ticket};
+use crate::engine::host::{EngineHost, Ticket};
+use crate::engine::model::{LoadOptions, ModelSpec};
 use crate::engine::prompt::Arm;
 use crate::session::Session;
 use crate::session::event::Event;
@@ -53,7 +54,20 @@ pub enum Effect {
     /// Stop the model. Raises the host's floor by one, so the state counts its epoch up by one as well.
     Cancel,
     /// Load a model.
-    Load(PathBuf),
+    Load(Box<ModelSpec>),
+    /// End the load under way; the model that answers goes on.
+    CancelLoad,
+    /// Let the model go.
+    Unload,
+    /// Look what models there are.
+    FindModels(Box<LoadOptions>),
+    /// Keep in mind that a model was used.
+    NoteModel {
+        /// As it was named.
+        name: String,
+        /// Where that is kept.
+        options: Box<LoadOptions>,
+    },
     /// Begin to record live use.
     Begin(Box<Beginning>),
     /// Record what happened.
@@ -202,11 +216,23 @@ impl Runner {
                     keeper.ask(dataset, change);
                 }
             }
-            Effect::Load(folder) => {
+            Effect::Load(spec) => {
                 if let Some(host) = &self.host {
-                    host.load(ModelSpec::Dir(folder));
+                    host.load(*spec);
                 }
             }
+            Effect::CancelLoad => {
+                if let Some(host) = &self.host {
+                    host.cancel_load();
+                }
+            }
+            Effect::Unload => {
+                if let Some(host) = &self.host {
+                    host.unload();
+                }
+            }
+            Effect::FindModels(options) => self.shelf.find_models(*options),
+            Effect::NoteModel { name, options } => self.shelf.note_model(name, *options),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::keeper::{Change, Kept};
 use super::keymap::Chord;
 use super::replay::Opened;
 use super::state::Data;
+use super::stock::Offer;
 use super::surveyor::Found;
 use super::visit::World;
 use crate::engine::host::HostEvent;
@@ -107,7 +108,9 @@ pub enum Message {
         periods: usize,
     },
     /// A model has been named; it is to be loaded.
-    ModelNamed(PathBuf),
+    ModelNamed(String),
+    /// These models there are.
+    ModelsFound(Vec<Offer>),
     /// A session file has been named; it is to be replayed.
     SessionNamed(PathBuf),
     /// A session has been opened.

@@ -25,6 +25,7 @@ pub mod scribe;
 pub mod setting;
 pub mod shelf;
 pub mod state;
+pub mod stock;
 pub mod study;
 pub mod surveyor;
 pub mod undo;

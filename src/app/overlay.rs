@@ -13,6 +13,7 @@ use super::keeper::Change;
 use super::state::State;
 use crate::data::interaction::UserId;
 use crate::data::sample;
+use crate::engine::model::SHIPPED;
 use crate::engine::prompt::Arm;
 use crate::mediator::{Policy, Weight};
 use crate::memory::global::GlobalHit;
@@ -106,6 +107,8 @@ pub enum EditKind {
     TryName,
     /// The note on the try of this number.
     TryNote(u32),
+    /// A model: a path, or its name on a hub.
+    Model,
     /// Where tries are to be written.
     ExportPath,
     /// Where tries are to be read.
@@ -150,6 +153,8 @@ pub enum ListKind {
     Commands,
     /// Recorded sessions.
     Sessions,
+    /// Models.
+    Models,
     /// What a person may answer.
     Labels,
     /// What the arms answered, to be called right or wrong.
@@ -183,6 +188,12 @@ pub enum Choice {
     Policy(Policy),
     /// A path is typed.
     TypePath,
+    /// The model that the row names is loaded.
+    Model,
+    /// The model of this number among the offers is loaded.
+    Offer(usize),
+    /// A model is typed.
+    TypeModel,
     /// This label is what the person answers.
     Label(usize),
     /// This arm's answer is called right, or wrong.
@@ -322,6 +333,32 @@ impl List {
         };
         let current = Policy::ALL.iter().position(|policy| *policy == state.setting.policy).unwrap_or_default();
         Self::new(ListKind::Policies, Policy::ALL.into_iter().map(row).collect(), current)
+    }
+
+    /// Models: the shipped one, none, those that were found, and a way to any other.
+    pub fn models(state: &State) -> Self {
+        let row = |choice, name: &str, note: &str, text: &str| Row {
+            choice,
+            name: name.to_owned(),
+            note: note.to_owned(),
+            text: text.to_owned(),
+            disabled: None,
+        };
+        let always = [
+            row(Choice::Model, SHIPPED, "shipped", "a small demonstration model for the sample data"),
+            row(Choice::Model, "none", "", "memory alone answers"),
+            row(Choice::TypeModel, "another model", "", "type a folder, a GGUF file or owner/name"),
+        ];
+        let offers = state.offers.iter().enumerate().map(|(at, offer)| {
+            let path = std::path::Path::new(&offer.name);
+            // A path is told by its end, and in full beside it; a name on a hub as it is.
+            let (name, text) = match path.file_name().filter(|_| path.is_absolute()) {
+                Some(file) => (file.to_string_lossy().into_owned(), format!("{} · {}", offer.place, offer.name)),
+                None => (offer.name.clone(), offer.place.clone()),
+            };
+            row(Choice::Offer(at), &name, &offer.note, &text)
+        });
+        Self::new(ListKind::Models, always.into_iter().chain(offers).collect(), 0)
     }
 
     /// What the person who asks may answer.

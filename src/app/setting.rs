@@ -16,6 +16,11 @@ pub struct Held {
 }
 
 impl State {
+    /// Whether a model is on its way, to live work.
+    pub fn awaits_model(&self) -> bool {
+        self.replay.is_none() && (self.incoming.is_some() || matches!(self.model, ModelState::Loading(_)))
+    }
+
     /// How the model stands to the dataset. What is replayed was recorded with a model that fitted.
     pub fn fit(&self) -> Fit {
         match (&self.model, self.manifest()) {

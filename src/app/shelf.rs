@@ -1,4 +1,5 @@
-//! The shelf: opens sessions for replay, each on a thread of its own, so that a long file keeps nobody waiting.
+//! The shelf: opens sessions for replay and looks what models there are, each on a thread of its own, so that a long
+//! file or a slow disk keeps nobody waiting.
 //!
 //! Invariant: every session asked for is answered by one message: it is open, or why it is not.
 
@@ -9,8 +10,10 @@ use std::thread;
 
 use super::message::Message;
 use super::replay::Opened;
+use super::stock;
 use super::worker::panic_reason;
 use crate::data::sample;
+use crate::engine::model::LoadOptions;
 use crate::session::Session;
 
 /// Where a session is read from.
@@ -48,6 +51,28 @@ impl Shelf {
         };
         if let Err(error) = thread::Builder::new().name("shelf".to_owned()).spawn(work) {
             let _ = self.out.send(Message::SessionFailed(format!("the session cannot be opened: {error}")));
+        }
+    }
+
+    /// Looks what models there are; they come as a message.
+    pub fn find_models(&self, options: LoadOptions) {
+        let out = self.out.clone();
+        let work = move || drop(out.send(Message::ModelsFound(stock::offers(&options))));
+        self.aside(work);
+    }
+
+    /// Keeps in mind that a model was used. Where that cannot be written it is forgotten: a list is a little shorter.
+    pub fn note_model(&self, name: String, options: LoadOptions) {
+        self.aside(move || {
+            if let Err(error) = stock::note(&options, &name) {
+                tracing::warn!(target: "logoscope::app", "the list of used models: {error}");
+            }
+        });
+    }
+
+    fn aside(&self, work: impl FnOnce() + Send + 'static) {
+        if let Err(error) = thread::Builder::new().name("shelf".to_owned()).spawn(work) {
+            tracing::warn!(target: "logoscope::app", "no thread to look for models: {error}");
         }
     }
 }

@@ -19,6 +19,7 @@ pub use super::pane::Pane;
 use super::replay::{Replaying, Standing};
 use super::rungs::Climbing;
 pub use super::setting::Held;
+use super::stock::Offer;
 use super::study::Study;
 use super::undo::History;
 use super::visit::Visit;
@@ -29,7 +30,9 @@ use crate::data::interaction::{JudgedQuery, UserId};
 use crate::engine::answer::{final_decision, memory_distribution, request, request_written};
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
 use crate::engine::fit::Training;
+use crate::engine::model::{LoadOptions, Origin};
 use crate::engine::prompt::{Arm, Blocks, Question};
+use crate::engine::room::Need;
 use crate::engine::writing;
 use crate::mediator::conflict::Conflict;
 use crate::mediator::counterfactual::{Without, counterfactuals};
@@ -122,6 +125,17 @@ impl ModelState {
             ModelState::Loading(_) | ModelState::Ready(_) => None,
         }
     }
+}
+
+/// A model that is to take the present one's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// As it was named.
+    pub name: String,
+    /// How far it is; `None` before that is known.
+    pub stage: Option<LoadStage>,
+    /// When it was asked for.
+    pub since: Duration,
 }
 
 /// Questions that are watched for signs of failure, of live work and of a replay under a turned weight.
@@ -220,6 +234,18 @@ pub struct State {
     pub training: Training,
     /// When the model began to load.
     pub model_since: Duration,
+    /// How models are to run.
+    pub load: LoadOptions,
+    /// The model that is to take the present one's place, on its way.
+    pub incoming: Option<Incoming>,
+    /// Where the model came from that will be ready next.
+    pub arriving: Option<Origin>,
+    /// The memory that the model takes.
+    pub need: Option<Need>,
+    /// Bytes of this process in memory while a model loads.
+    pub resident: Option<u64>,
+    /// The models to choose from, as far as they have been looked for.
+    pub offers: Vec<Offer>,
     /// Weights and policy; meaningless until the dataset is read.
     pub setting: Setting,
     /// Earlier settings.
@@ -311,6 +337,8 @@ pub struct Start {
     pub model_name: Option<String>,
     /// What the model was made for.
     pub training: Training,
+    /// How models are to run.
+    pub load: LoadOptions,
     /// Colours are off.
     pub mono: bool,
     /// Glyphs are replaced by ASCII.
@@ -340,6 +368,12 @@ impl State {
             model,
             training: start.training,
             model_since: Duration::ZERO,
+            load: start.load,
+            incoming: None,
+            arriving: None,
+            need: None,
+            resident: None,
+            offers: Vec::new(),
             setting: Setting { weights: Weights::default(), policy },
             undo: History::default(),
             steps: 0,
@@ -438,6 +472,7 @@ impl State {
     pub fn busy(&self) -> bool {
         matches!(self.memory, MemoryState::Building(_))
             || matches!(self.model, ModelState::Loading(_))
+            || self.incoming.is_some()
             || self.answers.open()
             || self.reading_under_way()
             || self.rungs.under_way()

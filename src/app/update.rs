@@ -6,6 +6,7 @@ mod command;
 mod feedback;
 mod fit;
 mod inquiry;
+mod model;
 mod record;
 mod replay;
 mod rungs;
@@ -162,11 +163,11 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::MemoryRead { .. } | Message::ReadFailed { .. } | Message::Portrayed { .. } => Vec::new(),
         // The dataset was read first: there is nothing to ask it.
         Message::ModelNamed(_) if matches!(state.model, ModelState::Unfit(_)) => Vec::new(),
-        Message::ModelNamed(folder) => {
-            state.model = ModelState::Loading(None);
-            state.model_since = state.now;
-            state.journal.model = Some(folder.clone());
-            vec![Effect::Load(folder)]
+        Message::ModelNamed(name) => model::named(state, name),
+        Message::ModelsFound(offers) => {
+            state.offers = offers;
+            model::found(state);
+            Vec::new()
         }
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
         Message::SessionOpened(opened) => replay::enter(state, *opened),
@@ -256,6 +257,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::Remembered { .. }
             | Message::Visited { .. }
             | Message::ModelNamed(_)
+            | Message::ModelsFound(_)
             | Message::Recording(_)
             | Message::RecordFailed(_)
             | Message::Fitting { .. }
@@ -459,25 +461,13 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
     }
     match event {
         // Whatever it says, it is not asked.
-        HostEvent::Loading { .. } | HostEvent::Ready(_) | HostEvent::LoadFailed(_)
-            if matches!(state.model, ModelState::Unfit(_)) => {}
-        HostEvent::Loading { stage, .. } => state.model = ModelState::Loading(Some(stage)),
-        HostEvent::Ready(caps) => {
-            state.model_name.clone_from(&caps.name);
-            state.model = ModelState::Ready(caps);
-            // What was asked while it loaded is waiting with the host; ask only if nothing was.
-            if state.reading.is_some() && !state.answers.stale && !state.answers.open() {
-                return ask_model(state);
-            }
-        }
-        HostEvent::LoadFailed(error) => {
-            state.model = ModelState::Failed(error.to_string());
-            tell(state, error.to_string(), true);
-            state.answers.arms.iter_mut().for_each(|arm| arm.phase = Phase::Unasked);
-            state.answers.written = Default::default();
-            record::answered_alone(state);
-            study::recount(state);
-        }
+        HostEvent::Loading { .. } | HostEvent::Origin(_) | HostEvent::Ready(_) | HostEvent::LoadFailed(_)
+            if state.incoming.is_none() && matches!(state.model, ModelState::Unfit(_)) => {}
+        HostEvent::Loading { stage, .. } => model::loading(state, stage),
+        HostEvent::Resident(bytes) => state.resident = Some(bytes),
+        HostEvent::Origin(origin) => state.arriving = Some(origin),
+        HostEvent::Ready(caps) => return model::ready(state, caps),
+        HostEvent::LoadFailed(error) => model::failed(state, &error),
         HostEvent::Scores { ticket, scores } => {
             if let Some(arm) = answered(state, ticket) {
                 arm.scores = Some(scores);

@@ -6,7 +6,7 @@ mod questions;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::questions::{Named, questions};
-use super::{CliError, Common};
+use super::{CliError, Common, model};
 use crate::data::interaction::Timestamp;
 use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer, memory_length};
@@ -102,7 +102,7 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let memory = common.memory()?;
     let questions = questions(args, &memory)?;
     let (folder, fit) = common.fitting_model(&memory.manifest)?;
-    let engine = engine(folder.as_deref())?;
+    let engine = model::engine(&common.load_options(), folder.as_deref())?;
     let policy = args.policy.unwrap_or(Policy::of(memory.manifest.task));
     writing::check(policy, engine.as_deref().map(Engine::caps))?;
     let mut weights = fit.defaults(policy, &memory.manifest);
@@ -135,23 +135,6 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
         out.flush()?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The model in `folder`; `None` for memory alone.
-#[cfg(feature = "local")]
-pub(super) fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
-    let Some(folder) = folder else { return Ok(None) };
-    Ok(Some(Box::new(crate::engine::local::LocalEngine::load(folder)?)))
-}
-
-#[cfg(not(feature = "local"))]
-pub(super) fn engine(folder: Option<&Path>) -> Result<Option<Box<dyn Engine>>, CliError> {
-    if folder.is_none() {
-        return Ok(None);
-    }
-    Err(CliError::Usage(
-        "this build has no model engine; pass --model none, or build with the feature 'local'".to_owned(),
-    ))
 }
 
 /// How questions are asked.

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::ask::engine;
-use super::{CliError, Common, Format, file_error};
+use super::{CliError, Common, Format, file_error, model};
 use crate::bench::{self, Measured};
 
 /// Options of `bench`.
@@ -49,7 +48,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
         print(args.format, &report, || bench::table(&report.machine, &subject, &report.figures))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let engine = engine(common.model_folder()?.as_deref())?;
+    let engine = model::engine(&common.load_options(), common.model_folder()?.as_deref())?;
     let stores = common.stores();
     let measured = match &common.data {
         Some(data) => Measured::Folder { stores: &stores, data },

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{CliError, Common, cache_folder};
+use super::{CliError, Common, cache_folder, model};
 use crate::data::sanitize::visible;
 use crate::memory::store::{Store, WORTH_BYTES};
 
@@ -39,7 +39,7 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
         Check { name: "dataset", outcome: about_data },
         Check { name: "cache", outcome: about_cache },
         Check { name: "store", outcome: store(common) },
-        Check { name: "model", outcome: model(common) },
+        Check { name: "model", outcome: answering(common) },
         Check { name: "terminal", outcome: Ok(about_terminal.to_owned()) },
     ];
     let mut healthy = true;
@@ -68,22 +68,11 @@ fn store(common: &Common) -> Result<String, String> {
     }
 }
 
-#[cfg(feature = "local")]
-fn model(common: &Common) -> Result<String, String> {
-    use crate::engine::engine::Engine;
-    let Some(folder) = common.model_folder().map_err(|error| error.to_string())? else {
-        return Ok("none asked for: memory alone".to_owned());
-    };
-    let engine = crate::engine::local::LocalEngine::load(&folder).map_err(|error| error.to_string())?;
-    let caps = engine.caps();
-    let millions = caps.parameters as f64 / 1e6;
-    Ok(format!(
-        "{}: {millions:.1} M parameters, {} {}, context {}",
-        caps.name, caps.device, caps.dtype, caps.max_context
-    ))
-}
-
-#[cfg(not(feature = "local"))]
-fn model(_: &Common) -> Result<String, String> {
-    Ok("this build has no model engine: memory alone".to_owned())
+fn answering(common: &Common) -> Result<String, String> {
+    if cfg!(not(feature = "local")) {
+        return Ok("this build has no model engine: memory alone".to_owned());
+    }
+    let folder = common.model_folder().map_err(|error| error.to_string())?;
+    let engine = model::engine(&common.load_options(), folder.as_deref()).map_err(|error| error.to_string())?;
+    Ok(engine.map_or("none asked for: memory alone".to_owned(), |engine| model::described(&*engine)))
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use self::progress::{Clock, Progress};
 use super::ask::parse_weight;
 use super::import::interrupted;
-use super::{CliError, Common, ask, file_error};
+use super::{CliError, Common, file_error, model};
 use crate::data::dataset::{Dataset, Manifest, write_whole};
 use crate::data::embedding::Embedding;
 use crate::engine::engine::Engine;
@@ -346,7 +346,7 @@ impl Speaker {
                  dataset's, or use --predictor memory"
             )));
         }
-        let Some(engine) = ask::engine(Some(&folder))? else {
+        let Some(engine) = model::engine(&common.load_options(), Some(&folder))? else {
             return Err(CliError::Engine(crate::engine::error::EngineError::NotLoaded));
         };
         let caps = engine.caps();

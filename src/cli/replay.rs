@@ -118,7 +118,7 @@ fn checked(common: &Common, session: &Session, no_model: bool) -> Result<Report,
     }
     match voice::at_hand(common, model)? {
         Ok(folder) => {
-            let engine = voice::load(&folder)?;
+            let engine = voice::load(&folder, &common.load_options())?;
             Ok(check_with(session, &dataset, Model::AtHand(engine.as_ref()))?)
         }
         Err(reason) => absent(&reason),

@@ -163,18 +163,21 @@ fn anew<T>(
     let (mut other, mut familiar) = (None, None);
     match (&named, own.zip(parent.engine())) {
         (Asked::Model { folder, .. }, Some((model, recorded))) => {
-            familiar = Some((FamiliarEngine::new(recorded, Box::new(|| voice::load(folder))), model.clone()));
+            familiar = Some((
+                FamiliarEngine::new(recorded, Box::new(|| voice::load(folder, &common.load_options()))),
+                model.clone(),
+            ));
         }
         (Asked::AsRecorded, Some((model, recorded))) => {
             let load = move || match voice::at_hand(common, model) {
-                Ok(Ok(folder)) => voice::load(&folder),
+                Ok(Ok(folder)) => voice::load(&folder, &common.load_options()),
                 Ok(Err(reason)) => Err(missing(model, &reason)),
                 Err(error) => Err(missing(model, &error.to_string())),
             };
             familiar = Some((FamiliarEngine::new(recorded, Box::new(load)), model.clone()));
         }
         (Asked::Model { folder, hash }, None) => {
-            let engine = voice::load(folder)?;
+            let engine = voice::load(folder, &common.load_options())?;
             let model = ModelId { name: engine.caps().name.clone(), hash: hash.clone() };
             other = Some((engine, model));
         }

@@ -10,13 +10,14 @@ use clap::{Args, ValueEnum};
 
 use super::ask::parse_weight;
 use super::replay::summary;
-use super::{CliError, Common};
+use super::{CliError, Common, file_error, model};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
 use crate::engine::fit::Fit;
 use crate::mediator::{Policy, Weight};
-use crate::session::event::Setting;
+use crate::session::event::{ModelId, Setting};
+use crate::session::log::fingerprint;
 use crate::session::scenario::{Options, Plan, Scenario, Voice};
 use crate::session::{Replay, SessionError};
 
@@ -102,7 +103,7 @@ pub fn run(common: &Common, args: &ScenarioArgs) -> Result<ExitCode, CliError> {
     let (folder, fit) = common.fitting_model(&dataset.manifest)?;
     let setting = setting(&dataset, args, &fit);
     match &args.out {
-        Some(out) => session(&dataset, args, &options, setting, folder, out),
+        Some(out) => session(common, &dataset, args, &options, setting, folder, out),
         None => study::run(common, &dataset, args, &options, setting, folder),
     }
 }
@@ -190,6 +191,7 @@ fn options(dataset: &Dataset, args: &ScenarioArgs) -> Result<Options, CliError> 
 }
 
 fn session(
+    common: &Common,
     dataset: &Dataset,
     args: &ScenarioArgs,
     options: &Options,
@@ -198,7 +200,7 @@ fn session(
     out: &std::path::Path,
 ) -> Result<ExitCode, CliError> {
     let user = args.user.as_deref().map(UserId::new);
-    let (plan, session) = with_voice(folder, |voice| {
+    let (plan, session) = with_voice(common, folder, |voice| {
         let plan = Plan::with(options, args.scenario, dataset, user.as_ref(), &setting, voice)?;
         let session = plan.record(dataset, setting, voice)?;
         Ok((plan, session))
@@ -213,32 +215,14 @@ fn session(
 }
 
 /// Does `work` with the model in `folder`; with none for memory alone.
-#[cfg(feature = "local")]
 fn with_voice<T>(
+    common: &Common,
     folder: Option<PathBuf>,
     work: impl FnOnce(Option<&Voice>) -> Result<T, SessionError>,
 ) -> Result<T, CliError> {
-    use super::file_error;
-    use crate::engine::engine::Engine;
-    use crate::engine::local::LocalEngine;
-    use crate::session::event::ModelId;
-    use crate::session::log::fingerprint;
-
-    let Some(folder) = folder else { return Ok(work(None)?) };
-    let engine = LocalEngine::load(&folder)?;
+    let Some(engine) = model::engine(&common.load_options(), folder.as_deref())? else { return Ok(work(None)?) };
+    let folder = folder.unwrap_or_default();
     let hash = fingerprint(&folder).map_err(|source| file_error(&folder, source))?;
     let model = ModelId { name: engine.caps().name.clone(), hash };
-    Ok(work(Some(&Voice { engine: &engine, model }))?)
-}
-
-#[cfg(not(feature = "local"))]
-fn with_voice<T>(
-    folder: Option<PathBuf>,
-    work: impl FnOnce(Option<&Voice>) -> Result<T, SessionError>,
-) -> Result<T, CliError> {
-    if folder.is_none() {
-        return Ok(work(None)?);
-    }
-    let told = "this build has no model engine; pass --model none, or build with the feature 'local'";
-    Err(CliError::Usage(told.to_owned()))
+    Ok(work(Some(&Voice { engine: &*engine, model }))?)
 }

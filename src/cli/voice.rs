@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use super::{CliError, Common, file_error};
 use crate::engine::engine::Engine;
 use crate::engine::error::EngineError;
+use crate::engine::model::LoadOptions;
 use crate::session::event::ModelId;
 use crate::session::log::fingerprint;
 
 /// Characters of a hash that tell two models of one name apart.
 const TELLING: usize = 8;
 
-/// Loads the model in `folder`.
+/// Loads the model in `folder`, to be run as `options` say.
 #[cfg(feature = "local")]
-pub(super) fn load(folder: &Path) -> Result<Box<dyn Engine>, EngineError> {
-    Ok(Box::new(crate::engine::local::LocalEngine::load(folder)?))
+pub(super) fn load(folder: &Path, options: &LoadOptions) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(Box::new(crate::engine::local::LocalEngine::load_with(folder, options, &|_| Ok(()))?))
 }
 
 #[cfg(not(feature = "local"))]
-pub(super) fn load(folder: &Path) -> Result<Box<dyn Engine>, EngineError> {
+pub(super) fn load(folder: &Path, _: &LoadOptions) -> Result<Box<dyn Engine>, EngineError> {
     let reason = "this build has no model engine".to_owned();
     Err(EngineError::Load { path: folder.to_owned(), reason, remedy: "build with the feature 'local'".to_owned() })
 }

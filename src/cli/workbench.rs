@@ -24,6 +24,7 @@ use crate::data::sample;
 use crate::engine::error::EngineError;
 use crate::engine::fit::Training;
 use crate::engine::host::EngineHost;
+use crate::engine::model::{LoadOptions, ModelSpec};
 use crate::engine::stdio::StdioCapture;
 use crate::term::clipboard::Clipboard;
 use crate::term::guard::TerminalGuard;
@@ -42,8 +43,10 @@ pub struct WorkbenchOptions {
     pub dataset: Option<PathBuf>,
     /// Where stores of large datasets are.
     pub stores: PathBuf,
-    /// Model folder; `None` for memory alone.
-    pub model: Option<PathBuf>,
+    /// The model; `None` for memory alone.
+    pub model: Option<ModelSpec>,
+    /// How models are to run that are chosen later.
+    pub load: LoadOptions,
     /// What the model was made for.
     pub training: Training,
     /// Session to replay; `None` for live work.
@@ -111,8 +114,9 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
 
     let mut state = State::new(Start {
         dataset_name: name_of(options.dataset.as_ref(), sample::DATASET),
-        model_name: options.model.as_ref().map(|_| name_of(options.model.as_ref(), sample::MODEL)),
+        model_name: options.model.as_ref().map(|spec| name_of(Some(&PathBuf::from(&spec.name)), sample::MODEL)),
         training: options.training.clone(),
+        load: options.load.clone(),
         mono,
         ascii: options.ascii,
         record: options.record.is_some(),
@@ -167,10 +171,11 @@ fn start_workers(
     let surveyor = Some(Surveyor::start(out.clone())?);
     let fitter = Some(Fitter::new(out.clone()));
     let runner = Runner { memory, host: None, shelf, scribe, keeper, fitter, surveyor, copy: Some(copy) };
-    let Some(folder) = options.model.clone() else { return Ok(runner) };
     let events = out.clone();
     let host = EngineHost::start(Box::new(move |event| drop(events.send(Message::Host(event)))))?;
-    let _ = out.send(Message::ModelNamed(folder));
+    if let Some(spec) = &options.model {
+        let _ = out.send(Message::ModelNamed(spec.name.clone()));
+    }
     Ok(Runner { host: Some(host), ..runner })
 }
 

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::error::EngineError;
+use super::model::Origin;
+use super::room::Bytes;
 
 /// How an engine comes by the probabilities of labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,21 +200,33 @@ pub struct Answer {
 /// How far a model has been loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadStage {
+    /// Its files are on their way from a hub.
+    Downloading {
+        /// Bytes that are here.
+        done: u64,
+        /// All of them; 0 before that is known.
+        total: u64,
+    },
     /// Its files are being checked.
     Checking,
     /// Its weights are being read.
     Weights,
+    /// What answers with them is being set up.
+    Building,
     /// It computes a first token, which proves that the weights hold numbers.
     FirstToken,
 }
 
 impl fmt::Display for LoadStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Checking => "checking files",
-            Self::Weights => "reading weights",
-            Self::FirstToken => "first token",
-        })
+        match self {
+            Self::Downloading { total: 0, .. } => f.write_str("asking the hub"),
+            Self::Downloading { done, total } => write!(f, "downloading {} of {}", Bytes(*done), Bytes(*total)),
+            Self::Checking => f.write_str("checking files"),
+            Self::Weights => f.write_str("reading weights"),
+            Self::Building => f.write_str("building"),
+            Self::FirstToken => f.write_str("first token"),
+        }
     }
 }
 
@@ -220,6 +234,11 @@ impl fmt::Display for LoadStage {
 pub trait Engine: Send + Sync {
     /// What this engine is and can do.
     fn caps(&self) -> &Caps;
+
+    /// Where it came from and what it takes; `None` for an engine that holds no model of its own.
+    fn origin(&self) -> Option<&Origin> {
+        None
+    }
 
     /// Starts an answer at once and returns it. Every problem, also of the request itself, comes as `Failed`.
     fn generate(&self, req: GenRequest) -> Generation;

@@ -11,16 +11,42 @@ use thiserror::Error;
 /// Why a model could not be loaded or could not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EngineError {
-    /// The model's folder does not hold a model that this program can run.
+    /// The model's folder or file does not hold a model that this program can run here.
     #[error("cannot load the model in {}: {reason}; {remedy}", path.display())]
     Load {
-        /// The folder asked for.
+        /// The folder or file asked for.
         path: PathBuf,
         /// What is wrong with it, naming the file.
         reason: String,
         /// What to do next.
         remedy: String,
     },
+
+    /// A model that is not on this machine could not be brought here.
+    #[error("cannot download {model}: {reason}; {remedy}")]
+    Download {
+        /// The model, as it was named.
+        model: String,
+        /// What went wrong.
+        reason: String,
+        /// What to do next.
+        remedy: String,
+    },
+
+    /// A device that this build or this machine does not have.
+    #[error("cannot run on {device}: {reason}; {remedy}")]
+    Device {
+        /// The device asked for.
+        device: String,
+        /// What is missing.
+        reason: String,
+        /// What to do next.
+        remedy: String,
+    },
+
+    /// Nobody wanted the model any more while it was loaded.
+    #[error("the load was cancelled")]
+    Cancelled,
 
     /// The prompt leaves no room for an answer.
     #[error(

@@ -5,7 +5,8 @@
 //! name these labels and no others. A folder without that file holds a general model, which fits every dataset.
 //!
 //! Invariant: this is the one place that decides ω's default. A dataset's `model-trust` is fitted for the shipped model;
-//! any other model has yet to earn its share and begins at 0.
+//! any other model has yet to earn its share and begins at 0. A GGUF file states the same in a file beside it,
+//! `NAME.logoscope.json`.
 
 use std::path::Path;
 
@@ -37,18 +38,19 @@ struct Stated {
 }
 
 impl Training {
-    /// Reads what the model's `folder` states.
-    pub fn read(folder: &Path, shipped: bool) -> Result<Self, EngineError> {
+    /// Reads what is stated of the model at `path`: its folder, or its GGUF file.
+    pub fn read(path: &Path, shipped: bool) -> Result<Self, EngineError> {
+        let file = if path.is_file() { path.with_extension(FILE) } else { path.join(FILE) };
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let refused = |reason: String| EngineError::Load {
-            path: folder.to_owned(),
-            reason: format!("{FILE} {reason}"),
+            path: path.to_owned(),
+            reason: format!("{name} {reason}"),
             remedy: "write it as {\"labels\": [\"…\"]}, or remove it if the model is a general one".to_owned(),
         };
-        let path = folder.join(FILE);
-        if !path.exists() {
+        if !file.exists() {
             return Ok(Self { labels: None, shipped });
         }
-        let text = std::fs::read(&path).map_err(|error| refused(format!("cannot be read: {error}")))?;
+        let text = std::fs::read(&file).map_err(|error| refused(format!("cannot be read: {error}")))?;
         let stated: Stated =
             serde_json::from_slice(&text).map_err(|error| refused(format!("cannot be used: {error}")))?;
         Ok(Self { labels: Some(stated.labels), shipped })

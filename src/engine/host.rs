@@ -6,30 +6,28 @@
 //! * Answers run in the order they were asked for, one at a time; on a processor that is faster than side by side.
 //! * After a call that supersedes (a higher epoch, or [`EngineHost::cancel`]) has returned, no event of an older epoch
 //!   is sent.
-//! * The engine in use keeps serving while another loads, and stays when that load fails.
+//! * The engine in use keeps serving while another loads, and stays when that load fails or is cancelled.
 //! * An engine that dies or panics makes its answer fail; the host goes on.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, LoadStage};
 use super::error::{EngineError, panic_text};
+use super::model::{ModelSpec, Origin};
 use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
+use super::{heap, room};
 
 /// An engine that stops this often without finishing, with no whole answer between, is loaded again.
 const DEATHS_BEFORE_RELOAD: u32 = 2;
-
-/// Where a model comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ModelSpec {
-    /// A folder of safetensors files.
-    Dir(PathBuf),
-}
+/// Between two looks at memory while that changes.
+const TICK: Duration = Duration::from_millis(250);
+/// Looks after a model has gone: the library's threads let go of it in their own time.
+const SETTLING: u32 = 8;
 
 /// Names one answer among those asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +48,10 @@ pub enum HostEvent {
         /// Since the load was asked for.
         elapsed: Duration,
     },
+    /// Bytes of this process in memory, while a model is on its way.
+    Resident(u64),
+    /// Where the model came from that is ready with the next event, and what it takes.
+    Origin(Origin),
     /// This model answers from now on.
     Ready(Caps),
     /// It does not; the one before it, if any, stays.
@@ -85,7 +87,11 @@ pub enum HostEvent {
 }
 
 /// Makes an engine of a [`ModelSpec`]; runs on a thread of its own.
-pub type Loader = dyn Fn(&ModelSpec, &dyn Fn(LoadStage)) -> Result<Arc<dyn Engine>, EngineError> + Send + Sync;
+///
+/// It tells how far it is, and gives up when that is answered with an error.
+pub type Loader = dyn Fn(&ModelSpec, &dyn Fn(LoadStage) -> Result<(), EngineError>) -> Result<Arc<dyn Engine>, EngineError>
+    + Send
+    + Sync;
 
 /// The owner's handle. Dropping it ends the host; an answer still running ends at its next token.
 pub struct EngineHost {
@@ -115,6 +121,7 @@ impl EngineHost {
             engine: None,
             spec: None,
             loading: None,
+            settling: 0,
             loads: 0,
             deaths: 0,
             queue: VecDeque::new(),
@@ -128,6 +135,16 @@ impl EngineHost {
     /// Loads a model in the background. The newest of several loads wins.
     pub fn load(&self, spec: ModelSpec) {
         self.send(Message::Load(spec));
+    }
+
+    /// Ends the load under way, if any; nothing more is heard of it. The engine in use goes on.
+    pub fn cancel_load(&self) {
+        self.send(Message::CancelLoad);
+    }
+
+    /// Lets the engine go, and ends the load under way.
+    pub fn unload(&self) {
+        self.send(Message::Unload);
     }
 
     /// Asks for an answer. Nothing comes of a ticket whose epoch is superseded already. Asked while the first model
@@ -180,25 +197,29 @@ fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<thread::Join
 }
 
 #[cfg(feature = "local")]
-fn load_model(spec: &ModelSpec, observe: &dyn Fn(LoadStage)) -> Result<Arc<dyn Engine>, EngineError> {
-    match spec {
-        ModelSpec::Dir(dir) => Ok(Arc::new(super::local::LocalEngine::load_observed(dir, observe)?)),
-    }
+fn load_model(
+    spec: &ModelSpec,
+    observe: &dyn Fn(LoadStage) -> Result<(), EngineError>,
+) -> Result<Arc<dyn Engine>, EngineError> {
+    Ok(Arc::new(super::local::LocalEngine::load_named(spec, observe)?))
 }
 
 #[cfg(not(feature = "local"))]
-fn load_model(spec: &ModelSpec, _observe: &dyn Fn(LoadStage)) -> Result<Arc<dyn Engine>, EngineError> {
-    match spec {
-        ModelSpec::Dir(dir) => Err(EngineError::Load {
-            path: dir.clone(),
-            reason: "this build has no model library".into(),
-            remedy: "build with the feature \"local\"".into(),
-        }),
-    }
+fn load_model(
+    spec: &ModelSpec,
+    _observe: &dyn Fn(LoadStage) -> Result<(), EngineError>,
+) -> Result<Arc<dyn Engine>, EngineError> {
+    Err(EngineError::Load {
+        path: (&spec.name).into(),
+        reason: "this build has no model library".into(),
+        remedy: "build with the feature \"local\"".into(),
+    })
 }
 
 enum Message {
     Load(ModelSpec),
+    CancelLoad,
+    Unload,
     Generate(Ticket, GenRequest),
     /// The floor has risen.
     Superseded,
@@ -221,6 +242,19 @@ struct Running {
     finished: bool,
 }
 
+/// A load under way. Dropping it ends it.
+struct Load {
+    number: u64,
+    spec: ModelSpec,
+    cancel: Cancel,
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
 struct Host {
     inbox: Sender<Message>,
     floor: Arc<Mutex<u64>>,
@@ -229,8 +263,10 @@ struct Host {
     engine: Option<Arc<dyn Engine>>,
     /// What the engine was made from.
     spec: Option<ModelSpec>,
-    /// The load under way and its number.
-    loading: Option<(u64, ModelSpec)>,
+    /// The load under way.
+    loading: Option<Load>,
+    /// How often memory is still to be given back, a while after a model has gone.
+    settling: u32,
     loads: u64,
     /// How often the engine has stopped without finishing since its last whole answer.
     deaths: u32,
@@ -241,9 +277,31 @@ struct Host {
 
 impl Host {
     fn run(mut self, messages: &Receiver<Message>) {
-        for message in messages {
+        loop {
+            // Waits without end unless something changes by itself: memory, while a model comes or has just gone.
+            let waiting = self.loading.is_some() || self.settling > 0;
+            let message = if waiting {
+                match messages.recv_timeout(TICK) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.tick();
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            } else {
+                match messages.recv() {
+                    Ok(message) => message,
+                    Err(_) => break,
+                }
+            };
             match message {
                 Message::Load(spec) => self.load(spec),
+                Message::CancelLoad => self.loading = None,
+                Message::Unload => {
+                    (self.loading, self.engine, self.spec) = (None, None, None);
+                    self.settling = SETTLING;
+                }
                 Message::Generate(ticket, req) => self.queue.push_back((ticket, req)),
                 Message::Superseded => {}
                 Message::Shutdown => break,
@@ -280,17 +338,23 @@ impl Host {
 
     /// Whether this load is the newest one.
     fn is_current(&self, number: u64) -> bool {
-        self.loading.as_ref().is_some_and(|(current, _)| *current == number)
+        self.loading.as_ref().is_some_and(|load| load.number == number)
     }
 
     fn load(&mut self, spec: ModelSpec) {
         self.loads += 1;
         let number = self.loads;
         let (inbox, loader, asked) = (self.inbox.clone(), Arc::clone(&self.loader), Instant::now());
-        self.loading = Some((number, spec.clone()));
+        let cancel = Cancel::default();
+        // One that was under way ends at its next stage.
+        self.loading = Some(Load { number, spec: spec.clone(), cancel: cancel.clone() });
         let started = spawn("load", move || {
             let observe = |stage| {
+                if cancel.is_cancelled() {
+                    return Err(EngineError::Cancelled);
+                }
                 let _ = inbox.send(Message::Loading(number, stage, asked.elapsed()));
+                Ok(())
             };
             let result = catch_unwind(AssertUnwindSafe(|| loader(&spec, &observe)))
                 .unwrap_or_else(|payload| Err(EngineError::Inference { reason: panic_text(&*payload) }));
@@ -302,17 +366,39 @@ impl Host {
     }
 
     fn loaded(&mut self, number: u64, result: Result<Arc<dyn Engine>, EngineError>) {
-        let Some((_, spec)) = self.loading.take_if(|(current, _)| *current == number) else { return };
+        let Some(load) = self.loading.take_if(|load| load.number == number) else {
+            // Nobody waits for it any more; what it took goes with it.
+            drop(result);
+            self.settling = SETTLING;
+            return;
+        };
+        let spec = load.spec.clone();
         match result {
             Ok(engine) => {
                 self.deaths = 0;
                 self.spec = Some(spec);
                 let caps = engine.caps().clone();
+                if let Some(origin) = engine.origin() {
+                    (self.events)(HostEvent::Origin(origin.clone()));
+                }
                 // An answer still running on the old engine keeps it until it has ended.
-                self.engine = Some(engine);
+                if self.engine.replace(engine).is_some() {
+                    self.settling = SETTLING;
+                }
                 (self.events)(HostEvent::Ready(caps));
             }
             Err(error) => (self.events)(HostEvent::LoadFailed(error)),
+        }
+    }
+
+    /// What changes by itself.
+    fn tick(&mut self) {
+        if self.settling > 0 {
+            self.settling -= 1;
+            heap::give_back();
+        }
+        if let Some(bytes) = room::resident().filter(|_| self.loading.is_some()) {
+            (self.events)(HostEvent::Resident(bytes));
         }
     }
 

@@ -1,7 +1,9 @@
-//! The in-process engine: mistral.rs on the processor, in 32-bit floats. The one place that knows the library's types.
+//! The in-process engine: mistral.rs, on the processor in 32-bit floats or on a GPU in 16-bit ones. The one place that
+//! knows the library's types.
 //!
 //! Invariants:
 //! * No network: the library is given the paths of files that exist, never a name it could look up.
+//! * One model is read at a time, so that two loads never need the memory of both.
 //! * Every request streams, so that dropping its receiver cancels it instead of killing the library's thread, and its
 //!   channel holds the whole answer, so that the library never waits for a slow reader.
 //! * Token ids come from our own step in the sampler, not from the text the library streams: that text loses leading
@@ -12,34 +14,48 @@
 
 mod answer;
 mod chat;
+mod device;
+mod files;
 mod folder;
+mod gguf;
 mod text;
 
+use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use mistralrs::core::{
-    AdapterPaths, AddModelConfig, EngineConfig, LocalModelPaths, ModelPaths, NormalLoaderBuilder, NormalSpecificConfig,
+    AdapterPaths, AddModelConfig, EngineConfig, GGUFLoaderBuilder, GGUFSpecificConfig, Loader, LocalModelPaths,
+    ModelPaths, NormalLoaderBuilder, NormalSpecificConfig, Pipeline,
 };
 use mistralrs::model_builder_trait::build_model_from_pipeline;
-use mistralrs::{DefaultSchedulerMethod, Device, DeviceMapSetting, Model, ModelDType, SchedulerConfig};
+use mistralrs::{DefaultSchedulerMethod, DeviceMapSetting, Model, SchedulerConfig, parse_isq_value};
 use tokenizers::Tokenizer;
 
 use super::engine::{Cancel, Caps, Engine, Form, GenRequest, Generation, LoadStage, ScoreKind};
 use super::error::{EngineError, first_line, panic_text};
+use super::fit::Training;
+use super::model::{DeviceChoice, LoadOptions, ModelSource, ModelSpec, Origin, Quantisation, locate};
+use super::room::Allowance;
 use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
 use answer::{Answering, Turns};
 use chat::Template;
-use folder::ModelFolder;
+use device::Place;
+use files::{ModelFiles, Stored};
 
 /// Requests the library may hold at once: see [`Turns`].
 const REQUESTS_AT_ONCE: NonZero<usize> = NonZero::<usize>::MIN;
 
+/// Held while a model is read.
+static READING: Mutex<()> = Mutex::new(());
+
 /// A model that runs in this process.
 pub struct LocalEngine {
     caps: Caps,
+    origin: Origin,
     core: Arc<Core>,
 }
 
@@ -54,52 +70,91 @@ struct Core {
     turns: Arc<Turns>,
 }
 
+/// Hears how far a load is, and ends it with an error.
+pub type Observer<'a> = &'a dyn Fn(LoadStage) -> Result<(), EngineError>;
+
 impl LocalEngine {
-    /// Loads the model in the folder `dir`: `config.json`, `tokenizer.json` and one set of safetensors files.
-    pub fn load(dir: &Path) -> Result<Self, EngineError> {
-        Self::load_observed(dir, &|_| {})
+    /// Loads the model at `path`, a folder of safetensors files or a GGUF file, as [`LoadOptions::default`] says.
+    pub fn load(path: &Path) -> Result<Self, EngineError> {
+        Self::load_with(path, &LoadOptions::default(), &|_| Ok(()))
     }
 
-    /// As [`load`](Self::load), telling `observe` how far it is.
-    pub fn load_observed(dir: &Path, observe: &dyn Fn(LoadStage)) -> Result<Self, EngineError> {
+    /// Loads a model by its name, downloading it where it is not on this machine.
+    pub fn load_named(spec: &ModelSpec, observe: Observer) -> Result<Self, EngineError> {
+        let path = locate(spec, observe)?;
+        let mut engine = Self::load_with(&path, &spec.options, observe)?;
+        match ModelSource::of(&spec.name) {
+            ModelSource::Shipped => engine.origin.training = Training::read(&path, true)?,
+            ModelSource::Hub(id) if id.file.is_none() => engine.caps.name = id.name,
+            ModelSource::Hub(_) | ModelSource::Folder(_) | ModelSource::Gguf(_) => {}
+        }
+        Ok(engine)
+    }
+
+    /// Loads the model at `path`, telling `observe` how far it is.
+    pub fn load_with(path: &Path, options: &LoadOptions, observe: Observer) -> Result<Self, EngineError> {
         quiet_engine_panics();
-        let refused = |reason: String, remedy: &str| EngineError::Load {
-            path: dir.to_owned(),
-            reason,
-            remedy: remedy.to_owned(),
+        let refused = |(reason, remedy): (String, String)| EngineError::Load { path: path.to_owned(), reason, remedy };
+        observe(LoadStage::Checking)?;
+        let gguf = path.is_file() || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
+        let files = if gguf { ModelFiles::of_gguf(path) } else { ModelFiles::of_folder(path) }.map_err(refused)?;
+        if let (Stored::Gguf { format, .. }, Some(kind)) = (files.stored, options.quantize) {
+            let told =
+                format!("it is quantised already ({format}), and --quantize {} would not change it", kind.name());
+            return Err(refused((told, "leave --quantize out".into())));
+        }
+        let training = Training::read(path, false)?;
+        let place = open(options.device)?;
+        let context = files.context(options.context);
+        let need = files.need(context, place.width, options.quantize);
+        // Nobody else reads a model from here on, or what was available is not any more.
+        let reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = match options.memory {
+            Allowance::Any => None,
+            Allowance::Bytes(bytes) => Some(bytes),
+            Allowance::Available => place.available(),
         };
-        observe(LoadStage::Checking);
-        let folder = ModelFolder::inspect(dir)?;
-        observe(LoadStage::Weights);
-        let (home, weights) = (folder.dir.clone(), folder.weights.clone());
-        let template = Template::find(&folder.dir, &folder.tokenizer);
-        let shown = template.as_ref().map(|template| template.path.clone());
-        let model = on_fresh_thread(move || build(home, weights, shown))
-            .map_err(|reason| refused(reason, "check that config.json belongs to these weights"))?;
-        let name = folder.dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
-        let core = Core {
-            model,
-            vocabulary: folder.tokenizer.get_vocab_size(true),
-            tokenizer: folder.tokenizer,
-            // Where the library stops, an answer has to have ended.
-            ends: folder.ends.into_iter().chain(template.iter().flat_map(|t| t.ends.iter().copied())).collect(),
-            max_context: folder.max_context,
-            turns: Arc::default(),
+        if let Some(refusal) = free.and_then(|free| need.exceeds(free)) {
+            return Err(refused(refusal));
+        }
+        observe(LoadStage::Weights)?;
+        let template = match files.stored {
+            Stored::Safetensors => Template::find(&files.path, &files.tokenizer),
+            Stored::Gguf { .. } => None,
         };
+        let library = |reason: String| refused((reason, remedy_of(&files).to_owned()));
+        let request = Request::of(&files, &place, options.quantize, template.as_ref()).map_err(library)?;
+        let pipeline = on_fresh_thread(move || read(request)).and_then(|read| read).map_err(library)?;
+        observe(LoadStage::Building)?;
+        let model = on_fresh_thread(move || build(pipeline)).and_then(|built| built).map_err(library)?;
+        drop(reading);
         let caps = Caps {
-            name,
-            device: "cpu".into(),
-            dtype: "f32".into(),
-            parameters: folder.parameters,
-            max_context: folder.max_context,
+            name: files.name(),
+            device: place.name,
+            dtype: files.format(place.number, options.quantize),
+            parameters: files.parameters,
+            max_context: context,
             score: ScoreKind::Exact,
             chat: template.is_some(),
         };
-        let engine = Self { caps, core: Arc::new(core) };
-        observe(LoadStage::FirstToken);
+        let origin = Origin { path: files.path, training, need };
+        let core = Core {
+            model,
+            vocabulary: files.tokenizer.get_vocab_size(true),
+            tokenizer: files.tokenizer,
+            // Where the library stops, an answer has to have ended.
+            ends: files.ends.into_iter().chain(template.iter().flat_map(|t| t.ends.iter().copied())).collect(),
+            max_context: context,
+            turns: Arc::default(),
+        };
+        let engine = Self { caps, origin, core: Arc::new(core) };
+        observe(LoadStage::FirstToken)?;
         engine.score_ids(&[0], &[vec![0]]).map_err(|error| {
-            let files: Vec<_> = folder.weights.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-            refused(format!("{} gives no usable numbers: {error}", files.join(", ")), "copy or download it again")
+            let names: Vec<_> = files.weights.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+            refused((
+                format!("{} gives no usable numbers: {error}", names.join(", ")),
+                "copy or download it again".into(),
+            ))
         })?;
         Ok(engine)
     }
@@ -128,6 +183,10 @@ impl Engine for LocalEngine {
         &self.caps
     }
 
+    fn origin(&self) -> Option<&Origin> {
+        Some(&self.origin)
+    }
+
     fn generate(&self, req: GenRequest) -> Generation {
         let prompt = match req.form {
             Form::Plain => Ok(self.encode(&req.prompt)),
@@ -149,21 +208,132 @@ impl Engine for LocalEngine {
     }
 }
 
+/// The device asked for; where the choice is left to us, the processor if a driver gives up.
+fn open(choice: DeviceChoice) -> Result<Place, EngineError> {
+    match (on_fresh_thread(move || Place::open(choice)), choice) {
+        (Ok(opened), _) => opened,
+        (Err(reason), DeviceChoice::Auto) => {
+            tracing::warn!(target: "logoscope::engine", "no GPU: {reason}");
+            Ok(Place::cpu())
+        }
+        (Err(reason), _) => {
+            let remedy = "pass --device cpu, or install the driver".to_owned();
+            Err(EngineError::Device { device: choice.to_string(), reason, remedy })
+        }
+    }
+}
+
+fn remedy_of(files: &ModelFiles) -> &'static str {
+    match files.stored {
+        Stored::Safetensors => "check that config.json belongs to these weights",
+        Stored::Gguf { .. } => "look for another conversion of the model, or its safetensors",
+    }
+}
+
 /// Runs `job` on a thread of its own, because the library panics where it should fail, and because it keeps settings
 /// of a load in the thread that made it.
-fn on_fresh_thread<T: Send + 'static>(job: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+fn on_fresh_thread<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     let thread = thread::Builder::new().name(format!("{ENGINE_THREAD_PREFIX}build")).spawn(job);
     match thread.map(thread::JoinHandle::join) {
-        Ok(Ok(result)) => result,
+        Ok(Ok(result)) => Ok(result),
         Ok(Err(payload)) => Err(format!("the model library gave up: {}", panic_text(&*payload))),
         Err(error) => Err(format!("the system refused a thread: {error}")),
     }
 }
 
-fn build(dir: PathBuf, weights: Vec<PathBuf>, template: Option<PathBuf>) -> Result<Model, String> {
+/// A model as the library holds it.
+type Loaded = Arc<tokio::sync::Mutex<dyn Pipeline + Send + Sync>>;
+
+/// What the library is asked to read.
+struct Request {
+    folder: PathBuf,
+    weights: Vec<PathBuf>,
+    place: Place,
+    quantize: Option<Quantisation>,
+    /// The chat template that it is shown.
+    template: Option<PathBuf>,
+    /// For a GGUF file: files that it lacks.
+    scratch: Option<Scratch>,
+}
+
+impl Request {
+    fn of(
+        files: &ModelFiles,
+        place: &Place,
+        quantize: Option<Quantisation>,
+        template: Option<&Template>,
+    ) -> Result<Self, String> {
+        let template = template.map(|template| template.path.clone());
+        let (folder, scratch) = match files.stored {
+            Stored::Safetensors => (files.path.clone(), None),
+            Stored::Gguf { .. } => {
+                let folder = files.path.parent().unwrap_or(Path::new("/")).to_owned();
+                (folder, Some(Scratch::with(&files.tokenizer)?))
+            }
+        };
+        Ok(Self { folder, weights: files.weights.clone(), place: place.clone(), quantize, template, scratch })
+    }
+}
+
+/// A folder for as long as a model is read: its tokenizer, and a chat template that says nothing, so that the library
+/// looks for no other.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn with(tokenizer: &Tokenizer) -> Result<Self, String> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("logoscope-{}-{number}", std::process::id()));
+        let failed = |error: &dyn std::fmt::Display| format!("{} cannot be written: {error}", folder.display());
+        fs::create_dir_all(&folder).map_err(|error| failed(&error))?;
+        let scratch = Self(folder.clone());
+        tokenizer.save(scratch.tokenizer(), false).map_err(|error| failed(&error))?;
+        fs::write(scratch.template(), r#"{"chat_template": ""}"#).map_err(|error| failed(&error))?;
+        Ok(scratch)
+    }
+
+    fn tokenizer(&self) -> PathBuf {
+        self.0.join("tokenizer.json")
+    }
+
+    fn template(&self) -> PathBuf {
+        self.0.join("template.json")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn refuses(error: impl std::fmt::Display) -> String {
+    format!("the model library refuses it: {}", first_line(&format!("{error:#}")))
+}
+
+/// Reads weights into memory.
+fn read(request: Request) -> Result<Loaded, String> {
+    let Request { folder, weights, place, quantize, template, scratch } = request;
+    let isq = quantize.map(|kind| parse_isq_value(kind.name(), Some(&place.device))).transpose()?;
+    let name = folder.to_string_lossy().into_owned();
+    let (tokenizer, config) = match &scratch {
+        Some(scratch) => (scratch.tokenizer(), PathBuf::new()),
+        None => (folder.join("tokenizer.json"), folder.join("config.json")),
+    };
+    let loader: Box<dyn Loader> = match &scratch {
+        Some(scratch) => {
+            let names = weights.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+            let template = scratch.template().to_string_lossy().into_owned();
+            GGUFLoaderBuilder::new(Some(template), None, name, names, GGUFSpecificConfig::default(), false, None)
+                .build()
+        }
+        None => NormalLoaderBuilder::new(NormalSpecificConfig::default(), None, None, Some(name), false, None)
+            .build(None)
+            .map_err(refuses)?,
+    };
     let paths: Box<dyn ModelPaths> = Box::new(LocalModelPaths {
-        tokenizer_filename: dir.join("tokenizer.json"),
-        config_filename: dir.join("config.json"),
+        tokenizer_filename: tokenizer,
+        config_filename: config,
         filenames: weights,
         adapter_paths: AdapterPaths::None,
         // Ends are found here and what is continued is sent as it is, so what could only make the library stumble stays out.
@@ -173,23 +343,13 @@ fn build(dir: PathBuf, weights: Vec<PathBuf>, template: Option<PathBuf>) -> Resu
         processor_config: None,
         chat_template_json_filename: None,
     });
-    let name = dir.to_string_lossy().into_owned();
-    let refuses = |error: String| format!("the model library refuses it: {}", first_line(&error));
-    let loader = NormalLoaderBuilder::new(NormalSpecificConfig::default(), None, None, Some(name), false, None)
-        .build(None)
-        .map_err(|error| refuses(format!("{error:#}")))?;
-    let pipeline = loader
-        .load_model_from_path(
-            &paths,
-            // The library's own choice on a processor is 16-bit: slow there, and coarse.
-            &ModelDType::F32,
-            &Device::Cpu,
-            true,
-            DeviceMapSetting::dummy(),
-            None,
-            None,
-        )
-        .map_err(|error| refuses(format!("{error:#}")))?;
+    loader
+        .load_model_from_path(&paths, &place.dtype, &place.device, true, DeviceMapSetting::dummy(), isq, None)
+        .map_err(refuses)
+}
+
+/// Starts the library's thread for a model.
+fn build(pipeline: Loaded) -> Result<Model, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
     let scheduler = SchedulerConfig::DefaultScheduler { method: DefaultSchedulerMethod::Fixed(REQUESTS_AT_ONCE) };
     let config = AddModelConfig::new(EngineConfig {
@@ -227,6 +387,6 @@ mod tests {
         quiet_engine_panics();
         let failed = on_fresh_thread::<()>(|| panic!("no tensor\nwith a second line"));
         assert_eq!(failed.unwrap_err(), "the model library gave up: no tensor");
-        assert_eq!(on_fresh_thread(|| Ok(1)), Ok(1));
+        assert_eq!(on_fresh_thread(|| 1), Ok(1));
     }
 }

@@ -420,9 +420,13 @@ fn is_cut(line: &[u8], error: &serde_json::Error) -> bool {
 /// Files beside a model that say something about it and are not part of it.
 const ABOUT: [&str; 3] = ["md", "py", "txt"];
 
-/// A fingerprint of a model's folder: the names and contents of its files, but for those that only speak of it.
-pub fn fingerprint(folder: &Path) -> io::Result<String> {
-    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+/// A fingerprint of a model at `path`: the names and contents of its folder's files, but for those that only speak of
+/// it, or of its one file.
+pub fn fingerprint(path: &Path) -> io::Result<String> {
+    let mut paths = match path.is_file() {
+        true => vec![path.to_owned()],
+        false => fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?,
+    };
     let speaks =
         |path: &Path| path.extension().is_some_and(|e| ABOUT.iter().any(|about| e.eq_ignore_ascii_case(about)));
     paths.retain(|path| path.is_file() && !speaks(path));

@@ -9,7 +9,9 @@ use crate::app::command::Command;
 use crate::app::journal::Recording;
 use crate::app::overlay::{Edit, EditKind, Overlay};
 use crate::app::state::{MemoryState, ModelState, Pane, State};
+use crate::engine::engine::LoadStage;
 use crate::engine::prompt::Arm;
+use crate::engine::room::Bytes;
 use crate::theme::Theme;
 
 /// A frame of the spinner.
@@ -65,7 +67,25 @@ fn width_of(parts: &[Span]) -> usize {
     parts.iter().map(Span::width).sum()
 }
 
+/// What is known of a load: its stage, its time, the memory of this process.
+fn on_its_way(state: &State, stage: Option<LoadStage>, since: std::time::Duration) -> String {
+    let stage = stage.map_or("loading".to_owned(), |stage| stage.to_string());
+    let memory = state.resident.map_or(String::new(), |bytes| format!(" {} {}", symbols::DOT, Bytes(bytes)));
+    format!("{} {stage} {}{memory}", spinner(state), elapsed(state, since))
+}
+
 fn model(state: &State, theme: &Theme) -> Line<'static> {
+    let mut line = present_model(state, theme);
+    if let Some(incoming) = state.incoming.as_ref().filter(|_| state.replay.is_none()) {
+        let name = std::path::Path::new(&incoming.name).file_name().unwrap_or_default().to_string_lossy();
+        let told = on_its_way(state, incoming.stage, incoming.since);
+        let told = format!(" {} {} {told} {} esc stops", symbols::DOT, text::fit(&name, 24), symbols::DOT);
+        line.push_span(span(told, theme.busy));
+    }
+    line
+}
+
+fn present_model(state: &State, theme: &Theme) -> Line<'static> {
     let name = text::fit(&state.model_name, 24);
     match &state.model {
         ModelState::Absent(_) => Line::from(span("memory only", theme.dim)),
@@ -75,12 +95,8 @@ fn model(state: &State, theme: &Theme) -> Line<'static> {
         }
         ModelState::Failed(_) => Line::from(vec![span(symbols::WRONG, theme.bad), span(" no model", theme.error)]),
         ModelState::Loading(stage) => {
-            let stage = stage.map_or("loading".to_owned(), |stage| stage.to_string());
-            let since = elapsed(state, state.model_since);
-            Line::from(vec![
-                span(format!("{name} "), theme.text),
-                span(format!("{} {stage} {since}", spinner(state)), theme.busy),
-            ])
+            let told = on_its_way(state, *stage, state.model_since);
+            Line::from(vec![span(format!("{name} "), theme.text), span(told, theme.busy)])
         }
         ModelState::Ready(caps) => {
             let size =
@@ -89,6 +105,9 @@ fn model(state: &State, theme: &Theme) -> Line<'static> {
                 span(name, theme.text),
                 span(format!("{size} {} {} ", text::fit(&caps.device, 16), text::fit(&caps.dtype, 8)), theme.dim),
             ];
+            if let Some(need) = state.need.filter(|need| need.cache > 0) {
+                parts.push(span(format!("kv {} ", Bytes(need.cache)), theme.dim));
+            }
             match (state.answers.open(), state.answers.speed()) {
                 (true, _) => parts.push(span(format!("{} answering", spinner(state)), theme.busy)),
                 (false, Some(speed)) => {
@@ -184,6 +203,7 @@ fn hint(state: &State, edit: &Edit) -> Option<String> {
     match edit.kind {
         EditKind::Query | EditKind::Date | EditKind::Turn | EditKind::Path | EditKind::Id => None,
         EditKind::Note => Some("what is to be remembered of this answer".to_owned()),
+        EditKind::Model => Some("a folder, a GGUF file, or owner/name[:file.gguf] of a hub".to_owned()),
         EditKind::TryNote(_) => Some("what is to be remembered of it; empty takes the note away".to_owned()),
         EditKind::ExportPath => Some("a file that does not exist yet".to_owned()),
         EditKind::ImportPath => Some("a file of tries".to_owned()),
@@ -209,6 +229,7 @@ fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: 
         EditKind::Date => " when ",
         EditKind::Turn => " turn ",
         EditKind::Path => " open ",
+        EditKind::Model => " model ",
         EditKind::Id => " why not ",
         EditKind::Value(weight) => weight.name(),
         EditKind::TryName => " save as ",

@@ -942,7 +942,7 @@ mod models {
         assert!(!good.stdout.is_empty() && good.stderr.is_empty(), "{}", String::from_utf8_lossy(&good.stderr));
 
         judged(&ask(dir.path(), "nowhere"), &["nowhere", "there is no such folder", "check the path"]);
-        judged(&ask(dir.path(), "file"), &["file: it is a file", "give the folder that holds config.json"]);
+        judged(&ask(dir.path(), "file"), &["file: it is no GGUF file", "give the folder that holds config.json"]);
         judged(&ask(dir.path(), "\u{1b}[31m\u{202e}"), &["␛[31m�", "check the path"]);
         judged(&ask(dir.path(), "full"), &["config.json is missing", "copy or download"]);
 

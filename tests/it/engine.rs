@@ -11,7 +11,8 @@ use logoscope::engine::engine::{
     Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation, LoadStage, ScoreKind,
 };
 use logoscope::engine::error::EngineError;
-use logoscope::engine::host::{EngineHost, HostEvent, ModelSpec, Ticket};
+use logoscope::engine::host::{EngineHost, HostEvent, Ticket};
+use logoscope::engine::model::ModelSpec;
 use logoscope::engine::stdio::is_engine_thread;
 
 /// An engine whose every event is handed to it by the test.
@@ -82,10 +83,9 @@ fn no_such_model() -> EngineError {
 /// A host that loads these engines, by the names of their folders, and what it says.
 fn host_of(engines: Vec<Arc<dyn Engine>>) -> (EngineHost, Receiver<HostEvent>) {
     let (events, heard) = mpsc::channel();
-    let loader = move |spec: &ModelSpec, observe: &dyn Fn(LoadStage)| {
-        let ModelSpec::Dir(dir) = spec;
-        observe(LoadStage::Weights);
-        let wanted = dir.to_str().unwrap();
+    let loader = move |spec: &ModelSpec, observe: &dyn Fn(LoadStage) -> Result<(), EngineError>| {
+        observe(LoadStage::Weights)?;
+        let wanted = spec.name.as_str();
         assert_ne!(wanted, "panic", "the loader was told to");
         engines.iter().find(|engine| engine.caps().name == wanted).cloned().ok_or_else(no_such_model)
     };
@@ -94,12 +94,14 @@ fn host_of(engines: Vec<Arc<dyn Engine>>) -> (EngineHost, Receiver<HostEvent>) {
 }
 
 fn spec(name: &str) -> ModelSpec {
-    ModelSpec::Dir(name.into())
+    ModelSpec::named(name)
 }
 
 /// The next event that is not about loading.
 fn next(heard: &Receiver<HostEvent>) -> HostEvent {
-    heard.iter().find(|event| !matches!(event, HostEvent::Loading { .. })).unwrap()
+    let aside =
+        |event: &HostEvent| matches!(event, HostEvent::Loading { .. } | HostEvent::Resident(_) | HostEvent::Origin(_));
+    heard.iter().find(|event| !aside(event)).unwrap()
 }
 
 fn ask(prompt: &str) -> GenRequest {
@@ -303,6 +305,7 @@ mod local {
     use std::path::Path;
 
     use logoscope::engine::local::LocalEngine;
+    use logoscope::engine::model::{LoadOptions, Quantisation};
     use serde_json::{Value, json};
     use tempfile::TempDir;
 
@@ -328,8 +331,13 @@ mod local {
     fn it_loads_and_says_what_it_is() {
         let dir = folder();
         let stages = Mutex::new(Vec::new());
-        let engine = LocalEngine::load_observed(dir.path(), &|stage| stages.lock().unwrap().push(stage)).unwrap();
-        assert_eq!(*stages.lock().unwrap(), [LoadStage::Checking, LoadStage::Weights, LoadStage::FirstToken]);
+        let observe = |stage| {
+            stages.lock().unwrap().push(stage);
+            Ok(())
+        };
+        let engine = LocalEngine::load_with(dir.path(), &LoadOptions::default(), &observe).unwrap();
+        use LoadStage::{Building, Checking, FirstToken, Weights};
+        assert_eq!(*stages.lock().unwrap(), [Checking, Weights, Building, FirstToken]);
         let caps = engine.caps();
         assert_eq!((caps.device.as_str(), caps.dtype.as_str(), caps.max_context), ("cpu", "f32", CONTEXT));
         assert_eq!((caps.score, caps.chat), (ScoreKind::Exact, false));
@@ -621,6 +629,13 @@ mod local {
         let (engine, strings) = puppet("a");
         let (host, heard) = host_of(vec![engine]);
         assert_eq!(answer(&LocalEngine::load(dir.path()).unwrap(), "Once", 5).len(), 5);
+        let quantised = LoadOptions { quantize: Some(Quantisation::Q8_0), ..LoadOptions::default() };
+        assert_eq!(answer(&LocalEngine::load_with(dir.path(), &quantised, &|_| Ok(())).unwrap(), "Once", 5).len(), 5);
+        let file = dir.path().join("tiny.gguf");
+        fs::write(&file, tiny_llama::gguf(&tiny_llama::gguf_keys(), &tiny_llama::tensors(1, false))).unwrap();
+        assert_eq!(answer(&LocalEngine::load(&file).unwrap(), "Once", 5).len(), 5);
+        fs::write(&file, "GGUF").unwrap();
+        assert!(LocalEngine::load(&file).is_err());
         fs::remove_file(dir.path().join("model.safetensors")).unwrap();
         assert!(LocalEngine::load(dir.path()).is_err());
         host.load(spec("panic"));
@@ -637,7 +652,7 @@ mod local {
         let dir = folder();
         let (events, heard) = mpsc::channel();
         let host = EngineHost::start(Box::new(move |event| drop(events.send(event)))).unwrap();
-        host.load(ModelSpec::Dir(dir.path().to_owned()));
+        host.load(spec(dir.path().to_str().unwrap()));
         let req = GenRequest { labels: vec![LABELS[0].into()], ..ask("genre:") };
         host.generate(ticket(1, 1), GenRequest { max_tokens: 400, ..req.clone() });
         assert!(matches!(next(&heard), HostEvent::Ready(_)));
@@ -652,7 +667,7 @@ mod local {
         assert!(matches!(later[9], HostEvent::Done { ticket: Ticket { epoch: 2, .. }, .. }), "{:?}", later[9]);
         // The folder it came from is gone, a new load fails, and it still answers.
         drop(dir);
-        host.load(ModelSpec::Dir("no/such/model".into()));
+        host.load(spec("no/such/model"));
         assert!(matches!(next(&heard), HostEvent::LoadFailed(EngineError::Load { .. })));
         host.generate(ticket(3, 1), ask("still"));
         assert!(heard.iter().any(|event| matches!(event, HostEvent::Done { ticket: Ticket { epoch: 3, .. }, .. })));

@@ -29,9 +29,12 @@ mod long;
 mod long_session;
 mod mediator;
 mod memory;
+#[cfg(feature = "local")]
+mod models;
 mod moments;
 #[cfg(feature = "local")]
 mod nano;
+mod picking;
 mod population;
 mod pty;
 mod ratings;

@@ -650,3 +650,18 @@ fn keys_are_read_while_a_fit_runs() {
         std::fs::read_to_string(session.home.path().join(".local/share/logoscope/tries/film-tags.toml")).unwrap();
     assert!(tries.contains("looks = 1") && tries.contains("name = \"fitted\""), "{tries}");
 }
+
+/// Whatever the library does while a model is chosen and loaded, the screen stays ours.
+#[cfg(feature = "local")]
+#[test]
+fn a_model_is_chosen_while_memory_alone_answers() {
+    let mut session = memory_only(160, 40, &[]);
+    session.keys("M");
+    session.until_shown("another model");
+    session.keys("\r");
+    session.until("the shipped model", |_, text| text.lines().next().is_some_and(|header| header.contains("tok/s")));
+    session.until_shown("kv ");
+    session.keys("q");
+    assert!(session.end().success());
+    session.assert_restored();
+}

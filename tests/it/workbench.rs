@@ -543,7 +543,6 @@ fn the_screenshot_is_what_the_program_draws() {
     use logoscope::engine::fit::Training;
 
     let cache = tempfile::tempdir().unwrap();
-    let model = logoscope::data::sample::unpack_model(cache.path()).unwrap();
     let (out, inbox) = mpsc::channel();
     let memory = MemoryWorker::start(Source::Sample, || {}, out.clone()).unwrap();
     let shelf = Shelf::new(out.clone());
@@ -564,7 +563,9 @@ fn the_screenshot_is_what_the_program_draws() {
         training: Training { labels: None, shipped: true },
         ..Start::default()
     });
-    runner.run(Effect::Load(model));
+    let mut spec = logoscope::engine::model::ModelSpec::named("nano");
+    spec.options.hub.cache = cache.path().to_owned();
+    runner.run(Effect::Load(Box::new(spec)));
     let deadline = Instant::now() + PATIENCE;
     while state.busy() {
         let left = deadline.saturating_duration_since(Instant::now());

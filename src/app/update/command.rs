@@ -10,7 +10,7 @@ use super::super::rungs::Kind;
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, board, edited, feedback, fit, inquiry, move_period, move_time, open_judged, record,
+    Effect, ask, ask_model, board, edited, feedback, fit, inquiry, model, move_period, move_time, open_judged, record,
     remember, replay, rungs, set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
@@ -108,6 +108,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Slower => replay::change_speed(state, -1),
         Command::LeaveReplay => replay::leave(state),
         Command::OpenSession => open(state, Some(Overlay::List(List::sessions()))),
+        Command::PickModel => return model::list(state),
         Command::WeightUp => turn(state, 1.0),
         Command::WeightDown => turn(state, -1.0),
         Command::WeightUpFar => turn(state, FAR),
@@ -167,7 +168,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             tell(state, "stopped; r asks again".to_owned(), false);
             return effects;
         }
-        Command::Back => state.zoom = false,
+        Command::Back if state.zoom => state.zoom = false,
+        Command::Back => return model::cancel(state),
         Command::SwitchTheme => {
             let names = Theme::names();
             let at = names.iter().position(|name| *name == state.theme).unwrap_or_default();
@@ -372,6 +374,10 @@ fn accept(state: &mut State) -> Vec<Effect> {
             close(state);
             if text.is_empty() { Vec::new() } else { inquiry::ask(state, Inquiry::WhyNot(text), None) }
         }
+        EditKind::Model => {
+            close(state);
+            model::choose(state, text)
+        }
         EditKind::Path => {
             close(state);
             if text.is_empty() { Vec::new() } else { vec![Effect::Open(Source::File(text.into()))] }
@@ -441,6 +447,15 @@ fn choose(state: &mut State) -> Vec<Effect> {
         }
         Choice::TypePath => {
             edit(state, EditKind::Path, "");
+            Vec::new()
+        }
+        Choice::Model => model::choose(state, row.name),
+        Choice::Offer(at) => {
+            let name = state.offers.get(at).map(|offer| offer.name.clone());
+            model::choose(state, name.unwrap_or_default())
+        }
+        Choice::TypeModel => {
+            edit(state, EditKind::Model, "");
             Vec::new()
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::import::interrupted;
 use super::super::sweep::in_ascii;
-use super::super::{CliError, Common, ask, complain};
+use super::super::{CliError, Common, complain, model};
 use super::{Form, ScenarioArgs};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::engine::engine::Engine;
@@ -39,7 +39,7 @@ pub(super) fn run(
     setting: Setting,
     folder: Option<PathBuf>,
 ) -> Result<ExitCode, CliError> {
-    let engine = ask::engine(folder.as_deref())?;
+    let engine = model::engine(&common.load_options(), folder.as_deref())?;
     let study = Study { dataset, args, options, setting, engine, cancel: &interrupted() };
     let report = match study.report() {
         Err(CliError::Eval(error @ EvalError::Interrupted)) => {

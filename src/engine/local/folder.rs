@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 
-use crate::engine::error::EngineError;
+use super::files::{CONTEXT_BLOCK, COPY_AGAIN, Check, ModelFiles, Shape, Stored, refuse};
 
 /// The architectures that the library can load as text models.
 const ARCHITECTURES: [&str; 21] = [
@@ -41,47 +41,15 @@ const ARCHITECTURES: [&str; 21] = [
 /// What a Llama's configuration must hold beside the keys that every model needs.
 const LLAMA_KEYS: [&str; 5] = ["hidden_act", "intermediate_size", "num_key_value_heads", "rms_norm_eps", "rope_theta"];
 
-/// The library's cache grows in blocks of this many tokens and fails when the last block does not fit.
-const CONTEXT_BLOCK: u64 = 512;
-
 /// No header of a weight file is larger; a greater length is read from bytes that are no header.
 const LARGEST_HEADER: u64 = 100 << 20;
 
 /// Tokens that end a text by convention, for a folder that names none.
-const USUAL_ENDS: [&str; 5] = ["<|endoftext|>", "</s>", "<eos>", "<|end_of_text|>", "<|im_end|>"];
+pub(super) const USUAL_ENDS: [&str; 5] = ["<|endoftext|>", "</s>", "<eos>", "<|end_of_text|>", "<|im_end|>"];
 
-const COPY_AGAIN: &str = "copy or download the model's folder again";
-
-/// A model's folder that has passed the checks.
-pub(super) struct ModelFolder {
-    /// The folder, absolute.
-    pub dir: PathBuf,
-    /// The one set of weight files in it.
-    pub weights: Vec<PathBuf>,
-    /// Encodes and decodes exactly as the model was trained.
-    pub tokenizer: Tokenizer,
-    /// Tokens that end an answer.
-    pub ends: Vec<u32>,
-    /// Number of weights.
-    pub parameters: u64,
-    /// Tokens of prompt and answer together.
-    pub max_context: usize,
-}
-
-/// A refusal before it knows its folder: the reason and the remedy.
-type Check<T> = Result<T, (String, String)>;
-
-fn refuse<T>(reason: impl Into<String>, remedy: impl Into<String>) -> Check<T> {
-    Err((reason.into(), remedy.into()))
-}
-
-impl ModelFolder {
+impl ModelFiles {
     /// Checks the folder `dir` and reads everything but the weights.
-    pub(super) fn inspect(dir: &Path) -> Result<Self, EngineError> {
-        Self::check(dir).map_err(|(reason, remedy)| EngineError::Load { path: dir.to_owned(), reason, remedy })
-    }
-
-    fn check(dir: &Path) -> Check<Self> {
+    pub(super) fn of_folder(dir: &Path) -> Check<Self> {
         // An absolute path that exists: anything else the library would look up on a model hub.
         let dir = match dir.canonicalize() {
             Ok(dir) if dir.is_dir() => dir,
@@ -99,7 +67,14 @@ impl ModelFolder {
         }
         let ends = ends(&dir, &config, &tokenizer);
         let max_context = positive(&config, "max_position_embeddings")? as usize;
-        Ok(Self { dir, weights, tokenizer, ends, parameters, max_context })
+        let (width, heads) = (positive(&config, "hidden_size")?, positive(&config, "num_attention_heads")?);
+        let size = |key: &str, otherwise: u64| config.get(key).and_then(Value::as_u64).unwrap_or(otherwise);
+        let keys = size("num_key_value_heads", heads).saturating_mul(size("head_dim", width / heads));
+        let shape = Shape {
+            table: vocabulary.saturating_mul(width),
+            cached: positive(&config, "num_hidden_layers")?.saturating_mul(keys).saturating_mul(2),
+        };
+        Ok(Self { path: dir, stored: Stored::Safetensors, weights, tokenizer, ends, parameters, max_context, shape })
     }
 }
 
@@ -181,7 +156,8 @@ fn check_config(config: &Map<String, Value>, architecture: &str) -> Check<u64> {
     Ok(vocabulary)
 }
 
-fn tokenizer(dir: &Path, vocabulary: u64) -> Check<Tokenizer> {
+/// Reads the folder's `tokenizer.json`, for a model of so many tokens.
+pub(super) fn tokenizer(dir: &Path, vocabulary: u64) -> Check<Tokenizer> {
     const NAME: &str = "tokenizer.json";
     let json = object(dir, NAME)?;
     // The library takes these shapes for granted and panics where they are missing.
@@ -214,10 +190,10 @@ fn tokenizer(dir: &Path, vocabulary: u64) -> Check<Tokenizer> {
     if highest >= vocabulary || highest + 1 != tokens.len() as u64 {
         return refuse(
             format!(
-                "{NAME} has {} tokens with ids up to {highest}, but config.json states a vocabulary of {vocabulary}",
+                "{NAME} has {} tokens with ids up to {highest}, but the model has a vocabulary of {vocabulary}",
                 tokens.len()
             ),
-            "take both files from the same model",
+            "take both from the same model",
         );
     }
     Ok(tokenizer)

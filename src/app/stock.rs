@@ -1,0 +1,217 @@
+//! What models there are to choose from: those used lately, those in the folder for models, those that were downloaded.
+//!
+//! Invariants: looking opens no weights; a folder that cannot be read holds nothing; lists are short enough to read.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::model::{LoadOptions, SHIPPED};
+use crate::engine::room::Bytes;
+
+/// Models used lately that are kept in mind.
+const KEPT: usize = 8;
+/// Models of one folder that are offered.
+const MOST: usize = 200;
+
+/// A model to choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// As it would be named on the command line.
+    pub name: String,
+    /// What it is: its kind and size.
+    pub note: String,
+    /// Where it is.
+    pub place: String,
+}
+
+/// The models used lately, newest first.
+#[derive(Default, Serialize, Deserialize)]
+struct Used {
+    names: Vec<String>,
+}
+
+fn path_of(options: &LoadOptions) -> PathBuf {
+    options.hub.cache.join("models-used.json")
+}
+
+fn used(options: &LoadOptions) -> Used {
+    let text = fs::read(path_of(options)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// Keeps in mind that the model called `name` was used.
+pub fn note(options: &LoadOptions, name: &str) -> io::Result<()> {
+    let mut used = used(options);
+    used.names.retain(|known| known != name);
+    used.names.insert(0, name.to_owned());
+    used.names.truncate(KEPT);
+    fs::create_dir_all(&options.hub.cache)?;
+    let (path, part) = (path_of(options), path_of(options).with_extension("json.part"));
+    fs::write(&part, serde_json::to_vec(&used)?)?;
+    fs::rename(part, path)
+}
+
+/// All models that there are, without those that need no looking for.
+pub fn offers(options: &LoadOptions) -> Vec<Offer> {
+    let mut offers: Vec<Offer> = Vec::new();
+    let lately = used(options).names.into_iter().filter(|name| name != SHIPPED);
+    offers.extend(lately.map(|name| Offer { name, note: "used lately".to_owned(), place: String::new() }));
+    if let Some(folder) = &options.models {
+        offers.extend(models_in(folder, "models folder"));
+    }
+    offers.extend(downloaded(&options.hub.folder()));
+    if let Some(shared) = &options.hub.shared {
+        offers.extend(shared_snapshots(shared));
+    }
+    let mut seen = HashSet::new();
+    offers.retain(|offer| seen.insert(offer.name.clone()));
+    offers
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let listing = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = listing.filter_map(|entry| Some(entry.ok()?.path())).take(MOST * 10).collect();
+    paths.sort();
+    paths
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
+}
+
+/// Bytes of the weights in a folder; `None` where there are none.
+fn weights(folder: &Path) -> Option<u64> {
+    let sizes = entries(folder).into_iter().filter(|path| extension(path) == "safetensors");
+    let sizes: Vec<u64> = sizes.filter_map(|path| Some(fs::metadata(path).ok()?.len())).collect();
+    (!sizes.is_empty()).then(|| sizes.iter().sum())
+}
+
+/// Whether a file is a GGUF that can be named: of a split one, the first part.
+fn names_gguf(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    extension(path).eq_ignore_ascii_case("gguf") && (!name.contains("-of-") || name.contains("-00001-of-"))
+}
+
+/// What a path holds, if it is a model.
+fn model_at(path: &Path, place: &str) -> Option<Offer> {
+    let offer = |note| Offer { name: path.to_string_lossy().into_owned(), note, place: place.to_owned() };
+    if path.is_dir() && path.join("config.json").is_file() {
+        return weights(path).map(|bytes| offer(format!("safetensors {}", Bytes(bytes))));
+    }
+    let file = names_gguf(path).then(|| fs::metadata(path).ok()).flatten().filter(fs::Metadata::is_file)?;
+    Some(offer(format!("GGUF {}", Bytes(file.len()))))
+}
+
+/// The models in a folder and in the folders within it.
+fn models_in(folder: &Path, place: &str) -> Vec<Offer> {
+    let mut found = Vec::new();
+    for path in entries(folder) {
+        match model_at(&path, place) {
+            Some(offer) => found.push(offer),
+            None if path.is_dir() => found.extend(entries(&path).iter().filter_map(|path| model_at(path, place))),
+            None => {}
+        }
+    }
+    found.truncate(MOST);
+    found
+}
+
+/// What was downloaded by this program, by the names of the hub.
+fn downloaded(folder: &Path) -> Vec<Offer> {
+    let mut found = Vec::new();
+    for home in entries(folder).into_iter().filter(|path| path.is_dir()) {
+        let Some(id) = home.file_name().and_then(|name| name.to_str()?.split_once("--")) else { continue };
+        let id = format!("{}/{}", id.0, id.1);
+        if let Some(offer) = model_at(&home, "downloaded") {
+            found.push(Offer { name: id.clone(), ..offer });
+        }
+        let files = entries(&home).into_iter().filter(|path| names_gguf(path));
+        found.extend(files.filter_map(|path| {
+            let file = path.file_name()?.to_str()?.to_owned();
+            Some(Offer { name: format!("{id}:{file}"), ..model_at(&path, "downloaded")? })
+        }));
+    }
+    found.truncate(MOST);
+    found
+}
+
+/// What other programs have downloaded into the cache that all share.
+fn shared_snapshots(folder: &Path) -> Vec<Offer> {
+    let mut found = Vec::new();
+    for home in entries(folder).into_iter().filter(|path| path.is_dir()) {
+        let name = home.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some((owner, name)) = name.strip_prefix("models--").and_then(|id| id.split_once("--")) else { continue };
+        let commit = fs::read_to_string(home.join("refs").join("main")).unwrap_or_default();
+        let snapshot = home.join("snapshots").join(commit.trim());
+        if let Some(offer) = model_at(&snapshot, "shared cache") {
+            found.push(Offer { name: format!("{owner}/{name}"), ..offer });
+        }
+        let files = entries(&snapshot).into_iter().filter(|path| names_gguf(path));
+        found.extend(files.filter_map(|path| {
+            let file = path.file_name()?.to_str()?.to_owned();
+            Some(Offer { name: format!("{owner}/{name}:{file}"), ..model_at(&path, "shared cache")? })
+        }));
+    }
+    found.truncate(MOST);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(path: PathBuf) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, [0; 2000]).unwrap();
+    }
+
+    #[test]
+    fn what_lies_in_the_usual_places_is_offered_once() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |path: &str| home.path().join(path);
+        for path in [
+            "models/tiny/config.json",
+            "models/tiny/model.safetensors",
+            "models/more/a.gguf",
+            "models/more/b-00001-of-00002.gguf",
+            "models/more/b-00002-of-00002.gguf",
+            "models/empty/config.json",
+            "cache/hub/acme--small/config.json",
+            "cache/hub/acme--small/model.safetensors",
+            "cache/hub/acme--small/q.gguf",
+            "shared/models--acme--big/snapshots/abc/config.json",
+            "shared/models--acme--big/snapshots/abc/model.safetensors",
+            "shared/datasets--acme--rows/snapshots/abc/config.json",
+        ] {
+            touch(at(path));
+        }
+        fs::create_dir_all(at("shared/models--acme--big/refs")).unwrap();
+        fs::write(at("shared/models--acme--big/refs/main"), "abc\n").unwrap();
+        let mut options = LoadOptions { models: Some(at("models")), ..LoadOptions::default() };
+        (options.hub.cache, options.hub.shared) = (at("cache"), Some(at("shared")));
+        for name in ["nano", "acme/small", "/gone.gguf", "acme/small"] {
+            note(&options, name).unwrap();
+        }
+        let found = offers(&options);
+        let names: Vec<String> =
+            found.iter().map(|offer| offer.name.replace(&home.path().display().to_string(), "~")).collect();
+        assert_eq!(
+            names,
+            [
+                "acme/small",
+                "/gone.gguf",
+                "~/models/more/a.gguf",
+                "~/models/more/b-00001-of-00002.gguf",
+                "~/models/tiny",
+                "acme/small:q.gguf",
+                "acme/big",
+            ]
+        );
+        assert_eq!((found[2].note.as_str(), found[2].place.as_str()), ("GGUF 2 kB", "models folder"));
+        assert_eq!(offers(&LoadOptions::default()), []);
+    }
+}

@@ -1,0 +1,186 @@
+//! Models come and go: choosing one, the load on its way, and what follows when it is ready.
+//!
+//! Invariants: the model that answers goes on until the next one is ready, and stays where that fails or is cancelled;
+//! what is recorded in one session was said by one model.
+
+use super::super::effect::Effect;
+use super::super::journal::{Journal, Recording};
+use super::super::overlay::{List, Overlay};
+use super::super::state::{Incoming, ModelState, Phase, State};
+use super::{ask_model, read, record, stop, study, tell};
+use crate::engine::engine::{Caps, LoadStage};
+use crate::engine::error::EngineError;
+use crate::engine::model::{ModelSpec, SHIPPED};
+use crate::mediator::Weight;
+
+/// What is typed, or chosen, for memory alone.
+pub(super) const NONE: &str = "none";
+
+/// Opens the list of models and looks what there are.
+pub(super) fn list(state: &mut State) -> Vec<Effect> {
+    state.overlay = Some(Overlay::List(List::models(state)));
+    vec![Effect::FindModels(Box::new(state.load.clone()))]
+}
+
+/// These models there are: the list, if it is open, grows.
+pub(super) fn found(state: &mut State) {
+    if let Some(Overlay::List(list)) = &state.overlay {
+        if list.kind == super::super::overlay::ListKind::Models {
+            let (filter, at) = (list.filter.clone(), list.selected);
+            let mut list = List::models(state);
+            list.filter = filter;
+            list.refilter();
+            list.selected = at.min(list.shown.len().saturating_sub(1));
+            state.overlay = Some(Overlay::List(list));
+        }
+    }
+}
+
+/// A model is wanted from the start.
+pub(super) fn named(state: &mut State, name: String) -> Vec<Effect> {
+    state.model = ModelState::Loading(None);
+    state.model_since = state.now;
+    load(state, name)
+}
+
+fn load(state: &State, name: String) -> Vec<Effect> {
+    vec![Effect::Load(Box::new(ModelSpec { name, options: state.load.clone() }))]
+}
+
+/// A model has been chosen.
+pub(super) fn choose(state: &mut State, name: String) -> Vec<Effect> {
+    match name.as_str() {
+        "" => Vec::new(),
+        NONE => go_without(state, "no model is loaded; ctrl-o chooses one"),
+        _ => {
+            state.incoming = Some(Incoming { name: name.clone(), stage: None, since: state.now });
+            load(state, name)
+        }
+    }
+}
+
+/// Ends the load under way.
+pub(super) fn cancel(state: &mut State) -> Vec<Effect> {
+    match state.incoming.take() {
+        Some(incoming) if !matches!(state.model, ModelState::Loading(_)) => {
+            state.resident = None;
+            tell(state, format!("{} is not loaded", incoming.name), false);
+            vec![Effect::CancelLoad]
+        }
+        _ => go_without(state, "the load was cancelled; ctrl-o chooses a model"),
+    }
+}
+
+/// Goes on with memory alone.
+fn go_without(state: &mut State, why: &'static str) -> Vec<Effect> {
+    let mut effects = turn_page(state);
+    effects.extend(stop(state));
+    effects.push(Effect::Unload);
+    (state.incoming, state.arriving, state.need, state.resident) = (None, None, None, None);
+    state.journal.model = None;
+    with_defaults(state, |state| {
+        state.model = ModelState::Absent(why);
+        state.model_name.clear();
+    });
+    state.answers.arms.iter_mut().for_each(|arm| arm.phase = Phase::Unasked);
+    state.answers.written = Default::default();
+    effects.extend(read(state));
+    effects
+}
+
+/// Changes what the model is. A share in the decision that stood at its default moves to the new default.
+fn with_defaults(state: &mut State, change: impl FnOnce(&mut State)) {
+    let before = state.defaults().get(Weight::ModelTrust);
+    change(state);
+    let after = state.defaults().get(Weight::ModelTrust);
+    if state.manifest().is_some() && state.setting.weights.get(Weight::ModelTrust) == before {
+        state.setting.weights = state.setting.weights.with(Weight::ModelTrust, after);
+    }
+}
+
+/// Ends the recorded session: the next question begins another one, with the model that answers then.
+fn turn_page(state: &mut State) -> Vec<Effect> {
+    record::settle(state);
+    let journal = &mut state.journal;
+    let fresh = Journal {
+        recording: Recording::Waiting,
+        touched: journal.touched,
+        remembered: journal.remembered,
+        model: journal.model.clone(),
+        ..Journal::default()
+    };
+    match journal.recording {
+        Recording::Off => Vec::new(),
+        Recording::Waiting => {
+            *journal = fresh;
+            Vec::new()
+        }
+        Recording::Begun | Recording::In(_) | Recording::Failed(_) => {
+            let last = std::mem::replace(journal, fresh).waiting;
+            if last.is_empty() { Vec::new() } else { vec![Effect::Record(last)] }
+        }
+    }
+}
+
+/// How far the load is.
+pub(super) fn loading(state: &mut State, stage: LoadStage) {
+    match &mut state.incoming {
+        Some(incoming) => incoming.stage = Some(stage),
+        None if matches!(state.model, ModelState::Loading(_)) => state.model = ModelState::Loading(Some(stage)),
+        // One that nobody waits for any more.
+        None => state.dirty = false,
+    }
+}
+
+/// A model answers from now on.
+pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
+    let incoming = state.incoming.take();
+    let origin = state.arriving.take();
+    state.resident = None;
+    let mut effects = Vec::new();
+    if let Some(incoming) = &incoming {
+        effects.extend(turn_page(state));
+        effects.extend(stop(state));
+        if incoming.name != SHIPPED {
+            let options = Box::new(state.load.clone());
+            effects.push(Effect::NoteModel { name: incoming.name.clone(), options });
+        }
+    }
+    let swapped = incoming.is_some();
+    with_defaults(state, |state| {
+        state.model_name.clone_from(&caps.name);
+        state.model = ModelState::Ready(caps);
+        if let Some(origin) = origin {
+            state.training = origin.training;
+            state.need = Some(origin.need);
+            state.journal.model = Some(origin.path);
+        }
+        if let Some(reason) = state.fit().unable(&state.model_name) {
+            state.model = ModelState::Unfit(reason);
+        }
+    });
+    if swapped {
+        // Asked anew from the start: whatever is on the screen was said by another model.
+        effects.extend(read(state));
+    } else if state.reading.is_some() && !state.answers.stale && !state.answers.open() {
+        // What was asked while it loaded is waiting with the host; ask only if nothing was.
+        effects.extend(ask_model(state));
+    }
+    effects
+}
+
+/// A model could not be loaded; the one that answers, if any, goes on.
+pub(super) fn failed(state: &mut State, error: &EngineError) {
+    state.resident = None;
+    state.arriving = None;
+    tell(state, error.to_string(), true);
+    let first = matches!(state.model, ModelState::Loading(_));
+    if state.incoming.take().is_some() && !first {
+        return;
+    }
+    state.model = ModelState::Failed(error.to_string());
+    state.answers.arms.iter_mut().for_each(|arm| arm.phase = Phase::Unasked);
+    state.answers.written = Default::default();
+    record::answered_alone(state);
+    study::recount(state);
+}

@@ -1,0 +1,104 @@
+//! A model's files after they have passed the checks, in whatever format they are.
+
+use std::path::PathBuf;
+
+use tokenizers::Tokenizer;
+
+use crate::engine::model::{CONTEXT, Quantisation};
+use crate::engine::room::Need;
+
+/// The library's cache grows in blocks of this many tokens and fails when the last block does not fit.
+pub(super) const CONTEXT_BLOCK: u64 = 512;
+
+pub(super) const COPY_AGAIN: &str = "copy or download the model's folder again";
+
+/// A refusal before it knows its path: the reason and the remedy.
+pub(super) type Check<T> = Result<T, (String, String)>;
+
+pub(super) fn refuse<T>(reason: impl Into<String>, remedy: impl Into<String>) -> Check<T> {
+    Err((reason.into(), remedy.into()))
+}
+
+/// How weights are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// As numbers of one format; the folder holds all that belongs to them.
+    Safetensors,
+    /// In blocks, each tensor in a format of its own.
+    Gguf {
+        /// The format that most weights are in.
+        format: &'static str,
+        /// Bytes of all tensors.
+        bytes: u64,
+    },
+}
+
+/// What of a model decides about the memory it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Weights in the table of embeddings, which is never quantised.
+    pub table: u64,
+    /// Numbers that a token leaves in the cache: keys and values of all layers.
+    pub cached: u64,
+}
+
+/// Files that have passed the checks: the library can load them without a network.
+pub(super) struct ModelFiles {
+    /// The folder, or the GGUF file; absolute.
+    pub path: PathBuf,
+    /// How the weights are stored.
+    pub stored: Stored,
+    /// The one set of weight files.
+    pub weights: Vec<PathBuf>,
+    /// Encodes and decodes exactly as the model was trained.
+    pub tokenizer: Tokenizer,
+    /// Tokens that end an answer.
+    pub ends: Vec<u32>,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Tokens of prompt and answer together that the model was trained for.
+    pub max_context: usize,
+    /// What decides about its memory.
+    pub shape: Shape,
+}
+
+impl ModelFiles {
+    /// The model's short name.
+    pub(super) fn name(&self) -> String {
+        let name = match self.stored {
+            Stored::Safetensors => self.path.file_name(),
+            Stored::Gguf { .. } => self.path.file_stem(),
+        };
+        name.map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// Tokens of prompt and answer together, where so many are asked for: as many as fit whole blocks of the cache.
+    pub(super) fn context(&self, asked: Option<usize>) -> usize {
+        let block = CONTEXT_BLOCK as usize;
+        let context = asked.unwrap_or(CONTEXT).min(self.max_context);
+        (context.div_ceil(block) * block).min(self.max_context / block * block).max(block)
+    }
+
+    /// The memory the model takes in numbers of `width` bytes.
+    pub(super) fn need(&self, context: usize, width: u64, quantize: Option<Quantisation>) -> Need {
+        let table = self.shape.table.min(self.parameters);
+        let weights = match (self.stored, quantize) {
+            // The table is unpacked.
+            (Stored::Gguf { bytes, .. }, _) => bytes.saturating_add(table.saturating_mul(width)),
+            (Stored::Safetensors, None) => self.parameters.saturating_mul(width),
+            (Stored::Safetensors, Some(kind)) => {
+                kind.bytes(self.parameters - table).saturating_add(table.saturating_mul(width))
+            }
+        };
+        Need { weights, cache: self.shape.cached.saturating_mul(width).saturating_mul(context as u64), context }
+    }
+
+    /// The format it is computed in, as the header shows it.
+    pub(super) fn format(&self, number: &str, quantize: Option<Quantisation>) -> String {
+        match (self.stored, quantize) {
+            (Stored::Gguf { format, .. }, _) => format.to_owned(),
+            (Stored::Safetensors, Some(kind)) => kind.name().to_owned(),
+            (Stored::Safetensors, None) => number.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Which model is wanted, and how it is to run: what a person types, made into values.
+//!
+//! Invariants: a name that is a path of this machine is never looked up elsewhere; parsing touches no network and, but
+//! for asking whether a path exists, no file.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::download::Hub;
+use super::error::EngineError;
+use super::fit::Training;
+use super::room::{Allowance, Need};
+
+/// The name of the model that came with the program.
+pub const SHIPPED: &str = crate::data::sample::MODEL;
+
+/// Tokens of prompt and answer together that a model is given room for, unless told otherwise.
+pub const CONTEXT: usize = 4096;
+
+/// A model as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ModelSpec {
+    /// As it was typed: `nano`, a folder, a GGUF file, or `owner/name[:file.gguf]`.
+    pub name: String,
+    /// How it is to run.
+    pub options: LoadOptions,
+}
+
+impl ModelSpec {
+    /// The model of this name, run as [`LoadOptions::default`] says.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), options: LoadOptions::default() }
+    }
+}
+
+/// How a model is to run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LoadOptions {
+    /// On what.
+    pub device: DeviceChoice,
+    /// Weights are made this small while they are read; `None` keeps them as they are.
+    pub quantize: Option<Quantisation>,
+    /// Tokens of prompt and answer together, clamped to what the model was trained for; `None` for [`CONTEXT`].
+    pub context: Option<usize>,
+    /// How much memory it may take.
+    pub memory: Allowance,
+    /// Where models are downloaded from and kept.
+    pub hub: Hub,
+    /// Where a person keeps models, for the list of those that there are.
+    pub models: Option<PathBuf>,
+}
+
+/// What a model's name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The model that came with the program.
+    Shipped,
+    /// A folder of safetensors files.
+    Folder(PathBuf),
+    /// A file in GGUF.
+    Gguf(PathBuf),
+    /// A model on a hub.
+    Hub(HubId),
+}
+
+impl ModelSource {
+    /// What `name` stands for: the shipped model, else whatever is at that path, else a model on a hub if it is written
+    /// like one. A path to nothing stays a path, for a message that names it.
+    pub fn of(name: &str) -> Self {
+        // Where no shell has read it.
+        let home = || Some(directories::BaseDirs::new()?.home_dir().join(name.strip_prefix("~/")?));
+        let path = &home().unwrap_or_else(|| PathBuf::from(name));
+        let gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+        match name.parse() {
+            _ if name == SHIPPED => Self::Shipped,
+            Ok(id) if !path.exists() => Self::Hub(id),
+            _ if path.is_file() || gguf => Self::Gguf(path.to_owned()),
+            _ => Self::Folder(path.to_owned()),
+        }
+    }
+}
+
+/// A model on a hub: `owner/name`, or one GGUF file of it, `owner/name:file.gguf`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubId {
+    /// Who published it.
+    pub owner: String,
+    /// What it is called.
+    pub name: String,
+    /// The GGUF file wanted of it, by its path in the repository; `None` for its safetensors.
+    pub file: Option<String>,
+}
+
+impl fmt::Display for HubId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)?;
+        self.file.as_ref().map_or(Ok(()), |file| write!(f, ":{file}"))
+    }
+}
+
+impl FromStr for HubId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused =
+            || format!("{text:?} is no name of a model on a hub; write it as owner/name or owner/name:file.gguf");
+        let (id, file) = text.split_once(':').map_or((text, None), |(id, file)| (id, Some(file)));
+        let (owner, name) = id.split_once('/').ok_or_else(refused)?;
+        if !is_name(owner) || !is_name(name) || !file.is_none_or(is_gguf_path) {
+            return Err(refused());
+        }
+        Ok(Self { owner: owner.to_owned(), name: name.to_owned(), file: file.map(str::to_owned) })
+    }
+}
+
+/// Whether `text` can be one part of a hub's path, and of a path on disk that stays where it is put.
+pub(super) fn is_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !text.is_empty() && text.len() <= 200 && !text.starts_with('.') && text.chars().all(allowed)
+}
+
+fn is_gguf_path(path: &str) -> bool {
+    path.to_ascii_lowercase().ends_with(".gguf") && path.split('/').all(is_name)
+}
+
+/// On what a model is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// A GPU if this build can use one and there is one, else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The NVIDIA GPU of this number.
+    Cuda(usize),
+    /// The GPU of an Apple computer.
+    Metal,
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(0) => f.write_str("cuda"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+            Self::Metal => f.write_str("metal"),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = || format!("'{text}' is no device; write auto, cpu, cuda, cuda:1 or metal");
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            "metal" => Ok(Self::Metal),
+            _ => {
+                let number = text.strip_prefix("cuda:").ok_or_else(refused)?;
+                number.parse().map(Self::Cuda).map_err(|_| refused())
+            }
+        }
+    }
+}
+
+/// How weights are made smaller while they are read. Tables of embeddings, and what does not divide into blocks, keep
+/// their size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the formats are llama.cpp's, by their own names")]
+pub enum Quantisation {
+    Q4_0,
+    Q4_1,
+    Q5_0,
+    Q5_1,
+    Q8_0,
+    Q2K,
+    Q3K,
+    Q4K,
+    Q5K,
+    Q6K,
+}
+
+impl Quantisation {
+    /// All of them: what the library makes on a processor and on a GPU alike.
+    pub const ALL: [Self; 10] = [
+        Self::Q2K,
+        Self::Q3K,
+        Self::Q4K,
+        Self::Q5K,
+        Self::Q6K,
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Q8_0,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Q4_0 => "q4_0",
+            Self::Q4_1 => "q4_1",
+            Self::Q5_0 => "q5_0",
+            Self::Q5_1 => "q5_1",
+            Self::Q8_0 => "q8_0",
+            Self::Q2K => "q2k",
+            Self::Q3K => "q3k",
+            Self::Q4K => "q4k",
+            Self::Q5K => "q5k",
+            Self::Q6K => "q6k",
+        }
+    }
+
+    /// Bytes that so many weights take.
+    pub fn bytes(self, weights: u64) -> u64 {
+        let (block, bytes) = match self {
+            Self::Q4_0 => (32, 18),
+            Self::Q4_1 => (32, 20),
+            Self::Q5_0 => (32, 22),
+            Self::Q5_1 => (32, 24),
+            Self::Q8_0 => (32, 34),
+            Self::Q2K => (256, 84),
+            Self::Q3K => (256, 110),
+            Self::Q4K => (256, 144),
+            Self::Q5K => (256, 176),
+            Self::Q6K => (256, 210),
+        };
+        weights.div_ceil(block).saturating_mul(bytes)
+    }
+}
+
+impl FromStr for Quantisation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
+        let names = || Self::ALL.map(Self::name).join(", ");
+        found.ok_or_else(|| format!("'{text}' is no quantisation; choose one of {}", names()))
+    }
+}
+
+/// Where a loaded model came from, and what it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its folder, or its GGUF file.
+    pub path: PathBuf,
+    /// What it was made for.
+    pub training: Training,
+    /// The memory that was reckoned for it.
+    pub need: Need,
+}
+
+/// The path of a model on this machine: downloads what is not here, and unpacks what came with the program into `cache`.
+///
+/// `told` hears of a download and may end it with an error.
+pub fn locate(
+    spec: &ModelSpec,
+    told: &dyn Fn(super::engine::LoadStage) -> Result<(), EngineError>,
+) -> Result<PathBuf, EngineError> {
+    match ModelSource::of(&spec.name) {
+        ModelSource::Shipped => {
+            crate::data::sample::unpack_model(&spec.options.hub.cache).map_err(|error| EngineError::Load {
+                path: SHIPPED.into(),
+                reason: error.to_string(),
+                remedy: "make the cache folder writable, or set XDG_CACHE_HOME to another".into(),
+            })
+        }
+        ModelSource::Folder(path) | ModelSource::Gguf(path) => Ok(std::path::absolute(&path).unwrap_or(path)),
+        ModelSource::Hub(id) => spec.options.hub.fetch(&id, told),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_path_where_there_is_one_and_a_hubs_where_it_looks_like_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("weights.bin");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(ModelSource::of("nano"), ModelSource::Shipped);
+        assert_eq!(ModelSource::of(folder.path().to_str().unwrap()), ModelSource::Folder(folder.path().to_owned()));
+        assert_eq!(ModelSource::of(file.to_str().unwrap()), ModelSource::Gguf(file));
+        assert_eq!(ModelSource::of("no/such/model"), ModelSource::Folder("no/such/model".into()));
+        assert_eq!(ModelSource::of("./no"), ModelSource::Folder("./no".into()));
+        assert_eq!(ModelSource::of("/no/model.GGUF"), ModelSource::Gguf("/no/model.GGUF".into()));
+        assert_eq!(ModelSource::of("src/engine"), ModelSource::Folder("src/engine".into()), "it exists");
+        let hub = |owner: &str, name: &str, file: Option<&str>| {
+            ModelSource::Hub(HubId { owner: owner.into(), name: name.into(), file: file.map(str::to_owned) })
+        };
+        assert_eq!(ModelSource::of("acme/tiny-1.5B"), hub("acme", "tiny-1.5B", None));
+        assert_eq!(ModelSource::of("acme/tiny:q4/tiny-Q4.gguf"), hub("acme", "tiny", Some("q4/tiny-Q4.gguf")));
+        assert!(
+            matches!(ModelSource::of("~/m"), ModelSource::Folder(path) if path.is_absolute() && path.ends_with("m"))
+        );
+        for odd in ["a/b:c.bin", "a/b:../c.gguf", "a/b/c", "../b", "~/models", "a/", "/b", "a b/c", "a/b:"] {
+            assert!(odd.parse::<HubId>().is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn devices_and_quantisations_are_written_as_they_are_read() {
+        for device in [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Cuda(0), DeviceChoice::Cuda(3)] {
+            assert_eq!(device.to_string().parse(), Ok(device));
+        }
+        assert!("cuda:x".parse::<DeviceChoice>().unwrap_err().contains("cuda:1"));
+        assert!("gpu".parse::<DeviceChoice>().is_err());
+        for kind in Quantisation::ALL {
+            assert_eq!(kind.name().to_uppercase().parse(), Ok(kind));
+        }
+        assert!("int4".parse::<Quantisation>().unwrap_err().contains("q4k, "));
+        assert_eq!(Quantisation::Q8_0.bytes(64), 68);
+    }
+}

@@ -1,0 +1,690 @@
+//! Any model: GGUF beside safetensors, hubs that break off, devices and memory that are not there; and many loads, cancels
+//! and swaps in a row.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use logoscope::engine::download::{Body, Checksum, Hub, Unheard, Wanted};
+use logoscope::engine::engine::{Engine, GenEvent, GenRequest, LoadStage};
+use logoscope::engine::error::EngineError;
+use logoscope::engine::host::{EngineHost, HostEvent, Ticket};
+use logoscope::engine::local::LocalEngine;
+use logoscope::engine::model::{DeviceChoice, HubId, LoadOptions, ModelSpec, Quantisation};
+use logoscope::engine::room::{self, Allowance};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::engine::tiny_llama::{self, Gguf, LABELS};
+
+fn folder(write: impl FnOnce(&Path)) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    dir
+}
+
+fn llama() -> TempDir {
+    folder(tiny_llama::write)
+}
+
+/// A GGUF file of the same weights as [`llama`], with keys changed.
+fn gguf(dir: &Path, change: impl FnOnce(&mut Vec<(String, Gguf)>)) -> PathBuf {
+    let mut keys = tiny_llama::gguf_keys();
+    change(&mut keys);
+    let file = dir.join("tiny.gguf");
+    fs::write(&file, tiny_llama::gguf(&keys, &tiny_llama::tensors(1, false))).unwrap();
+    file
+}
+
+fn request(prompt: &str, max_tokens: usize) -> GenRequest {
+    GenRequest { prompt: prompt.into(), max_tokens, ..GenRequest::default() }
+}
+
+fn answer(engine: &dyn Engine, prompt: &str) -> String {
+    engine.generate(request(prompt, 12)).finish().unwrap().text
+}
+
+fn scores(engine: &dyn Engine) -> Vec<f64> {
+    engine.score("genre:", &LABELS.map(String::from)).unwrap()
+}
+
+fn loaded(path: &Path, options: &LoadOptions) -> LocalEngine {
+    LocalEngine::load_with(path, options, &|_| Ok(())).unwrap()
+}
+
+fn refusal(path: &Path, options: &LoadOptions) -> String {
+    let error = LocalEngine::load_with(path, options, &|_| Ok(())).err().expect("it must not load").to_string();
+    assert!(!error.contains('\n') && !error.contains("panick") && !error.contains("unwrap"), "{error}");
+    error
+}
+
+#[test]
+fn a_gguf_file_answers_as_the_safetensors_of_the_same_weights() {
+    let dir = llama();
+    let file = gguf(dir.path(), |_| ());
+    let reference = LocalEngine::load(dir.path()).unwrap();
+    // Once with the tokenizer.json beside it, once with the tokenizer that its header describes.
+    for alone in [false, true] {
+        if alone {
+            fs::remove_file(dir.path().join("tokenizer.json")).unwrap();
+        }
+        let engine = LocalEngine::load(&file).unwrap();
+        assert_eq!(engine.encode(" a<noir>é"), reference.encode(" a<noir>é"), "alone: {alone}");
+        for (found, expected) in scores(&engine).iter().zip(scores(&reference)) {
+            assert!((found - expected).abs() < 1e-3, "{found} and {expected}");
+        }
+        assert_eq!(answer(&engine, "Once"), answer(&reference, "Once"));
+        let (caps, expected) = (engine.caps(), reference.caps());
+        assert_eq!((caps.name.as_str(), caps.dtype.as_str()), ("tiny", "f32"));
+        assert_eq!((caps.parameters, caps.max_context), (expected.parameters, expected.max_context));
+        let need = engine.origin().unwrap().need;
+        assert_eq!((need.cache, need.context), (2 * 2 * 32 * 512 * 4, 512), "layers, keys and values, width, context");
+    }
+}
+
+#[test]
+fn qwen_loads_streams_and_scores() {
+    let dir = folder(tiny_llama::write_qwen);
+    let engine = LocalEngine::load(dir.path()).unwrap();
+    let pieces: Vec<GenEvent> = engine.generate(request("Once", 12)).collect();
+    assert_eq!(pieces.iter().filter(|event| matches!(event, GenEvent::Token(_))).count(), 12, "{pieces:?}");
+    assert!(scores(&engine).iter().all(|score| score.is_finite() && *score < 0.0));
+    assert_ne!(answer(&engine, "Once"), answer(&LocalEngine::load(llama().path()).unwrap(), "Once"));
+}
+
+#[test]
+fn shards_are_one_model() {
+    let whole = llama();
+    let dir = llama();
+    fs::remove_file(dir.path().join("model.safetensors")).unwrap();
+    let tensors = tiny_llama::tensors(1, false);
+    let (first, second) = tensors.split_at(tensors.len() / 2);
+    let mut map = serde_json::Map::new();
+    for (number, part) in [(1, first), (2, second)] {
+        let name = format!("model-0000{number}-of-00002.safetensors");
+        fs::write(dir.path().join(&name), tiny_llama::safetensors(part)).unwrap();
+        map.extend(part.iter().map(|(tensor, ..)| (tensor.clone(), json!(name))));
+    }
+    fs::write(dir.path().join("model.safetensors.index.json"), json!({"weight_map": map}).to_string()).unwrap();
+    let (one, two) = (LocalEngine::load(whole.path()).unwrap(), LocalEngine::load(dir.path()).unwrap());
+    assert_eq!((answer(&one, "Once"), scores(&one)), (answer(&two, "Once"), scores(&two)));
+}
+
+#[test]
+fn weights_are_quantised_while_they_are_read() {
+    let dir = llama();
+    let exact = scores(&LocalEngine::load(dir.path()).unwrap());
+    // Weights without any pattern suffer most from few bits.
+    for (kind, least, most) in [(Quantisation::Q8_0, 1e-6, 0.3), (Quantisation::Q4K, 0.01, 3.0)] {
+        let options = LoadOptions { quantize: Some(kind), ..LoadOptions::default() };
+        let engine = loaded(dir.path(), &options);
+        assert_eq!(engine.caps().dtype, kind.name());
+        let found = scores(&engine);
+        let off = found.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!((least..most).contains(&off), "{}: {found:?} and {exact:?}", kind.name());
+        assert_eq!(answer(&engine, "Once").len(), 12);
+    }
+    let file = gguf(dir.path(), |_| ());
+    let told = refusal(&file, &LoadOptions { quantize: Some(Quantisation::Q4K), ..LoadOptions::default() });
+    assert!(told.contains("quantised already"), "{told}");
+}
+
+#[test]
+fn a_gguf_file_that_cannot_be_used_is_refused_in_one_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = |key: &'static str, value: Gguf| {
+        move |keys: &mut Vec<(String, Gguf)>| {
+            keys.iter_mut().filter(|(k, _)| k == key).for_each(|(_, v)| *v = value.clone())
+        }
+    };
+    let without = |key: &'static str| move |keys: &mut Vec<(String, Gguf)>| keys.retain(|(k, _)| k != key);
+    let told = |change: &dyn Fn(&mut Vec<(String, Gguf)>)| {
+        refusal(&gguf(dir.path(), |keys| change(keys)), &LoadOptions::default())
+    };
+    for (message, wanted) in [
+        (told(&set("general.architecture", Gguf::Text("gemma3".into()))), "architecture \"gemma3\""),
+        (told(&set("general.architecture", Gguf::Text("gemma3".into()))), "loads llama, mistral3"),
+        (told(&without("llama.rope.dimension_count")), "llama.rope.dimension_count"),
+        (told(&without("tokenizer.ggml.tokens")), "no tokenizer"),
+        (told(&set("tokenizer.ggml.pre", Gguf::Text("hieroglyphs".into()))), "\"hieroglyphs\""),
+        (told(&set("tokenizer.ggml.model", Gguf::Text("t5".into()))), "tokenizer.json beside"),
+        (told(&set("llama.context_length", Gguf::Number(100))), "context of 100"),
+        // The library's own doubts come as a message as well.
+        (told(&set("llama.block_count", Gguf::Number(3))), "blk.2"),
+    ] {
+        assert!(message.contains(wanted), "{message}");
+        assert!(message.starts_with("cannot load the model in /"), "{message}");
+    }
+    let whole = fs::read(gguf(dir.path(), |_| ())).unwrap();
+    let file = dir.path().join("cut.gguf");
+    fs::write(&file, &whole[..whole.len() - 1000]).unwrap();
+    assert!(refusal(&file, &LoadOptions::default()).contains("promises"));
+    fs::write(&file, "not a model").unwrap();
+    assert!(refusal(&file, &LoadOptions::default()).contains("no GGUF file"));
+    assert!(refusal(Path::new("/no/such.gguf"), &LoadOptions::default()).contains("there is no such file"));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_may_be_loaded_all_the_same() {
+    let dir = llama();
+    let with = |memory| LoadOptions { memory, ..LoadOptions::default() };
+    let told = refusal(dir.path(), &with(Allowance::Bytes(100_000)));
+    assert!(
+        told.contains("it needs") && told.contains("100 kB are available") && told.contains("--memory any"),
+        "{told}"
+    );
+    assert_eq!(answer(&loaded(dir.path(), &with(Allowance::Any)), "Once").len(), 12);
+    // With little room for keys and values, fewer tokens are the remedy.
+    let long = folder(|dir| tiny_llama::write_other(dir, 1, 1 << 20));
+    let options =
+        |context| LoadOptions { context: Some(context), memory: Allowance::Bytes(3_000_000), ..LoadOptions::default() };
+    assert!(refusal(long.path(), &options(1 << 20)).contains("--context"));
+    let engine = loaded(long.path(), &options(600));
+    assert_eq!(engine.caps().max_context, 1024, "whole blocks of the cache");
+    assert_eq!(loaded(long.path(), &LoadOptions::default()).caps().max_context, 4096);
+}
+
+#[test]
+fn a_device_that_is_not_there_is_a_message_and_auto_is_the_processor() {
+    let dir = llama();
+    let on = |device| LoadOptions { device, ..LoadOptions::default() };
+    let reference = answer(&loaded(dir.path(), &on(DeviceChoice::Cpu)), "Once");
+    if cfg!(not(any(feature = "cuda", feature = "metal"))) {
+        for device in [DeviceChoice::Cuda(1), DeviceChoice::Metal] {
+            let told = refusal(dir.path(), &on(device));
+            assert!(told.starts_with(&format!("cannot run on {device}: ")) && told.contains("build with"), "{told}");
+        }
+        let engine = loaded(dir.path(), &on(DeviceChoice::Auto));
+        assert_eq!((engine.caps().device.as_str(), answer(&engine, "Once")), ("cpu", reference));
+    }
+}
+
+/// A hub on the loopback interface.
+struct Served {
+    endpoint: String,
+    over: Arc<AtomicBool>,
+    /// Requests as they came, headers included.
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+/// What a served hub does to the bodies of files.
+#[derive(Clone, Default)]
+struct Habits {
+    /// Bytes after which each connection in turn breaks off; whole bodies afterwards.
+    cuts: Vec<usize>,
+    /// Whether a part of a file can be asked for.
+    deaf: bool,
+    /// Whether files are other than stated.
+    lying: bool,
+}
+
+fn serve(files: BTreeMap<String, Vec<u8>>, habits: Habits) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (over, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+    let (ended, heard) = (Arc::clone(&over), Arc::clone(&asked));
+    thread::spawn(move || {
+        let mut cuts = habits.cuts.into_iter();
+        for stream in listener.incoming() {
+            if ended.load(Ordering::Relaxed) {
+                return;
+            }
+            let Ok(mut stream) = stream else { continue };
+            let Some(request) = headers(&stream) else { continue };
+            let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+            let from =
+                request.lines().find_map(|line| line.strip_prefix("Range: bytes=")?.strip_suffix('-')?.parse().ok());
+            heard.lock().unwrap().push(request);
+            let (status, extra, body) = match path.split_once("/resolve/c0ffee/") {
+                Some((_, name)) => match files.get(name) {
+                    Some(file) => {
+                        let mut file = file.clone();
+                        if habits.lying {
+                            file.iter_mut().for_each(|byte| *byte ^= 1);
+                        }
+                        match from.filter(|_| !habits.deaf) {
+                            Some(from) if from < file.len() => {
+                                let range =
+                                    format!("Content-Range: bytes {from}-{}/{}\r\n", file.len() - 1, file.len());
+                                ("206 Partial Content", range, file.split_off(from))
+                            }
+                            Some(_) => ("416 Range Not Satisfiable", String::new(), Vec::new()),
+                            None => ("200 OK", String::new(), file),
+                        }
+                    }
+                    None => ("404 Not Found", String::new(), Vec::new()),
+                },
+                None if path.starts_with("/api/models/acme/tiny/revision/main") => {
+                    ("200 OK", String::new(), listing(&files).to_string().into_bytes())
+                }
+                None => ("404 Not Found", String::new(), Vec::new()),
+            };
+            let head =
+                format!("HTTP/1.1 {status}\r\n{extra}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let cut = if path.contains("/resolve/") { cuts.next() } else { None };
+            let _ = stream.write_all(head.as_bytes());
+            let _ = stream.write_all(&body[..cut.unwrap_or(body.len()).min(body.len())]);
+        }
+    });
+    Served { endpoint, over, asked }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.endpoint.trim_start_matches("http://"));
+    }
+}
+
+fn headers(stream: &TcpStream) -> Option<String> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut request = String::new();
+    loop {
+        let before = request.len();
+        if reader.read_line(&mut request).ok()? == 0 || request[before..].trim().is_empty() {
+            return (!request.is_empty()).then_some(request);
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// As a hub lists files: large ones by SHA-256, small ones by git's name for them.
+fn listing(files: &BTreeMap<String, Vec<u8>>) -> Value {
+    let sibling = |(name, bytes): (&String, &Vec<u8>)| {
+        let git = hex(&Sha1::new().chain_update(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize());
+        match name.ends_with(".json") {
+            true => json!({"rfilename": name, "size": bytes.len(), "blobId": git}),
+            false => json!({"rfilename": name, "size": bytes.len(), "blobId": git,
+                            "lfs": {"sha256": hex(&Sha256::digest(bytes)), "size": bytes.len(), "pointerSize": 130}}),
+        }
+    };
+    json!({"id": "acme/tiny", "sha": "c0ffee", "siblings": files.iter().map(sibling).collect::<Vec<_>>()})
+}
+
+/// The files of a model, as a repository holds them, with some that nobody wants.
+fn repository(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files: BTreeMap<String, Vec<u8>> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    files.insert("README.md".into(), b"a card".to_vec());
+    files.insert("pytorch_model.bin".into(), vec![7; 1000]);
+    files
+}
+
+fn hub(cache: &Path, endpoint: &str) -> Hub {
+    Hub { endpoint: endpoint.to_owned(), token: None, offline: false, cache: cache.to_owned(), shared: None }
+}
+
+fn id(text: &str) -> HubId {
+    text.parse().unwrap()
+}
+
+fn quiet(_: LoadStage) -> Result<(), EngineError> {
+    Ok(())
+}
+
+/// Names in a model's folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_model_of_a_hub_is_downloaded_once_and_answers() {
+    let dir = llama();
+    gguf(dir.path(), |_| ());
+    let served = serve(repository(dir.path()), Habits::default());
+    let cache = tempfile::tempdir().unwrap();
+    let mut options = LoadOptions { hub: hub(cache.path(), &served.endpoint), ..LoadOptions::default() };
+    options.hub.token = Some("secret".into());
+    let stages = Mutex::new(Vec::new());
+    let observe = |stage| {
+        stages.lock().unwrap().push(stage);
+        Ok(())
+    };
+    let spec = |name: &str| ModelSpec { name: name.into(), options: options.clone() };
+    let engine = LocalEngine::load_named(&spec("acme/tiny"), &observe).unwrap();
+    let reference = answer(&LocalEngine::load(dir.path()).unwrap(), "Once");
+    assert_eq!((engine.caps().name.as_str(), answer(&engine, "Once")), ("tiny", reference.clone()));
+    let home = cache.path().join("hub/acme--tiny");
+    assert_eq!(names(&home), ["config.json", "model.safetensors", "tokenizer.json"], "no card, no pickle, no part");
+    assert_eq!(engine.origin().unwrap().path, home.canonicalize().unwrap());
+    let heard = stages.into_inner().unwrap();
+    let total: u64 = names(&home).iter().map(|name| fs::metadata(home.join(name)).unwrap().len()).sum();
+    assert!(heard.contains(&LoadStage::Downloading { done: total, total }), "{heard:?}");
+    assert!(served.asked.lock().unwrap().iter().all(|asked| asked.contains("Authorization: Bearer secret")));
+    assert!(!format!("{:?}", options.hub).contains("secret"));
+    // One GGUF file of it, by name.
+    let engine = LocalEngine::load_named(&spec("acme/tiny:tiny.gguf"), &quiet).unwrap();
+    assert_eq!(answer(&engine, "Once"), reference);
+    let asked = served.asked.lock().unwrap().len();
+    assert_eq!(answer(&LocalEngine::load_named(&spec("acme/tiny"), &quiet).unwrap(), "Once"), reference);
+    assert_eq!(served.asked.lock().unwrap().len(), asked, "what is here is not asked for");
+    drop(served);
+    options.hub.offline = true;
+    let spec = |name: &str| ModelSpec { name: name.into(), options: options.clone() };
+    assert_eq!(answer(&LocalEngine::load_named(&spec("acme/tiny:tiny.gguf"), &quiet).unwrap(), "Once"), reference);
+    let told = LocalEngine::load_named(&spec("acme/other"), &quiet).err().unwrap().to_string();
+    assert!(told.starts_with("cannot download acme/other: it is not on this machine"), "{told}");
+}
+
+#[test]
+fn the_cache_that_programs_share_is_read_and_never_written() {
+    let dir = llama();
+    let (cache, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = shared.path().join("models--acme--tiny");
+    fs::create_dir_all(home.join("refs")).unwrap();
+    fs::create_dir_all(home.join("snapshots/abc")).unwrap();
+    fs::write(home.join("refs/main"), "abc").unwrap();
+    let hub = Hub { offline: true, shared: Some(shared.path().to_owned()), ..hub(cache.path(), "http://127.0.0.1:9") };
+    let copy = |name: &str| fs::copy(dir.path().join(name), home.join("snapshots/abc").join(name)).unwrap();
+    copy("config.json");
+    copy("tokenizer.json");
+    assert!(hub.fetch(&id("acme/tiny"), &quiet).is_err(), "its weights are not there yet");
+    copy("model.safetensors");
+    assert_eq!(hub.fetch(&id("acme/tiny"), &quiet).unwrap(), home.join("snapshots/abc"));
+    assert_eq!(names(cache.path()), [""; 0]);
+}
+
+#[test]
+fn what_a_hub_refuses_or_gets_wrong_is_one_message_and_nothing_half_written() {
+    let dir = llama();
+    let cache = tempfile::tempdir().unwrap();
+    let home = cache.path().join("hub/acme--tiny");
+    let told = |served: &Served, name: &str| {
+        let error = hub(cache.path(), &served.endpoint).fetch(&id(name), &quiet).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot download {name}: ")) && !error.contains('\n'), "{error}");
+        error
+    };
+    let lying = serve(repository(dir.path()), Habits { lying: true, ..Habits::default() });
+    let error = told(&lying, "acme/tiny");
+    assert!(error.contains("config.json has the checksum") && error.contains("removed"), "{error}");
+    assert_eq!(names(&home), [""; 0]);
+    assert!(told(&lying, "acme/none").contains("neither such a path here nor such a model"));
+    assert!(told(&lying, "acme/tiny:odd.gguf").contains("no file odd.gguf"));
+    drop(lying);
+    let mut bare = repository(dir.path());
+    bare.remove("model.safetensors");
+    bare.insert("q4.gguf".into(), vec![1; 10]);
+    let error = told(&serve(bare, Habits::default()), "acme/tiny");
+    assert!(error.contains("no safetensors") && error.contains("q4.gguf"), "{error}");
+    // Cut where nothing more comes: what is there stays, and the next attempt brings the rest alone.
+    let size = fs::metadata(dir.path().join("model.safetensors")).unwrap().len();
+    let cut =
+        serve(repository(dir.path()), Habits { cuts: vec![usize::MAX, usize::MAX, 4000, 0, 0], ..Habits::default() });
+    let error = told(&cut, "acme/tiny");
+    assert!(error.contains("cut at 4 kB") && error.contains("it goes on from there"), "{error}");
+    assert!(names(&home).iter().any(|name| name.ends_with(".part")), "{:?}", names(&home));
+    let error = told(&cut, "acme/tiny");
+    assert!(error.contains("cut at 4 kB"), "{error}");
+    assert_eq!(hub(cache.path(), &cut.endpoint).fetch(&id("acme/tiny"), &quiet).unwrap(), home);
+    let asked = cut.asked.lock().unwrap();
+    assert!(
+        asked.iter().any(|asked| asked.contains("model.safetensors") && asked.contains("Range: bytes=4000-")),
+        "{size}"
+    );
+    assert_eq!(
+        asked.iter().filter(|asked| asked.contains("/config.json")).count(),
+        1,
+        "what is whole is not asked twice"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_a_message_and_the_rest_comes_later() {
+    let bytes: Vec<u8> = (0..200_000u32).map(|n| (n * 7) as u8).collect();
+    let wanted = Wanted {
+        path: "model.safetensors".into(),
+        size: bytes.len() as u64,
+        checksum: Checksum::Sha256(hex(&Sha256::digest(&bytes))),
+    };
+    let home = tempfile::tempdir().unwrap();
+    let part = home.path().join(format!("model.safetensors.{}.part", &hex(&Sha256::digest(&bytes))[..16]));
+    let mut get = |offset: u64| -> Result<Body, Unheard> {
+        Ok(Body { offset, bytes: Box::new(std::io::Cursor::new(bytes[offset as usize..].to_vec())) })
+    };
+    // A device on which there is never any room.
+    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    let stopped = wanted.download(home.path(), &|_| Ok(()), &mut get).unwrap_err();
+    let logoscope::engine::download::Stopped::Failed(reason, remedy) = stopped else { panic!("{stopped:?}") };
+    assert!(reason.contains("cannot be written") && remedy.contains("make room"), "{reason}; {remedy}");
+    assert!(!home.path().join("model.safetensors").exists());
+    fs::remove_file(&part).unwrap();
+    wanted.download(home.path(), &|_| Ok(()), &mut get).unwrap();
+    assert_eq!(fs::read(home.path().join("model.safetensors")).unwrap(), bytes);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_download_cut_anywhere_and_resumed_gives_the_same_files(
+        sizes in proptest::collection::vec(0usize..30_000, 3), cuts in proptest::collection::vec(0usize..12_000, 0..12),
+        deaf: bool, stops in proptest::collection::vec(0usize..6, 0..3)
+    ) {
+        let bytes = |seed: usize, size: usize| (0..size).map(|n| (n * 31 + seed * 7 + n / 251) as u8).collect::<Vec<_>>();
+        let names = ["config.json", "tokenizer.json", "model.safetensors"];
+        let files: BTreeMap<String, Vec<u8>> =
+            names.iter().zip(&sizes).enumerate().map(|(seed, (name, size))| ((*name).to_owned(), bytes(seed, *size))).collect();
+        // A hub that knows no parts comes to an end only if it is cut in the end no more.
+        let attempts = cuts.len() + stops.len() + 1;
+        let served = serve(files.clone(), Habits { cuts, deaf, lying: false });
+        let cache = tempfile::tempdir().unwrap();
+        let mut stops = stops.into_iter();
+        let mut home = None;
+        for _ in 0..attempts {
+            // Some attempts are ended by whoever watches them.
+            let left = std::cell::Cell::new(stops.next());
+            let watch = |_: LoadStage| match left.get() {
+                Some(0) => Err(EngineError::Cancelled),
+                Some(n) => {
+                    left.set(Some(n - 1));
+                    Ok(())
+                }
+                None => Ok(()),
+            };
+            match hub(cache.path(), &served.endpoint).fetch(&id("acme/tiny"), &watch) {
+                Ok(path) => {
+                    home = Some(path);
+                    break;
+                }
+                Err(error) => prop_assert!(matches!(error, EngineError::Download { .. } | EngineError::Cancelled), "{error}"),
+            }
+        }
+        let home = home.expect("each attempt uses up a cut or a stop");
+        let found: BTreeMap<String, Vec<u8>> =
+            self::names(&home).into_iter().map(|name| (name.clone(), fs::read(home.join(name)).unwrap())).collect();
+        prop_assert_eq!(found, files);
+    }
+}
+
+/// A real host and what it says.
+fn host() -> (EngineHost, Receiver<HostEvent>) {
+    let (events, heard) = mpsc::channel();
+    (EngineHost::start(Box::new(move |event| drop(events.send(event)))).unwrap(), heard)
+}
+
+fn spec(path: &Path) -> ModelSpec {
+    ModelSpec::named(path.to_str().unwrap())
+}
+
+/// The next event that ends a load.
+fn outcome(heard: &Receiver<HostEvent>) -> HostEvent {
+    heard.iter().find(|event| matches!(event, HostEvent::Ready(_) | HostEvent::LoadFailed(_))).unwrap()
+}
+
+/// What is said on a ticket until its end; nothing of another epoch may come between.
+fn said(heard: &Receiver<HostEvent>, wanted: u64) -> String {
+    let mut text = String::new();
+    for event in heard {
+        match event {
+            HostEvent::Token { ticket, text: piece } => {
+                assert_eq!(ticket.epoch, wanted, "stale text: {piece:?}");
+                text += &piece;
+            }
+            HostEvent::Done { ticket, .. } => {
+                assert_eq!(ticket.epoch, wanted);
+                return text;
+            }
+            HostEvent::Failed { error, .. } => panic!("{error}"),
+            _ => {}
+        }
+    }
+    panic!("the host has gone");
+}
+
+#[test]
+fn whatever_fails_the_model_before_it_goes_on() {
+    let dir = llama();
+    let reference = answer(&LocalEngine::load(dir.path()).unwrap(), "Once");
+    let lying = serve(repository(dir.path()), Habits { lying: true, ..Habits::default() });
+    let cache = tempfile::tempdir().unwrap();
+    let bad = tempfile::tempdir().unwrap();
+    let unknown = gguf(bad.path(), |keys| keys[0].1 = Gguf::Text("bard".into()));
+    let cut = folder(|dir| {
+        tiny_llama::write(dir);
+        let whole = fs::read(dir.join("model.safetensors")).unwrap();
+        fs::write(dir.join("model.safetensors"), &whole[..whole.len() / 2]).unwrap();
+    });
+    let mute = folder(|dir| {
+        tiny_llama::write(dir);
+        fs::remove_file(dir.join("tokenizer.json")).unwrap();
+    });
+    let mut remote = ModelSpec::named("acme/tiny");
+    remote.options.hub = hub(cache.path(), &lying.endpoint);
+    let (host, heard) = host();
+    host.load(spec(dir.path()));
+    assert!(matches!(outcome(&heard), HostEvent::Ready(_)));
+    let mut epoch = 0;
+    for (spec, wanted) in [
+        (spec(&unknown), "bard"),
+        (spec(cut.path()), "damaged"),
+        (spec(mute.path()), "tokenizer.json is missing"),
+        (remote, "checksum"),
+        (
+            ModelSpec {
+                options: LoadOptions { memory: Allowance::Bytes(1), ..LoadOptions::default() },
+                ..spec(dir.path())
+            },
+            "--memory any",
+        ),
+    ] {
+        host.load(spec);
+        let HostEvent::LoadFailed(error) = outcome(&heard) else { panic!("it must fail") };
+        assert!(error.to_string().contains(wanted), "{error}");
+        epoch += 1;
+        host.generate(Ticket { epoch, id: 1 }, request("Once", 12));
+        assert_eq!(said(&heard, epoch), reference);
+    }
+}
+
+/// How often, where more is asked for than the suite has time for.
+fn often(usual: usize, thorough: usize) -> usize {
+    if std::env::var_os("LOGOSCOPE_THOROUGH").is_some() { thorough } else { usual }
+}
+
+#[test]
+fn many_cancels_and_swaps_leave_nothing_behind() {
+    let (one, two) = (llama(), folder(|dir| tiny_llama::write_other(dir, 9, 512)));
+    let expected = [one.path(), two.path()].map(|path| answer(&LocalEngine::load(path).unwrap(), "Once"));
+    assert_ne!(expected[0], expected[1]);
+    let (host, heard) = host();
+    let mut epoch = 0;
+    let mut swap = |number: usize, cancels: usize| {
+        let path = [one.path(), two.path()][number % 2];
+        // Loads that nobody waits for.
+        for _ in 0..cancels {
+            host.load(spec([two.path(), one.path()][number % 2]));
+            host.cancel_load();
+        }
+        host.load(spec(path));
+        assert!(matches!(outcome(&heard), HostEvent::Ready(_)));
+        // Answers that nobody hears.
+        for _ in 0..cancels {
+            epoch += 1;
+            host.generate(Ticket { epoch, id: 1 }, request("a long story", 400));
+            epoch = host.cancel();
+        }
+        epoch += 1;
+        host.generate(Ticket { epoch, id: 1 }, request("Once", 12));
+        assert_eq!(said(&heard, epoch), expected[number % 2]);
+    };
+    for number in 0..4 {
+        swap(number, 2);
+    }
+    let before = room::resident();
+    let (swaps, cancels) = (often(10, 50), often(5, 4));
+    for number in 0..swaps {
+        swap(number, cancels);
+    }
+    if let (Some(before), Some(after)) = (before, room::resident()) {
+        // Other tests run beside this one; a model that stayed would take its weights and its threads each time.
+        let grown = after.saturating_sub(before);
+        assert!(grown < 200 << 20, "{} more after {swaps} swaps", room::Bytes(grown));
+    }
+    host.unload();
+    host.generate(Ticket { epoch: epoch + 10, id: 1 }, request("Once", 12));
+    let refused = heard.iter().find(|event| matches!(event, HostEvent::Failed { .. })).unwrap();
+    assert!(matches!(refused, HostEvent::Failed { error: EngineError::NotLoaded, .. }));
+}
+
+#[test]
+fn a_load_ends_where_nobody_wants_it_any_more() {
+    let dir = llama();
+    for last in [LoadStage::Checking, LoadStage::Weights, LoadStage::Building, LoadStage::FirstToken] {
+        let observe = |stage| if stage == last { Err(EngineError::Cancelled) } else { Ok(()) };
+        let ended = LocalEngine::load_with(dir.path(), &LoadOptions::default(), &observe).err();
+        assert_eq!(ended, Some(EngineError::Cancelled), "{last}");
+    }
+    assert_eq!(answer(&LocalEngine::load(dir.path()).unwrap(), "Once").len(), 12);
+}
+
+#[test]
+fn parity_finds_no_difference_with_itself_and_every_real_one_with_another() {
+    let nano = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/models/nano");
+    // The same weights, with positions turned otherwise.
+    let other = folder(|dir| {
+        for name in names(&nano) {
+            fs::copy(nano.join(&name), dir.join(&name)).unwrap();
+        }
+        let mut config: Value = serde_json::from_slice(&fs::read(dir.join("config.json")).unwrap()).unwrap();
+        config["rope_theta"] = json!(50.0);
+        fs::write(dir.join("config.json"), config.to_string()).unwrap();
+    });
+    let parity = |more: &[&str]| {
+        let base = ["parity", "--queries", "3", "--device", "cpu", "--format", "json"];
+        let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args([&base[..], more].concat()).output().unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        assert!(output.stderr.is_empty(), "{output:?}");
+        (output.status.code(), told)
+    };
+    let (code, told) = parity(&[]);
+    assert_eq!((code, &told["real"], told["differences"].as_array().unwrap().len()), (Some(0), &json!(0), 0));
+    assert_eq!(told["answers"], 12);
+    assert!(told["tokens_per_second"]["other"].as_f64().unwrap() > 0.0);
+    let (code, told) = parity(&["--other", other.path().to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{told}");
+    let differences = told["differences"].as_array().unwrap();
+    let first = differences.iter().find(|one| one["difference"]["kind"].get("token").is_some()).unwrap();
+    assert!(first["difference"]["margin"].as_f64().unwrap() > 0.0, "the reference prefers what it said: {first}");
+    // What is held for rounding is no reason to fail.
+    assert_eq!(parity(&["--other", other.path().to_str().unwrap(), "--tolerance", "1000"]).0, Some(0));
+}

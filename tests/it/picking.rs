@@ -1,0 +1,144 @@
+//! Choosing a model in the workbench: the list, the load on its way, and what each outcome leaves.
+
+use std::time::Duration;
+
+use logoscope::app::effect::Effect;
+use logoscope::app::message::Message;
+use logoscope::app::state::{ModelState, State};
+use logoscope::app::stock::Offer;
+use logoscope::app::update::update;
+use logoscope::engine::engine::{Caps, LoadStage};
+use logoscope::engine::error::EngineError;
+use logoscope::engine::fit::Training;
+use logoscope::engine::host::HostEvent;
+use logoscope::engine::model::Origin;
+use logoscope::engine::room::Need;
+
+use crate::screens::{answered, caps, drawn, press, speak, text_of};
+
+fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
+    update(state, Message::Host(event))
+}
+
+fn offers() -> Vec<Offer> {
+    let offer =
+        |name: &str, note: &str, place: &str| Offer { name: name.into(), note: note.into(), place: place.into() };
+    vec![
+        offer("acme/tiny:tiny-q4.gguf", "used lately", ""),
+        offer("/home/ann/models/qwen3-0.6b", "safetensors 1.2 GB", "models folder"),
+    ]
+}
+
+/// The state with another model chosen; the effects of choosing it beside it.
+fn chosen() -> (State, Vec<Effect>) {
+    let mut state = answered();
+    let asked = press(&mut state, &["M"]);
+    assert!(matches!(&asked[..], [Effect::FindModels(_)]), "{asked:?}");
+    update(&mut state, Message::ModelsFound(offers()));
+    press(&mut state, &["q", "w", "e", "n"]);
+    let effects = press(&mut state, &["enter"]);
+    (state, effects)
+}
+
+fn other() -> Caps {
+    Caps { name: "qwen3-0.6b".into(), parameters: 600_000_000, ..caps() }
+}
+
+fn origin() -> Origin {
+    let need = Need { weights: 2_400_000_000, cache: 469_762_048, context: 4096 };
+    Origin { path: "/home/ann/models/qwen3-0.6b".into(), training: Training::default(), need }
+}
+
+#[test]
+fn the_list_offers_what_there_is() {
+    let mut state = answered();
+    press(&mut state, &["M"]);
+    update(&mut state, Message::ModelsFound(offers()));
+    insta::assert_snapshot!("over-models-100x30", text_of(&drawn(&state, 100, 30)));
+    // What is found later leaves filter and selection as they are.
+    press(&mut state, &["t", "i", "n", "y"]);
+    update(&mut state, Message::ModelsFound(offers()));
+    let text = text_of(&drawn(&state, 100, 30));
+    assert!(text.contains("tiny-q4.gguf") && !text.contains("1.2 GB"), "{text}");
+}
+
+#[test]
+fn the_present_model_answers_until_the_next_is_ready() {
+    let (mut state, effects) = chosen();
+    assert!(matches!(&effects[..], [Effect::Load(spec)] if spec.name == "/home/ann/models/qwen3-0.6b"), "{effects:?}");
+    assert_eq!(state.model, ModelState::Ready(caps()), "the old one serves");
+    let stage = LoadStage::Downloading { done: 1_200_000_000, total: 4_900_000_000 };
+    host(&mut state, HostEvent::Loading { stage, elapsed: Duration::ZERO });
+    host(&mut state, HostEvent::Resident(3_100_000_000));
+    let text = text_of(&drawn(&state, 200, 40));
+    let header = text.lines().next().unwrap();
+    assert!(header.contains("nano 3.1M cpu f32"), "{header}");
+    assert!(header.contains("qwen3-0.6b") && header.contains("downloading 1.2 GB of 4.9 GB"), "{header}");
+    assert!(header.contains("3.1 GB") && header.contains("esc stops"), "{header}");
+    assert!(state.busy());
+    let epoch = state.answers.epoch;
+    host(&mut state, HostEvent::Origin(origin()));
+    let effects = host(&mut state, HostEvent::Ready(other()));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Read(_))), "asked anew: {effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::NoteModel { .. })), "{effects:?}");
+    assert_eq!((state.model.clone(), state.incoming.clone()), (ModelState::Ready(other()), None));
+    assert_eq!(state.setting.weights.model_trust, 0.0, "another model has yet to earn its share");
+    assert!(matches!(&speak(&mut state)[..], [Effect::Ask { .. }]));
+    assert!(state.answers.epoch > epoch, "nothing of the model before is taken in");
+    let text = text_of(&drawn(&state, 200, 40));
+    assert!(text.lines().next().unwrap().contains("qwen3-0.6b 600M cpu f32 kv 470 MB"), "{text}");
+}
+
+#[test]
+fn escape_and_failure_leave_the_model_as_it_was() {
+    let (mut state, _) = chosen();
+    let before = state.answers.clone();
+    let effects = press(&mut state, &["esc"]);
+    assert_eq!(effects, [Effect::CancelLoad]);
+    assert_eq!((state.model.clone(), state.incoming.clone()), (ModelState::Ready(caps()), None));
+    let (mut state, _) = chosen();
+    host(&mut state, HostEvent::Origin(origin()));
+    let error = EngineError::Load { path: "/x".into(), reason: "it is damaged".into(), remedy: "copy it again".into() };
+    assert!(host(&mut state, HostEvent::LoadFailed(error)).is_empty());
+    assert_eq!((state.model.clone(), state.incoming.clone()), (ModelState::Ready(caps()), None));
+    assert_eq!(format!("{:?}", state.answers), format!("{before:?}"));
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.failure && notice.text.contains("damaged")));
+    assert!(!state.busy() && state.need.is_none());
+}
+
+#[test]
+fn none_is_memory_alone_and_a_typed_name_is_loaded() {
+    let mut state = answered();
+    press(&mut state, &["M", "down"]);
+    let effects = press(&mut state, &["enter"]);
+    assert!(effects.contains(&Effect::Unload), "{effects:?}");
+    assert!(matches!(state.model, ModelState::Absent(_)));
+    assert_eq!(state.setting.weights.model_trust, 0.0);
+    speak(&mut state);
+    assert!(text_of(&drawn(&state, 120, 40)).contains("memory only"));
+    press(&mut state, &["M", "down", "down", "enter"]);
+    assert!(text_of(&drawn(&state, 120, 40)).contains("owner/name"));
+    press(&mut state, &["n", "a", "n", "o"]);
+    let effects = press(&mut state, &["enter"]);
+    assert!(matches!(&effects[..], [Effect::Load(spec)] if spec.name == "nano"), "{effects:?}");
+    let shipped = Training { labels: None, shipped: true };
+    host(&mut state, HostEvent::Origin(Origin { training: shipped, ..origin() }));
+    host(&mut state, HostEvent::Ready(caps()));
+    assert_eq!(state.setting.weights.model_trust, 0.25, "the dataset's, for the model that it was fitted for");
+}
+
+#[test]
+fn a_model_for_other_labels_is_loaded_and_not_asked() {
+    let (mut state, _) = chosen();
+    let training = Training { labels: Some(vec!["politics".into()]), shipped: false };
+    host(&mut state, HostEvent::Origin(Origin { training, ..origin() }));
+    host(&mut state, HostEvent::Ready(other()));
+    assert!(matches!(&state.model, ModelState::Unfit(reason) if reason.contains("qwen3-0.6b")), "{:?}", state.model);
+    assert!(speak(&mut state).is_empty());
+    // And the next one that fits is asked again.
+    press(&mut state, &["M", "enter"]);
+    host(&mut state, HostEvent::Origin(origin()));
+    host(&mut state, HostEvent::Ready(caps()));
+    assert_eq!(state.model, ModelState::Ready(caps()));
+    assert!(matches!(&speak(&mut state)[..], [Effect::Ask { .. }]));
+}
