@@ -105,7 +105,7 @@ struct Subject {
 }
 
 enum Interactions {
-    InMemory(Dataset),
+    InMemory(Box<Dataset>),
     /// In a folder that goes with the figures.
     Generated(Scratch),
     Folder(PathBuf),
@@ -114,7 +114,7 @@ enum Interactions {
 impl Interactions {
     fn open(&self) -> Result<Dataset, DatasetError> {
         match self {
-            Self::InMemory(dataset) => Ok(dataset.clone()),
+            Self::InMemory(dataset) => Ok(dataset.as_ref().clone()),
             Self::Generated(place) => Dataset::open(&place.data()),
             Self::Folder(folder) => Dataset::open(folder),
         }
@@ -130,7 +130,7 @@ impl Subject {
         let memory = Memory::build(&dataset);
         let rate = dataset.interactions.len() as f64 / start.elapsed().as_secs_f64();
         figures.push(Figure::of_rates("ingest", "interactions/s", vec![rate]));
-        Self { memory, data: Interactions::InMemory(dataset) }
+        Self { memory, data: Interactions::InMemory(Box::new(dataset)) }
     }
 
     /// Other processes generate and build, so that nothing of that is left in the memory of this one.

@@ -127,7 +127,7 @@ impl Terms {
             terms.tail = Running::of(all + 1, terms.labels, communities.count, |take| {
                 for item in items..until {
                     let late = Late { population, communities, closing, item };
-                    late.postings(features, weighting, masses[item], all, |list, posting| take(list, posting));
+                    late.postings(features, weighting, masses[item], all, &mut *take);
                 }
             });
         }
