@@ -81,7 +81,7 @@ pub enum Pair {
         /// Its place in B.
         b: usize,
         /// The first difference of each kind, in order of [`Kind::ALL`].
-        changes: [Option<Change>; 4],
+        changes: Box<[Option<Change>; 4]>,
     },
     /// In A alone.
     OnlyA(usize),
@@ -141,7 +141,7 @@ impl Diff {
         let pair = |place| match place {
             Place::Both(x, y) => {
                 let changes = Kind::ALL.map(|kind| change(kind, [a, b], [x, y], [&turns_a[x], &turns_b[y]]));
-                Pair::Both { a: x, b: y, changes }
+                Pair::Both { a: x, b: y, changes: Box::new(changes) }
             }
             Place::A(x) => Pair::OnlyA(x),
             Place::B(y) => Pair::OnlyB(y),
@@ -317,10 +317,10 @@ fn changed(a: &Arc<Event>, b: &Arc<Event>) -> Option<(String, String, String)> {
         Event::Answered(Answered { arm, answer, .. }) => Some((arm.name(), answer.clone())),
         _ => None,
     };
-    if let (Some((field, a)), Some((_, b))) = (head(a), head(b)) {
-        if a != b {
-            return Some((field.to_owned(), format!("'{a}'"), format!("'{b}'")));
-        }
+    if let (Some((field, a)), Some((_, b))) = (head(a), head(b))
+        && a != b
+    {
+        return Some((field.to_owned(), format!("'{a}'"), format!("'{b}'")));
     }
     let value = |event: &Event| serde_json::to_value(event).ok().map(|value| plain(event, value));
     let prefix = match a.as_ref() {
