@@ -86,7 +86,7 @@ pub fn run(common: &Common, args: &ExportArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage(format!("{}: {told}", args.session.display())));
     }
     for path in [&args.html, &args.cast].into_iter().flatten() {
-        vacant(path, args.force)?;
+        vacant(path, args)?;
     }
     if let Some(path) = &args.html {
         let page = session_page(&name, session.clone());
@@ -103,8 +103,14 @@ pub fn run(common: &Common, args: &ExportArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn vacant(path: &Path, force: bool) -> Result<(), CliError> {
-    let exists = !force && path.exists();
+/// Nothing is overwritten unless it is asked for, and the session itself never.
+fn vacant(path: &Path, args: &ExportArgs) -> Result<(), CliError> {
+    let same = path.canonicalize().ok().zip(args.session.canonicalize().ok()).is_some_and(|(a, b)| a == b);
+    if same {
+        let told = "is the session itself, which not even --force rewrites; name another file";
+        return Err(CliError::Usage(format!("{} {told}", path.display())));
+    }
+    let exists = !args.force && path.exists();
     let told = || std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it exists already, --force replaces it");
     if exists { Err(file_error(path, told())) } else { Ok(()) }
 }

@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(drawn(&[Some(0.0), Some(0.0), Some(1.0), Some(1.0)], 8), "⣀⡏  ");
         assert_eq!(drawn(&[None, None, Some(0.0), Some(0.0)], 8), " ⣀  ");
         assert_eq!(drawn(&[Some(1.0); 2], 2), "⠉⠉⠉⠉");
-        assert_eq!(drawn(&[Some(0.5)], 1), "⠤⠤⠤⠤");
+        assert_eq!(drawn(&[Some(0.5)], 1), "⠒⠒⠒⠒");
         assert_eq!(drawn(&[], 0), "    ");
     }
 }
