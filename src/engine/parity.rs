@@ -89,16 +89,16 @@ impl<'a> Parity<'a> {
         let expected = said(self.reference, request, &mut self.pace[0])?;
         let found = said(self.other, request, &mut self.pace[1])?;
         let mut differences = Vec::new();
-        if let (Some(right), Some(wrong)) = (best(&expected.scores), best(&found.scores)) {
-            if right != wrong {
-                let label = |at: usize| request.labels.get(at).cloned().unwrap_or_default();
-                differences.push(Difference {
-                    kind: Kind::Label,
-                    expected: label(right),
-                    found: label(wrong),
-                    margin: Some(expected.scores[right] - expected.scores[wrong]),
-                });
-            }
+        if let (Some(right), Some(wrong)) = (best(&expected.scores), best(&found.scores))
+            && right != wrong
+        {
+            let label = |at: usize| request.labels.get(at).cloned().unwrap_or_default();
+            differences.push(Difference {
+                kind: Kind::Label,
+                expected: label(right),
+                found: label(wrong),
+                margin: Some(expected.scores[right] - expected.scores[wrong]),
+            });
         }
         let longest = expected.pieces.len().max(found.pieces.len());
         let parting = (0..longest).find(|&at| expected.pieces.get(at) != found.pieces.get(at));

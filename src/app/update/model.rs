@@ -5,7 +5,7 @@
 
 use super::super::effect::Effect;
 use super::super::journal::{Journal, Recording};
-use super::super::overlay::{List, Overlay};
+use super::super::overlay::{List, ListKind, Overlay};
 use super::super::state::{Incoming, ModelState, Phase, State};
 use super::{ask_model, read, record, stop, study, tell};
 use crate::engine::engine::{Caps, LoadStage};
@@ -24,15 +24,15 @@ pub(super) fn list(state: &mut State) -> Vec<Effect> {
 
 /// These models there are: the list, if it is open, grows.
 pub(super) fn found(state: &mut State) {
-    if let Some(Overlay::List(list)) = &state.overlay {
-        if list.kind == super::super::overlay::ListKind::Models {
-            let (filter, at) = (list.filter.clone(), list.selected);
-            let mut list = List::models(state);
-            list.filter = filter;
-            list.refilter();
-            list.selected = at.min(list.shown.len().saturating_sub(1));
-            state.overlay = Some(Overlay::List(list));
-        }
+    if let Some(Overlay::List(list)) = &state.overlay
+        && list.kind == ListKind::Models
+    {
+        let (filter, at) = (list.filter.clone(), list.selected);
+        let mut list = List::models(state);
+        list.filter = filter;
+        list.refilter();
+        list.selected = at.min(list.shown.len().saturating_sub(1));
+        state.overlay = Some(Overlay::List(list));
     }
 }
 
