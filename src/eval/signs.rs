@@ -164,7 +164,7 @@ mod tests {
         let answer = |decision: usize| {
             let mut p = vec![0.2; 2];
             p[decision] = 0.8;
-            Answer { decision, distribution: Some(p), score: None }
+            Answer { decision, distribution: Some(p), score: None, written: None }
         };
         let arms = [answer(0), answer(local), answer(global), answer(mediated)];
         Answered { visible: 3, mass: 2.0, hangs, arms, spoken: [const { None }; 4] }
@@ -183,6 +183,7 @@ mod tests {
             text: "a diver",
             about: None,
             gold: 0,
+            answer: "noir",
         };
         let questions: Vec<Question> = cases.iter().map(|case| question(case.0)).collect();
         let found: Vec<Answered> = cases.iter().map(|(_, l, g, m, hangs)| answered(*l, *g, *m, *hangs)).collect();

@@ -30,6 +30,7 @@ pub fn session(turns: usize, most: usize) -> Session {
         embedder: memory.embedder(),
         seed: 0,
         labels: dataset.manifest.labels.clone(),
+        origin: None,
     };
     let mut course = Course::default();
     let recorded: Vec<Vec<Event>> = questions(&dataset, most)
@@ -51,7 +52,9 @@ fn questions(dataset: &Dataset, most: usize) -> impl Iterator<Item = Asked> {
         at: query.at,
         query: query.query.clone(),
         gold: query.gold.clone(),
+        form: None,
         source: Some(query.id.clone()),
+        held: None,
     });
     asked.filter(move |asked| visible(asked) <= most)
 }

@@ -390,7 +390,9 @@ fn asked(turns: &[(&str, i64, &str, bool)]) -> Session {
             at: Timestamp(*at),
             query: (*query).to_owned(),
             gold: Some("y1".to_owned()),
+            form: None,
             source: None,
+            held: None,
         }));
         session.push(Event::Answered(Answered {
             arm: Arm::Mediated,
@@ -401,6 +403,7 @@ fn asked(turns: &[(&str, i64, &str, bool)]) -> Session {
             prompt: String::new(),
             log_probabilities: None,
             seal: None,
+            written: None,
         }));
     }
     session

@@ -200,7 +200,15 @@ fn cold() -> Session {
     for own in whole.interactions.iter().filter(|own| own.user == person) {
         let memory = Memory::build(&known);
         let gold = Some(own.response.clone());
-        let asked = Asked { user: person.clone(), at: own.at, query: own.query.clone(), gold, source: None };
+        let asked = Asked {
+            user: person.clone(),
+            at: own.at,
+            query: own.query.clone(),
+            gold,
+            form: None,
+            source: None,
+            held: None,
+        };
         events.extend(turn(&memory, None, setting, &mut course, asked).unwrap());
         let interaction = Interaction { id: format!("r-{}", own.id), ..own.clone() };
         remember(&mut known, [interaction.clone()]);

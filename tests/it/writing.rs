@@ -117,7 +117,7 @@ fn only_a_model_that_can_be_told_is_let_write() {
 
 fn film(query: &str, day: i64) -> Asked {
     let (user, at) = (UserId::new("u017"), Timestamp(1_700_000_000 + day * 86_400));
-    Asked { user, at, query: query.to_owned(), gold: Some("noir".to_owned()), source: None }
+    Asked { user, at, query: query.to_owned(), gold: Some("noir".to_owned()), form: None, source: None, held: None }
 }
 
 /// Two questions answered on a written memory, with the room turned between them.
@@ -136,6 +136,7 @@ fn session() -> Session {
         embedder: memory.embedder(),
         seed: 0,
         labels: dataset.manifest.labels.clone(),
+        origin: None,
     };
     let scribe = Scribe::new();
     let mut course = Course::default();
