@@ -280,7 +280,7 @@ table! {
         PeriodBack "period-back" ["{"] "" "Ask a period earlier";
         PeriodOn "period-on" ["}"] "" "Ask a period later";
         AskAgain "ask-again" ["r"] "" "Ask the model again";
-        PickModel "pick-model" ["ctrl-o"] "model" "Choose the model that answers: the shipped one, none, one of a folder or a hub; the present one answers until it is ready";
+        PickModel "pick-model" ["ctrl-o"] "" "Choose the model that answers: the shipped one, none, one of a folder or a hub; the present one answers until it is ready";
         Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later";
         BackToReplay "back-to-replay" ["a"] "replay" "Go back to the replay, at the moment where it was left";
         WhyNot "why-not" ["W"] "" "Ask why an interaction or a collective entry is not shown";

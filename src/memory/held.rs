@@ -236,11 +236,12 @@ mod tests {
     fn what_is_not_the_persons_own_and_earlier_cannot_be_held() {
         let memory = sampled();
         let population = &memory.population;
-        let own = &population.items_of[0];
+        let user = (0..population.users.len()).find(|user| population.items_of[*user].len() > 1).unwrap();
+        let own = &population.items_of[user];
         let t = population.at[own[1]];
         let id = |item: ItemIx| population.id[item].to_owned();
-        let (first, second, foreign) = (id(own[0]), id(own[1]), id(population.items_of[1][0]));
-        let told = |entries: &[(&str, Option<Timestamp>)]| Held::of(population, Some(0), t, entries.iter().copied());
+        let (first, second, foreign) = (id(own[0]), id(own[1]), id(population.items_of[user + 1][0]));
+        let told = |entries: &[(&str, Option<Timestamp>)]| Held::of(population, Some(user), t, entries.iter().copied());
         assert!(told(&[(&first, None)]).is_ok());
         for (entries, expected) in [
             (vec![(second.as_str(), None)], "nothing that this person did before"),

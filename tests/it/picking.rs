@@ -32,7 +32,7 @@ fn offers() -> Vec<Offer> {
 /// The state with another model chosen; the effects of choosing it beside it.
 fn chosen() -> (State, Vec<Effect>) {
     let mut state = answered();
-    let asked = press(&mut state, &["M"]);
+    let asked = press(&mut state, &["ctrl-o"]);
     assert!(matches!(&asked[..], [Effect::FindModels(_)]), "{asked:?}");
     update(&mut state, Message::ModelsFound(offers()));
     press(&mut state, &["q", "w", "e", "n"]);
@@ -52,7 +52,7 @@ fn origin() -> Origin {
 #[test]
 fn the_list_offers_what_there_is() {
     let mut state = answered();
-    press(&mut state, &["M"]);
+    press(&mut state, &["ctrl-o"]);
     update(&mut state, Message::ModelsFound(offers()));
     insta::assert_snapshot!("over-models-100x30", text_of(&drawn(&state, 100, 30)));
     // What is found later leaves filter and selection as they are.
@@ -109,14 +109,14 @@ fn escape_and_failure_leave_the_model_as_it_was() {
 #[test]
 fn none_is_memory_alone_and_a_typed_name_is_loaded() {
     let mut state = answered();
-    press(&mut state, &["M", "down"]);
+    press(&mut state, &["ctrl-o", "down"]);
     let effects = press(&mut state, &["enter"]);
     assert!(effects.contains(&Effect::Unload), "{effects:?}");
     assert!(matches!(state.model, ModelState::Absent(_)));
     assert_eq!(state.setting.weights.model_trust, 0.0);
     speak(&mut state);
     assert!(text_of(&drawn(&state, 120, 40)).contains("memory only"));
-    press(&mut state, &["M", "down", "down", "enter"]);
+    press(&mut state, &["ctrl-o", "down", "down", "enter"]);
     assert!(text_of(&drawn(&state, 120, 40)).contains("owner/name"));
     press(&mut state, &["n", "a", "n", "o"]);
     let effects = press(&mut state, &["enter"]);
@@ -136,7 +136,7 @@ fn a_model_for_other_labels_is_loaded_and_not_asked() {
     assert!(matches!(&state.model, ModelState::Unfit(reason) if reason.contains("qwen3-0.6b")), "{:?}", state.model);
     assert!(speak(&mut state).is_empty());
     // And the next one that fits is asked again.
-    press(&mut state, &["M", "enter"]);
+    press(&mut state, &["ctrl-o", "enter"]);
     host(&mut state, HostEvent::Origin(origin()));
     host(&mut state, HostEvent::Ready(caps()));
     assert_eq!(state.model, ModelState::Ready(caps()));

@@ -656,7 +656,7 @@ fn keys_are_read_while_a_fit_runs() {
 #[test]
 fn a_model_is_chosen_while_memory_alone_answers() {
     let mut session = memory_only(160, 40, &[]);
-    session.keys("M");
+    session.keys("\x0f");
     session.until_shown("another model");
     session.keys("\r");
     session.until("the shipped model", |_, text| text.lines().next().is_some_and(|header| header.contains("tok/s")));
