@@ -356,7 +356,7 @@ fn event(line: &[u8]) -> serde_json::Result<Option<Event>> {
 }
 
 /// Fields that are left out of a line where they say nothing.
-const OPTIONAL: [&str; 25] = [
+const OPTIONAL: [&str; 29] = [
     "gold",
     "source",
     "novelty",
@@ -381,6 +381,10 @@ const OPTIONAL: [&str; 25] = [
     "without",
     "origin",
     "changed",
+    "form",
+    "length",
+    "style",
+    "written",
     "model",
 ];
 

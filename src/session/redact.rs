@@ -29,7 +29,8 @@ const VOCABULARY: [&str; 11] =
 /// Names of facets.
 const FACETS: [&str; 5] = ["label", "score", "form", "length", "terms"];
 /// Fields that hold a label, if the header has it.
-const LABELS: [&str; 9] = ["gold", "response", "decision", "runner_up", "answer", "local", "global", "label", "text"];
+const LABELS: [&str; 10] =
+    ["gold", "form", "response", "decision", "runner_up", "answer", "local", "global", "label", "text"];
 /// Fields that hold a moment.
 const MOMENTS: [&str; 3] = ["at", "last_seen", "end"];
 /// Numbers that JSON has no number for.

@@ -148,7 +148,8 @@ fn a_gguf_file_that_cannot_be_used_is_refused_in_one_message() {
         }
     };
     let without = |key: &'static str| move |keys: &mut Vec<(String, Gguf)>| keys.retain(|(k, _)| k != key);
-    let told = |change: &dyn Fn(&mut Vec<(String, Gguf)>)| refusal(&gguf(dir.path(), change), &LoadOptions::default());
+    type Change<'a> = &'a dyn Fn(&mut Vec<(String, Gguf)>);
+    let told = |change: Change| refusal(&gguf(dir.path(), change), &LoadOptions::default());
     for (message, wanted) in [
         (told(&set("general.architecture", Gguf::Text("gemma3".into()))), "architecture \"gemma3\""),
         (told(&set("general.architecture", Gguf::Text("gemma3".into()))), "loads llama, mistral3"),
