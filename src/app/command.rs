@@ -348,11 +348,11 @@ table! {
         PageUp "page-up" ["pageup", "ctrl-u"] "" "Scroll ten lines up";
         Top "top" ["g", "home"] "" "Scroll to the top";
         Bottom "bottom" ["G", "end"] "" "Scroll to the bottom";
-        OpenSession "open-session" ["O"] "sessions" "Choose a recorded session and replay it";
+        OpenSession "open-session" ["O"] "sessions" "Choose a recorded session and replay it, or have one made of the dataset";
         OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
-        Back "back" ["esc"] "" "Stop the model from writing a memory; else leave the zoom; else stop loading a model";
+        Back "back" ["esc"] "" "Stop the model from writing a memory; else leave the zoom; else stop making a session or loading a model";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Your word" {
@@ -526,7 +526,8 @@ impl Command {
             Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
             Command::Back if state.answers.written.phase.is_open() => None,
-            Command::Back => (!state.zoom && !state.awaits_model()).then_some("no pane is zoomed"),
+            Command::Back => (!state.zoom && !state.awaits_model() && state.orders.under_way.is_none())
+                .then_some("no pane is zoomed"),
             _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }
     }

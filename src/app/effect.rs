@@ -7,6 +7,7 @@ use super::answers::WRITING;
 use super::fitter::{FitRequest, Fitter};
 use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
+use super::order::Order;
 use super::rungs::ClimbRequest;
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
@@ -78,6 +79,8 @@ pub enum Effect {
     EndFork,
     /// Open a session for replay.
     Open(Source),
+    /// Make a session of the dataset.
+    Make(Box<Order>),
     /// Put a text into the clipboard of whoever sits at the terminal.
     Copy(String),
     /// Write tries to a file.
@@ -211,6 +214,7 @@ impl Runner {
                 }
             }
             Effect::Open(source) => self.shelf.open(source),
+            Effect::Make(order) => self.shelf.make(*order),
             Effect::Tries { dataset, change } => {
                 if let Some(keeper) = &self.keeper {
                     keeper.ask(dataset, change);

@@ -117,6 +117,13 @@ pub enum Message {
     SessionOpened(Box<Opened>),
     /// A session could not be opened.
     SessionFailed(String),
+    /// A session that was ordered has been made, or why not.
+    Made {
+        /// Of the order.
+        ticket: u64,
+        /// The session.
+        made: Result<Box<Opened>, String>,
+    },
     /// Live use is recorded in this file.
     Recording(PathBuf),
     /// Live use cannot be recorded for now.

@@ -17,6 +17,7 @@ pub mod journal;
 pub mod keeper;
 pub mod keymap;
 pub mod message;
+pub mod order;
 pub mod overlay;
 mod pane;
 pub mod replay;

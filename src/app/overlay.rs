@@ -19,6 +19,7 @@ use crate::mediator::{Policy, Weight};
 use crate::memory::global::GlobalHit;
 use crate::memory::local::LocalHit;
 use crate::memory::why_not::{Candidate, CandidateKind};
+use crate::session::scenario::Scenario;
 use crate::session::tries::differences;
 
 /// What lies over the screen.
@@ -184,6 +185,8 @@ pub enum Choice {
     Run(Command),
     /// This shipped session is replayed.
     Shipped(&'static str),
+    /// A session of this scenario is made.
+    Made(Scenario),
     /// This policy is set.
     Policy(Policy),
     /// A path is typed.
@@ -306,8 +309,8 @@ impl List {
         Self::new(ListKind::Commands, offered.map(row).collect(), 0)
     }
 
-    /// Sessions that came with the program, and a way to any other.
-    pub fn sessions() -> Self {
+    /// Sessions that came with the program, a way to any other, and scenarios that can be made of the dataset.
+    pub fn sessions(state: &State) -> Self {
         let row = |choice, name: &str, note: &str, text: &str| Row {
             choice,
             name: name.to_owned(),
@@ -319,7 +322,12 @@ impl List {
             row(Choice::Shipped(name), name, "shipped", "on the sample data; opens without model and data")
         });
         let typed = row(Choice::TypePath, "another file", "", "type its path");
-        Self::new(ListKind::Sessions, shipped.chain([typed]).collect(), 0)
+        let barred = state.cannot_make();
+        let made = Scenario::ALL.into_iter().map(|scenario| Row {
+            disabled: barred,
+            ..row(Choice::Made(scenario), scenario.name(), "made now", scenario.about())
+        });
+        Self::new(ListKind::Sessions, shipped.chain([typed]).chain(made).collect(), 0)
     }
 
     /// The mediator's rules with their formulas.

@@ -9,6 +9,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use super::message::Message;
+use super::order::Order;
 use super::replay::Opened;
 use super::stock;
 use super::worker::panic_reason;
@@ -51,6 +52,20 @@ impl Shelf {
         };
         if let Err(error) = thread::Builder::new().name("shelf".to_owned()).spawn(work) {
             let _ = self.out.send(Message::SessionFailed(format!("the session cannot be opened: {error}")));
+        }
+    }
+
+    /// Makes a session of a dataset; it comes as a message, or why there is none.
+    pub fn make(&self, order: Order) {
+        let (out, ticket) = (self.out.clone(), order.ticket);
+        let work = move || {
+            let made = catch_unwind(AssertUnwindSafe(|| order.make()));
+            let made = made.unwrap_or_else(|payload| Err(panic_reason(&*payload))).map(Box::new);
+            let _ = out.send(Message::Made { ticket, made });
+        };
+        if let Err(error) = thread::Builder::new().name("scenario".to_owned()).spawn(work) {
+            let made = Err(format!("the session cannot be made: {error}"));
+            let _ = self.out.send(Message::Made { ticket, made });
         }
     }
 

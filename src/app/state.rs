@@ -14,6 +14,7 @@ use super::input::Input;
 use super::journal::Journal;
 use super::keeper::Unkept;
 use super::message::Limits;
+use super::order::Orders;
 use super::overlay::Overlay;
 pub use super::pane::Pane;
 use super::replay::{Replaying, Standing};
@@ -244,6 +245,8 @@ pub struct State {
     pub need: Option<Need>,
     /// Bytes of this process in memory while a model loads.
     pub resident: Option<u64>,
+    /// Sessions that are made of the dataset.
+    pub orders: Orders,
     /// The models to choose from, as far as they have been looked for.
     pub offers: Vec<Offer>,
     /// Weights and policy; meaningless until the dataset is read.
@@ -373,6 +376,7 @@ impl State {
             arriving: None,
             need: None,
             resident: None,
+            orders: Orders::default(),
             offers: Vec::new(),
             setting: Setting { weights: Weights::default(), policy },
             undo: History::default(),
@@ -468,11 +472,22 @@ impl State {
         self.overlay.as_mut().and_then(Overlay::input_mut)
     }
 
+    /// Why no session can be made of the dataset now.
+    pub fn cannot_make(&self) -> Option<&'static str> {
+        match &self.data {
+            None => Some("the dataset is not read yet"),
+            Some(_) if self.replay.is_some() || self.visit.is_some() => Some("leave the replay first"),
+            Some(_) if self.setting.policy.writes() => Some("a model writes under this policy; choose another one"),
+            Some(_) => None,
+        }
+    }
+
     /// Whether something is under way that the screen shows moving.
     pub fn busy(&self) -> bool {
         matches!(self.memory, MemoryState::Building(_))
             || matches!(self.model, ModelState::Loading(_))
             || self.incoming.is_some()
+            || self.orders.under_way.is_some()
             || self.answers.open()
             || self.reading_under_way()
             || self.rungs.under_way()

@@ -171,6 +171,17 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
         Message::SessionOpened(opened) => replay::enter(state, *opened),
+        Message::Made { ticket, made } if ticket == state.orders.newest && state.orders.under_way.is_some() => {
+            state.orders.under_way = None;
+            match made {
+                Ok(opened) => replay::enter(state, *opened),
+                Err(reason) => {
+                    tell(state, reason, true);
+                    Vec::new()
+                }
+            }
+        }
+        Message::Made { .. } => Vec::new(),
         Message::SessionFailed(reason) => {
             tell(state, reason, true);
             Vec::new()

@@ -76,6 +76,10 @@ fn on_its_way(state: &State, stage: Option<LoadStage>, since: std::time::Duratio
 
 fn model(state: &State, theme: &Theme) -> Line<'static> {
     let mut line = present_model(state, theme);
+    if let Some((scenario, since)) = state.orders.under_way {
+        let (dot, time) = (symbols::DOT, elapsed(state, since));
+        line.push_span(span(format!(" {dot} {} making {scenario} {time} {dot} esc stops", spinner(state)), theme.busy));
+    }
     if let Some(incoming) = state.incoming.as_ref().filter(|_| state.replay.is_none()) {
         let name = std::path::Path::new(&incoming.name).file_name().unwrap_or_default().to_string_lossy();
         let told = on_its_way(state, incoming.stage, incoming.since);

@@ -27,6 +27,7 @@ mod local;
 #[path = "../bench/long.rs"]
 mod long;
 mod long_session;
+mod making;
 mod mediator;
 mod memory;
 #[cfg(feature = "local")]

@@ -28,8 +28,9 @@ use logoscope::mediator::{Evidence, Facet, Policy, Weight, Weights, mediate};
 use logoscope::memory::trace::Way;
 use logoscope::memory::writing::{Crowd, Term, Written};
 use logoscope::memory::{Apart, Memory};
-use logoscope::session::check::check;
+use logoscope::session::check::{Verdict, check};
 use logoscope::session::event::{self, Event, ModelId, Setting};
+use logoscope::session::redact::Redaction;
 use logoscope::session::scenario::{Plan, Scenario, Voice};
 use logoscope::session::{Replay, Session};
 use proptest::prelude::*;
@@ -330,6 +331,15 @@ fn a_recorded_text_session_is_what_live_use_was() {
             };
             panic!("{answered:?}");
         }
+        // With pseudonyms it is the same session, and not a word of anybody's.
+        let redacted = Redaction::keyed("k").of(&session).unwrap();
+        let out = String::from_utf8(redacted.to_bytes().unwrap()).unwrap();
+        for written in dataset.interactions.iter().filter(|interaction| interaction.user == user) {
+            assert!(!out.contains(&written.response) && !out.contains(&written.query), "{}", written.response);
+        }
+        assert!(!with_model || !out.contains(SAID));
+        let redacted = Session::parse(Path::new("r.jsonl"), out.as_bytes()).unwrap();
+        assert!(matches!(check(&redacted, &dataset).unwrap().mediation, Verdict::Equal { compared: 10.. }));
         // A form changed by hand is a difference.
         let told = String::from_utf8(session.to_bytes().unwrap()).unwrap();
         let asked = told.lines().position(|line| line.starts_with("{\"event\":\"asked\"")).unwrap();

@@ -4,6 +4,7 @@ use super::super::board::Page;
 use super::super::command::Command;
 use super::super::input::Input;
 use super::super::inquiry::Inquiry;
+use super::super::order::Order;
 use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay, Sheet};
 use super::super::replay::Mark;
 use super::super::rungs::Kind;
@@ -16,6 +17,7 @@ use super::{
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
 use crate::mediator::{Policy, Weight};
+use crate::session::scenario::Scenario;
 use crate::theme::Theme;
 
 /// Steps of a slider for a far turn.
@@ -107,7 +109,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Faster => replay::change_speed(state, 1),
         Command::Slower => replay::change_speed(state, -1),
         Command::LeaveReplay => replay::leave(state),
-        Command::OpenSession => open(state, Some(Overlay::List(List::sessions()))),
+        Command::OpenSession => open(state, Some(Overlay::List(List::sessions(state)))),
         Command::PickModel => return model::list(state),
         Command::WeightUp => turn(state, 1.0),
         Command::WeightDown => turn(state, -1.0),
@@ -169,6 +171,11 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             return effects;
         }
         Command::Back if state.zoom => state.zoom = false,
+        Command::Back if state.orders.under_way.is_some() => {
+            if let Some((scenario, _)) = state.orders.under_way.take() {
+                tell(state, format!("no {scenario} session is made"), false);
+            }
+        }
         Command::Back => return model::cancel(state),
         Command::SwitchTheme => {
             let names = Theme::names();
@@ -398,6 +405,14 @@ fn taken_or_told(state: &mut State, taken: Result<Vec<Effect>, String>) -> Vec<E
     Vec::new()
 }
 
+/// Orders a session of the dataset; the newest order wins.
+fn make(state: &mut State, scenario: Scenario) -> Vec<Effect> {
+    let Some(data) = state.data.clone().filter(|_| state.cannot_make().is_none()) else { return Vec::new() };
+    state.orders.newest += 1;
+    state.orders.under_way = Some((scenario, state.now));
+    vec![Effect::Make(Box::new(Order { ticket: state.orders.newest, scenario, data, setting: state.setting }))]
+}
+
 fn choose(state: &mut State) -> Vec<Effect> {
     if let Some(Overlay::Help(help)) = &mut state.overlay {
         help.filtering = false;
@@ -417,6 +432,7 @@ fn choose(state: &mut State) -> Vec<Effect> {
             open_judged(state, ix)
         }
         Choice::Run(command) => run(state, command),
+        Choice::Made(scenario) => make(state, scenario),
         Choice::Shipped(name) => vec![Effect::Open(Source::Shipped(name))],
         Choice::Label(label) => {
             let response = state.data.as_ref().and_then(|data| data.labels.get(label).cloned());

@@ -95,6 +95,19 @@ impl Scenario {
             Scenario::Gallery => "gallery",
         }
     }
+
+    /// What it shows, in a few words.
+    pub fn about(self) -> &'static str {
+        match self {
+            Scenario::ColdStart => "a history that grows from nothing",
+            Scenario::Biased => "a one-sided history, asked on-habit and off-habit",
+            Scenario::Ladder => "the same questions with 0, 1, 2, 4, 8 … memories",
+            Scenario::Dial => "the same questions with 0 to 100 % of one label",
+            Scenario::Drift => "a taste that changes",
+            Scenario::NewCommunity => "a community that memory has not met before",
+            Scenario::Gallery => "the strongest conflict of every type",
+        }
+    }
 }
 
 impl fmt::Display for Scenario {

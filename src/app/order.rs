@@ -1,0 +1,51 @@
+//! Scenarios made of the dataset on the screen: what is asked for, and the one under way.
+//!
+//! Invariants: a session is made on a thread of its own and never on the one that reads memory; the newest order wins, and
+//! one that was stopped is answered and not heard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::replay::Opened;
+use super::state::{Data, Setting};
+use crate::session::scenario::{Options, Plan, Scenario};
+
+/// A scenario to be made, memory alone answering.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Above that of every order before.
+    pub ticket: u64,
+    /// Which.
+    pub scenario: Scenario,
+    /// The dataset that it is made of.
+    pub data: Arc<Data>,
+    /// Weights and policy of its first question.
+    pub setting: Setting,
+}
+
+impl PartialEq for Order {
+    fn eq(&self, other: &Self) -> bool {
+        (self.ticket, self.scenario) == (other.ticket, other.scenario) && self.setting == other.setting
+    }
+}
+
+impl Order {
+    /// Picks somebody in whom the scenario shows, asks and records; or says why nobody is found.
+    pub(super) fn make(&self) -> Result<Opened, String> {
+        let (dataset, setting) = (&self.data.dataset, self.setting);
+        let made = Plan::with(&Options::default(), self.scenario, dataset, None, &setting, None)
+            .and_then(|plan| plan.record(dataset, setting, None));
+        let name = self.scenario.name().to_owned();
+        let session = made.map_err(|error| error.to_string())?;
+        Opened::of(name.clone(), session).ok_or_else(|| format!("{name}: nothing is asked in it"))
+    }
+}
+
+/// Orders of this run of the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Orders {
+    /// The ticket of the newest.
+    pub newest: u64,
+    /// What is being made, since when.
+    pub under_way: Option<(Scenario, Duration)>,
+}

@@ -1,0 +1,73 @@
+//! Scenarios made in the workbench, of the dataset on the screen.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use logoscope::app::effect::Effect;
+use logoscope::app::message::Message;
+use logoscope::app::order::Order;
+use logoscope::app::shelf::Shelf;
+use logoscope::app::state::State;
+use logoscope::app::update::update;
+use logoscope::data::dataset::Dataset;
+use logoscope::session::scenario::Scenario;
+
+use crate::screens::{answered, drawn, press, text_of};
+
+/// Orders what the words typed into the list find.
+fn ordered(state: &mut State, words: &str) -> Order {
+    press(state, &["O"]);
+    words.chars().for_each(|letter| drop(press(state, &[&letter.to_string()])));
+    let effects = press(state, &["enter"]);
+    let [Effect::Make(order)] = &effects[..] else { panic!("{effects:?}") };
+    (**order).clone()
+}
+
+fn answer_to(order: Order) -> Message {
+    let (out, inbox) = mpsc::channel();
+    Shelf::new(out).make(order);
+    inbox.recv_timeout(Duration::from_secs(120)).unwrap()
+}
+
+#[test]
+fn a_scenario_is_made_and_replayed() {
+    let mut state = answered();
+    let order = ordered(&mut state, "from nothing");
+    assert_eq!(order.scenario, Scenario::ColdStart);
+    assert!(state.busy() && text_of(&drawn(&state, 160, 40)).contains("making cold-start"));
+    let Message::Made { ticket, made } = answer_to(order.clone()) else { panic!("it is answered") };
+    // Whether somebody's history grows among nine people or not, nothing is under way any more.
+    update(&mut state, Message::Made { ticket, made });
+    assert!(!state.busy() && state.orders.under_way.is_none());
+
+    let dataset: Dataset = logoscope::data::sample::dataset().unwrap();
+    let data = std::sync::Arc::new(logoscope::app::state::Data::of(dataset));
+    let order = Order { data, scenario: Scenario::Drift, ..ordered(&mut state, "drift") };
+    let Message::Made { ticket, made: Ok(made) } = answer_to(order) else { panic!("somebody drifts in the sample") };
+    update(&mut state, Message::Made { ticket, made: Ok(made) });
+    let replay = state.replay.as_ref().expect("it is replayed");
+    assert_eq!(replay.opened.name, "drift");
+    assert!(replay.opened.answers.len() > 10);
+    // Made of the dataset, not of a recording.
+    press(&mut state, &["O"]);
+    assert!(text_of(&drawn(&state, 160, 40)).contains("leave the replay first"));
+}
+
+#[test]
+fn what_was_stopped_or_superseded_is_not_heard() {
+    let mut state = answered();
+    let first = ordered(&mut state, "gallery");
+    let second = ordered(&mut state, "drift");
+    assert!(first.ticket < second.ticket);
+    let failed = |ticket| Message::Made { ticket, made: Err("nobody drifts".to_owned()) };
+    update(&mut state, failed(first.ticket));
+    assert!(state.orders.under_way.is_some() && state.notice.is_none());
+    press(&mut state, &["esc"]);
+    assert!(state.orders.under_way.is_none());
+    assert!(state.notice.as_ref().unwrap().text.contains("no drift session is made"));
+    update(&mut state, failed(second.ticket));
+    assert!(!state.notice.as_ref().unwrap().text.contains("nobody drifts"));
+    let third = ordered(&mut state, "drift");
+    update(&mut state, failed(third.ticket));
+    assert!(state.notice.as_ref().unwrap().text.contains("nobody drifts"));
+}
