@@ -468,6 +468,30 @@ fn live_use_is_recorded_and_checks() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
+/// Whoever is killed while recording loses at most the event being written: what stood in the file before stands there, and
+/// it opens.
+#[test]
+fn a_kill_while_recording_costs_one_event_at_most() {
+    for turned in [0, 3, 11] {
+        let mut session = memory_only(120, 40, &[]);
+        session.keys("iA diver by the sea\r");
+        session.until("the answer", |_, text| text.contains("not judged") && !text.contains("stale"));
+        let file = session.home.path().join(".local/state/logoscope/sessions/film-tags-001.jsonl");
+        let read = || std::fs::read(&file).unwrap_or_default();
+        session.until("the turn is written", |_, _| read().iter().filter(|byte| **byte == b'\n').count() > 14);
+        session.keys(&"l".repeat(turned));
+        let before = read();
+        session.signal("-KILL");
+        session.end();
+        let after = read();
+        assert!(after.starts_with(&before), "nothing that was written is lost");
+        let recorded = logoscope::session::Session::open(&file).unwrap();
+        let whole = before.iter().filter(|byte| **byte == b'\n').count();
+        assert!(recorded.events.len() + 1 >= whole, "{} of {whole}", recorded.events.len());
+        assert_eq!(recorded.cut.is_some(), !after.ends_with(b"\n"));
+    }
+}
+
 #[test]
 fn nothing_is_recorded_where_nothing_is_wanted() {
     for (arguments, keys) in [(&["--model", "none", "--no-record"][..], "mq"), (&["--model", "none"], "q")] {
