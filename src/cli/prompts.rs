@@ -10,22 +10,27 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::synth::Task;
 use super::{CliError, file_error};
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::draw::Draw;
-use crate::data::interaction::{Timestamp, UserId};
-use crate::data::synth::{Parameters, population};
+use crate::data::interaction::{Extra, Interaction, Timestamp, UserId};
+use crate::data::synth::Parameters;
 use crate::engine::prompt::{Arm, render, render_blocks};
 use crate::mediator::{Policy, Weights};
-use crate::memory::{Memory, MemoryRead};
+use crate::memory::rating::About;
+use crate::memory::{Apart, Memory, MemoryRead};
 
-/// Share of training rows whose collective block is another person's, so that a model learns how far to trust it.
+/// Share of training rows whose local, and whose collective, block is another person's, so that a model learns how far to
+/// trust it.
 const SWAPPED_SHARE: f64 = 0.04;
 /// Training rows are drawn from the last part of a population's time, when memories have something to say.
 const WARM_UP: f64 = 0.25;
 
 #[derive(Serialize)]
 struct Header<'a> {
+    task: TaskKind,
+    /// What can be answered; of texts their forms.
     labels: &'a [String],
 }
 
@@ -46,6 +51,8 @@ struct Asked<'a> {
     user: &'a UserId,
     at: Timestamp,
     text: &'a str,
+    item: Option<&'a str>,
+    extra: &'a Extra,
     answer: &'a str,
 }
 
@@ -53,6 +60,8 @@ struct Asked<'a> {
 pub struct Export<'a> {
     /// The file written.
     pub path: &'a Path,
+    /// What is asked.
+    pub task: Task,
     /// Populations, from `parameters.seed` on.
     pub populations: u64,
     /// Interactions per population that are asked again, with memory strictly before them.
@@ -68,10 +77,11 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
     let mut out = BufWriter::new(File::create(export.path).map_err(wrap)?);
     for number in 0..export.populations {
         let seed = parameters.seed.wrapping_add(number);
-        let (dataset, _) = population(&Parameters { seed, ..parameters.clone() });
+        let dataset = export.task.dataset(&Parameters { seed, ..parameters.clone() });
         let memory = Memory::build(&dataset);
         if number == 0 {
-            write_line(&mut out, &Header { labels: &dataset.manifest.responses() }).map_err(wrap)?;
+            let (task, labels) = (dataset.manifest.task, &dataset.manifest.responses());
+            write_line(&mut out, &Header { task, labels }).map_err(wrap)?;
         }
         let rows = if export.evaluation {
             evaluation_rows(&dataset, &memory, seed, export.rows)?
@@ -97,28 +107,48 @@ fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usi
     let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
     let all = &dataset.interactions;
     let first = (all.len() as f64 * WARM_UP) as usize;
+    // How texts are written stands in both blocks of a prompt, so that neither can be somebody else's alone.
+    let swappable = dataset.manifest.task != TaskKind::Text;
     let row = |_| {
         let asked = &all[draw.between(first, all.len() - 1)];
-        let read = memory.read(&asked.user, &asked.query, asked.at)?;
+        let read = read_of(memory, asked)?;
         let arm = draw.one_of(&Arm::ALL);
-        let swapped = arm.sees_global() && draw.chance(SWAPPED_SHARE);
-        let prompt = if swapped {
-            let other = stranger(dataset, memory, &mut draw, &asked.user, &asked.query, asked.at, &read)?;
-            render_blocks(memory, &asked.query, arm.sees_local().then_some(&read.local), Some(&other.global))
-        } else {
-            render(memory, &asked.query, &read, arm, &weights)
+        let side = draw.unit();
+        let swap = match () {
+            _ if !swappable => None,
+            _ if arm.sees_local() && side < SWAPPED_SHARE => Some("local"),
+            _ if arm.sees_global() && side > 1.0 - SWAPPED_SHARE => Some("global"),
+            _ => None,
+        };
+        let prompt = match swap {
+            None => render(memory, &asked.query, &read, arm, &weights),
+            Some(swap) => {
+                let other = stranger(dataset, memory, &mut draw, &asked.user, &asked.query, asked.at, &read)?;
+                let (local, global) = match swap {
+                    "local" => (&other.local, &read.global),
+                    _ => (&read.local, &other.global),
+                };
+                let (local, global) = (arm.sees_local().then_some(local), arm.sees_global().then_some(global));
+                render_blocks(memory, &asked.query, local, global)
+            }
         };
         Ok(Row {
             prompt,
             answer: &asked.response,
             arm: arm.name(),
             population: seed,
-            swap: swapped.then_some("global"),
+            swap,
             query: &asked.id,
             visible: read.local.visible(),
         })
     };
     (0..rows).map(row).collect()
+}
+
+/// Memory as it was when somebody answered, with what the record says the question is about.
+fn read_of(memory: &Memory, asked: &Interaction) -> Result<MemoryRead, CliError> {
+    let about = About { item: asked.item.as_deref(), extra: &asked.extra };
+    Ok(memory.read_apart(&asked.user, &asked.query, Some(about), asked.at, Apart::default())?)
 }
 
 /// Every judged query and some late interactions on all arms, and with the local or the global block of a stranger.
@@ -134,15 +164,20 @@ fn evaluation_rows<'a>(
     let mut all_asked: Vec<Asked> = dataset
         .queries
         .iter()
-        .filter_map(|q| Some(Asked { id: &q.id, user: &q.user, at: q.at, text: &q.query, answer: q.gold.as_deref()? }))
+        .filter_map(|q| {
+            let (id, user, at, text, item, extra) = (&q.id, &q.user, q.at, &q.query, q.item.as_deref(), &q.extra);
+            Some(Asked { id, user, at, text, item, extra, answer: q.gold.as_deref()? })
+        })
         .collect();
     let late = dataset.interactions.len() * 3 / 4;
     for _ in 0..again {
         let i = &dataset.interactions[draw.between(late, dataset.interactions.len() - 1)];
-        all_asked.push(Asked { id: &i.id, user: &i.user, at: i.at, text: &i.query, answer: &i.response });
+        let (id, user, at, text, item, extra) = (&i.id, &i.user, i.at, &i.query, i.item.as_deref(), &i.extra);
+        all_asked.push(Asked { id, user, at, text, item, extra, answer: &i.response });
     }
     for asked in all_asked {
-        let read = memory.read(asked.user, asked.text, asked.at)?;
+        let about = About { item: asked.item, extra: asked.extra };
+        let read = memory.read_apart(asked.user, asked.text, Some(about), asked.at, Apart::default())?;
         let other = stranger(dataset, memory, &mut draw, asked.user, asked.text, asked.at, &read)?;
         let visible = read.local.visible();
         let mut push = |prompt: String, arm: Arm, swap| {
@@ -158,6 +193,9 @@ fn evaluation_rows<'a>(
         };
         for arm in Arm::ALL {
             push(render(memory, asked.text, &read, arm, &weights), arm, None);
+        }
+        if dataset.manifest.task == TaskKind::Text {
+            continue;
         }
         push(render_blocks(memory, asked.text, Some(&other.local), None), Arm::Local, Some("local"));
         push(render_blocks(memory, asked.text, None, Some(&other.global)), Arm::Global, Some("global"));
@@ -181,13 +219,16 @@ fn stranger(
     let mut last = None;
     // Rarely does nobody fit (the first days of a population); the last one tried then has to do.
     for _ in 0..40 {
-        let other = &dataset.interactions[draw.below(dataset.interactions.len())].user;
+        let theirs = &dataset.interactions[draw.below(dataset.interactions.len())];
+        // Ratings know no communities, and everybody hears the same of one thing: so somebody else asks about another.
+        let rated = dataset.manifest.task == TaskKind::Rating;
+        let (other, query) = (&theirs.user, if rated { &theirs.query } else { query });
         if other == user {
             continue;
         }
         let there = memory.read(other, query, at)?;
         let elsewhere = there.global.leading().is_some_and(|(community, _)| Some(community) != own);
-        if there.local.visible() >= 5 && elsewhere {
+        if there.local.visible() >= 5 && (elsewhere || rated) {
             return Ok(there);
         }
         last = Some(there);

@@ -11,7 +11,7 @@ use super::{CliError, file_error};
 use crate::data::dataset::Dataset;
 use crate::data::dataset::{require_vacant, write_whole};
 use crate::data::sanitize::visible;
-use crate::data::synth::{Parameters, headlines, population};
+use crate::data::synth::{Parameters, headlines, population, products};
 
 /// Options of `synth`.
 #[derive(Debug, Args)]
@@ -23,15 +23,15 @@ pub struct SynthArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What people answer
-    #[arg(long, default_value = "labels", conflicts_with = "export_prompts")]
+    #[arg(long, default_value = "labels")]
     task: Task,
-    /// People [default: 240; of texts 60]
+    /// People [default: 240; of texts 120, of ratings 160]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     users: Option<u64>,
-    /// Latent communities [default: 8; of texts 4]
+    /// Latent communities [default: 8; of texts 4; ratings have none]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=64))]
     communities: Option<u64>,
-    /// Periods of 90 days [default: 8; of texts 6]
+    /// Periods of 90 days [default: 8; of texts and ratings 6]
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..=80))]
     periods: Option<u64>,
     /// Write rendered prompts with their answers (JSON Lines) to this file instead
@@ -50,19 +50,38 @@ pub struct SynthArgs {
 
 /// What a generated population answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Task {
+pub enum Task {
     /// Tags of films
     Labels,
+    /// Ratings of products, which are worth something and meet people of some generosity
+    Rating,
     /// Headlines of articles, whose form, length and words are habits
     Text,
 }
 
+impl Task {
+    /// The size of its usual population.
+    fn usual(self) -> Parameters {
+        match self {
+            Task::Labels => Parameters::default(),
+            Task::Rating => Parameters::of_products(),
+            Task::Text => Parameters::of_headlines(),
+        }
+    }
+
+    /// A population's data without its latent truth.
+    pub fn dataset(self, parameters: &Parameters) -> Dataset {
+        match self {
+            Task::Labels => population(parameters).0,
+            Task::Rating => products(parameters).0,
+            Task::Text => headlines(parameters).0,
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
-    let usual = match args.task {
-        Task::Labels => Parameters::default(),
-        Task::Text => Parameters::of_headlines(),
-    };
+    let usual = args.task.usual();
     let or = |wanted: Option<u64>, usual: usize| wanted.map_or(usual, |wanted| wanted as usize);
     let parameters = Parameters {
         seed: args.seed,
@@ -72,8 +91,8 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
         ..usual
     };
     if let Some(path) = &args.export_prompts {
-        let (populations, rows, evaluation) = (args.populations, args.rows, args.evaluation);
-        prompts::run(&Export { path, populations, rows, evaluation }, &parameters)?;
+        let (task, populations, rows, evaluation) = (args.task, args.populations, args.rows, args.evaluation);
+        prompts::run(&Export { path, task, populations, rows, evaluation }, &parameters)?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(out) = &args.out else {
@@ -82,6 +101,7 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
     require_vacant(out)?;
     match args.task {
         Task::Labels => write(out, &parameters, population(&parameters)),
+        Task::Rating => write(out, &parameters, products(&parameters)),
         Task::Text => write(out, &parameters, headlines(&parameters)),
     }
 }

@@ -150,7 +150,7 @@ impl Blocks {
         Self {
             query: format!("{}: {}\n", wording.query, quoted(query)),
             own: local.filter(|read| read.visible() > 0).map(|read| local_block(memory, read, size)),
-            others: global.filter(|read| !read.hits.is_empty()).map(|read| global_block(memory, read)),
+            others: global.filter(|read| !read.hits.is_empty()).map(|read| global_block(memory, read, local)),
             response: format!("{}:", wording.response),
             size,
             local_share: 0.5,
@@ -344,7 +344,8 @@ pub fn render_blocks(memory: &Memory, query: &str, local: Option<&LocalRead>, gl
 }
 
 fn local_block(memory: &Memory, read: &LocalRead, size: f64) -> Block {
-    let heading = format!("own: {}\n", shares(memory, &read.profile.ranked()));
+    let ranked = read.profile.ranked();
+    let heading = format!("own: {}{}\n", shares(memory, &ranked), on_average(memory, &ranked));
     let line = |hit: &LocalHit| {
         let label = quoted(memory.response(hit.item));
         let (near, age) = (tenths(hit.terms.similarity()), age_word(hit.age_days));
@@ -361,18 +362,38 @@ fn local_block(memory: &Memory, read: &LocalRead, size: f64) -> Block {
     Block { heading, lines, shown: read.shown }
 }
 
-fn global_block(memory: &Memory, read: &GlobalRead) -> Block {
+fn global_block(memory: &Memory, read: &GlobalRead, local: Option<&LocalRead>) -> Block {
     let heading = match read.leading() {
         Some((community, _)) => format!("others: community of {}\n", read.members[community]),
-        None => "others: everyone\n".to_owned(),
+        None => {
+            let base: Vec<(usize, f64)> = read.base.iter().copied().enumerate().collect();
+            format!("others: everyone{}\n", on_average(memory, &base))
+        }
     };
     let line = |hit: &GlobalHit| {
         let near = tenths(hit.terms.score());
         let words = quoted(&hit.top_terms.join(", "));
         let said = shares(memory, &hit.ranked(LEAST_SHARE));
-        format!("- {said} | near {near} | {} users | {words}\n", hit.users)
+        let mean = on_average(memory, &hit.ranked(0.0));
+        let words = if mean.is_empty() { format!(" | {words}") } else { mean };
+        format!("- {said} | near {near} | {} users{words}\n", hit.users)
     };
-    Block { heading, lines: read.hits.iter().map(line).collect(), shown: read.hits.len() }
+    let mut lines: Vec<String> = read.hits.iter().map(line).collect();
+    // How a person departs from others shows where both rated the same.
+    let own = local.map(|read| read.shown().iter().filter_map(|hit| hit.crowd)).into_iter().flatten();
+    let own: Vec<String> = own.map(|mean| format!("{mean:.1}")).collect();
+    if !own.is_empty() {
+        lines.push(format!("- to what is own they gave {}\n", own.join(", ")));
+    }
+    Block { heading, shown: lines.len(), lines }
+}
+
+/// ` | 4.2 on average`: the mean of scores with these shares; nothing of other tasks.
+fn on_average(memory: &Memory, shares: &[(usize, f64)]) -> String {
+    let Some(scale) = memory.manifest.scale else { return String::new() };
+    let steps = scale.values();
+    let mean: f64 = shares.iter().filter_map(|(label, share)| Some(steps.get(*label)? * share)).sum();
+    format!(" | {mean:.1} on average")
 }
 
 /// ` | about 9 words | words: tide, robot`: how texts are written.

@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""Trains "nano", a tiny Llama that reads a personalisation prompt and names a tag.
+"""Trains "nano", a tiny Llama that reads a personalisation prompt and names a tag, gives a
+rating or writes a headline.
 
-The prompts come from `logoscope synth --export-prompts FILE`: a header line with the
-labels, then one JSON object a line with prompt, answer, arm, population and swap. The
-target is always the response that was drawn; nothing here sees a mediator's answer.
+The prompts come from `logoscope synth --export-prompts FILE --task TASK`: a header line
+with the task and its labels, then one JSON object a line with prompt, answer, arm,
+population and swap. The target is always the response that was drawn; nothing here sees
+a mediator's answer.
 
-    train.py tokenizer --prompts F --out DIR
-    train.py train     --prompts F [--validation G] --out DIR --minutes M --seed S
+    train.py tokenizer --prompts F G H --out DIR
+    train.py train     --prompts F G H --validation I J K --out DIR --minutes M --seed S
     train.py export    --checkpoint DIR/best.npz --out MODEL
     train.py evaluate  --prompts G --model MODEL
     train.py tokens    --prompts G --model MODEL --n 20 --out FILE.json
 
-Needs numpy, jax (CPU is enough), tokenizers and safetensors. The order of the data, the
-start weights and every random choice follow from --seed; with --steps the whole run is
-repeatable, with --minutes the number of steps follows from the speed of the machine.
+Needs numpy, torch (CPU is enough), tokenizers and safetensors. The order of the data, the
+start weights and every random choice follow from --seed; with --steps and --threads 1 the
+run is repeatable on one machine, with --minutes the number of steps follows from its speed.
 """
 
 import argparse
@@ -31,6 +33,7 @@ from pathlib import Path
 import numpy as np
 
 EOS = "<|endoftext|>"
+TASKS = ["labels", "rating", "text"]
 ARMS = ["none", "local", "global", "mediated"]
 SWAPS = [None, "local", "global"]
 ROPE_THETA = 10000.0
@@ -41,20 +44,34 @@ NORM_EPS = 1e-5
 
 
 def read_prompts(path):
-    """The labels of the header and the list of rows."""
+    """The labels of the header and the list of rows, each with its task."""
     with open(path, encoding="utf-8") as lines:
         header = json.loads(next(lines))
         rows = [json.loads(line) for line in lines if line.strip()]
     if "labels" not in header:
         sys.exit(f"{path}: the first line must be the header with \"labels\"")
-    labels = header["labels"]
+    labels, task = header["labels"], header.get("task", "labels")
+    if task not in TASKS:
+        sys.exit(f"{path}: unknown task {task!r}")
     known = set(labels)
     for number, row in enumerate(rows, 2):
-        if row["answer"] not in known:
+        row["task"] = task
+        if task != "text" and row["answer"] not in known:
             sys.exit(f"{path}:{number}: the answer {row['answer']!r} is not a label")
         if row["arm"] not in ARMS:
             sys.exit(f"{path}:{number}: unknown arm {row['arm']!r}")
     return labels, rows
+
+
+def read_all(paths):
+    """The tags that are names of their own, and the rows of several files."""
+    tags, rows = [], []
+    for path in paths:
+        labels, read = read_prompts(path)
+        if read and read[0]["task"] == "labels":
+            tags = labels
+        rows += read
+    return tags, rows
 
 
 def replace_file(path, write):
@@ -80,11 +97,12 @@ def tokenizer_command(args):
     """A byte-level BPE in which every label is exactly one token."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    labels, rows = read_prompts(args.prompts)
+    labels, rows = read_all(args.prompts)
     # Labels become tokens of their own, so no merge is spent on them.
     longest_first = sorted(labels, key=len, reverse=True)
     label_words = re.compile(r"\s*(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)")
-    texts = [row["prompt"] for row in rows[: args.rows]]
+    some = np.random.default_rng(0).permutation(len(rows))[: args.rows]
+    texts = [text for i in some for text in (rows[i]["prompt"], rows[i]["answer"])]
     pieces = [piece for text in texts for piece in label_words.split(text) if piece]
 
     tokenizer = Tokenizer(models.BPE())
@@ -153,35 +171,40 @@ def tokenizer_command(args):
 
 
 class Data:
-    """Prompts as one flat array of token ids, kept on disk beside the checkpoint."""
+    """Prompts with their answers as one flat array of token ids, kept on disk beside the checkpoint."""
 
-    def __init__(self, prompts, model_folder, cache_folder):
+    def __init__(self, paths, model_folder, cache_folder):
         from tokenizers import Tokenizer
 
-        path = Path(prompts).resolve()
         tokenizer_path = Path(model_folder) / "tokenizer.json"
-        stat = path.stat()
         key = hashlib.sha256(tokenizer_path.read_bytes())
-        key.update(f"{path} {stat.st_size} {stat.st_mtime_ns}".encode())
+        for path in map(lambda path: Path(path).resolve(), paths):
+            key.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}".encode())
         cached = Path(cache_folder) / f"tokens-{key.hexdigest()[:16]}.npz"
         if not cached.exists():
             tokenizer = Tokenizer.from_file(str(tokenizer_path))
-            labels, rows = read_prompts(path)
-            encoded = []
-            for start in range(0, len(rows), 4096):
-                batch = [row["prompt"] for row in rows[start : start + 4096]]
-                encoded += [
-                    np.array(e.ids, np.uint16) for e in tokenizer.encode_batch(batch, add_special_tokens=False)
-                ]
+            eos = tokenizer.token_to_id(EOS)
+            tags, rows = read_all(paths)
+
+            def encoded(texts):
+                for start in range(0, len(texts), 4096):
+                    for e in tokenizer.encode_batch(texts[start : start + 4096], add_special_tokens=False):
+                        yield np.array(e.ids, np.uint16)
+
+            prompts = list(encoded([row["prompt"] for row in rows]))
+            # An answer is encoded by itself: that is how it is scored, and what is generated first.
+            answers = [np.append(ids, np.uint16(eos)) for ids in encoded([row["answer"] for row in rows])]
+            whole = [np.concatenate(pair) for pair in zip(prompts, answers)]
             arrays = {
-                "ids": np.concatenate(encoded),
-                "offsets": np.cumsum([0] + [len(ids) for ids in encoded]).astype(np.int64),
-                "answer": np.array([tokenizer.token_to_id(row["answer"]) for row in rows], np.int32),
+                "ids": np.concatenate(whole),
+                "offsets": np.cumsum([0] + [len(ids) for ids in whole]).astype(np.int64),
+                "asked": np.array([len(ids) for ids in prompts], np.int32),
+                "task": np.array([TASKS.index(row["task"]) for row in rows], np.int8),
                 "arm": np.array([ARMS.index(row["arm"]) for row in rows], np.int8),
                 "swap": np.array([SWAPS.index(row.get("swap")) for row in rows], np.int8),
-                "population": np.array([row["population"] for row in rows], np.int64),
-                "labels": np.array([tokenizer.token_to_id(label) for label in labels], np.int32),
-                "shape": np.array([tokenizer.get_vocab_size(with_added_tokens=True), tokenizer.token_to_id(EOS)]),
+                "labels": np.array([tokenizer.token_to_id(tag) for tag in tags], np.int32),
+                "scores": np.array([tokenizer.encode(str(n)).ids[0] for n in range(1, 6)], np.int32),
+                "shape": np.array([tokenizer.get_vocab_size(with_added_tokens=True), eos]),
             }
             Path(cache_folder).mkdir(parents=True, exist_ok=True)
             replace_file(cached, lambda file: np.savez(file, **arrays))
@@ -192,65 +215,70 @@ class Data:
         self.length = np.diff(self.offsets)
 
     def __len__(self):
-        return len(self.answer)
+        return len(self.asked)
 
     def sequence(self, row):
-        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+        return self.ids[self.offsets[row] : self.offsets[row + 1]].astype(np.int64)
 
 
-def bucket(length, multiple):
-    """Sequences are padded to a multiple, so that few shapes are compiled."""
-    return -(-length // multiple) * multiple
+def width_of(length, widths):
+    """Sequences are padded to one of a few widths, so that few shapes are compiled."""
+    return next(width for width in widths if length <= width)
 
 
-def make_batch(data, rows, rng, settings, width=None):
-    """Token ids, the positions at which the model must answer, their targets and weights.
+def make_batch(data, rows, rng, settings):
+    """Token ids, the positions at which the model is asked, their targets and weights.
 
-    Column 0 of the positions is the end of the prompt (target: the answer), column 1 the
-    answer itself (target: the end of text), the rest are sampled for the language-model
-    loss, half of them in front of labels, as those are what a prompt has to teach.
-    Padding stands behind everything that is asked, so causal attention needs no mask for it.
+    The answer's tokens weigh 1 together, the end of text a twentieth of one; the other
+    positions are sampled for the language-model loss, half of them in front of labels, as
+    those are what a prompt has to teach. Padding stands behind everything that is asked,
+    so causal attention needs no mask for it.
     """
-    lm = settings["lm_positions"]
-    longest = int(data.length[rows].max()) + 1
-    width = width or bucket(longest, settings["bucket"])
-    tokens = np.full((len(rows), width), data.eos, np.int32)
-    positions = np.zeros((len(rows), 2 + lm), np.int32)
-    targets = np.full((len(rows), 2 + lm), data.eos, np.int32)
+    width = width_of(int(data.length[rows].max()), settings["widths"])
+    asked = settings["positions"]
+    tokens = np.full((len(rows), width), data.eos, np.int64)
+    positions = np.zeros((len(rows), asked), np.int64)
+    targets = np.full((len(rows), asked), data.eos, np.int64)
+    weights = np.zeros((len(rows), asked), np.float32)
     is_label = np.zeros(data.vocabulary, bool)
     is_label[data.labels] = True
     for i, row in enumerate(rows):
-        ids = data.sequence(row).astype(np.int32)
-        answer = data.answer[row]
-        if rng is not None and rng.random() < settings["permute"]:
+        ids, n = data.sequence(row), int(data.asked[row])
+        if rng is not None and data.task[row] == 0 and rng.random() < settings["permute"]:
             # Labels change their names in the prompt and in the target alike, which only
             # leaves an answer to those that read.
             names = np.arange(data.vocabulary)
             names[data.labels] = rng.permutation(data.labels)
-            ids, answer = names[ids], names[answer]
-        n = len(ids)
-        tokens[i, :n] = ids
-        tokens[i, n] = answer
-        positions[i, :2] = n - 1, n
-        targets[i, 0] = answer
-        if lm:
-            at = rng.integers(0, n - 1, lm) if rng is not None else np.arange(lm) % (n - 1)
-            before_label = np.flatnonzero(is_label[ids[1:]])
-            if rng is not None and len(before_label):
-                at[: lm // 2] = rng.choice(before_label, lm // 2)
-            positions[i, 2:] = at
-            targets[i, 2:] = ids[at + 1]
-    return tokens, positions, targets
+            ids = names[ids]
+        tokens[i, : len(ids)] = ids
+        answer = min(len(ids) - n, asked)
+        positions[i, :answer] = np.arange(n - 1, n - 1 + answer)
+        targets[i, :answer] = ids[n : n + answer]
+        said = max(1, answer - 1)
+        weights[i, :answer] = settings["text_weight"] / said if data.task[row] == 2 else 1.0 / said
+        weights[i, answer - 1] = 0.05 if data.task[row] < 2 else weights[i, 0]
+        room = min(settings["lm_positions"], asked - answer)
+        if rng is not None and room > 0 and settings["lm_weight"] > 0:
+            at = rng.integers(0, n - 1, room)
+            before_label = np.flatnonzero(is_label[ids[1:n]])
+            if len(before_label):
+                at[: room // 2] = rng.choice(before_label, room // 2)
+            positions[i, answer : answer + room] = at
+            targets[i, answer : answer + room] = ids[at + 1]
+            weights[i, answer : answer + room] = settings["lm_weight"] / room
+    return tokens, positions, targets, weights
 
 
-def epoch_batches(data, rows, seed, epoch, size):
-    """Batches of similar lengths in random order; the same for the same seed and epoch."""
+def epoch_batches(data, rows, seed, epoch, settings):
+    """Batches of like width and about as many tokens in random order; the same for the same seed and epoch."""
     rng = np.random.default_rng([seed, 1, epoch])
     rows = rng.permutation(rows)
+    # Without memory there is little to learn: most of these rows are left out.
+    rows = rows[(data.arm[rows] != 0) | (rng.random(len(rows)) < settings["none_share"])]
+    widths = np.array([width_of(length, settings["widths"]) for length in data.length[rows]])
     batches = []
-    for start in range(0, len(rows), size * 64):
-        part = rows[start : start + size * 64]
-        part = part[np.argsort(data.length[part], kind="stable")]
+    for width in settings["widths"]:
+        part, size = rows[widths == width], max(1, settings["batch_tokens"] // width)
         batches += [part[i : i + size] for i in range(0, len(part) - size + 1, size)]
     return [batches[i] for i in rng.permutation(len(batches))]
 
@@ -287,128 +315,89 @@ def rope_tables(length, head_dim):
 
 
 def make_forward(shape):
-    """The hidden states at the positions asked for, (batch, positions, hidden)."""
-    import jax
-    import jax.numpy as jnp
+    """Logits at the positions asked for, (batch, positions, vocabulary)."""
+    import torch
+    import torch.nn.functional as F
 
-    d, heads = shape["hidden"], shape["heads"]
+    d, heads, layers = shape["hidden"], shape["heads"], shape["layers"]
     head_dim = d // heads
-    def normed(x, scale):
-        return x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + NORM_EPS) * scale
+    cos_table, sin_table = (torch.from_numpy(table) for table in rope_tables(shape["max_positions"], head_dim))
 
     def rotated(x, cos, sin):
-        left, right = jnp.split(x, 2, axis=-1)
-        return x * cos + jnp.concatenate([-right, left], axis=-1) * sin
-
-    def split_heads(x):
-        return x.reshape(x.shape[0], x.shape[1], heads, head_dim).transpose(0, 2, 1, 3)
+        left, right = x.chunk(2, -1)
+        return x * cos + torch.cat([-right, left], -1) * sin
 
     def forward(weights, tokens, positions):
         batch, length = tokens.shape
-        cos, sin = (jnp.asarray(table) for table in rope_tables(length, head_dim))
-        # Rows are picked by a product with 0/1, which is faster than scatter going back.
-        pick = (positions[:, :, None] == jnp.arange(length)[None, None, :]).astype(jnp.float32)
+        kind = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
+        cos, sin = cos_table[:length].to(kind), sin_table[:length].to(kind)
+        causal = torch.full((length, length), -1e9).triu(1).to(kind)
+        rows = torch.arange(batch)[:, None]
         x = weights["embed"][tokens]
-        for layer in range(shape["layers"]):
+        for layer in range(layers):
             get = lambda name: weights[f"{layer}.{name}"]
-            h = normed(x, get("attn_norm"))
-            if layer < shape["layers"] - 1:
-                q, k, v = (split_heads(part) for part in jnp.split(h @ get("qkv"), 3, axis=-1))
-                q = rotated(q, cos, sin)
-                allowed = (jnp.arange(length)[:, None] >= jnp.arange(length)[None, :])[None, None]
-            else:
+            h = F.rms_norm(x, (d,), get("attn_norm"), NORM_EPS)
+            q, k, v = (h @ get("qkv")).view(batch, length, 3, heads, head_dim).permute(2, 0, 3, 1, 4)
+            q, k, mask = rotated(q, cos, sin), rotated(k, cos, sin), causal
+            if layer == layers - 1:
                 # Behind the last keys and values only the positions asked for matter.
-                k, v = (split_heads(part) for part in jnp.split(h @ get("qkv")[:, d:], 2, axis=-1))
-                q = split_heads(pick @ h @ get("qkv")[:, :d])
-                q = rotated(q, (pick @ cos)[:, None], (pick @ sin)[:, None])
-                allowed = (positions[:, :, None] >= jnp.arange(length)[None, None, :])[:, None]
-                x = pick @ x
-            k = rotated(k, cos, sin)
-            scores = (q * head_dim**-0.5) @ k.swapaxes(2, 3)
-            shares = jax.nn.softmax(jnp.where(allowed, scores, -1e9), axis=-1)
-            mixed = (shares @ v).transpose(0, 2, 1, 3)
-            x = x + mixed.reshape(batch, -1, d) @ get("o")
-            gate, up = jnp.split(normed(x, get("mlp_norm")) @ get("gate_up"), 2, axis=-1)
-            x = x + (jax.nn.silu(gate) * up) @ get("down")
-        return normed(x, weights["norm"])
+                q = q.transpose(1, 2)[rows, positions].transpose(1, 2)
+                mask, x = causal[positions][:, None], x[rows, positions]
+            shares = torch.softmax((q @ k.transpose(2, 3)) * head_dim**-0.5 + mask, -1)
+            mixed = (shares.to(v.dtype) @ v).transpose(1, 2).reshape(batch, -1, d)
+            x = x + mixed @ get("o")
+            gate, up = (F.rms_norm(x, (d,), get("mlp_norm"), NORM_EPS) @ get("gate_up")).chunk(2, -1)
+            x = x + (F.silu(gate) * up) @ get("down")
+        return F.rms_norm(x, (d,), weights["norm"], NORM_EPS) @ weights["embed"].T
 
     return forward
 
 
-def make_loss(shape, lm_weight):
-    import jax
-    import jax.numpy as jnp
+class Muon:
+    """Muon for the matrices inside the layers, AdamW for everything else; one rate serves both."""
 
-    forward = make_forward(shape)
+    PARTS = {"qkv": 3, "gate_up": 2}
 
-    def loss(weights, tokens, positions, targets):
-        hidden = forward(weights, tokens, positions)
-        logits = hidden @ weights["embed"].T
-        wanted = targets[:, :, None] == jnp.arange(shape["vocabulary"])[None, None, :]
-        nll = jax.nn.logsumexp(logits, axis=-1) - jnp.sum(jnp.where(wanted, logits, 0.0), axis=-1)
-        answer = nll[:, 0].mean()
-        total = answer + 0.05 * nll[:, 1].mean()
-        lm = nll[:, 2:].mean() if positions.shape[1] > 2 else jnp.float32(0)
-        return total + lm_weight * lm, (answer, lm)
+    def __init__(self, weights, decay):
+        import torch
 
-    return loss
+        self.decay = decay
+        self.inner = [name for name, w in weights.items() if w.ndim == 2 and name != "embed"]
+        self.first = {name: torch.zeros_like(w) for name, w in weights.items()}
+        self.second = {name: torch.zeros_like(w) for name, w in weights.items()}
 
+    def step(self, weights, grads, rate, number):
+        import torch
 
-def make_step(shape, settings):
-    """One step of AdamW, or of Muon for the matrices inside the layers."""
-    import jax
-    import jax.numpy as jnp
-
-    gradient = jax.value_and_grad(make_loss(shape, settings["lm_weight"]), has_aux=True)
-    b1, b2, decay = 0.9, 0.95, settings["decay"]
-    parts = {"qkv": 3, "gate_up": 2}
-
-    def orthogonal(update, count):
-        """Newton-Schulz iteration on each of `count` fused matrices."""
-        rows, columns = update.shape
-        x = update.reshape(rows, count, columns // count).transpose(1, 0, 2)
-        tall = x.shape[1] > x.shape[2]
-        x = x.transpose(0, 2, 1) if tall else x
-        x = x / (jnp.sqrt(jnp.sum(x * x, axis=(1, 2), keepdims=True)) + 1e-7)
-        for _ in range(5):
-            square = x @ x.transpose(0, 2, 1)
-            x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
-        x = x.transpose(0, 2, 1) if tall else x
-        # The size of an AdamW step, so that one learning rate serves both.
-        return (0.2 * math.sqrt(max(x.shape[1:])) * x.transpose(1, 0, 2)).reshape(rows, columns)
-
-    def step(state, tokens, positions, targets, rate, number):
-        weights, first, second = state
-        (_, (answer, lm)), grads = gradient(weights, tokens, positions, targets)
-        norm = jnp.sqrt(sum(jnp.sum(g * g) for g in grads.values()))
-        clip = jnp.minimum(1.0, 1.0 / (norm + 1e-6))
-        new_weights, new_first, new_second = {}, {}, {}
-        for name, weight in weights.items():
-            g = grads[name] * clip
-            inner = weight.ndim == 2 and name != "embed"
-            if inner and settings["optimizer"] == "muon":
-                m = 0.95 * first[name] + g
-                new_first[name], new_second[name] = m, second[name]
-                update = orthogonal(g + 0.95 * m, parts.get(name.split(".")[1], 1))
+        norm = math.sqrt(sum(float((g * g).sum()) for g in grads.values()))
+        clip = min(1.0, 1.0 / (norm + 1e-6))
+        stacks = {}
+        for name, g in grads.items():
+            g = g * clip
+            if name in self.inner:
+                m = self.first[name].mul_(0.95).add_(g)
+                update = g + 0.95 * m
+                for part, matrix in enumerate(update.chunk(self.PARTS.get(name.split(".")[1], 1), 1)):
+                    tall = matrix.shape[0] > matrix.shape[1]
+                    matrix = matrix.T if tall else matrix
+                    stacks.setdefault(tuple(matrix.shape), []).append((name, part, tall, matrix))
             else:
-                m = b1 * first[name] + (1 - b1) * g
-                v = b2 * second[name] + (1 - b2) * g * g
-                new_first[name], new_second[name] = m, v
-                update = (m / (1 - b1**number)) / (jnp.sqrt(v / (1 - b2**number)) + 1e-8)
-            if inner:
-                update = update + decay * weight
-            new_weights[name] = weight - rate * update
-        return (new_weights, new_first, new_second), jnp.stack([answer, lm, norm])
-
-    return jax.jit(step, donate_argnums=0)
-
-
-def make_answers(shape):
-    """Log-softmax over the whole vocabulary at the end of the prompt."""
-    import jax
-
-    forward = make_forward(shape)
-    return jax.jit(lambda w, tokens, positions: jax.nn.log_softmax(forward(w, tokens, positions)[:, 0] @ w["embed"].T))
+                m = self.first[name].mul_(0.9).add_(g, alpha=0.1)
+                v = self.second[name].mul_(0.95).addcmul_(g, g, value=0.05)
+                update = (m / (1 - 0.9**number)) / ((v / (1 - 0.95**number)).sqrt() + 1e-8)
+                weights[name].sub_(rate * update)
+        for shape, group in stacks.items():
+            x = torch.stack([matrix for *_, matrix in group])
+            x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+            for _ in range(5):
+                square = x @ x.transpose(1, 2)
+                x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+            # The size of an AdamW step.
+            x = 0.2 * math.sqrt(max(shape)) * x
+            for (name, part, tall, _), update in zip(group, x):
+                weight = weights[name].chunk(self.PARTS.get(name.split(".")[1], 1), 1)[part]
+                weight.mul_(1 - rate * self.decay).sub_(rate * (update.T if tall else update))
+        return norm
 
 
 # ---------------------------------------------------------------- training
@@ -431,54 +420,54 @@ def load_checkpoint(path):
     return about, groups
 
 
-def split_rows(data, share, seed):
-    """Whole populations are held out when there is no file of validation prompts."""
-    populations = np.unique(data.population)
-    count = max(1, round(share * len(populations)))
-    held = np.random.default_rng([seed, 3]).choice(populations, count, replace=False)
-    mask = np.isin(data.population, held)
-    return np.flatnonzero(~mask), np.flatnonzero(mask)
+def validate(forward, weights, data, rows, settings):
+    """The mean answer loss, and per task and arm: accuracy, absolute error of the mean, loss a token."""
+    import torch
 
-
-def validate(answers, weights, data, rows, settings):
-    """Answer loss over all rows, and the accuracy of each arm among the labels."""
-    plain = {**settings, "lm_positions": 0}
-    rows = rows[np.argsort(data.length[rows], kind="stable")]
-    losses, right = np.zeros(len(rows)), np.zeros(len(rows), bool)
-    for start in range(0, len(rows), 64):
-        part = rows[start : start + 64]
-        padded = np.concatenate([part, np.repeat(part[-1:], 64 - len(part))])
-        tokens, positions, _ = make_batch(data, padded, None, plain)
-        scores = np.asarray(answers(weights, tokens, positions[:, :1]))[: len(part)]
-        losses[start : start + 64] = -scores[np.arange(len(part)), data.answer[part]]
-        right[start : start + 64] = data.labels[scores[:, data.labels].argmax(1)] == data.answer[part]
-    arms = {arm: right[data.arm[rows] == i].mean() for i, arm in enumerate(ARMS) if (data.arm[rows] == i).any()}
-    return losses.mean(), arms
+    losses, found = np.zeros(len(rows)), {}
+    order = np.argsort(data.length[rows], kind="stable")
+    for start in range(0, len(order), 32):
+        part = order[start : start + 32]
+        tokens, positions, targets, weight = make_batch(data, rows[part], None, settings)
+        with torch.no_grad():
+            logits = forward(weights, torch.from_numpy(tokens), torch.from_numpy(positions)).float()
+            nll = -logits.log_softmax(-1).gather(2, torch.from_numpy(targets)[:, :, None])[:, :, 0].numpy()
+        firsts = logits[:, 0].numpy()
+        for place, first, losses_of, weight_of in zip(part, firsts, nll, weight):
+            row = rows[place]
+            task = int(data.task[row])
+            losses[place] = (losses_of * weight_of).sum() / weight_of.sum() if task == 2 else losses_of[0]
+            target = data.sequence(row)[data.asked[row]]
+            if task == 0:
+                said = float(data.labels[first[data.labels].argmax()] == target)
+            elif task == 1:
+                p = np.exp(log_softmax(first[data.scores]))
+                said = abs(float(p @ np.arange(1, 6)) - (1 + int(np.flatnonzero(data.scores == target)[0])))
+            else:
+                said = losses[place]
+            found.setdefault((task, int(data.arm[row])), []).append(said)
+    told = " | ".join(
+        f"{TASKS[task]} " + " ".join(f"{ARMS[arm]} {np.mean(v):.3f}" for (t, arm), v in sorted(found.items()) if t == task)
+        for task in sorted({task for task, _ in found})
+    )
+    return losses.mean(), told
 
 
 def train_command(args):
+    import torch
+
+    torch.set_num_threads(args.threads)
+    torch._dynamo.config.recompile_limit = 64
+    torch._dynamo.config.cache_size_limit = 64
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    import jax
-
-    jax.config.update("jax_compilation_cache_dir", str((out / "compiled").resolve()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
     tokenizer_folder = Path(args.tokenizer or args.out)
     if tokenizer_folder.resolve() != out.resolve():
         for name in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copyfile(tokenizer_folder / name, out / name)
-    data = Data(args.prompts, out, out)
-    if args.validation:
-        held, held_rows = Data(args.validation, out, out), None
-        rows, held_rows = np.arange(len(data)), np.flatnonzero(held.swap == 0)
-    else:
-        held = data
-        rows, held_rows = split_rows(data, 0.05, args.seed)
-        held_rows = held_rows[held.swap[held_rows] == 0]
-    if args.rows:
-        rows = rows[: args.rows]
-    held_rows = np.random.default_rng([args.seed, 4]).permutation(held_rows)[: args.validation_rows]
+    data, held = Data(args.prompts, out, out), Data(args.validation, out, out)
+    rows = np.arange(len(data))
+    held_rows = np.random.default_rng([args.seed, 4]).permutation(np.flatnonzero(held.swap == 0))[: args.validation_rows]
 
     shape = {
         "vocabulary": data.vocabulary,
@@ -490,140 +479,132 @@ def train_command(args):
         "max_positions": args.max_positions,
     }
     settings = {
-        "bucket": args.bucket,
-        "lm_positions": args.lm_positions if args.lm_weight > 0 else 0,
+        "widths": [width for width in args.widths if width < args.max_positions] + [args.max_positions],
+        "positions": args.positions,
+        "batch_tokens": args.batch_tokens,
+        "lm_positions": args.lm_positions,
         "lm_weight": args.lm_weight,
+        "text_weight": args.text_weight,
+        "none_share": args.none_share,
         "permute": args.permute,
         "decay": args.decay,
-        "optimizer": args.optimizer,
     }
-    longest = max(int(data.length[rows].max()), int(held.length[held_rows].max())) + 1
-    if longest > args.max_positions:
-        sys.exit(f"a prompt has {longest} tokens, more than --max-positions")
+    fits = data.length[rows] <= args.max_positions
+    if not fits.all():
+        sys.exit(f"{(~fits).sum()} prompts have more tokens than --max-positions, the longest {data.length.max()}")
 
     # "place" runs from 0 to 1 over the whole training and fixes the learning rate.
     step, epoch, index, place, elapsed, best = 0, 0, 0, 0.0, 0.0, math.inf
     last = out / "last.npz"
+    groups = {}
     if last.exists() and not args.fresh:
         about, groups = load_checkpoint(last)
-        if about["shape"] != shape or about["seed"] != args.seed or about["batch"] != args.batch:
-            sys.exit(f"{last} is of another model, seed or batch size: use --fresh or another --out")
+        if about["shape"] != shape or about["seed"] != args.seed:
+            sys.exit(f"{last} is of another model or seed: use --fresh or another --out")
         step, epoch, index, place, elapsed, best = (
             about[name] for name in ("step", "epoch", "index", "place", "elapsed", "best")
         )
-        state = tuple(groups[name] for name in ("weights", "first", "second"))
         print(f"resumed at step {step}, {100 * place:.1f} % of the plan", flush=True)
-    else:
-        weights = start_weights(shape, args.seed)
+    start = groups.get("weights")
+    if start is None:
+        start = start_weights(shape, args.seed)
         if args.init:
-            about, groups = load_checkpoint(args.init)
+            about, from_there = load_checkpoint(args.init)
             if about["shape"] != shape:
                 sys.exit(f"{args.init} is of another shape or vocabulary")
-            weights = groups["weights"]
-        state = (weights, *({name: np.zeros_like(w) for name, w in weights.items()} for _ in range(2)))
-    state = jax.tree.map(jax.numpy.array, state)
+            start = from_there["weights"]
+    weights = {name: torch.from_numpy(np.array(w)).requires_grad_() for name, w in start.items()}
+    optimizer = Muon(weights, args.decay)
+    for mine, name in ((optimizer.first, "first"), (optimizer.second, "second")):
+        for key, value in groups.get(name, {}).items():
+            mine[key] = torch.from_numpy(np.array(value))
 
-    size = sum(w.size for w in state[0].values())
+    size = sum(w.numel() for w in weights.values())
+    kinds = ", ".join(f"{(data.task == i).sum()} {task}" for i, task in enumerate(TASKS))
     print(
-        f"{size / 1e6:.2f} M parameters ({4 * size / 1e6:.1f} MB), {len(rows)} rows of {data.length[rows].mean():.0f}"
-        f" tokens, {len(held_rows)} held out, {len(os.sched_getaffinity(0))} cores, {args.optimizer}",
+        f"{size / 1e6:.2f} M parameters ({4 * size / 1e6:.1f} MB), {len(rows)} rows of {data.length.mean():.0f}"
+        f" tokens ({kinds}), {len(held_rows)} held out, {args.threads} threads",
         flush=True,
     )
-    train_step, answers = make_step(shape, settings), make_answers(shape)
+    forward = make_forward(shape)
+
+    def loss_of(weights, tokens, positions, targets, weight):
+        logits = forward(weights, tokens, positions).float()
+        nll = torch.logsumexp(logits, -1) - logits.gather(2, targets[:, :, None])[:, :, 0]
+        return (nll * weight).sum() / tokens.shape[0], (nll.detach()[:, 0]).mean()
+
+    compiled_loss = torch.compile(loss_of, dynamic=False) if args.compile else loss_of
 
     def save(path, groups):
         about = {
-            "shape": shape, "settings": settings, "seed": args.seed, "batch": args.batch, "step": step,
+            "shape": shape, "settings": settings, "seed": args.seed, "step": step,
             "epoch": epoch, "index": index, "place": place, "elapsed": elapsed, "best": best,
         }  # fmt: skip
         save_checkpoint(path, about, groups)
 
+    def plain(tensors):
+        return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
+
     def save_last():
-        save(last, dict(zip(("weights", "first", "second"), state)))
+        save(last, {"weights": plain(weights), "first": plain(optimizer.first), "second": plain(optimizer.second)})
 
     def check():
         nonlocal best
-        loss, arms = validate(answers, state[0], held, held_rows, settings)
+        loss, told = validate(forward, weights, held, held_rows, settings)
         kept = loss < best
         if kept:
             best = float(loss)
-            save(out / "best.npz", {"weights": state[0]})
-        shown = " ".join(f"{arm} {value:.3f}" for arm, value in arms.items())
-        print(f"  held out: loss {loss:.4f} {shown}{' (best)' if kept else ''}", flush=True)
+            save(out / "best.npz", {"weights": plain(weights)})
+        print(f"  held out: loss {loss:.4f} {told}{' (best)' if kept else ''}", flush=True)
 
     budget = 60.0 * args.minutes
     begun = time.monotonic() - elapsed
-    finish = budget * 0.99 - 2
-    batches = epoch_batches(data, rows, args.seed, epoch, args.batch)
-    pace, seen_widths = None, set()  # seconds a step, smoothed, and shapes already compiled
+    batches = epoch_batches(data, rows, args.seed, epoch, settings)
     sums, tokens_done, since = np.zeros(3), 0, time.monotonic()
     last_check = last_save = time.monotonic()
-    check_cost, pending = 0.0, []
-
-    def collect():
-        for result in pending:
-            sums[:] += np.asarray(result)
-        pending.clear()
 
     while place < 1.0 and (not args.stop_after or step < args.stop_after):
         if index >= len(batches):
             epoch, index = epoch + 1, 0
-            batches = epoch_batches(data, rows, args.seed, epoch, args.batch)
-        began = time.monotonic()
+            batches = epoch_batches(data, rows, args.seed, epoch, settings)
         rng = np.random.default_rng([args.seed, 2, step])
-        tokens, positions, targets = make_batch(data, batches[index], rng, settings)
-
-        # Steps that are left: given, or as many as the measured pace has room for.
-        if args.steps:
-            place = step / args.steps
-        else:
-            rest = finish - (began - begun) - check_cost
-            left = max(1.0, rest / pace) if pace else 1e5
+        batch = make_batch(data, batches[index], rng, settings)
+        # The plan follows steps where they are given, and else the clock.
+        place = step / args.steps if args.steps else min(1.0, (time.monotonic() - begun) / budget)
         warm = min(1.0, (step + 1) / args.warmup)
         rate = args.rate * warm * (args.floor + (1 - args.floor) * 0.5 * (1 + math.cos(math.pi * place)))
-        compiled = tokens.shape in seen_widths
-        seen_widths.add(tokens.shape)
-        state, result = train_step(
-            state, tokens, positions, targets, np.float32(rate), np.float32(step + 1)
-        )
-        pending.append(result)
-        if len(pending) >= 2:
-            # One step stays in flight while the next batch is made.
-            sums += np.asarray(pending.pop(0))
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+            loss, first = compiled_loss(weights, *(torch.from_numpy(part) for part in batch))
+        grads = torch.autograd.grad(loss, list(weights.values()))
+        with torch.no_grad():
+            norm = optimizer.step(weights, dict(zip(weights, grads)), rate, step + 1)
+        sums += (float(loss.detach()), float(first), norm)
+        tokens_done += batch[0].size
         step, index = step + 1, index + 1
-        place = step / args.steps if args.steps else min(1.0, place + (1 - place) / left)
+        place = step / args.steps if args.steps else place
         now = time.monotonic()
-        if compiled:
-            pace = now - began if pace is None else pace + (now - began - pace) / min(200, step)
-        tokens_done += int(data.length[batches[index - 1]].sum()) + args.batch
         elapsed = now - begun
 
         if step % args.log_every == 0:
-            collect()
-            mean, took = sums / args.log_every, time.monotonic() - since
-            eta = (args.steps - step) * pace if args.steps and pace else finish - elapsed
+            mean, took = sums / args.log_every, now - since
             print(
-                f"step {step} ({100 * place:.1f} %) answer {mean[0]:.4f} lm {mean[1]:.3f} norm {mean[2]:.2f}"
+                f"step {step} ({100 * place:.1f} %) loss {mean[0]:.4f} first {mean[1]:.3f} norm {mean[2]:.2f}"
                 f" rate {rate:.2e} {args.log_every / took:.2f} steps/s {tokens_done / took:.0f} tokens/s"
-                f" elapsed {elapsed / 60:.1f} min, {max(0.0, eta) / 60:.1f} min left",
+                f" elapsed {elapsed / 60:.1f} min",
                 flush=True,
             )
-            sums, tokens_done, since = np.zeros(3), 0, time.monotonic()
+            sums, tokens_done, since = np.zeros(3), 0, now
             if not np.isfinite(mean).all():
                 sys.exit("the loss is no longer finite")
         due = step % args.check_every == 0 if args.check_every else now - last_check > max(30, budget / 20)
         if due or place >= 1.0:
-            started = time.monotonic()
-            collect()
             check()
-            check_cost = time.monotonic() - started
-            since += check_cost
+            since += time.monotonic() - now
             last_check = time.monotonic()
         if now - last_save > args.save_seconds or place >= 1.0:
             save_last()
             last_save = time.monotonic()
-    collect()
-    elapsed = time.monotonic() - begun
+    check()
     save_last()
     print(f"done: {step} steps in {elapsed / 60:.1f} min, best held-out answer loss {best:.4f}")
 
@@ -706,7 +687,12 @@ def export_command(args):
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, vocabulary, (3, 48))
     ends = np.array([47, 20, 33])
-    wanted = np.asarray(make_answers(shape)(weights, tokens.astype(np.int32), ends[:, None].astype(np.int32)))
+    import torch
+
+    tensors = {name: torch.from_numpy(w) for name, w in weights.items()}
+    with torch.no_grad():
+        logits = make_forward(shape)(tensors, torch.from_numpy(tokens), torch.from_numpy(ends[:, None]))
+    wanted = logits[:, 0].log_softmax(-1).numpy()
     worst = np.abs(model.log_probabilities(tokens, ends) - wanted).max()
     print(f"largest difference to the checkpoint's log-probabilities: {worst:.1e}")
     assert worst < (1e-3 if kind == "float32" else 0.1)
@@ -924,7 +910,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
 
     p = commands.add_parser("tokenizer", help="learn the tokenizer")
-    p.add_argument("--prompts", required=True)
+    p.add_argument("--prompts", required=True, nargs="+")
     p.add_argument("--out", required=True)
     p.add_argument("--vocabulary", type=int, default=2048)
     p.add_argument("--rows", type=int, default=60000, help="prompts to learn from")
@@ -932,36 +918,40 @@ def main():
     p.set_defaults(run=tokenizer_command)
 
     p = commands.add_parser("train", help="train, or go on where last.npz stands")
-    p.add_argument("--prompts", required=True)
-    p.add_argument("--validation", help="prompts of other populations; else 5 %% of the populations are held out")
+    p.add_argument("--prompts", required=True, nargs="+", help="one file or more of each task")
+    p.add_argument("--validation", required=True, nargs="+", help="prompts of other populations")
     p.add_argument("--out", required=True)
     p.add_argument("--tokenizer", help="folder of tokenizer.json, if not --out")
     p.add_argument("--minutes", type=float, default=60.0)
     p.add_argument("--steps", type=int, help="a fixed number of steps instead of --minutes")
     p.add_argument("--stop-after", type=int, help="stop early at this step, keeping the plan")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--threads", type=int, default=1)
     p.add_argument("--fresh", action="store_true", help="do not resume from last.npz")
     p.add_argument("--init", help="checkpoint to take the start weights from")
-    p.add_argument("--layers", type=int, default=4)
+    p.add_argument("--no-bf16", dest="bf16", action="store_false", help="compute in f32")
+    p.add_argument("--no-compile", dest="compile", action="store_false")
+    p.add_argument("--layers", type=int, default=5)
     p.add_argument("--hidden", type=int, default=128)
     p.add_argument("--heads", type=int, default=4)
     p.add_argument("--ffn", type=int, default=384)
     p.add_argument("--max-positions", type=int, default=1024)
-    p.add_argument("--batch", type=int, default=32)
-    p.add_argument("--bucket", type=int, default=16)
-    p.add_argument("--optimizer", choices=["muon", "adamw"], default="muon")
+    p.add_argument("--widths", type=int, nargs="+", default=[48, 128, 192, 256, 320, 448])
+    p.add_argument("--positions", type=int, default=48, help="positions of a row that can be asked")
+    p.add_argument("--batch-tokens", type=int, default=8192)
     p.add_argument("--rate", type=float, default=2e-3)
     p.add_argument("--floor", type=float, default=0.01, help="share of the rate that is left at the end")
     p.add_argument("--warmup", type=int, default=50)
     p.add_argument("--decay", type=float, default=0.1)
     p.add_argument("--lm-weight", type=float, default=0.2)
     p.add_argument("--lm-positions", type=int, default=16)
+    p.add_argument("--text-weight", type=float, default=2.0, help="weight of a text against that of a label")
+    p.add_argument("--none-share", type=float, default=0.3, help="share of the rows without memory that are used")
     p.add_argument("--permute", type=float, default=0.1, help="share of examples with permuted label names")
-    p.add_argument("--rows", type=int, help="use only the first rows")
-    p.add_argument("--validation-rows", type=int, default=1600)
+    p.add_argument("--validation-rows", type=int, default=3000)
     p.add_argument("--check-every", type=int, help="steps between validations, instead of by time")
     p.add_argument("--log-every", type=int, default=50)
-    p.add_argument("--save-seconds", type=float, default=60.0)
+    p.add_argument("--save-seconds", type=float, default=120.0)
     p.set_defaults(run=train_command)
 
     p = commands.add_parser("export", help="write the folder that is loaded")

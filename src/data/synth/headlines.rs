@@ -1,11 +1,12 @@
 //! A seeded population of headline writers: communities and people with habits of form, of length and of favourite
 //! words, and chance.
 //!
-//! The text counterpart of the film taggers: an article is a sentence about a theme, its response a headline. What form
-//! it has is a draw from the writer's own habit in the theme's section, the community's or chance; how long it is scatters
-//! around the writer's own mean, which lies near the community's, and around the section's; which words of theirs stand in
-//! it is chance, too. So form, length and words
-//! can each be learnt from one's own past and from others', and neither settles a headline.
+//! The text counterpart of the film taggers: an article is a sentence about a theme, its response a headline that tells
+//! who does what, where and when, as far as it goes. What form it has is a draw from the writer's own habit in the theme's
+//! section, the community's or chance; how long it is scatters around the writer's own mean, which lies near the
+//! community's, and around the section's; which favourite words stand at its head, the writer's or the section's, is
+//! chance, too. So form, length and words can each be learnt from one's own past and from others', and neither settles a
+//! headline.
 //!
 //! Invariants: a population is a pure function of [`Parameters`]; every headline has the form that was drawn.
 
@@ -17,7 +18,7 @@ use super::super::dataset::{
 use super::super::draw::Draw;
 use super::super::form::Form;
 use super::super::interaction::{Extra, Interaction, JudgedQuery, Timestamp, UserId};
-use super::{COMMUNITY_SHARE, OWN_SHARE, PERIOD_DAYS, Parameters, START, THEMES, describe, softmax};
+use super::{COMMUNITY_SHARE, OWN_SHARE, PERIOD_DAYS, Parameters, START, Story, THEMES, softmax};
 
 /// Forms that headlines are written in.
 const FORMS: [Form; 8] = [
@@ -30,25 +31,27 @@ const FORMS: [Form; 8] = [
     Form::Topic,
     Form::Trailing,
 ];
-/// Favourite words, of which each community and each person has some.
+/// Favourite words, of which each section and each person has some.
 const FAVOURITES: [&str; 40] = [
     "bold", "quiet", "secret", "golden", "broken", "sudden", "hidden", "bitter", "gentle", "savage", "stunning",
     "modest", "curious", "fearless", "humble", "wicked", "radiant", "solemn", "reckless", "tender", "brutal",
     "elegant", "fragile", "furious", "honest", "lonely", "luminous", "mighty", "nimble", "obscure", "patient",
     "restless", "shining", "stubborn", "timeless", "urgent", "vivid", "weary", "zealous", "ancient",
 ];
+/// Words that no headline ends with.
+const SMALL: [&str; 11] = ["a", "an", "the", "in", "as", "to", "of", "its", "is", "into", "for"];
 /// Sections of a newspaper; a theme belongs to one of them.
 const SECTIONS: usize = 5;
-/// How many favourites a community and a person have.
-const OWN_WORDS: usize = 3;
+/// How often each favourite of a section or a person is taken when one is.
+const FAVOURITE: [f64; 2] = [0.8, 0.2];
 /// ln words of the shortest and of the longest habit.
-const HABITS: (f64, f64) = (1.4, 2.5);
+const HABITS: (f64, f64) = (1.4, 2.2);
 /// Standard deviation of ln words of one person's headlines.
 const SCATTER: f64 = 0.22;
 /// Words of the shortest and of the longest headline, what the form adds left out.
 const WORDS: (usize, usize) = (3, 18);
-/// Share of headlines that hold a favourite of the person, and of the community.
-const FAVOURED: (f64, f64) = (0.5, 0.4);
+/// Share of headlines that hold a favourite of the person, and of the section.
+const FAVOURED: (f64, f64) = (0.75, 0.65);
 
 impl Parameters {
     /// A small population of headline writers.
@@ -64,7 +67,14 @@ pub struct Hand {
     pub forms: Vec<Vec<f64>>,
     /// Mean ln words before the form adds its own.
     pub length: f64,
-    /// Favourite words.
+}
+
+/// What is usual in a section, whoever writes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// What it adds to the mean ln words.
+    pub length: f64,
+    /// Favourite words, the first before all.
     pub words: Vec<&'static str>,
 }
 
@@ -77,6 +87,8 @@ pub struct WriterTruth {
     pub community: usize,
     /// How they write by themselves.
     pub hand: Hand,
+    /// Favourite words, the first before all.
+    pub words: Vec<&'static str>,
 }
 
 /// What the generator knows and the data does not say.
@@ -88,14 +100,15 @@ pub struct HeadlineTruth {
     pub users: Vec<WriterTruth>,
     /// Per community.
     pub communities: Vec<Hand>,
-    /// Per section: what it adds to the mean ln words of whoever writes in it.
-    pub sections: Vec<f64>,
+    /// Per section.
+    pub sections: Vec<Section>,
 }
 
 /// Makes the population of `parameters` and its latent truth.
 pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
     let mut draw = Draw::seeded(parameters.seed);
-    let sections: Vec<f64> = (0..SECTIONS).map(|_| 0.2 * draw.normal()).collect();
+    let sections: Vec<Section> =
+        (0..SECTIONS).map(|_| Section { length: 0.3 * draw.normal(), words: favourites(&mut draw) }).collect();
     // What everybody does in a section, and what a community makes of it.
     let custom = leanings(&mut draw, 1.6);
     let communities: Vec<Hand> = (0..parameters.communities)
@@ -103,7 +116,7 @@ pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
             let length = HABITS.0 + (HABITS.1 - HABITS.0) * draw.unit();
             let (own, signature) = (leanings(&mut draw, 1.4), signature(&mut draw, 1.4));
             let logit = |section: usize, form: usize| custom[section][form] + own[section][form] + signature[form];
-            hand(&mut draw, logit, length)
+            hand(logit, length)
         })
         .collect();
     let days = parameters.periods as f64 * PERIOD_DAYS;
@@ -115,7 +128,8 @@ pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
         let (own, signature) = (leanings(&mut draw, 0.8), signature(&mut draw, 1.6));
         let shared = |section: usize, form: usize| culture.forms[section][FORMS[form].place()].max(1e-3).ln();
         let logit = |section: usize, form: usize| 0.5 * shared(section, form) + own[section][form] + signature[form];
-        let hand = hand(&mut draw, logit, length);
+        let hand = hand(logit, length);
+        let words = favourites(&mut draw);
         let user = UserId::new(format!("w{index:03}"));
         // One writer in five has just begun.
         let cold = draw.chance(0.2);
@@ -132,7 +146,10 @@ pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
         moments.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (day, judged) in moments {
             let theme = draw.below(THEMES.len());
-            let (query, response) = (describe(&mut draw, theme), headline(&mut draw, theme, &hand, culture, &sections));
+            let story = Story::about(&mut draw, theme);
+            let section = theme % SECTIONS;
+            let heads = Heads { own: &words, section: &sections[section] };
+            let (query, response) = (story.sentence(), headline(&mut draw, section, &story, [&hand, culture], &heads));
             let (id, user, at) = (String::new(), user.clone(), Timestamp(START).plus_days(day));
             let (item, extra) = (None, Extra::new());
             match judged {
@@ -140,7 +157,7 @@ pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
                 false => interactions.push(Interaction { id, user, at, query, response, item, extra }),
             }
         }
-        users.push(WriterTruth { user, community, hand });
+        users.push(WriterTruth { user, community, hand, words });
     }
     interactions.sort_by(|a, b| (a.at, &a.user).cmp(&(b.at, &b.user)));
     interactions.iter_mut().enumerate().for_each(|(number, i)| i.id = format!("h{number:05}"));
@@ -163,7 +180,11 @@ fn leanings(draw: &mut Draw, deviation: f64) -> Leanings {
     (0..SECTIONS).map(|_| signature(draw, deviation)).collect()
 }
 
-fn hand(draw: &mut Draw, logit: impl Fn(usize, usize) -> f64, length: f64) -> Hand {
+fn favourites(draw: &mut Draw) -> Vec<&'static str> {
+    FAVOURITE.iter().map(|_| draw.one_of(&FAVOURITES)).collect()
+}
+
+fn hand(logit: impl Fn(usize, usize) -> f64, length: f64) -> Hand {
     let of_section = |section: usize| {
         let logits: Vec<f64> = (0..FORMS.len()).map(|form| logit(section, form)).collect();
         let mut forms = vec![0.0; Form::ALL.len()];
@@ -171,39 +192,46 @@ fn hand(draw: &mut Draw, logit: impl Fn(usize, usize) -> f64, length: f64) -> Ha
         forms
     };
     let forms = (0..SECTIONS).map(of_section).collect();
-    let words = (0..OWN_WORDS).map(|_| draw.one_of(&FAVOURITES)).collect();
-    Hand { forms, length, words }
+    Hand { forms, length }
 }
 
-/// A headline by `own` hand in a community of such a `culture`.
-fn headline(draw: &mut Draw, theme: usize, own: &Hand, culture: &Hand, sections: &[f64]) -> String {
-    let section = theme % SECTIONS;
+/// What may stand at the head of a headline.
+struct Heads<'a> {
+    own: &'a [&'static str],
+    section: &'a Section,
+}
+
+/// A headline in a section for a `story`, by a writer's own and their community's hand.
+fn headline(draw: &mut Draw, section: usize, story: &Story, [own, culture]: [&Hand; 2], heads: &Heads) -> String {
     let form = match draw.unit() {
         x if x < OWN_SHARE => Form::ALL[draw.index(&own.forms[section])],
         x if x < OWN_SHARE + COMMUNITY_SHARE => Form::ALL[draw.index(&culture.forms[section])],
         _ => draw.one_of(&FORMS),
     };
-    let length = (own.length + sections[section] + SCATTER * draw.normal()).exp().round() as usize;
+    let length = (own.length + heads.section.length + SCATTER * draw.normal()).exp().round() as usize;
     let length = length.clamp(WORDS.0, WORDS.1);
     let mut words: Vec<&str> = Vec::new();
     if draw.chance(FAVOURED.0) {
-        words.push(draw.one_of(&own.words));
+        words.push(heads.own[draw.index(&FAVOURITE)]);
     }
     if draw.chance(FAVOURED.1) {
-        words.push(draw.one_of(&culture.words));
+        words.push(heads.section.words[draw.index(&FAVOURITE)]);
     }
-    let about = &THEMES[theme];
-    while words.len() < length {
-        let phrase = match draw.below(5) {
-            0 => draw.one_of(&about.motif),
-            1 => draw.one_of(&about.who),
-            2 => draw.one_of(&about.act),
-            3 => draw.one_of(&about.place),
-            _ => draw.one_of(&about.detail),
-        };
-        words.extend(phrase.split_whitespace());
+    // The article's own phrases, as far as they go.
+    let who = story.who.trim_start_matches("a ").trim_start_matches("an ").trim_start_matches("the ");
+    let mut phrases = vec![who, story.act];
+    for (told, before, phrase) in [("{place}", "in", story.place), ("{detail}", "as", story.detail)] {
+        if story.frame.contains(told) {
+            phrases.extend([before, phrase]);
+        }
     }
+    phrases.extend(["a", story.motif, "story"]);
+    words.extend(phrases.iter().flat_map(|phrase| phrase.split_whitespace()));
     words.truncate(length);
+    // No headline breaks off behind a small word.
+    while words.len() > WORDS.0 && words.last().is_some_and(|word| SMALL.contains(word)) {
+        words.pop();
+    }
     let body = words.join(" ");
     match form {
         Form::Question => format!("{body}?"),
@@ -211,7 +239,7 @@ fn headline(draw: &mut Draw, theme: usize, own: &Hand, culture: &Hand, sections:
         Form::List => format!("{} {body}", draw.between(3, 12)),
         Form::Explainer => format!("{} {body}", draw.one_of(&["How", "Why", "What"])),
         Form::Quote => format!("“{}” {}", words[..2].join(" "), words[2..].join(" ")),
-        Form::Topic => format!("{}: {body}", draw.one_of(&about.motif)),
+        Form::Topic => format!("{}: {body}", story.motif),
         Form::Trailing => format!("{body}..."),
         Form::Statement | Form::Reply => body,
     }
@@ -266,7 +294,12 @@ mod tests {
             let mut forms = vec![0.0; Form::ALL.len()];
             forms[form.place()] = 1.0;
             let only = Hand { forms: vec![forms; SECTIONS], ..truth.communities[0].clone() };
-            let written = (0..60).map(|n| headline(&mut draw, n % THEMES.len(), &only, &only, &truth.sections));
+            let written = (0..60).map(|n| {
+                let section = n % SECTIONS;
+                let heads = Heads { own: &truth.users[0].words, section: &truth.sections[section] };
+                let story = Story::about(&mut draw, n % THEMES.len());
+                headline(&mut draw, section, &story, [&only, &only], &heads)
+            });
             let right = written.filter(|text| Form::of(text) == form).count();
             // The rest is chance.
             assert!(right >= 48, "{form}: {right} of 60");

@@ -8,11 +8,13 @@
 //! 100000 on for training the demonstration model; the numbers below are frozen with that model.
 
 mod headlines;
+mod products;
 mod vocabulary;
 
 use serde::Serialize;
 
-pub use headlines::{Hand, HeadlineTruth, WriterTruth, headlines};
+pub use headlines::{Hand, HeadlineTruth, Section, WriterTruth, headlines};
+pub use products::{ProductTruth, RaterTruth, products};
 pub use vocabulary::{TAGS, THEMES};
 
 use super::dataset::{
@@ -198,21 +200,49 @@ fn films(draw: &mut Draw) -> Vec<Film> {
         .collect()
 }
 
-/// One sentence about `theme`; one film in five borrows its last clause from another theme.
+/// What a description of a film, or an article, is put together from.
+struct Story {
+    frame: &'static str,
+    motif: &'static str,
+    who: &'static str,
+    act: &'static str,
+    place: &'static str,
+    detail: &'static str,
+}
+
+impl Story {
+    /// Something about `theme`; one in five borrows its last clause from another theme.
+    fn about(draw: &mut Draw, theme: usize) -> Self {
+        let main = &THEMES[theme];
+        let other = if draw.chance(0.2) { &THEMES[draw.below(THEMES.len())] } else { main };
+        Self {
+            frame: draw.one_of(&vocabulary::FRAMES),
+            motif: draw.one_of(&main.motif),
+            who: draw.one_of(&main.who),
+            act: draw.one_of(&main.act),
+            place: draw.one_of(&main.place),
+            detail: draw.one_of(&other.detail),
+        }
+    }
+
+    /// In one sentence.
+    fn sentence(&self) -> String {
+        let sentence = self
+            .frame
+            .replace("{a}", if self.motif.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
+            .replace("{motif}", self.motif)
+            .replace("{who}", self.who)
+            .replace("{act}", self.act)
+            .replace("{place}", self.place)
+            .replace("{detail}", self.detail);
+        let mut letters = sentence.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    }
+}
+
+/// One sentence about `theme`.
 fn describe(draw: &mut Draw, theme: usize) -> String {
-    let main = &THEMES[theme];
-    let other = if draw.chance(0.2) { &THEMES[draw.below(THEMES.len())] } else { main };
-    let frame = draw.one_of(&vocabulary::FRAMES);
-    let motif = draw.one_of(&main.motif);
-    let sentence = frame
-        .replace("{a}", if motif.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
-        .replace("{motif}", motif)
-        .replace("{who}", draw.one_of(&main.who))
-        .replace("{act}", draw.one_of(&main.act))
-        .replace("{place}", draw.one_of(&main.place))
-        .replace("{detail}", draw.one_of(&other.detail));
-    let mut letters = sentence.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    Story::about(draw, theme).sentence()
 }
 
 /// Probabilities from unnormalised log weights.

@@ -547,3 +547,95 @@ pub const THEMES: [Theme; 20] = [
         ],
     },
 ];
+
+/// A kind of product.
+pub struct Product {
+    /// One word, an attribute of each product of the kind.
+    pub name: &'static str,
+    /// What it is called.
+    pub nouns: [&'static str; 2],
+    /// What it is for.
+    pub uses: [&'static str; 4],
+    /// What else is said of it.
+    pub details: [&'static str; 4],
+}
+
+/// What products of any kind can be like.
+pub const TRAITS: [&str; 12] = [
+    "compact",
+    "sturdy",
+    "quiet",
+    "foldable",
+    "wooden",
+    "steel",
+    "cordless",
+    "waterproof",
+    "colourful",
+    "plain",
+    "heavy",
+    "light",
+];
+
+/// All kinds of products.
+pub const PRODUCTS: [Product; 10] = [
+    Product {
+        name: "kettle",
+        nouns: ["kettle", "water boiler"],
+        uses: ["tea at home", "the office kitchen", "small flats", "early mornings"],
+        details: ["with a drip-free spout", "boils in two minutes", "keeps warm for an hour", "with a wide lid"],
+    },
+    Product {
+        name: "headphones",
+        nouns: ["headphones", "headset"],
+        uses: ["long flights", "late recordings", "video calls", "running"],
+        details: ["with soft ear cups", "plays for thirty hours", "blocks street noise", "with a spare cable"],
+    },
+    Product {
+        name: "tent",
+        nouns: ["tent", "shelter"],
+        uses: ["two hikers", "family camping", "windy coasts", "festival weekends"],
+        details: ["pitched in five minutes", "with sealed seams", "with two porches", "packs very small"],
+    },
+    Product {
+        name: "lamp",
+        nouns: ["desk lamp", "reading light"],
+        uses: ["night reading", "drawing boards", "bedside tables", "workshops"],
+        details: ["dims in nine steps", "with a long arm", "does not flicker", "with a heavy base"],
+    },
+    Product {
+        name: "backpack",
+        nouns: ["backpack", "rucksack"],
+        uses: ["daily commutes", "day hikes", "carrying cameras", "school books"],
+        details: ["with padded straps", "with a hidden pocket", "holds twenty litres", "stands by itself"],
+    },
+    Product {
+        name: "blender",
+        nouns: ["blender", "smoothie mixer"],
+        uses: ["frozen fruit", "soups", "baby food", "nut butter"],
+        details: ["with a glass jug", "cleans itself", "with four blades", "stops at a touch"],
+    },
+    Product {
+        name: "keyboard",
+        nouns: ["keyboard", "typing board"],
+        uses: ["writers", "night gaming", "shared offices", "tablets"],
+        details: ["with deep keys", "with silent switches", "pairs with three devices", "with lit letters"],
+    },
+    Product {
+        name: "bicycle",
+        nouns: ["city bicycle", "touring bike"],
+        uses: ["paved hills", "grocery trips", "gravel roads", "tall riders"],
+        details: ["with a belt drive", "with dynamo lights", "shifts smoothly", "with wide tyres"],
+    },
+    Product {
+        name: "chair",
+        nouns: ["office chair", "work seat"],
+        uses: ["home offices", "sore backs", "narrow desks", "long meetings"],
+        details: ["with a mesh back", "rolls without noise", "tilts in five steps", "with folding arms"],
+    },
+    Product {
+        name: "camera",
+        nouns: ["camera", "travel camera"],
+        uses: ["bird watching", "street scenes", "beginners", "diving trips"],
+        details: ["with a bright finder", "focuses fast", "with steady video", "charges in the car"],
+    },
+];
