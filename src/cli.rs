@@ -325,7 +325,7 @@ impl Common {
     /// that does not fit is not asked, and standard error says why.
     fn fitting_model(&self, manifest: &Manifest) -> Result<(Option<PathBuf>, Fit), CliError> {
         let Some(folder) = self.model_folder()? else { return Ok((None, Fit::Absent)) };
-        let fit = self.training(&folder)?.fit(&manifest.responses());
+        let fit = self.training(&folder)?.fit(manifest);
         match fit.unable(&self.model) {
             Some(reason) => {
                 complain(&reason.to_string());

@@ -26,7 +26,7 @@ impl State {
         match (&self.model, self.manifest()) {
             _ if self.replay.is_some() => Fit::Fitted,
             (ModelState::Absent(_), _) | (_, None) => Fit::Absent,
-            (_, Some(manifest)) => self.training.fit(&manifest.responses()),
+            (_, Some(manifest)) => self.training.fit(manifest),
         }
     }
 

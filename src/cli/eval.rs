@@ -338,12 +338,12 @@ impl Speaker {
             let told = "--predictor model asks a model and --model is none; name one, or use --predictor memory";
             return Err(CliError::Usage(told.to_owned()));
         };
-        let fit = common.training(&folder)?.fit(&manifest.responses());
-        if let Fit::Other { label } = &fit {
+        let fit = common.training(&folder)?.fit(manifest);
+        if let Fit::Other { what, stranger } = &fit {
             let model = &common.model;
             return Err(CliError::Usage(format!(
-                "{model} was trained for other labels ('{label}' is not among them); give --model one that knows this \
-                 dataset's, or use --predictor memory"
+                "{model} was trained for other {what} ('{stranger}' is not among them); give --model one that knows \
+                 this dataset's, or use --predictor memory"
             )));
         }
         let Some(engine) = model::engine(&common.load_options(), Some(&folder))? else {

@@ -49,7 +49,7 @@ impl fmt::Display for TaskKind {
 }
 
 /// How prompts name things; one skeleton serves all four arms.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Wording {
     /// What a query is: `film`.

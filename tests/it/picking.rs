@@ -9,7 +9,7 @@ use logoscope::app::stock::Offer;
 use logoscope::app::update::update;
 use logoscope::engine::engine::{Caps, LoadStage};
 use logoscope::engine::error::EngineError;
-use logoscope::engine::fit::Training;
+use logoscope::engine::fit::{Trained, Training};
 use logoscope::engine::host::HostEvent;
 use logoscope::engine::model::Origin;
 use logoscope::engine::room::Need;
@@ -121,7 +121,7 @@ fn none_is_memory_alone_and_a_typed_name_is_loaded() {
     press(&mut state, &["n", "a", "n", "o"]);
     let effects = press(&mut state, &["enter"]);
     assert!(matches!(&effects[..], [Effect::Load(spec)] if spec.name == "nano"), "{effects:?}");
-    let shipped = Training { labels: None, shipped: true };
+    let shipped = Training { tasks: None, shipped: true };
     host(&mut state, HostEvent::Origin(Origin { training: shipped, ..origin() }));
     host(&mut state, HostEvent::Ready(caps()));
     assert_eq!(state.setting.weights.model_trust, 0.25, "the dataset's, for the model that it was fitted for");
@@ -130,7 +130,10 @@ fn none_is_memory_alone_and_a_typed_name_is_loaded() {
 #[test]
 fn a_model_for_other_labels_is_loaded_and_not_asked() {
     let (mut state, _) = chosen();
-    let training = Training { labels: Some(vec!["politics".into()]), shipped: false };
+    let training = Training {
+        tasks: Some(vec![Trained { wording: None, labels: Some(vec!["politics".into()]) }]),
+        shipped: false,
+    };
     host(&mut state, HostEvent::Origin(Origin { training, ..origin() }));
     host(&mut state, HostEvent::Ready(other()));
     assert!(matches!(&state.model, ModelState::Unfit(reason) if reason.contains("qwen3-0.6b")), "{:?}", state.model);

@@ -417,7 +417,7 @@ pub fn recording() -> State {
     let mut state = State::new(Start {
         dataset_name: "films".into(),
         model_name: Some("nano".into()),
-        training: Training { labels: None, shipped: true },
+        training: Training { tasks: None, shipped: true },
         record: true,
         ..Start::default()
     });

@@ -130,7 +130,7 @@ pub fn caps() -> Caps {
 
 /// The state right after the start.
 pub fn started() -> State {
-    let training = Training { labels: None, shipped: true };
+    let training = Training { tasks: None, shipped: true };
     State::new(Start { dataset_name: "films".into(), model_name: Some("nano".into()), training, ..Start::default() })
 }
 

@@ -9,7 +9,7 @@ use logoscope::app::message::Message;
 use logoscope::app::overlay::{Choice, Overlay};
 use logoscope::app::state::{Data, Exit, ModelState, Pane, State};
 use logoscope::app::update::update;
-use logoscope::engine::fit::Training;
+use logoscope::engine::fit::{Trained, Training};
 use logoscope::engine::host::HostEvent;
 use logoscope::mediator::{Policy, Weight};
 use logoscope::session::Try;
@@ -246,7 +246,10 @@ fn screens_of_values_and_tries() {
 /// A model trained for two of the four labels.
 fn unfit() -> State {
     let mut state = started();
-    state.training = Training { labels: Some(vec!["noir".into(), "comedy".into()]), shipped: true };
+    state.training = Training {
+        tasks: Some(vec![Trained { wording: None, labels: Some(vec!["noir".into(), "comedy".into()]) }]),
+        shipped: true,
+    };
     state
 }
 
@@ -281,7 +284,7 @@ fn a_model_trained_for_other_labels_is_not_asked_and_says_so() {
 #[test]
 fn a_share_fitted_for_the_shipped_model_is_no_other_models() {
     for (training, expected) in
-        [(Training { labels: None, shipped: true }, 0.25), (Training { labels: None, shipped: false }, 0.0)]
+        [(Training { tasks: None, shipped: true }, 0.25), (Training { tasks: None, shipped: false }, 0.0)]
     {
         let mut state = started();
         state.training = training;

@@ -560,7 +560,7 @@ fn the_screenshot_is_what_the_program_draws() {
     let mut state = logoscope::app::state::State::new(Start {
         dataset_name: "film-tags".into(),
         model_name: Some("nano".into()),
-        training: Training { labels: None, shipped: true },
+        training: Training { tasks: None, shipped: true },
         ..Start::default()
     });
     let mut spec = logoscope::engine::model::ModelSpec::named("nano");

@@ -261,14 +261,14 @@ fn manifest() -> Manifest {
         periods: Periods { length: PeriodLength::Days(PERIOD_DAYS), ..Periods::default() },
         // Chosen on populations from the training seeds by log-loss of the mediated arm.
         calibration: Calibration {
-            local: 1.1,
-            terms: 0.15,
-            neighbours: 0.6,
+            local: 1.05,
+            terms: 0.2,
+            neighbours: 0.25,
             smoothing: 200.0,
             ..Calibration::default()
         },
         weights: WeightDefaults {
-            prior_strength_product: Some(4.0),
+            prior_strength_product: Some(8.0),
             prior_strength_shrinkage: Some(8.0),
             similarity_sharpness: Some(2.0),
             half_life: Some(365.0),

@@ -173,7 +173,13 @@ fn manifest() -> Manifest {
         retrieval: Retrieval::default(),
         periods: Periods { length: PeriodLength::Days(PERIOD_DAYS), ..Periods::default() },
         calibration: Calibration::default(),
-        weights: WeightDefaults::default(),
+        // Fitted on populations from the training seeds.
+        weights: WeightDefaults {
+            prior_strength_shrinkage: Some(0.5),
+            similarity_sharpness: Some(2.0),
+            half_life: Some(100.0),
+            ..WeightDefaults::default()
+        },
     }
 }
 
