@@ -4,6 +4,8 @@
 //! from them is to read its memories, not to remember one world. The target is the drawn response, never the
 //! mediator's opinion.
 
+mod evaluation;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -40,15 +42,6 @@ struct Row<'a> {
     visible: usize,
 }
 
-/// Somebody's question whose true answer is known.
-struct Asked<'a> {
-    id: &'a str,
-    user: &'a UserId,
-    at: Timestamp,
-    text: &'a str,
-    answer: &'a str,
-}
-
 /// What to export.
 pub struct Export<'a> {
     /// The file written.
@@ -57,8 +50,7 @@ pub struct Export<'a> {
     pub populations: u64,
     /// Interactions per population that are asked again, with memory strictly before them.
     pub rows: usize,
-    /// Whether to write those and every judged query on all arms, and with either block swapped, instead of training
-    /// rows.
+    /// Whether to write those and every judged query on all arms, with controls, instead of training rows.
     pub evaluation: bool,
 }
 
@@ -68,22 +60,26 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
     let mut out = BufWriter::new(File::create(export.path).map_err(wrap)?);
     for number in 0..export.populations {
         let seed = parameters.seed.wrapping_add(number);
-        let (dataset, _) = population(&Parameters { seed, ..parameters.clone() });
-        let memory = Memory::build(&dataset);
+        let (dataset, truth) = population(&Parameters { seed, ..parameters.clone() });
+        let mut memory = Memory::build(&dataset);
         if number == 0 {
             write_line(&mut out, &Header { labels: &dataset.manifest.responses() }).map_err(wrap)?;
         }
-        let rows = if export.evaluation {
-            evaluation_rows(&dataset, &memory, seed, export.rows)?
+        let written = if export.evaluation {
+            let rows = evaluation::rows(&dataset, &truth, &mut memory, export.rows)?;
+            write_lines(&mut out, &rows)
         } else {
-            training_rows(&dataset, &memory, seed, export.rows)?
+            write_lines(&mut out, &training_rows(&dataset, &memory, seed, export.rows)?)
         };
-        for row in &rows {
-            write_line(&mut out, row).map_err(wrap)?;
-        }
-        eprintln!("population {seed}: {} rows", rows.len());
+        eprintln!("population {seed}: {} rows", written.map_err(wrap)?);
     }
     out.flush().map_err(wrap)
+}
+
+/// Says how many there were.
+fn write_lines(out: &mut impl Write, rows: &[impl Serialize]) -> std::io::Result<usize> {
+    rows.iter().try_for_each(|row| write_line(out, row))?;
+    Ok(rows.len())
 }
 
 fn write_line(out: &mut impl Write, row: &impl Serialize) -> std::io::Result<()> {
@@ -103,7 +99,7 @@ fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usi
         let arm = draw.one_of(&Arm::ALL);
         let swapped = arm.sees_global() && draw.chance(SWAPPED_SHARE);
         let prompt = if swapped {
-            let other = stranger(dataset, memory, &mut draw, &asked.user, &asked.query, asked.at, &read)?;
+            let (_, other) = stranger(dataset, memory, &mut draw, &asked.user, &asked.query, asked.at, &read)?;
             render_blocks(memory, &asked.query, arm.sees_local().then_some(&read.local), Some(&other.global))
         } else {
             render(memory, &asked.query, &read, arm, &weights)
@@ -121,62 +117,16 @@ fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usi
     (0..rows).map(row).collect()
 }
 
-/// Every judged query and some late interactions on all arms, and with the local or the global block of a stranger.
-fn evaluation_rows<'a>(
+/// What memory says for somebody with history of their own who most likely belongs to another community.
+fn stranger<'a>(
     dataset: &'a Dataset,
     memory: &Memory,
-    seed: u64,
-    again: usize,
-) -> Result<Vec<Row<'a>>, CliError> {
-    let mut draw = Draw::seeded(seed ^ 0x5_0A9);
-    let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
-    let mut rows = Vec::new();
-    let mut all_asked: Vec<Asked> = dataset
-        .queries
-        .iter()
-        .filter_map(|q| Some(Asked { id: &q.id, user: &q.user, at: q.at, text: &q.query, answer: q.gold.as_deref()? }))
-        .collect();
-    let late = dataset.interactions.len() * 3 / 4;
-    for _ in 0..again {
-        let i = &dataset.interactions[draw.between(late, dataset.interactions.len() - 1)];
-        all_asked.push(Asked { id: &i.id, user: &i.user, at: i.at, text: &i.query, answer: &i.response });
-    }
-    for asked in all_asked {
-        let read = memory.read(asked.user, asked.text, asked.at)?;
-        let other = stranger(dataset, memory, &mut draw, asked.user, asked.text, asked.at, &read)?;
-        let visible = read.local.visible();
-        let mut push = |prompt: String, arm: Arm, swap| {
-            rows.push(Row {
-                prompt,
-                answer: asked.answer,
-                arm: arm.name(),
-                population: seed,
-                swap,
-                query: asked.id,
-                visible,
-            });
-        };
-        for arm in Arm::ALL {
-            push(render(memory, asked.text, &read, arm, &weights), arm, None);
-        }
-        push(render_blocks(memory, asked.text, Some(&other.local), None), Arm::Local, Some("local"));
-        push(render_blocks(memory, asked.text, None, Some(&other.global)), Arm::Global, Some("global"));
-        push(render_blocks(memory, asked.text, Some(&other.local), Some(&read.global)), Arm::Mediated, Some("local"));
-        push(render_blocks(memory, asked.text, Some(&read.local), Some(&other.global)), Arm::Mediated, Some("global"));
-    }
-    Ok(rows)
-}
-
-/// What memory says for somebody with history of their own who most likely belongs to another community.
-fn stranger(
-    dataset: &Dataset,
-    memory: &Memory,
     draw: &mut Draw,
-    user: &UserId,
+    user: &'a UserId,
     query: &str,
     at: Timestamp,
     read: &MemoryRead,
-) -> Result<MemoryRead, CliError> {
+) -> Result<(&'a UserId, MemoryRead), CliError> {
     let own = read.global.leading().map(|(community, _)| community);
     let mut last = None;
     // Rarely does nobody fit (the first days of a population); the last one tried then has to do.
@@ -188,9 +138,9 @@ fn stranger(
         let there = memory.read(other, query, at)?;
         let elsewhere = there.global.leading().is_some_and(|(community, _)| Some(community) != own);
         if there.local.visible() >= 5 && elsewhere {
-            return Ok(there);
+            return Ok((other, there));
         }
-        last = Some(there);
+        last = Some((other, there));
     }
-    Ok(last.unwrap_or_else(|| read.clone()))
+    Ok(last.unwrap_or_else(|| (user, read.clone())))
 }
