@@ -62,6 +62,8 @@ pub(super) struct Row {
     user: UserId,
     kind: Kind,
     visible: usize,
+    /// What the person mostly answers, of late.
+    habit: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     control: Option<Control>,
     /// Label `i` is called what label `permutation[i]` is called otherwise.
@@ -363,6 +365,7 @@ struct Rows<'a> {
     number: usize,
     population: u64,
     visible: usize,
+    habit: Option<String>,
     all: Vec<(Row, Given)>,
 }
 
@@ -385,6 +388,7 @@ impl Rows<'_> {
             user: asked.user.clone(),
             kind: asked.truth.kind,
             visible: self.visible,
+            habit: self.habit.clone(),
             control,
             permutation: None,
             bayes: None,

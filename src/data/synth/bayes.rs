@@ -22,6 +22,8 @@ use crate::data::draw::Draw;
 const MOST: usize = 4;
 /// Draws that the own habits of a community's people are averaged over.
 const AVERAGED: usize = 8000;
+/// Draws of the question's own theme in each sweep: it matters most, and one theme costs little.
+const ASKED_AGAIN: usize = 4;
 /// A community of less membership is left out of a mixture.
 const LEAST_MEMBERSHIP: f64 = 0.01;
 
@@ -96,18 +98,22 @@ pub struct History<'a> {
 
 /// How long to draw for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effort {
+struct Effort {
     /// Independent chains, at least 2.
-    pub chains: usize,
+    chains: usize,
     /// Sweeps of each that are thrown away.
-    pub warm_up: usize,
-    /// Sweeps of each that are averaged, at least 1.
-    pub sweeps: usize,
+    warm_up: usize,
+    /// Themes that each chain moves in the sweeps that are averaged: few themes, many sweeps.
+    moves: usize,
 }
 
-impl Default for Effort {
-    fn default() -> Self {
-        Self { chains: 4, warm_up: 30, sweeps: 160 }
+impl Effort {
+    /// For predictions whose errors are around .01.
+    const USUAL: Self = Self { chains: 4, warm_up: 30, moves: 10_000 };
+
+    fn sweeps(&self, themes: usize) -> usize {
+        // The signatures count as some themes.
+        (self.moves / (themes + 4)).max(1)
     }
 }
 
@@ -138,7 +144,7 @@ pub struct World {
 impl World {
     /// The world behind a population.
     pub fn of(truth: &Truth) -> Self {
-        Self::new(Shape::of_films(), &truth.habits, &truth.diets, Effort::default())
+        Self::new(Shape::of_films(), &truth.habits, &truth.diets, Effort::USUAL)
     }
 
     fn new(shape: Shape, habits: &[Vec<Vec<f64>>], diets: &[Vec<f64>], effort: Effort) -> Self {
@@ -257,16 +263,21 @@ impl World {
     }
 
     fn predict(&self, asked: &Asked, history: History, prior: Option<&[f64]>, draw: &mut Draw) -> Prediction {
-        let Effort { chains, warm_up, sweeps } = self.effort;
+        let Effort { chains, warm_up, .. } = self.effort;
         let mut means: Vec<Fitting> = Vec::with_capacity(chains);
         let mut membership = vec![0.0; prior.map_or(0, <[f64]>::len)];
         for _ in 0..chains {
             let mut chain = Chain::new(self, asked, history, prior, draw);
             (0..warm_up).for_each(|_| chain.sweep(draw));
             let mut mean = [0.0; MOST];
+            let sweeps = self.effort.sweeps(chain.blocks.len());
             for _ in 0..sweeps {
                 chain.sweep(draw);
-                mean.iter_mut().zip(chain.expects()).for_each(|(mean, p)| *mean += p / sweeps as f64);
+                for _ in 0..ASKED_AGAIN {
+                    chain.move_theme(0, draw);
+                    let share = 1.0 / (ASKED_AGAIN * sweeps) as f64;
+                    mean.iter_mut().zip(chain.expects()).for_each(|(mean, p)| *mean += share * p);
+                }
                 let share = 1.0 / (chains * sweeps) as f64;
                 membership.iter_mut().zip(&chain.belongs).for_each(|(sum, p)| *sum += share * p);
             }
@@ -388,14 +399,7 @@ impl<'a> Chain<'a> {
 
     /// Moves everything once.
     fn sweep(&mut self, draw: &mut Draw) {
-        for place in 0..self.blocks.len() {
-            let mut noise = std::mem::take(&mut self.blocks[place].noise);
-            let block = &self.blocks[place];
-            slice(draw, &mut noise, |noise| {
-                self.told(block, self.habits(block, noise, &self.signatures, self.community), self.fixation)
-            });
-            self.blocks[place].noise = noise;
-        }
+        (0..self.blocks.len()).for_each(|place| self.move_theme(place, draw));
         let mut signatures = std::mem::take(&mut self.signatures);
         slice(draw, &mut signatures, |signatures| self.told_in_all(signatures, self.community, self.fixation));
         self.signatures = signatures;
@@ -411,6 +415,16 @@ impl<'a> Chain<'a> {
             let weights: Vec<f64> = (0..self.world.shape.tags).map(told).collect();
             self.fixation = Some(draw.index(&normalised(&weights)));
         }
+    }
+
+    /// Moves what is unknown about one theme.
+    fn move_theme(&mut self, place: usize, draw: &mut Draw) {
+        let mut noise = std::mem::take(&mut self.blocks[place].noise);
+        let block = &self.blocks[place];
+        slice(draw, &mut noise, |noise| {
+            self.told(block, self.habits(block, noise, &self.signatures, self.community), self.fixation)
+        });
+        self.blocks[place].noise = noise;
     }
 
     /// A Gibbs step that moves the own habits along: a person's distance from the community stays.
@@ -571,7 +585,7 @@ fn expected_habits(shape: &Shape, customs: &[Vec<Custom>]) -> Vec<Vec<Fitting>> 
 mod tests {
     use super::*;
 
-    const LONG: Effort = Effort { chains: 8, warm_up: 100, sweeps: 4000 };
+    const LONG: Effort = Effort { chains: 8, warm_up: 100, moves: 20_000 };
 
     /// One theme, two tags, communities that like the first one with probability `p`.
     fn tiny(p: &[f64], effort: Effort) -> World {
@@ -693,7 +707,7 @@ mod tests {
         let diets = [vec![4.0, 1.0, 0.5], vec![0.3, 1.0, 2.0]];
         let shape = Shape { tags: 2, fits: vec![vec![0, 1]; 3] };
         let habits = vec![vec![vec![0.5, 0.5]; 3]; 2];
-        let world = World::new(shape, &habits, &diets, Effort::default());
+        let world = World::new(shape, &habits, &diets, Effort::USUAL);
         let mut draw = Draw::seeded(11);
         for watched in [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [2.0, 3.0, 1.0]] {
             let mut evidence = |diet: &[f64]| {
@@ -731,7 +745,7 @@ mod tests {
 
     #[test]
     fn more_of_a_tag_means_more_of_it_whatever_the_tag() {
-        let effort = Effort { chains: 6, warm_up: 50, sweeps: 1500 };
+        let effort = Effort { chains: 6, warm_up: 50, moves: 9000 };
         let world = films(effort);
         // Theme 0 and a theme that shares a tag with it: a likeness of habits across themes.
         let asked = Asked { theme: 0, judged: true, biased: false };
@@ -750,7 +764,7 @@ mod tests {
 
     #[test]
     fn a_prediction_is_a_function_of_its_draws() {
-        let world = films(Effort::default());
+        let world = films(Effort::USUAL);
         let history = History { seen: &[Seen { theme: 3, tag: THEMES[3].tags[1] }], whole: true };
         let asked = Asked { theme: 3, judged: false, biased: true };
         let predict = |seed| world.from_both(&asked, history, &[0.5, 0.5], &mut Draw::seeded(seed));
