@@ -414,11 +414,14 @@ fn predict(world: &World, subject: &Subject, rows: &mut [(Row, Given)], draw: &m
     let history = History { seen: whole, whole: true };
     let own = world.from_own(asked, history, draw);
     let both = world.from_both(asked, history, prior, draw);
+    // The same draws for all rows: a control that changes nothing changes nothing.
+    let start = draw.clone();
     for (row, given) in rows {
         let membership = |community: &Option<usize>| match community {
             Some(community) => world.certain(*community),
             None => both.membership.clone(),
         };
+        let draw = &mut start.clone();
         // A control asks what changes with what is printed.
         let usual = row.control.is_none();
         let (printed, whole) = match given {
