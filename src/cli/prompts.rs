@@ -4,6 +4,8 @@
 //! from them is to read its memories, not to remember one world. The target is the drawn response, never the
 //! mediator's opinion.
 
+mod evaluation;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -14,8 +16,8 @@ use super::synth::Task;
 use super::{CliError, file_error};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::draw::Draw;
-use crate::data::interaction::{Extra, Interaction, Timestamp, UserId};
-use crate::data::synth::Parameters;
+use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::data::synth::{Parameters, population};
 use crate::engine::prompt::{Arm, render, render_blocks};
 use crate::mediator::{Policy, Weights};
 use crate::memory::rating::About;
@@ -45,17 +47,6 @@ struct Row<'a> {
     visible: usize,
 }
 
-/// Somebody's question whose true answer is known.
-struct Asked<'a> {
-    id: &'a str,
-    user: &'a UserId,
-    at: Timestamp,
-    text: &'a str,
-    item: Option<&'a str>,
-    extra: &'a Extra,
-    answer: &'a str,
-}
-
 /// What to export.
 pub struct Export<'a> {
     /// The file written.
@@ -66,34 +57,45 @@ pub struct Export<'a> {
     pub populations: u64,
     /// Interactions per population that are asked again, with memory strictly before them.
     pub rows: usize,
-    /// Whether to write those and every judged query on all arms, and with either block swapped, instead of training
-    /// rows.
+    /// Whether to write those and every judged query on all arms, with controls, instead of training rows.
     pub evaluation: bool,
 }
 
 /// Writes the header and all rows.
 pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
+    if export.evaluation && export.task != Task::Labels {
+        let told = "--evaluation is of tags: what could have been known of other answers is not reckoned; judge them with \
+                    eval --predictor model";
+        return Err(CliError::Usage(told.to_owned()));
+    }
     let wrap = |source| file_error(export.path, source);
     let mut out = BufWriter::new(File::create(export.path).map_err(wrap)?);
     for number in 0..export.populations {
         let seed = parameters.seed.wrapping_add(number);
-        let dataset = export.task.dataset(&Parameters { seed, ..parameters.clone() });
-        let memory = Memory::build(&dataset);
-        if number == 0 {
+        let parameters = Parameters { seed, ..parameters.clone() };
+        let head = |out: &mut BufWriter<File>, dataset: &Dataset| {
             let (task, labels) = (dataset.manifest.task, &dataset.manifest.responses());
-            write_line(&mut out, &Header { task, labels }).map_err(wrap)?;
-        }
-        let rows = if export.evaluation {
-            evaluation_rows(&dataset, &memory, seed, export.rows)?
-        } else {
-            training_rows(&dataset, &memory, seed, export.rows)?
+            if number == 0 { write_line(out, &Header { task, labels }) } else { Ok(()) }
         };
-        for row in &rows {
-            write_line(&mut out, row).map_err(wrap)?;
-        }
-        eprintln!("population {seed}: {} rows", rows.len());
+        let written = if export.evaluation {
+            let (dataset, truth) = population(&parameters);
+            head(&mut out, &dataset).map_err(wrap)?;
+            let rows = evaluation::rows(&dataset, &truth, &mut Memory::build(&dataset), export.rows)?;
+            write_lines(&mut out, &rows)
+        } else {
+            let dataset = export.task.dataset(&parameters);
+            head(&mut out, &dataset).map_err(wrap)?;
+            write_lines(&mut out, &training_rows(&dataset, &Memory::build(&dataset), seed, export.rows)?)
+        };
+        eprintln!("population {seed}: {} rows", written.map_err(wrap)?);
     }
     out.flush().map_err(wrap)
+}
+
+/// Says how many there were.
+fn write_lines(out: &mut impl Write, rows: &[impl Serialize]) -> std::io::Result<usize> {
+    rows.iter().try_for_each(|row| write_line(out, row))?;
+    Ok(rows.len())
 }
 
 fn write_line(out: &mut impl Write, row: &impl Serialize) -> std::io::Result<()> {
@@ -123,7 +125,7 @@ fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usi
         let prompt = match swap {
             None => render(memory, &asked.query, &read, arm, &weights),
             Some(swap) => {
-                let other = stranger(dataset, memory, &mut draw, &asked.user, &asked.query, asked.at, &read)?;
+                let (_, other) = stranger(dataset, memory, &mut draw, &asked.user, &asked.query, asked.at, &read)?;
                 let (local, global) = match swap {
                     "local" => (&other.local, &read.global),
                     _ => (&read.local, &other.global),
@@ -151,70 +153,16 @@ fn read_of(memory: &Memory, asked: &Interaction) -> Result<MemoryRead, CliError>
     Ok(memory.read_apart(&asked.user, &asked.query, Some(about), asked.at, Apart::default())?)
 }
 
-/// Every judged query and some late interactions on all arms, and with the local or the global block of a stranger.
-fn evaluation_rows<'a>(
+/// What memory says for somebody with history of their own who most likely belongs to another community.
+fn stranger<'a>(
     dataset: &'a Dataset,
     memory: &Memory,
-    seed: u64,
-    again: usize,
-) -> Result<Vec<Row<'a>>, CliError> {
-    let mut draw = Draw::seeded(seed ^ 0x5_0A9);
-    let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
-    let mut rows = Vec::new();
-    let mut all_asked: Vec<Asked> = dataset
-        .queries
-        .iter()
-        .filter_map(|q| {
-            let (id, user, at, text, item, extra) = (&q.id, &q.user, q.at, &q.query, q.item.as_deref(), &q.extra);
-            Some(Asked { id, user, at, text, item, extra, answer: q.gold.as_deref()? })
-        })
-        .collect();
-    let late = dataset.interactions.len() * 3 / 4;
-    for _ in 0..again {
-        let i = &dataset.interactions[draw.between(late, dataset.interactions.len() - 1)];
-        let (id, user, at, text, item, extra) = (&i.id, &i.user, i.at, &i.query, i.item.as_deref(), &i.extra);
-        all_asked.push(Asked { id, user, at, text, item, extra, answer: &i.response });
-    }
-    for asked in all_asked {
-        let about = About { item: asked.item, extra: asked.extra };
-        let read = memory.read_apart(asked.user, asked.text, Some(about), asked.at, Apart::default())?;
-        let other = stranger(dataset, memory, &mut draw, asked.user, asked.text, asked.at, &read)?;
-        let visible = read.local.visible();
-        let mut push = |prompt: String, arm: Arm, swap| {
-            rows.push(Row {
-                prompt,
-                answer: asked.answer,
-                arm: arm.name(),
-                population: seed,
-                swap,
-                query: asked.id,
-                visible,
-            });
-        };
-        for arm in Arm::ALL {
-            push(render(memory, asked.text, &read, arm, &weights), arm, None);
-        }
-        if dataset.manifest.task == TaskKind::Text {
-            continue;
-        }
-        push(render_blocks(memory, asked.text, Some(&other.local), None), Arm::Local, Some("local"));
-        push(render_blocks(memory, asked.text, None, Some(&other.global)), Arm::Global, Some("global"));
-        push(render_blocks(memory, asked.text, Some(&other.local), Some(&read.global)), Arm::Mediated, Some("local"));
-        push(render_blocks(memory, asked.text, Some(&read.local), Some(&other.global)), Arm::Mediated, Some("global"));
-    }
-    Ok(rows)
-}
-
-/// What memory says for somebody with history of their own who most likely belongs to another community.
-fn stranger(
-    dataset: &Dataset,
-    memory: &Memory,
     draw: &mut Draw,
-    user: &UserId,
+    user: &'a UserId,
     query: &str,
     at: Timestamp,
     read: &MemoryRead,
-) -> Result<MemoryRead, CliError> {
+) -> Result<(&'a UserId, MemoryRead), CliError> {
     let own = read.global.leading().map(|(community, _)| community);
     let mut last = None;
     // Rarely does nobody fit (the first days of a population); the last one tried then has to do.
@@ -229,9 +177,9 @@ fn stranger(
         let there = memory.read(other, query, at)?;
         let elsewhere = there.global.leading().is_some_and(|(community, _)| Some(community) != own);
         if there.local.visible() >= 5 && (elsewhere || rated) {
-            return Ok(there);
+            return Ok((other, there));
         }
-        last = Some(there);
+        last = Some((other, there));
     }
-    Ok(last.unwrap_or_else(|| read.clone()))
+    Ok(last.unwrap_or_else(|| (user, read.clone())))
 }

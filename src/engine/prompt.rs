@@ -144,7 +144,7 @@ impl Blocks {
     }
 
     /// Words for the given memories; an experiment may pass another person's.
-    fn with(memory: &Memory, query: &str, local: Option<&LocalRead>, global: Option<&GlobalRead>) -> Self {
+    pub fn with(memory: &Memory, query: &str, local: Option<&LocalRead>, global: Option<&GlobalRead>) -> Self {
         let wording = &memory.manifest.prompt;
         let size = memory.manifest.retrieval.prompt_room as f64;
         Self {
@@ -347,7 +347,7 @@ fn local_block(memory: &Memory, read: &LocalRead, size: f64) -> Block {
     let ranked = read.profile.ranked();
     let heading = format!("own: {}{}\n", shares(memory, &ranked), on_average(memory, &ranked));
     let line = |hit: &LocalHit| {
-        let label = quoted(memory.response(hit.item));
+        let label = quoted(memory.response_of(hit));
         let (near, age) = (tenths(hit.terms.similarity()), age_word(hit.age_days));
         format!("- {label} | near {near} | {age} | {}\n", quoted(&memory.population.text[hit.item]))
     };

@@ -53,7 +53,7 @@ use features::{Features, Sought};
 use global::{GlobalRead, PeriodView, Snapshot};
 use grouping::Grouping;
 use held::{Held, Own};
-use local::{Compared, LocalRead, Probe};
+use local::{Compared, LocalHit, LocalRead, Probe};
 use novelty::Nearness;
 use period::Calendar;
 use population::{ItemIx, Late, Population, UserIx};
@@ -383,6 +383,11 @@ impl Memory {
             Some(writing) => writing.response(item),
             None => &self.population.labels[self.population.label[item]],
         }
+    }
+
+    /// The same of a hit, whose label an experiment may have changed.
+    pub fn response_of(&self, hit: &LocalHit) -> &str {
+        if self.writing.is_some() { self.response(hit.item) } else { &self.population.labels[hit.label] }
     }
 
     /// The labels that a model is asked to score: none of a text task, where it writes instead.

@@ -790,6 +790,205 @@ def mcnemar(better, worse):
     return min(1.0, 2 * tail)
 
 
+def by_person(values, people, weights=None):
+    """Mean of values and half its 95 % interval; the answers of one person are not independent."""
+    values, weights = np.asarray(values, float), np.ones(len(values)) if weights is None else weights
+    total = weights.sum()
+    if total == 0:
+        return math.nan, math.nan
+    mean = (weights * values).sum() / total
+    sums = np.bincount(people, weights * (values - mean), minlength=people.max() + 1)
+    return float(mean), float(1.96 * math.sqrt((sums**2).sum()) / total)
+
+
+def slope_by_person(x, y, people):
+    """Slope through the origin of y on x, rows being queries, and half its 95 % interval by person."""
+    squares = (x * x).sum()
+    if squares == 0:
+        return math.nan, math.nan
+    slope = (x * y).sum() / squares
+    sums = np.bincount(people, (x * (y - slope * x)).sum(1), minlength=people.max() + 1)
+    return float(slope), float(1.96 * math.sqrt((sums**2).sum()) / squares)
+
+
+def ratio_by_person(top, bottom, people, rng, draws=2000):
+    """Sum of top / sum of bottom - 1 with the 95 % interval of a bootstrap by person."""
+    count = people.max() + 1
+    sums = [np.bincount(people, values, minlength=count) for values in (top, bottom)]
+    there = np.flatnonzero(np.bincount(people, minlength=count))
+    picks = rng.choice(there, (draws, len(there)))
+    tops, bottoms = (values[picks].sum(1) for values in sums)
+    low, high = np.percentile(tops / np.maximum(bottoms, 1e-9) - 1, [2.5, 97.5])
+    return float(sums[0].sum() / max(sums[1].sum(), 1e-9) - 1), float(low), float(high)
+
+
+def best_of(p, answer):
+    """Whether the most probable label is the answer; a tie of m counts 1/m."""
+    best = p >= p.max(1, keepdims=True) - 1e-9
+    return best[np.arange(len(p)), answer] / best.sum(1)
+
+
+def proof(labels, rows, restricted):
+    """What issue "does it read?" asks of an export with a reference: printed and returned."""
+    guess = restricted.argmax(1)
+    answer = np.array([labels.index(row["answer"]) for row in rows])
+    right = (guess == answer).astype(float)
+    names = {}
+    people = np.array([names.setdefault((r["population"], r["user"]), len(names)) for r in rows])
+    index = {(r["population"], r["asked"], r["arm"], r.get("control")): i for i, r in enumerate(rows)}
+    reference = {
+        kind: {i: np.array(r["bayes"][kind]) for i, r in enumerate(rows) if kind in r.get("bayes", {})}
+        for kind in ("printed", "whole")
+    }
+
+    def base(arm):
+        return np.array([i for i, r in enumerate(rows) if r["arm"] == arm and r.get("control") is None], int)
+
+    def pairs(control, arm):
+        found = [(i, index.get((r["population"], r["asked"], arm, None)))
+                 for i, r in enumerate(rows) if r.get("control") == control and r["arm"] == arm]  # fmt: skip
+        return np.array([pair for pair in found if pair[1] is not None], int).reshape(-1, 2)
+
+    out = {"arms": {}, "slopes": {}, "shares": {}, "few": {}, "biased": {}}
+    errors = np.array([r["bayes"]["error"] for r in rows if r.get("bayes")])
+    out["reference_error"] = {"mean": float(errors.mean()), "largest": float(errors.max())}
+    print("\nregret to exact Bayes inference, points (reference: of the printed memories, of all of memory)")
+    print(f"Monte Carlo standard error of a reference probability: mean {errors.mean():.4f}, largest {errors.max():.4f}")
+    print(f"{'arm':<10}{'n':>6}{'accuracy':>16}{'log-loss':>9}{'ECE':>7}  "
+          + "".join(f"{kind:>9}{'regret':>14}{'expected':>14}{'log-loss':>9}{'ECE':>7}  " for kind in reference))  # fmt: skip
+    for arm in ARMS:
+        at = base(arm)
+        if len(at) == 0:
+            continue
+        mean, reach = by_person(right[at], people[at])
+        loss = float(-restricted[at, answer[at]].mean())
+        ece = calibration_error(np.exp(restricted[at].max(1)), right[at])
+        entry = {"n": len(at), "accuracy": mean, "reach": reach, "log_loss": loss, "ece": float(ece)}
+        line = f"{arm:<10}{len(at):>6}{f'{100 * mean:.1f} ± {100 * reach:.1f}':>16}{loss:>9.3f}{ece:>7.3f}  "
+        for kind, known in reference.items():
+            if not all(i in known for i in at):
+                continue
+            p = np.array([known[i] for i in at])
+            best = best_of(p, answer[at])
+            regret, regret_reach = by_person(best - right[at], people[at])
+            expected, expected_reach = by_person(p.max(1) - p[np.arange(len(at)), guess[at]], people[at])
+            bayes_loss = float(-np.log(p[np.arange(len(at)), answer[at]]).mean())
+            bayes_ece = float(calibration_error(p.max(1), best))
+            entry[kind] = {
+                "accuracy": float(best.mean()), "regret": regret, "regret_reach": regret_reach,
+                "expected_regret": expected, "expected_reach": expected_reach, "log_loss": bayes_loss, "ece": bayes_ece,
+            }  # fmt: skip
+            line += (f"{100 * best.mean():>9.1f}{f'{100 * regret:+.1f} ± {100 * regret_reach:.1f}':>14}"
+                     f"{f'{100 * expected:+.1f} ± {100 * expected_reach:.1f}':>14}{bayes_loss:>9.3f}{bayes_ece:>7.3f}  ")  # fmt: skip
+        out["arms"][arm] = entry
+        print(line)
+
+    print("\nhow the log-odds of fitting labels move against those of Bayes (slope 1: as they should)")
+    for control, arm in [("swap-global", "global"), ("swap-global", "mediated"), ("flip", "local"),
+                         ("flip", "mediated"), ("age", "local"), ("age", "mediated")]:  # fmt: skip
+        known = reference["printed"]
+        both = np.array([(i, j) for i, j in pairs(control, arm) if i in known and j in known], int).reshape(-1, 2)
+        if len(both) == 0:
+            continue
+        x, y = np.zeros((len(both), len(labels))), np.zeros((len(both), len(labels)))
+        for row, (i, j) in enumerate(both):
+            fits = known[j] > 0
+            for changes, move in ((x, np.log(known[i][fits]) - np.log(known[j][fits])),
+                                  (y, restricted[i][fits] - restricted[j][fits])):  # fmt: skip
+                changes[row, fits] = move - move.mean()
+        slope, reach = slope_by_person(x, y, people[both[:, 0]])
+        size = [float(np.sqrt((v * v).sum(1)).mean()) for v in (x, y)]
+        changed = float((guess[both[:, 0]] != guess[both[:, 1]]).mean())
+        out["slopes"][f"{control}, {arm}"] = {
+            "n": len(both), "slope": slope, "reach": reach, "moved_by_bayes": size[0], "moved": size[1],
+            "correlation": float((x * y).sum() / max(np.sqrt((x * x).sum() * (y * y).sum()), 1e-12)), "changed": changed,
+        }  # fmt: skip
+        print(f"{control + ', ' + arm:<24}n {len(both):>5}  slope {slope:.2f} ± {reach:.2f}, correlation"
+              f" {out['slopes'][f'{control}, {arm}']['correlation']:.2f}; mean length of the move: Bayes {size[0]:.2f},"
+              f" model {size[1]:.2f}; answers changed {100 * changed:.1f} %")  # fmt: skip
+
+    print("\nshares of answers, %")
+    for control in ("permute", "permute-theme", "order", "text"):
+        for arm in ARMS[1:]:
+            both = pairs(control, arm)
+            if len(both) == 0:
+                continue
+            i, j = both[:, 0], both[:, 1]
+            if control.startswith("permute"):
+                expected = np.array([rows[a]["permutation"][guess[b]] for a, b in both])
+                held, what = guess[i] == expected, "follow the names"
+                blocks = [rows[b]["prompt"].split("\n", 1)[1] for b in j]
+                named = [re.search(rf"(?<![\w-]){re.escape(labels[guess[b]])} (?:\d|\|)", text) is not None
+                         for b, text in zip(j, blocks)]  # fmt: skip
+                read = by_person(held, people[i], np.array(named, float))
+                extra = f"; of {sum(named)} whose answer the memories name {100 * read[0]:.1f} ± {100 * read[1]:.1f}"
+            else:
+                held, what, extra = guess[i] != guess[j], "change", ""
+            share, reach = by_person(held, people[i])
+            out["shares"][f"{control}, {arm}"] = {"n": len(both), "share": share, "reach": reach}
+            if extra:
+                out["shares"][f"{control}, {arm}"]["named"] = {"n": int(sum(named)), "share": read[0], "reach": read[1]}
+            print(f"{control + ', ' + arm:<24}n {len(both):>5}  {100 * share:.1f} ± {100 * reach:.1f} {what}{extra}")
+
+    print("\nfew visible items: mediated against local")
+    rng = np.random.default_rng(0)
+    visible = np.array([row["visible"] for row in rows])
+    local = base("local")
+    mediated = np.array([index[rows[i]["population"], rows[i]["asked"], "mediated", None] for i in local], int)
+    for low, high in ((0, 0), (1, 5), (0, 5), (6, 20), (21, 10**9)):
+        mask = (visible[local] >= low) & (visible[local] <= high)
+        if not mask.any():
+            continue
+        a, b, who = local[mask], mediated[mask], people[local[mask]]
+        gain, least, most = ratio_by_person(right[b], right[a], who, rng)
+        difference, reach = by_person(right[b] - right[a], who)
+        entry = {"n": len(a), "local": float(right[a].mean()), "mediated": float(right[b].mean()),
+                 "difference": difference, "reach": reach, "gain": gain, "interval": [least, most]}  # fmt: skip
+        ceilings = []
+        for kind, known in reference.items():
+            one, two = (best_of(np.array([known[i] for i in part]), answer[part]) for part in (a, b))
+            bayes_gain = float(two.sum() / max(one.sum(), 1e-9) - 1)
+            entry[f"bayes_{kind}"] = {"local": float(one.mean()), "mediated": float(two.mean()), "gain": bayes_gain}
+            ceilings.append(f"{kind} {100 * one.mean():.1f} -> {100 * two.mean():.1f} ({100 * bayes_gain:+.1f} %)")
+        name = f"{low}" if low == high else f"{low}-{high}" if high < 10**9 else f"{low}+"
+        out["few"][name] = entry
+        print(f"{name:<6}n {len(a):>5}  local {100 * right[a].mean():.1f}, mediated {100 * right[b].mean():.1f}:"
+              f" {100 * difference:+.1f} ± {100 * reach:.1f} points, {100 * gain:+.1f} %"
+              f" [{100 * least:+.1f}, {100 * most:+.1f}]; Bayes {', '.join(ceilings)}")  # fmt: skip
+
+    print("\nbiased people with 10 items or more: answers that are, and are not, their habit")
+    for arm in ARMS:
+        at = np.array([i for i in base(arm) if rows[i]["kind"] == "biased" and rows[i]["visible"] >= 10], int)
+        if len(at) == 0:
+            continue
+        on = answer[at] == np.array([labels.index(rows[i]["habit"]) for i in at])
+        shares = [by_person(right[at][side], people[at][side]) if side.any() else (math.nan, math.nan)
+                  for side in (on, ~on)]  # fmt: skip
+        balanced, reach = (shares[0][0] + shares[1][0]) / 2, math.hypot(shares[0][1], shares[1][1]) / 2
+        said = [np.bincount(values, minlength=len(labels)) / len(at) for values in (guess[at], answer[at])]
+        entropy = [float(-sum(q * math.log(q) for q in share if q > 0) / math.log(len(labels))) for share in said]
+        own = []
+        for person in np.unique(people[at]):
+            mine = guess[at][people[at] == person]
+            if len(mine) >= 5:
+                q = np.bincount(mine) / len(mine)
+                own.append(-sum(v * math.log(v) for v in q if v > 0) / math.log(len(labels)))
+        entry = {"n": len(at), "off_habit": int((~on).sum()), "on": shares[0][0], "off": shares[1][0],
+                 "balanced": balanced, "reach": reach, "entropy": entropy[0], "entropy_of_gold": entropy[1],
+                 "entropy_a_person": float(np.mean(own)) if own else None, "people_with_5": len(own)}  # fmt: skip
+        line = (f"{arm:<10}n {len(at):>4} ({(~on).sum()} off)  on {100 * shares[0][0]:.1f}, off {100 * shares[1][0]:.1f},"
+                f" balanced {100 * balanced:.1f} ± {100 * reach:.1f}; entropy of decisions {entropy[0]:.2f} (gold"
+                f" {entropy[1]:.2f}), a person {np.mean(own) if own else math.nan:.2f} ({len(own)} people)")  # fmt: skip
+        for kind, known in reference.items():
+            if all(i in known for i in at):
+                best = best_of(np.array([known[i] for i in at]), answer[at])
+                entry[f"bayes_{kind}"] = {"on": float(best[on].mean()), "off": float(best[~on].mean())}
+                line += f"; {kind} {100 * (best[on].mean() + best[~on].mean()) / 2:.1f}"
+        out["biased"][arm] = entry
+        print(line)
+    return out
+
+
 def evaluate_command(args):
     from tokenizers import Tokenizer
 
@@ -810,6 +1009,13 @@ def evaluate_command(args):
         scores[part] = log_p[:, label_ids]
         outside[part] = 1 - np.exp(log_p[:, label_ids]).sum(1)
     restricted = log_softmax(scores)
+    proven = None
+    if any("bayes" in row for row in rows):
+        proven = proof(labels, rows, restricted)
+        print()
+        # The tables below are of questions as they were asked and of swapped blocks.
+        kept = [i for i, row in enumerate(rows) if row.get("control") in (None, "swap-local", "swap-global")]
+        rows, restricted, outside = [rows[i] for i in kept], restricted[kept], outside[kept]
     answer = np.array([labels.index(row["answer"]) for row in rows])
     guess = restricted.argmax(1)
     right = guess == answer
@@ -821,7 +1027,7 @@ def evaluate_command(args):
     seen, table = Counter(), {}
     for i, row in enumerate(rows):
         query = row.get("query")
-        query = query if query is not None else (row["prompt"].split("\n", 1)[0], row["answer"])
+        query = row.get("asked", query) if query is not None else (row["prompt"].split("\n", 1)[0], row["answer"])
         key = (row["population"], json.dumps(query), row["arm"], row.get("swap"))
         table[key[:2] + (seen[key],) + key[2:]] = i
         seen[key] += 1
@@ -831,6 +1037,8 @@ def evaluate_command(args):
         return np.array([pair for pair in found if pair[1] is not None], int).reshape(-1, 2)
 
     report = {"rows": len(rows), "groups": {}, "paired": {}}
+    if proven is not None:
+        report["proof"] = proven
     print(f"{'group':<22}{'n':>6}{'accuracy':>10}{'95 % interval':>18}{'log-loss':>10}{'ECE':>8}{'T*':>6}{'outside':>9}")
     for arm, swap in [(arm, None) for arm in ARMS] + [(arm, s) for s in SWAPS[1:] for arm in ARMS]:
         mask = np.array([row["arm"] == arm and row.get("swap") == swap for row in rows])

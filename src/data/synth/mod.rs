@@ -7,6 +7,7 @@
 //! Invariant: a population is a pure function of [`Parameters`]. Seed 1 is shipped, 9001–9003 are for tests, from
 //! 100000 on for training the demonstration model; the numbers below are frozen with that model.
 
+pub mod bayes;
 mod headlines;
 mod products;
 mod vocabulary;
@@ -31,6 +32,16 @@ const PERIOD_DAYS: f64 = 90.0;
 const OWN_SHARE: f64 = 0.52;
 /// Share of responses that follow the community's habit; the rest is chance among fitting tags.
 const COMMUNITY_SHARE: f64 = 0.40;
+/// Deviation of how much a community likes a tag whatever the theme, and of what each theme adds to that.
+const COMMUNITY_LEANING: (f64, f64) = (2.5, 2.0);
+/// The same of a person, in whom the community's habit stands behind it.
+const OWN_LEANING: (f64, f64) = (1.0, 2.0);
+/// How much of a community's log habit a person takes over, and the least probability that counts.
+const TAKEN_OVER: (f64, f64) = (0.8, 1e-3);
+/// Deviation of the log weights of what a person watches around the community's.
+const DIET_SPREAD: f64 = 0.8;
+/// Share of a biased person's interactions that follow the fixation, and the share of the own habit in them.
+const FIXED: (f64, f64) = (0.9, 0.97);
 
 /// What a population is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +106,9 @@ pub struct Truth {
     pub habits: Vec<Vec<Vec<f64>>>,
     /// Theme of each film, by item id `f<index>`.
     pub film_themes: Vec<&'static str>,
+    /// `diets[community][theme]`: weight of the theme in what the community watches.
+    #[serde(skip)]
+    pub diets: Vec<Vec<f64>>,
 }
 
 /// A film: a theme and its description.
@@ -150,10 +164,10 @@ pub fn population(parameters: &Parameters) -> (Dataset, Truth) {
         query.id = format!("q{number:04}");
     }
     let film_themes = films.iter().map(|film| THEMES[film.theme].name).collect();
-    let habits = cultures.into_iter().map(|culture| culture.habit).collect();
+    let (habits, diets) = cultures.into_iter().map(|culture| (culture.habit, culture.diet)).unzip();
     (
         Dataset { manifest: manifest(), interactions, queries },
-        Truth { seed: parameters.seed, users, habits, film_themes },
+        Truth { seed: parameters.seed, users, habits, film_themes, diets },
     )
 }
 
@@ -268,16 +282,18 @@ fn habit_of(mut logit: impl FnMut(usize, usize) -> f64) -> Habit {
 
 /// A community leans towards some tags whatever the theme, has a habit for each theme, and watches some themes more.
 fn culture(draw: &mut Draw) -> Culture {
-    let signature: Vec<f64> = TAGS.iter().map(|_| 2.5 * draw.normal()).collect();
-    let habit = habit_of(|_, tag| signature[tag] + 2.0 * draw.normal());
+    let (general, each) = COMMUNITY_LEANING;
+    let signature: Vec<f64> = TAGS.iter().map(|_| general * draw.normal()).collect();
+    let habit = habit_of(|_, tag| signature[tag] + each * draw.normal());
     let diet = THEMES.iter().map(|_| (1.2 * draw.normal()).exp()).collect();
     Culture { habit, diet }
 }
 
 /// A person leans on the community's habit, on a signature of their own and on a taste for each theme.
 fn own_habit(draw: &mut Draw, community: &Habit) -> Habit {
-    let signature: Vec<f64> = TAGS.iter().map(|_| draw.normal()).collect();
-    habit_of(|theme, tag| 0.8 * community[theme][tag].max(1e-3).ln() + signature[tag] + 2.0 * draw.normal())
+    let ((general, each), (share, least)) = (OWN_LEANING, TAKEN_OVER);
+    let signature: Vec<f64> = TAGS.iter().map(|_| general * draw.normal()).collect();
+    habit_of(|theme, tag| share * community[theme][tag].max(least).ln() + signature[tag] + each * draw.normal())
 }
 
 fn person(draw: &mut Draw, index: usize, parameters: &Parameters, cultures: &[Culture], days: f64) -> Person {
@@ -289,7 +305,7 @@ fn person(draw: &mut Draw, index: usize, parameters: &Parameters, cultures: &[Cu
     };
     let community = draw.below(cultures.len());
     let mut habit = own_habit(draw, &cultures[community].habit);
-    let diet = cultures[community].diet.iter().map(|weight| weight * (0.8 * draw.normal()).exp()).collect();
+    let diet = cultures[community].diet.iter().map(|weight| weight * (DIET_SPREAD * draw.normal()).exp()).collect();
     let mut history = parameters.mean_history / 4 + draw.below(parameters.mean_history * 3 / 2 + 1);
     let mut joined = draw.unit() * 0.5 * days;
     let mut fixation = None;
@@ -355,7 +371,7 @@ fn live(
 
     for (day, judged) in events {
         // A biased person's queries range over all themes: that is where a one-sided history misleads.
-        let fixed = person.fixation.filter(|_| !judged && draw.chance(0.9));
+        let fixed = person.fixation.filter(|_| !judged && draw.chance(FIXED.0));
         let diet: Vec<f64> = (0..THEMES.len())
             .map(|theme| match (person.fixation, fixed) {
                 _ if unseen[theme].is_empty() => 0.0,
@@ -377,7 +393,7 @@ fn live(
         let own = if drifted { person.habit_after.as_ref().unwrap_or(&person.habit) } else { &person.habit };
         let community = if drifted { truth.community_after.unwrap_or(truth.community) } else { truth.community };
         // Once fixed on a tag, a biased person uses it wherever it fits.
-        let own_share = if fixed.is_some() { 0.97 } else { OWN_SHARE };
+        let own_share = if fixed.is_some() { FIXED.1 } else { OWN_SHARE };
         let tag = match draw.unit() {
             x if x < own_share => draw.index(&own[theme]),
             x if x < own_share + COMMUNITY_SHARE => draw.index(&cultures[community].habit[theme]),

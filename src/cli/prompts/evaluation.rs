@@ -1,0 +1,451 @@
+//! Prompts that prove what the demonstration model reads: every question on all arms, what could have been known of its
+//! answer, and controls in which one thing of a prompt is changed.
+//!
+//! Controls change what the renderer is given and never its words. A control's base is the row of the same `asked` and
+//! `arm` without one. Invariant: rows are a function of the population and of how many interactions are asked again.
+
+use std::collections::HashMap;
+use std::thread;
+
+use serde::Serialize;
+
+use super::{CliError, stranger};
+use crate::data::dataset::Dataset;
+use crate::data::draw::Draw;
+use crate::data::interaction::{Timestamp, UserId};
+use crate::data::synth::bayes::{self, History, Prediction, Seen, World};
+use crate::data::synth::{Kind, THEMES, Truth, UserTruth};
+use crate::engine::prompt::{Arm, Blocks};
+use crate::mediator::{Policy, Weights};
+use crate::memory::local::LocalHit;
+use crate::memory::profile::Profile;
+use crate::memory::{Memory, MemoryRead};
+
+/// One question in so many has every control; the others have the swaps alone.
+const CONTROLLED: usize = 3;
+/// Ages, in days, that a memory gets instead of its own: the other of the two.
+const AGES: (f64, f64) = (3.0, 500.0);
+
+/// What is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Control {
+    /// The local block is a stranger's.
+    SwapLocal,
+    /// The collective block is a stranger's.
+    SwapGlobal,
+    /// A printed memory of the question's theme has another fitting tag.
+    Flip,
+    /// The same memory is young instead of old, or old instead of young.
+    Age,
+    /// All tags have each other's names, in the whole prompt and in the answer.
+    Permute,
+    /// The same of the tags that fit the question's theme.
+    PermuteTheme,
+    /// The person's memories stand in reversed order.
+    Order,
+    /// Another question, of another theme, under the same memories.
+    Text,
+}
+
+/// A prompt with what is known about it.
+#[derive(Serialize)]
+pub(super) struct Row {
+    prompt: String,
+    answer: String,
+    arm: &'static str,
+    population: u64,
+    swap: Option<&'static str>,
+    query: String,
+    /// Number of the question in its population.
+    asked: usize,
+    user: UserId,
+    kind: Kind,
+    visible: usize,
+    /// What the person mostly answers, of late.
+    habit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control: Option<Control>,
+    /// Label `i` is called what label `permutation[i]` is called otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permutation: Option<Vec<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bayes: Option<Bayes>,
+}
+
+/// What could have been known, by label.
+#[derive(Serialize)]
+struct Bayes {
+    /// From the memories that the prompt prints.
+    printed: Vec<f64>,
+    /// From all that memory holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whole: Option<Vec<f64>>,
+    /// Monte Carlo standard error, the larger of both.
+    error: f64,
+}
+
+/// What the reference is given for a row.
+enum Given {
+    /// It is not asked.
+    Unasked,
+    Nothing,
+    Own(Vec<Seen>),
+    /// With the community told, or inferred from all the person did.
+    Crowd(Option<usize>),
+    Both(Vec<Seen>, Option<usize>),
+}
+
+/// A question with everything that the person did before it.
+struct Subject {
+    asked: bayes::Asked,
+    whole: Vec<Seen>,
+    /// Membership as far as what is watched tells.
+    prior: Vec<f64>,
+}
+
+/// Somebody's question whose true answer is known.
+struct Asked<'a> {
+    id: &'a str,
+    user: &'a UserId,
+    at: Timestamp,
+    text: &'a str,
+    /// As an index into the labels.
+    answer: usize,
+    theme: usize,
+    judged: bool,
+    truth: &'a UserTruth,
+}
+
+/// Every judged query and `again` late interactions, each with its controls and with what could have been known.
+pub(super) fn rows(dataset: &Dataset, truth: &Truth, memory: &mut Memory, again: usize) -> Result<Vec<Row>, CliError> {
+    let mut draw = Draw::seeded(truth.seed ^ 0x5_0A9);
+    let questions = questions(dataset, truth, &mut draw, again);
+    let mut trial = Trial::new(dataset, truth, memory);
+    let mut all = Vec::with_capacity(questions.len());
+    for number in 0..questions.len() {
+        all.push(trial.question(&questions, number, &mut draw)?);
+    }
+    let world = World::of(truth);
+    let seed = |number: usize| (truth.seed << 24) ^ number as u64 ^ 0xBA_7E5;
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let share = all.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        for (part, some) in all.chunks_mut(share).enumerate() {
+            let world = &world;
+            scope.spawn(move || {
+                for (place, (subject, rows)) in some.iter_mut().enumerate() {
+                    predict(world, subject, rows, &mut Draw::seeded(seed(part * share + place)));
+                }
+            });
+        }
+    });
+    Ok(all.into_iter().flat_map(|(_, rows)| rows).map(|(row, _)| row).collect())
+}
+
+/// The questions whose theme the truth knows; of generated data that is all of them.
+fn questions<'a>(dataset: &'a Dataset, truth: &'a Truth, draw: &mut Draw, again: usize) -> Vec<Asked<'a>> {
+    let people: HashMap<&UserId, &UserTruth> = truth.users.iter().map(|person| (&person.user, person)).collect();
+    let label = |response: &str| dataset.manifest.labels.iter().position(|label| label == response);
+    let judged = dataset.queries.iter().filter_map(|q| {
+        let (theme, answer) = (theme(truth, q.item.as_deref())?, label(q.gold.as_deref()?)?);
+        let truth = people.get(&q.user)?;
+        Some(Asked { id: &q.id, user: &q.user, at: q.at, text: &q.query, answer, theme, judged: true, truth })
+    });
+    let late = dataset.interactions.len() * 3 / 4;
+    let again = (0..again).filter_map(|_| {
+        let i = &dataset.interactions[draw.between(late, dataset.interactions.len() - 1)];
+        let (theme, answer, truth) = (theme(truth, i.item.as_deref())?, label(&i.response)?, people.get(&i.user)?);
+        Some(Asked { id: &i.id, user: &i.user, at: i.at, text: &i.query, answer, theme, judged: false, truth })
+    });
+    judged.chain(again).collect()
+}
+
+/// What a generated film is about.
+fn theme(truth: &Truth, item: Option<&str>) -> Option<usize> {
+    let name = truth.film_themes.get(item?.strip_prefix('f')?.parse::<usize>().ok()?)?;
+    THEMES.iter().position(|theme| theme.name == *name)
+}
+
+/// Whose habits a person follows at a moment.
+fn community_of(person: &UserTruth, at: Timestamp) -> usize {
+    if person.drift_at.is_some_and(|moment| at >= moment) {
+        person.community_after.unwrap_or(person.community)
+    } else {
+        person.community
+    }
+}
+
+type Asking = (Subject, Vec<(Row, Given)>);
+
+/// What all questions of a population have in common.
+struct Trial<'a> {
+    dataset: &'a Dataset,
+    truth: &'a Truth,
+    memory: &'a mut Memory,
+    world: World,
+    weights: Weights,
+}
+
+impl<'a> Trial<'a> {
+    fn new(dataset: &'a Dataset, truth: &'a Truth, memory: &'a mut Memory) -> Self {
+        let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
+        Self { dataset, truth, memory, world: World::of(truth), weights }
+    }
+
+    /// All rows of one question.
+    fn question(&mut self, questions: &[Asked], number: usize, draw: &mut Draw) -> Result<Asking, CliError> {
+        let asked = &questions[number];
+        let read = self.memory.read(asked.user, asked.text, asked.at)?;
+        let (other, there) = stranger(self.dataset, self.memory, draw, asked.user, asked.text, asked.at, &read)?;
+        let elsewhere = self.truth.users.iter().find(|person| person.user == *other);
+        let elsewhere = elsewhere.map(|person| community_of(person, asked.at));
+
+        let mut rows =
+            Rows { asked, number, population: self.truth.seed, visible: read.local.visible(), all: Vec::new() };
+        for arm in Arm::ALL {
+            let (prompt, printed) = self.prompt(asked, asked.text, &read, arm);
+            rows.push(arm, None, prompt, Given::of(arm, printed, None));
+        }
+        // As `render_blocks` has it.
+        let mut swapped = |arm: Arm, control, own: Option<&MemoryRead>, others: Option<&MemoryRead>| {
+            let blocks =
+                Blocks::with(self.memory, asked.text, own.map(|read| &read.local), others.map(|read| &read.global));
+            let lines = blocks.account(Arm::Mediated, &self.weights).local.lines;
+            let given = match (control, elsewhere) {
+                (Control::SwapGlobal, Some(_)) => {
+                    let printed = own.map(|read| self.seen(asked, &read.local.hits[..lines])).unwrap_or_default();
+                    Given::of(arm, printed, elsewhere)
+                }
+                _ => Given::Unasked,
+            };
+            rows.push(arm, Some(control), blocks.prompt(Arm::Mediated, &self.weights), given);
+        };
+        swapped(Arm::Local, Control::SwapLocal, Some(&there), None);
+        swapped(Arm::Global, Control::SwapGlobal, None, Some(&there));
+        swapped(Arm::Mediated, Control::SwapLocal, Some(&there), Some(&read));
+        swapped(Arm::Mediated, Control::SwapGlobal, Some(&read), Some(&there));
+        // A stream of their own, so that how many there are changes no stranger.
+        if number % CONTROLLED == 0 {
+            let mut draw = Draw::seeded(self.truth.seed ^ ((number as u64) << 20) ^ 0xC0_77);
+            self.controls(questions, &read, &mut rows, &mut draw);
+        }
+        Ok((self.subject(asked, &read), rows.all))
+    }
+
+    /// Rows in which one thing is changed.
+    fn controls(&mut self, questions: &[Asked], read: &MemoryRead, rows: &mut Rows, draw: &mut Draw) {
+        let asked = rows.asked;
+        if let Some(place) = self.place_of_theme(asked, read) {
+            let fits = self.world.fitting(asked.theme);
+            let now = read.local.hits[place].label;
+            let others: Vec<usize> = fits.iter().copied().filter(|tag| *tag != now).collect();
+            let mut flipped = read.clone();
+            flipped.local.hits[place].label = draw.one_of(&others);
+            let said = flipped.local.hits.iter().map(|hit| (hit.label, hit.age_days));
+            flipped.local.profile = Profile::of(self.dataset.manifest.labels.len(), said);
+            self.control(rows, Control::Flip, asked.text, &flipped, &[Arm::Local, Arm::Mediated]);
+
+            let mut aged = read.clone();
+            let age = &mut aged.local.hits[place].age_days;
+            *age = if *age < (AGES.0 * AGES.1).sqrt() { AGES.1 } else { AGES.0 };
+            self.control(rows, Control::Age, asked.text, &aged, &[Arm::Local, Arm::Mediated]);
+        }
+        let mut reversed = read.clone();
+        let printed = self.lines(asked.text, read, Arm::Local);
+        if printed > 1 {
+            reversed.local.hits[..printed].reverse();
+            self.control(rows, Control::Order, asked.text, &reversed, &[Arm::Local, Arm::Mediated]);
+        }
+        let elsewhere: Vec<&Asked> = questions.iter().filter(|other| other.theme != asked.theme).collect();
+        if !elsewhere.is_empty() {
+            let text = draw.one_of(&elsewhere).text;
+            self.control(rows, Control::Text, text, read, &[Arm::Local, Arm::Global, Arm::Mediated]);
+        }
+        let labels = self.dataset.manifest.labels.len();
+        let mut everywhere: Vec<usize> = (0..labels).collect();
+        draw.shuffle(&mut everywhere);
+        let mut fitting = self.world.fitting(asked.theme).to_vec();
+        // One step round: no name stays.
+        fitting.rotate_left(1);
+        let mut within: Vec<usize> = (0..labels).collect();
+        self.world.fitting(asked.theme).iter().zip(fitting).for_each(|(tag, name)| within[*tag] = name);
+        for (control, permutation) in [(Control::Permute, everywhere), (Control::PermuteTheme, within)] {
+            self.renamed(rows, control, read, &permutation);
+        }
+    }
+
+    /// One control on some arms; where one thing cannot be seen to change, it is no control.
+    fn control(&self, rows: &mut Rows, control: Control, text: &str, read: &MemoryRead, arms: &[Arm]) {
+        let asked = rows.asked;
+        for arm in arms {
+            let (prompt, printed) = self.prompt(asked, text, read, *arm);
+            let same = rows.all.iter().any(|(row, _)| row.control.is_none() && row.prompt == prompt);
+            let given = match control {
+                Control::Flip | Control::Age => Given::of(*arm, printed, None),
+                _ => Given::Unasked,
+            };
+            if !same {
+                rows.push(*arm, Some(control), prompt, given);
+            }
+        }
+    }
+
+    /// Prompts in which labels have other names.
+    fn renamed(&mut self, rows: &mut Rows, control: Control, read: &MemoryRead, permutation: &[usize]) {
+        let (asked, usual) = (rows.asked, self.dataset.manifest.labels.as_slice());
+        let names = permutation.iter().map(|label| usual[*label].clone()).collect();
+        let kept = std::mem::replace(&mut self.memory.population.labels, names);
+        for arm in [Arm::Local, Arm::Global, Arm::Mediated] {
+            let (prompt, _) = self.prompt(asked, asked.text, read, arm);
+            rows.push(arm, Some(control), prompt, Given::Unasked);
+            if let Some((row, _)) = rows.all.last_mut() {
+                row.answer = usual[permutation[asked.answer]].clone();
+                row.permutation = Some(permutation.to_vec());
+            }
+        }
+        self.memory.population.labels = kept;
+    }
+
+    /// The prompt of an arm, and the printed memories as far as they tell of the person who asks.
+    fn prompt(&self, asked: &Asked, text: &str, read: &MemoryRead, arm: Arm) -> (String, Vec<Seen>) {
+        let blocks = Blocks::of(self.memory, text, read);
+        let lines = blocks.account(arm, &self.weights).local.lines;
+        (blocks.prompt(arm, &self.weights), self.seen(asked, &read.local.hits[..lines]))
+    }
+
+    /// How many memories the prompt of an arm prints.
+    fn lines(&self, text: &str, read: &MemoryRead, arm: Arm) -> usize {
+        Blocks::of(self.memory, text, read).account(arm, &self.weights).local.lines
+    }
+
+    /// The nearest printed memory of the question's theme.
+    fn place_of_theme(&self, asked: &Asked, read: &MemoryRead) -> Option<usize> {
+        let lines = self.lines(asked.text, read, Arm::Mediated);
+        read.local.hits[..lines].iter().position(|hit| self.theme_of(hit) == Some(asked.theme))
+    }
+
+    fn theme_of(&self, hit: &LocalHit) -> Option<usize> {
+        theme(self.truth, self.dataset.interactions[hit.item].item.as_deref())
+    }
+
+    /// Memories as the reference sees them: of a drifting person only those of the question's side of the drift.
+    fn seen(&self, asked: &Asked, hits: &[LocalHit]) -> Vec<Seen> {
+        let side = |at: Timestamp| asked.truth.drift_at.is_some_and(|moment| at >= moment);
+        let told = |hit: &&LocalHit| side(asked.at.plus_days(-hit.age_days)) == side(asked.at);
+        hits.iter().filter(told).filter_map(|hit| Some(Seen { theme: self.theme_of(hit)?, tag: hit.label })).collect()
+    }
+
+    fn subject(&self, asked: &Asked, read: &MemoryRead) -> Subject {
+        let biased = asked.truth.kind == Kind::Biased;
+        let count = self.world.communities();
+        let prior = if biased {
+            // What a biased person watches follows the fixation, or nothing.
+            vec![1.0 / count as f64; count]
+        } else {
+            let mut watched = vec![0.0; THEMES.len()];
+            watched[asked.theme] += 1.0;
+            read.local.hits.iter().filter_map(|hit| self.theme_of(hit)).for_each(|theme| watched[theme] += 1.0);
+            let watchers = self.world.by_diet(&watched);
+            if count > 1 && asked.truth.drift_at.is_some_and(|moment| asked.at >= moment) {
+                // The diet stays with the first community, and the second one is any other.
+                watchers.iter().map(|share| (1.0 - share) / (count - 1) as f64).collect()
+            } else {
+                watchers
+            }
+        };
+        let whole = self.seen(asked, &read.local.hits);
+        Subject { asked: bayes::Asked { theme: asked.theme, judged: asked.judged, biased }, whole, prior }
+    }
+}
+
+/// Rows of one question.
+struct Rows<'a> {
+    asked: &'a Asked<'a>,
+    number: usize,
+    population: u64,
+    visible: usize,
+    habit: Option<String>,
+    all: Vec<(Row, Given)>,
+}
+
+impl Rows<'_> {
+    fn push(&mut self, arm: Arm, control: Option<Control>, prompt: String, given: Given) {
+        let asked = self.asked;
+        let swap = match control {
+            Some(Control::SwapLocal) => Some("local"),
+            Some(Control::SwapGlobal) => Some("global"),
+            _ => None,
+        };
+        let row = Row {
+            prompt,
+            answer: crate::data::synth::TAGS[asked.answer].to_owned(),
+            arm: arm.name(),
+            population: self.population,
+            swap,
+            query: asked.id.to_owned(),
+            asked: self.number,
+            user: asked.user.clone(),
+            kind: asked.truth.kind,
+            visible: self.visible,
+            habit: self.habit.clone(),
+            control,
+            permutation: None,
+            bayes: None,
+        };
+        self.all.push((row, given));
+    }
+}
+
+impl Given {
+    fn of(arm: Arm, printed: Vec<Seen>, community: Option<usize>) -> Self {
+        match arm {
+            Arm::None => Given::Nothing,
+            Arm::Local => Given::Own(printed),
+            Arm::Global => Given::Crowd(community),
+            Arm::Mediated => Given::Both(printed, community),
+        }
+    }
+}
+
+/// Fills in what could have been known.
+fn predict(world: &World, subject: &Subject, rows: &mut [(Row, Given)], draw: &mut Draw) {
+    let Subject { asked, whole, prior } = subject;
+    let history = History { seen: whole, whole: true };
+    let own = world.from_own(asked, history, draw);
+    let both = world.from_both(asked, history, prior, draw);
+    // The same draws for all rows: a control that changes nothing changes nothing.
+    let start = draw.clone();
+    for (row, given) in rows {
+        let membership = |community: &Option<usize>| match community {
+            Some(community) => world.certain(*community),
+            None => both.membership.clone(),
+        };
+        let draw = &mut start.clone();
+        // A control asks what changes with what is printed.
+        let usual = row.control.is_none();
+        let (printed, whole) = match given {
+            Given::Unasked => continue,
+            Given::Nothing => (world.from_nothing(asked), None),
+            Given::Own(seen) => (world.from_own(asked, printed(seen), draw), Some(&own)),
+            Given::Crowd(community) => (world.from_crowd(asked, &membership(community)), None),
+            Given::Both(seen, community) => {
+                (world.from_member(asked, printed(seen), &membership(community), draw), Some(&both))
+            }
+        };
+        let whole = whole.filter(|_| usual);
+        let error = whole.map_or(printed.error, |whole| whole.error.max(printed.error));
+        let told = |found: &Prediction| found.p.iter().map(|p| rounded(*p)).collect();
+        row.bayes = Some(Bayes { printed: told(&printed), whole: whole.map(told), error: rounded(error) });
+    }
+}
+
+/// Printed memories were found by the query: their themes tell of it, and not of the person.
+fn printed(seen: &[Seen]) -> History<'_> {
+    History { seen, whole: false }
+}
+
+/// To five decimals: more is chance.
+fn rounded(p: f64) -> f64 {
+    (p * 1e5).round() / 1e5
+}
