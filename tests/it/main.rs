@@ -42,6 +42,7 @@ mod pty;
 mod ratings;
 mod replaying;
 mod rungs;
+mod samples;
 mod scenario;
 mod scenario_studies;
 mod schema;
