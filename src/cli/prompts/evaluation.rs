@@ -201,8 +201,9 @@ impl<'a> Trial<'a> {
         let elsewhere = self.truth.users.iter().find(|person| person.user == *other);
         let elsewhere = elsewhere.map(|person| community_of(person, asked.at));
 
-        let mut rows =
-            Rows { asked, number, population: self.truth.seed, visible: read.local.visible(), all: Vec::new() };
+        let habit = read.local.profile.ranked().first().map(|(label, _)| self.dataset.manifest.labels[*label].clone());
+        let visible = read.local.visible();
+        let mut rows = Rows { asked, number, population: self.truth.seed, visible, habit, all: Vec::new() };
         for arm in Arm::ALL {
             let (prompt, printed) = self.prompt(asked, asked.text, &read, arm);
             rows.push(arm, None, prompt, Given::of(arm, printed, None));
