@@ -148,7 +148,7 @@ impl Attribution {
     /// Asks everything and waits for it.
     pub fn run(plan: Plan, engine: &dyn Engine) -> Result<Self, EngineError> {
         let mut attribution = Self::new(plan);
-        while let Some(request) = attribution.next() {
+        while let Some(request) = attribution.request() {
             attribution.take(engine.trace(&request, &Cancel::default())?)?;
         }
         Ok(attribution)
@@ -160,7 +160,7 @@ impl Attribution {
     }
 
     /// What is to be asked next; `None` once everything is known.
-    pub fn next(&self) -> Option<TraceRequest> {
+    pub fn request(&self) -> Option<TraceRequest> {
         let prompt = self.plan.prompts.get(self.traces.len())?.clone();
         let continuation = match (self.answer(), &self.plan.target) {
             // A model that wrote nothing has said nothing that could be attributed.

@@ -44,11 +44,8 @@ pub(super) fn drain(state: &mut State) -> Vec<Effect> {
         if state.attribution.under_way() {
             effects.push(supersede(state));
         }
-        state.attribution.found = plan.map(|plan| Found {
-            batch,
-            attribution: Attribution::new(plan),
-            progress: Progress::Stopped,
-        });
+        state.attribution.found =
+            plan.map(|plan| Found { batch, attribution: Attribution::new(plan), progress: Progress::Stopped });
         select_first(state);
     }
     if let Some(found) = &mut state.attribution.found
@@ -63,7 +60,7 @@ pub(super) fn drain(state: &mut State) -> Vec<Effect> {
 fn ask(state: &mut State) -> Option<Effect> {
     let attributing = &mut state.attribution;
     let found = attributing.found.as_mut()?;
-    let Some(request) = found.attribution.next() else {
+    let Some(request) = found.attribution.request() else {
         found.progress = Progress::Done;
         return None;
     };

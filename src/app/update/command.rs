@@ -11,8 +11,8 @@ use super::super::rungs::Kind;
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, attribution, board, edited, feedback, fit, inquiry, model, move_period, move_time, open_judged, record,
-    remember, replay, rungs, set, stop, tell, tries, visit, weigh,
+    Effect, ask, ask_model, attribution, board, edited, feedback, fit, inquiry, model, move_period, move_time,
+    open_judged, record, remember, replay, rungs, set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;

@@ -10,7 +10,7 @@ use super::Shown;
 use super::prompts::arms;
 use crate::app::attribution::{Effect, Found, Progress};
 use crate::app::state::State;
-use crate::engine::attribution::{Attribution, Target};
+use crate::engine::attribution::{Attribution, Target, Turn};
 use crate::engine::prompt::{Arm, Left};
 use crate::memory::why_not::Side;
 use crate::theme::Theme;
@@ -73,8 +73,8 @@ pub(super) fn shown(state: &State, (arm, token): (Arm, usize), theme: &Theme, wi
 /// What signs, colours and weights of letters mean.
 fn legend(theme: &Theme) -> Line<'static> {
     let [some, much] = SCALE;
-    let mut parts = vec![span("nats it adds: ", theme.dim)];
-    for (bound, word) in [(much, "much"), (some, "for"), (0.0, "nothing"), (-some, "against"), (-much, "much")] {
+    let mut parts = vec![span("adds nats: ", theme.dim)];
+    for (bound, word) in [(much, "much"), (some, "for"), (0.0, "none"), (-some, "against"), (-much, "much")] {
         parts.push(span(nats(bound), look(bound, theme)));
         parts.push(span(format!(" {word}  "), theme.dim));
     }
@@ -240,7 +240,7 @@ fn row(state: &State, effect: &Effect, rules: bool, theme: &Theme, width: usize)
     }
     parts.push(span(format!("{glyph} {} ", text::fit(&effect.id, 14)), style));
     let label = |decision: usize| state.data.as_ref().map_or("", |data| data.label(decision)).to_owned();
-    let turned = |turn: Option<crate::engine::attribution::Turn>| turn.filter(|turn| turn.changes);
+    let turned = |turn: Option<Turn>| turn.filter(|turn| turn.changes);
     if let Some(turn) = turned(line.answer) {
         parts.push(span(format!("{} {} ", symbols::ARROW, text::fit(&label(turn.decision), TOKEN)), theme.conflict));
     } else if let Some(turn) = turned(line.model) {
