@@ -113,6 +113,10 @@ roles! {
     handle = "handle", "A slider's handle.";
     busy = "busy", "Work under way.";
     error = "error", "A failure.";
+    raises = "raises", "Speaks for an answer.";
+    raises_much = "raises-much", "Speaks for an answer by a factor of e or more.";
+    lowers = "lowers", "Speaks against an answer.";
+    lowers_much = "lowers-much", "Speaks against an answer by a factor of e or more.";
 }
 
 const BUILTIN: [(&str, &str); 4] = [

@@ -20,7 +20,10 @@ pub(super) fn of_boards(command: Command, state: &State) -> Option<&'static str>
         }
         (Command::Fit, _) if replayed => Some("a fit reads the dataset; leave the replay first"),
         (Command::Fit, _) if state.data.is_none() => Some("the dataset is still being read"),
-        (Command::BoardNext | Command::BoardPrevious, Some(Page::Prompts { .. } | Page::Sweep { .. })) => None,
+        (
+            Command::BoardNext | Command::BoardPrevious,
+            Some(Page::Prompts { .. } | Page::Sweep { .. } | Page::Attribution { .. }),
+        ) => None,
         (Command::DiffAgainst | Command::CopyText, Some(Page::Prompts { .. })) => {
             replayed.then_some("a session keeps the hash of a prompt, not the prompt")
         }
@@ -43,6 +46,14 @@ fn of_fit(command: Command, state: &State) -> Option<&'static str> {
         (Command::LookAtHoldOut, FitState::Done { .. }) => fitting.revealed.then_some("it is shown already"),
         _ => Some("no fit is done or under way"),
     }
+}
+
+/// Why no answer can be attributed at all; `None` if one can, now or soon.
+pub(super) fn of_attribution(state: &State) -> Option<&'static str> {
+    if state.replay.is_some() {
+        return Some("a session keeps the hash of a prompt, not the prompt; a asks this moment live");
+    }
+    state.model.unable().or_else(|| state.reading.is_none().then_some("memory has not been read yet"))
 }
 
 /// Why nothing can be said of the answers on the screen now; `None` if something can.

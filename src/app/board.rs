@@ -51,6 +51,13 @@ pub enum Page {
     },
     /// The question with less of a history, or with a skewed one.
     Rungs(Kind),
+    /// What each memory adds to the answer of an arm.
+    Attribution {
+        /// Whose.
+        arm: Arm,
+        /// The token whose numbers are told, from 0.
+        token: usize,
+    },
 }
 
 impl Page {
@@ -65,6 +72,7 @@ impl Page {
             Page::Sweep { .. } => "sweep",
             Page::Rungs(Kind::Ladder) => "cold-start ladder",
             Page::Rungs(Kind::Dial) => "bias dial",
+            Page::Attribution { .. } => "attribution",
         }
     }
 }

@@ -29,11 +29,13 @@ pub enum Context {
     Board,
     /// The board of the ladder or the dial, beside what all boards share.
     Rungs,
+    /// The board of an answer's attribution, beside what all boards share.
+    Attribution,
 }
 
 impl Context {
     /// All, in order of documentation.
-    pub const ALL: [Context; 10] = [
+    pub const ALL: [Context; 11] = [
         Context::Main,
         Context::Screen,
         Context::Replay,
@@ -42,6 +44,7 @@ impl Context {
         Context::Sheet,
         Context::Board,
         Context::Rungs,
+        Context::Attribution,
         Context::Help,
         Context::Always,
     ];
@@ -59,6 +62,7 @@ impl Context {
             Context::Sheet => "In an explanation",
             Context::Board => "On a board",
             Context::Rungs => "On the ladder and the dial",
+            Context::Attribution => "On an attribution",
         }
     }
 
@@ -74,6 +78,7 @@ impl Context {
             Context::Sheet => &[Context::Sheet, Context::Always],
             Context::Board => &[Context::Board, Context::Screen, Context::Always],
             Context::Rungs => &[Context::Rungs, Context::Board, Context::Screen, Context::Always],
+            Context::Attribution => &[Context::Attribution, Context::Board, Context::Screen, Context::Always],
             Context::Always => &[Context::Always],
         }
     }
@@ -231,6 +236,11 @@ pub enum Command {
     RungLast,
     RungNextQuery,
     RungPreviousQuery,
+    Attribution,
+    TokenOn,
+    TokenBack,
+    TokenFirst,
+    TokenLast,
 }
 
 /// One row of the table.
@@ -349,7 +359,7 @@ table! {
         Top "top" ["g", "home"] "" "Scroll to the top";
         Bottom "bottom" ["G", "end"] "" "Scroll to the bottom";
         OpenSession "open-session" ["O"] "sessions" "Choose a recorded session and replay it, or have one made of the dataset";
-        OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; among the weights, type the value";
+        OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; in the answers', open the attribution; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
         Back "back" ["esc"] "" "Stop the model from writing a memory; else leave the zoom; else stop making a session or loading a model";
@@ -362,6 +372,7 @@ table! {
         TakeNote "note" ["\""] "" "Note something beside the question";
     }
     Screen / "Boards" {
+        Attribution "attribution" ["A"] "attribution" "Show what each memory, and each line of it, adds to an answer, token by token; the model is asked without them";
         PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";
         Numbers "numbers" ["N"] "numbers" "Show the session's numbers: accuracy with intervals, diversity, overrides, and what is chance";
         FlipDistances "flip-distances" ["F"] "" "Show how far the session's decisions stand from flipping, weight by weight";
@@ -412,7 +423,7 @@ table! {
     }
     Board / "Board" {
         BoardClose "board-close" ["esc", "q", "enter"] "close" "Close the board";
-        BoardNext "board-next" ["tab"] "next" "The next arm's prompt, or the next metric of a sweep";
+        BoardNext "board-next" ["tab"] "next" "The next arm's prompt or attribution, or the next metric of a sweep";
         BoardPrevious "board-previous" ["shift-tab"] "" "The previous one";
         DiffAgainst "diff-against" ["d"] "compare" "Compare the prompt with another arm's, line by line; then with the next one";
         StartFit "start-fit" ["f"] "fit" "Start a fit, on its board";
@@ -433,6 +444,12 @@ table! {
         RungLast "rung-last" ["end"] "" "The highest rung";
         RungNextQuery "rung-next-query" ["n"] "next" "The next judged query, on the same rung";
         RungPreviousQuery "rung-previous-query" ["p"] "" "The judged query before, on the same rung";
+    }
+    Attribution / "Attribution" {
+        TokenOn "token-on" ["right"] "token" "The next token of the answer";
+        TokenBack "token-back" ["left"] "" "The token before";
+        TokenFirst "token-first" ["home"] "" "The first token";
+        TokenLast "token-last" ["end"] "" "The last token";
     }
     Always / "Always" {
         Interrupt "interrupt" ["ctrl-c"] "" "Once: close what is open or stop the model; twice: quit";
@@ -494,9 +511,8 @@ impl Command {
                 Some("what the person writes to this is not known; ask a judged query")
             }
             Command::OpenHere if state.focus == Pane::Weights => no_data,
-            Command::OpenHere if state.focus == Pane::Answers => {
-                Some("enter opens what memory found, the mediator's ledger, and the value of a weight")
-            }
+            Command::OpenHere if state.focus == Pane::Answers => availability::of_attribution(state),
+            Command::Attribution => availability::of_attribution(state),
             Command::OpenHere if state.focus == Pane::Mediator => {
                 state.reading.is_none().then_some("memory has not been read yet")
             }

@@ -19,6 +19,7 @@ use crate::engine::engine::GenRequest;
 use crate::engine::host::{EngineHost, Ticket};
 use crate::engine::model::{LoadOptions, ModelSpec};
 use crate::engine::prompt::Arm;
+use crate::engine::trace::TraceRequest;
 use crate::session::Session;
 use crate::session::event::Event;
 use crate::session::tries::Book;
@@ -54,6 +55,15 @@ pub enum Effect {
     },
     /// Stop the model. Raises the host's floor by one, so the state counts its epoch up by one as well.
     Cancel,
+    /// Ask how probable the model finds a given answer; supersedes every such request before.
+    Trace {
+        /// Above that of every one before.
+        epoch: u64,
+        /// The request.
+        request: Box<TraceRequest>,
+    },
+    /// Stop that; the number is above that of every such request before.
+    CancelTrace(u64),
     /// Load a model.
     Load(Box<ModelSpec>),
     /// End the load under way; the model that answers goes on.
@@ -156,6 +166,16 @@ impl Runner {
             Effect::Cancel => {
                 if let Some(host) = &self.host {
                     host.cancel();
+                }
+            }
+            Effect::Trace { epoch, request } => {
+                if let Some(host) = &self.host {
+                    host.trace(Ticket { epoch, id: 0 }, *request);
+                }
+            }
+            Effect::CancelTrace(epoch) => {
+                if let Some(host) = &self.host {
+                    host.cancel_traces(epoch);
                 }
             }
             Effect::Begin(beginning) => {

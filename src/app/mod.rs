@@ -4,6 +4,7 @@
 //! drawn; no frame is drawn unless something may have changed, so an idle workbench costs nothing.
 
 mod answers;
+pub mod attribution;
 mod availability;
 pub mod board;
 pub mod command;

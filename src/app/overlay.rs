@@ -47,6 +47,7 @@ impl Overlay {
             Overlay::Help(_) => Context::Help,
             Overlay::Sheet(_) => Context::Sheet,
             Overlay::Board(Board { page: Page::Rungs(_), .. }) => Context::Rungs,
+            Overlay::Board(Board { page: Page::Attribution { .. }, .. }) => Context::Attribution,
             Overlay::Board(_) => Context::Board,
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use super::answers::{Answers, ArmAnswer, Phase, WRITING, Writing};
+use super::attribution::Attributing;
 use super::command::Context;
 use super::feedback::Said;
 use super::input::Input;
@@ -293,6 +294,8 @@ pub struct State {
     pub inquiry: u64,
     /// What the arms answer.
     pub answers: Answers,
+    /// What adds what to an answer, on its board.
+    pub attribution: Attributing,
     /// What the analyst said of the answers to questions asked live, the newest last.
     pub said: Vec<Said>,
     /// The pane that scrolls.
@@ -400,6 +403,7 @@ impl State {
             portrait: None,
             inquiry: 0,
             answers: Answers::default(),
+            attribution: Attributing::default(),
             said: Vec::new(),
             focus: Pane::Mediator,
             zoom: false,
@@ -491,6 +495,7 @@ impl State {
             || self.answers.open()
             || self.reading_under_way()
             || self.rungs.under_way()
+            || self.attribution.under_way()
             || matches!(self.study.fitting.state, super::study::FitState::Running(_))
     }
 

@@ -1,6 +1,7 @@
 //! `update`: the only function that changes the state. Pure: no clock, no I/O, no thread; what the world has to do is
 //! returned as effects.
 
+mod attribution;
 mod board;
 mod command;
 mod feedback;
@@ -43,6 +44,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     effects.extend(record::drain(state));
     effects.extend(study::drain(state));
     effects.extend(rungs::drain(state));
+    effects.extend(attribution::drain(state));
     effects
 }
 
@@ -517,6 +519,7 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
                 arm.phase = Phase::Failed(error.to_string());
             }
         }
+        HostEvent::Traced { ticket, traced } => return attribution::traced(state, ticket, traced),
     }
     Vec::new()
 }

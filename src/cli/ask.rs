@@ -1,6 +1,7 @@
 //! `logoscope ask`: one question, or a file of them, on the four arms; text for reading, JSON by contract, and one arm's
 //! answers as LaMP's evaluation reads them.
 
+mod attribution;
 mod lamp;
 mod questions;
 
@@ -13,6 +14,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::attribution::Attributed;
 use self::questions::{Named, questions};
 use super::{CliError, Common, model};
 use crate::data::interaction::Timestamp;
@@ -74,6 +76,9 @@ pub struct AskArgs {
     /// of the person
     #[arg(long)]
     explain: bool,
+    /// Show what each memory, and each line of it, adds to the answer of an arm: the model is asked without them
+    #[arg(long, value_name = "ARM", num_args = 0..=1, require_equals = true, default_missing_value = "mediated")]
+    attribution: Option<Arm>,
     /// How to print
     #[arg(long, default_value = "text")]
     format: Form,
@@ -113,23 +118,29 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
         return lamp::run(&memory, engine.as_deref(), (weights, policy), args, &questions);
     }
     let arms = if args.arms.is_empty() { &Arm::ALL[..] } else { &args.arms };
+    let attributed = attribution::wanted(args, engine.as_deref(), policy, arms)?;
     let setting = Setting { weights, policy, arms };
     let mut out = std::io::stdout().lock();
     for Named { question, .. } in &questions {
         let asked = ask(&memory, engine.as_deref(), &setting, question)?;
         let explained = if args.explain { Some(Explained::of(&memory, &asked)?) } else { None };
+        let attribution = attributed.map(|(arm, engine)| Attributed::of(&memory, &asked, arm, engine)).transpose()?;
         match args.format {
             Form::Json => {
                 let mut printed = asked.to_json(&memory);
                 if let Some(explained) = &explained {
                     printed["explain"] = serde_json::to_value(explained).map_err(std::io::Error::from)?;
                 }
+                if let Some(attribution) = &attribution {
+                    printed["attribution"] = attribution.to_json();
+                }
                 serde_json::to_writer(&mut out, &printed).map_err(std::io::Error::from)?;
                 writeln!(out)?;
             }
             Form::Text | Form::Lamp => {
                 let explained = explained.as_ref().map(Explained::to_text).unwrap_or_default();
-                write!(out, "{}{explained}", asked.to_text(&memory, args.explain))?;
+                let attribution = attribution.as_ref().map(Attributed::to_text).unwrap_or_default();
+                write!(out, "{}{explained}{attribution}", asked.to_text(&memory, args.explain))?;
             }
         }
         out.flush()?;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::error::EngineError;
 use super::model::Origin;
 use super::room::Bytes;
+use super::trace::{self, Trace, TraceRequest};
 
 /// How an engine comes by the probabilities of labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,6 +251,12 @@ pub trait Engine: Send + Sync {
         }
         let req = GenRequest { prompt: prompt.to_owned(), labels: labels.to_vec(), ..GenRequest::default() };
         Ok(self.generate(req).finish()?.scores)
+    }
+
+    /// How probable this engine finds a given answer, token by token. It ends at its next token with
+    /// [`EngineError::Cancelled`] once `cancel` is; an engine that cannot do this at all says so.
+    fn trace(&self, _req: &TraceRequest, _cancel: &Cancel) -> Result<Trace, EngineError> {
+        Err(trace::unsupported(&self.caps().name))
     }
 
     /// A vector for each text.

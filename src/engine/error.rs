@@ -44,8 +44,8 @@ pub enum EngineError {
         remedy: String,
     },
 
-    /// Nobody wanted the model any more while it was loaded.
-    #[error("the load was cancelled")]
+    /// Nobody wanted the model any more while it was loaded, or what it was asked for.
+    #[error("it was cancelled")]
     Cancelled,
 
     /// The prompt leaves no room for an answer.

@@ -3,7 +3,8 @@
 //!
 //! Invariants:
 //! * The caller never waits: every call leaves a message and returns.
-//! * Answers run in the order they were asked for, one at a time; on a processor that is faster than side by side.
+//! * Answers run in the order they were asked for, one at a time; on a processor that is faster than side by side. Traces
+//!   run one at a time among them, behind all answers that wait, and have epochs of their own.
 //! * After a call that supersedes (a higher epoch, or [`EngineHost::cancel`]) has returned, no event of an older epoch
 //!   is sent.
 //! * The engine in use keeps serving while another loads, and stays when that load fails or is cancelled.
@@ -20,6 +21,7 @@ use super::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, LoadSt
 use super::error::{EngineError, panic_text};
 use super::model::{ModelSpec, Origin};
 use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
+use super::trace::{Trace, TraceRequest};
 use super::{heap, room};
 
 /// An engine that stops this often without finishing, with no whole answer between, is loaded again.
@@ -84,6 +86,13 @@ pub enum HostEvent {
         /// Why.
         error: EngineError,
     },
+    /// A given answer has been traced, or why not. Its ticket is of [`EngineHost::trace`].
+    Traced {
+        /// Whose.
+        ticket: Ticket,
+        /// What was found.
+        traced: Result<Trace, EngineError>,
+    },
 }
 
 /// Makes an engine of a [`ModelSpec`]; runs on a thread of its own.
@@ -98,6 +107,8 @@ pub struct EngineHost {
     inbox: Sender<Message>,
     /// The lowest epoch whose events may still be sent.
     floor: Arc<Mutex<u64>>,
+    /// The same of traces.
+    trace_floor: Arc<Mutex<u64>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -112,10 +123,11 @@ impl EngineHost {
     pub fn with_loader(loader: Arc<Loader>, events: Box<dyn Fn(HostEvent) + Send>) -> Result<Self, EngineError> {
         quiet_engine_panics();
         let (inbox, messages) = mpsc::channel();
-        let floor = Arc::new(Mutex::new(0));
+        let (floor, trace_floor) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
         let host = Host {
             inbox: inbox.clone(),
             floor: Arc::clone(&floor),
+            trace_floor: Arc::clone(&trace_floor),
             events,
             loader,
             engine: None,
@@ -125,11 +137,12 @@ impl EngineHost {
             loads: 0,
             deaths: 0,
             queue: VecDeque::new(),
+            traces: VecDeque::new(),
             running: None,
             runs: 0,
         };
         let thread = spawn("host", move || host.run(&messages))?;
-        Ok(Self { inbox, floor, thread: Some(thread) })
+        Ok(Self { inbox, floor, trace_floor, thread: Some(thread) })
     }
 
     /// Loads a model in the background. The newest of several loads wins.
@@ -157,6 +170,21 @@ impl EngineHost {
         self.send(Message::Generate(ticket, req));
     }
 
+    /// Asks for a trace, which supersedes every one of a lower epoch; epochs of answers have nothing to do with that.
+    pub fn trace(&self, ticket: Ticket, req: TraceRequest) {
+        self.cancel_traces(ticket.epoch);
+        self.send(Message::Trace(ticket, req));
+    }
+
+    /// Supersedes every trace of an epoch below `floor`. Answers go on.
+    pub fn cancel_traces(&self, floor: u64) {
+        {
+            let mut lowest = lock(&self.trace_floor);
+            *lowest = floor.max(*lowest);
+        }
+        self.send(Message::Superseded);
+    }
+
     /// Supersedes everything asked for so far and returns the lowest epoch that is heard from now on.
     pub fn cancel(&self) -> u64 {
         let floor = {
@@ -177,6 +205,7 @@ impl EngineHost {
 impl Drop for EngineHost {
     fn drop(&mut self) {
         *lock(&self.floor) = u64::MAX;
+        *lock(&self.trace_floor) = u64::MAX;
         self.send(Message::Shutdown);
         if let Some(thread) = self.thread.take() {
             // It only handles messages, so this does not wait for a model.
@@ -221,6 +250,7 @@ enum Message {
     CancelLoad,
     Unload,
     Generate(Ticket, GenRequest),
+    Trace(Ticket, TraceRequest),
     /// The floor has risen.
     Superseded,
     Shutdown,
@@ -230,12 +260,15 @@ enum Message {
     /// From an answering thread: its number and what it has to say.
     Started(u64, Cancel),
     Said(u64, GenEvent),
+    Traced(u64, Result<Trace, EngineError>),
     Ended(u64),
 }
 
 struct Running {
     number: u64,
     ticket: Ticket,
+    /// Whether it is a trace, whose epochs are counted apart.
+    traces: bool,
     /// Unknown until the answer has started.
     cancel: Option<Cancel>,
     /// Its `Done` or `Failed` has been seen.
@@ -258,6 +291,7 @@ impl Drop for Load {
 struct Host {
     inbox: Sender<Message>,
     floor: Arc<Mutex<u64>>,
+    trace_floor: Arc<Mutex<u64>>,
     events: Box<dyn Fn(HostEvent) + Send>,
     loader: Arc<Loader>,
     engine: Option<Arc<dyn Engine>>,
@@ -271,6 +305,7 @@ struct Host {
     /// How often the engine has stopped without finishing since its last whole answer.
     deaths: u32,
     queue: VecDeque<(Ticket, GenRequest)>,
+    traces: VecDeque<(Ticket, TraceRequest)>,
     running: Option<Running>,
     runs: u64,
 }
@@ -303,6 +338,8 @@ impl Host {
                     self.settling = SETTLING;
                 }
                 Message::Generate(ticket, req) => self.queue.push_back((ticket, req)),
+                Message::Trace(ticket, req) => self.traces.push_back((ticket, req)),
+                Message::Traced(number, traced) => self.traced(number, traced),
                 Message::Superseded => {}
                 Message::Shutdown => break,
                 Message::Loading(number, stage, elapsed) => {
@@ -330,10 +367,22 @@ impl Host {
     /// Sends an event of an answer unless its epoch is superseded. The lock is held while it is sent: whoever has
     /// raised the floor can rely on it.
     fn emit(&self, ticket: Ticket, event: HostEvent) {
-        let floor = lock(&self.floor);
+        let floor = match event {
+            HostEvent::Traced { .. } => lock(&self.trace_floor),
+            _ => lock(&self.floor),
+        };
         if ticket.epoch >= *floor {
             (self.events)(event);
         }
+    }
+
+    /// What is told of an answer, or a trace, that came to nothing.
+    fn fail(&self, ticket: Ticket, traces: bool, error: EngineError) {
+        let event = match traces {
+            true => HostEvent::Traced { ticket, traced: Err(error) },
+            false => HostEvent::Failed { ticket, error },
+        };
+        self.emit(ticket, event);
     }
 
     /// Whether this load is the newest one.
@@ -403,9 +452,11 @@ impl Host {
     }
 
     fn drop_superseded(&mut self) {
-        let floor = *lock(&self.floor);
+        let (floor, trace_floor) = (*lock(&self.floor), *lock(&self.trace_floor));
         self.queue.retain(|(ticket, _)| ticket.epoch >= floor);
-        if let Some(running) = self.running.as_ref().filter(|running| running.ticket.epoch < floor) {
+        self.traces.retain(|(ticket, _)| ticket.epoch >= trace_floor);
+        let lowest = |running: &Running| if running.traces { trace_floor } else { floor };
+        if let Some(running) = self.running.as_ref().filter(|running| running.ticket.epoch < lowest(running)) {
             // Not forgotten: the next answer starts when this one has really ended.
             running.cancel.iter().for_each(Cancel::cancel);
         }
@@ -416,20 +467,43 @@ impl Host {
             let Some(engine) = self.engine.clone() else {
                 if self.loading.is_none() {
                     for (ticket, _) in std::mem::take(&mut self.queue) {
-                        self.emit(ticket, HostEvent::Failed { ticket, error: EngineError::NotLoaded });
+                        self.fail(ticket, false, EngineError::NotLoaded);
+                    }
+                    for (ticket, _) in std::mem::take(&mut self.traces) {
+                        self.fail(ticket, true, EngineError::NotLoaded);
                     }
                 }
                 return;
             };
-            let Some((ticket, req)) = self.queue.pop_front() else { return };
-            self.runs += 1;
-            let number = self.runs;
-            let inbox = self.inbox.clone();
-            match spawn("answer", move || answer(&*engine, req, number, inbox)) {
-                Ok(_) => self.running = Some(Running { number, ticket, cancel: None, finished: false }),
-                Err(error) => self.emit(ticket, HostEvent::Failed { ticket, error }),
+            let (number, inbox) = (self.runs + 1, self.inbox.clone());
+            let (ticket, cancel, started) = if let Some((ticket, req)) = self.queue.pop_front() {
+                (ticket, None, spawn("answer", move || answer(&*engine, req, number, inbox)))
+            } else if let Some((ticket, req)) = self.traces.pop_front() {
+                let cancel = Cancel::default();
+                let handle = cancel.clone();
+                (ticket, Some(cancel), spawn("trace", move || trace(&*engine, &req, &handle, number, inbox)))
+            } else {
+                return;
+            };
+            self.runs = number;
+            let traces = cancel.is_some();
+            match started {
+                Ok(_) => self.running = Some(Running { number, ticket, traces, cancel, finished: false }),
+                Err(error) => self.fail(ticket, traces, error),
             }
         }
+    }
+
+    fn traced(&mut self, number: u64, traced: Result<Trace, EngineError>) {
+        let Some(running) = self.running.as_mut().filter(|running| running.number == number) else { return };
+        let ticket = running.ticket;
+        running.finished = true;
+        match &traced {
+            Ok(_) => self.deaths = 0,
+            Err(error) => self.deaths += u32::from(*error == EngineError::Gone),
+        }
+        self.emit(ticket, HostEvent::Traced { ticket, traced });
+        self.replace_a_dead_engine();
     }
 
     fn said(&mut self, number: u64, event: GenEvent) {
@@ -458,8 +532,7 @@ impl Host {
         if !running.finished && !cancelled {
             // The engine panicked in our own thread.
             self.deaths += 1;
-            let ticket = running.ticket;
-            self.emit(ticket, HostEvent::Failed { ticket, error: EngineError::Gone });
+            self.fail(running.ticket, running.traces, EngineError::Gone);
             self.replace_a_dead_engine();
         }
     }
@@ -474,14 +547,17 @@ impl Host {
     }
 }
 
-/// Runs one answer to its end and reports it, also when the engine panics.
-fn answer(engine: &dyn Engine, req: GenRequest, number: u64, inbox: Sender<Message>) {
-    struct Ended(u64, Sender<Message>);
-    impl Drop for Ended {
-        fn drop(&mut self) {
-            let _ = self.1.send(Message::Ended(self.0));
-        }
+/// Tells the host that a run has ended, also when the engine panics.
+struct Ended(u64, Sender<Message>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.1.send(Message::Ended(self.0));
     }
+}
+
+/// Runs one answer to its end and reports it.
+fn answer(engine: &dyn Engine, req: GenRequest, number: u64, inbox: Sender<Message>) {
     let ended = Ended(number, inbox);
     let generation = engine.generate(req);
     let _ = ended.1.send(Message::Started(number, generation.cancel_handle()));
@@ -491,4 +567,11 @@ fn answer(engine: &dyn Engine, req: GenRequest, number: u64, inbox: Sender<Messa
             return;
         }
     }
+}
+
+/// Runs one trace to its end and reports it.
+fn trace(engine: &dyn Engine, req: &TraceRequest, cancel: &Cancel, number: u64, inbox: Sender<Message>) {
+    let ended = Ended(number, inbox);
+    let traced = engine.trace(req, cancel);
+    let _ = ended.1.send(Message::Traced(number, traced));
 }

@@ -19,6 +19,7 @@ mod files;
 mod folder;
 mod gguf;
 mod text;
+mod trace;
 
 use std::fs;
 use std::num::NonZero;
@@ -41,6 +42,7 @@ use super::fit::Training;
 use super::model::{DeviceChoice, LoadOptions, ModelSource, ModelSpec, Origin, Quantisation, locate};
 use super::room::Allowance;
 use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
+use super::trace::{Trace, TraceRequest};
 use answer::{Answering, Turns};
 use chat::Template;
 use device::Place;
@@ -197,6 +199,10 @@ impl Engine for LocalEngine {
             Ok((prompt, labels)) => self.answer(prompt, labels, req.max_tokens, req.stop),
             Err(error) => Generation::failed(error),
         }
+    }
+
+    fn trace(&self, req: &TraceRequest, cancel: &Cancel) -> Result<Trace, EngineError> {
+        self.core.trace(req, cancel)
     }
 
     fn embed(&self, _texts: &[String]) -> Result<Vec<Vec<f32>>, EngineError> {

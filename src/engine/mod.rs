@@ -3,6 +3,7 @@
 //! Only `local` knows the model library.
 
 pub mod answer;
+pub mod attribution;
 pub mod download;
 #[expect(clippy::module_inception, reason = "the trait is what the module is about")]
 pub mod engine;
@@ -20,5 +21,6 @@ pub mod prompt;
 pub mod recorded;
 pub mod room;
 pub mod stdio;
+pub mod trace;
 pub mod why;
 pub mod writing;

@@ -216,15 +216,78 @@ impl Blocks {
 
     /// The question, and the memories that `arm` sees.
     fn memories(&self, arm: Arm, weights: &Weights) -> String {
+        self.laid(arm, weights).memories(Left::Nothing)
+    }
+
+    /// The prompt of `arm` in the parts that can be left out of it.
+    pub fn laid(&self, arm: Arm, weights: &Weights) -> Laid<'_> {
         let room = self.room(arm, weights);
-        let mut out = self.query.clone();
-        for (name, block, room) in [("own", &self.own, room.local), ("others", &self.others, room.global)] {
-            match block.as_ref().filter(|block| fits(tokens(&block.heading), room)) {
-                Some(block) => block.write(&mut out, room),
-                None => {
-                    let _ = writeln!(out, "{name}: nothing");
-                }
-            }
+        Laid {
+            query: &self.query,
+            own: self.own.as_ref().and_then(|own| own.standing(room.local)),
+            others: self.others.as_ref().and_then(|others| others.standing(room.global)),
+            response: &self.response,
+        }
+    }
+}
+
+/// What is left out of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// One memory, which is printed as empty.
+    Memory(Side),
+    /// Both memories.
+    Both,
+    /// One line of a memory, by its place from 0: as many hits, or entries, stand above it.
+    Line(Side, usize),
+}
+
+/// A prompt in the parts that can be left out of it. What is left keeps its place: the room of what goes is filled by
+/// nothing, and the heading above a line stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Laid<'a> {
+    query: &'a str,
+    own: Option<(&'a str, &'a [String])>,
+    others: Option<(&'a str, &'a [String])>,
+    response: &'a str,
+}
+
+impl<'a> Laid<'a> {
+    /// Whether a memory stands in it.
+    pub fn holds(&self, side: Side) -> bool {
+        self.part(side).is_some()
+    }
+
+    /// The lines of a memory that stand in it, best first, without its heading.
+    pub fn lines(&self, side: Side) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.part(side).into_iter().flat_map(|(_, lines)| lines).map(|line| line.trim_end_matches('\n'))
+    }
+
+    fn part(&self, side: Side) -> Option<(&'a str, &'a [String])> {
+        match side {
+            Side::Local => self.own,
+            Side::Global => self.others,
+        }
+    }
+
+    /// The prompt without what is `left` out.
+    pub fn prompt(&self, left: Left) -> String {
+        self.memories(left) + self.response
+    }
+
+    fn memories(&self, left: Left) -> String {
+        let mut out = self.query.to_owned();
+        for (name, side) in [("own", Side::Local), ("others", Side::Global)] {
+            let gone = left == Left::Both || left == Left::Memory(side);
+            let Some((heading, lines)) = self.part(side).filter(|_| !gone) else {
+                let _ = writeln!(out, "{name}: nothing");
+                continue;
+            };
+            out.push_str(heading);
+            let kept = lines.iter().enumerate().filter(|(place, _)| left != Left::Line(side, *place));
+            kept.for_each(|(_, line)| out.push_str(line));
         }
         out
     }
@@ -241,17 +304,19 @@ impl Block {
         tokens(&self.heading) + self.lines.iter().take(self.shown).map(|line| tokens(line)).sum::<f64>()
     }
 
-    /// The heading and as many lines as fit, in their order.
-    fn write(&self, out: &mut String, room: f64) {
-        out.push_str(&self.heading);
+    /// The heading and as many lines as fit, in their order; `None` where the heading does not.
+    fn standing(&self, room: f64) -> Option<(&str, &[String])> {
         let mut left = room - tokens(&self.heading);
-        for line in self.lines.iter() {
-            if !fits(tokens(line), left) {
-                break;
-            }
-            left -= tokens(line);
-            out.push_str(line);
+        if !fits(tokens(&self.heading), room) {
+            return None;
         }
+        let fitting = self.lines.iter().take_while(|line| {
+            let stands = fits(tokens(line), left);
+            left -= tokens(line);
+            stands
+        });
+        let count = fitting.count();
+        Some((&self.heading, &self.lines[..count]))
     }
 }
 
@@ -293,19 +358,12 @@ pub struct Share {
 impl Share {
     fn of(block: Option<&Block>, room: f64) -> Self {
         let Some(block) = block else { return Self { room, ..Self::default() } };
-        let mut used = tokens(&block.heading);
         let cut = |lines: &[String]| lines.iter().map(|line| (line.trim_end().to_owned(), tokens(line))).collect();
-        if !fits(used, room) {
+        let Some((heading, standing)) = block.standing(room) else {
             return Self { room, shown: block.shown, cut: cut(&block.lines[..block.shown]), ..Self::default() };
-        }
-        let mut lines = 0;
-        for line in &block.lines {
-            if !fits(tokens(line), room - used) {
-                break;
-            }
-            used += tokens(line);
-            lines += 1;
-        }
+        };
+        let lines = standing.len();
+        let used = standing.iter().fold(tokens(heading), |used, line| used + tokens(line));
         let left_out = block.lines.get(lines..block.shown).unwrap_or_default();
         Self { room, used, lines, shown: block.shown, cut: cut(left_out) }
     }

@@ -4,6 +4,7 @@
 
 mod anything;
 mod ask;
+mod attribution;
 mod bad_input;
 mod boards;
 mod branching;

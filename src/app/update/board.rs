@@ -18,12 +18,14 @@ pub(super) fn turn(state: &mut State, steps: isize) {
         *by = (*by as isize + steps).rem_euclid(metrics as isize) as usize;
         return;
     }
-    let Some(Overlay::Board(Board { page: Page::Prompts { arm, against }, scroll })) = &mut state.overlay else {
-        return;
-    };
+    let Some(Overlay::Board(Board { page, scroll })) = &mut state.overlay else { return };
+    let (Page::Prompts { arm, .. } | Page::Attribution { arm, .. }) = page else { return };
     let n = Arm::ALL.len() as isize;
     *arm = Arm::ALL[(*arm as isize + steps).rem_euclid(n) as usize];
-    (*against, *scroll) = (None, 0);
+    *scroll = 0;
+    if let Page::Prompts { against, .. } = page {
+        *against = None;
+    }
 }
 
 /// Compares the prompt with the next thing there is.

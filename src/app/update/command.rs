@@ -11,8 +11,8 @@ use super::super::rungs::Kind;
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, board, edited, feedback, fit, inquiry, model, move_period, move_time, open_judged, record,
-    remember, replay, rungs, set, stop, tell, tries, visit, weigh,
+    Effect, ask, ask_model, attribution, board, edited, feedback, fit, inquiry, model, move_period, move_time,
+    open_judged, record, remember, replay, rungs, set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
@@ -131,6 +131,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             Pane::Local => open(state, List::hits(state).map(Overlay::List)),
             Pane::Global => open(state, List::entries(state).map(Overlay::List)),
             Pane::Mediator => open(state, Some(Overlay::Sheet(Sheet::ledger()))),
+            Pane::Answers => attribution::open(state, Arm::Mediated),
             _ => tries::type_value(state),
         },
         Command::WhyNot => return inquiry::ask(state, Inquiry::Candidates, None),
@@ -206,6 +207,11 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::RungLast => rungs::step(state, isize::MAX),
         Command::RungNextQuery => return neighbour(state, 1),
         Command::RungPreviousQuery => return neighbour(state, -1),
+        Command::Attribution => attribution::open(state, Arm::Mediated),
+        Command::TokenOn => attribution::step(state, 1),
+        Command::TokenBack => attribution::step(state, -1),
+        Command::TokenFirst => attribution::step(state, isize::MIN),
+        Command::TokenLast => attribution::step(state, isize::MAX),
         Command::BoardNext => board::turn(state, 1),
         Command::BoardPrevious => board::turn(state, -1),
         Command::DiffAgainst => board::compare(state),

@@ -37,8 +37,8 @@ pub(super) fn run(
         [arm] => [*arm],
         _ => return usage("--format lamp holds the answers of one arm; give --arms one of them".to_owned()),
     };
-    if args.explain {
-        return usage("--format lamp holds answers alone; leave out --explain".to_owned());
+    if args.explain || args.attribution.is_some() {
+        return usage("--format lamp holds answers alone; leave out --explain and --attribution".to_owned());
     }
     let Some(path) = &args.queries else {
         return usage(

@@ -21,10 +21,11 @@ use crate::engine::engine::{Cancel, GenEvent, GenStats};
 use crate::engine::error::{EngineError, first_line};
 
 /// What the sampler saw at one position.
-struct Step {
-    token: u32,
-    /// Natural log of the probability: of the labels at the first position, of the forced token anywhere.
-    scores: Vec<f64>,
+pub(super) struct Step {
+    pub token: u32,
+    /// Natural log of the probability: of the labels at the first position; behind them of the token itself, where it is
+    /// forced or traced.
+    pub scores: Vec<f64>,
     at: Instant,
 }
 
@@ -35,6 +36,8 @@ struct Probe {
     forced: Vec<u32>,
     /// Tokens to score at the first position.
     labels: Vec<u32>,
+    /// Whether tokens that are not forced are scored, too.
+    traced: bool,
     vocabulary: usize,
     position: AtomicUsize,
     steps: std_mpsc::Sender<Step>,
@@ -51,13 +54,10 @@ impl CustomLogitsProcessor for Probe {
             return Err(io::Error::other("the model computes numbers that are not finite").into());
         }
         let forced = self.forced.get(position).copied();
-        let wanted = match forced {
-            Some(ref token) => std::slice::from_ref(token),
-            None if position == 0 => &self.labels[..],
-            None => &[],
-        };
-        let scores = log_probabilities(&logits_by_token, wanted);
         let token = forced.unwrap_or_else(|| most_probable(&logits_by_token, self.vocabulary));
+        let mut wanted = if position == 0 { self.labels.clone() } else { Vec::new() };
+        wanted.extend((forced.is_some() || self.traced).then_some(token));
+        let scores = log_probabilities(&logits_by_token, &wanted);
         // Nobody listens any more once the answer is cancelled; the library finds out by itself.
         let _ = self.steps.send(Step { token, scores, at });
         // Only the chosen token is left to sample, so that the library and this step can never disagree.
@@ -124,13 +124,27 @@ fn log_probabilities(logits: &[f32], tokens: &[u32]) -> Vec<f64> {
 /// Receivers of a running request: the library's words, and what our step in its sampler saw.
 type Run = (mpsc::Receiver<Response>, std_mpsc::Receiver<Step>);
 
+/// What a request is to make of its prompt, beside the answer.
+#[derive(Default)]
+pub(super) struct Probing {
+    /// Tokens to force, one position after another.
+    pub forced: Vec<u32>,
+    /// Tokens to score at the first position.
+    pub labels: Vec<u32>,
+    /// Whether the answer's own tokens are scored.
+    pub traced: bool,
+    /// Tokens to compute, at least 1.
+    pub max_tokens: usize,
+}
+
 impl Core {
-    /// Sends one request to the library, once it has let go of the one before. `forced` and `labels` are for [`Probe`].
-    fn begin(&self, prompt: &[u32], forced: Vec<u32>, labels: Vec<u32>, max_tokens: usize) -> Result<Run, EngineError> {
+    /// Sends one request to the library, once it has let go of the one before.
+    pub(super) fn begin(&self, prompt: &[u32], probing: Probing) -> Result<Run, EngineError> {
+        let Probing { forced, labels, traced, max_tokens } = probing;
         let (steps, seen) = std_mpsc::channel();
         let _turn = self.turns.wait();
         let position = AtomicUsize::new(0);
-        let probe = Probe { forced, labels, vocabulary: self.vocabulary, position, steps, _turn };
+        let probe = Probe { forced, labels, traced, vocabulary: self.vocabulary, position, steps, _turn };
         // Room for the whole answer, so that the library's thread never waits for a reader.
         let (sender, responses) = mpsc::channel(max_tokens + 8);
         let runner = self.model.inner();
@@ -157,10 +171,51 @@ impl Core {
         requests.try_send(Request::Normal(Box::new(request))).map_err(|_| EngineError::Gone)?;
         Ok((responses, seen))
     }
+
+    /// Forces `tokens` after the prompt: what was seen at each; `None` once it is cancelled.
+    pub(super) fn force(
+        &self,
+        prompt: &[u32],
+        tokens: &[u32],
+        labels: Vec<u32>,
+        cancel: &Cancel,
+    ) -> Result<Option<Vec<Step>>, EngineError> {
+        let probing = Probing { forced: tokens.to_vec(), labels, traced: true, max_tokens: tokens.len() };
+        let (mut responses, steps) = self.begin(prompt, probing)?;
+        while wait(&mut responses)? {
+            if cancel.is_cancelled() {
+                return Ok(None);
+            }
+        }
+        let seen: Vec<Step> = steps.try_iter().collect();
+        if seen.len() == tokens.len() { Ok(Some(seen)) } else { Err(EngineError::Gone) }
+    }
+
+    /// Refuses a prompt that leaves no room for `tokens` behind it.
+    pub(super) fn fits(&self, prompt: &[u32], tokens: usize) -> Result<(), EngineError> {
+        if prompt.is_empty() {
+            return Err(EngineError::EmptyPrompt);
+        }
+        if prompt.len() + tokens > self.max_context {
+            let limit = self.max_context.saturating_sub(tokens);
+            return Err(EngineError::PromptTooLong { tokens: prompt.len(), limit });
+        }
+        Ok(())
+    }
 }
 
 /// Token ids to text.
-type Decode = Box<dyn Fn(&[u32]) -> String + Send>;
+pub(super) type Decode = Box<dyn Fn(&[u32]) -> String + Send>;
+
+impl Core {
+    /// Turns tokens behind `prompt` into text.
+    pub(super) fn text_after(self: &Arc<Self>, prompt: &[u32]) -> TextStream<Decode> {
+        let decoder = Arc::clone(self);
+        let decode = move |ids: &[u32]| decoder.tokenizer.decode(ids, false).unwrap_or_default();
+        // A prompt is never empty, see `fits`.
+        TextStream::after(prompt.last().copied().unwrap_or_default(), Box::new(decode))
+    }
+}
 
 /// One answer in the making: an iterator whose every step waits for the library's next word.
 pub(super) struct Answering {
@@ -191,17 +246,10 @@ impl Answering {
         max_tokens: usize,
         stop: Vec<String>,
     ) -> Result<Self, EngineError> {
-        let Some(&last) = prompt.last() else { return Err(EngineError::EmptyPrompt) };
-        let longest = labels.iter().map(Vec::len).max().unwrap_or(0).max(1);
-        if prompt.len() + longest > core.max_context {
-            let limit = core.max_context.saturating_sub(longest);
-            return Err(EngineError::PromptTooLong { tokens: prompt.len(), limit });
-        }
-        let decoder = Arc::clone(core);
-        let decode = move |ids: &[u32]| decoder.tokenizer.decode(ids, false).unwrap_or_default();
+        core.fits(&prompt, labels.iter().map(Vec::len).max().unwrap_or(0).max(1))?;
         let mut answering = Self {
             core: Arc::clone(core),
-            text: TextStream::after(last, Box::new(decode)),
+            text: core.text_after(&prompt),
             stop: StopFilter::new(stop),
             cancel,
             stats: GenStats { prompt_tokens: prompt.len(), ..GenStats::default() },
@@ -224,24 +272,16 @@ impl Answering {
     /// Starts the request that answers, which scores in passing the labels of one token.
     fn begin(&mut self) -> Result<(), EngineError> {
         let labels = self.labels.iter().filter(|label| label.len() == 1).map(|label| label[0]).collect();
-        self.run = Some(self.core.begin(&self.prompt, Vec::new(), labels, self.max_tokens.max(1))?);
+        let probing = Probing { labels, max_tokens: self.max_tokens.max(1), ..Probing::default() };
+        self.run = Some(self.core.begin(&self.prompt, probing)?);
         Ok(())
     }
 
     /// Scores the labels of several tokens, each in a pass in which its tokens are forced in turn.
     fn score_forced(&mut self) -> Result<(), EngineError> {
         for (label, score) in self.labels.iter().zip(&mut self.forced).filter(|(label, _)| label.len() > 1) {
-            let (mut responses, steps) = self.core.begin(&self.prompt, label.clone(), Vec::new(), label.len())?;
-            while wait(&mut responses)? {
-                if self.cancel.is_cancelled() {
-                    return Ok(());
-                }
-            }
-            let seen: Vec<f64> = steps.try_iter().flat_map(|step| step.scores).collect();
-            if seen.len() != label.len() {
-                return Err(EngineError::Gone);
-            }
-            *score = Some(seen.iter().sum());
+            let Some(seen) = self.core.force(&self.prompt, label, Vec::new(), &self.cancel)? else { return Ok(()) };
+            *score = Some(seen.iter().flat_map(|step| &step.scores).sum());
         }
         Ok(())
     }
@@ -334,7 +374,7 @@ impl Iterator for Answering {
 }
 
 /// Waits for the library's next word. `false`: it has said everything, or died.
-fn wait(responses: &mut mpsc::Receiver<Response>) -> Result<bool, EngineError> {
+pub(super) fn wait(responses: &mut mpsc::Receiver<Response>) -> Result<bool, EngineError> {
     let reason = match responses.blocking_recv() {
         Some(Response::CompletionChunk(chunk)) => {
             return Ok(chunk.choices.iter().all(|choice| choice.finish_reason.is_none()));

@@ -1,5 +1,6 @@
 //! A board: the weight that keys turn stands at its top, its head stays, its body scrolls.
 
+mod attribution;
 mod compared;
 mod fit;
 mod flips;
@@ -44,6 +45,7 @@ pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buff
         Page::Flips => flips::shown(state, theme, width),
         Page::Sweep { .. } => sweep::shown(state, theme, width),
         Page::Rungs(kind) => rungs::shown(state, *kind, theme, width),
+        Page::Attribution { arm, token } => attribution::shown(state, (*arm, *token), theme, width),
     };
     let head: Vec<Line<'static>> = [weight(state, theme, width)].into_iter().chain(head).collect();
     // A head that leaves no room for the body scrolls with it.

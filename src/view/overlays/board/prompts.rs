@@ -55,7 +55,7 @@ pub(super) fn shown(state: &State, arm: Arm, against: Option<Against>, theme: &T
 }
 
 /// All arms, the shown one marked.
-fn arms(shown: Arm, theme: &Theme) -> Line<'static> {
+pub(super) fn arms(shown: Arm, theme: &Theme) -> Line<'static> {
     let mut parts: Vec<Span<'static>> = Vec::new();
     for arm in Arm::ALL {
         let (glyph, style) = arm_look(arm, theme);
