@@ -29,11 +29,13 @@ pub enum Context {
     Board,
     /// The board of the ladder or the dial, beside what all boards share.
     Rungs,
+    /// The board of the profile, beside what all boards share.
+    Profile,
 }
 
 impl Context {
     /// All, in order of documentation.
-    pub const ALL: [Context; 10] = [
+    pub const ALL: [Context; 11] = [
         Context::Main,
         Context::Screen,
         Context::Replay,
@@ -42,6 +44,7 @@ impl Context {
         Context::Sheet,
         Context::Board,
         Context::Rungs,
+        Context::Profile,
         Context::Help,
         Context::Always,
     ];
@@ -59,6 +62,7 @@ impl Context {
             Context::Sheet => "In an explanation",
             Context::Board => "On a board",
             Context::Rungs => "On the ladder and the dial",
+            Context::Profile => "On the profile",
         }
     }
 
@@ -74,6 +78,7 @@ impl Context {
             Context::Sheet => &[Context::Sheet, Context::Always],
             Context::Board => &[Context::Board, Context::Screen, Context::Always],
             Context::Rungs => &[Context::Rungs, Context::Board, Context::Screen, Context::Always],
+            Context::Profile => &[Context::Profile, Context::Board, Context::Screen, Context::Always],
             Context::Always => &[Context::Always],
         }
     }
@@ -144,6 +149,12 @@ pub enum Command {
     OpenHere,
     WhyNot,
     ShowCommunity,
+    Profile,
+    WriteProfile,
+    StopProfile,
+    EditProfile,
+    ResetProfile,
+    ToggleProfile,
     SwitchPolicy,
     Policies,
     SaveTry,
@@ -287,6 +298,7 @@ table! {
         Ladder "ladder" ["C"] "" "Ask the question with only the newest 0, 1, 2, 4, 8 … of the person's memories";
         Dial "dial" ["B"] "" "Ask the question with a history of the same length and 0 to 100 % of the person's commonest label";
         ShowCommunity "show-community" ["c"] "" "Show the person's community: its size and its commonest answers, period by period";
+        Profile "profile" ["U"] "" "Show the person's prose profile; have the model write it, change it, or leave it out of prompts";
     }
     Replay / "Replay" {
         PlayPause "play-pause" [" "] "play" "Play, or pause; at the end, play from the beginning";
@@ -352,7 +364,7 @@ table! {
         OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
-        Back "back" ["esc"] "" "Stop the model from writing a memory; else leave the zoom; else stop making a session or loading a model";
+        Back "back" ["esc"] "" "Stop the model from writing a memory or a profile; else leave the zoom; else stop making a session or loading a model";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Your word" {
@@ -433,6 +445,13 @@ table! {
         RungLast "rung-last" ["end"] "" "The highest rung";
         RungNextQuery "rung-next-query" ["n"] "next" "The next judged query, on the same rung";
         RungPreviousQuery "rung-previous-query" ["p"] "" "The judged query before, on the same rung";
+    }
+    Profile / "Profile" {
+        WriteProfile "write-profile" ["w"] "write" "Have the model write the profile from everything that the person did before the question";
+        StopProfile "stop-profile" ["c"] "stop" "Stop the model";
+        EditProfile "edit-profile" ["e"] "edit" "Change the profile, or type one";
+        ResetProfile "reset-profile" ["x"] "reset" "Take the change back; a profile without one is thrown away";
+        ToggleProfile "toggle-profile" ["o"] "on/off" "Leave the profile out of prompts, or put it back";
     }
     Always / "Always" {
         Interrupt "interrupt" ["ctrl-c"] "" "Once: close what is open or stop the model; twice: quit";
@@ -526,8 +545,15 @@ impl Command {
             Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
             Command::Back if state.answers.written.phase.is_open() => None,
+            Command::Back if state.profile.draft.phase.is_open() => None,
             Command::Back => (!state.zoom && !state.awaits_model() && state.orders.under_way.is_none())
                 .then_some("no pane is zoomed"),
+            Command::Profile
+            | Command::WriteProfile
+            | Command::StopProfile
+            | Command::EditProfile
+            | Command::ResetProfile
+            | Command::ToggleProfile => availability::of_profile(self, state),
             _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }
     }

@@ -37,6 +37,7 @@ mod moments;
 mod nano;
 mod picking;
 mod population;
+mod profile;
 mod pty;
 mod ratings;
 mod replaying;

@@ -4,6 +4,7 @@ mod answers;
 mod global;
 mod local;
 pub mod mediator;
+pub mod profile;
 mod weights;
 pub mod written;
 
