@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::{Answered, Asked, Event, Evidence, Feedback, Header, Judgement, Resolution, Setting};
+use super::event::{Answered, Asked, Event, Evidence, Feedback, Header, Judgement, Prose, Resolution, Setting};
 use super::log::Session;
 pub use super::steps::Remediated;
 use super::steps::{Step, Steps};
@@ -73,6 +73,12 @@ impl Turn {
             Some(Event::Answered(answered)) => Some(answered),
             _ => None,
         }
+    }
+
+    /// The person's prose profile that stood in the prompts of the arms that see local memory, as they answered last.
+    pub fn profile(&self) -> Option<&Prose> {
+        let seeing = Arm::ALL.into_iter().rev().filter(|arm| arm.sees_local());
+        seeing.filter_map(|arm| self.answered(arm)).find_map(|answered| answered.profile.as_ref())
     }
 
     /// What the analyst said of its answers: the last word on each, in the order of those.

@@ -283,9 +283,9 @@ fn a_new_interaction_makes_it_stale_and_an_earlier_question_does_not_know_it() {
     write(&mut state, "They changed.");
     assert_eq!(state.profile.told().unwrap(), "written from all 4 interactions");
 
-    // Twenty days earlier the person had done two things less.
+    // On day 84 the person had done two things less.
     press(&mut state, &["esc", "d", "ctrl-u"]);
-    "2024-02-04".chars().for_each(|c| drop(press(&mut state, &[&c.to_string()])));
+    "1707257600".chars().for_each(|c| drop(press(&mut state, &[&c.to_string()])));
     press(&mut state, &["enter"]);
     speak(&mut state);
     assert_eq!((state.profile.visible(), state.profile.fitting.as_ref()), (2, None));
@@ -514,6 +514,49 @@ fn a_rerun_asks_with_the_recorded_profile_and_says_the_same() {
     let engine = session.engine().unwrap();
     let anew = Anew { dataset: &dataset, voice: Some((&engine, Echo::id())), weights: Vec::new(), policy: None };
     assert_eq!(answers(&anew.rerun(&session).unwrap()), answers(&session));
+}
+
+#[test]
+fn replay_prints_it_in_text_and_json() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("a.jsonl");
+    std::fs::write(&file, session().to_bytes().unwrap()).unwrap();
+    let printed = |format: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope"));
+        command.args(["replay", "--format", format]).arg(&file).env("HOME", home.path());
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let text = printed("text");
+    assert_eq!(text.matches("profile, edited; from 2 of 3 interactions: noir").count(), 1, "{text}");
+    let json: serde_json::Value = serde_json::from_str(&printed("json")).unwrap();
+    let told = serde_json::json!({"prose": "noir", "from": 2, "of": 3, "edited": true});
+    assert_eq!((&json["turns"][0]["profile"], &json["turns"][1]["profile"]), (&told, &serde_json::Value::Null));
+}
+
+#[test]
+fn ask_takes_a_profile_from_the_command_line_and_refuses_in_words() {
+    let home = tempfile::tempdir().unwrap();
+    let dataset = logoscope::data::sample::dataset().unwrap();
+    let query = dataset.queries.last().unwrap();
+    let ask = |profile: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope"));
+        command.args(["ask", "--model", "none", "--format", "json", "--user", query.user.as_str()]);
+        command.args(["--query", &query.query, "--profile", profile]).env("HOME", home.path());
+        for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
+            command.env_remove(name);
+        }
+        command.output().unwrap()
+    };
+    let told = |profile| serde_json::from_slice::<serde_json::Value>(&ask(profile).stdout).unwrap();
+    let given = told("Likes the\nsea.");
+    let prose = &given["local"]["prose"];
+    assert_eq!((&prose["text"], &prose["edited"]), (&"Likes the sea.".into(), &true.into()));
+    assert_eq!((&prose["from"], &prose["of"]), (&given["local"]["visible"], &given["local"]["visible"]));
+    assert!(told("off")["local"].get("prose").is_none());
+    let refused = ask("on");
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0));
+    assert!(error.contains("a model writes a profile, and there is none") && error.lines().count() == 1, "{error}");
 }
 
 #[test]

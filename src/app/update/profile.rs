@@ -37,6 +37,12 @@ pub(super) fn asked(state: &mut State) -> Option<Effect> {
     profile.kept.then(|| Effect::Profiles(Box::new(request)))
 }
 
+/// What is kept of who asks may have changed elsewhere.
+pub(super) fn reread(state: &State) -> Option<Effect> {
+    let (dataset, user) = state.profile.whose.clone().filter(|_| state.profile.kept)?;
+    Some(Effect::Profiles(Box::new(ProfileRequest { dataset, user, change: None })))
+}
+
 /// Memory is about to answer the question: what the person did before it is known from here on.
 pub(super) fn heard(state: &mut State) {
     let (Some(data), Some(question)) = (&state.data, &state.question) else { return };
