@@ -102,7 +102,7 @@ proptest! {
         let history = |t| History::of_dataset(&dataset, &user, Timestamp(t));
         let (then, now) = (history(written), history(asked));
         let profile = Profile::written(&then, "m".into(), "words", 1).unwrap();
-        let known = then.len() > 0 && then.len() <= now.len();
+        let known = !then.is_empty() && then.len() <= now.len();
         for profile in [profile.clone(), profile.edit("by hand").unwrap()] {
             prop_assert_eq!(best(std::slice::from_ref(&profile), &now, "m").is_some(), known);
         }
@@ -196,6 +196,12 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
     update(state, Message::Host(event))
 }
 
+/// A minute passes.
+fn rest(state: &mut State) -> Vec<Effect> {
+    let now = state.now + Duration::from_secs(60);
+    update(state, Message::Clock(now))
+}
+
 /// The model writes the profile that it was asked for.
 fn write(state: &mut State, text: &str) -> Vec<Effect> {
     let ticket = Ticket { epoch: state.answers.epoch, id: PROFILE };
@@ -209,7 +215,7 @@ fn profiled() -> State {
     let mut state = bench();
     press(&mut state, &["U", "w"]);
     write(&mut state, SAID);
-    update(&mut state, Message::Clock(state.now + Duration::from_secs(60)));
+    rest(&mut state);
     answer(&mut state);
     state
 }
@@ -247,7 +253,7 @@ fn it_is_written_once_kept_and_read_by_the_arms_that_see_local_memory() {
         assert_eq!(state.outdated(arm), arm.sees_local(), "{arm:?}");
         assert!(!prompt(&state, arm).contains('\u{1b}'));
     }
-    let effects = update(&mut state, Message::Clock(state.now + Duration::from_secs(60)));
+    let effects = rest(&mut state);
     let [Effect::Ask { requests, .. }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(requests.iter().map(|(arm, _)| *arm).collect::<Vec<_>>(), [Arm::Local, Arm::Mediated]);
 
@@ -337,7 +343,7 @@ fn writing_can_be_stopped_fails_in_words_and_goes_on_behind_the_arms() {
     press(&mut state, &["esc"]);
     state.weight = Weight::LocalRoom;
     press(&mut state, &["H", "H", "H", "H", "H", "H", "H", "H", "H", "H"]);
-    let effects = update(&mut state, Message::Clock(state.now + Duration::from_secs(60)));
+    let effects = rest(&mut state);
     let [Effect::Ask { epoch, .. }, Effect::WriteProfile { epoch: same, .. }] = &effects[..] else {
         panic!("{effects:?}")
     };
