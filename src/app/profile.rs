@@ -92,9 +92,7 @@ impl State {
     pub fn cannot_profile(&self) -> Option<&'static str> {
         match &self.model {
             ModelState::Ready(caps) if caps.writes() => None,
-            ModelState::Ready(_) => {
-                Some("the model has no chat template, so it cannot be told to write; e types a profile")
-            }
+            ModelState::Ready(_) => Some("the model has no chat template, so it cannot be told to write"),
             ModelState::Loading(_) => Some("the model is still being loaded"),
             model => model.unable(),
         }

@@ -39,6 +39,16 @@ pub fn standing(state: &State, theme: &Theme) -> Option<(String, Style)> {
     })
 }
 
+/// That there is a profile, in a word or two for the pane's frame.
+pub fn note(state: &State) -> Option<String> {
+    let profile = &state.profile;
+    if profile.draft.phase.is_open() {
+        return Some(format!("profile {}", bars::spinner(state)));
+    }
+    let fitting = profile.fitting.as_ref().filter(|_| state.profile_in_prompts().is_some())?;
+    Some(if profile.stale() { format!("profile of {}", fitting.from) } else { "profile".to_owned() })
+}
+
 /// How its words look: faded where they do not stand in prompts.
 pub fn look(state: &State, theme: &Theme) -> Style {
     if state.profile_in_prompts().is_none() { theme.stale } else { theme.text }

@@ -40,14 +40,18 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
             }
         }
         None if !profile.draft.phase.is_open() => {
-            let can = state.cannot_profile().unwrap_or("w has the model write one, e types one");
+            let can = match state.cannot_profile() {
+                Some(reason) => format!("e types one; {reason}"),
+                None => "w has the model write one, e types one".to_owned(),
+            };
             let told = if profile.visible() == 0 {
                 "Nothing is remembered about this person before this moment, so there is nothing to write from."
             } else {
                 "There is no profile that this question may know."
             };
             body.extend(words(told, theme.text));
-            body.extend(words(can, theme.key));
+            let can = if profile.visible() == 0 { String::new() } else { can };
+            body.extend(words(&can, theme.key));
         }
         None => {}
     }
