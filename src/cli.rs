@@ -46,6 +46,7 @@ use crate::engine::download::Hub;
 use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
 use crate::engine::model::{DeviceChoice, LoadOptions, ModelSpec, Quantisation};
+use crate::engine::profile::kept::ProfileError;
 use crate::engine::room::Allowance;
 use crate::eval::EvalError;
 use crate::eval::compare::CompareError;
@@ -84,6 +85,9 @@ pub enum CliError {
     /// Forgetting.
     #[error(transparent)]
     Forget(#[from] ForgetError),
+    /// Prose profiles.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// A comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
@@ -353,6 +357,11 @@ fn tries_folder() -> PathBuf {
     data_folder().join("tries")
 }
 
+/// Where prose profiles are kept: in the platform's cache folder for this program.
+fn profiles_folder() -> PathBuf {
+    cache_folder().join("profiles")
+}
+
 /// Where live use is recorded: under the platform's state folder for this program.
 fn sessions_folder() -> PathBuf {
     let state = |dirs: directories::ProjectDirs| dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_owned();
@@ -459,6 +468,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
                 session: cli.session.clone(),
                 record: (!cli.no_record).then(sessions_folder),
                 tries: tries_folder(),
+                profiles: profiles_folder(),
                 ascii: cli.common.ascii,
                 color: cli.common.color,
             };

@@ -1,4 +1,5 @@
-//! Forgetting a person: out of the dataset, its stores and its recorded sessions, with a receipt.
+//! Forgetting a person: out of the dataset, its stores, its recorded sessions and the profiles that a model wrote of them,
+//! with a receipt.
 //!
 //! Invariants:
 //! * Nothing is changed before everything that has to be written to is locked and the dataset without the person is whole
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::forget::{FolderError, Person, Place, Share, Stage, Survey, remove_leftover, survey};
 use crate::data::interaction::{Interaction, UserId};
+use crate::engine::profile::kept::{self, ProfileError};
 use crate::memory::Memory;
 use crate::memory::entry::IndexError;
 use crate::memory::store::{Forgetting, Holding, Notice, Remains, Report, Store, StoreError};
@@ -38,6 +40,9 @@ pub enum ForgetError {
     /// A recorded session.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// Prose profiles.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// Nobody of this name.
     #[error("user '{0}' is not in the dataset, its stores or its recorded sessions; check the spelling")]
     Unknown(UserId),
@@ -54,6 +59,8 @@ pub struct Request<'a> {
     pub stores: &'a Path,
     /// Where live use is recorded.
     pub recordings: &'a Path,
+    /// Where prose profiles are kept.
+    pub profiles: &'a Path,
 }
 
 /// Everything that is kept of a person, and what a search for them finds.
@@ -73,6 +80,8 @@ pub struct Findings {
     pub stores: Remains,
     /// Recorded sessions.
     pub recordings: Vec<Recording>,
+    /// Files of prose profiles that a model wrote about them.
+    pub profiles: Vec<PathBuf>,
     /// In memory; `None` for a task that has none, and of a dataset without interactions.
     pub memory: Option<Vec<Trace>>,
 }
@@ -102,22 +111,22 @@ impl Findings {
         self.memory.iter().flatten().filter(|trace| !trace.is_none())
     }
 
+    /// Files made of what they did: recorded sessions and profiles.
+    fn recorded(&self) -> usize {
+        self.recordings.len() + self.profiles.len()
+    }
+
     /// Whether there is anything of them in files, sessions, or stores of earlier data.
     fn hold_somebody(&self) -> bool {
         let in_stores = self.stores.holdings.iter().any(|holding| !holding.current && holding.tied);
-        in_stores || self.shares.iter().any(|share| share.theirs > 0) || !self.recordings.is_empty()
+        in_stores || self.shares.iter().any(|share| share.theirs > 0) || self.recorded() > 0
     }
 
     /// Places where something of them is left.
     pub fn left(&self) -> usize {
         let in_files = self.shares.iter().filter(|share| share.theirs > 0).count();
         let in_stores = self.stores.holdings.iter().filter(|holding| !holding.current).count();
-        in_files
-            + in_stores
-            + self.elsewhere.len()
-            + self.leftovers.len()
-            + self.recordings.len()
-            + self.traces().count()
+        in_files + in_stores + self.elsewhere.len() + self.leftovers.len() + self.recorded() + self.traces().count()
     }
 }
 
@@ -156,6 +165,7 @@ fn look(
     found.look_around(request.data)?;
     let mut recordings = recordings::about(&request.data.join("sessions"), &found.person, None)?;
     recordings.extend(recordings::about(request.recordings, &found.person, Some(&manifest.name))?);
+    let profiles = kept::about(request.profiles, &manifest.name, request.user)?;
     let same = |id: &str, text: &str| {
         let population = memory.as_ref().map(|memory| &memory.population);
         let held = population.and_then(|p| p.item_ix(id).map(|item| p.text[item] == *text));
@@ -167,7 +177,8 @@ fn look(
         stores.holdings.retain(|holding| !holding.current || holding.aside > 0);
     }
     let Survey { person, shares, named, elsewhere, packed, leftovers } = found;
-    let mut findings = Findings { shares, named, elsewhere, packed, leftovers, stores, recordings, memory: None };
+    let mut findings =
+        Findings { shares, named, elsewhere, packed, leftovers, stores, recordings, profiles, memory: None };
     // Memory takes its time, and of somebody who is nowhere else it knows nothing.
     if let Some(memory) = memory.filter(|_| known.is_some() || !person.is_unknown() || findings.hold_somebody()) {
         findings.memory = Some(memory.traces(&person)?);
@@ -245,6 +256,10 @@ fn leave(request: Request, known: &Known, stage: &Stage, step: &mut dyn FnMut())
     for recording in &findings.recordings {
         step();
         recordings::remove(recording)?;
+    }
+    for profile in &findings.profiles {
+        step();
+        kept::remove(profile)?;
     }
     findings.leftovers.iter().filter(|path| !path.starts_with(stage.folder())).try_for_each(|path| {
         step();

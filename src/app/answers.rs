@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::engine::GenStats;
 use crate::engine::prompt::Arm;
-use crate::engine::writing;
+use crate::engine::reconcile;
 use crate::mediator::distribution::from_logs;
 use crate::mediator::policy::Disagreement;
 
@@ -92,9 +92,9 @@ impl Writing {
     }
 
     /// The same as a session records it.
-    pub fn written(&self) -> Option<writing::Written> {
+    pub fn written(&self) -> Option<reconcile::Written> {
         let Phase::Done(stats) = self.phase else { return None };
-        Some(writing::Written { text: self.text.clone(), prompt: self.prompt.clone(), stats })
+        Some(reconcile::Written { text: self.text.clone(), prompt: self.prompt.clone(), stats })
     }
 }
 

@@ -56,6 +56,32 @@ pub(super) fn of_attribution(state: &State) -> Option<&'static str> {
     state.model.unable().or_else(|| state.reading.is_none().then_some("memory has not been read yet"))
 }
 
+/// Why what is done with a person's profile cannot be done now; `None` if it can.
+pub(super) fn of_profile(command: Command, state: &State) -> Option<&'static str> {
+    let profile = &state.profile;
+    let being_written = profile.draft.phase.is_open();
+    if command == Command::StopProfile {
+        return (!being_written).then_some("no profile is being written");
+    }
+    if state.reading.is_none() || state.answers.stale {
+        return Some("memory has not been read yet");
+    }
+    match (command, &profile.fitting) {
+        (Command::WriteProfile | Command::EditProfile, _) if profile.visible() == 0 => {
+            Some("nothing is remembered about this person before this moment: there is nothing to write from")
+        }
+        (Command::WriteProfile | Command::EditProfile, _) if being_written => {
+            Some("a profile is being written; c stops it")
+        }
+        (Command::WriteProfile, Some(_)) if !profile.stale() => {
+            Some("it is made from everything there is; x takes it away, and then w writes it anew")
+        }
+        (Command::WriteProfile, _) => state.cannot_profile(),
+        (Command::ResetProfile, None) => Some("there is no profile"),
+        _ => None,
+    }
+}
+
 /// Why nothing can be said of the answers on the screen now; `None` if something can.
 pub(super) fn of_words(command: Command, state: &State) -> Option<&'static str> {
     if state.replay.is_some() {

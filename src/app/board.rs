@@ -49,6 +49,8 @@ pub enum Page {
         /// Which of the task's metrics.
         by: usize,
     },
+    /// The prose profile of who asks.
+    Profile,
     /// The question with less of a history, or with a skewed one.
     Rungs(Kind),
     /// What each memory adds to the answer of an arm.
@@ -70,6 +72,7 @@ impl Page {
             Page::Fit => "fit",
             Page::Flips => "flip distances",
             Page::Sweep { .. } => "sweep",
+            Page::Profile => "profile",
             Page::Rungs(Kind::Ladder) => "cold-start ladder",
             Page::Rungs(Kind::Dial) => "bias dial",
             Page::Attribution { .. } => "attribution",

@@ -31,6 +31,8 @@ pub enum Context {
     Rungs,
     /// The board of an answer's attribution, beside what all boards share.
     Attribution,
+    /// The board of the profile, beside what all boards share.
+    Profile,
 }
 
 impl Context {
@@ -45,6 +47,7 @@ impl Context {
         Context::Board,
         Context::Rungs,
         Context::Attribution,
+        Context::Profile,
         Context::Help,
         Context::Always,
     ];
@@ -63,6 +66,7 @@ impl Context {
             Context::Board => "On a board",
             Context::Rungs => "On the ladder and the dial",
             Context::Attribution => "On an attribution",
+            Context::Profile => "On the profile",
         }
     }
 
@@ -79,6 +83,7 @@ impl Context {
             Context::Board => &[Context::Board, Context::Screen, Context::Always],
             Context::Rungs => &[Context::Rungs, Context::Board, Context::Screen, Context::Always],
             Context::Attribution => &[Context::Attribution, Context::Board, Context::Screen, Context::Always],
+            Context::Profile => &[Context::Profile, Context::Board, Context::Screen, Context::Always],
             Context::Always => &[Context::Always],
         }
     }
@@ -149,6 +154,12 @@ pub enum Command {
     OpenHere,
     WhyNot,
     ShowCommunity,
+    Profile,
+    WriteProfile,
+    StopProfile,
+    EditProfile,
+    ResetProfile,
+    ToggleProfile,
     SwitchPolicy,
     Policies,
     SaveTry,
@@ -297,6 +308,7 @@ table! {
         Ladder "ladder" ["C"] "" "Ask the question with only the newest 0, 1, 2, 4, 8 … of the person's memories";
         Dial "dial" ["B"] "" "Ask the question with a history of the same length and 0 to 100 % of the person's commonest label";
         ShowCommunity "show-community" ["c"] "" "Show the person's community: its size and its commonest answers, period by period";
+        Profile "profile" ["U"] "" "Show the person's prose profile; have the model write it, change it, or leave it out of prompts";
     }
     Replay / "Replay" {
         PlayPause "play-pause" [" "] "play" "Play, or pause; at the end, play from the beginning";
@@ -362,7 +374,7 @@ table! {
         OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; in the answers', open the attribution; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
-        Back "back" ["esc"] "" "Stop the model from writing a memory; else leave the zoom; else stop making a session or loading a model";
+        Back "back" ["esc"] "" "Stop the model from writing a memory or a profile; else leave the zoom; else stop making a session or loading a model";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Your word" {
@@ -450,6 +462,13 @@ table! {
         TokenBack "token-back" ["left"] "" "The token before";
         TokenFirst "token-first" ["home"] "" "The first token";
         TokenLast "token-last" ["end"] "" "The last token";
+    }
+    Profile / "Profile" {
+        WriteProfile "write-profile" ["w"] "write" "Have the model write the profile from everything that the person did before the question";
+        StopProfile "stop-profile" ["c"] "stop" "Stop the model";
+        EditProfile "edit-profile" ["e"] "edit" "Change the profile, or type one";
+        ResetProfile "reset-profile" ["x"] "reset" "Take the change back; a profile without one is thrown away";
+        ToggleProfile "toggle-profile" ["o"] "on/off" "Leave the profile out of prompts, or put it back";
     }
     Always / "Always" {
         Interrupt "interrupt" ["ctrl-c"] "" "Once: close what is open or stop the model; twice: quit";
@@ -542,8 +561,15 @@ impl Command {
             Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
             Command::Back if state.answers.written.phase.is_open() => None,
+            Command::Back if state.profile.draft.phase.is_open() => None,
             Command::Back => (!state.zoom && !state.awaits_model() && state.orders.under_way.is_none())
                 .then_some("no pane is zoomed"),
+            Command::Profile
+            | Command::WriteProfile
+            | Command::StopProfile
+            | Command::EditProfile
+            | Command::ResetProfile
+            | Command::ToggleProfile => availability::of_profile(self, state),
             _ => availability::of_boards(self, state).or_else(|| availability::of_tries(self, state)),
         }
     }

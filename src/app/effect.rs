@@ -8,6 +8,8 @@ use super::fitter::{FitRequest, Fitter};
 use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
 use super::order::Order;
+use super::profile::PROFILE;
+use super::profiler::{ProfileRequest, Profiler};
 use super::rungs::ClimbRequest;
 use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
@@ -53,6 +55,15 @@ pub enum Effect {
         /// The request.
         request: Box<GenRequest>,
     },
+    /// Have the model write a profile, after what was asked before in the same batch.
+    WriteProfile {
+        /// The batch.
+        epoch: u64,
+        /// The request.
+        request: Box<GenRequest>,
+    },
+    /// Change the profiles of a person, if a change is given, and read them.
+    Profiles(Box<ProfileRequest>),
     /// Stop the model. Raises the host's floor by one, so the state counts its epoch up by one as well.
     Cancel,
     /// Ask how probable the model finds a given answer; supersedes every such request before.
@@ -133,6 +144,8 @@ pub struct Runner {
     pub scribe: Option<Scribe>,
     /// Keeps tries; absent where none are kept.
     pub keeper: Option<Keeper>,
+    /// Keeps profiles; absent where none are kept.
+    pub profiler: Option<Profiler>,
     /// Fits weights; absent where none are fitted.
     pub fitter: Option<Fitter>,
     /// Surveys sessions; absent where none are.
@@ -161,6 +174,16 @@ impl Runner {
             Effect::Write { epoch, request } => {
                 if let Some(host) = &self.host {
                     host.generate(Ticket { epoch, id: WRITING }, *request);
+                }
+            }
+            Effect::WriteProfile { epoch, request } => {
+                if let Some(host) = &self.host {
+                    host.generate(Ticket { epoch, id: PROFILE }, *request);
+                }
+            }
+            Effect::Profiles(request) => {
+                if let Some(profiler) = &self.profiler {
+                    profiler.ask(*request);
                 }
             }
             Effect::Cancel => {

@@ -45,6 +45,8 @@ pub struct InquiryRequest {
     pub question: Question,
     /// How prompt room is divided.
     pub weights: Weights,
+    /// The person's profile that stands in prompts.
+    pub prose: Option<String>,
     /// What is asked about it.
     pub inquiry: Inquiry,
 }
@@ -78,7 +80,7 @@ pub fn answer(memory: &Memory, request: &InquiryRequest) -> Result<Told, String>
         }
         Inquiry::WhyNot(id) => memory
             .read(user, query, *at)
-            .and_then(|read| why_not(memory, &request.question, &read, &request.weights, id))
+            .and_then(|read| why_not(memory, &request.question, &read, &request.weights, request.prose.as_deref(), id))
             .map(Told::Reason),
         Inquiry::Candidates => memory.candidates(user, *at).map(Told::Candidates),
         Inquiry::Community => memory.community_history(user, *at).map(Told::Community),

@@ -8,6 +8,7 @@ use super::fitter::FitNews;
 use super::inquiry::Told;
 use super::keeper::{Change, Kept};
 use super::keymap::Chord;
+use super::profiler::{Known, ProfileRequest};
 use super::replay::Opened;
 use super::state::Data;
 use super::stock::Offer;
@@ -165,6 +166,13 @@ pub enum Message {
         change: Option<Change>,
         /// What its file holds now, or why that is not known or not changed.
         kept: Kept,
+    },
+    /// What is kept of a person's profiles.
+    Profiles {
+        /// What was asked for.
+        request: ProfileRequest,
+        /// What is on disk now, or why that is not known or not changed.
+        known: Known,
     },
     /// News of the model and its answers.
     Host(HostEvent),

@@ -21,6 +21,8 @@ pub mod message;
 pub mod order;
 pub mod overlay;
 mod pane;
+pub mod profile;
+pub mod profiler;
 pub mod replay;
 pub mod rungs;
 pub mod scribe;

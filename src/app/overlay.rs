@@ -48,6 +48,7 @@ impl Overlay {
             Overlay::Sheet(_) => Context::Sheet,
             Overlay::Board(Board { page: Page::Rungs(_), .. }) => Context::Rungs,
             Overlay::Board(Board { page: Page::Attribution { .. }, .. }) => Context::Attribution,
+            Overlay::Board(Board { page: Page::Profile, .. }) => Context::Profile,
             Overlay::Board(_) => Context::Board,
         }
     }
@@ -109,6 +110,8 @@ pub enum EditKind {
     TryName,
     /// The note on the try of this number.
     TryNote(u32),
+    /// The profile of who asks.
+    Profile,
     /// A model: a path, or its name on a hub.
     Model,
     /// Where tries are to be written.

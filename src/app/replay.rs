@@ -21,7 +21,7 @@ use crate::mediator::kernel::Kernel;
 use crate::mediator::signature::Signature;
 use crate::mediator::{Policy, Resolution};
 use crate::session::event::{self, Event, Header};
-use crate::session::replay::{Outcome, Remediated, Tally};
+use crate::session::replay::{Outcome, Remediated, Sure, Tally};
 use crate::session::{Replay, Session, State as Folded};
 
 /// How fast a replay plays, in the words of the screen, with the time between two turns.
@@ -51,6 +51,8 @@ pub struct Opened {
     pub pulse: Pulse,
     /// Whether the model wrote a memory in it.
     pub written: bool,
+    /// How sure each arm was on every turn.
+    sure: Vec<[Option<Sure>; 4]>,
     /// The setting under which every turn was mediated last.
     settings: Vec<Setting>,
     /// What is wrong with the recording.
@@ -63,6 +65,7 @@ impl Opened {
         let mut folded = Folded::start(&session.header);
         let mut answers: Vec<Option<String>> = Vec::new();
         let mut settings: Vec<Setting> = Vec::new();
+        let mut sure: Vec<[Option<Sure>; 4]> = Vec::new();
         let mut pulse = Pulse::new(session.header.labels.len());
         let mut written = false;
         for event in &session.events {
@@ -73,6 +76,7 @@ impl Opened {
             match event.as_ref() {
                 Event::Asked(_) => {
                     answers.push(None);
+                    sure.push([None; 4]);
                     settings.push(folded.setting);
                 }
                 Event::Mediated { .. } | Event::Answered(_) => {
@@ -81,6 +85,9 @@ impl Opened {
                 _ => {}
             }
             written |= matches!(event.as_ref(), Event::Answered(answered) if answered.written.is_some());
+            if let (Some(last), Some(turn), Event::Answered(_)) = (sure.last_mut(), &folded.turn, event.as_ref()) {
+                *last = turn.sure();
+            }
             if let (Some(last), Some(turn)) = (answers.last_mut(), &folded.turn) {
                 let answered = turn.answered(Arm::Mediated).map(|answered| &answered.answer);
                 *last = answered.or(turn.resolution().map(|resolution| &resolution.decision)).cloned();
@@ -94,7 +101,7 @@ impl Opened {
         let replay = Replay::new(session);
         let start = replay.session().header.setting;
         let signatures = replay.signatures(usize::MAX, |turn| settings.get(turn).copied().unwrap_or(start));
-        Some(Self { name, replay, data, answers, pulse, written, settings, signatures })
+        Some(Self { name, replay, data, answers, sure, pulse, written, settings, signatures })
     }
 
     /// How every turn came out.
@@ -107,9 +114,10 @@ impl Opened {
         let labels = &self.data.labels;
         let place = |name: Option<&str>| labels.iter().position(|label| Some(label.as_str()) == name);
         let turns = self.data.dataset.queries.iter().zip(self.outcomes()).zip(&self.answers);
-        let counted = turns.map(|((query, outcome), answer)| Counted {
+        let counted = turns.zip(&self.sure).map(|(((query, outcome), answer), sure)| Counted {
             user: &query.user,
             outcome: *outcome,
+            sure: *sure,
             decision: place(answer.as_deref()),
             gold: query.gold.as_deref().and_then(|gold| place(self.data.label_of(gold))),
         });

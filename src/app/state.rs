@@ -18,6 +18,7 @@ use super::message::Limits;
 use super::order::Orders;
 use super::overlay::Overlay;
 pub use super::pane::Pane;
+use super::profile::Profiling;
 use super::replay::{Replaying, Standing};
 use super::rungs::Climbing;
 pub use super::setting::Held;
@@ -34,8 +35,8 @@ use crate::engine::engine::{Caps, GenRequest, LoadStage};
 use crate::engine::fit::Training;
 use crate::engine::model::{LoadOptions, Origin};
 use crate::engine::prompt::{Arm, Blocks, Question};
+use crate::engine::reconcile;
 use crate::engine::room::Need;
-use crate::engine::writing;
 use crate::mediator::conflict::Conflict;
 use crate::mediator::counterfactual::{Without, counterfactuals};
 use crate::mediator::flip::{Band, Flip, bands, flips};
@@ -290,6 +291,8 @@ pub struct State {
     pub unread: Option<String>,
     /// What is characteristic of the person asking, once memory has told it.
     pub portrait: Option<Portrait>,
+    /// The prose profile of who asks.
+    pub profile: Profiling,
     /// The number of the last inquiry.
     pub inquiry: u64,
     /// What the arms answer.
@@ -351,6 +354,8 @@ pub struct Start {
     pub ascii: bool,
     /// Live use is recorded.
     pub record: bool,
+    /// Prose profiles are kept.
+    pub profiles: bool,
 }
 
 impl State {
@@ -401,6 +406,7 @@ impl State {
             reading: None,
             unread: None,
             portrait: None,
+            profile: Profiling { kept: start.profiles, ..Profiling::default() },
             inquiry: 0,
             answers: Answers::default(),
             attribution: Attributing::default(),
@@ -493,6 +499,7 @@ impl State {
             || self.incoming.is_some()
             || self.orders.under_way.is_some()
             || self.answers.open()
+            || self.profile.draft.phase.is_open()
             || self.reading_under_way()
             || self.rungs.under_way()
             || self.attribution.under_way()
@@ -602,10 +609,13 @@ impl State {
     /// Words what the model is asked under the present setting.
     pub fn word(&mut self) {
         let Setting { weights, policy } = self.setting;
+        let prose = self.profile_in_prompts().map(|profile| profile.text().to_owned());
         let (Some(reading), Some(data)) = (&mut self.reading, &self.data) else { return };
-        let Some(blocks) = &reading.blocks else { return };
+        let Some(blocks) = &mut reading.blocks else { return };
+        blocks.set_profile(prose.as_deref());
+        let blocks = &*blocks;
         reading.requests = Arm::ALL.map(|arm| request(blocks, data.scored_labels(), arm, &weights));
-        reading.writing = policy.writes().then(|| writing::request(blocks, &weights));
+        reading.writing = policy.writes().then(|| reconcile::request(blocks, &weights));
         if reading.writing.is_some() {
             let memory = self.answers.written.memory().unwrap_or_default();
             reading.requests[Arm::Mediated as usize] = request_written(blocks, data.scored_labels(), memory);

@@ -45,6 +45,7 @@ impl Study {
         let counted = self.steps.iter().zip(remediated).map(|(step, row)| Counted {
             user: &step.user,
             outcome: row.outcome,
+            sure: row.sure,
             decision: Some(row.decision()),
             gold: step.gold,
         });

@@ -8,6 +8,7 @@ mod feedback;
 mod fit;
 mod inquiry;
 mod model;
+mod profile;
 mod record;
 mod replay;
 mod rungs;
@@ -126,10 +127,11 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.heard = ticket;
             state.answers.stale = false;
             (state.answers.arms, state.answers.written) = Default::default();
+            state.rungs.set = None;
+            profile::heard(state);
             state.take_reading(*read, *blocks);
             study::heard(state);
             record::heard(state, heard, None);
-            state.rungs.set = None;
             ask_model(state)
         }
         Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
@@ -235,6 +237,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             tries::kept(state, &dataset, change.as_ref(), kept);
             Vec::new()
         }
+        Message::Profiles { request, known } => {
+            profile::known(state, &request, known);
+            Vec::new()
+        }
         Message::Host(event) => host(state, event),
         Message::WorkerFailed { worker, reason } => {
             if worker == "memory" {
@@ -275,6 +281,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::RecordFailed(_)
             | Message::Fitting { .. }
             | Message::Climbed { .. }
+            | Message::Profiles { .. }
             | Message::Host(_)
             | Message::WorkerFailed { .. }
     )
@@ -404,6 +411,7 @@ fn read(state: &mut State) -> Vec<Effect> {
     state.scroll = [0; 5];
     state.ticket += 1;
     let mut effects = stop(state);
+    effects.extend(profile::asked(state));
     state.answers.stale = state.reading.is_some();
     state.unread = None;
     if state.memory == MemoryState::Ready {
@@ -414,12 +422,13 @@ fn read(state: &mut State) -> Vec<Effect> {
 
 /// Stops the model.
 fn stop(state: &mut State) -> Vec<Effect> {
-    if !state.answers.open() {
+    if !state.answers.open() && !state.profile.draft.phase.is_open() {
         return Vec::new();
     }
     state.answers.epoch += 1;
     let arms = state.answers.arms.iter_mut().map(|arm| &mut arm.phase);
-    for phase in arms.chain([&mut state.answers.written.phase]).filter(|phase| phase.is_open()) {
+    let others = [&mut state.answers.written.phase, &mut state.profile.draft.phase];
+    for phase in arms.chain(others).filter(|phase| phase.is_open()) {
         *phase = Phase::Stopped;
     }
     vec![Effect::Cancel]
@@ -454,7 +463,9 @@ fn ask_arms(state: &mut State, wanted: impl Fn(&State, Arm) -> bool) -> Vec<Effe
     state.fuse();
     let asked = (!requests.is_empty()).then_some(Effect::Ask { epoch, requests });
     let write = writing.map(|request| Effect::Write { epoch, request: Box::new(request) });
-    asked.into_iter().chain(write).collect()
+    // The host drops what it was asked before, so that a profile under way begins anew behind the arms.
+    let profile = if state.profile.draft.phase.is_open() { profile::again(state) } else { None };
+    asked.into_iter().chain(write).chain(profile).collect()
 }
 
 /// Once a prompt has rested, asks the arm it belongs to again, and with it those that still have to answer: the model
@@ -471,6 +482,9 @@ fn ask_where_outdated(state: &mut State) -> Vec<Effect> {
 fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
     if writing::is_about(&event) {
         return writing::heard(state, event);
+    }
+    if profile::is_about(&event) {
+        return profile::said(state, event);
     }
     match event {
         // Whatever it says, it is not asked.

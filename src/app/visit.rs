@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::journal::Journal;
+use super::profile::Profiling;
 use super::state::{Answers, Data, Gesture, Held, Reading, Setting, State};
 use super::undo::History;
 use crate::data::interaction::{Interaction, UserId};
@@ -74,6 +75,8 @@ pub struct Home {
     pub unread: Option<String>,
     /// Who asked.
     pub portrait: Option<Portrait>,
+    /// Their prose profile.
+    pub profile: Profiling,
     /// What the arms answered.
     pub answers: Answers,
     /// Where the question before left the mediator.
@@ -101,6 +104,7 @@ impl Home {
             reading: state.reading.take(),
             unread: state.unread.take(),
             portrait: state.portrait.take(),
+            profile: state.profile.clone(),
             answers: Answers { epoch: state.answers.epoch, ..std::mem::take(&mut state.answers) },
             course: std::mem::take(&mut state.course),
             answered: std::mem::take(&mut state.answered),
@@ -115,6 +119,7 @@ impl Home {
         (state.undo, state.at_try) = (self.undo, self.at_try);
         (state.data, state.periods) = (self.data, self.periods);
         (state.reading, state.unread, state.portrait) = (self.reading, self.unread, self.portrait);
+        state.profile = self.profile;
         (state.course, state.answered) = (self.course, self.answered);
         state.answers = Answers { epoch: state.answers.epoch, ..self.answers };
         state.ticket += 1;

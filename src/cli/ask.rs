@@ -3,11 +3,12 @@
 
 mod attribution;
 mod lamp;
+mod profile;
 mod questions;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -15,15 +16,16 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::attribution::Attributed;
+use self::profile::{Standing, Wanted};
 use self::questions::{Named, questions};
-use super::{CliError, Common, model};
+use super::{CliError, Common, model, profiles_folder};
 use crate::data::interaction::Timestamp;
 use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer, memory_length};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::{Arm, Blocks, Question};
+use crate::engine::reconcile::{self, Written};
 use crate::engine::recorded::prompt_hash;
-use crate::engine::writing::{self, Written};
 use crate::mediator::conflict::{Conflict, Side};
 use crate::mediator::counterfactual::{Removed, Without, counterfactuals};
 use crate::mediator::flip::{Flip, flips};
@@ -72,6 +74,9 @@ pub struct AskArgs {
     /// Set a weight, `prior-strength=4`; may be repeated
     #[arg(long = "weight", value_name = "NAME=VALUE", value_parser = parse_weight)]
     weights: Vec<(Weight, f64)>,
+    /// The person's prose profile in the prompts: off, on (the kept one, else the model writes it), or its text
+    #[arg(long, value_name = "off|on|TEXT", default_value = "off")]
+    profile: Wanted,
     /// Show how every score adds up, the rules of conflicts, the decision without each memory, and what is characteristic
     /// of the person
     #[arg(long)]
@@ -109,7 +114,7 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let (folder, fit) = common.fitting_model(&memory.manifest)?;
     let engine = model::engine(&common.load_options(), folder.as_deref())?;
     let policy = args.policy.unwrap_or(Policy::of(memory.manifest.task));
-    writing::check(policy, engine.as_deref().map(Engine::caps))?;
+    reconcile::check(policy, engine.as_deref().map(Engine::caps))?;
     let mut weights = fit.defaults(policy, &memory.manifest);
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);
@@ -119,7 +124,8 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     }
     let arms = if args.arms.is_empty() { &Arm::ALL[..] } else { &args.arms };
     let attributed = attribution::wanted(args, engine.as_deref(), policy, arms)?;
-    let setting = Setting { weights, policy, arms };
+    let profiles = profiles_folder();
+    let setting = Setting { weights, policy, arms, profile: (&args.profile, &profiles) };
     let mut out = std::io::stdout().lock();
     for Named { question, .. } in &questions {
         let asked = ask(&memory, engine.as_deref(), &setting, question)?;
@@ -153,6 +159,8 @@ struct Setting<'a> {
     weights: Weights,
     policy: Policy,
     arms: &'a [Arm],
+    /// Which profile stands in prompts, and where profiles are kept.
+    profile: (&'a Wanted, &'a Path),
 }
 
 /// A question with everything that was found out about it.
@@ -169,6 +177,8 @@ struct Asked<'a> {
     arms: BTreeMap<Arm, ArmAnswer>,
     /// The memory that the model wrote for the mediated arm, under a policy that has it written.
     written: Option<(Written, Disagreement)>,
+    /// The person's profile that stood in prompts.
+    profile: Option<Standing>,
 }
 
 fn ask<'a>(
@@ -188,23 +198,29 @@ fn ask<'a>(
     let flips = flips(&evidence, &setting.weights, setting.policy);
     let (mut arms, mut written) = (BTreeMap::new(), None);
     let (weights, policy) = (setting.weights, setting.policy);
+    let (wanted, folder) = setting.profile;
+    let profile = wanted.standing(memory, engine, question, folder)?;
+    let prose = profile.as_ref().map(|standing| standing.profile.text());
+    let blocks = Blocks::of(memory, &question.query, &read).with_profile(prose);
     for &arm in setting.arms {
         let answered = match engine {
             Some(engine) if arm == Arm::Mediated && policy.writes() => {
-                let blocks = Blocks::of(memory, &question.query, &read);
-                let wrote = writing::write(engine, &blocks, &weights)?;
+                let wrote = reconcile::write(engine, &blocks, &weights)?;
                 let request = answer::request_written(&blocks, &memory.population.labels, &wrote.text);
                 let answered = answer::by_model_asked(engine, request, &resolution, arm, &weights)?;
                 let said = answered.log_probabilities.as_deref();
                 written = said.map(|said| (wrote, Disagreement::of(&resolution, said)));
                 answered
             }
-            Some(engine) => answer::by_model(engine, memory, &question.query, &read, &resolution, arm, &weights)?,
+            Some(engine) => {
+                let request = answer::request(&blocks, memory.scored_labels(), arm, &weights);
+                answer::by_model_asked(engine, request, &resolution, arm, &weights)?
+            }
             None => answer::by_memory(&resolution, arm),
         };
         arms.insert(arm, answered);
     }
-    Ok(Asked { question, read, weights, policy, resolution, ledger, without, signature, flips, arms, written })
+    Ok(Asked { question, read, weights, policy, resolution, ledger, without, signature, flips, arms, written, profile })
 }
 
 /// How the scores of the shown hits add up.
@@ -450,6 +466,13 @@ impl Asked<'_> {
             let terms = terms.map(|(side, word)| serde_json::json!({"word": word, "of": side}));
             object["mediation"]["terms"] = Value::Array(terms.collect());
         }
+        if let Some(standing) = &self.profile {
+            let Standing { profile, of, cached } = standing;
+            object["local"]["prose"] = serde_json::json!({
+                "text": profile.text(), "from": profile.from, "of": of, "edited": profile.edited.is_some(),
+                "cached": cached, "tokens": profile.tokens,
+            });
+        }
         if let Some((written, disagreement)) = &self.written {
             object["mediation"]["rule"] = r.policy.to_string().into();
             object["mediation"]["written"] = serde_json::json!({
@@ -537,6 +560,9 @@ impl Asked<'_> {
             if self.read.written.is_some() {
                 let _ = writeln!(out, "       wrote: {}", visible(memory.response(hit.item)));
             }
+        }
+        if let Some(standing) = &self.profile {
+            let _ = writeln!(out, "  profile, {}: {}", standing.told(), visible(standing.profile.text()));
         }
         let global = &self.read.global;
         let whose = match global.leading() {

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::store::{Progress, clear, tell};
-use super::{CliError, Common, Format, sessions_folder};
+use super::{CliError, Common, Format, profiles_folder, sessions_folder};
 use crate::data::forget::Place;
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
@@ -56,7 +56,8 @@ pub fn run(common: &Common, args: &ForgetArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage(told.to_owned()));
     };
     let (user, stores, recordings) = (UserId::new(args.user.as_str()), common.stores(), sessions_folder());
-    let request = Request { data, user: &user, stores: &stores, recordings: &recordings };
+    let profiles = profiles_folder();
+    let request = Request { data, user: &user, stores: &stores, recordings: &recordings, profiles: &profiles };
     let outcome = if args.dry_run {
         look_for(request)
     } else {
@@ -144,6 +145,9 @@ fn text(receipt: &Receipt) -> String {
         let (path, theirs) = (shown(&recording.path), recording.theirs);
         let _ = writeln!(text, "  {:<20} {path}: {theirs} of {} theirs", "session", counted(recording.turns, "turn"));
     }
+    for profile in &before.profiles {
+        let _ = writeln!(text, "  {:<20} {}", "prose profile", shown(profile));
+    }
     for leftover in &before.leftovers {
         let _ = writeln!(text, "  {:<20} {}", "unfinished file", shown(leftover));
     }
@@ -157,10 +161,12 @@ fn text(receipt: &Receipt) -> String {
     if let Some(after) = after {
         text += &match after.left() {
             0 if notes.is_empty() => {
-                format!("\nNothing of {user} is left in the dataset, its stores, its sessions and its memory.\n")
+                format!(
+                    "\nNothing of {user} is left in the dataset, its stores, its sessions, its profiles and its memory.\n"
+                )
             }
             0 => format!(
-                "\nNothing under the name of {user} is left in the dataset, its stores, its sessions and its memory.\n"
+                "\nNothing under the name of {user} is left in the dataset, its stores, its sessions, its profiles and its memory.\n"
             ),
             left => format!("\nSomething of {user} is left in {}, marked above.\n", counted(left, "place")),
         };
@@ -273,6 +279,7 @@ fn findings(found: &Findings) -> Value {
         "files": files.collect::<Vec<_>>(),
         "stores": stores.collect::<Vec<_>>(),
         "sessions": sessions.collect::<Vec<_>>(),
+        "profiles": found.profiles,
         "unfinished": found.leftovers,
         "memory": found.memory.as_ref().map(|traces| traces.iter().map(trace).collect::<Vec<_>>()),
         "other_files": places(&found.elsewhere),

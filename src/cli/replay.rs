@@ -11,11 +11,12 @@ use serde_json::{Map, Value, json};
 
 use super::{CliError, Common, Format, voice};
 use crate::data::sanitize::visible;
+use crate::engine::profile::told;
 use crate::engine::prompt::Arm;
 use crate::mediator::signature::Signature;
 use crate::mediator::words;
 use crate::session::check::{Model, Report, Verdict, check_with};
-use crate::session::event::ByLabel;
+use crate::session::event::{ByLabel, Prose};
 use crate::session::redact::Redaction;
 use crate::session::replay::{Outcome, Tally, Turn};
 use crate::session::{Replay, Session};
@@ -230,6 +231,9 @@ fn turn_text(text: &mut String, number: usize, turn: &Turn, outcome: &Outcome) {
     let gold = asked.gold.as_ref().map(|gold| format!("really {}", visible(gold)));
     let parts: Vec<String> = arms.chain(gold).collect();
     let _ = writeln!(text, "   {}", parts.join(" · "));
+    if let Some(Prose { prose, from, of, edited }) = turn.profile() {
+        let _ = writeln!(text, "   profile, {}: {}", told(*from, *of, *edited), visible(prose));
+    }
 }
 
 /// The table of a session: accuracy of the arms, on- and off-habit where both occur, and what the mediator changed.
@@ -329,6 +333,7 @@ fn turn_json(number: usize, turn: &Turn, outcome: &Outcome) -> serde_json::Resul
         "support": turn.evidence().map(|evidence| evidence.global.support),
         "resolution": serde_json::to_value(turn.resolution())?,
         "arms": arms,
+        "profile": turn.profile(),
         "on_habit": outcome.on_habit,
         "override": outcome.overridden,
         "rescue": outcome.rescued,

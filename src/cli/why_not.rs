@@ -62,7 +62,7 @@ pub fn run(common: &Common, args: &WhyNotArgs) -> Result<ExitCode, CliError> {
     }
     let mut answers: Vec<(&str, Reason)> = Vec::new();
     for id in &args.ids {
-        answers.push((id, why_not(&memory, &question, &read, &weights, id)?));
+        answers.push((id, why_not(&memory, &question, &read, &weights, None, id)?));
     }
     let mut out = std::io::stdout().lock();
     match args.format {

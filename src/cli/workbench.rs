@@ -15,6 +15,7 @@ use crate::app::effect::Runner;
 use crate::app::fitter::Fitter;
 use crate::app::keeper::Keeper;
 use crate::app::message::Message;
+use crate::app::profiler::Profiler;
 use crate::app::scribe::{Ending, Scribe};
 use crate::app::shelf::Shelf;
 use crate::app::state::{Exit, Start, State};
@@ -55,6 +56,8 @@ pub struct WorkbenchOptions {
     pub record: Option<PathBuf>,
     /// Folder for tries.
     pub tries: PathBuf,
+    /// Folder for prose profiles.
+    pub profiles: PathBuf,
     /// ASCII instead of Unicode glyphs.
     pub ascii: bool,
     /// When to use colours.
@@ -120,6 +123,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
         mono,
         ascii: options.ascii,
         record: options.record.is_some(),
+        profiles: true,
     });
     let mut theme = Theme::named(state.theme);
     let exit = app::run(&mut state, &runner, &inbox, |state| {
@@ -132,6 +136,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     })?;
     drop(guard);
     drop(capture);
+    runner.profiler.into_iter().for_each(Profiler::finish);
     for unkept in runner.keeper.map(Keeper::finish).unwrap_or_default() {
         super::complain(&unkept.to_string());
     }
@@ -163,6 +168,7 @@ fn start_workers(
     let shelf = Shelf::new(out.clone());
     let scribe = options.record.clone().map(|folder| Scribe::start(folder, out.clone())).transpose()?;
     let keeper = Some(Keeper::start(options.tries.clone(), out.clone())?);
+    let profiler = Some(Profiler::start(options.profiles.clone(), out.clone())?);
     let told = out.clone();
     let copy: Box<dyn Fn(String)> = Box::new(move |text| {
         let copied = clipboard.copy(&text).map(|()| text.len()).map_err(|error| error.to_string());
@@ -170,7 +176,7 @@ fn start_workers(
     });
     let surveyor = Some(Surveyor::start(out.clone())?);
     let fitter = Some(Fitter::new(out.clone()));
-    let runner = Runner { memory, host: None, shelf, scribe, keeper, fitter, surveyor, copy: Some(copy) };
+    let runner = Runner { memory, host: None, shelf, scribe, keeper, profiler, fitter, surveyor, copy: Some(copy) };
     let events = out.clone();
     let host = EngineHost::start(Box::new(move |event| drop(events.send(Message::Host(event)))))?;
     if let Some(spec) = &options.model {

@@ -64,7 +64,7 @@ pub fn request(blocks: &Blocks, labels: &[String], arm: Arm, weights: &Weights) 
     request_of(blocks.prompt(arm, weights), labels)
 }
 
-/// The request that asks the mediated arm with a [written](super::writing) memory in the place of both.
+/// The request that asks the mediated arm with a [written](super::reconcile) memory in the place of both.
 pub fn request_written(blocks: &Blocks, labels: &[String], memory: &str) -> GenRequest {
     request_of(blocks.reconciled(memory), labels)
 }

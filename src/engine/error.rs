@@ -91,6 +91,16 @@ pub enum EngineError {
         model: Option<String>,
     },
 
+    /// A profile is wanted from a model that was not made to do what it is told.
+    #[error(
+        "a model writes a profile, and {}; pass --model with the folder of a model that has a chat template, or type the profile yourself",
+        model.as_ref().map_or_else(|| "there is none".to_owned(), |name| format!("{name} has no chat template"))
+    )]
+    CannotProfile {
+        /// The model; `None` without one.
+        model: Option<String>,
+    },
+
     /// Something was asked before any model was there.
     #[error("no model is loaded; choose one, or read the memory-only answers")]
     NotLoaded,

@@ -26,6 +26,8 @@ pub const MAX_TEXT_TOKENS: usize = 64;
 pub const STOP: &str = "\n";
 /// The word for a memory that a model wrote.
 const WRITTEN: &str = "memory";
+/// The word for a person's prose profile.
+const PROFILE: &str = "profile";
 /// Labels named per profile or entry.
 const NAMED: usize = 3;
 /// Shares below this are not worth a word.
@@ -99,6 +101,8 @@ pub struct Blocks {
 #[derive(Clone, Debug, PartialEq)]
 struct Block {
     heading: String,
+    /// The person's prose profile, a line of its own under the heading.
+    profile: Option<String>,
     /// Best first; there may be more of them than are shown by default.
     lines: Vec<String>,
     shown: usize,
@@ -112,7 +116,7 @@ impl Blocks {
         let block = |words: &[&str]| {
             let (heading, lines) = words.split_first()?;
             let lines: Vec<String> = lines.iter().map(|text| line(text)).collect();
-            Some(Block { heading: line(heading), shown: lines.len(), lines })
+            Some(Block { heading: line(heading), profile: None, shown: lines.len(), lines })
         };
         let (own, others) = (block(own), block(others));
         Self { query: line(query), own, others, response: response.to_owned(), size, local_share: 0.5 }
@@ -157,6 +161,20 @@ impl Blocks {
         }
     }
 
+    /// Puts a person's [prose profile](super::profile) under the heading of their own memory, or takes it away. It has its
+    /// part of the room like any other line, before the memories; a person without memories has no profile.
+    pub fn set_profile(&mut self, prose: Option<&str>) {
+        let profile = prose.map(|prose| format!("{PROFILE}: {}\n", quoted(prose)));
+        self.own.iter_mut().for_each(|own| own.profile.clone_from(&profile));
+    }
+
+    /// The same with that profile.
+    #[must_use]
+    pub fn with_profile(mut self, prose: Option<&str>) -> Self {
+        self.set_profile(prose);
+        self
+    }
+
     /// Why the line in this place, from 0, of one memory's shown lines is not in the mediated prompt; `None` if it is.
     pub fn cut(&self, side: Side, place: usize, weights: &Weights) -> Option<Cut> {
         let room = self.room(Arm::Mediated, weights);
@@ -165,7 +183,7 @@ impl Blocks {
             Side::Global => (self.others.as_ref()?, room.global),
         };
         let lines = block.lines.iter().take(place + 1);
-        let needs = tokens(&block.heading) + lines.map(|line| tokens(line)).sum::<f64>();
+        let needs = block.opening(room) + lines.map(|line| tokens(line)).sum::<f64>();
         (!fits(needs, room)).then_some(Cut { needs, room })
     }
 
@@ -186,7 +204,7 @@ impl Blocks {
         self.account_of(&self.prompt(arm, weights), arm, weights)
     }
 
-    /// The same of what a model is told that is to [write](super::writing) a memory.
+    /// The same of what a model is told that is to [write](super::reconcile) a memory.
     pub fn account_of_instruction(&self, weights: &Weights) -> Account {
         self.account_of(&self.instruction(weights), Arm::Mediated, weights)
     }
@@ -206,7 +224,7 @@ impl Blocks {
 
     /// What a model is told that is to write one memory of both, which stand there as in the mediated prompt.
     pub fn instruction(&self, weights: &Weights) -> String {
-        format!("{}\n\n{}{WRITTEN}:", super::writing::INSTRUCTION, self.memories(Arm::Mediated, weights))
+        format!("{}\n\n{}{WRITTEN}:", super::reconcile::INSTRUCTION, self.memories(Arm::Mediated, weights))
     }
 
     /// The mediated prompt with a written memory in the place of both.
@@ -249,9 +267,17 @@ pub enum Left {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Laid<'a> {
     query: &'a str,
-    own: Option<(&'a str, &'a [String])>,
-    others: Option<(&'a str, &'a [String])>,
+    own: Option<Part<'a>>,
+    others: Option<Part<'a>>,
     response: &'a str,
+}
+
+/// One memory in a prompt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Part<'a> {
+    heading: &'a str,
+    profile: Option<&'a str>,
+    lines: &'a [String],
 }
 
 impl<'a> Laid<'a> {
@@ -262,10 +288,10 @@ impl<'a> Laid<'a> {
 
     /// The lines of a memory that stand in it, best first, without its heading.
     pub fn lines(&self, side: Side) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.part(side).into_iter().flat_map(|(_, lines)| lines).map(|line| line.trim_end_matches('\n'))
+        self.part(side).into_iter().flat_map(|part| part.lines).map(|line| line.trim_end_matches('\n'))
     }
 
-    fn part(&self, side: Side) -> Option<(&'a str, &'a [String])> {
+    fn part(&self, side: Side) -> Option<Part<'a>> {
         match side {
             Side::Local => self.own,
             Side::Global => self.others,
@@ -281,12 +307,13 @@ impl<'a> Laid<'a> {
         let mut out = self.query.to_owned();
         for (name, side) in [("own", Side::Local), ("others", Side::Global)] {
             let gone = left == Left::Both || left == Left::Memory(side);
-            let Some((heading, lines)) = self.part(side).filter(|_| !gone) else {
+            let Some(part) = self.part(side).filter(|_| !gone) else {
                 let _ = writeln!(out, "{name}: nothing");
                 continue;
             };
-            out.push_str(heading);
-            let kept = lines.iter().enumerate().filter(|(place, _)| left != Left::Line(side, *place));
+            out.push_str(part.heading);
+            out.push_str(part.profile.unwrap_or_default());
+            let kept = part.lines.iter().enumerate().filter(|(place, _)| left != Left::Line(side, *place));
             kept.for_each(|(_, line)| out.push_str(line));
         }
         out
@@ -301,12 +328,23 @@ impl Block {
 
     /// Tokens of what is shown by default.
     fn need(&self) -> f64 {
-        tokens(&self.heading) + self.lines.iter().take(self.shown).map(|line| tokens(line)).sum::<f64>()
+        self.opening(f64::INFINITY) + self.lines.iter().take(self.shown).map(|line| tokens(line)).sum::<f64>()
+    }
+
+    /// The profile, where it fits into `room` behind the heading. A long one leaves the memories theirs.
+    fn profile_in(&self, room: f64) -> Option<&str> {
+        let left = room - tokens(&self.heading);
+        self.profile.as_deref().filter(|profile| fits(tokens(profile), left))
+    }
+
+    /// Tokens of the heading, and of the profile where it fits.
+    fn opening(&self, room: f64) -> f64 {
+        tokens(&self.heading) + self.profile_in(room).map_or(0.0, tokens)
     }
 
     /// The heading and as many lines as fit, in their order; `None` where the heading does not.
-    fn standing(&self, room: f64) -> Option<(&str, &[String])> {
-        let mut left = room - tokens(&self.heading);
+    fn standing(&self, room: f64) -> Option<Part<'_>> {
+        let mut left = room - self.opening(room);
         if !fits(tokens(&self.heading), room) {
             return None;
         }
@@ -316,7 +354,7 @@ impl Block {
             stands
         });
         let count = fitting.count();
-        Some((&self.heading, &self.lines[..count]))
+        Some(Part { heading: &self.heading, profile: self.profile_in(room), lines: &self.lines[..count] })
     }
 }
 
@@ -347,25 +385,29 @@ pub struct Share {
     pub room: f64,
     /// Tokens that it fills.
     pub used: f64,
-    /// Lines that stand in the prompt, its heading left out.
+    /// Lines that stand in the prompt, its heading and the profile left out.
     pub lines: usize,
     /// Lines that would by default.
     pub shown: usize,
-    /// Those of them that do not, with what each takes.
+    /// Those of them that do not, the profile before them if it does not, with what each takes.
     pub cut: Vec<(String, f64)>,
 }
 
 impl Share {
     fn of(block: Option<&Block>, room: f64) -> Self {
         let Some(block) = block else { return Self { room, ..Self::default() } };
-        let cut = |lines: &[String]| lines.iter().map(|line| (line.trim_end().to_owned(), tokens(line))).collect();
-        let Some((heading, standing)) = block.standing(room) else {
-            return Self { room, shown: block.shown, cut: cut(&block.lines[..block.shown]), ..Self::default() };
+        let told = |line: &String| (line.trim_end().to_owned(), tokens(line));
+        let cut = |stands: bool, lines: &[String]| {
+            let profile = block.profile.iter().filter(|_| !stands);
+            profile.map(told).chain(lines.iter().map(told)).collect()
         };
-        let lines = standing.len();
-        let used = standing.iter().fold(tokens(heading), |used, line| used + tokens(line));
+        let Some(part) = block.standing(room) else {
+            return Self { room, shown: block.shown, cut: cut(false, &block.lines[..block.shown]), ..Self::default() };
+        };
+        let (lines, stands) = (part.lines.len(), part.profile.is_some());
+        let used = part.lines.iter().fold(block.opening(room), |used, line| used + tokens(line));
         let left_out = block.lines.get(lines..block.shown).unwrap_or_default();
-        Self { room, used, lines, shown: block.shown, cut: cut(left_out) }
+        Self { room, used, lines, shown: block.shown, cut: cut(stands, left_out) }
     }
 }
 
@@ -417,7 +459,7 @@ fn local_block(memory: &Memory, read: &LocalRead, size: f64) -> Block {
     // More than are shown: a slider may give them room.
     let more = read.hits.iter().skip(read.shown).map(line).take_while(within);
     let lines = read.shown().iter().map(line).chain(more).collect();
-    Block { heading, lines, shown: read.shown }
+    Block { heading, profile: None, lines, shown: read.shown }
 }
 
 fn global_block(memory: &Memory, read: &GlobalRead, local: Option<&LocalRead>) -> Block {
@@ -443,7 +485,7 @@ fn global_block(memory: &Memory, read: &GlobalRead, local: Option<&LocalRead>) -
     if !own.is_empty() {
         lines.push(format!("- to what is own they gave {}\n", own.join(", ")));
     }
-    Block { heading, shown: lines.len(), lines }
+    Block { heading, profile: None, shown: lines.len(), lines }
 }
 
 /// ` | 4.2 on average`: the mean of scores with these shares; nothing of other tasks.
@@ -475,7 +517,7 @@ fn shares(memory: &Memory, ranked: &[(usize, f64)]) -> String {
 
 /// Text of data as it may stand in a prompt: on one line, and without the brackets that models' own control tokens are
 /// spelled with.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     sanitize::visible(text).replace("<|", "< |")
 }
 
@@ -485,7 +527,7 @@ fn tenths(share: f64) -> u32 {
 }
 
 /// How old a memory is, in a word.
-fn age_word(days: f64) -> &'static str {
+pub(super) fn age_word(days: f64) -> &'static str {
     match days {
         d if d < 1.0 => "today",
         d if d < 7.0 => "days",

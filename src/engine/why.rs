@@ -7,16 +7,17 @@ use crate::memory::why_not::Reason;
 use crate::memory::{Memory, MemoryRead};
 
 /// The first reason that keeps `id` from being shown and put into the mediated prompt. `read` is what memory said to
-/// `question`.
+/// `question`, `prose` the person's profile that stands in the prompt.
 pub fn why_not(
     memory: &Memory,
     question: &Question,
     read: &MemoryRead,
     weights: &Weights,
+    prose: Option<&str>,
     id: &str,
 ) -> Result<Reason, IndexError> {
     let reason = memory.why_not(&question.user, &question.query, question.at, read, id)?;
-    Ok(within_room(reason, &Blocks::of(memory, &question.query, read), weights))
+    Ok(within_room(reason, &Blocks::of(memory, &question.query, read).with_profile(prose), weights))
 }
 
 fn within_room(reason: Reason, blocks: &Blocks, weights: &Weights) -> Reason {

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::bucket::Bucket;
-use super::metrics::Metric;
+use super::metrics::{Metric, Reliability};
 use super::row::Row;
 use super::signs::Signs;
 use super::split::{Range, Sampled, Split};
@@ -157,8 +157,11 @@ pub struct ArmReport {
     /// Over all questions.
     #[serde(flatten)]
     pub scores: Scores,
-    /// Percentile intervals by person.
+    /// Intervals by person, see [`Metric::spread`].
     pub ci: Intervals,
+    /// How far its probabilities hold; absent where it gives none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reliability: Option<Reliability>,
     /// By visible items; absent from windows and parts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub buckets: Vec<BucketReport>,
@@ -180,7 +183,7 @@ pub struct BucketReport {
     /// Absent metrics do not apply, as to an empty bucket.
     #[serde(flatten)]
     pub scores: Scores,
-    /// Percentile intervals by person.
+    /// Intervals by person, see [`Metric::spread`].
     pub ci: Intervals,
 }
 

@@ -15,7 +15,7 @@ use super::bucket::{Bucket, FINE, POOLED_RATINGS};
 use super::experiment::Answer;
 use super::metrics::{Addend, Measures, Metric, TaskMeasures};
 use super::split::{Asked, Question, Range};
-use super::stats::{Plan, Table, intervals};
+use super::stats::{Interval, Plan, Table, intervals};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::mediator::Weights;
@@ -178,11 +178,15 @@ impl Material<'_> {
 
     /// Scores and intervals of a table.
     fn scores(&self, table: &Table, plan: Plan) -> (Scores, Intervals) {
-        let metrics: Vec<Metric> = self.measures.metrics().iter().copied().filter(|m| m.has_interval()).collect();
+        let metrics = self.measures.metrics();
         let values = |sums: &[f64]| metrics.iter().map(|m| self.measures.value(*m, sums)).collect();
         let found = intervals(std::slice::from_ref(table), plan, |sums| values(&sums[0]));
-        let ci = metrics.iter().zip(found).filter_map(|(metric, interval)| Some((*metric, interval?)));
-        (scores_of(&self.measures, &table.total()), Intervals(ci.collect()))
+        let scores = scores_of(&self.measures, &table.total());
+        let interval = |(metric, quantiles): (&Metric, Option<Interval>)| {
+            Some((*metric, metric.spread().interval(scores.get(*metric)?, quantiles?)?))
+        };
+        let ci = metrics.iter().zip(found).filter_map(interval).collect();
+        (scores, Intervals(ci))
     }
 
     fn report(&self, judged: &Judged, plan: Plan) -> ArmReport {
@@ -200,9 +204,10 @@ impl Material<'_> {
 
     /// The same without buckets.
     fn summary(&self, judged: &Judged, plan: Plan) -> ArmReport {
-        let (scores, ci) = self.scores(&self.table(judged, &|_| true), plan);
+        let table = self.table(judged, &|_| true);
+        let ((scores, ci), reliability) = (self.scores(&table, plan), self.measures.reliability(&table.total()));
         let (buckets, pooled) = (Vec::new(), Vec::new());
-        ArmReport { name: judged.contestant.name, n: judged.rows.len(), scores, ci, buckets, pooled }
+        ArmReport { name: judged.contestant.name, n: judged.rows.len(), scores, ci, reliability, buckets, pooled }
     }
 }
 

@@ -7,14 +7,18 @@
 //! Conventions, because each has several: logarithms of log-loss are natural and probabilities below [`FLOOR`] count as
 //! [`FLOOR`]; macro-F1 averages over the labels that occur in gold or in answers (scikit-learn's default), a label never
 //! answered or never right scoring 0; balanced accuracy averages recall over the labels that occur in gold; the Brier
-//! score is the multi-class sum, 0 to 2; the calibration error has [`BINS`] bins of equal width; entropy is that of the
-//! answered labels, over the logarithm of the number of labels.
+//! score is the multi-class sum, 0 to 2; the calibration error has [`BINS`] bins of equal width, by the probability of
+//! the answer: edges that no sample moves, so that it is a function of sums and figures of two samples are of the same
+//! bins; entropy is that of the answered labels, over the logarithm of the number of labels.
+
+use std::f64::consts::FRAC_2_PI;
 
 use serde::{Serialize, Serializer};
 
 use super::experiment::Answer;
+use super::stats::Interval;
 use crate::data::dataset::{Manifest, TaskKind};
-use crate::mediator::distribution::normalised_entropy;
+use crate::mediator::distribution::{brier, normalised_entropy};
 
 /// The least probability that log-loss tells apart from 0.
 pub const FLOOR: f64 = 1e-15;
@@ -75,10 +79,39 @@ impl Metric {
         matches!(self, LogLoss | Brier | CalibrationError | MeanAbsoluteError | RootMeanSquareError | LengthError)
     }
 
-    /// Whether a resample of people estimates it without a bias that dwarfs its spread, so that a percentile interval
-    /// means something. Resampling adds noise to every bin of the calibration error and takes labels from entropy.
-    pub fn has_interval(self) -> bool {
-        !matches!(self, Metric::CalibrationError | Metric::Entropy)
+    /// How an interval of it is made from resamples of people.
+    pub fn spread(self) -> Spread {
+        match self {
+            Metric::CalibrationError => Spread::Reflected,
+            // A resample takes labels away and never adds one.
+            Metric::Entropy => Spread::Unknown,
+            _ => Spread::Percentile,
+        }
+    }
+}
+
+/// How an interval is made from what resamples of people come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// Their quantiles.
+    Percentile,
+    /// Their quantiles, mirrored at the estimate and kept within 0 and 1: the *basic* bootstrap (Davison and Hinkley
+    /// 1997, §5.2), for what a resample estimates as much too high as the sample itself does the truth. A bin's gap has
+    /// no sign in the sum, so noise adds to the calibration error, and twice as much of it in a resample.
+    Reflected,
+    /// Not at all: resampling shifts it by more than it spreads.
+    Unknown,
+}
+
+impl Spread {
+    /// The interval of an estimate whose resamples have these quantiles.
+    pub fn interval(self, estimate: f64, quantiles: Interval) -> Option<Interval> {
+        let mirrored = |end: f64| (2.0 * estimate - end).clamp(0.0, 1.0);
+        match self {
+            Spread::Percentile => Some(quantiles),
+            Spread::Reflected => Some(Interval { low: mirrored(quantiles.high), high: mirrored(quantiles.low) }),
+            Spread::Unknown => None,
+        }
     }
 }
 
@@ -99,6 +132,35 @@ pub trait Measures: Sync {
     fn width(&self) -> usize;
     /// The metric of the rows behind `sums`; `None` where it does not apply or there is no row.
     fn value(&self, metric: Metric, sums: &[f64]) -> Option<f64>;
+    /// How far probabilities of answers hold; `None` where answers come without any.
+    fn reliability(&self, _sums: &[f64]) -> Option<Reliability> {
+        None
+    }
+}
+
+/// How far the probabilities of answers hold, by what they are.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reliability {
+    /// The calibration error that chance alone makes of so many answers, their probabilities being right and the answers
+    /// independent: Σ √(2/π · Σ p(1 − p))/N, the inner sum over a bin (the mean of a half-normal distribution).
+    pub by_chance: f64,
+    /// The bins that hold an answer, ascending.
+    pub bins: Vec<Bin>,
+}
+
+/// Answers of about the same probability.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bin {
+    /// Their probabilities are above this,
+    pub from: f64,
+    /// and at most this.
+    pub to: f64,
+    /// How many.
+    pub n: usize,
+    /// Their mean probability.
+    pub confidence: f64,
+    /// Share of right ones.
+    pub accuracy: f64,
 }
 
 /// Adds a row to sums.
@@ -116,7 +178,7 @@ const JUDGED: usize = 2;
 const LOSS: usize = 3;
 /// Brier.
 const BRIER: usize = 4;
-/// From here on per label: right, gold, answered; then per bin: rows, confidence, right.
+/// From here on per label: right, gold, answered; then per bin: rows, confidence, right, p(1 − p).
 const PER_LABEL: usize = 5;
 
 /// Metrics of a `labels` task.
@@ -132,13 +194,23 @@ impl LabelMeasures {
         let right = if answer == gold { 1.0 } else { 0.0 };
         let mut row = self.row_of_gold(gold, answer, distribution.map(|p| p[gold]));
         if let Some(p) = distribution {
-            let squares = p.iter().enumerate().map(|(y, p)| (p - if y == gold { 1.0 } else { 0.0 }).powi(2));
-            let bin = ((p[answer] * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-            let bins = PER_LABEL + 3 * self.labels;
-            row.push((BRIER, squares.sum()));
-            row.extend([(bins + bin, 1.0), (bins + BINS + bin, p[answer]), (bins + 2 * BINS + bin, right)]);
+            row.push((BRIER, brier(p, gold)));
+            row.extend(self.row_of_bin(p[answer], right));
         }
         row
+    }
+
+    /// The same where only the probability of the answer is known, and whether that is right: enough for the calibration
+    /// error and the table behind it, and for nothing else.
+    pub fn row_of_answer(&self, p: f64, right: bool) -> Vec<Addend> {
+        let mut row = vec![(ROWS, 1.0), (JUDGED, 1.0)];
+        row.extend(self.row_of_bin(p, if right { 1.0 } else { 0.0 }));
+        row
+    }
+
+    fn row_of_bin(&self, p: f64, right: f64) -> [Addend; 4] {
+        let bin = PER_LABEL + 3 * self.labels + ((p * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
+        [(bin, 1.0), (bin + BINS, p), (bin + 2 * BINS, right), (bin + 3 * BINS, p * (1.0 - p))]
     }
 
     /// The same where only the probability of the right label is known: enough for everything but Brier and calibration
@@ -167,7 +239,7 @@ impl Measures for LabelMeasures {
     }
 
     fn width(&self) -> usize {
-        PER_LABEL + 3 * self.labels + 3 * BINS
+        PER_LABEL + 3 * self.labels + 4 * BINS
     }
 
     fn value(&self, metric: Metric, sums: &[f64]) -> Option<f64> {
@@ -200,6 +272,19 @@ impl Measures for LabelMeasures {
             | Metric::Rouge1
             | Metric::RougeL => None,
         }
+    }
+
+    fn reliability(&self, sums: &[f64]) -> Option<Reliability> {
+        let bins = &sums[PER_LABEL + 3 * self.labels..];
+        let bin = |bin: usize| {
+            let n = bins[bin];
+            let edge = |bin: usize| bin as f64 / BINS as f64;
+            let (confidence, accuracy) = (bins[BINS + bin] / n, bins[2 * BINS + bin] / n);
+            (n > 0.0).then(|| Bin { from: edge(bin), to: edge(bin + 1), n: n as usize, confidence, accuracy })
+        };
+        let noise = bins[3 * BINS..].iter().map(|variance| (FRAC_2_PI * variance.max(0.0)).sqrt()).sum::<f64>();
+        let found: Vec<Bin> = (0..BINS).filter_map(bin).collect();
+        (!found.is_empty()).then(|| Reliability { by_chance: noise / sums[JUDGED], bins: found })
     }
 }
 
@@ -276,6 +361,10 @@ impl Measures for TextMeasures {
             Metric::RougeL => mean(2, 4),
             metric => self.forms.value(metric, forms),
         }
+    }
+
+    fn reliability(&self, sums: &[f64]) -> Option<Reliability> {
+        self.forms.reliability(&sums[..self.forms.width()])
     }
 }
 
@@ -365,6 +454,10 @@ impl Measures for TaskMeasures {
     fn value(&self, metric: Metric, sums: &[f64]) -> Option<f64> {
         self.measures().value(metric, sums)
     }
+
+    fn reliability(&self, sums: &[f64]) -> Option<Reliability> {
+        self.measures().reliability(sums)
+    }
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -374,9 +467,13 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::data::draw::Draw;
     use crate::eval::experiment::Compared;
     use crate::eval::rouge::Rouge;
+    use crate::eval::stats::{Plan, Table, intervals};
 
     fn close(value: Option<f64>, expected: f64) {
         assert!((value.unwrap() - expected).abs() < 1e-12, "{value:?} is not {expected}");
@@ -419,6 +516,97 @@ mod tests {
         let entropy = -(0.6f64 * 0.6f64.ln() + 0.4 * 0.4f64.ln()) / 4.0f64.ln();
         close(value(Metric::Entropy), entropy);
         assert_eq!(value(Metric::MeanAbsoluteError), None);
+        let Reliability { by_chance, bins } = measures.reliability(&sums).unwrap();
+        let told: Vec<(f64, f64, usize)> = bins.iter().map(|bin| (bin.from, bin.to, bin.n)).collect();
+        assert_eq!(told, [(0.5, 0.6, 2), (0.6, 0.7, 2), (0.9, 1.0, 1)]);
+        for (bin, confidence, accuracy) in [(0, 0.575, 0.5), (1, 0.675, 1.0), (2, 1.0, 0.0)] {
+            close(Some(bins[bin].confidence), confidence);
+            close(Some(bins[bin].accuracy), accuracy);
+        }
+        // A half-normal of variance Σ p(1 − p) has the mean √(2/π) of its root.
+        let variances = [0.6 * 0.4 + 0.55 * 0.45, 0.7 * 0.3 + 0.65 * 0.35, 0.0f64];
+        let root = |variance: &f64| (variance * 2.0 / std::f64::consts::PI).sqrt();
+        close(Some(by_chance), variances.iter().map(root).sum::<f64>() / 5.0);
+    }
+
+    /// `n` answers of each probability in `at`, right as often as `share` says of it: gold, answer and distribution.
+    fn answers(at: &[f64], n: usize, share: impl Fn(f64) -> f64) -> Vec<(usize, usize, Vec<f64>)> {
+        let one = |p: f64, right: bool| (if right { 0 } else { 2 }, 0, vec![p, 1.0 - p, 0.0]);
+        let of = |p: f64| (0..n).map(move |ix| ix).map(move |ix| (p, ix));
+        at.iter().flat_map(|p| of(*p)).map(|(p, ix)| one(p, (ix as f64) < (share(p) * n as f64).round())).collect()
+    }
+
+    #[test]
+    fn probabilities_that_hold_have_no_calibration_error_and_others_that_of_their_gap() {
+        let measures = LabelMeasures { labels: 3 };
+        let error = |share: &dyn Fn(f64) -> f64| {
+            let mut sums = vec![0.0; measures.width()];
+            for (gold, answer, p) in answers(&[0.52, 0.64, 0.7, 0.88, 1.0], 50, share) {
+                add(&mut sums, &measures.row(gold, answer, Some(&p)));
+            }
+            measures.value(Metric::CalibrationError, &sums)
+        };
+        close(error(&|p| p), 0.0);
+        close(error(&|p| p - 0.1), 0.1);
+    }
+
+    #[test]
+    fn the_interval_of_a_calibration_error_is_mirrored_and_so_covers_what_quantiles_cannot() {
+        let measures = LabelMeasures { labels: 3 };
+        let plan = Plan { resamples: 100, permutations: 1, seed: 5 };
+        let (mut mirrored, mut plain, runs) = (0, 0, 100);
+        for run in 0..runs {
+            // Forty people of five answers each, all of probabilities that hold: the true error is 0.
+            let mut draw = Draw::seeded(run);
+            let mut rows = Vec::new();
+            for person in 0..40 {
+                for _ in 0..5 {
+                    let p = [0.45, 0.65, 0.85][draw.below(3)];
+                    let gold = if (draw.below(1_000) as f64) < p * 1_000.0 { 0 } else { 1 };
+                    rows.push((person, measures.row(gold, 0, Some(&[p, 1.0 - p, 0.0]))));
+                }
+            }
+            let table = Table::of(measures.width(), rows);
+            let of = |sums: &[f64]| measures.value(Metric::CalibrationError, sums);
+            let found = intervals(std::slice::from_ref(&table), plan, |sums| vec![of(&sums[0])])[0].unwrap();
+            let interval = |spread: Spread| spread.interval(of(&table.total()).unwrap(), found).unwrap();
+            mirrored += usize::from(interval(Spread::Reflected).low <= 0.0);
+            plain += usize::from(interval(Spread::Percentile).low <= 0.0);
+        }
+        assert!(mirrored >= 70 && plain == 0, "{mirrored} and {plain} of {runs} intervals hold the true 0");
+        assert_eq!(Spread::Unknown.interval(0.5, Interval { low: 0.0, high: 1.0 }), None);
+        let high = Spread::Reflected.interval(0.9, Interval { low: 0.5, high: 1.0 });
+        assert_eq!(high, Some(Interval { low: 0.8, high: 1.0 }));
+    }
+
+    proptest! {
+        #[test]
+        fn laws_of_scores(rows in prop::collection::vec((0..4usize, prop::array::uniform4(0.0..1.0f64)), 1..40), turn in 1..4usize) {
+            let measures = LabelMeasures { labels: 4 };
+            let mut sums = [vec![0.0; measures.width()], vec![0.0; measures.width()]];
+            for (gold, weights) in &rows {
+                let all = weights.iter().sum::<f64>() + 4e-3;
+                let p: Vec<f64> = weights.iter().map(|w| (w + 1e-3) / all).collect();
+                let answer = (0..4).fold(0, |best, y| if p[y] > p[best] { y } else { best });
+                add(&mut sums[0], &measures.row(*gold, answer, Some(&p)));
+                // The same under other names.
+                let turned: Vec<f64> = (0..4).map(|y| p[(y + 4 - turn) % 4]).collect();
+                add(&mut sums[1], &measures.row((gold + turn) % 4, (answer + turn) % 4, Some(&turned)));
+            }
+            for (metric, most) in [(Metric::Brier, 2.0), (Metric::CalibrationError, 1.0)] {
+                let [one, other] = [0, 1].map(|ix| measures.value(metric, &sums[ix]).unwrap());
+                prop_assert!((0.0..=most).contains(&one), "{metric:?} {one}");
+                prop_assert!((one - other).abs() < 1e-9, "{metric:?} {one} {other}");
+            }
+            let found = measures.reliability(&sums[0]).unwrap();
+            prop_assert_eq!(found.bins.iter().map(|bin| bin.n).sum::<usize>(), rows.len());
+            let within = |bin: &Bin| bin.from <= bin.confidence + 1e-9 && bin.confidence <= bin.to + 1e-9;
+            prop_assert!(found.bins.iter().all(within), "{:?}", found);
+            let gap: f64 = found.bins.iter().map(|bin| bin.n as f64 * (bin.accuracy - bin.confidence).abs()).sum();
+            let error = measures.value(Metric::CalibrationError, &sums[0]).unwrap();
+            prop_assert!((gap / rows.len() as f64 - error).abs() < 1e-9, "the table is what the error is made of");
+            prop_assert!((0.0..=0.4).contains(&found.by_chance));
+        }
     }
 
     #[test]
@@ -430,6 +618,8 @@ mod tests {
         assert_eq!(measures.value(Metric::Accuracy, &sums), Some(0.0));
         assert_eq!(measures.value(Metric::LogLoss, &sums), None);
         assert_eq!(measures.value(Metric::CalibrationError, &sums), None);
+        assert_eq!(measures.reliability(&sums), None);
+        assert_eq!(RatingMeasures.reliability(&[1.0; 3]), None);
     }
 
     #[test]

@@ -7,11 +7,12 @@
 
 use std::collections::HashSet;
 
+use super::metrics::{LabelMeasures, Measures, Metric, add};
 use super::stats::{Interval, mcnemar};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::mediator::distribution::normalised_entropy;
-use crate::session::replay::{Outcome, Tally};
+use crate::session::replay::{Outcome, Sure, Tally};
 
 /// Standard normal quantile of 97.5 %.
 const Z: f64 = 1.959_963_985;
@@ -29,6 +30,8 @@ pub struct Counted<'a> {
     pub user: &'a UserId,
     /// How it came out.
     pub outcome: Outcome,
+    /// How sure each arm was, where it answered and the right answer is known.
+    pub sure: [Option<Sure>; 4],
     /// The mediated arm's decision, where it made one.
     pub decision: Option<usize>,
     /// The right answer, where it is known.
@@ -129,6 +132,10 @@ pub struct Numbers {
     pub over_local: Paired,
     /// Mediated against global.
     pub over_global: Paired,
+    /// Mean Brier score of each arm's final distribution, in order of [`Arm::ALL`].
+    pub brier: [Option<f64>; 4],
+    /// The mediated arm's calibration error, and what chance alone would make of right probabilities.
+    pub calibration: Option<(f64, f64)>,
     /// Entropy of the mediated decisions over judged questions, over ln K: 0 for always the same label.
     pub diversity: Option<f64>,
     /// The same of the right answers.
@@ -143,12 +150,21 @@ impl Numbers {
         let (mut decided, mut right) = (vec![0.0; labels], vec![0.0; labels]);
         let (mut over_local, mut over_global) = (Paired::default(), Paired::default());
         let (mut tally, mut people) = (Tally::default(), HashSet::new());
-        for Counted { user, outcome, decision, gold } in questions {
+        let mut squares = [(0.0, 0usize); 4];
+        let measures = LabelMeasures { labels };
+        let mut bins = vec![0.0; measures.width()];
+        for Counted { user, outcome, sure, decision, gold } in questions {
             tally.add(&outcome);
             if !outcome.judged {
                 continue;
             }
             people.insert(user);
+            for ((sum, n), sure) in squares.iter_mut().zip(&sure) {
+                sure.iter().for_each(|sure| (*sum, *n) = (*sum + sure.brier, *n + 1));
+            }
+            if let (Some(sure), Some(right)) = (sure[Arm::Mediated as usize], outcome.arms[Arm::Mediated as usize]) {
+                add(&mut bins, &measures.row_of_answer(sure.of_answer, right));
+            }
             let count = |counts: &mut Vec<f64>, label: Option<usize>| {
                 label.and_then(|label| counts.get_mut(label)).into_iter().for_each(|count| *count += 1.0);
             };
@@ -167,7 +183,12 @@ impl Numbers {
             Share::of(right, n)
         });
         let (diversity, gold_diversity) = (entropy(&decided), entropy(&right));
-        Self { tally, accuracy, over_local, over_global, diversity, gold_diversity, people: people.len() }
+        let brier = squares.map(|(sum, n)| (n > 0).then(|| sum / n as f64));
+        let reliability = measures.reliability(&bins);
+        let error = measures.value(Metric::CalibrationError, &bins);
+        let calibration = error.zip(reliability).map(|(error, reliability)| (error, reliability.by_chance));
+        let people = people.len();
+        Self { tally, accuracy, over_local, over_global, brier, calibration, diversity, gold_diversity, people }
     }
 }
 
@@ -261,7 +282,12 @@ mod tests {
             arms: arms.map(|right| judged.then_some(right == 1)),
             ..Outcome::default()
         };
-        let counted = |user, outcome, decision, gold| Counted { user, outcome, decision: Some(decision), gold };
+        let counted = |user, outcome: Outcome, decision, gold| {
+            let sure = outcome.arms.map(|right| {
+                Some(if right? { Sure { of_answer: 0.75, brier: 0.125 } } else { Sure { of_answer: 0.55, brier: 0.6 } })
+            });
+            Counted { user, outcome, sure, decision: Some(decision), gold }
+        };
         let numbers = Numbers::of(
             4,
             [
@@ -277,7 +303,14 @@ mod tests {
         assert_eq!(numbers.diversity, Some(0.0), "always the same label");
         assert!((numbers.gold_diversity.unwrap() - 0.459).abs() < 1e-3, "two of one, one of another, of four");
         assert_eq!(numbers.accuracy[3].map(|share| (share.right, share.n)), Some((2, 3)));
-        assert_eq!(Numbers::of(4, []).accuracy, [None; 4]);
+        assert_eq!(numbers.brier[3], Some((0.125 + 0.6 + 0.125) / 3.0));
+        // Two of .75 are right, one of .55 is wrong.
+        let (error, by_chance) = numbers.calibration.unwrap();
+        assert!((error - (0.5 + 0.55) / 3.0).abs() < 1e-12, "{error}");
+        let root = |variance: f64| (2.0 / std::f64::consts::PI * variance).sqrt();
+        assert!((by_chance - (root(2.0 * 0.1875) + root(0.2475)) / 3.0).abs() < 1e-12, "{by_chance}");
+        let nothing = Numbers::of(4, []);
+        assert_eq!((nothing.accuracy, nothing.brier, nothing.calibration), ([None; 4], [None; 4], None));
     }
 
     proptest! {

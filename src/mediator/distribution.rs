@@ -56,6 +56,11 @@ pub fn jensen_shannon(p: &[f64], q: &[f64]) -> f64 {
     p.iter().zip(q).map(|(p, q)| half(*p, *q) + half(*q, *p)).sum::<f64>().clamp(0.0, 1.0)
 }
 
+/// The Brier score of a distribution over labels of which `gold` is right: Σ (p(y) − [y = gold])², 0 to 2 (Brier 1950).
+pub fn brier(p: &[f64], gold: usize) -> f64 {
+    p.iter().enumerate().map(|(y, p)| (p - if y == gold { 1.0 } else { 0.0 }).powi(2)).sum()
+}
+
 /// Shannon entropy over the logarithm of the number of labels: 0 for a certain answer, 1 for none at all.
 pub fn normalised_entropy(p: &[f64]) -> f64 {
     let nats: f64 = p.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();

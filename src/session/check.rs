@@ -16,13 +16,13 @@ use serde_json::Value;
 
 use self::answers::Asking;
 use super::error::SessionError;
-use super::event::{Answered, Asked, ByLabel, Event, Evidence, Resolution, Written};
+use super::event::{Answered, Asked, ByLabel, Event, Evidence, Prose, Resolution, Written};
 use super::log::Session;
 use super::record::{Fault, finally, read};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::engine::Engine;
-use crate::engine::prompt::Blocks;
+use crate::engine::prompt::{Arm, Blocks};
 use crate::engine::recorded::prompt_hash;
 use crate::mediator::ledger::ledger;
 use crate::mediator::policy::Disagreement;
@@ -364,7 +364,11 @@ fn reads(
                     retrieval.compare(&place, "", recorded, &Evidence::of(&memory, read));
                 }
                 (Event::Answered(answered), Some((asked, read))) => {
-                    let blocks = Blocks::of(&memory, &asked.query, read);
+                    let prose = answered.profile.as_ref().map(|profile| profile.prose.as_str());
+                    let blocks = Blocks::of(&memory, &asked.query, read).with_profile(prose);
+                    if let Some(profile) = &answered.profile {
+                        known_profile(&mut prompts, &place, answered.arm, profile, read.local.visible());
+                    }
                     let prompt = match &answered.written {
                         Some(written) => {
                             let instruction = blocks.instruction(&weights);
@@ -388,6 +392,12 @@ fn reads(
         start = end;
     }
     Ok((retrieval.verdict(), prompts.verdict(), model.map(Asking::verdict)))
+}
+
+/// Whether a profile is one that could have stood there: on an arm that sees local memory, and from what that holds.
+fn known_profile(prompts: &mut Grade, place: &Place, arm: Arm, profile: &Prose, visible: usize) {
+    let possible = Prose { of: visible, from: profile.from.clamp(1, visible.max(1)), ..profile.clone() };
+    prompts.compare(place, "profile", &Some(profile), &arm.sees_local().then_some(possible));
 }
 
 fn no_question() -> Fault {

@@ -464,6 +464,23 @@ pub struct Answered {
     /// The memory that it read in the place of both; absent but for the mediated arm under a policy that has it written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
+    /// The person's prose profile that it was given among their own memories, room permitting; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Prose>,
+}
+
+/// A person's prose profile as an arm was given it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prose {
+    /// The profile, on one line. It is no `text`, which could be the name of a label and then would not be redacted.
+    pub prose: String,
+    /// How many interactions it was made from, the person's first ones.
+    pub from: usize,
+    /// How many there were at the question.
+    pub of: usize,
+    /// Whether somebody changed or typed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
 }
 
 /// The memory that a model wrote, and what it came to.

@@ -5,14 +5,14 @@
 use super::error::SessionError;
 use super::event::{
     Answered, Asked, ByLabel, Claim, Conflict, Entry, Event, Evidence, GlobalEvidence, HeldItem, LEDGER, LocalEvidence,
-    Period, Resolution, Setting, Vote, Written,
+    Period, Prose, Resolution, Setting, Vote, Written,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::answer::{final_decision, memory_distribution, request, request_written};
 use crate::engine::engine::{Answer, Engine};
 use crate::engine::prompt::{Arm, Blocks};
+use crate::engine::reconcile;
 use crate::engine::recorded::prompt_hash;
-use crate::engine::writing;
 use crate::mediator;
 use crate::mediator::conflict::{ConflictKind, Party};
 use crate::mediator::fusion::fuse;
@@ -331,12 +331,25 @@ impl Answered {
             text,
             tokens,
             written: None,
+            profile: None,
         }
+    }
+
+    /// The same of an arm that was given a profile, if it sees the person's own memory.
+    #[must_use]
+    pub fn knowing(mut self, profile: Option<Prose>) -> Self {
+        self.profile = profile.filter(|_| self.arm.sees_local());
+        self
     }
 
     /// The same of an arm that read a memory which the model wrote.
     #[must_use]
-    pub fn having_read(mut self, written: &writing::Written, resolution: &mediator::Resolution, said: &Answer) -> Self {
+    pub fn having_read(
+        mut self,
+        written: &reconcile::Written,
+        resolution: &mediator::Resolution,
+        said: &Answer,
+    ) -> Self {
         let (text, tokens) = (written.text.clone(), written.stats.tokens);
         self.written = Some(Written {
             prompt: prompt_hash(&written.prompt),
@@ -403,6 +416,18 @@ pub fn turn(
     course: &mut Course,
     asked: Asked,
 ) -> Result<Vec<Event>, SessionError> {
+    turn_knowing(memory, engine, setting, course, asked, None)
+}
+
+/// The same where the arms that see the person's own memory are given a profile with it.
+pub fn turn_knowing(
+    memory: &Memory,
+    engine: Option<&dyn Engine>,
+    setting: Setting,
+    course: &mut Course,
+    asked: Asked,
+    profile: Option<Prose>,
+) -> Result<Vec<Event>, SessionError> {
     let labels = &memory.population.labels;
     let read = read(memory, &asked)?;
     let weighed = mediator::Evidence::of(&read, memory.manifest.retrieval.guard, memory.manifest.calibration.local);
@@ -410,12 +435,16 @@ pub fn turn(
     let resolution = course.settle(&asked.user, alone, setting.weights.hysteresis);
     *course = Course::after(&asked.user, &resolution);
     let conflicts = ledger(&weighed, &setting.weights, &resolution);
-    let blocks = Blocks::of(memory, &asked.query, &read);
-    writing::check(setting.policy, engine.map(Engine::caps))?;
+    // Without memories there is no place for it, and nothing that it could have been made from.
+    let visible = read.local.visible();
+    let profile = profile.filter(|_| visible > 0).map(|profile| Prose { of: visible, ..profile });
+    let prose = profile.as_ref().map(|profile| profile.prose.as_str());
+    let blocks = Blocks::of(memory, &asked.query, &read).with_profile(prose);
+    reconcile::check(setting.policy, engine.map(Engine::caps))?;
     let mut answers = Vec::new();
     for arm in Arm::ALL {
         let writer = engine.filter(|_| arm == Arm::Mediated && setting.policy.writes());
-        let written = writer.map(|engine| writing::write(engine, &blocks, &setting.weights)).transpose()?;
+        let written = writer.map(|engine| reconcile::write(engine, &blocks, &setting.weights)).transpose()?;
         let request = match &written {
             Some(written) => request_written(&blocks, memory.scored_labels(), &written.text),
             None => request(&blocks, memory.scored_labels(), arm, &setting.weights),
@@ -424,6 +453,7 @@ pub fn turn(
         let said = engine.map(|engine| engine.generate(request).finish()).transpose()?;
         let model_trust = setting.weights.model_trust;
         let answered = Answered::of(labels, arm, &prompt, &resolution, model_trust, said.as_ref());
+        let answered = answered.knowing(profile.clone());
         answers.push(Event::Answered(match (&written, &said) {
             (Some(written), Some(said)) => answered.having_read(written, &resolution, said),
             _ => answered,

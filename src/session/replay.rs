@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::{Answered, Asked, Event, Evidence, Feedback, Header, Judgement, Resolution, Setting};
+use super::event::{Answered, Asked, Event, Evidence, Feedback, Header, Judgement, Prose, Resolution, Setting};
 use super::log::Session;
 pub use super::steps::Remediated;
 use super::steps::{Step, Steps};
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::ConflictKind;
+use crate::mediator::distribution::brier;
 use crate::mediator::mediate;
 use crate::mediator::signature::{Signature, of_session};
 
@@ -74,6 +75,12 @@ impl Turn {
         }
     }
 
+    /// The person's prose profile that stood in the prompts of the arms that see local memory, as they answered last.
+    pub fn profile(&self) -> Option<&Prose> {
+        let seeing = Arm::ALL.into_iter().rev().filter(|arm| arm.sees_local());
+        seeing.filter_map(|arm| self.answered(arm)).find_map(|answered| answered.profile.as_ref())
+    }
+
     /// What the analyst said of its answers: the last word on each, in the order of those.
     pub fn verdicts(&self) -> Verdicts {
         let said = self.feedback.iter().filter_map(|event| match event.as_ref() {
@@ -109,6 +116,17 @@ impl Turn {
 }
 
 impl Turn {
+    /// How sure each arm was, where it answered and the right label is known.
+    pub fn sure(&self) -> [Option<Sure>; 4] {
+        let gold = self.asked().and_then(Asked::right);
+        Arm::ALL.map(|arm| {
+            let (Answered { answer, distribution, .. }, gold) = (self.answered(arm)?, gold?);
+            let place = |name: &str| distribution.0.iter().position(|(label, _)| label == name);
+            let p: Vec<f64> = distribution.0.iter().map(|(_, p)| *p).collect();
+            Some(Sure::of(&p, place(answer)?, place(gold)?))
+        })
+    }
+
     /// Whether the analyst holds each arm's answer for right.
     fn said(&self) -> [Option<bool>; 4] {
         if self.feedback.is_empty() {
@@ -204,6 +222,22 @@ pub struct Outcome {
     pub suppressed: bool,
     /// Both sides spoke and preferred different values.
     pub conflict: bool,
+}
+
+/// What an arm's final distribution said of a question whose right label is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sure {
+    /// Its probability of the answer.
+    pub of_answer: f64,
+    /// Its [Brier score](brier), 0 to 2.
+    pub brier: f64,
+}
+
+impl Sure {
+    /// Of the distribution `p` and the answer taken from it.
+    pub fn of(p: &[f64], answer: usize, gold: usize) -> Self {
+        Self { of_answer: p.get(answer).copied().unwrap_or_default(), brier: brier(p, gold) }
+    }
 }
 
 /// Sums over turns.

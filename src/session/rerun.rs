@@ -7,10 +7,10 @@
 
 use super::check::{remember, stretch};
 use super::error::SessionError;
-use super::event::{DatasetId, Event, Header, ModelId, Origin, Setting};
+use super::event::{DatasetId, Event, Header, ModelId, Origin, Prose, Setting};
 use super::fork::{course, known};
 use super::log::Session;
-use super::record::turn;
+use super::record::turn_knowing;
 use crate::data::dataset::Dataset;
 use crate::engine::engine::Engine;
 use crate::mediator::{Policy, Weight};
@@ -98,7 +98,8 @@ impl Anew<'_> {
                             out.push(Event::WeightsChanged(setting));
                         }
                         let engine = self.voice.as_ref().map(|(engine, _)| *engine);
-                        let events = turn(&memory, engine, setting, &mut course, asked.clone())?;
+                        let events =
+                            turn_knowing(&memory, engine, setting, &mut course, asked.clone(), profile(parent, index))?;
                         events.into_iter().for_each(|event| out.push(event));
                     }
                     Event::Remembered { .. } | Event::Note { .. } | Event::Feedback(_) => out.push_shared(event),
@@ -149,6 +150,17 @@ fn decided_under(session: &Session, asked: usize) -> Setting {
         |event: &&std::sync::Arc<Event>| matches!(event.as_ref(), Event::Mediated { .. } | Event::Answered(_));
     let last = rest[..turn].iter().rposition(|event| decides(&event)).map_or(asked, |place| asked + 1 + place);
     in_force(session, last)
+}
+
+/// The profile that the question at `asked` was answered with last. It stays what it was: a recording says what a model
+/// once wrote about a person, or an analyst put there, and no re-run writes another one.
+fn profile(session: &Session, asked: usize) -> Option<Prose> {
+    let turn = session.events[asked + 1..].iter().take_while(|event| !matches!(event.as_ref(), Event::Asked(_)));
+    let known = turn.filter_map(|event| match event.as_ref() {
+        Event::Answered(answered) if answered.arm.sees_local() => Some(answered.profile.clone()),
+        _ => None,
+    });
+    known.last().flatten()
 }
 
 fn hash(session: &Session) -> Result<String, SessionError> {

@@ -8,8 +8,9 @@ use std::thread;
 use super::event::{Event, Setting};
 use super::log::Session;
 use super::record::finally;
-use super::replay::{Outcome, State};
+use super::replay::{Outcome, State, Sure};
 use crate::data::interaction::UserId;
+use crate::engine::answer::memory_distribution;
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::clash;
 use crate::mediator::resolution::Follows;
@@ -51,6 +52,8 @@ pub struct Remediated {
     pub arms: [Option<usize>; 4],
     /// How the turn comes out.
     pub outcome: Outcome,
+    /// How sure each arm was, where it answered and the right label is known.
+    pub sure: [Option<Sure>; 4],
     /// Whom the mediator follows.
     pub follows: Follows,
     /// m: what the person's votes are worth in examples.
@@ -208,12 +211,19 @@ impl Step {
         let decide = |p| resolution.decide(p);
         let alone =
             [decide(&resolution.base), decide(&resolution.local), decide(&resolution.global), resolution.decision];
-        let arms = Arm::ALL.map(|arm| {
+        let gold = self.gold.filter(|_| self.judged);
+        let answered = Arm::ALL.map(|arm| {
+            let sure = |p: &[f64], decision| (decision, gold.map(|gold| Sure::of(p, decision, gold)));
             Some(match self.arms[arm as usize].as_ref()? {
-                Some(scores) => finally(resolution, arm, setting.weights.model_trust, Some(scores)).1,
-                None => alone[arm as usize],
+                Some(scores) => {
+                    let (p, decision) = finally(resolution, arm, setting.weights.model_trust, Some(scores));
+                    sure(&p, decision)
+                }
+                None => sure(memory_distribution(resolution, arm), alone[arm as usize]),
             })
         });
+        let (arms, sure) =
+            (answered.map(|a| a.map(|(label, _)| label)), answered.map(|a| a.and_then(|(_, sure)| sure)));
         let local = alone[Arm::Local as usize];
         let overridden = resolution.decision != local;
         let right = |label: usize| self.gold == Some(label);
@@ -228,6 +238,6 @@ impl Step {
             conflict: clash(resolution, setting.weights.conflict_threshold).is_some(),
         };
         let (mediated, follows, mass) = (resolution.decision, resolution.follows(), resolution.mass);
-        Remediated { turn: self.turn, mediated, arms, outcome, follows, mass }
+        Remediated { turn: self.turn, mediated, arms, outcome, sure, follows, mass }
     }
 }

@@ -206,6 +206,7 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
 fn hint(state: &State, edit: &Edit) -> Option<String> {
     match edit.kind {
         EditKind::Query | EditKind::Date | EditKind::Turn | EditKind::Path | EditKind::Id => None,
+        EditKind::Profile => Some("what stands in prompts about the person".to_owned()),
         EditKind::Note => Some("what is to be remembered of this answer".to_owned()),
         EditKind::Model => Some("a folder, a GGUF file, or owner/name[:file.gguf] of a hub".to_owned()),
         EditKind::TryNote(_) => Some("what is to be remembered of it; empty takes the note away".to_owned()),
@@ -237,6 +238,7 @@ fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: 
         EditKind::Id => " why not ",
         EditKind::Value(weight) => weight.name(),
         EditKind::TryName => " save as ",
+        EditKind::Profile => " profile ",
         EditKind::Note | EditKind::TryNote(_) => " note ",
         EditKind::ExportPath => " write to ",
         EditKind::ImportPath => " read from ",

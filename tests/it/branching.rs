@@ -404,6 +404,7 @@ fn asked(turns: &[(&str, i64, &str, bool)]) -> Session {
             log_probabilities: None,
             seal: None,
             written: None,
+            profile: None,
         }));
     }
     session

@@ -9,7 +9,7 @@ use logoscope::engine::engine::{Engine, Form, GenEvent, GenRequest};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::local::LocalEngine;
 use logoscope::engine::prompt::Blocks;
-use logoscope::engine::writing::{self, MAX_WRITTEN_TOKENS};
+use logoscope::engine::reconcile::{self, MAX_WRITTEN_TOKENS};
 use logoscope::mediator::Weights;
 use serde_json::{Value, json};
 
@@ -104,11 +104,11 @@ fn a_memory_is_written_to_its_bound_on_one_line() {
     let dir = folder(Some(json!({"chat_template": TEMPLATE})));
     let engine = load(dir.path());
     let blocks = Blocks::new("film: a diver", &["own: noir 6", "- noir | near 5 | days | sea"], &[], "tag:", 512.0);
-    let written = writing::write(&engine, &blocks, &Weights::default()).unwrap();
+    let written = reconcile::write(&engine, &blocks, &Weights::default()).unwrap();
     assert!(written.stats.tokens <= MAX_WRITTEN_TOKENS && !written.text.is_empty() && !written.text.contains('\n'));
     assert_eq!(
         written,
-        writing::Written { stats: written.stats, ..writing::write(&engine, &blocks, &Weights::default()).unwrap() }
+        reconcile::Written { stats: written.stats, ..reconcile::write(&engine, &blocks, &Weights::default()).unwrap() }
     );
 }
 

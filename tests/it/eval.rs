@@ -111,6 +111,22 @@ fn a_tiny_dataset_gives_the_figures_computed_by_hand() {
     }
     // Own confidences .625, .6875, .875 and .525 are right, right, wrong, wrong: bins .6–.7, .8–.9 and .5–.6.
     close(&report["arms"]["local"]["calibration_error"], ((2.0f64 - 1.3125) + 0.875 + 0.525) / 4.0);
+    let reliability = &report["arms"]["local"]["reliability"];
+    for (bin, (from, n, confidence, accuracy)) in
+        [(0.5, 1, 0.525, 0.0), (0.6, 2, 0.65625, 1.0), (0.8, 1, 0.875, 0.0)].into_iter().enumerate()
+    {
+        let bin = &reliability["bins"][bin];
+        close(&bin["from"], from);
+        close(&bin["to"], from + 0.1);
+        assert_eq!(bin["n"], n);
+        close(&bin["confidence"], confidence);
+        close(&bin["accuracy"], accuracy);
+    }
+    let noise = |variance: f64| (2.0 / std::f64::consts::PI * variance).sqrt();
+    let within = [0.525 * 0.475, 0.625 * 0.375 + 0.6875 * 0.3125, 0.875 * 0.125];
+    close(&reliability["by_chance"], within.map(noise).iter().sum::<f64>() / 4.0);
+    let ci = &report["arms"]["local"]["ci"]["calibration_error"];
+    assert!(ci[0].as_f64().unwrap() >= 0.0 && ci[0].as_f64() <= ci[1].as_f64() && ci[1].as_f64().unwrap() <= 1.0);
     let entropy = |arm: &str| report["arms"][arm]["entropy"].clone();
     close(&entropy("local"), 1.0);
     close(&entropy("none"), -(0.25 * 0.25f64.log2() + 0.75 * 0.75f64.log2()));

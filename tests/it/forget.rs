@@ -9,6 +9,8 @@ use logoscope::data::dataset::{Dataset, Likeness, TaskKind};
 use logoscope::data::forget::Person;
 use logoscope::data::interaction::{Extra, Interaction, JudgedQuery, Timestamp, UserId};
 use logoscope::data::scale::Scale;
+use logoscope::engine::profile::kept::{self, Change};
+use logoscope::engine::profile::{History, Profile};
 use logoscope::forget::{ForgetError, Receipt, Request, forget, look_for};
 use logoscope::memory::Memory;
 use logoscope::memory::store::{Store, StoreError};
@@ -42,13 +44,18 @@ impl Place {
         self.dir.path().join("home/.local/state/logoscope/sessions")
     }
 
+    fn profiles(&self) -> PathBuf {
+        self.dir.path().join("home/.cache/logoscope/profiles")
+    }
+
     fn store(&self) -> Store {
         Store::of(&self.stores(), &self.data()).unwrap()
     }
 
     fn forget(&self, user: &UserId) -> Result<Receipt, ForgetError> {
         let (data, stores, recordings) = (self.data(), self.stores(), self.recordings());
-        let request = Request { data: &data, user, stores: &stores, recordings: &recordings };
+        let profiles = self.profiles();
+        let request = Request { data: &data, user, stores: &stores, recordings: &recordings, profiles: &profiles };
         forget(request, &mut go_on, &mut || ())
     }
 
@@ -186,6 +193,11 @@ fn full() -> (Place, Vec<Interaction>) {
     fs::write(place.data().join("sessions/a.jsonl"), session(&[1, 2], "tide")).unwrap();
     fs::write(place.recordings().join("small-001.jsonl"), session(&[1], "tide")).unwrap();
     fs::write(place.recordings().join("small-002.jsonl"), session(&[2], "tide")).unwrap();
+    for user in [1, 2] {
+        let history = History::of_dataset(&small(), &name(user), Timestamp(i64::MAX));
+        let profile = Profile::written(&history, "m".into(), &format!("They say {} a lot.", word(user)), 5).unwrap();
+        kept::change(&place.profiles(), "small", &name(user), &Change::Keep(profile)).unwrap();
+    }
     (place, records.into_iter().filter(|record| record.user != name(1)).collect())
 }
 
@@ -242,6 +254,7 @@ fn everything_that_holds_a_person_lets_go_of_them() {
     let receipt = place.forget(&name(1)).unwrap();
     assert_eq!(receipt.before.stores.holdings.len(), 2, "the store, and that of earlier data");
     assert_eq!(receipt.before.recordings.len(), 2);
+    assert_eq!(receipt.before.profiles.len(), 1);
     assert_eq!(receipt.before.stores.holdings[0].recorded.len(), 2);
     let ways: Vec<Way> = receipt.before.traces().map(|trace| trace.way).collect();
     let told_of = receipt.before.memory.as_ref().unwrap().len();
@@ -252,6 +265,7 @@ fn everything_that_holds_a_person_lets_go_of_them() {
     assert_eq!(place.holding(&[name(1).to_string(), word(1)]), Vec::<PathBuf>::new());
     assert_eq!(place.store().recorded().unwrap().0, others);
     assert!(place.recordings().join("small-002.jsonl").exists(), "somebody else's");
+    assert_eq!(kept::about(&place.profiles(), "small", &name(2)).unwrap().len(), 1, "somebody else's");
     assert!(matches!(place.forget(&name(1)), Err(ForgetError::Unknown(_))));
 }
 
@@ -373,7 +387,8 @@ fn a_dry_run_changes_no_byte() {
     }
     assert_eq!(place.files(), before);
     let (data, stores, recordings) = (place.data(), place.stores(), place.recordings());
-    let request = Request { data: &data, user: &who, stores: &stores, recordings: &recordings };
+    let profiles = place.profiles();
+    let request = Request { data: &data, user: &who, stores: &stores, recordings: &recordings, profiles: &profiles };
     assert!(look_for(request).unwrap().after.is_none());
     let json = place.run(&["--user", who.as_str(), "--data", "data", "--dry-run", "--format", "json"], None);
     let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();

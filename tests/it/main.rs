@@ -38,6 +38,7 @@ mod moments;
 mod nano;
 mod picking;
 mod population;
+mod profile;
 mod proof;
 mod pty;
 mod ratings;

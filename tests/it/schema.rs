@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use logoscope::session::event::{Changed, Event, Feedback, Judgement, Origin};
+use logoscope::mediator::policy::Disagreement;
+use logoscope::session::event::{Changed, Event, Feedback, Judgement, Origin, Prose, Written};
 use logoscope::session::{Header, Session};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -125,7 +126,17 @@ fn rich() -> Session {
     for arm in [None, Some(logoscope::engine::prompt::Arm::Local)] {
         session.push(Event::Feedback(Feedback { answer: "y1".into(), judgement: Judgement::Wrong, arm }));
     }
-    session
+    let mut events: Vec<Event> = session.events.iter().map(|event| event.as_ref().clone()).collect();
+    let answered = events.iter_mut().find_map(|event| match event {
+        Event::Answered(answered) => Some(answered),
+        _ => None,
+    });
+    let answered = answered.unwrap();
+    answered.profile = Some(Prose { prose: "They like noir.".into(), from: 2, of: 3, edited: true });
+    let (text, tokens) = ("Noir.".to_owned(), 3);
+    let (seal, disagreement) = (Written::seal_of(&text, tokens), Disagreement { same: true, divergence: 0.5 });
+    answered.written = Some(Written { text, tokens, prompt: "0".repeat(64), seal, disagreement });
+    Session::new(session.header, events)
 }
 
 /// For every field of every event: whatever stands there instead, schema and program agree on it.

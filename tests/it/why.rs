@@ -175,7 +175,7 @@ fn reason(dataset: &Dataset, user: usize, words: &[usize], t: i64, id: &str) -> 
     let question = Question { user: UserId::new(format!("u{user}")), query: query(words), at: Timestamp(t) };
     let read = memory.read(&question.user, &question.query, question.at).unwrap();
     let weights = Weights::default();
-    let reason = why::why_not(&memory, &question, &read, &weights, id).unwrap();
+    let reason = why::why_not(&memory, &question, &read, &weights, None, id).unwrap();
     let words = reason.to_string();
     assert!(!words.is_empty() && !words.contains("NaN"), "{words}");
     reason

@@ -178,7 +178,13 @@ fn the_memory_worker_answers_inquiries() {
     ];
     for (ticket, inquiry) in inquiries.into_iter().enumerate() {
         let weights = Weights::default();
-        worker.inquire(InquiryRequest { ticket: ticket as u64, question: question.clone(), weights, inquiry });
+        worker.inquire(InquiryRequest {
+            ticket: ticket as u64,
+            question: question.clone(),
+            weights,
+            prose: None,
+            inquiry,
+        });
     }
     let mut told = Vec::new();
     while told.len() < 6 {
@@ -489,6 +495,7 @@ fn the_loop_answers_a_typed_query_and_then_rests() {
         shelf,
         scribe: None,
         keeper: None,
+        profiler: None,
         fitter: None,
         surveyor: None,
         copy: None,
@@ -553,6 +560,7 @@ fn the_screenshot_is_what_the_program_draws() {
         shelf,
         scribe: None,
         keeper: None,
+        profiler: None,
         fitter: None,
         surveyor: None,
         copy: None,

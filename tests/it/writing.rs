@@ -14,8 +14,8 @@ use logoscope::engine::engine::{Cancel, Caps, Engine, Form, GenEvent, GenRequest
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::prompt::{Arm, Blocks};
+use logoscope::engine::reconcile;
 use logoscope::engine::recorded::prompt_hash;
-use logoscope::engine::writing;
 use logoscope::mediator::policy::Disagreement;
 use logoscope::mediator::{Course, Policy, Weight, Weights, mediate};
 use logoscope::memory::Memory;
@@ -55,7 +55,7 @@ impl Engine for Scribe {
         if req.form == Form::Plain {
             return self.0.generate(req);
         }
-        assert!(req.labels.is_empty() && req.max_tokens == writing::MAX_WRITTEN_TOKENS && !req.stop.is_empty());
+        assert!(req.labels.is_empty() && req.max_tokens == reconcile::MAX_WRITTEN_TOKENS && !req.stop.is_empty());
         let stats = GenStats { tokens: 9, ..GenStats::default() };
         Generation::new(Cancel::default(), [GenEvent::Token(SAID.to_owned()), GenEvent::Done(stats)].into_iter())
     }
@@ -104,10 +104,10 @@ fn what_is_asked_for_a_memory_holds_both_and_no_decision() {
 #[test]
 fn only_a_model_that_can_be_told_is_let_write() {
     let scribe = Scribe::new();
-    assert!(writing::check(Policy::Prompt, Some(scribe.caps())).is_ok());
-    assert!(writing::check(Policy::Product, None).is_ok());
+    assert!(reconcile::check(Policy::Prompt, Some(scribe.caps())).is_ok());
+    assert!(reconcile::check(Policy::Product, None).is_ok());
     for (model, told) in [(None, "there is none"), (Some(Echo::new().caps()), "echo has no chat template")] {
-        let refusal = writing::check(Policy::Prompt, model).unwrap_err().to_string();
+        let refusal = reconcile::check(Policy::Prompt, model).unwrap_err().to_string();
         assert!(
             refusal.contains(told) && refusal.contains("choose another policy") && !refusal.contains('\n'),
             "{refusal}"
@@ -183,7 +183,7 @@ fn a_session_keeps_the_memory_its_prompt_the_rules_and_the_disagreement() {
 
     // The recording itself writes and answers the same again.
     let engine = back.engine().unwrap();
-    let wrote = writing::write(&engine, &blocks, &session.header.setting.weights).unwrap();
+    let wrote = reconcile::write(&engine, &blocks, &session.header.setting.weights).unwrap();
     assert_eq!(wrote.text, MEMORY);
 }
 

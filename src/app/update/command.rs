@@ -12,7 +12,7 @@ use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
     Effect, ask, ask_model, attribution, board, edited, feedback, fit, inquiry, model, move_period, move_time,
-    open_judged, record, remember, replay, rungs, set, stop, tell, tries, visit, weigh,
+    open_judged, profile, record, remember, replay, rungs, set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
@@ -136,6 +136,12 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         },
         Command::WhyNot => return inquiry::ask(state, Inquiry::Candidates, None),
         Command::ShowCommunity => return inquiry::ask(state, Inquiry::Community, None),
+        Command::Profile
+        | Command::WriteProfile
+        | Command::StopProfile
+        | Command::EditProfile
+        | Command::ResetProfile
+        | Command::ToggleProfile => return profile::run(state, command),
         Command::SwitchPolicy => switch_policy(state),
         Command::Policies => open(state, Some(Overlay::List(List::policies(state)))),
         Command::Undo => travel(state, |state| state.undo.undo(state.held())),
@@ -169,6 +175,11 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Back if state.answers.written.phase.is_open() => {
             let effects = stop(state);
             tell(state, "stopped; r asks again".to_owned(), false);
+            return effects;
+        }
+        Command::Back if state.profile.draft.phase.is_open() => {
+            let effects = stop(state);
+            tell(state, "the profile is not written; U and w begin anew".to_owned(), false);
             return effects;
         }
         Command::Back if state.zoom => state.zoom = false,
@@ -357,6 +368,10 @@ fn accept(state: &mut State) -> Vec<Effect> {
             state.overlay = None;
             feedback::note(state, text);
             Vec::new()
+        }
+        EditKind::Profile => {
+            let taken = profile::typed(state, &text);
+            taken_or_told(state, taken)
         }
         EditKind::Value(weight) => {
             let taken = tries::take_value(state, weight, &text);

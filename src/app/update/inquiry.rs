@@ -10,7 +10,9 @@ pub(super) fn ask(state: &mut State, inquiry: Inquiry, behind: Option<List>) -> 
     let Some(question) = state.question.clone() else { return Vec::new() };
     state.inquiry += 1;
     state.overlay = Some(Overlay::Sheet(Sheet { title: inquiry.to_string(), told: None, scroll: 0, behind }));
-    let request = InquiryRequest { ticket: state.inquiry, question, weights: state.setting.weights, inquiry };
+    let prose = state.profile_in_prompts().map(|profile| profile.text().to_owned());
+    let (ticket, weights) = (state.inquiry, state.setting.weights);
+    let request = InquiryRequest { ticket, question, weights, prose, inquiry };
     vec![Effect::Inquire(Box::new(request))]
 }
 

@@ -7,7 +7,7 @@ use super::super::effect::Effect;
 use super::super::journal::{Journal, Recording};
 use super::super::overlay::{List, ListKind, Overlay};
 use super::super::state::{Incoming, ModelState, Phase, State};
-use super::{ask_model, read, record, stop, study, tell};
+use super::{ask_model, profile, read, record, stop, study, tell};
 use crate::engine::engine::{Caps, LoadStage};
 use crate::engine::error::EngineError;
 use crate::engine::model::{ModelSpec, SHIPPED};
@@ -159,6 +159,9 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
             state.model = ModelState::Unfit(reason);
         }
     });
+    // What it has written before is its own; what another one wrote is not.
+    profile::fit(state);
+    state.word();
     if swapped {
         // Asked anew from the start: whatever is on the screen was said by another model.
         effects.extend(read(state));

@@ -70,6 +70,8 @@ pub(super) fn answered(state: &mut State, arm: Arm) {
     let trust = state.setting.weights.model_trust;
     let labels = &data.labels;
     let event = Answered::of(labels, arm, prompt, &reading.resolution, trust, said.as_ref());
+    let visible = reading.read.local.visible();
+    let event = event.knowing(state.prose().filter(|_| visible > 0));
     let read = arm == Arm::Mediated && state.setting.policy.writes();
     let event = match (state.answers.written.written().filter(|_| read), &said) {
         (Some(written), Some(said)) => event.having_read(&written, &reading.resolution, said),

@@ -6,7 +6,7 @@ use super::super::effect::Effect;
 use super::super::journal::Recording;
 use super::super::state::{Data, MemoryState, State};
 use super::super::visit::{Fork, Home, Visit, World};
-use super::{read, record, replay, stop, study, tell};
+use super::{profile, read, record, replay, stop, study, tell};
 use crate::data::interaction::Interaction;
 use crate::session::Event;
 use crate::session::fork::fork;
@@ -100,6 +100,7 @@ pub(super) fn end(state: &mut State) -> Vec<Effect> {
         state.journal.recording = recording;
     }
     effects.push(Effect::Visit(None));
+    effects.extend(profile::reread(state));
     if unheard {
         effects.extend(read(state));
     }

@@ -9,7 +9,7 @@ use super::super::state::{ArmAnswer, State};
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::Arm;
-use crate::engine::writing::{memory_of, nothing_written};
+use crate::engine::reconcile::{nothing_written, one_line};
 
 /// What has to be asked before the mediated arm, which waits; `None` if it can be asked at once.
 pub(super) fn first(state: &mut State) -> Option<GenRequest> {
@@ -45,7 +45,7 @@ pub(super) fn heard(state: &mut State, event: HostEvent) -> Vec<Effect> {
             state.answers.written.phase = Phase::Speaking;
             state.answers.written.text.push_str(&text);
         }
-        HostEvent::Done { ticket, stats } if current(state, ticket) => match memory_of(&state.answers.written.text) {
+        HostEvent::Done { ticket, stats } if current(state, ticket) => match one_line(&state.answers.written.text) {
             Some(memory) => {
                 state.answers.written.text = memory;
                 state.answers.written.phase = Phase::Done(stats);

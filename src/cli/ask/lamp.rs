@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use super::questions::Named;
 use super::{AskArgs, Setting, ask};
-use crate::cli::CliError;
+use crate::cli::{CliError, profiles_folder};
 use crate::data::dataset::TaskKind;
 use crate::data::import::lamp::Task;
 use crate::data::lamp_output::{Output, Outputs};
@@ -50,7 +50,8 @@ pub(super) fn run(
             "--format lamp: '{task}' wants texts and memory alone writes none; give --model a model"
         ));
     }
-    let setting = Setting { weights, policy, arms: &arms };
+    let profiles = profiles_folder();
+    let setting = Setting { weights, policy, arms: &arms, profile: (&args.profile, &profiles) };
     let mut seen = HashSet::new();
     let mut golds = Vec::with_capacity(questions.len());
     for Named { id, question } in questions {

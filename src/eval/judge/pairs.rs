@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Judged, Material};
 use crate::data::interaction::UserId;
 use crate::eval::assessment::{Difference, Paired, Window};
-use crate::eval::metrics::{Measures, Metric};
+use crate::eval::metrics::{Measures, Metric, Spread};
 use crate::eval::stats::{Plan, Tail, detectable, holm, intervals, mcnemar, sign_flip, standard_error};
 
 impl Material<'_> {
@@ -34,7 +34,9 @@ impl Material<'_> {
     }
 
     fn pair(&self, first: &Judged, second: &Judged, plan: Plan) -> Paired {
-        let metrics: Vec<Metric> = self.measures.metrics().iter().copied().filter(|m| m.has_interval()).collect();
+        // Of a metric that noise shifts, the difference of two predictors would tell which of them is noisier.
+        let plain = |metric: &Metric| metric.spread() == Spread::Percentile;
+        let metrics: Vec<Metric> = self.measures.metrics().iter().copied().filter(plain).collect();
         let difference = |sums: &[Vec<f64>]| -> Vec<Option<f64>> {
             let of = |m: &Metric| Some(self.measures.value(*m, &sums[0])? - self.measures.value(*m, &sums[1])?);
             metrics.iter().map(of).collect()

@@ -90,8 +90,7 @@ pub(super) fn scores(assessment: &Assessment) -> Section {
     section.chart = headline_bars(assessment);
     section.notes = vec![
         format!("95 %: percentile bootstrap of people, {} resamples", assessment.provenance.plan.resamples),
-        "log-loss in nats; lower is better for log-loss, Brier and ECE (10 bins); rare labels make macro-F1 unsteady"
-            .to_owned(),
+        "log-loss in nats; lower is better for log-loss, Brier and ECE; rare labels make macro-F1 unsteady".to_owned(),
         format!("entropy of the answered labels, 0 to 1; that of the right answers is {:.3}", assessment.gold_entropy),
     ];
     section

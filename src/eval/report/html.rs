@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::section::{Bar, Section};
+use super::section::{Bar, Curve, Section};
 use crate::data::sanitize::visible;
 
 const STYLE: &str = "\
@@ -26,6 +26,9 @@ ul{margin:.6rem 0;padding-left:1.1rem;color:var(--faint);font-size:.9rem}
 svg{display:block;width:100%;max-width:46rem;margin:.4rem 0 1rem}
 svg text{fill:var(--ink);font:13px system-ui,sans-serif}
 svg rect{fill:var(--bar)}svg line{stroke:var(--err);stroke-width:1.5}svg .zero{stroke:var(--faint);stroke-width:1}
+.curves{display:flex;flex-wrap:wrap;gap:.4rem 1.2rem}.curves svg{width:11rem;margin:0}\
+.curves .ideal{stroke-dasharray:4 4;stroke-width:1}.curves polyline{fill:none;stroke:var(--bar);stroke-width:2}\
+.curves circle{fill:var(--bar)}
 details{margin-top:2.5rem}summary{cursor:pointer;font-weight:600}
 details td{font-size:.85rem;white-space:normal;word-break:break-all}
 @media print{body{background:#fff;color:#000;font-size:11px}main{max-width:none;padding:0}section{break-inside:avoid}\
@@ -37,6 +40,9 @@ const WIDTH: f64 = 720.0;
 const PLOT: (f64, f64) = (200.0, 650.0);
 /// Height of a bar's row.
 const ROW: f64 = 22.0;
+
+/// Margin and side of a square that a curve is drawn in.
+const SQUARE: (f64, f64) = (14.0, 160.0);
 
 /// The page called `title` of `sections`, with every figure of `figures`.
 pub fn page(title: &str, sections: &[Section], figures: &Value) -> String {
@@ -50,6 +56,7 @@ pub fn page(title: &str, sections: &[Section], figures: &Value) -> String {
     for section in sections {
         let _ = writeln!(out, "<section>\n<h2>{}</h2>", escaped(&section.title));
         chart(&mut out, &section.chart, &section.title);
+        curves(&mut out, &section.curves);
         table(&mut out, &section.rows);
         if !section.notes.is_empty() {
             out.push_str("<ul>\n");
@@ -120,6 +127,45 @@ fn chart(out: &mut String, bars: &[Bar], title: &str) {
     let _ = writeln!(out, "<line class=\"zero\" x1=\"{zero:.1}\" y1=\"0\" x2=\"{zero:.1}\" y2=\"{height}\"/>\n</svg>");
 }
 
+/// Accuracy over probability, a square each; on the dashed line probabilities hold. A point is as large as its bin is full.
+fn curves(out: &mut String, curves: &[Curve]) {
+    if curves.is_empty() {
+        return;
+    }
+    out.push_str("<div class=\"curves\">\n");
+    for Curve { name, points } in curves {
+        let name = escaped(name);
+        let (x, y) = (|p: f64| SQUARE.0 + SQUARE.1 * p, |p: f64| SQUARE.0 + SQUARE.1 * (1.0 - p));
+        let (left, right) = (x(0.0), x(1.0));
+        let side = right + SQUARE.0;
+        let _ = writeln!(
+            out,
+            "<svg viewBox=\"0 0 {side} {side}\" role=\"img\" aria-label=\"{name}: accuracy over probability\">\
+             <line class=\"zero\" x1=\"{left}\" y1=\"{right}\" x2=\"{right}\" y2=\"{right}\"/>\
+             <line class=\"zero\" x1=\"{left}\" y1=\"{left}\" x2=\"{left}\" y2=\"{right}\"/>\
+             <line class=\"zero ideal\" x1=\"{left}\" y1=\"{right}\" x2=\"{right}\" y2=\"{left}\"/>\
+             <text x=\"{}\" y=\"{}\">{name}</text>",
+            left + 6.0,
+            left + 12.0
+        );
+        let line: Vec<String> = points.iter().map(|(p, share, _)| format!("{:.1},{:.1}", x(*p), y(*share))).collect();
+        let _ = write!(out, "<polyline points=\"{}\"/>", line.join(" "));
+        let all: usize = points.iter().map(|(_, _, n)| n).sum();
+        for (p, share, n) in points {
+            let radius = 2.0 + 8.0 * (*n as f64 / all.max(1) as f64).sqrt();
+            let told = format!("{n} answers, probability {p:.3}, right {share:.3}");
+            let _ = write!(
+                out,
+                "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius:.1}\"><title>{told}</title></circle>",
+                x(*p),
+                y(*share)
+            );
+        }
+        out.push_str("\n</svg>\n");
+    }
+    out.push_str("</div>\n");
+}
+
 /// Every number, word and truth of `value` with its path, `arms.local.buckets[0].accuracy`.
 fn flatten(path: String, value: &Value, rows: &mut Vec<Vec<String>>) {
     match value {
@@ -167,6 +213,18 @@ mod tests {
         assert!(out.contains("x1=\"200.0\" y1=\"33.0\" x2=\"425.0\"") && out.contains(">-0.500</text>"), "{out}");
         out.clear();
         chart(&mut out, &[], "t");
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_curve_stands_in_its_square_with_points_as_large_as_their_bins() {
+        let mut out = String::new();
+        curves(&mut out, &[Curve { name: "a<b".into(), points: vec![(0.25, 0.5, 1), (0.75, 1.0, 3)] }]);
+        // A quarter of 160 from 14, half of it down; the larger bin holds three of four answers.
+        assert!(out.contains("points=\"54.0,94.0 134.0,14.0\""), "{out}");
+        assert!(out.contains("cx=\"134.0\" cy=\"14.0\" r=\"8.9\"") && out.contains("a&lt;b"), "{out}");
+        out.clear();
+        curves(&mut out, &[]);
         assert!(out.is_empty());
     }
 

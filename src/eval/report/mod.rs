@@ -4,6 +4,7 @@
 //! here computes a figure.
 
 mod arms;
+mod calibration;
 mod differences;
 mod html;
 mod rows;
@@ -25,6 +26,8 @@ pub fn sections(assessment: &Assessment) -> Vec<Section> {
     let parts = [
         Some(arms::provenance(assessment)),
         Some(arms::scores(assessment)),
+        calibration::scores(assessment),
+        calibration::bins(assessment),
         arms::writing(assessment),
         Some(arms::buckets(assessment)),
         arms::overrides(assessment),

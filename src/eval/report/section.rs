@@ -17,6 +17,17 @@ pub struct Section {
     pub notes: Vec<String>,
     /// What a picture of it shows.
     pub chart: Vec<Bar>,
+    /// Whose accuracy is drawn over the probability of their answers.
+    pub curves: Vec<Curve>,
+}
+
+/// How often answers are right, over how probable they are said to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Whose.
+    pub name: String,
+    /// Mean probability, accuracy and number of answers of each bin, ascending.
+    pub points: Vec<(f64, f64, usize)>,
 }
 
 /// A value with its interval, drawn from 0.
@@ -33,11 +44,11 @@ pub struct Bar {
 impl Section {
     pub(super) fn table(title: impl Into<String>, header: &[&str]) -> Self {
         let rows = vec![header.iter().map(|cell| (*cell).to_owned()).collect()];
-        Self { title: title.into(), rows, notes: Vec::new(), chart: Vec::new() }
+        Self { title: title.into(), rows, notes: Vec::new(), chart: Vec::new(), curves: Vec::new() }
     }
 
     pub(super) fn notes(title: impl Into<String>, notes: Vec<String>) -> Self {
-        Self { title: title.into(), rows: Vec::new(), notes, chart: Vec::new() }
+        Self { title: title.into(), rows: Vec::new(), notes, chart: Vec::new(), curves: Vec::new() }
     }
 }
 

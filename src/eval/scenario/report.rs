@@ -36,7 +36,13 @@ fn relative(cell: &Cell) -> String {
 
 fn table(title: impl Into<String>, header: &[&str], rows: Vec<Vec<String>>, notes: Vec<String>) -> Section {
     let header = header.iter().map(|cell| (*cell).to_owned()).collect();
-    Section { title: title.into(), rows: std::iter::once(header).chain(rows).collect(), notes, chart: Vec::new() }
+    Section {
+        title: title.into(),
+        rows: std::iter::once(header).chain(rows).collect(),
+        notes,
+        chart: Vec::new(),
+        curves: Vec::new(),
+    }
 }
 
 fn about(title: &str, subject: &Subject, more: Vec<String>) -> Section {
@@ -47,7 +53,7 @@ fn about(title: &str, subject: &Subject, more: Vec<String>) -> Section {
     ];
     notes.extend(more);
     let title = format!("{title} · {}", subject.dataset);
-    Section { title, rows: Vec::new(), notes, chart: Vec::new() }
+    Section { title, rows: Vec::new(), notes, chart: Vec::new(), curves: Vec::new() }
 }
 
 /// Columns of a [`Cell`].

@@ -5,6 +5,7 @@ mod compared;
 mod fit;
 mod flips;
 mod numbers;
+mod profile;
 mod prompts;
 mod rungs;
 mod sweep;
@@ -44,6 +45,7 @@ pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buff
         Page::Fit => fit::shown(state, theme, width),
         Page::Flips => flips::shown(state, theme, width),
         Page::Sweep { .. } => sweep::shown(state, theme, width),
+        Page::Profile => profile::shown(state, theme, width),
         Page::Rungs(kind) => rungs::shown(state, *kind, theme, width),
         Page::Attribution { arm, token } => attribution::shown(state, (*arm, *token), theme, width),
     };

@@ -2,6 +2,7 @@
 
 use ratatui::text::Line;
 
+use super::profile;
 use super::{fade, habits, item_response, item_text, label_columns, shares, terms};
 use crate::app::state::{Reading, State};
 use crate::memory::fusion::LocalTerms;
@@ -59,7 +60,8 @@ pub(super) fn lines(
         lines.extend(rest.iter().map(|hit| far(state, reading, hit, theme, labels, width)));
     }
     // A description, not evidence: it stands where it takes no line from any.
-    let portrait = state.portrait.as_ref().map_or_else(Vec::new, |portrait| portrayed(portrait, theme, width));
+    let mut portrait = state.portrait.as_ref().map_or_else(Vec::new, |portrait| portrayed(portrait, theme, width));
+    portrait.extend(prose(state, theme, width));
     if lines.len() + portrait.len() <= height {
         lines.splice(1..1, portrait);
     }
@@ -86,6 +88,18 @@ fn portrayed(portrait: &Portrait, theme: &Theme, width: usize) -> Vec<Line<'stat
         lines.push(line("style", &told.join(&dot)));
     }
     lines
+}
+
+/// The prose profile: how it stands, and the beginning of it; nothing where there is none and none is being written.
+fn prose(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let room = width.saturating_sub(LEAD);
+    let line = |name: &str, told: &str, style| {
+        Line::from(vec![span(text::pad(name, LEAD), theme.dim), span(text::fit(told, room), style)])
+    };
+    let Some((told, style)) = profile::standing(state, theme) else { return Vec::new() };
+    let words = state.profile.fitting.as_ref().map(|fitting| fitting.text().to_owned());
+    let shown = words.into_iter().map(|words| line("", &words, profile::look(state, theme)));
+    std::iter::once(line("in prose", &told, style)).chain(shown).collect()
 }
 
 /// The score's parts and the age; of ratings first what the crowd gave and how the person departed from it.

@@ -4,6 +4,7 @@ mod answers;
 mod global;
 mod local;
 pub mod mediator;
+pub mod profile;
 mod weights;
 pub mod written;
 
@@ -76,7 +77,10 @@ fn note(pane: Pane, state: &State, theme: &Theme, width: u16) -> Line<'static> {
     }
     let Some(reading) = &state.reading else { return Line::default() };
     let note = match pane {
-        Pane::Local => format!(" {} visible ", reading.read.local.visible()),
+        Pane::Local => {
+            let told = profile::note(state).map_or(String::new(), |told| format!("{} {told} ", symbols::DOT));
+            format!(" {} visible {told}", reading.read.local.visible())
+        }
         Pane::Global if reading.read.scored.is_some() => " as of the question ".to_owned(),
         Pane::Global => match reading.read.global.period {
             // A session tells the period that was read, not how many there were.

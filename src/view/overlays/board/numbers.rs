@@ -51,6 +51,14 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
         let entropy = |share: Option<f64>| share.map_or("-".to_owned(), text::share);
         format!("{}, of the gold {}", entropy(numbers.diversity), entropy(numbers.gold_diversity))
     }));
+    let glyphs = Arm::ALL.map(|arm| arm_look(arm, theme).0).join(" ");
+    body.push(line(format!("Brier {glyphs}"), theme.text, &|numbers| {
+        numbers.brier.map(|score| score.map_or("-".to_owned(), text::share)).join(" ")
+    }));
+    body.push(line(format!("ECE {}", arm_look(Arm::Mediated, theme).0), theme.text, &|numbers| {
+        let told = |(error, by_chance)| format!("{}, by chance {}", text::share(error), text::share(by_chance));
+        numbers.calibration.map_or("-".to_owned(), told)
+    }));
     body.push(line("overrides".to_owned(), theme.text, &|numbers| numbers.tally.overrides.to_string()));
     body.push(line("  rescued".to_owned(), theme.text, &|numbers| numbers.tally.rescues.to_string()));
     body.push(line("  suppressed".to_owned(), theme.text, &|numbers| numbers.tally.suppressions.to_string()));
@@ -77,7 +85,9 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     body.push(Line::default());
     let mut notes =
         "In brackets 95 %: Wilson's interval of a share, the exact one of a difference. Diversity is the entropy \
-                     of the decisions over ln K; hold it against that of the gold."
+                     of the decisions over ln K; hold it against that of the gold. Brier is the squared error over all \
+                     labels, 0 to 2; ECE is how far accuracy is from the probability of the answer, and by chance what right \
+                     probabilities would have on so few questions."
             .to_owned();
     if before.people > 1 {
         notes += " Questions count as independent; with several people `logoscope eval` resamples people.";

@@ -11,7 +11,9 @@ use crate::app::board::Against;
 use crate::app::state::{Phase, Reading, State};
 use crate::data::diff::{self, Side};
 use crate::engine::engine::GenRequest;
+use crate::engine::profile::told as told_of;
 use crate::engine::prompt::{Account, Arm, Share};
+use crate::session::event::Prose;
 use crate::theme::Theme;
 
 /// Lines named that had no room.
@@ -189,6 +191,13 @@ fn recorded(state: &State, arm: Arm, theme: &Theme, width: usize) -> Vec<Line<'s
     };
     let mut lines = vec![Line::default()];
     lines.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, theme.text))));
+    let profile = turn.and_then(|turn| turn.answered(arm)).and_then(|answered| answered.profile.as_ref());
+    if let Some(Prose { prose, from, of, edited }) = profile {
+        lines.push(Line::default());
+        let stood = format!("among the person's own memories stood a profile, {}", told_of(*from, *of, *edited));
+        lines.push(Line::from(span(text::fit(&stood, width), theme.title)));
+        lines.extend(plain(&format!("profile: {prose}"), theme, width));
+    }
     if arm == Arm::Mediated && state.answers.written.memory().is_some() {
         lines.push(Line::default());
         lines.extend(written(state, None, None, theme, width));

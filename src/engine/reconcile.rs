@@ -1,5 +1,5 @@
-//! The memory that a model writes: asked once for a question, under policy `prompt`, to make one of both memories, which
-//! the mediated arm then reads in place of them.
+//! A memory that a model writes from both: asked once for a question, under policy `prompt`, it reconciles them, and the
+//! mediated arm reads what it wrote in their place.
 //!
 //! Invariants: what is asked states no decision and no distribution of the mediator's; what the model wrote is untrusted
 //! text, and stands in a prompt on one line.
@@ -46,8 +46,8 @@ pub fn request(blocks: &Blocks, weights: &Weights) -> GenRequest {
     }
 }
 
-/// The memory in what a model said: its words on one line, without what it thought before. `None` if that is nothing.
-pub fn memory_of(said: &str) -> Option<String> {
+/// What a model said, on one line, without what it thought before. `None` if that is nothing.
+pub fn one_line(said: &str) -> Option<String> {
     let [opens, closes] = THOUGHT;
     let said = said.rsplit_once(closes).map_or(said, |(_, after)| after);
     let said = said.split_once(opens).map_or(said, |(before, _)| before);
@@ -69,7 +69,7 @@ pub fn write(engine: &dyn Engine, blocks: &Blocks, weights: &Weights) -> Result<
     let request = request(blocks, weights);
     let prompt = request.prompt.clone();
     let answer = engine.generate(request).finish()?;
-    let text = memory_of(&answer.text).ok_or_else(nothing_written)?;
+    let text = one_line(&answer.text).ok_or_else(nothing_written)?;
     Ok(Written { text, prompt, stats: answer.stats })
 }
 
@@ -96,7 +96,7 @@ mod tests {
             (" \n\t", None),
             ("", None),
         ] {
-            assert_eq!(memory_of(said).as_deref(), memory, "{said:?}");
+            assert_eq!(one_line(said).as_deref(), memory, "{said:?}");
         }
     }
 }

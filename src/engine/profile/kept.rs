@@ -1,0 +1,229 @@
+//! Profiles on disk: one file a person and dataset, whose name says neither.
+//!
+//! Invariants: a file is written whole or not at all; one that cannot be read is told and never written over; a person's
+//! file is found by what stands in it, also where it is damaged.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Profile;
+use crate::data::dataset::{DatasetError, write_whole};
+use crate::data::interaction::UserId;
+
+/// The newest form of file that is read.
+const FORMAT: u32 = 1;
+/// Profiles kept of one person; those of the shortest histories go first.
+const MOST: usize = 32;
+
+/// Why profiles could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// A file or folder that cannot be read.
+    #[error("{}: cannot be read ({source}); check its permissions", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file that holds no profiles.
+    #[error("{}: holds no profiles that this program reads ({reason}); move it away to begin a new one", path.display())]
+    Form {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A folder that cannot be made, or a file that does not go.
+    #[error("{}: cannot be changed ({source}); check its permissions", path.display())]
+    Change {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file that cannot be written.
+    #[error(transparent)]
+    Write(#[from] DatasetError),
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    format: u32,
+    dataset: String,
+    user: UserId,
+    profiles: Vec<Profile>,
+}
+
+/// A change of what is kept of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A profile comes, in the place of the one under the same key.
+    Keep(Profile),
+    /// The one under its key goes.
+    Drop(Profile),
+}
+
+impl Change {
+    /// Makes the change.
+    pub fn make(&self, profiles: &mut Vec<Profile>) {
+        let (Self::Keep(of) | Self::Drop(of)) = self;
+        profiles.retain(|other| other.key() != of.key());
+        if let Self::Keep(of) = self {
+            profiles.push(of.clone());
+        }
+        profiles.sort_by_key(|profile| profile.from);
+        let surplus = profiles.len().saturating_sub(MOST);
+        profiles.drain(..surplus);
+    }
+}
+
+/// The profiles of `user` on the dataset of this name; none where there is no file.
+pub fn read(folder: &Path, dataset: &str, user: &UserId) -> Result<Vec<Profile>, ProfileError> {
+    let path = path_of(folder, dataset, user);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(ProfileError::Read { path, source }),
+    };
+    let form = |reason: String| ProfileError::Form { path: path.clone(), reason };
+    let file: File = serde_json::from_slice(&bytes).map_err(|error| form(error.to_string()))?;
+    match file.format {
+        FORMAT => Ok(file.profiles),
+        format => Err(form(format!("format {format}"))),
+    }
+}
+
+/// Makes a change, and says what is kept then.
+pub fn change(folder: &Path, dataset: &str, user: &UserId, change: &Change) -> Result<Vec<Profile>, ProfileError> {
+    let mut profiles = read(folder, dataset, user)?;
+    change.make(&mut profiles);
+    let path = path_of(folder, dataset, user);
+    if profiles.is_empty() {
+        remove(&path)?;
+        return Ok(profiles);
+    }
+    fs::create_dir_all(folder).map_err(|source| ProfileError::Change { path: folder.to_owned(), source })?;
+    let file = File { format: FORMAT, dataset: dataset.to_owned(), user: user.clone(), profiles };
+    let bytes = serde_json::to_vec_pretty(&file)
+        .map_err(|error| ProfileError::Change { path: path.clone(), source: io::Error::other(error) })?;
+    write_whole(&path, &bytes)?;
+    Ok(file.profiles)
+}
+
+/// Files that hold profiles of `user` on the dataset of this name, halves of interrupted writes among them.
+pub fn about(folder: &Path, dataset: &str, user: &UserId) -> Result<Vec<PathBuf>, ProfileError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| ProfileError::Read { path, source }
+    };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(folder)(error)),
+    };
+    let quoted = serde_json::Value::from(user.as_str()).to_string();
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed(folder))?.path();
+        if !path.is_file() {
+            continue;
+        }
+        let bytes = fs::read(&path).map_err(failed(&path))?;
+        let theirs = match serde_json::from_slice::<File>(&bytes) {
+            Ok(file) => file.user == *user && file.dataset == dataset,
+            // Whose a damaged one is can only be guessed; by its name, or by theirs in it.
+            Err(_) => path == path_of(folder, dataset, user) || String::from_utf8_lossy(&bytes).contains(&quoted),
+        };
+        found.extend(theirs.then_some(path));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes a file; one that is gone already is no failure.
+pub fn remove(path: &Path) -> Result<(), ProfileError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(ProfileError::Change { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn path_of(folder: &Path, dataset: &str, user: &UserId) -> PathBuf {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(dataset.len() as u64).to_le_bytes()).update(dataset.as_bytes()).update(user.as_str().as_bytes());
+    folder.join(format!("{}.json", &hasher.finalize().to_hex()[..32]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(from: usize, text: &str) -> Profile {
+        Profile {
+            model: "m".into(),
+            version: super::super::VERSION,
+            from,
+            history: format!("h{from}"),
+            written: text.into(),
+            tokens: 3,
+            edited: None,
+        }
+    }
+
+    #[test]
+    fn profiles_are_kept_by_person_dataset_and_key() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("profiles");
+        let (ann, bo) = (UserId::new("ann"), UserId::new("bo"));
+        assert_eq!(read(&folder, "films", &ann).unwrap(), []);
+        let keep = |user: &UserId, of: Profile| change(&folder, "films", user, &Change::Keep(of)).unwrap();
+        keep(&ann, profile(3, "a"));
+        keep(&bo, profile(3, "b"));
+        let edited = Profile { edited: Some("by hand".into()), ..profile(3, "a") };
+        assert_eq!(keep(&ann, edited.clone()), [edited.clone()], "in the place of the one under the same key");
+        assert_eq!(keep(&ann, profile(2, "earlier")), [profile(2, "earlier"), edited.clone()]);
+        assert_eq!(read(&folder, "films", &ann).unwrap(), [profile(2, "earlier"), edited.clone()]);
+        assert_eq!(read(&folder, "books", &ann).unwrap(), [], "another dataset's ann");
+        assert_eq!(about(&folder, "films", &ann).unwrap().len(), 1);
+        assert!(about(&folder, "books", &ann).unwrap().is_empty());
+        let names: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(names.iter().all(|name| !name.to_string_lossy().contains("ann")), "{names:?}");
+
+        change(&folder, "films", &ann, &Change::Drop(edited)).unwrap();
+        change(&folder, "films", &ann, &Change::Drop(profile(2, ""))).unwrap();
+        assert!(about(&folder, "films", &ann).unwrap().is_empty(), "a file of nothing goes");
+        assert_eq!(about(&folder, "films", &bo).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_kept_and_found() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, ann) = (home.path(), UserId::new("ann"));
+        change(folder, "films", &ann, &Change::Keep(profile(3, "a"))).unwrap();
+        let path = path_of(folder, "films", &ann);
+        fs::write(&path, "{\"format\": 1, \"user\": \"ann\", ").unwrap();
+        let told = change(folder, "films", &ann, &Change::Keep(profile(4, "b"))).unwrap_err().to_string();
+        assert!(told.contains(".json") && told.contains("move it away") && !told.contains('\n'), "{told}");
+        assert!(fs::read_to_string(&path).unwrap().ends_with("\"ann\", "), "nothing is written over it");
+        assert_eq!(about(folder, "films", &ann).unwrap(), [path.clone()]);
+        fs::write(folder.join("half.part"), "{\"user\": \"ann\"").unwrap();
+        assert_eq!(about(folder, "films", &ann).unwrap().len(), 2);
+        about(folder, "films", &ann).unwrap().iter().for_each(|path| remove(path).unwrap());
+        remove(&path).unwrap();
+        fs::write(&path, "{\"format\": 9, \"dataset\": \"films\", \"user\": \"ann\", \"profiles\": []}").unwrap();
+        assert!(read(folder, "films", &ann).unwrap_err().to_string().contains("format 9"));
+    }
+
+    #[test]
+    fn the_oldest_go_where_there_are_too_many() {
+        let mut profiles = Vec::new();
+        (1..=MOST + 2).for_each(|from| Change::Keep(profile(from, "x")).make(&mut profiles));
+        assert_eq!((profiles.len(), profiles[0].from), (MOST, 3));
+    }
+}
