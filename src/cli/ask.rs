@@ -101,8 +101,8 @@ pub(super) fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
 pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let memory = common.memory()?;
     let questions = questions(args, &memory)?;
-    let (folder, fit) = common.fitting_model(&memory.manifest)?;
-    let engine = model::engine(&common.load_options(), folder.as_deref())?;
+    let (place, fit) = common.fitting_model(&memory.manifest)?;
+    let engine = model::engine(&common.load_options(), place.as_ref())?;
     let policy = args.policy.unwrap_or(Policy::of(memory.manifest.task));
     writing::check(policy, engine.as_deref().map(Engine::caps))?;
     let mut weights = fit.defaults(policy, &memory.manifest);

@@ -1,7 +1,8 @@
 //! Models: one trait, whatever runs behind it, and the prompt that all of them are asked with.
 //!
-//! Only `local` knows the model library.
+//! Only `local` knows the model library, and only `remote` the client of servers.
 
+pub mod address;
 pub mod answer;
 pub mod download;
 #[expect(clippy::module_inception, reason = "the trait is what the module is about")]
@@ -18,7 +19,11 @@ pub mod model;
 pub mod parity;
 pub mod prompt;
 pub mod recorded;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod room;
 pub mod stdio;
+#[cfg(any(feature = "local", feature = "remote"))]
+mod stop;
 pub mod why;
 pub mod writing;
