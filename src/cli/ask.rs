@@ -18,7 +18,7 @@ use super::{CliError, Common, model};
 use crate::data::interaction::Timestamp;
 use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer, memory_length};
-use crate::engine::engine::Engine;
+use crate::engine::engine::{Caps, Engine};
 use crate::engine::prompt::{Arm, Blocks, Question};
 use crate::engine::recorded::prompt_hash;
 use crate::engine::writing::{self, Written};
@@ -156,6 +156,8 @@ struct Asked<'a> {
     signature: Option<Signature>,
     flips: Vec<Flip>,
     arms: BTreeMap<Arm, ArmAnswer>,
+    /// The model that was asked.
+    model: Option<Caps>,
     /// The memory that the model wrote for the mediated arm, under a policy that has it written.
     written: Option<(Written, Disagreement)>,
 }
@@ -193,7 +195,8 @@ fn ask<'a>(
         };
         arms.insert(arm, answered);
     }
-    Ok(Asked { question, read, weights, policy, resolution, ledger, without, signature, flips, arms, written })
+    let model = engine.map(|engine| engine.caps().clone());
+    Ok(Asked { question, read, weights, policy, resolution, ledger, without, signature, flips, arms, model, written })
 }
 
 /// How the scores of the shown hits add up.
@@ -446,6 +449,9 @@ impl Asked<'_> {
                 "ms": written.stats.elapsed.as_secs_f64() * 1e3, "disagreement": disagreement,
             });
         }
+        if let Some(caps) = &self.model {
+            object["model"] = serde_json::json!({"name": caps.name, "device": caps.device, "scores": caps.score});
+        }
         if let Some(scored) = &self.read.scored {
             object["global"]["crowd"] = serde_json::json!({"mean": scored.crowd, "raters": global.support});
         }
@@ -602,7 +608,10 @@ impl Asked<'_> {
             let _ = writeln!(out, "  {}", visible(&written.text));
             let _ = writeln!(out, "  having read that, {told}");
         }
-        let _ = writeln!(out, "\nanswers:");
+        let caveat =
+            self.model.as_ref().and_then(|caps| caps.score.caveat().filter(|_| !memory.scored_labels().is_empty()));
+        let caveat = caveat.map_or(String::new(), |caveat| format!(" (the model gives {caveat})"));
+        let _ = writeln!(out, "\nanswers{caveat}:");
         for (arm, a) in &self.arms {
             let sure = match facet.mean(&a.distribution) {
                 Some(mean) => format!("mean {mean:.1} · median {}", labels[a.decision]),

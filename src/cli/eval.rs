@@ -354,6 +354,7 @@ impl Speaker {
             hash: model::identity(&place)?,
             device: caps.device.clone(),
             dtype: caps.dtype.clone(),
+            scores: caps.score,
         };
         Ok(Self { engine, report, fit })
     }

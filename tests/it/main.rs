@@ -39,6 +39,8 @@ mod picking;
 mod population;
 mod pty;
 mod ratings;
+#[cfg(feature = "remote")]
+mod remote;
 mod replaying;
 mod rungs;
 mod scenario;

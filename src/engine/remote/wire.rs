@@ -190,8 +190,9 @@ impl Wire {
             let (http, told) = (http.clone(), Arc::clone(&told));
             async move {
                 let mut request = factory.build().await?;
-                if !keyed {
-                    request.headers_mut().remove(AUTHORIZATION);
+                match request.headers_mut().get_mut(AUTHORIZATION) {
+                    Some(key) if keyed => key.set_sensitive(true),
+                    _ => drop(request.headers_mut().remove(AUTHORIZATION)),
                 }
                 let response = http.execute(request).await.map_err(|error| note(&told, fault_of(&error)))?;
                 if !response.status().is_success() {
