@@ -178,7 +178,7 @@ fn anew<T>(
         }
         (Asked::Model { place, hash }, None) => {
             let engine = model::load(place, &common.load_options())?;
-            let model = ModelId { name: engine.caps().name.clone(), hash: hash.clone() };
+            let model = ModelId { name: engine.caps().name.clone(), hash: hash.clone(), scores: engine.caps().score };
             other = Some((engine, model));
         }
         (Asked::AsRecorded | Asked::Nobody, _) => {}

@@ -222,6 +222,6 @@ fn with_voice<T>(
 ) -> Result<T, CliError> {
     let Some(engine) = model::engine(&common.load_options(), place.as_ref())? else { return Ok(work(None)?) };
     let hash = place.as_ref().map_or(Ok(String::new()), model::identity)?;
-    let model = ModelId { name: engine.caps().name.clone(), hash };
+    let model = ModelId { name: engine.caps().name.clone(), hash, scores: engine.caps().score };
     Ok(work(Some(&Voice { engine: &*engine, model }))?)
 }

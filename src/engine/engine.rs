@@ -13,17 +13,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::EngineError;
 use super::model::Origin;
 use super::room::Bytes;
 
 /// How an engine comes by the probabilities of labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScoreKind {
     /// From the whole distribution over the vocabulary.
+    #[default]
     Exact,
     /// From the few most probable tokens that a remote server reports.
     Approximate,
@@ -32,6 +33,11 @@ pub enum ScoreKind {
 }
 
 impl ScoreKind {
+    /// Whether nothing has to be said of the scores.
+    pub fn is_exact(&self) -> bool {
+        *self == Self::Exact
+    }
+
     /// What has to be said of the scores wherever they are shown; nothing of exact ones.
     pub fn caveat(self) -> Option<&'static str> {
         match self {

@@ -72,12 +72,8 @@ pub struct ModelReport {
     /// Number format of the computation.
     pub dtype: String,
     /// How it scores labels; not said where that is exact.
-    #[serde(skip_serializing_if = "exact")]
+    #[serde(skip_serializing_if = "ScoreKind::is_exact")]
     pub scores: ScoreKind,
-}
-
-fn exact(scores: &ScoreKind) -> bool {
-    scores.caveat().is_none()
 }
 
 /// The split with the times it used.

@@ -425,7 +425,10 @@ pub fn turn(
         let model_trust = setting.weights.model_trust;
         let answered = Answered::of(labels, arm, &prompt, &resolution, model_trust, said.as_ref());
         answers.push(Event::Answered(match (&written, &said) {
-            (Some(written), Some(said)) => answered.having_read(written, &resolution, said),
+            // Without scores there is nothing that could disagree with the rules.
+            (Some(written), Some(said)) if !said.scores.is_empty() || memory.scored_labels().is_empty() => {
+                answered.having_read(written, &resolution, said)
+            }
             _ => answered,
         }));
     }
