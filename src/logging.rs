@@ -11,7 +11,9 @@ pub fn to_file(path: &Path) -> std::io::Result<()> {
     let file = File::create(path)?;
     let mut filter = EnvFilter::try_from_env("LOGOSCOPE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // The client of servers logs whatever they send, as it is.
-    filter = "async_openai=off".parse().map_or(filter, |off| filter.add_directive(off));
+    if let Ok(off) = "async_openai=off".parse() {
+        filter = filter.add_directive(off);
+    }
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter).with_writer(Mutex::new(file));
     // A second call in one process keeps the first log.
     let _ = subscriber.try_init();

@@ -90,6 +90,8 @@ struct Scripted {
     port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
     ended: Arc<AtomicBool>,
+    /// So many connections are closed before all of the request has been read, which resets them.
+    resets: Arc<AtomicUsize>,
 }
 
 type Script = dyn Fn(&Asked, &mut TcpStream) + Send + Sync;
@@ -101,10 +103,16 @@ impl Scripted {
         let (asked, ended) = (Arc::<Mutex<Vec<Asked>>>::default(), Arc::<AtomicBool>::default());
         let (kept, over, script) =
             (Arc::clone(&asked), Arc::clone(&ended), Arc::<Script>::from(Box::new(script) as Box<Script>));
+        let resets = Arc::<AtomicUsize>::default();
+        let spoiled = Arc::clone(&resets);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 if over.load(Ordering::Relaxed) {
                     return;
+                }
+                if spoiled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+                    let _ = stream.unwrap().read(&mut [0; 8]);
+                    continue;
                 }
                 let (mut stream, kept, script) = (stream.unwrap(), Arc::clone(&kept), Arc::clone(&script));
                 thread::spawn(move || {
@@ -115,7 +123,7 @@ impl Scripted {
                 });
             }
         });
-        Self { port, asked, ended }
+        Self { port, asked, ended, resets }
     }
 
     /// One that has a model and answers probes as usual; `play` answers what is asked, from the first on.
@@ -235,6 +243,8 @@ fn usual(asked: &Asked, stream: &mut TcpStream) -> bool {
 #[derive(Default)]
 struct Hands {
     waits: Mutex<Vec<Duration>>,
+    /// Whether every limit is over.
+    struck: AtomicBool,
     held: Mutex<bool>,
     moved: Condvar,
 }
@@ -265,6 +275,10 @@ impl Clock for Hands {
 
     fn chance(&self) -> f64 {
         1.0
+    }
+
+    fn is_over(&self, _: Instant, _: Duration) -> bool {
+        self.struck.load(Ordering::Relaxed)
     }
 }
 
@@ -370,7 +384,9 @@ fn a_server_without_probabilities_answers_and_scores_nothing() {
     let server = Scripted::start(|asked, stream| match asked.is_probe() && asked.tops() {
         true => refuse(stream, "400 Bad Request", "logprobs are not supported"),
         false if asked.path.ends_with("/completions") && !asked.path.contains("chat") => answer(stream, &["noir"], &[]),
-        false => drop(usual(asked, stream)),
+        false => {
+            usual(asked, stream);
+        }
     });
     let engine = server.connect(quick());
     assert_eq!(engine.caps().score, ScoreKind::None);
@@ -383,7 +399,9 @@ fn a_server_without_probabilities_answers_and_scores_nothing() {
 #[test]
 fn a_server_that_only_chats_is_asked_in_messages_and_says_so() {
     let server = Scripted::start(|asked, stream| match asked.path.as_str() {
-        "/v1/models" => drop(usual(asked, stream)),
+        "/v1/models" => {
+            usual(asked, stream);
+        }
         "/v1/chat/completions" => {
             let token = |token: &str, p: f64| json!({"token": token, "logprob": p.ln(), "bytes": token.as_bytes()});
             let tops = json!({"content": [{"token": "noir", "top_logprobs": [token("noir", 0.6), token("no", 0.2)]}]});
@@ -515,16 +533,16 @@ fn an_answer_that_was_cut_begins_anew_and_is_never_joined() {
     assert_eq!(hands.waits(), [1.0]);
     // Whoever waits for the whole hears of the second alone.
     let server = Scripted::playing(|time, _, stream| match time {
-        0 => event_and_reset(stream),
+        0 => event_and_gone(stream),
         _ => answer(stream, &["whole"], &[]),
     });
     assert_eq!(server.connect(quick()).generate(request(&[])).finish().unwrap().text, "whole");
 }
 
-/// Says something, and then lets the other side run into a reset.
-fn event_and_reset(stream: &mut TcpStream) {
+/// Says something, and goes in the middle of the answer.
+fn event_and_gone(stream: &mut TcpStream) {
     open(stream);
-    event(stream, &piece("half", &[], None));
+    event(stream, &piece("zebra", &[], None));
     stream.shutdown(Shutdown::Both).unwrap();
 }
 
@@ -626,7 +644,9 @@ fn a_model_is_chosen_among_those_that_there_are() {
                 let data: Vec<Value> = names.iter().map(|name| json!({"id": name})).collect();
                 json_reply(stream, "200 OK", &json!({"data": data}));
             }
-            _ => drop(usual(asked, stream)),
+            _ => {
+                usual(asked, stream);
+            }
         })
     };
     let connect = |server: &Scripted, name: &str| {
@@ -645,7 +665,9 @@ fn a_model_is_chosen_among_those_that_there_are() {
     // A server that does not list its models is believed.
     let silent = Scripted::start(|asked, stream| match asked.path.as_str() {
         "/v1/models" => refuse(stream, "404 Not Found", "no such route"),
-        _ => drop(usual(asked, stream)),
+        _ => {
+            usual(asked, stream);
+        }
     });
     assert_eq!(connect(&silent, "#anything").unwrap(), "anything");
     assert!(
@@ -662,13 +684,13 @@ fn what_is_no_answer_is_told_once_and_clearly() {
         assert!(hands.waits().is_empty(), "it is not asked again: {error}");
         told(&error)
     };
-    for (play, expected) in [
+    let cases: [(fn(&mut TcpStream), &str); 6] = [
         (
-            (|stream| {
+            |stream| {
                 open(stream);
                 chunk(stream, "data: {\"choices\": [}\u{1b}[2J\n\n");
                 close(stream);
-            }) as fn(&mut TcpStream),
+            },
             "it sends what is no answer",
         ),
         (
@@ -703,7 +725,8 @@ fn what_is_no_answer_is_told_once_and_clearly() {
             },
             "its answer has no end: more than 1 MiB",
         ),
-    ] {
+    ];
+    for (play, expected) in cases {
         let error = garbled(play);
         assert!(error.contains(expected) && !error.contains('\u{1b}') && error.len() < 500, "{expected}: {error}");
     }
@@ -714,14 +737,27 @@ fn what_is_no_answer_is_told_once_and_clearly() {
 
 #[test]
 fn a_server_that_never_speaks_is_given_up() {
-    let server = Scripted::playing(|_, _, stream| while stream.read(&mut [0; 64]).is_ok_and(|n| n > 0) {});
     let hands = Arc::<Hands>::default();
-    let short = Patience { first: PATIENCE, attempts: 2, ..patience(&hands) };
-    let engine = server.connect(Patience { first: Duration::from_millis(300), ..short });
+    let clock = Arc::clone(&hands);
+    let server = Scripted::playing(move |_, _, stream| {
+        clock.struck.store(true, Ordering::Relaxed);
+        while stream.read(&mut [0; 64]).is_ok_and(|n| n > 0) {}
+    });
+    let engine = server.connect(Patience { attempts: 2, ..patience(&hands) });
     let events = heard(&engine, request(&[]));
     let [lost, GenEvent::Failed(error)] = &events[..] else { panic!("{events:?}") };
-    assert_eq!(again(lost).reason, "no word from it for 0.3 s");
+    assert_eq!(again(lost).reason, "no word from it for 120 s");
     assert!(told(error).contains("(attempts: 2)"), "{error}");
+}
+
+#[test]
+fn a_reset_is_told_as_one() {
+    let server = Scripted::playing(|_, _, stream| answer(stream, &["noir"], &[]));
+    let engine = server.connect(quick());
+    server.resets.store(1, Ordering::Relaxed);
+    let events = heard(&engine, request(&[]));
+    let [lost, GenEvent::Token(text), GenEvent::Done(_)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((again(lost).reason.as_str(), text.as_str()), ("connection lost (reset by peer)", "noir"));
 }
 
 #[test]
@@ -777,7 +813,7 @@ fn workbench(loader: Arc<Loader>, mut look: impl FnMut(&app::state::State, &dyn 
 #[test]
 fn the_workbench_shows_what_was_lost_and_goes_on_when_it_is_back() {
     let server = Scripted::playing(|time, _, stream| match time {
-        0 => event_and_reset(stream),
+        0 => event_and_gone(stream),
         _ => answer(stream, &[" noir"], &[("noir", 0.5), ("drama", 0.3), ("comedy", 0.1), ("dystopia", 0.05)]),
     });
     let (address, hands) = (server.address(), Hands::held());
@@ -792,7 +828,7 @@ fn the_workbench_shows_what_was_lost_and_goes_on_when_it_is_back() {
         match step {
             0 if state.answers.outage().is_some() => {
                 assert!(screen.contains("connection lost (closed") && screen.contains("2 of 5"), "{screen}");
-                assert!(!screen.contains("half"), "what was said before is void: {screen}");
+                assert!(!screen.contains("zebra"), "what was said before is void: {screen}");
                 step = 1;
                 keys(&["?"]);
             }
@@ -818,7 +854,9 @@ fn the_workbench_shows_what_was_lost_and_goes_on_when_it_is_back() {
 fn the_workbench_says_where_a_model_scores_nothing() {
     let server = Scripted::start(|asked, stream| match asked.path.as_str() {
         "/v1/completions" => answer(stream, &[" noir"], &[]),
-        _ => drop(usual(asked, stream)),
+        _ => {
+            usual(asked, stream);
+        }
     });
     let address = server.address();
     let loader: Arc<Loader> = Arc::new(move |_, observe| {

@@ -67,6 +67,11 @@ pub trait Clock: Send + Sync {
 
     /// A number from 0 to 1, another one each time.
     fn chance(&self) -> f64;
+
+    /// Whether what `begun` then has taken longer than `limit`.
+    fn is_over(&self, begun: Instant, limit: Duration) -> bool {
+        begun.elapsed() >= limit
+    }
 }
 
 /// The machine's own.

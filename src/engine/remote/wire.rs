@@ -221,11 +221,10 @@ impl Wire {
                 if !wanted() {
                     return Err(Fault::Cancelled);
                 }
-                let left = limit.saturating_sub(begun.elapsed());
-                if left.is_zero() {
-                    return Err(Fault::Lost(format!("no word from it for {:.1} s", limit.as_secs_f64())));
+                if self.patience.clock.is_over(begun, limit) {
+                    return Err(Fault::Lost(format!("no word from it for {:.0} s", limit.as_secs_f64())));
                 }
-                if let Ok(done) = tokio::time::timeout(left.min(TICK), &mut work).await {
+                if let Ok(done) = tokio::time::timeout(TICK, &mut work).await {
                     return Ok(done);
                 }
             }
