@@ -45,7 +45,7 @@ use crate::data::text::brief;
 use crate::engine::download::Hub;
 use crate::engine::error::EngineError;
 use crate::engine::fit::{Fit, Training};
-use crate::engine::model::{DeviceChoice, LoadOptions, ModelSpec, Quantisation};
+use crate::engine::model::{DeviceChoice, LoadOptions, Located, ModelSpec, Quantisation};
 use crate::engine::profile::kept::ProfileError;
 use crate::engine::room::Allowance;
 use crate::eval::EvalError;
@@ -207,8 +207,9 @@ pub struct Common {
     /// Dataset folder [default: the embedded sample, film-tags]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Model: `nano`, a safetensors folder, a GGUF file, `owner/name[:file.gguf]` of a hub, or `none` for memory alone
-    #[arg(long, global = true, value_name = "NAME|DIR|FILE|ID", default_value = sample::MODEL, value_parser = NonEmptyStringValueParser::new())]
+    /// Model: `nano`, a safetensors folder, a GGUF file, `owner/name[:file.gguf]` of a hub, `http(s)://host:port/v1[#model]`
+    /// of an OpenAI-compatible server (its key in OPENAI_API_KEY), or `none` for memory alone
+    #[arg(long, global = true, value_name = "NAME|DIR|FILE|ID|URL", default_value = sample::MODEL, value_parser = NonEmptyStringValueParser::new())]
     model: String,
     /// Whether a model was named at all.
     #[arg(skip)]
@@ -315,27 +316,27 @@ impl Common {
         }
     }
 
-    /// The model's folder, or its GGUF file; `None` for memory alone. A model of a hub is downloaded first.
-    fn model_folder(&self) -> Result<Option<PathBuf>, CliError> {
+    /// Where the model is; `None` for memory alone. A model of a hub is downloaded first.
+    fn model_place(&self) -> Result<Option<Located>, CliError> {
         self.model_spec().map(|spec| model::located(&spec)).transpose()
     }
 
-    /// What the model in `folder` was made for.
-    fn training(&self, folder: &Path) -> Result<Training, EngineError> {
-        Training::read(folder, self.model == sample::MODEL)
+    /// What the model at `place` was made for.
+    fn training(&self, place: &Located) -> Result<Training, EngineError> {
+        place.training(self.model == sample::MODEL)
     }
 
-    /// The folder of the model to ask about a dataset, `None` for memory alone, and how the model stands to it. A model
+    /// Where the model is to ask about a dataset, `None` for memory alone, and how the model stands to it. A model
     /// that does not fit is not asked, and standard error says why.
-    fn fitting_model(&self, manifest: &Manifest) -> Result<(Option<PathBuf>, Fit), CliError> {
-        let Some(folder) = self.model_folder()? else { return Ok((None, Fit::Absent)) };
-        let fit = self.training(&folder)?.fit(manifest);
+    fn fitting_model(&self, manifest: &Manifest) -> Result<(Option<Located>, Fit), CliError> {
+        let Some(place) = self.model_place()? else { return Ok((None, Fit::Absent)) };
+        let fit = self.training(&place)?.fit(manifest);
         match fit.unable(&self.model) {
             Some(reason) => {
                 complain(&reason.to_string());
                 Ok((None, fit))
             }
-            None => Ok((Some(folder), fit)),
+            None => Ok((Some(place), fit)),
         }
     }
 }

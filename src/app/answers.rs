@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::engine::engine::GenStats;
+use crate::engine::engine::{GenStats, Outage};
 use crate::engine::prompt::Arm;
 use crate::engine::reconcile;
 use crate::mediator::distribution::from_logs;
@@ -20,6 +20,8 @@ pub enum Phase {
     Waiting,
     /// It speaks.
     Speaking,
+    /// The connection to it was lost; it begins anew after a while.
+    Lost(Outage),
     /// It has spoken.
     Done(GenStats),
     /// It was stopped by the analyst.
@@ -31,7 +33,7 @@ pub enum Phase {
 impl Phase {
     /// Whether something is still to come.
     pub fn is_open(&self) -> bool {
-        matches!(self, Phase::Waiting | Phase::Speaking)
+        matches!(self, Phase::Waiting | Phase::Speaking | Phase::Lost(_))
     }
 }
 
@@ -115,6 +117,15 @@ impl Answers {
     /// Whether the model still has something to say.
     pub fn open(&self) -> bool {
         self.written.phase.is_open() || self.arms.iter().any(|arm| arm.phase.is_open())
+    }
+
+    /// What keeps an answer from coming, if its connection was lost.
+    pub fn outage(&self) -> Option<&Outage> {
+        let phases = self.arms.iter().map(|arm| &arm.phase).chain([&self.written.phase]);
+        phases.into_iter().find_map(|phase| match phase {
+            Phase::Lost(outage) => Some(outage),
+            _ => None,
+        })
     }
 
     /// Tokens a second over all arms that have answered.

@@ -97,7 +97,7 @@ impl State {
         }
         match &answer.phase {
             Phase::Done(_) => None,
-            Phase::Waiting | Phase::Speaking => Some("the model has not answered yet".to_owned()),
+            Phase::Waiting | Phase::Speaking | Phase::Lost(_) => Some("the model has not answered yet".to_owned()),
             Phase::Unasked | Phase::Stopped => Some("the model was not asked; r asks it".to_owned()),
             Phase::Failed(reason) => Some(format!("the model has not answered: {reason}")),
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::state::{Data, Setting};
+use crate::engine::model::Located;
 use crate::session::event::Event;
 
 /// How recording stands.
@@ -44,8 +45,8 @@ pub struct Journal {
     pub data: Option<Arc<Data>>,
     /// How many interactions the analyst has given to memory.
     pub remembered: usize,
-    /// The model's folder.
-    pub model: Option<PathBuf>,
+    /// Where the model is.
+    pub model: Option<Located>,
     /// What is to be written next.
     pub waiting: Vec<Event>,
 }

@@ -12,7 +12,7 @@ use super::feedback::notes_in;
 use super::state::{Data, Setting, State, WATCHED};
 use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::interaction::{Interaction, JudgedQuery};
-use crate::engine::engine::{Caps, GenStats, ScoreKind};
+use crate::engine::engine::{Caps, GenStats};
 use crate::engine::prompt::Arm;
 use crate::eval::numbers::{Counted, Numbers};
 use crate::eval::pulse::{Beat, Measure, Moment, Pulse};
@@ -134,7 +134,7 @@ impl Opened {
             dtype: "recorded".to_owned(),
             parameters: 0,
             max_context: usize::MAX,
-            score: ScoreKind::Exact,
+            score: model.scores,
             chat: false,
         })
     }

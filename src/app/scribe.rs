@@ -14,8 +14,9 @@ use std::thread::{self, JoinHandle};
 
 use super::message::Message;
 use super::state::Data;
+use crate::engine::model::Located;
 use crate::session::event::{Event, Header};
-use crate::session::log::{Tape, fingerprint};
+use crate::session::log::{Tape, identity};
 use crate::session::{Recorder, Session, SessionError};
 
 /// Sessions of one dataset that a folder holds at most.
@@ -28,8 +29,8 @@ pub struct Beginning {
     pub header: Header,
     /// The dataset.
     pub data: Arc<Data>,
-    /// The model's folder.
-    pub model: Option<PathBuf>,
+    /// Where the model is.
+    pub model: Option<Located>,
 }
 
 impl PartialEq for Beginning {
@@ -211,8 +212,8 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
 fn titled(beginning: &Beginning) -> Result<Header, SessionError> {
     let mut header = beginning.header.clone();
     header.dataset.hash = beginning.data.dataset.content_hash();
-    if let (Some(id), Some(folder)) = (&mut header.model, &beginning.model) {
-        id.hash = fingerprint(folder).map_err(|source| SessionError::Read { path: folder.clone(), source })?;
+    if let (Some(id), Some(place)) = (&mut header.model, &beginning.model) {
+        id.hash = identity(place).map_err(|source| SessionError::Read { path: place.told().into(), source })?;
     }
     Ok(header)
 }

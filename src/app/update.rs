@@ -511,6 +511,14 @@ fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
                 arm.text.push_str(&text);
             }
         }
+        HostEvent::Again { ticket, outage } => {
+            if let Some(arm) = answered(state, ticket) {
+                arm.scores = None;
+                arm.text.clear();
+                arm.phase = Phase::Lost(outage);
+                state.fuse();
+            }
+        }
         HostEvent::Done { ticket, stats } => {
             if answered(state, ticket).is_some() {
                 record::settle(state);

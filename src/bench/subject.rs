@@ -450,7 +450,7 @@ fn answers(
                     first.push(stats.ttft);
                 }
                 GenEvent::Failed(error) => return Err(error.into()),
-                GenEvent::Scores(_) | GenEvent::Token(_) => {}
+                GenEvent::Scores(_) | GenEvent::Token(_) | GenEvent::Again(_) => {}
             }
         }
     }

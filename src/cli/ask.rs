@@ -22,7 +22,7 @@ use super::{CliError, Common, model, profiles_folder};
 use crate::data::interaction::Timestamp;
 use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer, memory_length};
-use crate::engine::engine::Engine;
+use crate::engine::engine::{Caps, Engine};
 use crate::engine::prompt::{Arm, Blocks, Question};
 use crate::engine::reconcile::{self, Written};
 use crate::engine::recorded::prompt_hash;
@@ -111,8 +111,8 @@ pub(super) fn parse_weight(text: &str) -> Result<(Weight, f64), String> {
 pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let memory = common.memory()?;
     let questions = questions(args, &memory)?;
-    let (folder, fit) = common.fitting_model(&memory.manifest)?;
-    let engine = model::engine(&common.load_options(), folder.as_deref())?;
+    let (place, fit) = common.fitting_model(&memory.manifest)?;
+    let engine = model::engine(&common.load_options(), place.as_ref())?;
     let policy = args.policy.unwrap_or(Policy::of(memory.manifest.task));
     reconcile::check(policy, engine.as_deref().map(Engine::caps))?;
     let mut weights = fit.defaults(policy, &memory.manifest);
@@ -175,6 +175,8 @@ struct Asked<'a> {
     signature: Option<Signature>,
     flips: Vec<Flip>,
     arms: BTreeMap<Arm, ArmAnswer>,
+    /// The model that was asked.
+    model: Option<Caps>,
     /// The memory that the model wrote for the mediated arm, under a policy that has it written.
     written: Option<(Written, Disagreement)>,
     /// The person's profile that stood in prompts.
@@ -220,7 +222,22 @@ fn ask<'a>(
         };
         arms.insert(arm, answered);
     }
-    Ok(Asked { question, read, weights, policy, resolution, ledger, without, signature, flips, arms, written, profile })
+    let model = engine.map(|engine| engine.caps().clone());
+    Ok(Asked {
+        question,
+        read,
+        weights,
+        policy,
+        resolution,
+        ledger,
+        without,
+        signature,
+        flips,
+        arms,
+        model,
+        written,
+        profile,
+    })
 }
 
 /// How the scores of the shown hits add up.
@@ -480,6 +497,9 @@ impl Asked<'_> {
                 "ms": written.stats.elapsed.as_secs_f64() * 1e3, "disagreement": disagreement,
             });
         }
+        if let Some(caps) = &self.model {
+            object["model"] = serde_json::json!({"name": caps.name, "device": caps.device, "scores": caps.score});
+        }
         if let Some(scored) = &self.read.scored {
             object["global"]["crowd"] = serde_json::json!({"mean": scored.crowd, "raters": global.support});
         }
@@ -639,7 +659,10 @@ impl Asked<'_> {
             let _ = writeln!(out, "  {}", visible(&written.text));
             let _ = writeln!(out, "  having read that, {told}");
         }
-        let _ = writeln!(out, "\nanswers:");
+        let caveat =
+            self.model.as_ref().and_then(|caps| caps.score.caveat().filter(|_| !memory.scored_labels().is_empty()));
+        let caveat = caveat.map_or(String::new(), |caveat| format!(" (the model gives {caveat})"));
+        let _ = writeln!(out, "\nanswers{caveat}:");
         for (arm, a) in &self.arms {
             let sure = match facet.mean(&a.distribution) {
                 Some(mean) => format!("mean {mean:.1} · median {}", labels[a.decision]),

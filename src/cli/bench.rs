@@ -48,7 +48,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
         print(args.format, &report, || bench::table(&report.machine, &subject, &report.figures))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let engine = model::engine(&common.load_options(), common.model_folder()?.as_deref())?;
+    let engine = model::engine(&common.load_options(), common.model_place()?.as_ref())?;
     let stores = common.stores();
     let measured = match &common.data {
         Some(data) => Measured::Folder { stores: &stores, data },

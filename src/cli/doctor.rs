@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::{CliError, Common, cache_folder, model};
 use crate::data::sanitize::visible;
+use crate::engine::model::ModelSource;
 use crate::memory::store::{Store, WORTH_BYTES};
 
 /// Outcome of one check.
@@ -69,10 +70,12 @@ fn store(common: &Common) -> Result<String, String> {
 }
 
 fn answering(common: &Common) -> Result<String, String> {
-    if cfg!(not(feature = "local")) {
+    let on_server =
+        common.model_spec().is_some_and(|spec| matches!(ModelSource::of(&spec.name), ModelSource::Server(_)));
+    if cfg!(not(feature = "local")) && !on_server {
         return Ok("this build has no model engine: memory alone".to_owned());
     }
-    let folder = common.model_folder().map_err(|error| error.to_string())?;
-    let engine = model::engine(&common.load_options(), folder.as_deref()).map_err(|error| error.to_string())?;
+    let place = common.model_place().map_err(|error| error.to_string())?;
+    let engine = model::engine(&common.load_options(), place.as_ref()).map_err(|error| error.to_string())?;
     Ok(engine.map_or("none asked for: memory alone".to_owned(), |engine| model::described(&*engine)))
 }

@@ -34,7 +34,6 @@ use crate::eval::stats::Plan;
 use crate::eval::{EvalError, ablate, peer};
 use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::{Apart, Memory};
-use crate::session::log::fingerprint;
 
 /// Options of `eval`.
 #[derive(Debug, Args)]
@@ -334,11 +333,11 @@ struct Speaker {
 
 impl Speaker {
     fn load(common: &Common, manifest: &Manifest) -> Result<Self, CliError> {
-        let Some(folder) = common.model_folder()? else {
+        let Some(place) = common.model_place()? else {
             let told = "--predictor model asks a model and --model is none; name one, or use --predictor memory";
             return Err(CliError::Usage(told.to_owned()));
         };
-        let fit = common.training(&folder)?.fit(manifest);
+        let fit = common.training(&place)?.fit(manifest);
         if let Fit::Other { what, stranger } = &fit {
             let model = &common.model;
             return Err(CliError::Usage(format!(
@@ -346,15 +345,16 @@ impl Speaker {
                  this dataset's, or use --predictor memory"
             )));
         }
-        let Some(engine) = model::engine(&common.load_options(), Some(&folder))? else {
+        let Some(engine) = model::engine(&common.load_options(), Some(&place))? else {
             return Err(CliError::Engine(crate::engine::error::EngineError::NotLoaded));
         };
         let caps = engine.caps();
         let report = ModelReport {
             name: caps.name.clone(),
-            hash: fingerprint(&folder).map_err(|source| file_error(&folder, source))?,
+            hash: model::identity(&place)?,
             device: caps.device.clone(),
             dtype: caps.dtype.clone(),
+            scores: caps.score,
         };
         Ok(Self { engine, report, fit })
     }

@@ -11,7 +11,7 @@ use crate::data::sanitize::visible;
 use crate::engine::answer::request;
 use crate::engine::error::EngineError;
 use crate::engine::fit::Fit;
-use crate::engine::model::{DeviceChoice, LoadOptions, ModelSpec};
+use crate::engine::model::{DeviceChoice, LoadOptions, Located, ModelSpec};
 use crate::engine::parity::{Difference, Kind, Parity};
 use crate::engine::prompt::{Arm, Blocks};
 use crate::mediator::Policy;
@@ -27,7 +27,7 @@ pub struct ParityArgs {
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Cpu)]
     against: DeviceChoice,
     /// Another model to be taken as right, instead of the same one
-    #[arg(long, value_name = "NAME|DIR|FILE|ID")]
+    #[arg(long, value_name = "NAME|DIR|FILE|ID|URL")]
     other: Option<String>,
     /// How far the reference may prefer its own choice before a difference is real, in nats
     #[arg(long, value_name = "NATS", default_value_t = 0.05)]
@@ -46,14 +46,17 @@ pub struct ParityArgs {
 /// Runs the command.
 pub fn run(common: &Common, args: &ParityArgs) -> Result<ExitCode, CliError> {
     let dataset = common.dataset()?;
-    let Some(path) = common.model_folder()? else {
+    let Some(path) = common.model_place()? else {
         return Err(CliError::Usage("parity compares a model's answers and --model is none; name one".to_owned()));
     };
     let right = match &args.other {
         Some(name) => model::located(&ModelSpec { name: name.clone(), options: common.load_options() })?,
         None => path.clone(),
     };
-    let against = LoadOptions { device: args.against, ..common.load_options() };
+    let against = match &right {
+        Located::Files(_) => LoadOptions { device: args.against, ..common.load_options() },
+        Located::Server(_) => common.load_options(),
+    };
     let reference = model::engine(&against, Some(&right))?.ok_or(EngineError::NotLoaded)?;
     let other = model::engine(&common.load_options(), Some(&path))?.ok_or(EngineError::NotLoaded)?;
     let memory = Memory::build(&dataset);

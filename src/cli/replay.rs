@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{CliError, Common, Format, voice};
+use super::{CliError, Common, Format, model, voice};
 use crate::data::sanitize::visible;
 use crate::engine::profile::told;
 use crate::engine::prompt::Arm;
@@ -111,15 +111,15 @@ fn redact(session: &Session, args: &ReplayArgs, out: &Path) -> Result<ExitCode, 
 fn checked(common: &Common, session: &Session, no_model: bool) -> Result<Report, CliError> {
     let dataset = common.dataset()?;
     let absent = |reason: &str| Ok(check_with(session, &dataset, Model::Absent(reason))?);
-    let Some(model) = session.header.model.as_ref().filter(|_| !session.header.is_redacted()) else {
+    let Some(recorded) = session.header.model.as_ref().filter(|_| !session.header.is_redacted()) else {
         return absent("");
     };
     if no_model {
         return absent("--no-model");
     }
-    match voice::at_hand(common, model)? {
-        Ok(folder) => {
-            let engine = voice::load(&folder, &common.load_options())?;
+    match voice::at_hand(common, recorded)? {
+        Ok(place) => {
+            let engine = model::load(&place, &common.load_options())?;
             Ok(check_with(session, &dataset, Model::AtHand(engine.as_ref()))?)
         }
         Err(reason) => absent(&reason),

@@ -7,16 +7,16 @@ use clap::Args;
 
 use super::ask::parse_weight;
 use super::replay::require_apart;
-use super::{CliError, Common, Format, diff, file_error, voice};
+use super::{CliError, Common, Format, diff, file_error, model, voice};
 use crate::data::dataset::Dataset;
 use crate::data::sanitize::visible;
 use crate::engine::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::familiar::FamiliarEngine;
+use crate::engine::model::Located;
 use crate::mediator::{Policy, Weight};
 use crate::session::event::{Event, ModelId};
 use crate::session::fork::fork;
-use crate::session::log::fingerprint;
 use crate::session::rerun::Anew;
 use crate::session::{Session, State};
 
@@ -162,23 +162,23 @@ fn anew<T>(
     });
     let (mut other, mut familiar) = (None, None);
     match (&named, own.zip(parent.engine())) {
-        (Asked::Model { folder, .. }, Some((model, recorded))) => {
+        (Asked::Model { place, .. }, Some((known, recorded))) => {
             familiar = Some((
-                FamiliarEngine::new(recorded, Box::new(|| voice::load(folder, &common.load_options()))),
-                model.clone(),
+                FamiliarEngine::new(recorded, Box::new(|| model::load(place, &common.load_options()))),
+                known.clone(),
             ));
         }
-        (Asked::AsRecorded, Some((model, recorded))) => {
-            let load = move || match voice::at_hand(common, model) {
-                Ok(Ok(folder)) => voice::load(&folder, &common.load_options()),
-                Ok(Err(reason)) => Err(missing(model, &reason)),
-                Err(error) => Err(missing(model, &error.to_string())),
+        (Asked::AsRecorded, Some((known, recorded))) => {
+            let load = move || match voice::at_hand(common, known) {
+                Ok(Ok(place)) => model::load(&place, &common.load_options()),
+                Ok(Err(reason)) => Err(missing(known, &reason)),
+                Err(error) => Err(missing(known, &error.to_string())),
             };
-            familiar = Some((FamiliarEngine::new(recorded, Box::new(load)), model.clone()));
+            familiar = Some((FamiliarEngine::new(recorded, Box::new(load)), known.clone()));
         }
-        (Asked::Model { folder, hash }, None) => {
-            let engine = voice::load(folder, &common.load_options())?;
-            let model = ModelId { name: engine.caps().name.clone(), hash: hash.clone() };
+        (Asked::Model { place, hash }, None) => {
+            let engine = model::load(place, &common.load_options())?;
+            let model = ModelId { name: engine.caps().name.clone(), hash: hash.clone(), scores: engine.caps().score };
             other = Some((engine, model));
         }
         (Asked::AsRecorded | Asked::Nobody, _) => {}
@@ -205,7 +205,7 @@ fn missing(model: &ModelId, reason: &str) -> EngineError {
 enum Asked {
     AsRecorded,
     Nobody,
-    Model { folder: PathBuf, hash: String },
+    Model { place: Located, hash: String },
 }
 
 fn asked_for(common: &Common, dataset: &Dataset) -> Result<Asked, CliError> {
@@ -214,9 +214,9 @@ fn asked_for(common: &Common, dataset: &Dataset) -> Result<Asked, CliError> {
     }
     Ok(match common.fitting_model(&dataset.manifest)?.0 {
         None => Asked::Nobody,
-        Some(folder) => {
-            let hash = fingerprint(&folder).map_err(|source| file_error(&folder, source))?;
-            Asked::Model { folder, hash }
+        Some(place) => {
+            let hash = model::identity(&place)?;
+            Asked::Model { place, hash }
         }
     })
 }

@@ -10,14 +10,14 @@ use clap::{Args, ValueEnum};
 
 use super::ask::parse_weight;
 use super::replay::summary;
-use super::{CliError, Common, file_error, model};
+use super::{CliError, Common, model};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
 use crate::engine::fit::Fit;
+use crate::engine::model::Located;
 use crate::mediator::{Policy, Weight};
 use crate::session::event::{ModelId, Setting};
-use crate::session::log::fingerprint;
 use crate::session::scenario::{Options, Plan, Scenario, Voice};
 use crate::session::{Replay, SessionError};
 
@@ -100,11 +100,11 @@ pub fn run(common: &Common, args: &ScenarioArgs) -> Result<ExitCode, CliError> {
     refuse(args)?;
     let dataset = common.dataset()?;
     let options = options(&dataset, args)?;
-    let (folder, fit) = common.fitting_model(&dataset.manifest)?;
+    let (place, fit) = common.fitting_model(&dataset.manifest)?;
     let setting = setting(&dataset, args, &fit);
     match &args.out {
-        Some(out) => session(common, &dataset, args, &options, setting, folder, out),
-        None => study::run(common, &dataset, args, &options, setting, folder),
+        Some(out) => session(common, &dataset, args, &options, setting, place, out),
+        None => study::run(common, &dataset, args, &options, setting, place),
     }
 }
 
@@ -196,11 +196,11 @@ fn session(
     args: &ScenarioArgs,
     options: &Options,
     setting: Setting,
-    folder: Option<PathBuf>,
+    place: Option<Located>,
     out: &std::path::Path,
 ) -> Result<ExitCode, CliError> {
     let user = args.user.as_deref().map(UserId::new);
-    let (plan, session) = with_voice(common, folder, |voice| {
+    let (plan, session) = with_voice(common, place, |voice| {
         let plan = Plan::with(options, args.scenario, dataset, user.as_ref(), &setting, voice)?;
         let session = plan.record(dataset, setting, voice)?;
         Ok((plan, session))
@@ -214,15 +214,14 @@ fn session(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does `work` with the model in `folder`; with none for memory alone.
+/// Does `work` with the model at `place`; with none for memory alone.
 fn with_voice<T>(
     common: &Common,
-    folder: Option<PathBuf>,
+    place: Option<Located>,
     work: impl FnOnce(Option<&Voice>) -> Result<T, SessionError>,
 ) -> Result<T, CliError> {
-    let Some(engine) = model::engine(&common.load_options(), folder.as_deref())? else { return Ok(work(None)?) };
-    let folder = folder.unwrap_or_default();
-    let hash = fingerprint(&folder).map_err(|source| file_error(&folder, source))?;
-    let model = ModelId { name: engine.caps().name.clone(), hash };
+    let Some(engine) = model::engine(&common.load_options(), place.as_ref())? else { return Ok(work(None)?) };
+    let hash = place.as_ref().map_or(Ok(String::new()), model::identity)?;
+    let model = ModelId { name: engine.caps().name.clone(), hash, scores: engine.caps().score };
     Ok(work(Some(&Voice { engine: &*engine, model }))?)
 }

@@ -25,7 +25,7 @@ use crate::data::sample;
 use crate::engine::error::EngineError;
 use crate::engine::fit::Training;
 use crate::engine::host::EngineHost;
-use crate::engine::model::{LoadOptions, ModelSpec};
+use crate::engine::model::{LoadOptions, ModelSpec, short};
 use crate::engine::stdio::StdioCapture;
 use crate::term::clipboard::Clipboard;
 use crate::term::guard::TerminalGuard;
@@ -117,7 +117,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
 
     let mut state = State::new(Start {
         dataset_name: name_of(options.dataset.as_ref(), sample::DATASET),
-        model_name: options.model.as_ref().map(|spec| name_of(Some(&PathBuf::from(&spec.name)), sample::MODEL)),
+        model_name: options.model.as_ref().map(|spec| short(&spec.name)),
         training: options.training.clone(),
         load: options.load.clone(),
         mono,

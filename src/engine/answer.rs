@@ -120,6 +120,7 @@ pub fn by_model_asked(
                 answer.log_probabilities = Some(scores);
             }
             GenEvent::Token(text) => answer.text.push_str(&text),
+            GenEvent::Again(_) => answer = by_memory(resolution, arm),
             GenEvent::Done(stats) => {
                 answer.tokens = stats.tokens;
                 answer.milliseconds = stats.elapsed.as_secs_f64() * 1e3;

@@ -3,7 +3,8 @@
 //!
 //! Invariants:
 //! * A [`Generation`] is `Scores?`, `Token*`, then exactly one of `Done` or `Failed`; after [`Cancel::cancel`] it just
-//!   ends.
+//!   ends. An `Again` between makes all before it void: the answer begins anew, and no text is joined to that of another
+//!   attempt.
 //! * Dropping a generation cancels it: the engine stops at its next token.
 //! * Scores are natural logarithms of the model's own probabilities, not normalised over the labels.
 
@@ -12,20 +13,40 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::EngineError;
 use super::model::Origin;
 use super::room::Bytes;
 use super::trace::{self, Trace, TraceRequest};
 
 /// How an engine comes by the probabilities of labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ScoreKind {
     /// From the whole distribution over the vocabulary.
+    #[default]
     Exact,
     /// From the few most probable tokens that a remote server reports.
     Approximate,
     /// Not at all.
     None,
+}
+
+impl ScoreKind {
+    /// Whether nothing has to be said of the scores.
+    pub fn is_exact(&self) -> bool {
+        *self == Self::Exact
+    }
+
+    /// What has to be said of the scores wherever they are shown; nothing of exact ones.
+    pub fn caveat(self) -> Option<&'static str> {
+        match self {
+            Self::Exact => None,
+            Self::Approximate => Some("approximate scores"),
+            Self::None => Some("no label scores"),
+        }
+    }
 }
 
 /// What an engine is and can do.
@@ -35,7 +56,8 @@ pub struct Caps {
     pub name: String,
     /// Where it runs: "cpu", "cuda", or a host.
     pub device: String,
-    /// Number format of the computation: "f32".
+    /// Number format of the computation: "f32". Of a model on a server, what its prompts are sent to: "completions", or
+    /// "chat" where the server continues no text and a prompt goes as a message.
     pub dtype: String,
     /// Number of weights; 0 where unknown.
     pub parameters: u64,
@@ -88,7 +110,7 @@ pub struct GenStats {
     pub prompt_tokens: usize,
     /// Tokens computed, the one that ended the answer among them; 1 where labels alone were scored.
     pub tokens: usize,
-    /// From the request to its first token.
+    /// From the request to its first token; of an answer that was begun anew, from the last beginning.
     pub ttft: Duration,
     /// From the request to its last token.
     pub elapsed: Duration,
@@ -101,10 +123,34 @@ pub enum GenEvent {
     Scores(Vec<f64>),
     /// The next piece of the answer, never empty.
     Token(String),
+    /// What was said so far is void: the connection was lost, and the answer begins anew after a while.
+    Again(Outage),
     /// The answer is complete.
     Done(GenStats),
     /// There will be no more of it.
     Failed(EngineError),
+}
+
+/// A server that could not be asked, and is asked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// Which server: its host.
+    pub server: String,
+    /// What happened.
+    pub reason: String,
+    /// Until the next attempt.
+    pub wait: Duration,
+    /// The next attempt, from 2.
+    pub attempt: u32,
+    /// How many there are at most.
+    pub of: u32,
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, reason, wait, attempt, of } = self;
+        write!(f, "{server}: {reason}; trying again in {:.1} s, {attempt} of {of}", wait.as_secs_f64())
+    }
 }
 
 /// Ends a generation from another thread.
@@ -153,6 +199,7 @@ impl Generation {
             match event {
                 GenEvent::Scores(scores) => answer.scores = scores,
                 GenEvent::Token(text) => answer.text.push_str(&text),
+                GenEvent::Again(_) => answer = Answer::default(),
                 GenEvent::Done(stats) => {
                     answer.stats = stats;
                     return Ok(answer);
@@ -208,6 +255,13 @@ pub enum LoadStage {
         /// All of them; 0 before that is known.
         total: u64,
     },
+    /// The server it is on is being asked.
+    Asking {
+        /// Which attempt it is, from 1.
+        attempt: u32,
+        /// How many there are at most.
+        of: u32,
+    },
     /// Its files are being checked.
     Checking,
     /// Its weights are being read.
@@ -223,6 +277,8 @@ impl fmt::Display for LoadStage {
         match self {
             Self::Downloading { total: 0, .. } => f.write_str("asking the hub"),
             Self::Downloading { done, total } => write!(f, "downloading {} of {}", Bytes(*done), Bytes(*total)),
+            Self::Asking { attempt: 0 | 1, .. } => f.write_str("asking the server"),
+            Self::Asking { attempt, of } => write!(f, "asking the server again, {attempt} of {of}"),
             Self::Checking => f.write_str("checking files"),
             Self::Weights => f.write_str("reading weights"),
             Self::Building => f.write_str("building"),

@@ -33,6 +33,28 @@ pub enum EngineError {
         remedy: String,
     },
 
+    /// A server whose address, key or model is of no use, or that does not answer as it should.
+    #[error("cannot ask {server}: {reason}; {remedy}")]
+    Server {
+        /// The server: its host, or its address.
+        server: String,
+        /// What is wrong.
+        reason: String,
+        /// What to do next.
+        remedy: String,
+    },
+
+    /// A server that was lost and did not come back.
+    #[error("{server} gives no answer: {reason} (attempts: {attempts}); see that it runs, then ask again")]
+    Unreachable {
+        /// The server's host.
+        server: String,
+        /// What happened the last time.
+        reason: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+
     /// A device that this build or this machine does not have.
     #[error("cannot run on {device}: {reason}; {remedy}")]
     Device {

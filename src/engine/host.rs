@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, LoadStage};
+use super::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, LoadStage, Outage};
 use super::error::{EngineError, panic_text};
-use super::model::{ModelSpec, Origin};
+use super::model::{self, ModelSource, ModelSpec, Origin};
 use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
 use super::trace::{Trace, TraceRequest};
 use super::{heap, room};
@@ -71,6 +71,13 @@ pub enum HostEvent {
         ticket: Ticket,
         /// Never empty.
         text: String,
+    },
+    /// An answer begins anew: all that was heard of it is void.
+    Again {
+        /// Whose.
+        ticket: Ticket,
+        /// What happened, and what follows.
+        outage: Outage,
     },
     /// An answer is complete.
     Done {
@@ -225,8 +232,18 @@ fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<thread::Join
         .map_err(|error| EngineError::Thread { reason: error.to_string() })
 }
 
-#[cfg(feature = "local")]
 fn load_model(
+    spec: &ModelSpec,
+    observe: &dyn Fn(LoadStage) -> Result<(), EngineError>,
+) -> Result<Arc<dyn Engine>, EngineError> {
+    match ModelSource::of(&spec.name) {
+        ModelSource::Server(name) => Ok(Arc::from(model::server(&name.parse()?, &spec.options, observe)?)),
+        _ => load_files(spec, observe),
+    }
+}
+
+#[cfg(feature = "local")]
+fn load_files(
     spec: &ModelSpec,
     observe: &dyn Fn(LoadStage) -> Result<(), EngineError>,
 ) -> Result<Arc<dyn Engine>, EngineError> {
@@ -234,7 +251,7 @@ fn load_model(
 }
 
 #[cfg(not(feature = "local"))]
-fn load_model(
+fn load_files(
     spec: &ModelSpec,
     _observe: &dyn Fn(LoadStage) -> Result<(), EngineError>,
 ) -> Result<Arc<dyn Engine>, EngineError> {
@@ -513,6 +530,7 @@ impl Host {
         let event = match event {
             GenEvent::Scores(scores) => HostEvent::Scores { ticket, scores },
             GenEvent::Token(text) => HostEvent::Token { ticket, text },
+            GenEvent::Again(outage) => HostEvent::Again { ticket, outage },
             GenEvent::Done(stats) => {
                 self.deaths = 0;
                 HostEvent::Done { ticket, stats }

@@ -39,7 +39,7 @@ use tokenizers::Tokenizer;
 use super::engine::{Cancel, Caps, Engine, Form, GenRequest, Generation, LoadStage, ScoreKind};
 use super::error::{EngineError, first_line, panic_text};
 use super::fit::Training;
-use super::model::{DeviceChoice, LoadOptions, ModelSource, ModelSpec, Origin, Quantisation, locate};
+use super::model::{DeviceChoice, LoadOptions, Located, ModelSource, ModelSpec, Origin, Quantisation, locate};
 use super::room::Allowance;
 use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
 use super::trace::{Trace, TraceRequest};
@@ -88,7 +88,7 @@ impl LocalEngine {
         match ModelSource::of(&spec.name) {
             ModelSource::Shipped => engine.origin.training = Training::read(&path, true)?,
             ModelSource::Hub(id) if id.file.is_none() => engine.caps.name = id.name,
-            ModelSource::Hub(_) | ModelSource::Folder(_) | ModelSource::Gguf(_) => {}
+            ModelSource::Hub(_) | ModelSource::Folder(_) | ModelSource::Gguf(_) | ModelSource::Server(_) => {}
         }
         Ok(engine)
     }
@@ -139,7 +139,7 @@ impl LocalEngine {
             score: ScoreKind::Exact,
             chat: template.is_some(),
         };
-        let origin = Origin { path: files.path, training, need };
+        let origin = Origin { place: Located::Files(files.path), training, need };
         let core = Core {
             model,
             vocabulary: files.tokenizer.get_vocab_size(true),

@@ -1,7 +1,8 @@
 //! Models: one trait, whatever runs behind it, and the prompt that all of them are asked with.
 //!
-//! Only `local` knows the model library.
+//! Only `local` knows the model library, and only `remote` the client of servers.
 
+pub mod address;
 pub mod answer;
 pub mod attribution;
 pub mod download;
@@ -21,7 +22,11 @@ pub mod profile;
 pub mod prompt;
 pub mod reconcile;
 pub mod recorded;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod room;
 pub mod stdio;
+#[cfg(any(feature = "local", feature = "remote"))]
+mod stop;
 pub mod trace;
 pub mod why;

@@ -7,7 +7,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::address::{self, Address};
 use super::download::Hub;
+use super::engine::{Engine, LoadStage};
 use super::error::EngineError;
 use super::fit::Training;
 use super::room::{Allowance, Need};
@@ -21,7 +23,7 @@ pub const CONTEXT: usize = 4096;
 /// A model as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModelSpec {
-    /// As it was typed: `nano`, a folder, a GGUF file, or `owner/name[:file.gguf]`.
+    /// As it was typed: `nano`, a folder, a GGUF file, `owner/name[:file.gguf]`, or the address of a server.
     pub name: String,
     /// How it is to run.
     pub options: LoadOptions,
@@ -62,6 +64,8 @@ pub enum ModelSource {
     Gguf(PathBuf),
     /// A model on a hub.
     Hub(HubId),
+    /// A model on a server, by what was typed: an [`Address`], if it is a good one.
+    Server(String),
 }
 
 impl ModelSource {
@@ -74,6 +78,7 @@ impl ModelSource {
         let gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
         match name.parse() {
             _ if name == SHIPPED => Self::Shipped,
+            _ if Address::is_meant(name) => Self::Server(name.to_owned()),
             Ok(id) if !path.exists() => Self::Hub(id),
             _ if path.is_file() || gguf => Self::Gguf(path.to_owned()),
             _ => Self::Folder(path.to_owned()),
@@ -247,22 +252,124 @@ impl FromStr for Quantisation {
 /// Where a loaded model came from, and what it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Its folder, or its GGUF file.
-    pub path: PathBuf,
+    /// Where it is.
+    pub place: Located,
     /// What it was made for.
     pub training: Training,
     /// The memory that was reckoned for it.
     pub need: Need,
 }
 
+/// Where a model is that can be loaded now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Located {
+    /// A folder of this machine, or a GGUF file.
+    Files(PathBuf),
+    /// A server, with the name of one of its models.
+    Server(Address),
+}
+
+impl Located {
+    /// What the model was made for, as far as that is stated; a server states nothing.
+    pub fn training(&self, shipped: bool) -> Result<Training, EngineError> {
+        match self {
+            Self::Files(path) => Training::read(path, shipped),
+            Self::Server(_) => Ok(Training::default()),
+        }
+    }
+
+    /// Its name in a message: the last part of its path, or its address.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Files(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::Server(address) => address.to_string(),
+        }
+    }
+}
+
+/// A model's name, short enough for a line of the screen: the last part of a path, or a server's host with the model.
+pub fn short(name: &str) -> String {
+    if !Address::is_meant(name) {
+        return std::path::Path::new(name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    }
+    match name.parse::<Address>() {
+        Ok(address) => address.model.clone().unwrap_or_else(|| address.host().to_owned()),
+        Err(_) => address::told(name),
+    }
+}
+
+/// The model at `address`, asked with the key that the environment holds; `told` hears how far that is.
+#[cfg(feature = "remote")]
+pub fn server(
+    address: &Address,
+    options: &LoadOptions,
+    told: &dyn Fn(LoadStage) -> Result<(), EngineError>,
+) -> Result<Box<dyn Engine>, EngineError> {
+    let server = super::remote::Server::of(address, options)?;
+    Ok(Box::new(super::remote::RemoteEngine::connect(server, options, told)?))
+}
+
+/// There is no client in this build.
+#[cfg(not(feature = "remote"))]
+pub fn server(
+    address: &Address,
+    _: &LoadOptions,
+    _: &dyn Fn(LoadStage) -> Result<(), EngineError>,
+) -> Result<Box<dyn Engine>, EngineError> {
+    Err(no_client(address))
+}
+
+/// Finds a model: downloads what is not here, unpacks what came with the program into the cache, and asks a server whose
+/// model was not named which one it has.
+///
+/// `told` hears of what takes long and may end it with an error.
+pub fn find(spec: &ModelSpec, told: &dyn Fn(LoadStage) -> Result<(), EngineError>) -> Result<Located, EngineError> {
+    match ModelSource::of(&spec.name) {
+        ModelSource::Server(name) => {
+            let address: Address = name.parse()?;
+            Ok(Located::Server(if address.model.is_some() { address } else { named(&address, &spec.options, told)? }))
+        }
+        _ => Ok(Located::Files(locate(spec, told)?)),
+    }
+}
+
+#[cfg(feature = "remote")]
+fn named(
+    address: &Address,
+    options: &LoadOptions,
+    told: &dyn Fn(LoadStage) -> Result<(), EngineError>,
+) -> Result<Address, EngineError> {
+    super::remote::Server::of(address, options)?.named(told)
+}
+
+#[cfg(not(feature = "remote"))]
+fn named(
+    address: &Address,
+    _: &LoadOptions,
+    _: &dyn Fn(LoadStage) -> Result<(), EngineError>,
+) -> Result<Address, EngineError> {
+    Err(no_client(address))
+}
+
+#[cfg(not(feature = "remote"))]
+fn no_client(address: &Address) -> EngineError {
+    EngineError::Server {
+        server: address.host().to_owned(),
+        reason: "this build has no client of servers".to_owned(),
+        remedy: "build with the feature 'remote'".to_owned(),
+    }
+}
+
 /// The path of a model on this machine: downloads what is not here, and unpacks what came with the program into `cache`.
 ///
 /// `told` hears of a download and may end it with an error.
-pub fn locate(
-    spec: &ModelSpec,
-    told: &dyn Fn(super::engine::LoadStage) -> Result<(), EngineError>,
-) -> Result<PathBuf, EngineError> {
+pub fn locate(spec: &ModelSpec, told: &dyn Fn(LoadStage) -> Result<(), EngineError>) -> Result<PathBuf, EngineError> {
     match ModelSource::of(&spec.name) {
+        ModelSource::Server(name) => Err(EngineError::Server {
+            server: address::told(&name),
+            reason: "a model on a server has no files here".to_owned(),
+            remedy: "name a folder, a GGUF file or a model of a hub".to_owned(),
+        }),
         ModelSource::Shipped => {
             crate::data::sample::unpack_model(&spec.options.hub.cache).map_err(|error| EngineError::Load {
                 path: SHIPPED.into(),

@@ -125,6 +125,7 @@ fn said(engine: &dyn Engine, request: &GenRequest, pace: &mut Pace) -> Result<Sa
         match event {
             GenEvent::Scores(scores) => said.scores = scores,
             GenEvent::Token(piece) => said.pieces.push(piece),
+            GenEvent::Again(_) => said = Said { scores: Vec::new(), pieces: Vec::new() },
             GenEvent::Done(stats) => pace.add(stats.tokens, stats.elapsed),
             GenEvent::Failed(error) => return Err(error),
         }

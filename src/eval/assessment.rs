@@ -12,6 +12,7 @@ use super::row::Row;
 use super::signs::Signs;
 use super::split::{Range, Sampled, Split};
 use super::stats::{Interval, Plan};
+use crate::engine::engine::ScoreKind;
 use crate::mediator::{Policy, Weights};
 use crate::memory::fusion::nothing;
 
@@ -70,6 +71,9 @@ pub struct ModelReport {
     pub device: String,
     /// Number format of the computation.
     pub dtype: String,
+    /// How it scores labels; not said where that is exact.
+    #[serde(skip_serializing_if = "ScoreKind::is_exact")]
+    pub scores: ScoreKind,
 }
 
 /// The split with the times it used.

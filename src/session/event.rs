@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::AgeUnit;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::engine::engine::ScoreKind;
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::{ConflictKind, Party, Side};
 use crate::mediator::policy::Disagreement;
@@ -48,8 +49,11 @@ pub struct DatasetId {
 pub struct ModelId {
     /// Its short name.
     pub name: String,
-    /// [`fingerprint`](super::log::fingerprint) of its files.
+    /// [`fingerprint`](super::log::identity) of its files, or of its address.
     pub hash: String,
+    /// How it scores labels; not said where that is exact.
+    #[serde(default, skip_serializing_if = "ScoreKind::is_exact")]
+    pub scores: ScoreKind,
 }
 
 /// Something that a session does otherwise than the one it was made from.
@@ -138,7 +142,7 @@ impl Header {
     /// What this one is recorded with otherwise than `parent`.
     pub fn changed_from(&self, parent: &Header) -> Vec<Changed> {
         let model = |header: &Header| match &header.model {
-            Some(ModelId { name, hash }) => told(name, hash),
+            Some(ModelId { name, hash, .. }) => told(name, hash),
             None => "none".to_owned(),
         };
         let dataset = |header: &Header| told(&header.dataset.name, &header.dataset.hash);

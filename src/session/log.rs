@@ -17,6 +17,7 @@ use super::event::{Event, FORMAT, Header, Setting};
 use crate::data::sanitize::visible;
 use crate::data::text::{json_fault, without_mark};
 use crate::engine::engine::{Answer, GenStats};
+use crate::engine::model::Located;
 use crate::engine::recorded::RecordedEngine;
 
 /// The tag of the first line.
@@ -423,6 +424,15 @@ fn is_cut(line: &[u8], error: &serde_json::Error) -> bool {
 
 /// Files beside a model that say something about it and are not part of it.
 const ABOUT: [&str; 3] = ["md", "py", "txt"];
+
+/// A fingerprint of a model that can be loaded: of its files, or, of one on a server, of its address alone. What answers
+/// there may have changed since; nothing that a server says of itself would prove the contrary.
+pub fn identity(place: &Located) -> io::Result<String> {
+    match place {
+        Located::Files(path) => fingerprint(path),
+        Located::Server(address) => Ok(blake3::hash(address.to_string().as_bytes()).to_hex().to_string()),
+    }
+}
 
 /// A fingerprint of a model at `path`: the names and contents of its folder's files, but for those that only speak of
 /// it, or of its one file.

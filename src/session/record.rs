@@ -455,7 +455,10 @@ pub fn turn_knowing(
         let answered = Answered::of(labels, arm, &prompt, &resolution, model_trust, said.as_ref());
         let answered = answered.knowing(profile.clone());
         answers.push(Event::Answered(match (&written, &said) {
-            (Some(written), Some(said)) => answered.having_read(written, &resolution, said),
+            // Without scores there is nothing that could disagree with the rules.
+            (Some(written), Some(said)) if !said.scores.is_empty() || memory.scored_labels().is_empty() => {
+                answered.having_read(written, &resolution, said)
+            }
             _ => answered,
         }));
     }

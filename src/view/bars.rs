@@ -10,6 +10,7 @@ use crate::app::journal::Recording;
 use crate::app::overlay::{Edit, EditKind, Overlay};
 use crate::app::state::{MemoryState, ModelState, Pane, State};
 use crate::engine::engine::LoadStage;
+use crate::engine::model::short;
 use crate::engine::prompt::Arm;
 use crate::engine::room::Bytes;
 use crate::theme::Theme;
@@ -81,7 +82,7 @@ fn model(state: &State, theme: &Theme) -> Line<'static> {
         line.push_span(span(format!(" {dot} {} making {scenario} {time} {dot} esc stops", spinner(state)), theme.busy));
     }
     if let Some(incoming) = state.incoming.as_ref().filter(|_| state.replay.is_none()) {
-        let name = std::path::Path::new(&incoming.name).file_name().unwrap_or_default().to_string_lossy();
+        let name = short(&incoming.name);
         let told = on_its_way(state, incoming.stage, incoming.since);
         let told = format!(" {} {} {told} {} esc stops", symbols::DOT, text::fit(&name, 24), symbols::DOT);
         line.push_span(span(told, theme.busy));
@@ -111,6 +112,13 @@ fn present_model(state: &State, theme: &Theme) -> Line<'static> {
             ];
             if let Some(need) = state.need.filter(|need| need.cache > 0) {
                 parts.push(span(format!("kv {} ", Bytes(need.cache)), theme.dim));
+            }
+            if let Some(outage) = state.answers.outage() {
+                parts.push(span(format!("{} {outage} {} esc stops", symbols::WRONG, symbols::DOT), theme.error));
+                return Line::from(parts);
+            }
+            if let Some(caveat) = caps.score.caveat() {
+                parts.push(span(format!("{caveat} "), theme.conflict));
             }
             match (state.answers.open(), state.answers.speed()) {
                 (true, _) => parts.push(span(format!("{} answering", spinner(state)), theme.busy)),

@@ -42,6 +42,8 @@ mod profile;
 mod proof;
 mod pty;
 mod ratings;
+#[cfg(feature = "remote")]
+mod remote;
 mod replaying;
 mod rungs;
 mod samples;

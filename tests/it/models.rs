@@ -17,7 +17,7 @@ use logoscope::engine::engine::{Engine, GenEvent, GenRequest, LoadStage};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, HostEvent, Ticket};
 use logoscope::engine::local::LocalEngine;
-use logoscope::engine::model::{DeviceChoice, HubId, LoadOptions, ModelSpec, Quantisation};
+use logoscope::engine::model::{DeviceChoice, HubId, LoadOptions, Located, ModelSpec, Quantisation};
 use logoscope::engine::room::{self, Allowance};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -364,7 +364,7 @@ fn a_model_of_a_hub_is_downloaded_once_and_answers() {
     assert_eq!((engine.caps().name.as_str(), answer(&engine, "Once")), ("tiny", reference.clone()));
     let home = cache.path().join("hub/acme--tiny");
     assert_eq!(names(&home), ["config.json", "model.safetensors", "tokenizer.json"], "no card, no pickle, no part");
-    assert_eq!(engine.origin().unwrap().path, home.canonicalize().unwrap());
+    assert_eq!(engine.origin().unwrap().place, Located::Files(home.canonicalize().unwrap()));
     let heard = stages.into_inner().unwrap();
     let total: u64 = names(&home).iter().map(|name| fs::metadata(home.join(name)).unwrap().len()).sum();
     assert!(heard.contains(&LoadStage::Downloading { done: total, total }), "{heard:?}");

@@ -11,7 +11,7 @@ use logoscope::engine::engine::{Caps, LoadStage};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::fit::{Trained, Training};
 use logoscope::engine::host::HostEvent;
-use logoscope::engine::model::Origin;
+use logoscope::engine::model::{Located, Origin};
 use logoscope::engine::room::Need;
 
 use crate::screens::{answered, caps, drawn, press, speak, text_of};
@@ -46,7 +46,7 @@ fn other() -> Caps {
 
 fn origin() -> Origin {
     let need = Need { weights: 2_400_000_000, cache: 469_762_048, context: 4096 };
-    Origin { path: "/home/ann/models/qwen3-0.6b".into(), training: Training::default(), need }
+    Origin { place: Located::Files("/home/ann/models/qwen3-0.6b".into()), training: Training::default(), need }
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Echo {
 
     /// What it calls itself.
     pub fn id() -> ModelId {
-        ModelId { name: "echo".to_owned(), hash: "0".repeat(64) }
+        ModelId { name: "echo".to_owned(), hash: "0".repeat(64), scores: ScoreKind::Exact }
     }
 }
 

@@ -299,7 +299,10 @@ fn a_recorded_text_session_is_what_live_use_was() {
     let setting = defaults(&dataset);
     let parrot = Parrot::new();
     for with_model in [false, true] {
-        let voice = Voice { engine: &parrot, model: ModelId { name: "parrot".into(), hash: "0".repeat(64) } };
+        let voice = Voice {
+            engine: &parrot,
+            model: ModelId { name: "parrot".into(), hash: "0".repeat(64), scores: ScoreKind::Exact },
+        };
         let voice = with_model.then_some(&voice);
         let plan = Plan::of(Scenario::ColdStart, &dataset, Some(&user), &setting, voice).unwrap();
         let session = plan.record(&dataset, setting, voice).unwrap();

@@ -8,6 +8,7 @@ use super::super::journal::{Journal, Recording};
 use super::super::overlay::{List, ListKind, Overlay};
 use super::super::state::{Incoming, ModelState, Phase, State};
 use super::{ask_model, profile, read, record, stop, study, tell};
+use crate::engine::address;
 use crate::engine::engine::{Caps, LoadStage};
 use crate::engine::error::EngineError;
 use crate::engine::model::{ModelSpec, SHIPPED};
@@ -64,7 +65,7 @@ pub(super) fn cancel(state: &mut State) -> Vec<Effect> {
     match state.incoming.take() {
         Some(incoming) if !matches!(state.model, ModelState::Loading(_)) => {
             state.resident = None;
-            tell(state, format!("{} is not loaded", incoming.name), false);
+            tell(state, format!("{} is not loaded", address::told(&incoming.name)), false);
             vec![Effect::CancelLoad]
         }
         _ => go_without(state, "the load was cancelled; ctrl-o chooses a model"),
@@ -153,7 +154,7 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
         if let Some(origin) = origin {
             state.training = origin.training;
             state.need = Some(origin.need);
-            state.journal.model = Some(origin.path);
+            state.journal.model = Some(origin.place);
         }
         if let Some(reason) = state.fit().unable(&state.model_name) {
             state.model = ModelState::Unfit(reason);

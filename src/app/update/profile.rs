@@ -158,6 +158,7 @@ pub(super) fn again(state: &mut State) -> Option<Effect> {
 pub(super) fn is_about(event: &HostEvent) -> bool {
     let (HostEvent::Scores { ticket, .. }
     | HostEvent::Token { ticket, .. }
+    | HostEvent::Again { ticket, .. }
     | HostEvent::Done { ticket, .. }
     | HostEvent::Failed { ticket, .. }) = event
     else {
@@ -174,6 +175,11 @@ pub(super) fn said(state: &mut State, event: HostEvent) -> Vec<Effect> {
             draft.phase = Phase::Speaking;
             draft.pieces += 1;
             draft.text.push_str(&text);
+        }
+        HostEvent::Again { ticket, outage } if current(state, ticket) => {
+            let draft = &mut state.profile.draft;
+            (draft.pieces, draft.phase) = (0, Phase::Lost(outage));
+            draft.text.clear();
         }
         HostEvent::Done { ticket, stats } if current(state, ticket) => {
             let model = state.model_identity();

@@ -60,7 +60,8 @@ pub(super) fn answered(state: &mut State, arm: Arm) {
     let (Some(data), Some(reading)) = (&state.data, &state.reading) else { return };
     let answer = &state.answers.arms[arm as usize];
     let said = match (&answer.phase, &answer.scores) {
-        (Phase::Done(stats), scores) if scores.is_some() || state.writes() => {
+        // A text is not scored, nor is anything by a server that reports no probabilities.
+        (Phase::Done(stats), scores) => {
             let scores = scores.clone().unwrap_or_default();
             Some(Answer { scores, text: answer.text.clone(), stats: *stats })
         }
@@ -74,7 +75,9 @@ pub(super) fn answered(state: &mut State, arm: Arm) {
     let event = event.knowing(state.prose().filter(|_| visible > 0));
     let read = arm == Arm::Mediated && state.setting.policy.writes();
     let event = match (state.answers.written.written().filter(|_| read), &said) {
-        (Some(written), Some(said)) => event.having_read(&written, &reading.resolution, said),
+        (Some(written), Some(said)) if !said.scores.is_empty() || state.writes() => {
+            event.having_read(&written, &reading.resolution, said)
+        }
         _ => event,
     };
     state.journal.waiting.push(Event::Answered(event));
@@ -149,7 +152,7 @@ fn beginning(state: &State) -> Option<Beginning> {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         title: "live use".to_owned(),
         dataset: DatasetId { name: manifest.name.clone(), hash: String::new(), without: Vec::new() },
-        model: caps.map(|caps| ModelId { name: caps.name.clone(), hash: String::new() }),
+        model: caps.map(|caps| ModelId { name: caps.name.clone(), hash: String::new(), scores: caps.score }),
         device: caps.map(|caps| caps.device.clone()),
         setting: state.journal.start?,
         embedder: state.journal.embedder.clone(),

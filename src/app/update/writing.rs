@@ -30,6 +30,7 @@ pub(super) fn first(state: &mut State) -> Option<GenRequest> {
 pub(super) fn is_about(event: &HostEvent) -> bool {
     let (HostEvent::Scores { ticket, .. }
     | HostEvent::Token { ticket, .. }
+    | HostEvent::Again { ticket, .. }
     | HostEvent::Done { ticket, .. }
     | HostEvent::Failed { ticket, .. }) = event
     else {
@@ -44,6 +45,10 @@ pub(super) fn heard(state: &mut State, event: HostEvent) -> Vec<Effect> {
         HostEvent::Token { ticket, text } if current(state, ticket) => {
             state.answers.written.phase = Phase::Speaking;
             state.answers.written.text.push_str(&text);
+        }
+        HostEvent::Again { ticket, outage } if current(state, ticket) => {
+            state.answers.written.text.clear();
+            state.answers.written.phase = Phase::Lost(outage);
         }
         HostEvent::Done { ticket, stats } if current(state, ticket) => match one_line(&state.answers.written.text) {
             Some(memory) => {

@@ -60,7 +60,8 @@ impl<'a> Attributed<'a> {
         arm: Arm,
         engine: &dyn Engine,
     ) -> Result<Self, CliError> {
-        let blocks = Blocks::of(memory, &asked.question.query, &asked.read);
+        let prose = asked.profile.as_ref().map(|standing| standing.profile.text());
+        let blocks = Blocks::of(memory, &asked.question.query, &asked.read).with_profile(prose);
         let labels = memory.scored_labels();
         let answer = asked.arms.get(&arm);
         let (decision, text) = answer.map_or((0, ""), |answer| (answer.decision, answer.text.as_str()));

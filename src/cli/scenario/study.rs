@@ -1,7 +1,6 @@
 //! A scenario as a study over a dataset.
 
 use std::io::{IsTerminal, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
@@ -13,6 +12,7 @@ use super::super::{CliError, Common, complain, model};
 use super::{Form, ScenarioArgs};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::engine::engine::Engine;
+use crate::engine::model::Located;
 use crate::eval::EvalError;
 use crate::eval::report::{Section, markdown_of, text_of};
 use crate::eval::scenario::arrival::Arrived;
@@ -37,9 +37,9 @@ pub(super) fn run(
     args: &ScenarioArgs,
     options: &Options,
     setting: Setting,
-    folder: Option<PathBuf>,
+    place: Option<Located>,
 ) -> Result<ExitCode, CliError> {
-    let engine = model::engine(&common.load_options(), folder.as_deref())?;
+    let engine = model::engine(&common.load_options(), place.as_ref())?;
     let study = Study { dataset, args, options, setting, engine, cancel: &interrupted() };
     let report = match study.report() {
         Err(CliError::Eval(error @ EvalError::Interrupted)) => {

@@ -16,9 +16,10 @@ use mistralrs::{
 use tokio::sync::mpsc;
 
 use super::Core;
-use super::text::{StopFilter, TextStream};
+use super::text::TextStream;
 use crate::engine::engine::{Cancel, GenEvent, GenStats};
 use crate::engine::error::{EngineError, first_line};
+use crate::engine::stop::StopFilter;
 
 /// What the sampler saw at one position.
 pub(super) struct Step {

@@ -31,7 +31,10 @@ pub(super) fn provenance(assessment: &Assessment) -> Section {
     if let Some(model) = &p.model {
         let (name, device, dtype) = (visible(&model.name), visible(&model.device), visible(&model.dtype));
         let hash = model.hash.get(..12).unwrap_or(&model.hash);
-        notes.push(format!("model: {name} ({hash}) on {device}, {dtype}; scores the labels on each arm, fused with ω"));
+        let caveat = model.scores.caveat().map_or(String::new(), |caveat| format!(", {caveat}"));
+        notes.push(format!(
+            "model: {name} ({hash}) on {device}, {dtype}{caveat}; scores the labels on each arm, fused with ω"
+        ));
     }
     if let Some(sampled) = p.split.sampled {
         notes.push(format!("drawn by lot from {} queries, seed {}", sampled.of, sampled.seed));

@@ -80,6 +80,7 @@ impl<'a> Asking<'a> {
             match event {
                 GenEvent::Scores(scores) => said.scores = scores,
                 GenEvent::Token(piece) => said.pieces.push(piece),
+                GenEvent::Again(_) => said = Said::default(),
                 GenEvent::Done(stats) => {
                     said.stats = stats;
                     return Ok(said);

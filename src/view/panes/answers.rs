@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 use super::{arm_look, label_columns, verdict};
 use crate::app::state::{ArmAnswer, ModelState, Phase, Reading, State};
 use crate::engine::answer::memory_length;
+use crate::engine::engine::ScoreKind;
 use crate::engine::prompt::Arm;
 use crate::mediator::style;
 use crate::theme::Theme;
@@ -32,7 +33,7 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
     };
     let mut lines = Vec::new();
     if height >= 5 {
-        lines.push(table.heading(theme));
+        lines.push(table.heading(score(state) == Some(ScoreKind::Approximate), theme));
     }
     for (ix, arm) in Arm::ALL.into_iter().enumerate() {
         let answer = &state.answers.arms[ix];
@@ -89,14 +90,14 @@ struct Table {
 }
 
 impl Table {
-    fn heading(&self, theme: &Theme) -> Line<'static> {
+    fn heading(&self, estimated: bool, theme: &Theme) -> Line<'static> {
         let column = |name: &str| text::pad(name, self.labels + 6);
         let mut line = text::pad("", NAME) + &text::pad("answer", self.labels + 8);
         if self.memory {
             line += &column("memory says");
         }
         if self.model {
-            line += &column("model says");
+            line += &column(if estimated { "model says ~" } else { "model says" });
         }
         if self.words && !self.below {
             line += "it wrote";
@@ -155,6 +156,7 @@ impl Table {
         let room = self.width.saturating_sub(NAME);
         let (told, style) = match &answer.phase {
             Phase::Failed(reason) => (reason.clone(), theme.error),
+            Phase::Lost(outage) => (outage.to_string(), theme.error),
             Phase::Waiting | Phase::Stopped => (phase(state, answer), theme.busy),
             Phase::Unasked => (String::new(), theme.dim),
             Phase::Speaking | Phase::Done(_) if state.outdated(arm) => wrote(state, arm, answer, theme),
@@ -175,6 +177,19 @@ fn mean(state: &State, arm: Arm, answer: &ArmAnswer) -> String {
     state.reading.as_ref().and_then(of).map_or_else(String::new, |mean| format!(" mean {mean:.1}"))
 }
 
+/// How the model scores labels, where there is one.
+fn score(state: &State) -> Option<ScoreKind> {
+    match &state.model {
+        ModelState::Ready(caps) => Some(caps.score),
+        _ => None,
+    }
+}
+
+/// Whether the model answers without a word of how probable it finds each label.
+fn unscored(state: &State) -> bool {
+    score(state) == Some(ScoreKind::None) && !state.writes()
+}
+
 /// How far an answer is, in a word.
 fn phase(state: &State, answer: &ArmAnswer) -> String {
     match &answer.phase {
@@ -187,6 +202,8 @@ fn phase(state: &State, answer: &ArmAnswer) -> String {
             format!("{} reads what is written", bars::spinner(state))
         }
         Phase::Waiting => format!("{} next", bars::spinner(state)),
+        Phase::Lost(_) => format!("{} is lost", bars::spinner(state)),
+        Phase::Done(_) if unscored(state) => "no scores".to_owned(),
         Phase::Speaking | Phase::Done(_) => String::new(),
         Phase::Stopped => "stopped".to_owned(),
         Phase::Failed(_) => "failed".to_owned(),

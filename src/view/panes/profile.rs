@@ -23,6 +23,7 @@ pub fn standing(state: &State, theme: &Theme) -> Option<(String, Style)> {
             let pieces = text::plural(profile.draft.pieces, "token", "tokens");
             Some((format!("{spinner} being written, {pieces}; c stops it"), theme.busy))
         }
+        Phase::Lost(outage) => Some((outage.to_string(), theme.error)),
         Phase::Stopped => Some(("stopped; w writes it".to_owned(), theme.busy)),
         Phase::Failed(reason) => Some((reason.clone(), theme.error)),
         Phase::Unasked | Phase::Done(_) => None,

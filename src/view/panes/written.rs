@@ -44,6 +44,7 @@ pub fn standing(state: &State, theme: &Theme) -> (String, ratatui::style::Style)
         Phase::Waiting if waits => (format!("{} waits for the model", bars::spinner(state)), theme.busy),
         Phase::Waiting => (format!("{} next; esc stops it", bars::spinner(state)), theme.busy),
         Phase::Speaking => (format!("{} is being written; esc stops it", bars::spinner(state)), theme.busy),
+        Phase::Lost(outage) => (outage.to_string(), theme.error),
         Phase::Done(stats) => {
             let tokens = text::plural(stats.tokens, "token", "tokens");
             let took = (!stats.elapsed.is_zero()).then(|| format!(" in {}", text::duration(stats.elapsed)));

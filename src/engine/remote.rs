@@ -1,0 +1,409 @@
+//! A model on an OpenAI-compatible server: for models that outgrow the machine.
+//!
+//! Invariants:
+//! * Everything that waits for the server can be cancelled within [`Patience`]'s tick, waits between attempts included.
+//! * What is tried again is told ([`GenEvent::Again`](super::engine::GenEvent::Again)); after it an answer begins with
+//!   nothing, never with what came before.
+//! * Refusals and answers that cannot be understood are not tried again.
+//! * Scores are estimates from the few most probable tokens that a server reports, by the rule of [`labels`], and say so.
+//! * The key is read from the environment, sent to the server that was named, and shown, logged and recorded nowhere.
+
+mod answer;
+mod labels;
+mod patience;
+mod reply;
+mod wire;
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use patience::{Clock, Patience};
+
+use self::answer::Answering;
+use self::labels::Tops;
+use self::reply::{Base, Model};
+use self::wire::{Endpoint, Fault, Question, Wire};
+use super::address::{Address, KEY_VARIABLE};
+use super::engine::{Cancel, Caps, Engine, Form, GenRequest, Generation, LoadStage, ScoreKind};
+use super::error::EngineError;
+use super::fit::Training;
+use super::model::{CONTEXT, DeviceChoice, LoadOptions, Located, Origin};
+use super::room::Need;
+use crate::data::sanitize::visible;
+
+/// Tokens with their probabilities that a server is asked for: as many as it takes of these.
+const TOPS: [usize; 2] = [20, 5];
+/// What a server is asked to continue, to see how it answers.
+const PROBE: &str = "Once";
+/// Between two words about a load.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Models of a server that a message names.
+const NAMED: usize = 8;
+/// What some servers call the model that they were started with, beside its name.
+const ANY: &str = "default";
+
+/// Hears how far a load is, and ends it with an error.
+pub type Observer<'a> = &'a dyn Fn(LoadStage) -> Result<(), EngineError>;
+
+/// A server that has been named, and not asked yet.
+pub struct Server {
+    address: Address,
+    wire: Wire,
+    keyed: bool,
+}
+
+/// How an endpoint answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Manner {
+    /// The most probable tokens that it reports; 0 for none.
+    tops: usize,
+    /// Whether what it reports beside a greedy answer are no probabilities, so that labels need a request of their own.
+    apart: bool,
+    /// Whether it counts tokens when asked to.
+    usage: bool,
+}
+
+/// A model that runs on a server.
+pub struct RemoteEngine {
+    caps: Caps,
+    origin: Origin,
+    core: Arc<Core>,
+}
+
+/// What a running answer needs of the engine.
+struct Core {
+    server: Server,
+    model: String,
+    completions: Option<Manner>,
+    chat: Option<Manner>,
+    /// As far as answers have shown it.
+    base: Mutex<Base>,
+}
+
+impl Server {
+    /// The server at `address`, with the key that the environment holds.
+    pub fn of(address: &Address, options: &LoadOptions) -> Result<Self, EngineError> {
+        let refused = |reason: &str, remedy: &str| EngineError::Server {
+            server: address.host().to_owned(),
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        };
+        if options.hub.offline && !address.is_here() {
+            return Err(refused(
+                "it is on another machine, and --offline asks nothing of a network",
+                "leave --offline out",
+            ));
+        }
+        if options.quantize.is_some() || options.device != DeviceChoice::Auto {
+            return Err(refused("it runs its models as it was told to", "leave --device and --quantize out"));
+        }
+        let key = std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty());
+        Self::with(address, key.as_deref(), Patience::default())
+    }
+
+    /// The server at `address`, proven with `key` and waited for with `patience`.
+    pub fn with(address: &Address, key: Option<&str>, patience: Patience) -> Result<Self, EngineError> {
+        let wire = Wire::new(address, key, patience).map_err(|reason| EngineError::Server {
+            server: address.host().to_owned(),
+            reason,
+            remedy: format!("set {KEY_VARIABLE} to the server's key"),
+        })?;
+        Ok(Self { address: address.clone(), wire, keyed: key.is_some() })
+    }
+
+    /// The address with the name of the model that it stands for.
+    pub fn named(&self, observe: Observer) -> Result<Address, EngineError> {
+        let listed = self.listed(observe)?;
+        Ok(self.address.with_model(&self.choice(listed.as_deref())?))
+    }
+
+    /// The models that the server has; `None` where it does not say.
+    fn listed(&self, observe: Observer) -> Result<Option<Vec<Model>>, EngineError> {
+        match self.patiently(observe, |wanted| self.wire.models(wanted)) {
+            Ok(models) => Ok(Some(models.data)),
+            Err((Fault::Refused { status: 404 | 405 | 501, .. }, _)) => Ok(None),
+            Err((fault, attempts)) => Err(self.error(fault, attempts)),
+        }
+    }
+
+    /// The model that is asked for among those that there are.
+    fn choice(&self, listed: Option<&[Model]>) -> Result<String, EngineError> {
+        let names: Option<Vec<&str>> = listed.map(|models| models.iter().map(|model| model.id.as_str()).collect());
+        let refused = |reason: String, remedy: String| EngineError::Server {
+            server: self.address.host().to_owned(),
+            reason,
+            remedy,
+        };
+        let one_of = |names: &[&str]| format!("name one of its models after '#': {}", told_names(names));
+        match (&self.address.model, names) {
+            (Some(model), Some(names)) if !names.contains(&model.as_str()) => {
+                Err(refused(format!("it has no model '{}'", visible(model)), one_of(&names)))
+            }
+            (Some(model), _) => Ok(model.clone()),
+            (None, None) => {
+                Err(refused("it does not say which models it has".into(), format!("name one: {}#model", self.address)))
+            }
+            (None, Some(mut names)) => {
+                if names.len() > 1 {
+                    names.retain(|name| *name != ANY);
+                }
+                match names[..] {
+                    [name] => Ok(name.to_owned()),
+                    [] => Err(refused("it has no model".into(), "load one there first".into())),
+                    _ => Err(refused(format!("it has {} models", names.len()), one_of(&names))),
+                }
+            }
+        }
+    }
+
+    /// Asks again where that may help, and tells `observe` how often. A fault comes with the number of attempts.
+    fn patiently<T>(
+        &self,
+        observe: Observer,
+        mut ask: impl FnMut(&dyn Fn() -> bool) -> Result<T, Fault>,
+    ) -> Result<T, (Fault, u32)> {
+        let patience = &self.wire.patience;
+        let mut attempt = 1;
+        loop {
+            let stage = LoadStage::Asking { attempt, of: patience.attempts };
+            let (wanted, told) = (Cell::new(observe(stage).is_ok()), Cell::new(Instant::now()));
+            let still = || {
+                if told.get().elapsed() >= PAUSE {
+                    told.set(Instant::now());
+                    wanted.set(wanted.get() && observe(stage).is_ok());
+                }
+                wanted.get()
+            };
+            let fault = match ask(&still) {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
+            };
+            let Some(wait) = fault.again(attempt, patience) else { return Err((fault, attempt)) };
+            patience.clock.wait(wait, &still);
+            if !still() {
+                return Err((Fault::Cancelled, attempt));
+            }
+            attempt += 1;
+        }
+    }
+
+    /// The end of it, in words for a person.
+    fn error(&self, fault: Fault, attempts: u32) -> EngineError {
+        let server = self.address.host().to_owned();
+        let refused = |reason: String, remedy: String| EngineError::Server { server: server.clone(), reason, remedy };
+        let longest = self.wire.patience.longest;
+        match fault {
+            Fault::Cancelled => EngineError::Cancelled,
+            Fault::Busy { reason, after: Some(after), .. } if after > longest => {
+                refused(format!("{reason}; it asks to wait {} s", after.as_secs()), "ask again then".into())
+            }
+            Fault::Lost(reason) | Fault::Busy { reason, .. } => EngineError::Unreachable { server, reason, attempts },
+            Fault::Refused { status: 401 | 403, reason } => {
+                let what = if self.keyed { "it does not take the key" } else { "it wants a key" };
+                refused(format!("{what} ({reason})"), format!("set {KEY_VARIABLE} to one that it takes"))
+            }
+            Fault::Refused { reason, .. } => refused(reason, "see the server's own log".into()),
+            Fault::Garbled(reason) => {
+                let remedy = format!("see that {} is that of an OpenAI-compatible server", self.address.base);
+                refused(reason, remedy)
+            }
+        }
+    }
+}
+
+fn told_names(names: &[&str]) -> String {
+    let told = names.iter().take(NAMED).map(|name| visible(name).into_owned()).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED { format!("{told} and {} more", names.len() - NAMED) } else { told }
+}
+
+impl Fault {
+    /// How long to wait before the attempt after number `attempt`; `None` where that is of no use.
+    fn again(&self, attempt: u32, patience: &Patience) -> Option<Duration> {
+        let asked = match self {
+            Self::Lost(_) => None,
+            Self::Busy { after, .. } => *after,
+            Self::Cancelled | Self::Refused { .. } | Self::Garbled(_) => return None,
+        };
+        let heeded = asked.is_none_or(|asked| asked <= patience.longest);
+        (attempt < patience.attempts && heeded).then(|| patience.before(attempt + 1, asked))
+    }
+
+    /// What happened, in words.
+    fn reason(&self) -> &str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Lost(reason) | Self::Garbled(reason) | Self::Busy { reason, .. } | Self::Refused { reason, .. } => {
+                reason
+            }
+        }
+    }
+}
+
+impl RemoteEngine {
+    /// Asks the server what it has and how it answers: one token of each endpoint.
+    pub fn connect(server: Server, options: &LoadOptions, observe: Observer) -> Result<Self, EngineError> {
+        let listed = server.listed(observe)?;
+        let model = server.choice(listed.as_deref())?;
+        let known = listed.iter().flatten().find(|listed| listed.id == model).and_then(|model| model.max_model_len);
+        let max_context = [known, options.context].into_iter().flatten().min().unwrap_or(CONTEXT);
+        let mut core = Core { server, model, completions: None, chat: None, base: Mutex::new(Base::Natural) };
+        core.completions = core.manner(Endpoint::Completions, observe)?;
+        core.chat = core.manner(Endpoint::Chat, observe)?;
+        let Some((endpoint, manner)) = core.continues() else {
+            return Err(EngineError::Server {
+                server: core.host(),
+                reason: "it answers neither at /completions nor at /chat/completions".into(),
+                remedy: format!("see that {} is that of an OpenAI-compatible server", core.server.address.base),
+            });
+        };
+        let score = if manner.tops > 0 { ScoreKind::Approximate } else { ScoreKind::None };
+        let caps = Caps {
+            // Some servers name a model by where it lies on their machine.
+            name: core
+                .model
+                .strip_prefix('/')
+                .map_or(core.model.as_str(), |path| path.rsplit('/').next().unwrap_or(path))
+                .to_owned(),
+            device: core.host(),
+            dtype: endpoint.name().to_owned(),
+            parameters: 0,
+            max_context,
+            score,
+            chat: core.chat.is_some(),
+        };
+        // What a server's model takes, and what it was made for, is the server's to know.
+        let place = Located::Server(core.server.address.with_model(&core.model));
+        let origin = Origin { place, training: Training::default(), need: Need::default() };
+        Ok(Self { caps, origin, core: Arc::new(core) })
+    }
+}
+
+impl Core {
+    fn host(&self) -> String {
+        self.server.address.host().to_owned()
+    }
+
+    /// What continues a prompt: the endpoint made for it, else the one for chat.
+    fn continues(&self) -> Option<(Endpoint, Manner)> {
+        let completions = self.completions.map(|manner| (Endpoint::Completions, manner));
+        completions.or(self.chat.map(|manner| (Endpoint::Chat, manner)))
+    }
+
+    /// How an endpoint answers; `None` where there is none.
+    fn manner(&self, endpoint: Endpoint, observe: Observer) -> Result<Option<Manner>, EngineError> {
+        let also = endpoint == Endpoint::Chat && self.completions.is_some();
+        let tries = TOPS.map(|tops| (tops, true)).into_iter().chain([(0, true), (0, false)]);
+        let mut refused = None;
+        for (tops, usage) in tries {
+            let ask = |temperature| {
+                let question = self.probe(endpoint, tops, usage, temperature);
+                self.server.patiently(observe, |wanted| match self.reported(&question, wanted) {
+                    // That is how servers say that a model was not made to be talked to.
+                    Err(Fault::Busy { status: 500, reason, .. }) if also => Err(Fault::Refused { status: 500, reason }),
+                    other => other,
+                })
+            };
+            let reported = match ask(0.0) {
+                Ok(reported) => reported,
+                Err((Fault::Refused { status: 404 | 405 | 501, .. }, _)) => return Ok(None),
+                Err((Fault::Refused { status, .. }, _)) if also && !matches!(status, 400 | 422) => return Ok(None),
+                Err((fault @ Fault::Refused { status: 400 | 422, .. }, attempts)) => {
+                    refused = Some((fault, attempts));
+                    continue;
+                }
+                Err((fault, attempts)) => return Err(self.server.error(fault, attempts)),
+            };
+            let manner = |tops, apart| Ok(Some(Manner { tops, apart, usage }));
+            return match reported {
+                None => manner(0, false),
+                Some(reported) if self.tops(reported.clone()).is_some() => manner(tops, false),
+                Some(_) => match ask(1.0) {
+                    Ok(Some(reported)) if self.tops(reported.clone()).is_some() => manner(tops, true),
+                    Ok(_) => manner(0, false),
+                    Err((fault, attempts)) => Err(self.server.error(fault, attempts)),
+                },
+            };
+        }
+        match refused {
+            Some((fault, attempts)) if !also => Err(self.server.error(fault, attempts)),
+            _ => Ok(None),
+        }
+    }
+
+    fn probe(&self, endpoint: Endpoint, tops: usize, usage: bool, temperature: f64) -> Question<'_> {
+        Question { endpoint, model: &self.model, prompt: PROBE, max_tokens: 1, stop: &[], temperature, tops, usage }
+    }
+
+    /// The most probable tokens of an answer's first position, as the server reports them; `None` where it does not.
+    fn reported(&self, question: &Question, wanted: &dyn Fn() -> bool) -> Result<Option<Vec<(String, f64)>>, Fault> {
+        let wire = &self.server.wire;
+        let mut reply = wire.ask(question, wanted)?;
+        let (mut tops, mut finished, mut limit) = (None, false, wire.patience.first);
+        // To its end, however short: whoever leaves early costs the server a connection.
+        while let Some(chunk) = wire.next(&mut reply, limit, wanted)? {
+            limit = wire.patience.between;
+            for choice in chunk.choices.iter().flatten() {
+                tops = tops.or_else(|| choice.tops());
+                finished |= choice.finish_reason.is_some();
+            }
+            if finished {
+                return Ok(tops);
+            }
+        }
+        Err(Fault::Lost(CUT.to_owned()))
+    }
+
+    /// Probabilities of what a server reported; `None` if it cannot be probabilities.
+    fn tops(&self, reported: Vec<(String, f64)>) -> Option<Tops> {
+        let mut known = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        let base = Base::of(&reported, *known)?;
+        if base != *known {
+            tracing::warn!(target: "logoscope::engine", "{}: its logarithms are to base 10", self.server.address.host());
+            *known = base;
+        }
+        Some(base.tops(reported))
+    }
+}
+
+/// What an answer without an end is.
+const CUT: &str = "connection lost (closed in the middle)";
+
+impl Engine for RemoteEngine {
+    fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        Some(&self.origin)
+    }
+
+    fn generate(&self, req: GenRequest) -> Generation {
+        let chat = self.core.chat.map(|manner| (Endpoint::Chat, manner));
+        let asked = match req.form {
+            Form::Plain => self.core.continues(),
+            Form::Chat => chat,
+        };
+        let Some((endpoint, manner)) = asked else {
+            return Generation::failed(EngineError::Unsupported {
+                engine: self.caps.name.clone(),
+                what: "be told what to do",
+            });
+        };
+        if req.prompt.is_empty() {
+            return Generation::failed(EngineError::EmptyPrompt);
+        }
+        if req.max_tokens == 0 && manner.tops == 0 {
+            return Generation::failed(EngineError::Unsupported {
+                engine: self.caps.name.clone(),
+                what: "score labels: its server reports no probabilities",
+            });
+        }
+        let cancel = Cancel::default();
+        Generation::new(cancel.clone(), Answering::new(Arc::clone(&self.core), cancel, endpoint, manner, req))
+    }
+
+    fn embed(&self, _texts: &[String]) -> Result<Vec<Vec<f32>>, EngineError> {
+        Err(EngineError::Unsupported { engine: self.caps.name.clone(), what: "embed text" })
+    }
+}

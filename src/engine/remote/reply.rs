@@ -1,0 +1,198 @@
+//! What servers send, read with tolerance: of one protocol there are several dialects.
+//!
+//! Invariant: a number that is no probability is never taken for one.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::labels::Tops;
+
+/// Rounding that a sum of reported probabilities may show.
+const ROUNDING: f64 = 5e-3;
+
+/// The models a server has.
+#[derive(Debug, Deserialize)]
+pub(super) struct Models {
+    pub data: Vec<Model>,
+}
+
+/// One of them.
+#[derive(Debug, Deserialize)]
+pub(super) struct Model {
+    pub id: String,
+    /// Tokens of its context, where the server says so.
+    #[serde(default)]
+    pub max_model_len: Option<usize>,
+}
+
+/// One event of a stream, of the completions endpoint or of the one for chat.
+#[derive(Debug, Deserialize)]
+pub(super) struct Chunk {
+    pub choices: Option<Vec<Choice>>,
+    #[serde(default)]
+    pub usage: Option<Usage>,
+    /// What went wrong after the answer had begun.
+    #[serde(default)]
+    pub error: Option<Value>,
+}
+
+/// What a choice adds to its answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Choice {
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    delta: Option<Delta>,
+    #[serde(default)]
+    pub finish_reason: Option<String>,
+    #[serde(default)]
+    logprobs: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Delta {
+    #[serde(default)]
+    content: Option<String>,
+}
+
+/// Tokens, as the server counts them.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Usage {
+    #[serde(default)]
+    pub prompt_tokens: usize,
+    #[serde(default)]
+    pub completion_tokens: usize,
+}
+
+impl Choice {
+    /// The text that it adds.
+    pub(super) fn text(&self) -> &str {
+        let said = self.text.as_deref().or(self.delta.as_ref().and_then(|delta| delta.content.as_deref()));
+        said.unwrap_or_default()
+    }
+
+    /// The most probable tokens at the position of its first token, with logarithms of their probabilities to whatever
+    /// base; `None` where it reports none.
+    pub(super) fn tops(&self) -> Option<Vec<(String, f64)>> {
+        let reported = self.logprobs.as_ref()?;
+        // Of chat, and of completions of some servers: a list of positions, each with its tokens.
+        let position = match reported.get("content") {
+            Some(positions) => positions.get(0)?,
+            None => reported,
+        };
+        let tokens = match position.get("top_logprobs")? {
+            // Of completions: a map of tokens for each position.
+            Value::Array(positions) if positions.first().is_some_and(is_map) => {
+                let tokens = positions.first()?.as_object()?.iter();
+                tokens.filter_map(|(token, log)| Some((token.clone(), log.as_f64()?))).collect()
+            }
+            Value::Array(tokens) => {
+                tokens.iter().filter_map(|t| Some((text_of(t)?, t.get("logprob")?.as_f64()?))).collect::<Vec<_>>()
+            }
+            _ => return None,
+        };
+        (!tokens.is_empty()).then_some(tokens)
+    }
+}
+
+/// Whether a position is a map of tokens, and no token itself.
+fn is_map(position: &Value) -> bool {
+    position.as_object().is_some_and(|fields| !fields.contains_key("logprob"))
+}
+
+/// The text of a reported token: its bytes where they are text, else its name.
+fn text_of(token: &Value) -> Option<String> {
+    match token.get("bytes") {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Array(bytes)) => {
+            let bytes = bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect::<Option<Vec<u8>>>()?;
+            String::from_utf8(bytes).ok()
+        }
+        _ => token.get("token")?.as_str().map(str::to_owned),
+    }
+}
+
+/// To which base a server's logarithms are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Base {
+    /// To base e, as the protocol has it.
+    Natural,
+    /// To base 10.
+    Ten,
+}
+
+impl Base {
+    /// The base at which reported logarithms can be those of probabilities, which sum to no more than 1, not below
+    /// `known`; `None` if there is none: then they are something else. Those to base 10 are nearer 0, and taken for
+    /// natural ones sum to more than 1 unless there are very few.
+    pub(super) fn of(reported: &[(String, f64)], known: Self) -> Option<Self> {
+        let fits = |base: Self| reported.iter().map(|(_, log)| base.probability(*log)).sum::<f64>() <= 1.0 + ROUNDING;
+        [Self::Natural, Self::Ten].into_iter().find(|base| (known == Self::Natural || *base == known) && fits(*base))
+    }
+
+    fn probability(self, log: f64) -> f64 {
+        match self {
+            Self::Natural => log.exp(),
+            Self::Ten => 10f64.powf(log),
+        }
+    }
+
+    /// Probabilities of what was reported.
+    pub(super) fn tops(self, reported: Vec<(String, f64)>) -> Tops {
+        reported.into_iter().map(|(token, log)| (token, self.probability(log).min(1.0))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tops(choice: Value) -> Option<Vec<(String, f64)>> {
+        serde_json::from_value::<Choice>(choice).unwrap().tops()
+    }
+
+    #[test]
+    fn every_dialect_reports_the_same() {
+        let expected = Some(vec![(" noir".to_owned(), -0.5), ("comedy".to_owned(), -1.5)]);
+        let tokens = json!([{"token": " noir", "logprob": -0.5, "bytes": null}, {"token": "comedy", "logprob": -1.5}]);
+        let by_bytes = json!([
+            {"token": 12, "logprob": -0.5, "bytes": " noir"},
+            {"token": 99, "logprob": null, "bytes": "-inf has no place in JSON"},
+            {"token": "?", "logprob": -1.5, "bytes": b"comedy"},
+            {"token": "�", "logprob": -3.0, "bytes": [0xF0]},
+        ]);
+        for choice in [
+            json!({"text": " noir", "logprobs": {"tokens": [" noir"], "top_logprobs": [{" noir": -0.5, "comedy": -1.5}]}}),
+            json!({"delta": {"content": " noir"}, "logprobs": {"content": [{"token": " noir", "top_logprobs": tokens}]}}),
+            json!({"text": " noir", "logprobs": {"token": " noir", "logprob": -0.5, "top_logprobs": by_bytes}}),
+        ] {
+            let read: Choice = serde_json::from_value(choice.clone()).unwrap();
+            assert_eq!((read.text(), read.tops()), (" noir", expected.clone()), "{choice}");
+        }
+        for silent in [
+            json!({"text": "x"}),
+            json!({"text": "x", "logprobs": null}),
+            json!({"text": "x", "logprobs": {"content": []}}),
+            json!({"text": "x", "logprobs": {"top_logprobs": [{}]}}),
+            json!({"text": "x", "logprobs": {"top_logprobs": null, "token_logprobs": [-1]}}),
+            json!({"text": "x", "logprobs": 7}),
+        ] {
+            assert_eq!(tops(silent.clone()), None, "{silent}");
+        }
+    }
+
+    #[test]
+    fn a_base_is_told_by_what_probabilities_sum_to() {
+        let of = |p: &[f64], log: fn(f64) -> f64| p.iter().map(|p| (String::new(), log(*p))).collect::<Vec<_>>();
+        let p = [0.6, 0.2, 0.1, 0.05];
+        assert_eq!(Base::of(&of(&p, f64::ln), Base::Natural), Some(Base::Natural));
+        assert_eq!(Base::of(&of(&p, f64::log10), Base::Natural), Some(Base::Ten));
+        assert_eq!(Base::of(&of(&[0.01; 20], f64::log10), Base::Natural), Some(Base::Ten), "flat ones, too");
+        assert_eq!(Base::of(&of(&p, f64::ln), Base::Ten), Some(Base::Ten), "known is known");
+        assert_eq!(Base::of(&[(String::new(), 1.1)], Base::Natural), None, "no probability has a positive logarithm");
+        let read = Base::Ten.tops(of(&p, f64::log10));
+        assert!(read.iter().zip(p).all(|((_, read), p)| (read - p).abs() < 1e-12), "{read:?}");
+    }
+}
