@@ -7,7 +7,8 @@
 //! * After a call that supersedes (a higher epoch, or [`EngineHost::cancel`]) has returned, no event of an older epoch
 //!   is sent.
 //! * The engine in use keeps serving while another loads, and stays when that load fails or is cancelled.
-//! * An engine that dies or panics makes its answer fail; the host goes on.
+//! * An engine that dies or panics makes its answer fail, once; the same model is loaded again, and what waits waits
+//!   for that. Nothing more is asked of the dead one, whose locks may have been left in the middle of something.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,8 +23,8 @@ use super::model::{ModelSpec, Origin};
 use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
 use super::{heap, room};
 
-/// An engine that stops this often without finishing, with no whole answer between, is loaded again.
-const DEATHS_BEFORE_RELOAD: u32 = 2;
+/// An engine that dies this often with no whole answer between dies of what it is asked: the rest of that is not tried.
+const DEADLY: u32 = 2;
 /// Between two looks at memory while that changes.
 const TICK: Duration = Duration::from_millis(250);
 /// Looks after a model has gone: the library's threads let go of it in their own time.
@@ -119,6 +120,7 @@ impl EngineHost {
             events,
             loader,
             engine: None,
+            engines: 0,
             spec: None,
             loading: None,
             settling: 0,
@@ -236,6 +238,8 @@ enum Message {
 struct Running {
     number: u64,
     ticket: Ticket,
+    /// Number of the engine that answers.
+    engine: u64,
     /// Unknown until the answer has started.
     cancel: Option<Cancel>,
     /// Its `Done` or `Failed` has been seen.
@@ -261,6 +265,8 @@ struct Host {
     events: Box<dyn Fn(HostEvent) + Send>,
     loader: Arc<Loader>,
     engine: Option<Arc<dyn Engine>>,
+    /// How many engines there have been: the number of this one.
+    engines: u64,
     /// What the engine was made from.
     spec: Option<ModelSpec>,
     /// The load under way.
@@ -268,7 +274,7 @@ struct Host {
     /// How often memory is still to be given back, a while after a model has gone.
     settling: u32,
     loads: u64,
-    /// How often the engine has stopped without finishing since its last whole answer.
+    /// How often an engine of this model has stopped without finishing since its last whole answer.
     deaths: u32,
     queue: VecDeque<(Ticket, GenRequest)>,
     running: Option<Running>,
@@ -375,8 +381,11 @@ impl Host {
         let spec = load.spec.clone();
         match result {
             Ok(engine) => {
-                self.deaths = 0;
+                if self.spec.as_ref() != Some(&spec) {
+                    self.deaths = 0;
+                }
                 self.spec = Some(spec);
+                self.engines += 1;
                 let caps = engine.caps().clone();
                 if let Some(origin) = engine.origin() {
                     (self.events)(HostEvent::Origin(origin.clone()));
@@ -387,7 +396,13 @@ impl Host {
                 }
                 (self.events)(HostEvent::Ready(caps));
             }
-            Err(error) => (self.events)(HostEvent::LoadFailed(error)),
+            Err(error) => {
+                (self.events)(HostEvent::LoadFailed(error));
+                // The engine died while another model was on its way, which does not come.
+                if let Some(before) = self.spec.clone().filter(|before| self.engine.is_none() && *before != spec) {
+                    self.load(before);
+                }
+            }
         }
     }
 
@@ -426,7 +441,9 @@ impl Host {
             let number = self.runs;
             let inbox = self.inbox.clone();
             match spawn("answer", move || answer(&*engine, req, number, inbox)) {
-                Ok(_) => self.running = Some(Running { number, ticket, cancel: None, finished: false }),
+                Ok(_) => {
+                    self.running = Some(Running { number, ticket, engine: self.engines, cancel: None, finished: false })
+                }
                 Err(error) => self.emit(ticket, HostEvent::Failed { ticket, error }),
             }
         }
@@ -434,7 +451,7 @@ impl Host {
 
     fn said(&mut self, number: u64, event: GenEvent) {
         let Some(running) = self.running.as_mut().filter(|running| running.number == number) else { return };
-        let ticket = running.ticket;
+        let (ticket, of) = (running.ticket, running.engine);
         running.finished |= matches!(event, GenEvent::Done(_) | GenEvent::Failed(_));
         let event = match event {
             GenEvent::Scores(scores) => HostEvent::Scores { ticket, scores },
@@ -443,13 +460,13 @@ impl Host {
                 self.deaths = 0;
                 HostEvent::Done { ticket, stats }
             }
-            GenEvent::Failed(error) => {
-                self.deaths += u32::from(error == EngineError::Gone);
-                HostEvent::Failed { ticket, error }
-            }
+            GenEvent::Failed(error) => HostEvent::Failed { ticket, error },
         };
+        let died = matches!(event, HostEvent::Failed { error: EngineError::Gone, .. });
         self.emit(ticket, event);
-        self.replace_a_dead_engine();
+        if died {
+            self.replace_the_dead_engine(of, ticket);
+        }
     }
 
     fn ended(&mut self, number: u64) {
@@ -457,19 +474,31 @@ impl Host {
         let cancelled = running.cancel.as_ref().is_some_and(Cancel::is_cancelled);
         if !running.finished && !cancelled {
             // The engine panicked in our own thread.
-            self.deaths += 1;
             let ticket = running.ticket;
             self.emit(ticket, HostEvent::Failed { ticket, error: EngineError::Gone });
-            self.replace_a_dead_engine();
+            self.replace_the_dead_engine(running.engine, ticket);
         }
     }
 
-    fn replace_a_dead_engine(&mut self) {
-        if self.deaths >= DEATHS_BEFORE_RELOAD && self.loading.is_none() {
-            self.deaths = 0;
-            if let Some(spec) = self.spec.clone() {
-                self.load(spec);
+    /// Engine number `of` has died in the answer to `ticket`.
+    fn replace_the_dead_engine(&mut self, of: u64, ticket: Ticket) {
+        if of != self.engines {
+            // Another one answers by now.
+            return;
+        }
+        self.engine = None;
+        self.settling = SETTLING;
+        self.deaths += 1;
+        if self.deaths >= DEADLY {
+            let (doomed, others) = self.queue.drain(..).partition(|(waiting, _)| waiting.epoch == ticket.epoch);
+            self.queue = others;
+            let doomed: VecDeque<(Ticket, GenRequest)> = doomed;
+            for (ticket, _) in doomed {
+                self.emit(ticket, HostEvent::Failed { ticket, error: EngineError::Gone });
             }
+        }
+        if let Some(spec) = self.spec.clone().filter(|_| self.loading.is_none()) {
+            self.load(spec);
         }
     }
 }
