@@ -6,6 +6,7 @@
 mod figure;
 mod subject;
 mod work;
+mod wrapper;
 
 pub use figure::{Figure, Machine, Report, table};
 pub use subject::{BenchError, Measured, first_frame, run};

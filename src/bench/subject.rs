@@ -11,6 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::figure::{Figure, Machine, Report, resident, timed};
+use super::wrapper::wrapper;
 use crate::app::keymap::Chord;
 use crate::app::message::Message;
 use crate::app::replay::Opened;
@@ -79,6 +80,17 @@ pub enum BenchError {
     /// The generated dataset could not be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// The engine and the library behind it do not do the same work.
+    #[error(
+        "the engine computed {engine} tokens of an answer and the model library alone {library}; they cannot be \
+         compared: report it with the model's name, or pass --model none"
+    )]
+    Unlike {
+        /// Tokens of the engine.
+        engine: usize,
+        /// Tokens of the library.
+        library: usize,
+    },
     /// The program could not be started again.
     #[error("this program cannot start itself to be timed: {0}; run it from a path that exists")]
     Start(#[from] std::io::Error),
@@ -267,6 +279,8 @@ pub fn run(
     if let Some(engine) = engine {
         progress("asking the model");
         figures.extend(answers(engine, memory, &asked, &reads)?);
+        progress("asking the library behind it");
+        figures.extend(wrapper(engine)?);
     }
     let users = memory.population.users.len();
     Ok(Report { schema: "logoscope.bench/1", machine: Machine::here(), interactions, users, figures })

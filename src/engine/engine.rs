@@ -245,6 +245,15 @@ pub struct Answer {
     pub stats: GenStats,
 }
 
+/// What an answer cost without the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bare {
+    /// Tokens computed, the one that ended the answer among them.
+    pub tokens: usize,
+    /// From the text of the prompt to the whole answer.
+    pub elapsed: Duration,
+}
+
 /// How far a model has been loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadStage {
@@ -321,5 +330,12 @@ pub trait Engine: Send + Sync {
     /// Tokens of `text`: exact where the engine has the tokenizer, an estimate (four bytes a token) where it has not.
     fn count_tokens(&self, text: &str) -> usize {
         text.len().div_ceil(4)
+    }
+
+    /// Puts the prompt of `req` to what runs behind the engine, past everything that this program adds: no labels are
+    /// scored and no stop text ends it. For measuring what the engine costs; `None` where there is nothing behind it.
+    fn bare(&self, req: &GenRequest) -> Option<Result<Bare, EngineError>> {
+        let _ = req;
+        None
     }
 }

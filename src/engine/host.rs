@@ -8,7 +8,8 @@
 //! * After a call that supersedes (a higher epoch, or [`EngineHost::cancel`]) has returned, no event of an older epoch
 //!   is sent.
 //! * The engine in use keeps serving while another loads, and stays when that load fails or is cancelled.
-//! * An engine that dies or panics makes its answer fail; the host goes on.
+//! * An engine that dies or panics makes its answer fail, once; the same model is loaded again, and what waits waits
+//!   for that. Nothing more is asked of the dead one, whose locks may have been left in the middle of something.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,8 +25,8 @@ use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
 use super::trace::{Trace, TraceRequest};
 use super::{heap, room};
 
-/// An engine that stops this often without finishing, with no whole answer between, is loaded again.
-const DEATHS_BEFORE_RELOAD: u32 = 2;
+/// An engine that dies this often with no whole answer between dies of what it is asked: the rest of that is not tried.
+const DEADLY: u32 = 2;
 /// Between two looks at memory while that changes.
 const TICK: Duration = Duration::from_millis(250);
 /// Looks after a model has gone: the library's threads let go of it in their own time.
@@ -138,6 +139,7 @@ impl EngineHost {
             events,
             loader,
             engine: None,
+            engines: 0,
             spec: None,
             loading: None,
             settling: 0,
@@ -281,11 +283,14 @@ enum Message {
     Ended(u64),
 }
 
+#[derive(Clone)]
 struct Running {
     number: u64,
     ticket: Ticket,
     /// Whether it is a trace, whose epochs are counted apart.
     traces: bool,
+    /// Number of the engine that answers.
+    engine: u64,
     /// Unknown until the answer has started.
     cancel: Option<Cancel>,
     /// Its `Done` or `Failed` has been seen.
@@ -312,6 +317,8 @@ struct Host {
     events: Box<dyn Fn(HostEvent) + Send>,
     loader: Arc<Loader>,
     engine: Option<Arc<dyn Engine>>,
+    /// How many engines there have been: the number of this one.
+    engines: u64,
     /// What the engine was made from.
     spec: Option<ModelSpec>,
     /// The load under way.
@@ -319,7 +326,7 @@ struct Host {
     /// How often memory is still to be given back, a while after a model has gone.
     settling: u32,
     loads: u64,
-    /// How often the engine has stopped without finishing since its last whole answer.
+    /// How often an engine of this model has stopped without finishing since its last whole answer.
     deaths: u32,
     queue: VecDeque<(Ticket, GenRequest)>,
     traces: VecDeque<(Ticket, TraceRequest)>,
@@ -441,8 +448,11 @@ impl Host {
         let spec = load.spec.clone();
         match result {
             Ok(engine) => {
-                self.deaths = 0;
+                if self.spec.as_ref() != Some(&spec) {
+                    self.deaths = 0;
+                }
                 self.spec = Some(spec);
+                self.engines += 1;
                 let caps = engine.caps().clone();
                 if let Some(origin) = engine.origin() {
                     (self.events)(HostEvent::Origin(origin.clone()));
@@ -453,7 +463,13 @@ impl Host {
                 }
                 (self.events)(HostEvent::Ready(caps));
             }
-            Err(error) => (self.events)(HostEvent::LoadFailed(error)),
+            Err(error) => {
+                (self.events)(HostEvent::LoadFailed(error));
+                // The engine died while another model was on its way, which does not come.
+                if let Some(before) = self.spec.clone().filter(|before| self.engine.is_none() && *before != spec) {
+                    self.load(before);
+                }
+            }
         }
     }
 
@@ -503,9 +519,9 @@ impl Host {
                 return;
             };
             self.runs = number;
-            let traces = cancel.is_some();
+            let (traces, engine) = (cancel.is_some(), self.engines);
             match started {
-                Ok(_) => self.running = Some(Running { number, ticket, traces, cancel, finished: false }),
+                Ok(_) => self.running = Some(Running { number, ticket, traces, engine, cancel, finished: false }),
                 Err(error) => self.fail(ticket, traces, error),
             }
         }
@@ -513,20 +529,23 @@ impl Host {
 
     fn traced(&mut self, number: u64, traced: Result<Trace, EngineError>) {
         let Some(running) = self.running.as_mut().filter(|running| running.number == number) else { return };
-        let ticket = running.ticket;
         running.finished = true;
-        match &traced {
-            Ok(_) => self.deaths = 0,
-            Err(error) => self.deaths += u32::from(*error == EngineError::Gone),
+        let running = running.clone();
+        let (ticket, died) = (running.ticket, traced == Err(EngineError::Gone));
+        if traced.is_ok() {
+            self.deaths = 0;
         }
         self.emit(ticket, HostEvent::Traced { ticket, traced });
-        self.replace_a_dead_engine();
+        if died {
+            self.replace_the_dead_engine(&running);
+        }
     }
 
     fn said(&mut self, number: u64, event: GenEvent) {
         let Some(running) = self.running.as_mut().filter(|running| running.number == number) else { return };
-        let ticket = running.ticket;
         running.finished |= matches!(event, GenEvent::Done(_) | GenEvent::Failed(_));
+        let running = running.clone();
+        let ticket = running.ticket;
         let event = match event {
             GenEvent::Scores(scores) => HostEvent::Scores { ticket, scores },
             GenEvent::Token(text) => HostEvent::Token { ticket, text },
@@ -535,13 +554,13 @@ impl Host {
                 self.deaths = 0;
                 HostEvent::Done { ticket, stats }
             }
-            GenEvent::Failed(error) => {
-                self.deaths += u32::from(error == EngineError::Gone);
-                HostEvent::Failed { ticket, error }
-            }
+            GenEvent::Failed(error) => HostEvent::Failed { ticket, error },
         };
+        let died = matches!(event, HostEvent::Failed { error: EngineError::Gone, .. });
         self.emit(ticket, event);
-        self.replace_a_dead_engine();
+        if died {
+            self.replace_the_dead_engine(&running);
+        }
     }
 
     fn ended(&mut self, number: u64) {
@@ -549,18 +568,36 @@ impl Host {
         let cancelled = running.cancel.as_ref().is_some_and(Cancel::is_cancelled);
         if !running.finished && !cancelled {
             // The engine panicked in our own thread.
-            self.deaths += 1;
             self.fail(running.ticket, running.traces, EngineError::Gone);
-            self.replace_a_dead_engine();
+            self.replace_the_dead_engine(&running);
         }
     }
 
-    fn replace_a_dead_engine(&mut self) {
-        if self.deaths >= DEATHS_BEFORE_RELOAD && self.loading.is_none() {
-            self.deaths = 0;
-            if let Some(spec) = self.spec.clone() {
-                self.load(spec);
+    /// The engine of `running` has died in it.
+    fn replace_the_dead_engine(&mut self, running: &Running) {
+        if running.engine != self.engines {
+            // Another one answers by now.
+            return;
+        }
+        self.engine = None;
+        self.settling = SETTLING;
+        self.deaths += 1;
+        if self.deaths >= DEADLY {
+            let alike = |waiting: &Ticket| waiting.epoch == running.ticket.epoch;
+            let doomed: Vec<Ticket> = match running.traces {
+                true => self.traces.iter().map(|(waiting, _)| *waiting).filter(alike).collect(),
+                false => self.queue.iter().map(|(waiting, _)| *waiting).filter(alike).collect(),
+            };
+            match running.traces {
+                true => self.traces.retain(|(waiting, _)| !alike(waiting)),
+                false => self.queue.retain(|(waiting, _)| !alike(waiting)),
             }
+            for ticket in doomed {
+                self.fail(ticket, running.traces, EngineError::Gone);
+            }
+        }
+        if let Some(spec) = self.spec.clone().filter(|_| self.loading.is_none()) {
+            self.load(spec);
         }
     }
 }

@@ -13,6 +13,7 @@
 //!   pass as the answer's first token.
 
 mod answer;
+mod bare;
 mod chat;
 mod device;
 mod files;
@@ -36,7 +37,7 @@ use mistralrs::model_builder_trait::build_model_from_pipeline;
 use mistralrs::{DefaultSchedulerMethod, DeviceMapSetting, Model, SchedulerConfig, parse_isq_value};
 use tokenizers::Tokenizer;
 
-use super::engine::{Cancel, Caps, Engine, Form, GenRequest, Generation, LoadStage, ScoreKind};
+use super::engine::{Bare, Cancel, Caps, Engine, Form, GenRequest, Generation, LoadStage, ScoreKind};
 use super::error::{EngineError, first_line, panic_text};
 use super::fit::Training;
 use super::model::{DeviceChoice, LoadOptions, Located, ModelSource, ModelSpec, Origin, Quantisation, locate};
@@ -211,6 +212,10 @@ impl Engine for LocalEngine {
 
     fn count_tokens(&self, text: &str) -> usize {
         self.encode(text).len()
+    }
+
+    fn bare(&self, req: &GenRequest) -> Option<Result<Bare, EngineError>> {
+        Some(self.core.bare(&req.prompt, req.max_tokens))
     }
 }
 

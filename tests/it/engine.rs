@@ -15,6 +15,9 @@ use logoscope::engine::host::{EngineHost, HostEvent, Ticket};
 use logoscope::engine::model::ModelSpec;
 use logoscope::engine::stdio::is_engine_thread;
 
+/// What a puppet falls over instead of saying it.
+const PANIC: &str = "\u{1F4A3}";
+
 /// An engine whose every event is handed to it by the test.
 struct Puppet {
     caps: Caps,
@@ -64,7 +67,8 @@ impl Engine for Puppet {
         let script = self.scripts.lock().unwrap().recv().unwrap();
         self.asked.send(req.prompt.clone()).unwrap();
         assert_ne!(req.prompt, "panic", "the puppet was told to");
-        Generation::new(Cancel::default(), script.into_iter())
+        let events = script.into_iter().inspect(|event| assert_ne!(*event, token(PANIC), "the puppet was told to"));
+        Generation::new(Cancel::default(), events)
     }
 
     fn embed(&self, _texts: &[String]) -> Result<Vec<Vec<f32>>, EngineError> {
@@ -215,22 +219,88 @@ fn a_failed_load_keeps_the_engine_and_a_good_one_replaces_it() {
 }
 
 #[test]
-fn a_dead_engine_fails_its_answers_and_is_loaded_again() {
+fn a_dead_engine_fails_its_answer_and_is_loaded_again() {
     let (engine, strings) = puppet("a");
     let (host, heard) = host_of(vec![engine]);
+    let failed = |id| HostEvent::Failed { ticket: ticket(id, 1), error: EngineError::Gone };
     host.load(spec("a"));
     assert!(matches!(next(&heard), HostEvent::Ready(_)));
-    // It hangs up without an end.
+    // It hangs up in mid-answer.
+    let script = strings.next_answer();
+    host.generate(ticket(1, 1), ask("one"));
+    script.send(token("x")).unwrap();
+    assert_eq!(next(&heard), HostEvent::Token { ticket: ticket(1, 1), text: "x".into() });
+    drop(script);
+    assert_eq!(next(&heard), failed(1));
+    assert!(matches!(next(&heard), HostEvent::Ready(_)), "it is loaded again");
+    strings.next_answer().send(done()).unwrap();
+    host.generate(ticket(2, 1), ask("two"));
+    assert!(matches!(next(&heard), HostEvent::Done { .. }));
+    // It panics, before it answers and in the middle; what waits is answered by the one that is loaded then.
+    for (id, prompt, said) in [(3, "panic", false), (4, "four", true)] {
+        let (script, whole) = (strings.next_answer(), strings.next_answer());
+        host.generate(ticket(id, 1), ask(prompt));
+        host.generate(ticket(id, 2), ask("waits"));
+        if said {
+            script.send(token("x")).unwrap();
+            assert!(matches!(next(&heard), HostEvent::Token { .. }));
+            script.send(token(PANIC)).unwrap();
+        }
+        assert_eq!(next(&heard), failed(id));
+        assert!(matches!(next(&heard), HostEvent::Ready(_)), "it is loaded again");
+        whole.send(done()).unwrap();
+        assert_eq!(next(&heard), HostEvent::Done { ticket: ticket(id, 2), stats: GenStats::default() });
+    }
+}
+
+#[test]
+fn what_kills_an_engine_twice_is_not_tried_a_third_time() {
+    let (engine, strings) = puppet("a");
+    let (host, heard) = host_of(vec![engine]);
+    let failed = |id| HostEvent::Failed { ticket: ticket(1, id), error: EngineError::Gone };
+    host.load(spec("a"));
+    assert!(matches!(next(&heard), HostEvent::Ready(_)));
+    let _scripts = [strings.next_answer(), strings.next_answer()];
+    for id in 1..=4 {
+        host.generate(ticket(1, id), ask("panic"));
+    }
+    assert_eq!(next(&heard), failed(1));
+    assert!(matches!(next(&heard), HostEvent::Ready(_)));
+    for id in 2..=4 {
+        assert_eq!(next(&heard), failed(id), "two were asked, and two were not");
+    }
+    assert!(matches!(next(&heard), HostEvent::Ready(_)));
+    strings.next_answer().send(done()).unwrap();
+    host.generate(ticket(2, 1), ask("the next question"));
+    assert!(matches!(next(&heard), HostEvent::Done { .. }));
+    assert_eq!(strings.asked.try_iter().collect::<Vec<_>>(), ["panic", "panic", "the next question"]);
+}
+
+#[test]
+fn an_engine_that_dies_while_a_bad_model_is_loaded_comes_back() {
+    let (engine, strings) = puppet("a");
+    let (release, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let (events, heard) = mpsc::channel();
+    let loader = move |spec: &ModelSpec, _: &dyn Fn(LoadStage) -> Result<(), EngineError>| {
+        if spec.name == "a" {
+            return Ok(Arc::clone(&engine));
+        }
+        gate.lock().unwrap().recv().unwrap();
+        Err(no_such_model())
+    };
+    let host = EngineHost::with_loader(Arc::new(loader), Box::new(move |event| drop(events.send(event)))).unwrap();
+    host.load(spec("a"));
+    assert!(matches!(next(&heard), HostEvent::Ready(_)));
+    host.load(spec("bad"));
     drop(strings.next_answer());
     host.generate(ticket(1, 1), ask("one"));
     assert_eq!(next(&heard), HostEvent::Failed { ticket: ticket(1, 1), error: EngineError::Gone });
-    // It panics.
-    let _script = strings.next_answer();
-    host.generate(ticket(1, 2), ask("panic"));
-    assert_eq!(next(&heard), HostEvent::Failed { ticket: ticket(1, 2), error: EngineError::Gone });
-    assert!(matches!(next(&heard), HostEvent::Ready(_)), "the second death loads it again");
+    release.send(()).unwrap();
+    assert_eq!(next(&heard), HostEvent::LoadFailed(no_such_model()));
+    assert!(matches!(next(&heard), HostEvent::Ready(_)), "the one before is loaded again");
     strings.next_answer().send(done()).unwrap();
-    host.generate(ticket(1, 3), ask("three"));
+    host.generate(ticket(2, 1), ask("two"));
     assert!(matches!(next(&heard), HostEvent::Done { .. }));
 }
 
@@ -634,6 +704,11 @@ mod local {
         let file = dir.path().join("tiny.gguf");
         fs::write(&file, tiny_llama::gguf(&tiny_llama::gguf_keys(), &tiny_llama::tensors(1, false))).unwrap();
         assert_eq!(answer(&LocalEngine::load(&file).unwrap(), "Once", 5).len(), 5);
+        let nano = LocalEngine::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/models/nano")).unwrap();
+        let labels = logoscope::data::sample::dataset().unwrap().manifest.labels;
+        let told = GenRequest { labels, ..ask("film: a diver maps drowned streets\ntag:") };
+        assert!(nano.generate(told.clone()).finish().unwrap().stats.tokens > 0);
+        assert!(nano.bare(&told).unwrap().unwrap().tokens > 0);
         fs::write(&file, "GGUF").unwrap();
         assert!(LocalEngine::load(&file).is_err());
         fs::remove_file(dir.path().join("model.safetensors")).unwrap();

@@ -550,6 +550,17 @@ fn said(heard: &Receiver<HostEvent>, wanted: u64) -> String {
     panic!("the host has gone");
 }
 
+/// A cache in which there is no room for the weights of `acme/tiny`: what of them comes goes to a device that is full.
+fn fill(cache: &Path, weights: &[u8]) {
+    let home = cache.join("hub/acme--tiny");
+    fs::create_dir_all(&home).unwrap();
+    let part = home.join(format!("model.safetensors.{}.part", &hex(&Sha256::digest(weights))[..16]));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/dev/full", part).unwrap();
+    #[cfg(not(unix))]
+    drop(part);
+}
+
 #[test]
 fn whatever_fails_the_model_before_it_goes_on() {
     let dir = llama();
@@ -569,6 +580,12 @@ fn whatever_fails_the_model_before_it_goes_on() {
     });
     let mut remote = ModelSpec::named("acme/tiny");
     remote.options.hub = hub(cache.path(), &lying.endpoint);
+    let honest = serve(repository(dir.path()), Habits::default());
+    let full = tempfile::tempdir().unwrap();
+    fill(full.path(), &fs::read(dir.path().join("model.safetensors")).unwrap());
+    #[cfg_attr(not(target_os = "linux"), allow(unused_variables, unused_mut))]
+    let mut without_room = ModelSpec::named("acme/tiny");
+    without_room.options.hub = hub(full.path(), &honest.endpoint);
     let (host, heard) = host();
     host.load(spec(dir.path()));
     assert!(matches!(outcome(&heard), HostEvent::Ready(_)));
@@ -578,6 +595,8 @@ fn whatever_fails_the_model_before_it_goes_on() {
         (spec(cut.path()), "damaged"),
         (spec(mute.path()), "tokenizer.json is missing"),
         (remote, "checksum"),
+        #[cfg(target_os = "linux")]
+        (without_room, "make room"),
         (
             ModelSpec {
                 options: LoadOptions { memory: Allowance::Bytes(1), ..LoadOptions::default() },

@@ -10,7 +10,7 @@ use logoscope::app::update::update;
 use logoscope::engine::engine::{Caps, LoadStage};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::fit::{Trained, Training};
-use logoscope::engine::host::HostEvent;
+use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::model::{Located, Origin};
 use logoscope::engine::room::Need;
 
@@ -144,4 +144,21 @@ fn a_model_for_other_labels_is_loaded_and_not_asked() {
     host(&mut state, HostEvent::Ready(caps()));
     assert_eq!(state.model, ModelState::Ready(caps()));
     assert!(matches!(&speak(&mut state)[..], [Effect::Ask { .. }]));
+}
+
+#[test]
+fn a_model_that_died_comes_back_without_being_asked_what_it_died_of() {
+    let mut state = answered();
+    assert!(matches!(&press(&mut state, &["r"])[..], [Effect::Ask { .. }]));
+    let epoch = state.answers.epoch;
+    for id in 0..4 {
+        host(&mut state, HostEvent::Failed { ticket: Ticket { epoch, id }, error: EngineError::Gone });
+    }
+    let stage = LoadStage::Weights;
+    assert!(host(&mut state, HostEvent::Loading { stage, elapsed: Duration::ZERO }).is_empty());
+    host(&mut state, HostEvent::Origin(origin()));
+    assert!(host(&mut state, HostEvent::Ready(caps())).is_empty(), "it would die of it again");
+    let text = text_of(&drawn(&state, 200, 40));
+    assert!(text.contains("stopped without finishing its answer; ask again"), "{text}");
+    assert!(matches!(&press(&mut state, &["r"])[..], [Effect::Ask { .. }]), "unless somebody wants it");
 }

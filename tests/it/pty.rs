@@ -41,9 +41,26 @@ fn nonzero(n: u16) -> NonZeroU16 {
 
 impl Session {
     pub fn start(columns: u16, rows: u16, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::started(columns, rows, arguments, environment, None)
+    }
+
+    /// As [`start`](Self::start), with standard error in a file of its own where there is one.
+    fn started(
+        columns: u16,
+        rows: u16,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        errors: Option<&std::path::Path>,
+    ) -> Self {
         let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
         let home = tempfile::tempdir().unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_logoscope"));
+        let program = env!("CARGO_BIN_EXE_logoscope");
+        let mut command = CommandBuilder::new(if errors.is_some() { "/bin/sh" } else { program });
+        if let Some(errors) = errors {
+            command.args(["-c", "errors=$1; shift; exec \"$@\" 2>\"$errors\"", "sh"]);
+            command.arg(errors);
+            command.arg(program);
+        }
         command.args(arguments);
         command.env_clear();
         command.env("TERM", "xterm-256color");
@@ -688,4 +705,33 @@ fn a_model_is_chosen_while_memory_alone_answers() {
     session.keys("q");
     assert!(session.end().success());
     session.assert_restored();
+}
+
+/// While the shipped model is loaded and speaks, nothing is written but frames: nothing to standard error at all, and
+/// nothing to the terminal between two frames.
+#[cfg(feature = "local")]
+#[test]
+fn a_model_that_loads_and_speaks_writes_nothing_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let errors = folder.path().join("stderr");
+    let mut session = Session::started(120, 40, &["--no-record"], &[], Some(&errors));
+    session.until_shown("tok/s");
+    for query in ["iA retired diver maps the drowned streets\r", "iTwo bakers swap a cake\r"] {
+        session.keys(query);
+        session.until("four answers", |_, text| {
+            text.contains("not judged") && !text.contains("stale") && text.matches(" tokens").count() == 4
+        });
+    }
+    assert_eq!(std::fs::read_to_string(&errors).unwrap(), "");
+    session.keys("q");
+    assert!(session.end().success());
+    assert_eq!(std::fs::read_to_string(&errors).unwrap(), "");
+    let raw = session.written();
+    let text = String::from_utf8(raw).unwrap();
+    let (first, last) = (text.find("\x1b[?2026h").unwrap(), text.rfind("\x1b[?2026l").unwrap());
+    for (at, _) in text[..last].match_indices("\x1b[?2026l") {
+        let after = &text[at + "\x1b[?2026l".len()..];
+        assert!(after.starts_with("\x1b[?2026h"), "between two frames: {:?}", &after[..after.len().min(80)]);
+    }
+    assert!(first < last);
 }

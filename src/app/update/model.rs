@@ -148,6 +148,8 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
         }
     }
     let swapped = incoming.is_some();
+    // One that died is loaded again without a word, and what it died of is not asked of it again.
+    let again = matches!(state.model, ModelState::Ready(_));
     with_defaults(state, |state| {
         state.model_name.clone_from(&caps.name);
         state.model = ModelState::Ready(caps);
@@ -166,7 +168,7 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
     if swapped {
         // Asked anew from the start: whatever is on the screen was said by another model.
         effects.extend(read(state));
-    } else if state.reading.is_some() && !state.answers.stale && !state.answers.open() {
+    } else if !again && state.reading.is_some() && !state.answers.stale && !state.answers.open() {
         // What was asked while it loaded is waiting with the host; ask only if nothing was.
         effects.extend(ask_model(state));
     }

@@ -92,10 +92,10 @@ pub(super) struct Turns {
 }
 
 /// The right to the library, until dropped.
-struct Turn(Arc<Turns>);
+pub(super) struct Turn(Arc<Turns>);
 
 impl Turns {
-    fn wait(self: &Arc<Self>) -> Turn {
+    pub(super) fn wait(self: &Arc<Self>) -> Turn {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = self.free.wait_while(taken, |taken| *taken).unwrap_or_else(PoisonError::into_inner);
         *taken = true;
@@ -146,6 +146,19 @@ impl Core {
         let _turn = self.turns.wait();
         let position = AtomicUsize::new(0);
         let probe = Probe { forced, labels, traced, vocabulary: self.vocabulary, position, steps, _turn };
+        let responses = self.send(prompt, vec![Arc::new(probe)], max_tokens, Delivery::Pieces)?;
+        Ok((responses, seen))
+    }
+
+    /// Hands one request to the library's thread. One that is delivered whole must be waited for: its receiver, dropped,
+    /// would kill that thread.
+    pub(super) fn send(
+        &self,
+        prompt: &[u32],
+        processors: Vec<Arc<dyn CustomLogitsProcessor>>,
+        max_tokens: usize,
+        delivery: Delivery,
+    ) -> Result<mpsc::Receiver<Response>, EngineError> {
         // Room for the whole answer, so that the library's thread never waits for a reader.
         let (sender, responses) = mpsc::channel(max_tokens + 8);
         let runner = self.model.inner();
@@ -154,23 +167,24 @@ impl Core {
             sampling_params: SamplingParams { max_len: Some(max_tokens), ..SamplingParams::deterministic() },
             response: sender,
             return_logprobs: false,
-            is_streaming: true,
+            is_streaming: delivery == Delivery::Pieces,
             id: runner.next_request_id(),
             constraint: Constraint::None,
             suffix: None,
             tools: None,
             tool_choice: None,
-            logits_processors: Some(vec![Arc::new(probe)]),
+            logits_processors: (!processors.is_empty()).then_some(processors),
             return_raw_logits: false,
             web_search_options: None,
             model_id: None,
             truncate_sequence: false,
         };
-        // Starts the library's thread again where it has died.
-        let requests = runner.get_sender(None).map_err(|error| EngineError::Inference { reason: error.to_string() })?;
+        // Starts the library's thread again where it has died. Where that fails, or a lock of the library's was left by
+        // a panic, the model has to be loaded again.
+        let requests = runner.get_sender(None).map_err(|error| gone(&error))?;
         // `try_send` because the blocking form panics inside a runtime; the queue holds thousands.
-        requests.try_send(Request::Normal(Box::new(request))).map_err(|_| EngineError::Gone)?;
-        Ok((responses, seen))
+        requests.try_send(Request::Normal(Box::new(request))).map_err(|error| gone(&error))?;
+        Ok(responses)
     }
 
     /// Forces `tokens` after the prompt: what was seen at each; `None` once it is cancelled.
@@ -203,6 +217,21 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// How the library is to answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// Piece by piece: may be dropped at any time.
+    Pieces,
+    /// At once.
+    Whole,
+}
+
+/// The library cannot be asked any more; the log says why.
+pub(super) fn gone(why: &dyn std::fmt::Display) -> EngineError {
+    tracing::error!(target: "logoscope::engine", "the model library takes no request: {why}");
+    EngineError::Gone
 }
 
 /// Token ids to text.
@@ -390,7 +419,85 @@ pub(super) fn wait(responses: &mut mpsc::Receiver<Response>) -> Result<bool, Eng
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::LocalEngine;
     use super::*;
+    use crate::engine::engine::{Caps, Engine, GenRequest, Generation, LoadStage};
+    use crate::engine::host::{EngineHost, HostEvent, Ticket};
+    use crate::engine::model::ModelSpec;
+
+    /// Panics in the library's own thread, in the middle of an answer.
+    struct Bomb(AtomicUsize);
+
+    impl CustomLogitsProcessor for Bomb {
+        fn apply(&self, logits: &Tensor, _context: &[u32]) -> mistralrs::Result<Tensor> {
+            assert!(self.0.fetch_add(1, Ordering::Relaxed) < 3, "a bomb");
+            Ok(logits.clone())
+        }
+    }
+
+    /// The shipped model, but for a prompt over which its library falls in mid-answer.
+    struct Fragile(LocalEngine);
+
+    impl Engine for Fragile {
+        fn caps(&self) -> &Caps {
+            self.0.caps()
+        }
+
+        fn generate(&self, req: GenRequest) -> Generation {
+            if req.prompt != "bomb" {
+                return self.0.generate(req);
+            }
+            let (core, cancel, prompt) = (&self.0.core, Cancel::default(), self.0.encode("a fine day"));
+            let (steps, seen) = std_mpsc::channel();
+            let (position, _turn) = (AtomicUsize::new(0), core.turns.wait());
+            let (forced, labels) = (Vec::new(), Vec::new());
+            let probe = Probe { forced, labels, vocabulary: core.vocabulary, position, steps, _turn };
+            let processors: Vec<Arc<dyn CustomLogitsProcessor>> = vec![Arc::new(probe), Arc::new(Bomb(0.into()))];
+            let responses = core.send(&prompt, processors, 40, Delivery::Pieces).unwrap();
+            // A label of two tokens keeps it from asking by itself.
+            let mut answering = Answering::new(core, cancel.clone(), prompt, vec![vec![1, 2]], 40, Vec::new()).unwrap();
+            (answering.run, answering.labels) = (Some((responses, seen)), Vec::new());
+            Generation::new(cancel, answering)
+        }
+
+        fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EngineError> {
+            self.0.embed(texts)
+        }
+    }
+
+    #[test]
+    fn a_panic_in_mid_answer_is_one_message_and_the_next_question_is_answered() {
+        let nano = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/models/nano");
+        let whole = GenRequest { prompt: "film: a diver\ntag:".into(), max_tokens: 12, ..GenRequest::default() };
+        let expected = LocalEngine::load(&nano).unwrap().generate(whole.clone()).finish().unwrap().text;
+        let (events, heard) = std_mpsc::channel();
+        let loader = move |_: &ModelSpec, _: &dyn Fn(LoadStage) -> Result<(), EngineError>| {
+            Ok(Arc::new(Fragile(LocalEngine::load(&nano)?)) as Arc<dyn Engine>)
+        };
+        let host = EngineHost::with_loader(Arc::new(loader), Box::new(move |event| drop(events.send(event)))).unwrap();
+        host.load(ModelSpec::named("nano"));
+        let ticket = |epoch, id| Ticket { epoch, id };
+        for epoch in 1..=3 {
+            host.generate(ticket(epoch, 0), GenRequest { prompt: "bomb".into(), ..whole.clone() });
+            host.generate(ticket(epoch, 1), whole.clone());
+            let (mut pieces, mut failures, mut text) = (0, Vec::new(), String::new());
+            for event in heard.iter() {
+                match event {
+                    HostEvent::Token { ticket, .. } if ticket.id == 0 => pieces += 1,
+                    HostEvent::Token { text: piece, .. } => text += &piece,
+                    HostEvent::Failed { ticket, error } => failures.push((ticket, error)),
+                    HostEvent::LoadFailed(error) => panic!("{error}"),
+                    HostEvent::Done { .. } => break,
+                    _ => {}
+                }
+            }
+            assert!(pieces > 0, "it had begun to answer");
+            assert_eq!(failures, [(ticket(epoch, 0), EngineError::Gone)]);
+            assert_eq!(text, expected);
+        }
+    }
 
     #[test]
     fn log_probabilities_add_up_and_survive_large_logits() {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::Core;
+use super::answer::gone;
 use crate::engine::error::{EngineError, first_line};
 
 /// The file that holds names of tokens, and often the template.
@@ -87,8 +88,8 @@ impl Core {
         let mut request: TokenizationRequest =
             serde_json::from_value(said).map_err(|error| failed(error.to_string()))?;
         request.response = sender;
-        let requests = self.model.inner().get_sender(None).map_err(|error| failed(error.to_string()))?;
-        requests.try_send(Request::Tokenize(request)).map_err(|_| EngineError::Gone)?;
+        let requests = self.model.inner().get_sender(None).map_err(|error| gone(&error))?;
+        requests.try_send(Request::Tokenize(request)).map_err(|error| gone(&error))?;
         match replies.blocking_recv() {
             Some(tokens) => tokens.map_err(|error| failed(format!("{error:#}"))),
             None => Err(EngineError::Gone),
