@@ -384,12 +384,12 @@ table! {
         TakeNote "note" ["\""] "" "Note something beside the question";
     }
     Screen / "Boards" {
-        Attribution "attribution" ["A"] "attribution" "Show what each memory, and each line of it, adds to an answer, token by token; the model is asked without them";
         PromptRoom "prompt-room" ["P"] "prompts" "Show the exact prompt of every arm, what each memory got of it, and what was cut";
         Numbers "numbers" ["N"] "numbers" "Show the session's numbers: accuracy with intervals, diversity, overrides, and what is chance";
         FlipDistances "flip-distances" ["F"] "" "Show how far the session's decisions stand from flipping, weight by weight";
         Sweep "sweep" ["S"] "" "Show what every value of the selected weight makes of the session";
         Fit "fit" ["f"] "" "Fit the weights on the dataset's tuning part, as a try";
+        Attribution "attribution" ["A"] "attribution" "Show what each memory, and each line of it, adds to an answer, token by token; the model is asked without them";
     }
     Edit / "Line" {
         Accept "accept" ["enter"] "take" "Take what was typed";

@@ -606,6 +606,22 @@ mod local {
         }
     }
 
+    /// The library computes a token more than it is asked for, at times before its last word is heard.
+    #[test]
+    fn traces_in_a_crowd_are_all_the_same() {
+        let engine = tiny();
+        let expected = trace(&engine, "Once", Continuation::Text("<noir>".into()), &[]);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        assert_eq!(trace(&engine, "Once", Continuation::Text("<noir>".into()), &[]), expected);
+                    }
+                });
+            }
+        });
+    }
+
     #[test]
     fn a_cancelled_trace_leaves_the_engine_in_order() {
         let engine = tiny();

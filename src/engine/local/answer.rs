@@ -202,7 +202,8 @@ impl Core {
                 return Ok(None);
             }
         }
-        let seen: Vec<Step> = steps.try_iter().collect();
+        // The library computes one token more where the first one ends the sequence, sometimes before its last word is heard.
+        let seen: Vec<Step> = steps.try_iter().take(tokens.len()).collect();
         if seen.len() == tokens.len() { Ok(Some(seen)) } else { Err(EngineError::Gone) }
     }
 

@@ -139,17 +139,25 @@ fn tokens(attribution: &Attribution, selected: usize, theme: &Theme, width: usiz
         for (left, deltas) in &rows {
             let mut line = vec![named(*left, theme)];
             let known = deltas.as_ref();
-            let told = |delta: Option<f64>, columns: usize| match delta {
-                Some(delta) => span(text::pad(&nats(delta), columns), look(delta, theme)),
-                None => span(text::pad(symbols::ELLIPSIS, columns), theme.dim),
-            };
-            line.extend(whole.then(|| told(attribution.delta(*left), NATS)));
-            line.extend((first..last).map(|place| told(known.map(|known| known[place]), columns[place])));
+            if whole {
+                line.extend(number(attribution.delta(*left), NATS, theme));
+            }
+            line.extend((first..last).flat_map(|p| number(known.map(|known| known[p]), columns[p], theme)));
             lines.push(Line::from(line));
         }
         first = last;
     }
     lines
+}
+
+/// A number of nats in so many columns, which it does not fill with its style; an ellipsis before it is known.
+fn number(delta: Option<f64>, columns: usize, theme: &Theme) -> [Span<'static>; 2] {
+    let (told, style) = match delta {
+        Some(delta) => (nats(delta), look(delta, theme)),
+        None => (symbols::ELLIPSIS.to_owned(), theme.dim),
+    };
+    let blank = " ".repeat(columns.saturating_sub(text::width(&told)));
+    [span(told, style), span(blank, theme.text)]
 }
 
 /// A token as it stands in its cell, without the space that leads it.
@@ -166,9 +174,11 @@ fn selected(attribution: &Attribution, place: usize, theme: &Theme, width: usize
     let dot = symbols::DOT;
     let p = |ln_p: f64| text::share(ln_p.exp());
     let mut told = format!("“{}” {} of {} {dot} p {}", token.text, place + 1, answer.tokens.len(), p(token.ln_p));
-    for (left, name) in WITHOUT.into_iter().zip(["local", "global", "both"]) {
+    for (left, name) in
+        WITHOUT.into_iter().zip([format!(" {dot} without local"), ", global".to_owned(), ", both".to_owned()])
+    {
         if let Some(other) = attribution.without(left).and_then(|trace| trace.tokens.get(place)) {
-            told += &format!(" {dot} without {name} {}", p(other.ln_p));
+            told += &format!("{name} {}", p(other.ln_p));
         }
     }
     Line::from(span(text::fit(&told, width), theme.text))
@@ -193,13 +203,16 @@ fn labels(state: &State, attribution: &Attribution, theme: &Theme, width: usize)
         let mut parts = vec![span(text::pad(name, column), style)];
         parts.push(span(text::pad_left(&text::share(now[label]), 9), theme.score));
         for shares in &others {
-            parts.push(match shares {
+            let (told, style) = match shares {
                 Some(shares) => {
+                    // What the memory adds to this label, as everywhere.
                     let style = look((now[label] / shares[label]).ln(), theme);
-                    span(text::pad_left(&text::share(shares[label]), 9), style)
+                    (text::share(shares[label]), style)
                 }
-                None => span(text::pad_left(symbols::ELLIPSIS, 9), theme.dim),
-            });
+                None => (symbols::ELLIPSIS.to_owned(), theme.dim),
+            };
+            parts.push(span(" ".repeat(9usize.saturating_sub(text::width(&told))), theme.text));
+            parts.push(span(told, style));
         }
         lines.push(Line::from(parts));
     }
@@ -231,24 +244,24 @@ fn lines(state: &State, found: &Found, theme: &Theme, width: usize) -> Vec<Line<
 fn row(state: &State, effect: &Effect, rules: bool, theme: &Theme, width: usize) -> Line<'static> {
     let line = &effect.line;
     let (glyph, style) = arm_look(if line.side == Side::Local { Arm::Local } else { Arm::Global }, theme);
-    let mut parts = vec![span(text::pad(&nats(line.delta), NATS), look(line.delta, theme))];
-    if rules {
-        parts.push(match effect.rules {
-            Some((delta, _)) => span(text::pad(&nats(delta), NATS), look(delta, theme)),
-            None => span(text::pad("-", NATS), theme.dim),
-        });
+    let mut parts: Vec<Span<'static>> = number(Some(line.delta), NATS, theme).into();
+    match effect.rules {
+        Some((delta, _)) if rules => parts.extend(number(Some(delta), NATS, theme)),
+        None if rules => parts.push(span(text::pad("-", NATS), theme.dim)),
+        _ => {}
     }
     parts.push(span(format!("{glyph} {} ", text::fit(&effect.id, 14)), style));
     let label = |decision: usize| state.data.as_ref().map_or("", |data| data.label(decision)).to_owned();
     let turned = |turn: Option<Turn>| turn.filter(|turn| turn.changes);
     if let Some(turn) = turned(line.answer) {
-        parts.push(span(format!("{} {} ", symbols::ARROW, text::fit(&label(turn.decision), TOKEN)), theme.conflict));
+        let told = format!("[{} {}] ", symbols::ARROW, text::fit(&label(turn.decision), TOKEN));
+        parts.push(span(told, theme.conflict));
     } else if let Some(turn) = turned(line.model) {
-        let told = format!("model {} {} ", symbols::ARROW, text::fit(&label(turn.decision), TOKEN));
+        let told = format!("[model {} {}] ", symbols::ARROW, text::fit(&label(turn.decision), TOKEN));
         parts.push(span(told, theme.conflict));
     }
     if matches!(effect.rules, Some((_, true))) {
-        parts.push(span("rules turn ", theme.conflict));
+        parts.push(span("[rules turn] ", theme.conflict));
     }
     let used: usize = parts.iter().map(Span::width).sum();
     parts.push(span(text::fit(line.text.trim_start_matches("- "), width.saturating_sub(used)), theme.text));
