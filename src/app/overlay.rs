@@ -359,7 +359,7 @@ impl List {
         let always = [
             row(Choice::Model, SHIPPED, "shipped", "a small demonstration model for the sample data"),
             row(Choice::Model, "none", "", "memory alone answers"),
-            row(Choice::TypeModel, "another model", "", "type a folder, a GGUF file, owner/name or http://…"),
+            row(Choice::TypeModel, "another model", "", "type a folder, a GGUF file, owner/name or a URL"),
         ];
         let offers = state.offers.iter().enumerate().map(|(at, offer)| {
             let path = std::path::Path::new(&offer.name);

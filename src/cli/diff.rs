@@ -17,7 +17,7 @@ use crate::eval::stats::Interval;
 use crate::eval::timelines::Timelines;
 use crate::session::Session;
 use crate::session::diff::{Diff, Kind, Pair, Told};
-use crate::session::event::Origin;
+use crate::session::event::{ModelId, Origin};
 
 /// Version of the JSON object.
 const SCHEMA: &str = "logoscope.diff/1";
@@ -72,7 +72,7 @@ pub(super) fn print(a: &Session, b: &Session, names: [&str; 2], format: Format, 
 /// What a session is, in a line.
 fn title(session: &Session) -> String {
     let header = &session.header;
-    let model = header.model.as_ref().map_or("memory alone", |model| &model.name);
+    let model = header.model.as_ref().map_or("memory alone".to_owned(), ModelId::told);
     let short = |hash: &str| hash.chars().take(HASH).collect::<String>();
     let origin = match &header.origin {
         Some(Origin::Fork { of, turn, .. }) => format!(" · fork of {} after turn {turn}", short(of)),

@@ -176,7 +176,7 @@ fn top(p: &ByLabel) -> String {
 
 fn replay_text(replay: &mut Replay, signs: &[Signature], ascii: bool) -> String {
     let header = &replay.session().header;
-    let model = header.model.as_ref().map_or("memory alone".to_owned(), |model| visible(&model.name).into_owned());
+    let model = header.model.as_ref().map_or("memory alone".to_owned(), |model| visible(&model.told()).into_owned());
     let mut text = format!("{} · {} · {model}\n", visible(&header.title), visible(&header.dataset.name));
     each_turn(replay, |number, turn, outcome| {
         text.push('\n');

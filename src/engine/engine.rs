@@ -39,6 +39,11 @@ impl ScoreKind {
         *self == Self::Exact
     }
 
+    /// The name of a model that scores like this, with what has to be said of its scores.
+    pub fn of(self, name: &str) -> String {
+        self.caveat().map_or_else(|| name.to_owned(), |caveat| format!("{name} ({caveat})"))
+    }
+
     /// What has to be said of the scores wherever they are shown; nothing of exact ones.
     pub fn caveat(self) -> Option<&'static str> {
         match self {

@@ -56,6 +56,13 @@ pub struct ModelId {
     pub scores: ScoreKind,
 }
 
+impl ModelId {
+    /// Its name, with what has to be said of its scores.
+    pub fn told(&self) -> String {
+        self.scores.of(&self.name)
+    }
+}
+
 /// Something that a session does otherwise than the one it was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {

@@ -108,7 +108,7 @@ fn present_model(state: &State, theme: &Theme) -> Line<'static> {
                 if caps.parameters > 0 { format!(" {}", text::magnitude(caps.parameters)) } else { String::new() };
             let mut parts = vec![
                 span(name, theme.text),
-                span(format!("{size} {} {} ", text::fit(&caps.device, 16), text::fit(&caps.dtype, 8)), theme.dim),
+                span(format!("{size} {} {} ", text::fit(&caps.device, 16), text::fit(&caps.dtype, 11)), theme.dim),
             ];
             if let Some(need) = state.need.filter(|need| need.cache > 0) {
                 parts.push(span(format!("kv {} ", Bytes(need.cache)), theme.dim));

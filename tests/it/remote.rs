@@ -336,7 +336,7 @@ fn a_good_server_is_asked_as_the_protocol_has_it_and_its_scores_are_estimates() 
     assert_eq!(p, [0.5, 0.05, 0.05], "what is not reported has the most that it can have");
     assert_eq!(
         (answer.text.as_str(), answer.stats.tokens, answer.stats.prompt_tokens),
-        (" noir", 2, 10),
+        (" noir", 2, 4),
         "cut at its stop"
     );
     let [question] = &server.questions()[..] else { panic!("{:?}", server.questions()) };

@@ -91,7 +91,7 @@ impl Study<'_> {
             schema,
             dataset: self.dataset.manifest.name.clone(),
             dataset_hash: self.dataset.content_hash(),
-            model: self.engine.as_ref().map(|engine| engine.caps().name.clone()),
+            model: self.engine.as_ref().map(|engine| engine.caps().score.of(&engine.caps().name)),
             queries: format!("{} {what}{range}", questions.len()),
             by: asking.by(),
             setting: self.setting,

@@ -120,7 +120,7 @@ pub fn session_page(name: &str, session: Session) -> String {
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'"
     );
-    let model = header.model.as_ref().map_or("memory alone".to_owned(), |model| escaped(&model.name));
+    let model = header.model.as_ref().map_or("memory alone".to_owned(), |model| escaped(&model.told()));
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\"/>\n\

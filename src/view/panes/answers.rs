@@ -202,7 +202,7 @@ fn phase(state: &State, answer: &ArmAnswer) -> String {
             format!("{} reads what is written", bars::spinner(state))
         }
         Phase::Waiting => format!("{} next", bars::spinner(state)),
-        Phase::Lost(_) => format!("{} is lost", bars::spinner(state)),
+        Phase::Lost(_) => format!("{} asked again", bars::spinner(state)),
         Phase::Done(_) if unscored(state) => "no scores".to_owned(),
         Phase::Speaking | Phase::Done(_) => String::new(),
         Phase::Stopped => "stopped".to_owned(),
