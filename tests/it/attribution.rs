@@ -490,7 +490,7 @@ mod local {
     use std::process::Command;
 
     use logoscope::data::sample;
-    use logoscope::data::synth::{Parameters, TAGS, population};
+    use logoscope::data::synth::TAGS;
     use logoscope::engine::answer;
     use logoscope::engine::answer::by_model;
     use logoscope::engine::local::LocalEngine;
@@ -642,34 +642,30 @@ mod local {
         assert!(matches!(refused, EngineError::PromptTooLong { .. }), "{refused}");
     }
 
-    /// What is left out of the prompt is missed: the nearest memory speaks for the tag that it holds.
+    /// What is left out of the prompt is missed: a memory of the answer's own tag speaks for it.
     #[test]
-    fn a_near_memory_speaks_for_its_tag() {
-        let (dataset, _) = population(&Parameters { seed: 9003, ..Parameters::default() });
+    fn a_memory_of_the_same_tag_speaks_for_the_answer() {
+        let dataset = sample::dataset().unwrap();
         let memory = Memory::build(&dataset);
         let engine = nano();
         let labels = &dataset.manifest.labels;
         let weights = Weights::defaults(Policy::default(), &memory.manifest);
-        let mut deltas: Vec<(f64, f64)> = Vec::new();
-        for query in dataset.queries.iter().take(150) {
+        let mut deltas: Vec<f64> = Vec::new();
+        for query in dataset.queries.iter().take(30) {
             let read = memory.read(&query.user, &query.query, query.at).unwrap();
-            let Some(hit) = read.local.shown().first() else { continue };
             let blocks = Blocks::of(&memory, &query.query, &read);
             let laid = blocks.laid(Arm::Mediated, &weights);
-            let tag = [labels[hit.label].clone()];
-            let ln_p = |left| engine.score(&laid.prompt(left), &tag).unwrap()[0];
-            deltas.push((hit.terms.similarity(), ln_p(Left::Nothing) - ln_p(Left::Line(Side::Local, 0))));
+            let scores = |left| engine.score(&laid.prompt(left), labels).unwrap();
+            let with = scores(Left::Nothing);
+            let said = (0..with.len()).max_by(|a, b| with[*a].total_cmp(&with[*b])).unwrap();
+            let hits = read.local.shown().iter().take(laid.lines(Side::Local).count()).enumerate();
+            for (place, _) in hits.filter(|(_, hit)| hit.label == said) {
+                deltas.push(with[said] - scores(Left::Line(Side::Local, place))[said]);
+            }
         }
-        deltas.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let (near, far) = deltas.split_at(deltas.len() / 2);
-        let mean = |all: &[(f64, f64)]| all.iter().map(|(_, delta)| delta).sum::<f64>() / all.len() as f64;
-        let speak = |all: &[(f64, f64)]| all.iter().filter(|(_, delta)| *delta > 0.0).count();
-        for (name, all) in [("nearer", near), ("farther", far)] {
-            let (n, least) = (all.len(), all.last().unwrap().0);
-            println!("{name} half, from {least:.2} on: {} of {n} for their tag, {:+.2} nats", speak(all), mean(all));
-        }
-        assert!(near.len() >= 50 && speak(near) * 4 >= near.len() * 3, "{} of {}", speak(near), near.len());
-        assert!(mean(near) > mean(far), "the nearer the more");
+        let (n, speak) = (deltas.len(), deltas.iter().filter(|delta| **delta > 0.0).count());
+        println!("{speak} of {n} speak for the answer, {:+.2} nats each", deltas.iter().sum::<f64>() / n as f64);
+        assert!(n >= 10 && speak * 4 >= n * 3, "{speak} of {n}");
     }
 
     /// What is attributed is what `ask` answers: the same prompts, numbers that add up, the label scores of the answer.
