@@ -5,16 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use logoscope::data::dataset::Dataset;
 use logoscope::data::draw::Draw;
 use logoscope::data::interaction::{Timestamp, UserId};
-use logoscope::data::synth::{Parameters, population};
+use logoscope::data::synth::{Parameters, headlines, population, products};
 use logoscope::engine::engine::Engine;
 use logoscope::engine::local::LocalEngine;
 use logoscope::engine::prompt::{Arm, render, render_blocks};
+use logoscope::eval::experiment::{Answered, Question, Setting, run_with_model};
+use logoscope::eval::metrics::{Measures, Metric, TaskMeasures};
+use logoscope::eval::split::{Asked as EvalAsked, Split};
 use logoscope::mediator::{Policy, Weights};
-use logoscope::memory::{Memory, MemoryRead};
+use logoscope::memory::{Apart, Memory, MemoryRead};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/models/nano")
@@ -188,5 +192,60 @@ fn every_label_is_one_token() {
     let engine = LocalEngine::load(&folder()).unwrap();
     for label in logoscope::data::synth::TAGS {
         assert_eq!(engine.encode(label).len(), 1, "{label}");
+    }
+}
+
+/// What the model alone makes of the judged queries of a population, of the first `count` of them: each query's value of
+/// `of`, by arm.
+fn judged(dataset: &Dataset, count: usize, metric: Metric) -> Vec<[f64; 4]> {
+    let memory = Memory::build(dataset);
+    let engine = LocalEngine::load(&folder()).unwrap();
+    let measures = TaskMeasures::of(&dataset.manifest).unwrap();
+    let mut asked = EvalAsked::of(dataset, Split::Judged).unwrap();
+    asked.questions.truncate(count);
+    let policy = Policy::of(dataset.manifest.task);
+    let setting = Setting { policy, weights: Weights::defaults(policy, &dataset.manifest), apart: Apart::default() };
+    let cancel = AtomicBool::new(false);
+    let answered =
+        run_with_model(&memory, &engine, &asked.questions, setting, &Arm::ALL, &cancel, &mut |_| ()).unwrap();
+    let value = |(question, answered): (&Question, &Answered)| {
+        Arm::ALL.map(|arm| {
+            let spoken = answered.spoken[arm as usize].as_ref().unwrap();
+            measures.value(metric, &measures.row(question.gold, &spoken.alone)).unwrap()
+        })
+    };
+    asked.questions.iter().zip(&answered).map(value).collect()
+}
+
+/// Mean of each arm, and of mediated − the others with twice its standard error.
+fn told(values: &[[f64; 4]]) -> ([f64; 4], [(f64, f64); 3]) {
+    let n = values.len() as f64;
+    let mean = |f: &dyn Fn(&[f64; 4]) -> f64| values.iter().map(f).sum::<f64>() / n;
+    let means = [0, 1, 2, 3].map(|arm| mean(&|row| row[arm]));
+    let differences = [0, 1, 2].map(|arm| {
+        let difference = mean(&|row| row[3] - row[arm]);
+        let variance = mean(&|row| (row[3] - row[arm] - difference).powi(2));
+        (difference, 1.96 * (variance / n).sqrt())
+    });
+    (means, differences)
+}
+
+#[test]
+fn nano_rates_products_better_with_both_memories() {
+    let dataset = products(&Parameters { seed: 9001, ..Parameters::of_products() }).0;
+    let (means, differences) = told(&judged(&dataset, usize::MAX, Metric::MeanAbsoluteError));
+    println!("mean absolute error by arm {means:.3?}, mediated less the others {differences:.3?}");
+    for (difference, reach) in differences {
+        assert!(difference < -reach, "mediated is nearer: {difference:.3} ± {reach:.3}");
+    }
+}
+
+#[test]
+fn nano_writes_headlines_nearer_to_theirs_with_both_memories() {
+    let dataset = headlines(&Parameters { seed: 9001, ..Parameters::of_headlines() }).0;
+    let (means, differences) = told(&judged(&dataset, 120, Metric::RougeL));
+    println!("ROUGE-L by arm {means:.3?}, mediated less the others {differences:.3?}");
+    for (difference, reach) in differences {
+        assert!(difference > reach, "mediated is nearer: {difference:.3} ± {reach:.3}");
     }
 }
