@@ -37,7 +37,7 @@ pub enum Context {
 
 impl Context {
     /// All, in order of documentation.
-    pub const ALL: [Context; 11] = [
+    pub const ALL: [Context; 12] = [
         Context::Main,
         Context::Screen,
         Context::Replay,

@@ -454,7 +454,7 @@ mod tests {
             let (steps, seen) = std_mpsc::channel();
             let (position, _turn) = (AtomicUsize::new(0), core.turns.wait());
             let (forced, labels) = (Vec::new(), Vec::new());
-            let probe = Probe { forced, labels, vocabulary: core.vocabulary, position, steps, _turn };
+            let probe = Probe { forced, labels, traced: false, vocabulary: core.vocabulary, position, steps, _turn };
             let processors: Vec<Arc<dyn CustomLogitsProcessor>> = vec![Arc::new(probe), Arc::new(Bomb(0.into()))];
             let responses = core.send(&prompt, processors, 40, Delivery::Pieces).unwrap();
             // A label of two tokens keeps it from asking by itself.
