@@ -490,9 +490,9 @@ impl Host {
         self.settling = SETTLING;
         self.deaths += 1;
         if self.deaths >= DEADLY {
-            let (doomed, others) = self.queue.drain(..).partition(|(waiting, _)| waiting.epoch == ticket.epoch);
+            let (doomed, others): (VecDeque<_>, VecDeque<_>) =
+                self.queue.drain(..).partition(|(waiting, _)| waiting.epoch == ticket.epoch);
             self.queue = others;
-            let doomed: VecDeque<(Ticket, GenRequest)> = doomed;
             for (ticket, _) in doomed {
                 self.emit(ticket, HostEvent::Failed { ticket, error: EngineError::Gone });
             }
