@@ -10,17 +10,16 @@ use super::subject::BenchError;
 use crate::data::sample;
 use crate::engine::answer::request;
 use crate::engine::engine::{Engine, GenRequest};
-use crate::engine::prompt::{Arm, Blocks};
+use crate::engine::prompt::{Arm, Blocks, MAX_TEXT_TOKENS};
 use crate::mediator::{Policy, Weights};
 use crate::memory::Memory;
 
-/// Prompts that are answered to the limit of an answer.
-const ANSWERS: usize = 32;
-/// Prompts of which the labels alone are scored.
-const SCORED: usize = 96;
+/// Prompts of each kind.
+const PROMPTS: usize = 96;
 
-/// Tokens a second of `engine` over those of the library alone, prompt by prompt, on judged queries of the sample: of free
-/// answers, and of one pass that scores all labels. Nothing where there is no library behind the engine.
+/// Tokens a second of `engine` over those of the library alone, prompt by prompt, on judged queries of the sample: where
+/// one pass scores all labels; of whole answers, which scores them, too, and ends where the model ends; and of text that
+/// goes on from the first half of a prompt. Nothing where there is no library behind the engine.
 pub(super) fn wrapper(engine: &dyn Engine) -> Result<Vec<Figure>, BenchError> {
     let dataset = sample::dataset()?;
     let memory = Memory::build(&dataset);
@@ -31,44 +30,53 @@ pub(super) fn wrapper(engine: &dyn Engine) -> Result<Vec<Figure>, BenchError> {
         let blocks = Blocks::of(&memory, &asked.query, &read);
         Ok(request(&blocks, &dataset.manifest.labels, Arm::ALL[nth % Arm::ALL.len()], &weights))
     };
+    let asked = (0..PROMPTS).map(prompt).collect::<Result<Vec<_>, _>>()?;
     // A label of several tokens takes a pass of its own, to which the library alone has no like.
     let single = dataset.manifest.labels.iter().all(|label| engine.count_tokens(label) == 1);
-    let free = |asked: GenRequest| GenRequest { labels: Vec::new(), stop: Vec::new(), ..asked };
-    let scored = |asked: GenRequest| GenRequest { max_tokens: 0, ..asked };
+    let labels = |one: &GenRequest| GenRequest { max_tokens: 0, ..one.clone() };
+    let answer = |one: &GenRequest| GenRequest { stop: Vec::new(), ..one.clone() };
+    let text = |one: &GenRequest| {
+        let half: String = one.prompt.chars().take(one.prompt.chars().count() / 2).collect();
+        GenRequest { prompt: half, max_tokens: MAX_TEXT_TOKENS, ..GenRequest::default() }
+    };
     let mut figures = Vec::new();
-    let answers = (0..=ANSWERS).map(|nth| Ok(free(prompt(nth)?))).collect::<Result<Vec<_>, BenchError>>()?;
-    figures.extend(paired("engine.wrapper.answer", engine, &answers)?);
     if single {
-        let labels = (0..=SCORED).map(|nth| Ok(scored(prompt(nth)?))).collect::<Result<Vec<_>, BenchError>>()?;
-        figures.extend(paired("engine.wrapper.labels", engine, &labels)?);
+        figures.extend(paired("engine.wrapper.labels", engine, asked.iter().map(labels))?);
+        figures.extend(paired("engine.wrapper.answer", engine, asked.iter().map(answer))?);
     }
+    figures.extend(paired("engine.wrapper.text", engine, asked.iter().map(text))?);
     Ok(figures)
 }
 
-/// The figure of all `asked` but the first, which warms up.
-fn paired(name: &'static str, engine: &dyn Engine, asked: &[GenRequest]) -> Result<Option<Figure>, BenchError> {
-    let mut ratios = Vec::with_capacity(asked.len());
-    for (nth, request) in asked.iter().enumerate() {
-        let wrapped = || -> Result<(usize, Duration), BenchError> {
+/// The figure of what is `asked`. Each is answered once before the clock runs: where the model ends by itself, the
+/// library alone is asked for as many tokens.
+fn paired(
+    name: &'static str,
+    engine: &dyn Engine,
+    asked: impl Iterator<Item = GenRequest>,
+) -> Result<Option<Figure>, BenchError> {
+    let mut ratios = Vec::with_capacity(PROMPTS);
+    for (nth, request) in asked.enumerate() {
+        let tokens = engine.generate(request.clone()).finish()?.stats.tokens;
+        let limited = GenRequest { max_tokens: tokens, ..request.clone() };
+        let wrapped = || -> Result<Duration, BenchError> {
             let start = Instant::now();
-            let answer = engine.generate(request.clone()).finish()?;
-            Ok((answer.stats.tokens, start.elapsed()))
+            engine.generate(request.clone()).finish()?;
+            Ok(start.elapsed())
         };
-        let mut ours = None;
-        if nth % 2 == 0 {
-            ours = Some(wrapped()?);
-        }
-        let Some(bare) = engine.bare(request).transpose()? else { return Ok(None) };
-        let (tokens, elapsed) = match ours {
-            Some(ours) => ours,
-            None => wrapped()?,
+        let bare = || engine.bare(&limited).transpose();
+        let (ours, library) = if nth % 2 == 0 {
+            let ours = wrapped()?;
+            (ours, bare()?)
+        } else {
+            let library = bare()?;
+            (wrapped()?, library)
         };
-        if tokens != bare.tokens {
-            return Err(BenchError::Unlike { engine: tokens, library: bare.tokens });
+        let Some(library) = library else { return Ok(None) };
+        if library.tokens != tokens {
+            return Err(BenchError::Unlike { engine: tokens, library: library.tokens });
         }
-        if nth > 0 {
-            ratios.push(bare.elapsed.as_secs_f64() / elapsed.as_secs_f64());
-        }
+        ratios.push(library.elapsed.as_secs_f64() / ours.as_secs_f64());
     }
     Ok(Some(Figure::of_rates(name, "of library", ratios)))
 }

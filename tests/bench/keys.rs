@@ -205,7 +205,8 @@ mod terminal {
     /// Whether an arm has yet to be answered.
     #[cfg(feature = "local")]
     fn speaking(text: &str) -> bool {
-        text.matches(" next").count() > 0
+        // The last row says how to go to the next query.
+        text.lines().any(|line| line.contains(" next") && !line.contains("n/p next"))
     }
 
     /// Keys beside a model that answers.
