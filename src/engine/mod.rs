@@ -6,6 +6,7 @@ pub mod address;
 pub mod answer;
 pub mod attribution;
 pub mod download;
+pub mod embedding;
 #[expect(clippy::module_inception, reason = "the trait is what the module is about")]
 pub mod engine;
 pub mod error;
