@@ -14,9 +14,9 @@ use logoscope::data::synth::{Parameters, headlines, population, products};
 use logoscope::engine::engine::Engine;
 use logoscope::engine::local::LocalEngine;
 use logoscope::engine::prompt::{Arm, render, render_blocks};
-use logoscope::eval::experiment::{Answered, Question, Setting, run_with_model};
-use logoscope::eval::metrics::{Measures, Metric, TaskMeasures};
-use logoscope::eval::split::{Asked as EvalAsked, Split};
+use logoscope::eval::experiment::{Answered, Setting, run_with_model};
+use logoscope::eval::metrics::{Measures, Metric, TaskMeasures, add};
+use logoscope::eval::split::{Asked as EvalAsked, Question, Split};
 use logoscope::mediator::{Policy, Weights};
 use logoscope::memory::{Apart, Memory, MemoryRead};
 
@@ -211,7 +211,9 @@ fn judged(dataset: &Dataset, count: usize, metric: Metric) -> Vec<[f64; 4]> {
     let value = |(question, answered): (&Question, &Answered)| {
         Arm::ALL.map(|arm| {
             let spoken = answered.spoken[arm as usize].as_ref().unwrap();
-            measures.value(metric, &measures.row(question.gold, &spoken.alone)).unwrap()
+            let mut sums = vec![0.0; measures.width()];
+            add(&mut sums, &measures.row(question.gold, &spoken.alone));
+            measures.value(metric, &sums).unwrap()
         })
     };
     asked.questions.iter().zip(&answered).map(value).collect()

@@ -154,7 +154,7 @@ fn a_model_writes_it_and_one_that_cannot_says_so() {
 
 /// The workbench with a model that can be told to write and memory read; the model has answered.
 fn bench() -> State {
-    let training = Training { labels: None, shipped: true };
+    let training = Training { tasks: None, shipped: true };
     let mut state = State::new(Start {
         dataset_name: "films".into(),
         model_name: Some("scribe".into()),

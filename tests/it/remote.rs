@@ -799,7 +799,17 @@ fn workbench(loader: Arc<Loader>, mut look: impl FnMut(&app::state::State, &dyn 
     let (events, shelf) = (out.clone(), Shelf::new(out.clone()));
     let host = EngineHost::with_loader(loader, Box::new(move |event| drop(events.send(Message::Host(event))))).unwrap();
     let host = Some(host);
-    let runner = Runner { memory, host, shelf, scribe: None, keeper: None, fitter: None, surveyor: None, copy: None };
+    let runner = Runner {
+        memory,
+        host,
+        shelf,
+        scribe: None,
+        keeper: None,
+        profiler: None,
+        fitter: None,
+        surveyor: None,
+        copy: None,
+    };
     out.send(Message::ModelNamed("http://elsewhere".into())).unwrap();
     let keys = |keys: &[&str]| keys.iter().for_each(|key| out.send(Message::Key(key.parse().unwrap())).unwrap());
     let mut state = started();
