@@ -24,6 +24,7 @@ mod scenario;
 mod store;
 mod sweep;
 mod synth;
+mod vectors;
 mod voice;
 mod why_not;
 pub mod workbench;
@@ -63,6 +64,9 @@ pub enum CliError {
     /// The dataset.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// Somebody did not want to wait for vectors.
+    #[error("interrupted while vectors were made; those that were made are kept")]
+    Interrupted,
     /// An import.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -288,10 +292,12 @@ enum Command {
 impl Common {
     /// The dataset named on the command line, or the embedded one: to ask questions of.
     fn dataset(&self) -> Result<Dataset, CliError> {
-        Ok(match &self.data {
+        let mut dataset = match &self.data {
             Some(dir) => Dataset::open(dir)?,
             None => sample::dataset()?,
-        })
+        };
+        self.embed(&mut dataset)?;
+        Ok(dataset)
     }
 
     /// The model asked for and how it is to run; `None` for memory alone.
@@ -407,7 +413,7 @@ pub fn main() -> ExitCode {
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());
-            ExitCode::from(2)
+            ExitCode::from(if matches!(error, CliError::Interrupted) { 130 } else { 2 })
         }
     }
 }

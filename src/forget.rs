@@ -222,7 +222,9 @@ pub fn forget(
     let notices = &mut receipt.notices;
     let after = look(request, Some(&known.person), |store| {
         if !stored && !store.worthwhile() {
-            return Ok(Memory::build(&Dataset::open(request.data)?));
+            let mut dataset = Dataset::open(request.data)?;
+            dataset.manifest.retrieval.embedder.without_model();
+            return Ok(Memory::build(&dataset));
         }
         let opened = store.open(None, report)?;
         notices.extend(opened.notices);

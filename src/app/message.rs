@@ -44,6 +44,13 @@ pub enum Message {
     Drawn(Limits),
     /// The memory worker begins another part of its work.
     Stage(&'static str),
+    /// The memory worker has the dataset's embedding model make vectors.
+    Embedding {
+        /// Texts that have one.
+        done: usize,
+        /// Texts that had none.
+        of: usize,
+    },
     /// What happened to the dataset's store while memory was opened, in a line.
     Stored(String),
     /// The dataset has been read.

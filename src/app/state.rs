@@ -95,6 +95,13 @@ pub fn question_of(judged: &JudgedQuery) -> Question {
 pub enum MemoryState {
     /// On its way, with its stage.
     Building(&'static str),
+    /// On its way: an embedding model makes vectors.
+    Embedding {
+        /// Texts that have one.
+        done: usize,
+        /// Texts that had none.
+        of: usize,
+    },
     /// It answers.
     Ready,
     /// It does not, because.
@@ -484,7 +491,7 @@ impl State {
 
     /// Whether something is under way that the screen shows moving.
     pub fn busy(&self) -> bool {
-        matches!(self.memory, MemoryState::Building(_))
+        matches!(self.memory, MemoryState::Building(_) | MemoryState::Embedding { .. })
             || matches!(self.model, ModelState::Loading(_))
             || self.incoming.is_some()
             || self.orders.under_way.is_some()

@@ -78,6 +78,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.memory = MemoryState::Building(stage);
             Vec::new()
         }
+        Message::Embedding { done, of } => {
+            state.memory = MemoryState::Embedding { done, of };
+            Vec::new()
+        }
         Message::Stored(news) => {
             tell(state, news, false);
             Vec::new()
@@ -257,6 +261,7 @@ fn is_of_workers(message: &Message) -> bool {
     matches!(
         message,
         Message::Stage(_)
+            | Message::Embedding { .. }
             | Message::Stored(_)
             | Message::DataRead(_)
             | Message::DataFailed(_)

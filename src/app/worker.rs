@@ -18,6 +18,8 @@ use super::visit::World;
 use crate::data::dataset::Dataset;
 use crate::data::interaction::Interaction;
 use crate::data::sample;
+use crate::engine::embedding;
+use crate::engine::model::LoadOptions;
 use crate::engine::prompt::{Blocks, Question};
 use crate::mediator::conflict::{COVERED, clash};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
@@ -54,6 +56,8 @@ pub enum Source {
         dir: PathBuf,
         /// Where its store is looked for if it is large.
         stores: PathBuf,
+        /// How an embedding model runs that it names, and where its vectors are kept.
+        load: Box<LoadOptions>,
     },
     /// One that is in memory already.
     Given(Box<Dataset>),
@@ -65,7 +69,7 @@ impl Source {
         let (dir, stores) = match self {
             Source::Sample => return Ok((sample::dataset()?, None)),
             Source::Given(dataset) => return Ok((*dataset, None)),
-            Source::Folder { dir, stores } => (dir, stores),
+            Source::Folder { dir, stores, .. } => (dir, stores),
         };
         let store = Store::of(&stores, &dir)?;
         let mut dataset = Dataset::open(&dir)?;
@@ -154,12 +158,30 @@ fn work(
 ) {
     let tell = |message| drop(out.send(message));
     tell(Message::Stage("reading the dataset"));
-    let (dataset, store) = match source.open() {
+    let load = match &source {
+        Source::Folder { load, .. } => Some(load.clone()),
+        Source::Sample | Source::Given(_) => None,
+    };
+    let (mut dataset, store) = match source.open() {
         Ok(opened) => opened,
+        Err(error) => return tell(Message::DataFailed(error.to_string())),
+    };
+    let attached = match load.map(|load| embedding::attach(&mut dataset, &load)).transpose() {
+        Ok(attached) => attached.flatten(),
         Err(error) => return tell(Message::DataFailed(error.to_string())),
     };
     let mut data = Arc::new(Data::of(dataset));
     tell(Message::DataRead(Arc::clone(&data)));
+    if let Some(attached) = attached {
+        attached.notices.iter().for_each(|notice| tell(Message::Stored(notice.clone())));
+        let mut report = |done, of| {
+            tell(Message::Embedding { done, of });
+            Ok(())
+        };
+        if let Err(error) = attached.prepare(&data.dataset, &mut report) {
+            return tell(Message::DataFailed(error.to_string()));
+        }
+    }
     tell(Message::Stage("building memory"));
     before_build();
     let mut memory = match &store {

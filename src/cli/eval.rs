@@ -84,7 +84,7 @@ pub struct EvalArgs {
     /// Fewest distinct contributors of anything collective [default: the dataset's]
     #[arg(long, value_name = "K", value_parser = parse_guard)]
     guard: Option<usize>,
-    /// What makes vectors of texts: hash, or static:DIR with the folder of a table [default: the dataset's]
+    /// What makes vectors of texts: hash, static:DIR with the folder of a table, or model:DIR with that of an embedding model [default: the dataset's]
     #[arg(long, value_name = "EMBEDDER")]
     embedder: Option<Embedding>,
     /// Seed of bootstrap, permutations and --limit
@@ -181,6 +181,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     if let Some(embedder) = &args.embedder {
         dataset.manifest.retrieval.embedder = embedder.clone();
         dataset.manifest.retrieval.embedder.load(Path::new(""))?;
+        common.embed(&mut dataset)?;
     }
     let measures = TaskMeasures::of(&dataset.manifest)?;
     refuse(args, &measures)?;

@@ -70,7 +70,7 @@ pub fn run(common: &Common, args: &FitEmbedderArgs) -> Result<ExitCode, CliError
         seed: args.seed,
     };
     let begun = Instant::now();
-    let mut line = Line { shown: std::io::stderr().is_terminal(), last: None };
+    let mut line = Line::begin();
     let fitted = fit(&dataset.interactions, plan, &interrupted(), &mut |stage, done, of| line.tell(stage, done, of));
     line.clear();
     let fitted = match fitted {
@@ -141,20 +141,27 @@ fn setting(out: &Path, data: Option<&Path>) -> String {
 }
 
 /// One line on standard error that is written over, where that is a terminal.
-struct Line {
+pub(super) struct Line {
     shown: bool,
     last: Option<Instant>,
 }
 
 impl Line {
-    fn tell(&mut self, stage: &str, done: usize, of: usize) {
+    /// Before anything is told.
+    pub(super) fn begin() -> Self {
+        Self { shown: std::io::stderr().is_terminal(), last: None }
+    }
+
+    /// How much of how much is done.
+    pub(super) fn tell(&mut self, stage: &str, done: usize, of: usize) {
         if self.shown && self.last.is_none_or(|last| last.elapsed() >= TICK) {
             self.last = Some(Instant::now());
             eprint!("\r{:<60}", format!("{stage} {} %", 100 * done / of.max(1)));
         }
     }
 
-    fn clear(&self) {
+    /// Leaves nothing of it.
+    pub(super) fn clear(&self) {
         if self.last.is_some() {
             eprint!("\r{:60}\r", "");
         }

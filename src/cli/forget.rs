@@ -10,11 +10,15 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::store::{Progress, clear, tell};
-use super::{CliError, Common, Format, sessions_folder};
+use super::{CliError, Common, Format, cache_folder, complain, sessions_folder};
+use crate::data::dataset::Dataset;
 use crate::data::forget::Place;
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
+use crate::engine::embedding;
+use crate::engine::error::EngineError;
 use crate::forget::{Findings, ForgetError, Receipt, Request, forget, look_for};
+use crate::memory::embed as vectors;
 use crate::memory::store::{Holding, StoreError};
 use crate::memory::trace::{Trace, Way};
 
@@ -60,6 +64,9 @@ pub fn run(common: &Common, args: &ForgetArgs) -> Result<ExitCode, CliError> {
     let outcome = if args.dry_run {
         look_for(request)
     } else {
+        // First, while the dataset still knows what they said; a run that is interrupted behind this is made whole by the
+        // next one, and vectors that are wanted again are made again.
+        forget_vectors(data, &user)?;
         let mut progress = Progress::begin()?;
         let mut report = |stage: &'static str, done: usize, total: usize| progress.tell(stage, done, total);
         let mut left = std::env::var(ABORT_VARIABLE).ok().and_then(|text| text.parse::<usize>().ok());
@@ -90,6 +97,18 @@ pub fn run(common: &Common, args: &ForgetArgs) -> Result<ExitCode, CliError> {
     }
     let left = receipt.after.as_ref().map_or(0, Findings::left);
     Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Removes the vectors of what `user` says and asks from those that embedding models have made.
+fn forget_vectors(data: &Path, user: &UserId) -> Result<(), CliError> {
+    let dataset = Dataset::open(data)?;
+    let said = dataset.interactions.iter().filter(|said| said.user == *user).map(|said| said.query.as_str());
+    let asked = dataset.queries.iter().filter(|asked| asked.user == *user).map(|asked| asked.query.as_str());
+    let removed = vectors::forget(&embedding::folder(&cache_folder()), said.chain(asked)).map_err(EngineError::from)?;
+    if removed > 0 {
+        complain(&format!("{} of theirs removed from the cache of embedding models", counted(removed, "vector")));
+    }
+    Ok(())
 }
 
 /// `1 line`, `2 lines`.

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 
 use super::{CliError, Common, cache_folder, file_error};
-use crate::data::dataset::Dataset;
 use crate::data::interaction::Interaction;
 use crate::data::sample;
 use crate::data::sanitize::visible;
@@ -195,7 +194,7 @@ impl Common {
         let Some(data) = &self.data else { return Ok(Memory::build(&sample::dataset()?)) };
         let store = Store::of(&self.stores(), data)?;
         if !store.worthwhile() {
-            return Ok(Memory::build(&Dataset::open(data)?));
+            return Ok(Memory::build(&self.dataset()?));
         }
         let mut progress = Progress::begin()?;
         let opened = store.open(None, &mut |stage, done, total| progress.tell(stage, done, total))?;

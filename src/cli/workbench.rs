@@ -152,7 +152,8 @@ fn start_workers(
     clipboard: Clipboard,
     out: &Sender<Message>,
 ) -> Result<Runner, WorkbenchError> {
-    let folder = |dir: PathBuf| Source::Folder { dir, stores: options.stores.clone() };
+    let load = Box::new(options.load.clone());
+    let folder = |dir: PathBuf| Source::Folder { dir, stores: options.stores.clone(), load };
     let source = options.dataset.clone().map_or(Source::Sample, folder);
     let before_build = move || assert!(!memory_panics, "asked to panic by {PANIC_VARIABLE}");
     let memory = MemoryWorker::start(source, before_build, out.clone())?;

@@ -106,6 +106,13 @@ pub enum EngineError {
     #[error("the model stopped without finishing its answer; ask again, or load the model again")]
     Gone,
 
+    /// The embedding model of a dataset made no vectors, or they could not be kept.
+    #[error("{reason}")]
+    Embedding {
+        /// What went wrong, and what to do.
+        reason: String,
+    },
+
     /// The system refused a thread.
     #[error("cannot start a thread for the model: {reason}")]
     Thread {

@@ -16,6 +16,7 @@ mod answer;
 mod bare;
 mod chat;
 mod device;
+mod embed;
 mod files;
 mod folder;
 mod gguf;
@@ -45,6 +46,7 @@ use super::stdio::{ENGINE_THREAD_PREFIX, quiet_engine_panics};
 use answer::{Answering, Turns};
 use chat::Template;
 use device::Place;
+pub use embed::EmbeddingModel;
 use files::{ModelFiles, Stored};
 
 /// Requests the library may hold at once: see [`Turns`].
@@ -127,7 +129,8 @@ impl LocalEngine {
         let request = Request::of(&files, &place, options.quantize, template.as_ref()).map_err(library)?;
         let pipeline = on_fresh_thread(move || read(request)).and_then(|read| read).map_err(library)?;
         observe(LoadStage::Building)?;
-        let model = on_fresh_thread(move || build(pipeline)).and_then(|built| built).map_err(library)?;
+        let model =
+            on_fresh_thread(move || build(pipeline, REQUESTS_AT_ONCE)).and_then(|built| built).map_err(library)?;
         drop(reading);
         let caps = Caps {
             name: files.name(),
@@ -353,10 +356,10 @@ fn read(request: Request) -> Result<Loaded, String> {
         .map_err(refuses)
 }
 
-/// Starts the library's thread for a model.
-fn build(pipeline: Loaded) -> Result<Model, String> {
+/// Starts the library's thread for a model, which holds so many requests at once.
+fn build(pipeline: Loaded, at_once: NonZero<usize>) -> Result<Model, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
-    let scheduler = SchedulerConfig::DefaultScheduler { method: DefaultSchedulerMethod::Fixed(REQUESTS_AT_ONCE) };
+    let scheduler = SchedulerConfig::DefaultScheduler { method: DefaultSchedulerMethod::Fixed(at_once) };
     let config = AddModelConfig::new(EngineConfig {
         // On the processor the prefix cache is never emptied.
         no_prefix_cache: true,

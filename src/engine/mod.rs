@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod download;
+pub mod embedding;
 #[expect(clippy::module_inception, reason = "the trait is what the module is about")]
 pub mod engine;
 pub mod error;

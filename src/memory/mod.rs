@@ -351,6 +351,7 @@ impl Memory {
         left_in: bool,
     ) -> Result<MemoryRead, IndexError> {
         self.allow(t)?;
+        self.embedder.ready(query)?;
         let population = &self.population;
         let asking = user.filter(|_| !left_in);
         if let Some(ratings) = &self.ratings {
@@ -415,6 +416,7 @@ impl Memory {
     /// Global memory alone, of a task without ratings.
     pub fn read_global(&self, user: &UserId, query: &str, t: Timestamp) -> Result<GlobalRead, IndexError> {
         let asking = self.population.user_ix(user);
+        self.embedder.ready(query)?;
         let (probe, terms) = (self.probe(query), self.terms_at(t));
         let sought = self.sought(&probe, t);
         let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
@@ -462,6 +464,7 @@ impl Memory {
     /// Local memory alone, without its novelty: what the person's own items say.
     pub fn read_local(&self, user: &UserId, query: &str, t: Timestamp) -> Result<LocalRead, Forbidden> {
         self.allow(t)?;
+        self.embedder.ready(query)?;
         Ok(self.local(self.population.user_ix(user), &self.probe(query), t))
     }
 

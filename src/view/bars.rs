@@ -30,6 +30,10 @@ pub fn memory_news(state: &State) -> Option<String> {
         MemoryState::Building(stage) => {
             Some(format!("{stage} {} {}", symbols::DOT, elapsed(state, state.memory_since)))
         }
+        MemoryState::Embedding { done, of } => {
+            let since = elapsed(state, state.memory_since);
+            Some(format!("making vectors, {done} of {of} texts {} {since}", symbols::DOT))
+        }
         MemoryState::Failed(reason) => Some(format!("memory could not be built: {reason}")),
         MemoryState::Ready => None,
     }

@@ -12,6 +12,8 @@ mod chat;
 mod damage;
 mod embed;
 #[cfg(feature = "local")]
+mod embedding;
+#[cfg(feature = "local")]
 mod engine;
 mod eval;
 mod evaluating;

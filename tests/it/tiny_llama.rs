@@ -17,7 +17,8 @@ pub const VOCABULARY: usize = 256 + LABELS.len() + 1;
 /// Tokens of prompt and answer together.
 pub const CONTEXT: usize = 512;
 
-const WIDTH: usize = 64;
+/// Width of the model.
+pub const WIDTH: usize = 64;
 const HEADS: usize = 2;
 const INNER: usize = 128;
 const LAYERS: usize = 2;
@@ -31,6 +32,39 @@ pub fn write(dir: &Path) {
 
 /// Writes a Qwen3 of the same size.
 pub fn write_qwen(dir: &Path) {
+    fs::write(dir.join("config.json"), qwen_config().to_string()).unwrap();
+    fs::write(dir.join("tokenizer.json"), tokenizer().to_string()).unwrap();
+    fs::write(dir.join("model.safetensors"), safetensors(&tensors(2, true))).unwrap();
+}
+
+/// Writes a Qwen3 that makes vectors: the state of a text's last token.
+pub fn write_embedder(dir: &Path) {
+    let modules = json!([
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+    ]);
+    let pooling = json!({
+        "word_embedding_dimension": WIDTH,
+        "pooling_mode_cls_token": false,
+        "pooling_mode_mean_tokens": false,
+        "pooling_mode_max_tokens": false,
+        "pooling_mode_mean_sqrt_len_tokens": false,
+        "pooling_mode_weightedmean_tokens": false,
+        "pooling_mode_lasttoken": true,
+        "include_prompt": true,
+    });
+    let bare = |(name, shape, numbers): Tensor| (name.trim_start_matches("model.").to_owned(), shape, numbers);
+    let tensors: Vec<Tensor> = tensors(3, true).into_iter().map(bare).collect();
+    fs::write(dir.join("config.json"), qwen_config().to_string()).unwrap();
+    fs::write(dir.join("tokenizer.json"), tokenizer().to_string()).unwrap();
+    fs::write(dir.join("modules.json"), modules.to_string()).unwrap();
+    fs::create_dir_all(dir.join("1_Pooling")).unwrap();
+    fs::write(dir.join("1_Pooling/config.json"), pooling.to_string()).unwrap();
+    fs::write(dir.join("model.safetensors"), safetensors(&tensors)).unwrap();
+}
+
+fn qwen_config() -> Value {
     let mut config = config();
     config["architectures"] = json!(["Qwen3ForCausalLM"]);
     config["model_type"] = json!("qwen3");
@@ -38,9 +72,7 @@ pub fn write_qwen(dir: &Path) {
     config["max_window_layers"] = json!(LAYERS);
     config["use_sliding_window"] = json!(false);
     config["sliding_window"] = Value::Null;
-    fs::write(dir.join("config.json"), config.to_string()).unwrap();
-    fs::write(dir.join("tokenizer.json"), tokenizer().to_string()).unwrap();
-    fs::write(dir.join("model.safetensors"), safetensors(&tensors(2, true))).unwrap();
+    config
 }
 
 /// Writes a Llama with other weights and room for so many tokens.

@@ -78,7 +78,8 @@ impl ModelFiles {
     }
 }
 
-fn object(dir: &Path, name: &str) -> Check<Map<String, Value>> {
+/// Reads a JSON object that has to be there.
+pub(super) fn object(dir: &Path, name: &str) -> Check<Map<String, Value>> {
     let text = match fs::read(dir.join(name)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -114,7 +115,8 @@ fn architecture(config: &Map<String, Value>) -> Check<&str> {
     }
 }
 
-fn positive(config: &Map<String, Value>, key: &str) -> Check<u64> {
+/// A number that has to be there.
+pub(super) fn positive(config: &Map<String, Value>, key: &str) -> Check<u64> {
     match config.get(key) {
         Some(value) => match value.as_u64() {
             Some(number) if number > 0 => Ok(number),
@@ -209,7 +211,7 @@ fn names_decoder(decoder: &Value) -> bool {
 
 /// The one set of weight files: `model.safetensors`, all shards of a set, `consolidated.safetensors`, or a single file
 /// of another name.
-fn weight_files(dir: &Path) -> Check<Vec<PathBuf>> {
+pub(super) fn weight_files(dir: &Path) -> Check<Vec<PathBuf>> {
     let listing = match fs::read_dir(dir) {
         Ok(listing) => listing,
         Err(error) => return refuse(format!("it cannot be listed: {error}"), "check its permissions"),
@@ -253,7 +255,7 @@ fn shard_count(name: &str) -> Option<usize> {
 }
 
 /// Compares a weight file with its own header and returns the number of weights in it.
-fn check_weights(path: &Path) -> Check<u64> {
+pub(super) fn check_weights(path: &Path) -> Check<u64> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let damaged = |what: String| (format!("{name} is damaged: {what}"), COPY_AGAIN.to_owned());
     let read = |file: &mut File| -> io::Result<(u64, u64, Vec<u8>)> {
@@ -317,7 +319,7 @@ fn tensor_extent(entry: &Value) -> Option<(u64, u64)> {
 }
 
 /// The tokens that end an answer, from every file that may name them.
-fn ends(dir: &Path, config: &Map<String, Value>, tokenizer: &Tokenizer) -> Vec<u32> {
+pub(super) fn ends(dir: &Path, config: &Map<String, Value>, tokenizer: &Tokenizer) -> Vec<u32> {
     let mut ends = Vec::new();
     let generation = optional_object(dir, "generation_config.json").unwrap_or_default();
     for value in [config.get("eos_token_id"), generation.get("eos_token_id")].into_iter().flatten() {

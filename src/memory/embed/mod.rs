@@ -2,13 +2,16 @@
 //!
 //! Invariant: a vector has unit length, or is all zero when the text has nothing to embed; it is always finite.
 
+mod asked;
 mod hash;
+mod kept;
 pub mod lsa;
 mod table;
 
 use std::sync::Arc;
 
 pub use hash::HashEmbedder;
+pub use kept::{KeptVectors, Maker, VectorsError, forget};
 
 use crate::data::embedding::Embedding;
 use crate::data::interaction::Timestamp;
@@ -34,6 +37,12 @@ pub trait Embedder: Send + Sync {
         let _ = t;
         Ok(())
     }
+
+    /// Has the vector of a question's text at hand before it is asked for; one that cannot be made is no vector of nothing.
+    fn ready(&self, text: &str) -> Result<(), Forbidden> {
+        let _ = text;
+        Ok(())
+    }
 }
 
 /// Why an embedder's vectors may not answer.
@@ -56,6 +65,18 @@ pub enum Forbidden {
         /// As the setting writes it.
         folder: String,
     },
+    /// The setting names a model that was not opened.
+    #[error("the embedding model of 'model:{folder}' was not opened; open the dataset from its folder")]
+    Unopened {
+        /// As the setting writes it.
+        folder: String,
+    },
+    /// The model makes no vector of the question.
+    #[error("the question cannot be embedded: {reason}")]
+    Unmade {
+        /// What went wrong, and what to do.
+        reason: String,
+    },
 }
 
 /// The embedder that a dataset's settings ask for.
@@ -64,6 +85,8 @@ pub fn of(embedding: &Embedding) -> Box<dyn Embedder> {
         Embedding::Hash => Box::new(HashEmbedder::default()),
         Embedding::Static { table: Some(table), .. } => Box::new(table::Table(Arc::clone(table))),
         Embedding::Static { folder, table: None } => Box::new(table::Unread { folder: folder.clone() }),
+        Embedding::Model { vectors: Some(vectors), .. } => Box::new(asked::Asked(vectors.clone())),
+        Embedding::Model { folder, vectors: None, .. } => Box::new(asked::Unopened { folder: folder.clone() }),
     }
 }
 

@@ -39,6 +39,15 @@ pub enum StoreError {
         /// Its task.
         task: TaskKind,
     },
+    /// Vectors of an embedding model are kept apart from stores.
+    #[error(
+        "{}: a dataset with an embedding model has no store; ask about it without one, its memory is built at every start",
+        path.display()
+    )]
+    Embedded {
+        /// The dataset folder.
+        path: PathBuf,
+    },
     /// The dataset changed while it was read.
     #[error("{}: changed while it was read; run the command again", path.display())]
     Changed {

@@ -143,7 +143,9 @@ impl Store {
             memory.kept = None;
             return Ok(Opened { memory, notices: content.notice().into_iter().collect() });
         }
-        let memory = Memory::build(&self.whole(&content, None)?);
+        let mut whole = self.whole(&content, None)?;
+        whole.manifest.retrieval.embedder.without_model();
+        let memory = Memory::build(&whole);
         Ok(Opened { memory, notices: content.notice().into_iter().collect() })
     }
 

@@ -41,6 +41,7 @@ use super::Memory;
 use super::embed;
 pub use super::population::Report;
 use crate::data::dataset::{Dataset, DatasetError, PeriodLength, TaskKind};
+use crate::data::embedding::Embedding;
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::data::sanitize::visible;
 
@@ -94,6 +95,10 @@ impl Store {
 
     /// Fails for ratings and texts: what people rate, its attributes, and what people write are in no column.
     fn holdable(&self) -> Result<(), StoreError> {
+        // A model's vectors are kept elsewhere and opened with the dataset.
+        if matches!(self.head.manifest.retrieval.embedder, Embedding::Model { .. }) {
+            return Err(StoreError::Embedded { path: self.dataset.clone() });
+        }
         match self.head.manifest.task {
             TaskKind::Labels => Ok(()),
             task @ (TaskKind::Rating | TaskKind::Text) => Err(StoreError::Unheld { path: self.dataset.clone(), task }),

@@ -1,0 +1,422 @@
+//! Vectors that a model makes, kept on the disk: a text is embedded once.
+//!
+//! Invariants:
+//! * a vector is found by the model's identity and the BLAKE3 of the text, never by where the text stands;
+//! * a file of vectors appears whole or not at all; one whose checksum does not hold is removed, told, and made again;
+//! * every vector has the model's own width and unit length, or is all zero where a text has nothing to embed;
+//! * where all texts are kept, the model is not asked.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use super::normalise;
+use crate::data::dataset::write_whole;
+use crate::data::embedding::TextVectors;
+use crate::data::text::brief;
+
+/// What a file begins with; the number is the format's.
+const MAGIC: &[u8; 8] = b"LGVECT01";
+/// How a file's name ends.
+const EXTENSION: &str = "vectors";
+/// Bytes of a checksum at a file's end.
+const CHECKSUM: usize = 32;
+/// Texts that are given to a model at once, and after which work can be stopped.
+const BATCH: usize = 32;
+/// Vectors after which a file is written.
+const SEGMENT: usize = 1024;
+
+/// The beginning of a text's BLAKE3.
+type Key = [u8; 16];
+
+/// Makes vectors of texts: a model, and whatever it takes to have it at hand.
+pub trait Maker: Send + Sync {
+    /// A vector for each text, in their order. None of them is empty. Fails as a whole, with what went wrong and what to do.
+    fn make(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String>;
+}
+
+/// Why there are no vectors.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VectorsError {
+    /// The model made none, or none that can be used.
+    #[error("{0}")]
+    Unmade(String),
+    /// They could not be kept.
+    #[error("{}: vectors cannot be kept there: {reason}; make room, or set XDG_CACHE_HOME to another place", path.display())]
+    Unkept {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's own words.
+        reason: String,
+    },
+}
+
+/// Vectors of one model: those kept, and those it makes.
+pub struct KeptVectors {
+    id: String,
+    dimensions: usize,
+    folder: PathBuf,
+    maker: Box<dyn Maker>,
+    known: RwLock<Known>,
+}
+
+/// Vectors at hand.
+#[derive(Default)]
+struct Known {
+    /// The number of a text's row.
+    rows: HashMap<Key, usize>,
+    /// Rows, one behind another.
+    numbers: Vec<f32>,
+}
+
+impl Known {
+    fn add(&mut self, key: Key, vector: &[f32], dimensions: usize) {
+        let next = self.numbers.len() / dimensions;
+        if let std::collections::hash_map::Entry::Vacant(entry) = self.rows.entry(key) {
+            entry.insert(next);
+            self.numbers.extend_from_slice(vector);
+        }
+    }
+}
+
+impl KeptVectors {
+    /// The vectors of model `id` that `folder` keeps, and what was wrong there, a line each. `maker` is asked for others.
+    pub fn open(
+        id: String,
+        dimensions: usize,
+        folder: PathBuf,
+        maker: Box<dyn Maker>,
+    ) -> Result<(Self, Vec<String>), VectorsError> {
+        let unkept = |error: io::Error| VectorsError::Unkept { path: folder.clone(), reason: error.to_string() };
+        fs::create_dir_all(&folder).map_err(unkept)?;
+        let listed = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(unkept)?;
+        let mut files: Vec<PathBuf> = listed.into_iter().map(|entry| entry.path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
+        files.sort();
+        let (mut known, mut notices) = (Known::default(), Vec::new());
+        for path in files {
+            let bytes = fs::read(&path).map_err(unkept)?;
+            match read(&bytes, dimensions) {
+                Ok(vectors) => vectors.iter().for_each(|(key, vector)| known.add(*key, vector, dimensions)),
+                Err(reason) => {
+                    fs::remove_file(&path).map_err(unkept)?;
+                    let path = path.display();
+                    notices.push(format!("{path} {reason}; it is removed, and its texts are embedded again"));
+                }
+            }
+        }
+        Ok((Self { id, dimensions, folder, maker, known: RwLock::new(known) }, notices))
+    }
+
+    /// Has the vectors of all `texts` at hand, and keeps those that are made now. `report` hears how many of how many have
+    /// been made before each batch, and stops the work with an error; what was made till then is kept.
+    pub fn prepare<'a, E: From<VectorsError>>(
+        &self,
+        texts: impl Iterator<Item = &'a str>,
+        report: &mut dyn FnMut(usize, usize) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut missing: HashMap<Key, &str> = HashMap::new();
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let unknown = |text: &&str| !is_blank(text) && !known.rows.contains_key(&key(text));
+            missing.extend(texts.filter(unknown).map(|text| (key(text), text)));
+        }
+        // A batch of texts of a length costs least; the order is the same on every run.
+        let mut missing: Vec<(Key, &str)> = missing.into_iter().collect();
+        missing.sort_unstable_by_key(|(key, text)| (text.len(), *key));
+        let of = missing.len();
+        let mut made: Vec<(Key, Vec<f32>)> = Vec::new();
+        let mut outcome = Ok(());
+        for (nth, batch) in missing.chunks(BATCH).enumerate() {
+            outcome = report(nth * BATCH, of).and_then(|()| {
+                let texts: Vec<&str> = batch.iter().map(|(_, text)| *text).collect();
+                let vectors = self.make(&texts).map_err(VectorsError::Unmade)?;
+                made.extend(batch.iter().map(|(key, _)| *key).zip(vectors));
+                Ok(())
+            });
+            if outcome.is_err() {
+                break;
+            }
+            if made.len() >= SEGMENT {
+                self.keep(&mut made)?;
+            }
+        }
+        self.keep(&mut made)?;
+        outcome
+    }
+
+    /// Vectors of unit length, as wide as they have to be.
+    fn make(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+        let mut vectors = self.maker.make(texts)?;
+        if vectors.len() != texts.len() {
+            return Err(format!("the embedding model made {} vectors of {} texts", vectors.len(), texts.len()));
+        }
+        for (vector, text) in vectors.iter_mut().zip(texts) {
+            if vector.len() != self.dimensions {
+                let (found, wanted) = (vector.len(), self.dimensions);
+                return Err(format!(
+                    "the embedding model makes vectors of {found} numbers, its files say {wanted}; copy its folder again"
+                ));
+            }
+            normalise(vector);
+            if vector.iter().all(|number| *number == 0.0) {
+                return Err(format!(
+                    "the embedding model gives no usable numbers for {:?}; copy its folder again",
+                    brief(text, 60)
+                ));
+            }
+        }
+        Ok(vectors)
+    }
+
+    /// Writes what was made to a file of its own, and has it at hand.
+    fn keep(&self, made: &mut Vec<(Key, Vec<f32>)>) -> Result<(), VectorsError> {
+        if made.is_empty() {
+            return Ok(());
+        }
+        let bytes = written(made, self.dimensions);
+        let name = blake3::hash(&bytes).to_hex();
+        let path = self.folder.join(format!("{}.{EXTENSION}", &name[..16]));
+        write_whole(&path, &bytes)
+            .map_err(|error| VectorsError::Unkept { path: path.clone(), reason: error.to_string() })?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        made.drain(..).for_each(|(key, vector)| known.add(key, &vector, self.dimensions));
+        Ok(())
+    }
+}
+
+impl TextVectors for KeptVectors {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    fn ready(&self, text: &str) -> Result<(), String> {
+        let key = key(text);
+        if is_blank(text) || self.known.read().unwrap_or_else(PoisonError::into_inner).rows.contains_key(&key) {
+            return Ok(());
+        }
+        // What is typed is asked once and not kept.
+        let made = self.make(&[text])?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        made.iter().for_each(|vector| known.add(key, vector, self.dimensions));
+        Ok(())
+    }
+
+    fn write(&self, text: &str, out: &mut [f32]) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let row = known.rows.get(&key(text)).and_then(|row| known.numbers.chunks_exact(self.dimensions).nth(*row));
+        match row {
+            Some(vector) => out.copy_from_slice(vector),
+            None => out.fill(0.0),
+        }
+        row.is_some() || is_blank(text)
+    }
+}
+
+fn key(text: &str) -> Key {
+    let mut key = Key::default();
+    key.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..16]);
+    key
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// A file: what it is, its width, its length, its keys, its rows, and the BLAKE3 of all that.
+fn written(vectors: &[(Key, Vec<f32>)], dimensions: usize) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend((dimensions as u64).to_le_bytes());
+    bytes.extend((vectors.len() as u64).to_le_bytes());
+    vectors.iter().for_each(|(key, _)| bytes.extend(key));
+    bytes.extend(vectors.iter().flat_map(|(_, vector)| vector).flat_map(|number| number.to_le_bytes()));
+    let checksum = blake3::hash(&bytes);
+    bytes.extend(checksum.as_bytes());
+    bytes
+}
+
+/// What a file holds, or what is wrong with it.
+fn read(bytes: &[u8], dimensions: usize) -> Result<Vec<(Key, Vec<f32>)>, String> {
+    let damaged = || "is damaged".to_owned();
+    let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;
+    if blake3::hash(content).as_bytes() != checksum {
+        return Err(damaged());
+    }
+    let (magic, rest) = content.split_first_chunk::<8>().ok_or_else(damaged)?;
+    if magic != MAGIC {
+        return Err("is of another format".to_owned());
+    }
+    let (width, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let (count, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+    if u64::from_le_bytes(*width) != dimensions as u64 {
+        return Err(format!("holds vectors of {} numbers instead of {dimensions}", u64::from_le_bytes(*width)));
+    }
+    let (keys, numbers) = usize::try_from(u64::from_le_bytes(*count))
+        .ok()
+        .and_then(|count| rest.split_at_checked(count.checked_mul(size_of::<Key>())?))
+        .ok_or_else(damaged)?;
+    let keys = keys.as_chunks::<16>().0;
+    let numbers: Vec<f32> = numbers.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    if dimensions == 0 || numbers.len() != keys.len() * dimensions {
+        return Err(damaged());
+    }
+    Ok(keys.iter().copied().zip(numbers.chunks_exact(dimensions).map(<[f32]>::to_vec)).collect())
+}
+
+/// Removes the vectors of `texts` from all files below `folder`, whatever model made them: how many there were.
+pub fn forget<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result<usize, VectorsError> {
+    let gone: std::collections::HashSet<Key> = texts.map(key).collect();
+    let mut removed = 0;
+    let entries = |dir: &Path| match fs::read_dir(dir) {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect::<Vec<_>>(),
+        Err(_) => Vec::new(),
+    };
+    for path in entries(folder).iter().flat_map(|model| entries(model)) {
+        if path.extension().is_none_or(|extension| extension != EXTENSION) {
+            continue;
+        }
+        let unkept = |reason: String| VectorsError::Unkept { path: path.clone(), reason };
+        let bytes = fs::read(&path).map_err(|error| unkept(error.to_string()))?;
+        let width = bytes.get(8..16).and_then(|width| width.try_into().ok()).map_or(0, u64::from_le_bytes) as usize;
+        // One that cannot be read holds nobody any more once it is gone.
+        let vectors = read(&bytes, width).unwrap_or_default();
+        let stays: Vec<_> = vectors.iter().filter(|(key, _)| !gone.contains(key)).cloned().collect();
+        removed += vectors.len() - stays.len();
+        if stays.is_empty() {
+            fs::remove_file(&path).map_err(|error| unkept(error.to_string()))?;
+        } else if stays.len() < vectors.len() {
+            write_whole(&path, &written(&stays, width)).map_err(|error| unkept(error.to_string()))?;
+        }
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::dot;
+    use super::*;
+
+    /// Makes a vector of a text's bytes, and counts.
+    struct Bytes(Arc<AtomicUsize>);
+
+    impl Maker for Bytes {
+        fn make(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+            self.0.fetch_add(texts.len(), Ordering::Relaxed);
+            if texts.contains(&"bad") {
+                return Err("it cannot read that".to_owned());
+            }
+            Ok(texts.iter().map(|text| (0..4).map(|n| f32::from(text.as_bytes()[n % text.len()])).collect()).collect())
+        }
+    }
+
+    fn open(folder: &Path) -> (KeptVectors, Vec<String>, Arc<AtomicUsize>) {
+        let made = Arc::new(AtomicUsize::new(0));
+        let (kept, notices) =
+            KeptVectors::open("m".into(), 4, folder.to_owned(), Box::new(Bytes(Arc::clone(&made)))).unwrap();
+        (kept, notices, made)
+    }
+
+    fn vector(kept: &KeptVectors, text: &str) -> Vec<f32> {
+        let mut out = vec![9.0; 4];
+        assert!(kept.write(text, &mut out), "{text}");
+        out
+    }
+
+    fn prepare(kept: &KeptVectors, texts: &[String]) -> Result<(), VectorsError> {
+        kept.prepare(texts.iter().map(String::as_str), &mut |_, _| Ok(()))
+    }
+
+    #[test]
+    fn a_text_is_embedded_once_and_found_by_what_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: Vec<String> = (0..2500).map(|n| format!("text {}", n % 2100)).collect();
+        let (kept, notices, made) = open(folder.path());
+        assert_eq!(notices, [""; 0]);
+        prepare(&kept, &texts).unwrap();
+        assert_eq!(made.load(Ordering::Relaxed), 2100);
+        let first = vector(&kept, "text 7");
+        assert!((dot(&first, &first) - 1.0).abs() < 1e-5);
+        let (again, _, made) = open(folder.path());
+        let backwards: Vec<String> = texts.iter().rev().cloned().collect();
+        prepare(&again, &backwards).unwrap();
+        assert_eq!((made.load(Ordering::Relaxed), vector(&again, "text 7")), (0, first));
+        // What is typed is made when it is asked, and blank texts never.
+        assert!(!again.write("typed", &mut [0.0; 4]));
+        again.ready("typed").unwrap();
+        again.ready("typed").unwrap();
+        again.ready(" \n").unwrap();
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+        assert_eq!(vector(&again, " "), [0.0; 4]);
+        assert!(again.ready("bad").is_err());
+    }
+
+    #[test]
+    fn what_is_stopped_or_fails_leaves_whole_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: Vec<String> = (0..100).map(|n| format!("text {n:03}")).collect();
+        let (kept, ..) = open(folder.path());
+        let stop = |done: usize, of: usize| {
+            assert_eq!(of, 100);
+            if done >= 64 { Err(VectorsError::Unmade("stopped".into())) } else { Ok(()) }
+        };
+        assert!(kept.prepare(texts.iter().map(String::as_str), &mut { stop }).is_err());
+        let (kept, notices, made) = open(folder.path());
+        assert_eq!(notices, [""; 0]);
+        // The failing text is the shortest and comes first.
+        assert!(prepare(&kept, &["bad".to_owned()]).is_err());
+        made.store(0, Ordering::Relaxed);
+        prepare(&kept, &texts).unwrap();
+        assert_eq!(made.load(Ordering::Relaxed), 36, "two batches were kept");
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        assert!(names.into_iter().all(|path| path.extension().is_some_and(|extension| extension == EXTENSION)));
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_and_made_again() {
+        let texts = ["one".to_owned(), "two".to_owned()];
+        let damages: [fn(&mut Vec<u8>); 4] = [
+            |bytes| bytes.truncate(bytes.len() / 2),
+            |bytes| bytes.clear(),
+            |bytes| bytes[40] ^= 1,
+            |bytes| bytes.push(0),
+        ];
+        for damage in damages {
+            let folder = tempfile::tempdir().unwrap();
+            let (kept, ..) = open(folder.path());
+            prepare(&kept, &texts).unwrap();
+            let expected = vector(&kept, "two");
+            let path = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+            let mut bytes = fs::read(&path).unwrap();
+            damage(&mut bytes);
+            fs::write(&path, bytes).unwrap();
+            let (kept, notices, made) = open(folder.path());
+            assert!(matches!(&notices[..], [notice] if notice.contains("is damaged; it is removed")), "{notices:?}");
+            prepare(&kept, &texts).unwrap();
+            assert_eq!((made.load(Ordering::Relaxed), vector(&kept, "two")), (2, expected));
+            assert!(open(folder.path()).1.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_persons_texts_leave_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts = ["one".to_owned(), "two".to_owned()];
+        let (kept, ..) = open(&folder.path().join("m"));
+        prepare(&kept, &texts).unwrap();
+        assert_eq!(forget(folder.path(), ["two", "three"].into_iter()), Ok(1));
+        let (kept, notices, made) = open(&folder.path().join("m"));
+        assert!(notices.is_empty() && !kept.write("two", &mut [0.0; 4]));
+        prepare(&kept, &texts).unwrap();
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+        assert_eq!(forget(&folder.path().join("none"), ["one"].into_iter()), Ok(0));
+    }
+}
