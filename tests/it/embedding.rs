@@ -202,13 +202,13 @@ fn a_folder_that_is_no_embedding_model_is_one_message() {
     }
 }
 
-/// A dataset folder with the model inside it.
+/// A dataset folder with the model beside it: forgetting looks through all files of the dataset's own folder.
 fn home() -> TempDir {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join("data")).unwrap();
-    dataset(Path::new("words")).write(&home.path().join("data")).unwrap();
-    fs::create_dir(home.path().join("data/words")).unwrap();
-    tiny_llama::write_embedder(&home.path().join("data/words"));
+    dataset(Path::new("../words")).write(&home.path().join("data")).unwrap();
+    fs::create_dir(home.path().join("words")).unwrap();
+    tiny_llama::write_embedder(&home.path().join("words"));
     home
 }
 
@@ -238,7 +238,7 @@ fn a_command_makes_vectors_first_and_forgetting_takes_them_along() {
     // Ten of the 35 texts are theirs, too; a key and 64 numbers each.
     assert_eq!((after.len(), size(&after[0])), (1, whole - 10 * (16 + 64 * 4)));
 
-    fs::remove_file(home.path().join("data/words/modules.json")).unwrap();
+    fs::remove_file(home.path().join("words/modules.json")).unwrap();
     let (code, out, told) = run(&ask);
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(told.starts_with("logoscope: cannot load the model in ") && told.lines().count() == 1, "{told}");
