@@ -557,8 +557,10 @@ impl Host {
             GenEvent::Failed(error) => HostEvent::Failed { ticket, error },
         };
         let died = matches!(event, HostEvent::Failed { error: EngineError::Gone, .. });
+        // Of an answer that nobody waits for any more an end is no death: should it be one, the next answer tells.
+        let awaited = ticket.epoch >= *lock(&self.floor);
         self.emit(ticket, event);
-        if died {
+        if died && awaited {
             self.replace_the_dead_engine(&running);
         }
     }

@@ -865,7 +865,7 @@ fn a_misspelt_command_line_is_told_in_three_lines() {
         exactly(
             GOOD,
             &["ask", "--user", "u1", "--query", "x", "--model", ""],
-            &["'--model <NAME|DIR|FILE|ID>'", "see `logoscope --help`"],
+            &["'--model <NAME|DIR|FILE|ID|URL>'", "see `logoscope --help`"],
         ),
         exactly(GOOD, &["--data", "", "doctor"], &["'--data <DIR>'", "see `logoscope --help`"]),
         said(

@@ -438,7 +438,9 @@ fn from_fit_to_evaluation_the_future_stays_out() {
         error(&run("fit-embedder --until 1999-01-01 --out other")).contains("no interaction lies before 1999-01-01")
     );
     assert!(error(&run("fit-embedder --dimensions 1024 --share 0.02 --out other")).contains("fewer with --dimensions"));
-    assert!(error(&run("eval --embedder magic")).contains("'magic' is no embedder; give hash, or static:DIR"));
+    assert!(
+        error(&run("eval --embedder magic")).contains("'magic' is no embedder; give hash, static:DIR with the folder")
+    );
     assert!(error(&run("eval --embedder static:nowhere")).contains("nowhere/config.json: cannot be read"));
     let left: Vec<_> = fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| name == "table" || name == "home"), "{left:?}");

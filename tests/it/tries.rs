@@ -98,7 +98,11 @@ fn what_is_no_value_is_told_and_changes_nothing() {
     assert_eq!(complaint(&state), Some("prior-strength is 'much'; give a number from 0.01 to 100, or default"));
     assert_eq!((state.setting, state.undo.can_undo()), (before, false));
     press(&mut state, &["esc", "4", "enter"]);
-    assert!(state.overlay.is_none() && state.focus == Pane::Answers, "enter is for the weights");
+    assert!(
+        !matches!(state.overlay, Some(Overlay::Edit(_))) && state.focus == Pane::Answers,
+        "a value is typed in the weights"
+    );
+    press(&mut state, &["esc"]);
     press(&mut state, &["5", "enter"]);
     assert!(matches!(state.overlay, Some(Overlay::Edit(_))));
     press(&mut state, &["esc", "m"]);

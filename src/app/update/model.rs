@@ -149,7 +149,7 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
     }
     let swapped = incoming.is_some();
     // One that died is loaded again without a word, and what it died of is not asked of it again.
-    let again = matches!(state.model, ModelState::Ready(_));
+    let again = matches!(&state.model, ModelState::Ready(before) if *before == caps);
     with_defaults(state, |state| {
         state.model_name.clone_from(&caps.name);
         state.model = ModelState::Ready(caps);

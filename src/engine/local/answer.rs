@@ -441,6 +441,10 @@ mod tests {
     /// The shipped model, but for a prompt over which its library falls in mid-answer.
     struct Fragile(LocalEngine);
 
+    /// What nano answers at some length.
+    const SPEECH: &str = "article: A bank clerk plans one last robbery in a casino basement, a heist story\nown: nothing\n\
+                          others: nothing\nheadline:";
+
     impl Engine for Fragile {
         fn caps(&self) -> &Caps {
             self.0.caps()
@@ -450,7 +454,7 @@ mod tests {
             if req.prompt != "bomb" {
                 return self.0.generate(req);
             }
-            let (core, cancel, prompt) = (&self.0.core, Cancel::default(), self.0.encode("a fine day"));
+            let (core, cancel, prompt) = (&self.0.core, Cancel::default(), self.0.encode(SPEECH));
             let (steps, seen) = std_mpsc::channel();
             let (position, _turn) = (AtomicUsize::new(0), core.turns.wait());
             let (forced, labels) = (Vec::new(), Vec::new());
