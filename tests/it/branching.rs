@@ -115,10 +115,12 @@ fn no_word_and_no_identity_of_a_shipped_session_survives() {
         let redacted = Redaction::keyed("a key").of(&session).unwrap();
         assert_redacted(&session, &redacted);
         let bytes = redacted.to_bytes().unwrap();
+        let whole = String::from_utf8(bytes).unwrap().to_lowercase();
+        assert!(!whole.contains(&session.header.dataset.hash));
         // A hash may hold a word by chance: they are left out.
-        let hash = |part: &&str| part.len() == 64 && part.chars().all(|c| c.is_ascii_hexdigit());
-        let out = String::from_utf8(bytes).unwrap().to_lowercase();
-        let out = out.split('"').filter(|part| !hash(part)).collect::<Vec<_>>().join("\"");
+        let hash = |part: &str| part.len() == 64 && part.chars().all(|c| c.is_ascii_hexdigit());
+        let parts = whole.split('"').map(|part| if hash(part) { "" } else { part });
+        let out = parts.collect::<Vec<_>>().join("\"");
         let words = |text: &str| -> BTreeSet<String> {
             let words = text.split(|c: char| !c.is_alphabetic()).filter(|word| word.chars().count() >= 4);
             words.map(str::to_lowercase).collect()
@@ -153,7 +155,7 @@ fn no_word_and_no_identity_of_a_shipped_session_survives() {
         for identity in identities {
             assert!(!out.contains(&format!("\"{identity}\"")), "{identity}");
         }
-        assert!(!out.contains("film-tags") && !out.contains(&session.header.dataset.hash));
+        assert!(!out.contains("film-tags"));
     }
 }
 
