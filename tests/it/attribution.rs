@@ -19,11 +19,11 @@ use logoscope::engine::trace::{Continuation, Trace, TraceRequest, Traced};
 use logoscope::mediator::{Evidence, Policy, Weight, Weights, mediate};
 use logoscope::memory::why_not::Side;
 use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier};
 
 use crate::replaying::replaying;
-use crate::screens::{
-    answer, answered, blocks, caps, dataset, drawn, memory_read, press, speak, started, styles_of, text_of,
-};
+use crate::screens::{answer, answered, blocks, caps, dataset, drawn, memory_read, press, speak, started, text_of};
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -373,16 +373,43 @@ fn the_board_at_three_sizes_and_without_colour() {
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
         insta::assert_snapshot!(format!("attribution-{width}x{height}"), text_of(&drawn(&state, width, height)));
     }
-    insta::assert_snapshot!("attribution-120x40-styles", styles_of(&drawn(&state, 120, 40)));
-    state.theme = "mono";
-    let buffer = drawn(&state, 120, 40);
-    assert!(buffer.content.iter().all(|cell| cell.fg == ratatui::style::Color::Reset));
-    insta::assert_snapshot!("attribution-120x40-mono", styles_of(&buffer));
+    // The sign reads without colour: much is bold, against is underlined, and blanks are neither.
+    for (theme, coloured) in [("ansi", true), ("mono", false)] {
+        state.theme = theme;
+        let buffer = drawn(&state, 120, 40);
+        assert!(coloured || buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+        for (number, much, against) in
+            [("+1.96", true, false), ("+0.24", false, false), ("-0.78", false, true), ("-4.09", true, true)]
+        {
+            let (row, column) = place_of(&buffer, number);
+            let cell = |column: u16| &buffer[(column, row)];
+            let (first, behind) = (cell(column).modifier, cell(column + number.len() as u16).modifier);
+            assert_eq!(
+                (first.contains(Modifier::BOLD), first.contains(Modifier::UNDERLINED)),
+                (much, against),
+                "{number}"
+            );
+            assert!(!behind.contains(Modifier::UNDERLINED), "{number}");
+            assert_eq!(cell(column).fg != Color::Reset, coloured, "{number}");
+        }
+    }
     state.ascii = true;
     assert!(text_of(&drawn(&state, 80, 24)).is_ascii());
     for (width, height) in [(40, 12), (41, 13), (60, 14), (220, 70)] {
         drawn(&state, width, height);
     }
+}
+
+/// Row and column of the first place where `text` stands.
+fn place_of(buffer: &Buffer, text: &str) -> (u16, u16) {
+    let wanted: Vec<String> = text.chars().map(String::from).collect();
+    for row in 0..buffer.area.height {
+        let cells: Vec<&str> = (0..buffer.area.width).map(|column| buffer[(column, row)].symbol()).collect();
+        if let Some(column) = cells.windows(wanted.len()).position(|cells| cells == wanted) {
+            return (row, column as u16);
+        }
+    }
+    panic!("{text} is nowhere");
 }
 
 /// An engine that cannot trace.
