@@ -176,6 +176,12 @@ fn community_of(person: &UserTruth, at: Timestamp) -> usize {
     }
 }
 
+/// Whether a memory is of the person who asks: a drifting one was another before the drift.
+fn tells(asked: &Asked, hit: &LocalHit) -> bool {
+    let side = |at: Timestamp| asked.truth.drift_at.is_some_and(|moment| at >= moment);
+    side(asked.at.plus_days(-hit.age_days)) == side(asked.at)
+}
+
 type Asking = (Subject, Vec<(Row, Given)>);
 
 /// What all questions of a population have in common.
@@ -320,10 +326,11 @@ impl<'a> Trial<'a> {
         Blocks::of(self.memory, text, read).account(arm, &self.weights).local.lines
     }
 
-    /// The nearest printed memory of the question's theme.
+    /// The nearest printed memory of the question's theme that tells of the person who asks.
     fn place_of_theme(&self, asked: &Asked, read: &MemoryRead) -> Option<usize> {
         let lines = self.lines(asked.text, read, Arm::Mediated);
-        read.local.hits[..lines].iter().position(|hit| self.theme_of(hit) == Some(asked.theme))
+        let fits = |hit: &LocalHit| self.theme_of(hit) == Some(asked.theme) && tells(asked, hit);
+        read.local.hits[..lines].iter().position(fits)
     }
 
     fn theme_of(&self, hit: &LocalHit) -> Option<usize> {
@@ -332,9 +339,10 @@ impl<'a> Trial<'a> {
 
     /// Memories as the reference sees them: of a drifting person only those of the question's side of the drift.
     fn seen(&self, asked: &Asked, hits: &[LocalHit]) -> Vec<Seen> {
-        let side = |at: Timestamp| asked.truth.drift_at.is_some_and(|moment| at >= moment);
-        let told = |hit: &&LocalHit| side(asked.at.plus_days(-hit.age_days)) == side(asked.at);
-        hits.iter().filter(told).filter_map(|hit| Some(Seen { theme: self.theme_of(hit)?, tag: hit.label })).collect()
+        hits.iter()
+            .filter(|hit| tells(asked, hit))
+            .filter_map(|hit| Some(Seen { theme: self.theme_of(hit)?, tag: hit.label }))
+            .collect()
     }
 
     fn subject(&self, asked: &Asked, read: &MemoryRead) -> Subject {
