@@ -532,7 +532,7 @@ mod tests {
     /// `n` answers of each probability in `at`, right as often as `share` says of it: gold, answer and distribution.
     fn answers(at: &[f64], n: usize, share: impl Fn(f64) -> f64) -> Vec<(usize, usize, Vec<f64>)> {
         let one = |p: f64, right: bool| (if right { 0 } else { 2 }, 0, vec![p, 1.0 - p, 0.0]);
-        let of = |p: f64| (0..n).map(move |ix| ix).map(move |ix| (p, ix));
+        let of = |p: f64| (0..n).map(move |ix| (p, ix));
         at.iter().flat_map(|p| of(*p)).map(|(p, ix)| one(p, (ix as f64) < (share(p) * n as f64).round())).collect()
     }
 

@@ -233,7 +233,7 @@ impl<'a> Trial<'a> {
         swapped(Arm::Mediated, Control::SwapLocal, Some(&there), Some(&read));
         swapped(Arm::Mediated, Control::SwapGlobal, Some(&read), Some(&there));
         // A stream of their own, so that how many there are changes no stranger.
-        if number % CONTROLLED == 0 {
+        if number.is_multiple_of(CONTROLLED) {
             let mut draw = Draw::seeded(self.truth.seed ^ ((number as u64) << 20) ^ 0xC0_77);
             self.controls(questions, &read, &mut rows, &mut draw);
         }

@@ -186,7 +186,11 @@ mod tests {
         keep(&ann, profile(3, "a"));
         keep(&bo, profile(3, "b"));
         let edited = Profile { edited: Some("by hand".into()), ..profile(3, "a") };
-        assert_eq!(keep(&ann, edited.clone()), [edited.clone()], "in the place of the one under the same key");
+        assert_eq!(
+            keep(&ann, edited.clone()),
+            std::slice::from_ref(&edited),
+            "in the place of the one under the same key"
+        );
         assert_eq!(keep(&ann, profile(2, "earlier")), [profile(2, "earlier"), edited.clone()]);
         assert_eq!(read(&folder, "films", &ann).unwrap(), [profile(2, "earlier"), edited.clone()]);
         assert_eq!(read(&folder, "books", &ann).unwrap(), [], "another dataset's ann");
@@ -211,7 +215,7 @@ mod tests {
         let told = change(folder, "films", &ann, &Change::Keep(profile(4, "b"))).unwrap_err().to_string();
         assert!(told.contains(".json") && told.contains("move it away") && !told.contains('\n'), "{told}");
         assert!(fs::read_to_string(&path).unwrap().ends_with("\"ann\", "), "nothing is written over it");
-        assert_eq!(about(folder, "films", &ann).unwrap(), [path.clone()]);
+        assert_eq!(about(folder, "films", &ann).unwrap(), std::slice::from_ref(&path));
         fs::write(folder.join("half.part"), "{\"user\": \"ann\"").unwrap();
         assert_eq!(about(folder, "films", &ann).unwrap().len(), 2);
         about(folder, "films", &ann).unwrap().iter().for_each(|path| remove(path).unwrap());
