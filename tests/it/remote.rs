@@ -684,7 +684,8 @@ fn what_is_no_answer_is_told_once_and_clearly() {
         assert!(hands.waits().is_empty(), "it is not asked again: {error}");
         told(&error)
     };
-    let cases: [(fn(&mut TcpStream), &str); 6] = [
+    type Play = fn(&mut TcpStream);
+    let cases: [(Play, &str); 6] = [
         (
             |stream| {
                 open(stream);
