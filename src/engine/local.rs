@@ -123,12 +123,11 @@ impl LocalEngine {
             return Err(refused(refusal));
         }
         observe(LoadStage::Weights)?;
-        let template = match files.stored {
-            Stored::Safetensors => Template::find(&files.path, &files.tokenizer),
-            Stored::Gguf { .. } => None,
-        };
         let library = |reason: String| refused((reason, remedy_of(&files).to_owned()));
-        let request = Request::of(&files, &place, options.quantize, template.as_ref()).map_err(library)?;
+        let request = Request::of(&files, &place, options.quantize).map_err(library)?;
+        let template =
+            Template::find(request.scratch.as_ref().map_or(&files.path, |scratch| &scratch.0), &files.tokenizer);
+        let request = Request { template: template.as_ref().map(|template| template.path.clone()), ..request };
         let pipeline = on_fresh_thread(move || read(request)).and_then(|read| read).map_err(library)?;
         observe(LoadStage::Building)?;
         let model =
@@ -264,44 +263,46 @@ struct Request {
     weights: Vec<PathBuf>,
     place: Place,
     quantize: Option<Quantisation>,
-    /// The chat template that it is shown.
-    template: Option<PathBuf>,
     /// For a GGUF file: files that it lacks.
     scratch: Option<Scratch>,
+    /// The chat template that the library is shown.
+    template: Option<PathBuf>,
 }
 
 impl Request {
-    fn of(
-        files: &ModelFiles,
-        place: &Place,
-        quantize: Option<Quantisation>,
-        template: Option<&Template>,
-    ) -> Result<Self, String> {
-        let template = template.map(|template| template.path.clone());
+    fn of(files: &ModelFiles, place: &Place, quantize: Option<Quantisation>) -> Result<Self, String> {
         let (folder, scratch) = match files.stored {
             Stored::Safetensors => (files.path.clone(), None),
             Stored::Gguf { .. } => {
                 let folder = files.path.parent().unwrap_or(Path::new("/")).to_owned();
-                (folder, Some(Scratch::with(&files.tokenizer)?))
+                (folder, Some(Scratch::with(files)?))
             }
         };
-        Ok(Self { folder, weights: files.weights.clone(), place: place.clone(), quantize, template, scratch })
+        Ok(Self { folder, weights: files.weights.clone(), place: place.clone(), quantize, scratch, template: None })
     }
 }
 
-/// A folder for as long as a model is read: its tokenizer, and a chat template that says nothing, so that the library
-/// looks for no other.
+/// A folder for as long as a model is read: its tokenizer, its chat template, and one that says nothing, so that the
+/// library looks for no other.
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn with(tokenizer: &Tokenizer) -> Result<Self, String> {
+    fn with(files: &ModelFiles) -> Result<Self, String> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("logoscope-{}-{number}", std::process::id()));
         let failed = |error: &dyn std::fmt::Display| format!("{} cannot be written: {error}", folder.display());
         fs::create_dir_all(&folder).map_err(|error| failed(&error))?;
         let scratch = Self(folder.clone());
-        tokenizer.save(scratch.tokenizer(), false).map_err(|error| failed(&error))?;
+        files.tokenizer.save(scratch.tokenizer(), false).map_err(|error| failed(&error))?;
+        if let Some(chat) = &files.chat {
+            // As a folder holds them.
+            let known =
+                |token: &Option<String>| token.clone().filter(|text| files.tokenizer.token_to_id(text).is_some());
+            let settings = serde_json::json!({"bos_token": known(&chat.bos), "eos_token": known(&chat.eos)});
+            fs::write(folder.join("tokenizer_config.json"), settings.to_string()).map_err(|error| failed(&error))?;
+            fs::write(folder.join("chat_template.jinja"), &chat.template).map_err(|error| failed(&error))?;
+        }
         fs::write(scratch.template(), r#"{"chat_template": ""}"#).map_err(|error| failed(&error))?;
         Ok(scratch)
     }
@@ -327,7 +328,7 @@ fn refuses(error: impl std::fmt::Display) -> String {
 
 /// Reads weights into memory.
 fn read(request: Request) -> Result<Loaded, String> {
-    let Request { folder, weights, place, quantize, template, scratch } = request;
+    let Request { folder, weights, place, quantize, scratch, template } = request;
     let isq = quantize.map(|kind| parse_isq_value(kind.name(), Some(&place.device))).transpose()?;
     let name = folder.to_string_lossy().into_owned();
     let (tokenizer, config) = match &scratch {
@@ -337,9 +338,8 @@ fn read(request: Request) -> Result<Loaded, String> {
     let loader: Box<dyn Loader> = match &scratch {
         Some(scratch) => {
             let names = weights.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-            let template = scratch.template().to_string_lossy().into_owned();
-            GGUFLoaderBuilder::new(Some(template), None, name, names, GGUFSpecificConfig::default(), false, None)
-                .build()
+            let silent = scratch.template().to_string_lossy().into_owned();
+            GGUFLoaderBuilder::new(Some(silent), None, name, names, GGUFSpecificConfig::default(), false, None).build()
         }
         None => NormalLoaderBuilder::new(NormalSpecificConfig::default(), None, None, Some(name), false, None)
             .build(None)

@@ -42,6 +42,13 @@ pub(super) struct Shape {
     pub cached: u64,
 }
 
+/// A chat template and the tokens it may name.
+pub(super) struct Chat {
+    pub template: String,
+    pub bos: Option<String>,
+    pub eos: Option<String>,
+}
+
 /// Files that have passed the checks: the library can load them without a network.
 pub(super) struct ModelFiles {
     /// The folder, or the GGUF file; absolute.
@@ -58,6 +65,8 @@ pub(super) struct ModelFiles {
     pub parameters: u64,
     /// Tokens of prompt and answer together that the model was trained for.
     pub max_context: usize,
+    /// The chat template that a GGUF file brings in its header; a folder's is a file of its own.
+    pub chat: Option<Chat>,
     /// What decides about its memory.
     pub shape: Shape,
 }

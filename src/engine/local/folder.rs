@@ -74,7 +74,17 @@ impl ModelFiles {
             table: vocabulary.saturating_mul(width),
             cached: positive(&config, "num_hidden_layers")?.saturating_mul(keys).saturating_mul(2),
         };
-        Ok(Self { path: dir, stored: Stored::Safetensors, weights, tokenizer, ends, parameters, max_context, shape })
+        Ok(Self {
+            path: dir,
+            stored: Stored::Safetensors,
+            weights,
+            tokenizer,
+            ends,
+            parameters,
+            max_context,
+            chat: None,
+            shape,
+        })
     }
 }
 

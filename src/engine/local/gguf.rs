@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tokenizers::Tokenizer;
 
-use super::files::{CONTEXT_BLOCK, Check, ModelFiles, Shape, Stored, refuse};
+use super::files::{CONTEXT_BLOCK, Chat, Check, ModelFiles, Shape, Stored, refuse};
 use super::folder::{self, USUAL_ENDS};
 use crate::engine::download::parts_of;
 use crate::engine::gguf::{Header, Value};
@@ -156,10 +156,22 @@ impl ModelFiles {
             tokenizer,
             parameters: sum(|tensor| tensor.weights),
             max_context: usize::try_from(max_context / CONTEXT_BLOCK * CONTEXT_BLOCK).unwrap_or(usize::MAX),
+            chat: chat(header),
             shape: Shape { table: table.weights, cached: count("block_count")?.saturating_mul(keys).saturating_mul(2) },
             path,
         })
     }
+}
+
+/// The chat template, with the texts of the tokens that it may name.
+fn chat(header: &Header) -> Option<Chat> {
+    let tokens = header.array("tokenizer.ggml.tokens").unwrap_or_default();
+    let token = |key: &str| match tokens.get(usize::try_from(header.count(&format!("tokenizer.ggml.{key}"))?).ok()?)? {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let template = header.text("tokenizer.chat_template")?.to_owned();
+    Some(Chat { template, bos: token("bos_token_id"), eos: token("eos_token_id") })
 }
 
 /// Tokens that end an answer.
