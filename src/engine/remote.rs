@@ -312,6 +312,11 @@ impl Core {
                     refused = Some((fault, attempts));
                     continue;
                 }
+                // Others begin an answer and put their words into it, bare.
+                Err((Fault::Garbled(reason), _)) if also => {
+                    tracing::info!(target: "logoscope::engine", "{} does not chat: {reason}", self.host());
+                    return Ok(None);
+                }
                 Err((fault, attempts)) => return Err(self.server.error(fault, attempts)),
             };
             let manner = |tops, apart| Ok(Some(Manner { tops, apart, usage }));

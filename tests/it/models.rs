@@ -68,6 +68,28 @@ fn refusal(path: &Path, options: &LoadOptions) -> String {
     error
 }
 
+/// A template in a GGUF's header is used as one in a folder is, and may name the header's own tokens.
+#[test]
+fn a_gguf_file_is_told_in_the_form_of_its_own_chat_template() {
+    let dir = llama();
+    let template = "{% for message in messages %}[{{ message['content'] }}]{{ eos_token }}{% endfor %}";
+    let chats = Gguf::Text(template.into());
+    let engine = LocalEngine::load(&gguf(dir.path(), |keys| {
+        keys.push(("tokenizer.chat_template".into(), chats));
+        keys.push(("tokenizer.ggml.bos_token_id".into(), Gguf::Number(1 << 20)));
+    }));
+    let engine = engine.unwrap();
+    assert!(engine.caps().chat);
+    let told = |prompt: &str, form| GenRequest { form, ..request(prompt, 6) };
+    let by_template = engine.generate(told("say", Form::Chat)).finish().unwrap();
+    let by_hand = engine.generate(told("[say]<|endoftext|>", Form::Plain)).finish().unwrap();
+    assert_eq!((&by_template.text, by_template.stats.prompt_tokens), (&by_hand.text, by_hand.stats.prompt_tokens));
+
+    let silent = LocalEngine::load(&gguf(dir.path(), |_| ())).unwrap();
+    assert!(!silent.caps().chat, "without one in the header there is none");
+    assert_eq!(answer(&silent, "say"), answer(&engine, "say"), "what is continued is sent as it is");
+}
+
 #[test]
 fn a_gguf_file_answers_as_the_safetensors_of_the_same_weights() {
     let dir = llama();

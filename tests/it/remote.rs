@@ -430,6 +430,22 @@ fn a_server_that_only_chats_is_asked_in_messages_and_says_so() {
     assert_eq!((&asked["logprobs"], &asked["top_logprobs"]), (&json!(true), &json!(20)));
 }
 
+/// mistral.rs 0.8.1 says that a model has no chat template in an event that is no JSON, after a good beginning.
+#[test]
+fn a_server_that_says_in_bare_words_that_it_does_not_chat_is_asked_for_completions() {
+    let server = Scripted::start(|asked, stream| match asked.path.as_str() {
+        "/v1/chat/completions" => {
+            open(stream);
+            chunk(stream, "data: Received messages for a model which does not have a chat template.\n\n");
+            close(stream);
+        }
+        _ => assert!(usual(asked, stream), "{}", asked.path),
+    });
+    let engine = server.connect(quick());
+    let caps = engine.caps();
+    assert_eq!((caps.dtype.as_str(), caps.score, caps.chat), ("completions", ScoreKind::Approximate, false));
+}
+
 /// A server that reports raw scores beside greedy answers, and logarithms to base 10 beside others.
 #[test]
 fn numbers_that_are_no_probabilities_are_never_taken_for_them() {
