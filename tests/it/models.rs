@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use logoscope::engine::download::{Body, Checksum, Hub, Unheard, Wanted};
-use logoscope::engine::engine::{Engine, GenEvent, GenRequest, LoadStage};
+use logoscope::engine::engine::{Engine, Form, GenEvent, GenRequest, LoadStage};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, HostEvent, Ticket};
 use logoscope::engine::local::LocalEngine;
