@@ -118,13 +118,27 @@ struct Effort {
     runs: usize,
     /// Guesses in each.
     guesses: usize,
+    /// More of them at short histories, which cost little: so many divided by four and the number of responses.
+    further: usize,
     /// Moves of all guesses that a prediction is averaged over.
     settling: usize,
 }
 
 impl Effort {
     /// For predictions whose errors are around .01.
-    const USUAL: Self = Self { runs: 4, guesses: 64, settling: 3 };
+    const USUAL: Self = Self { runs: 4, guesses: 64, further: 640, settling: 3 };
+
+    /// Where nobody else is known there is more to guess at.
+    fn guesses(&self, responses: usize, crowd: Crowd) -> usize {
+        let guesses = self.guesses + self.further / (responses + 4);
+        if crowd == Crowd::Unknown { 2 * guesses } else { guesses }
+    }
+
+    /// For a part of a mixture.
+    fn part(self, share: f64) -> Self {
+        let part = |count: usize| (count as f64 * share.max(0.25)).ceil() as usize;
+        Self { guesses: part(self.guesses), further: part(self.further), ..self }
+    }
 }
 
 /// What to expect.
@@ -171,7 +185,8 @@ struct Case<'a> {
     laws: Laws,
     /// Whether a drifting person was before the move what a steady one is.
     alike: bool,
-    effort: Effort,
+    guesses: usize,
+    settling: usize,
 }
 
 /// What is expected of one kind of person.
@@ -273,9 +288,7 @@ impl World {
         let (mut weight, mut variance) = (0.0, 0.0);
         let mut kinds = Kinds { steady: 0.0, biased: 0.0, drifting: 0.0 };
         for (community, share) in membership.iter().enumerate().filter(|(_, share)| **share >= LEAST_MEMBERSHIP) {
-            let guesses = (self.effort.guesses as f64 * share).ceil() as usize;
-            let effort = Effort { guesses: guesses.max(self.effort.guesses / 4), ..self.effort };
-            let found = self.predict(asked, history, Crowd::Member(community), effort, draw);
+            let found = self.predict(asked, history, Crowd::Member(community), self.effort.part(*share), draw);
             p.iter_mut().zip(&found.p).for_each(|(p, more)| *p += share * more);
             kinds = kinds.plus(*share, &found.kinds);
             variance += (share * found.error).powi(2);
@@ -402,7 +415,8 @@ impl World {
         seen.sort_by(|a, b| a.at.total_cmp(&b.at));
         let laws = self.laws(asked, history, crowd);
         let alike = !matches!(crowd, Crowd::Member(_));
-        let case = Case { asked, moves: moves(&seen, asked.at), seen, laws, alike, effort };
+        let (guesses, settling) = (effort.guesses(seen.len(), crowd), effort.settling);
+        let case = Case { asked, moves: moves(&seen, asked.at), seen, laws, alike, guesses, settling };
         let runs: Vec<Mixture> = (0..effort.runs).map(|_| self.run(&case, draw)).collect();
 
         // Evidence is without bias, predictions weighed by it are nearly so.
@@ -426,23 +440,23 @@ impl World {
 
     /// One hearing of everything by all kinds of person.
     fn run(&self, case: &Case, draw: &mut Draw) -> Mixture {
-        let Case { asked, seen, moves, laws, effort, .. } = case;
+        let Case { asked, seen, moves, laws, guesses, settling, .. } = case;
         let marks = || moves.iter().map(|(before, _)| *before);
 
-        let mut cloud = Cloud::new(self, &laws.steady, effort.guesses, draw);
+        let mut cloud = Cloud::new(self, &laws.steady, *guesses, draw);
         let mut before = cloud.hear_until(seen.iter(), marks().chain([seen.len()]), draw, |cloud, _| cloud.standing());
         before.pop();
-        let steady = Part::of(laws.steady.weight, cloud.settle(asked, effort.settling, draw));
+        let steady = Part::of(laws.steady.weight, cloud.settle(asked, *settling, draw));
         let hopeless = |weight: f64| weight < steady.weight - HOPELESS;
 
         let mut drifting = Vec::new();
         if !hopeless(laws.after.weight) {
             if !case.alike {
-                let mut cloud = Cloud::new(self, &laws.before, effort.guesses, draw);
+                let mut cloud = Cloud::new(self, &laws.before, *guesses, draw);
                 before = cloud.hear_until(seen.iter(), marks(), draw, |cloud, _| cloud.standing());
             }
             let back = marks().rev().map(|before| seen.len() - before);
-            let mut cloud = Cloud::new(self, &laws.after, effort.guesses, draw);
+            let mut cloud = Cloud::new(self, &laws.after, *guesses, draw);
             let after = cloud.hear_until(seen.iter().rev(), back, draw, |cloud, draw| cloud.look(asked, draw));
             for (((_, share), before), after) in moves.iter().zip(before).zip(after.into_iter().rev()) {
                 drifting.push(Part::moved(laws.after.weight + share.ln(), &before, after));
@@ -450,7 +464,7 @@ impl World {
         }
 
         let mut biased = Vec::new();
-        let mut cloud = Cloud::new(self, &laws.biased, effort.guesses, draw);
+        let mut cloud = Cloud::new(self, &laws.biased, *guesses, draw);
         // A further response cannot make it likelier.
         let mut rest = seen.iter();
         let hopeful = loop {
@@ -463,7 +477,7 @@ impl World {
             }
         };
         if hopeful {
-            biased.push(Part::of(laws.biased.weight, cloud.settle(asked, effort.settling, draw)));
+            biased.push(Part::of(laws.biased.weight, cloud.settle(asked, *settling, draw)));
         }
         Mixture::of(steady, biased, drifting)
     }

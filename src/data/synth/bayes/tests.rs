@@ -1,7 +1,7 @@
 use super::super::COMMUNITY_LEANING;
 use super::*;
 
-const LONG: Effort = Effort { runs: 8, guesses: 500, settling: 6 };
+const LONG: Effort = Effort { runs: 8, guesses: 500, further: 0, settling: 6 };
 const STEADY: Kinds = Kinds { steady: 1.0, biased: 0.0, drifting: 0.0 };
 const BIASED: Kinds = Kinds { steady: 0.0, biased: 1.0, drifting: 0.0 };
 const ANY: Kinds = Kinds { steady: 0.4, biased: 0.25, drifting: 0.35 };
