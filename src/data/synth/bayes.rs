@@ -35,6 +35,8 @@ const MOST: usize = 4;
 const AVERAGED: usize = 8000;
 /// A community of less membership is left out of a mixture.
 const LEAST_MEMBERSHIP: f64 = 0.01;
+/// ln .001, the least of a community's ln habit that a person takes over.
+const LEAST_LOG: f64 = -3.0 * std::f64::consts::LN_10;
 /// A kind that is so much less likely than another one, in ln, is left out.
 const HOPELESS: f64 = 9.0;
 
@@ -47,16 +49,18 @@ struct Shape {
     tags: usize,
     /// Per theme, at most [`MOST`] each.
     fits: Vec<Vec<usize>>,
+    /// How many themes each tag fits.
+    spread: Vec<usize>,
 }
 
 impl Shape {
     fn of_films() -> Self {
-        Self { tags: TAGS.len(), fits: THEMES.iter().map(|theme| theme.tags.to_vec()).collect() }
+        Self::new(TAGS.len(), THEMES.iter().map(|theme| theme.tags.to_vec()).collect())
     }
 
-    /// How many themes a tag fits.
-    fn spread(&self, tag: usize) -> usize {
-        self.fits.iter().filter(|tags| tags.contains(&tag)).count()
+    fn new(tags: usize, fits: Vec<Vec<usize>>) -> Self {
+        let spread = (0..tags).map(|tag| fits.iter().filter(|fitting| fitting.contains(&tag)).count()).collect();
+        Self { tags, fits, spread }
     }
 }
 
@@ -73,6 +77,19 @@ impl Custom {
         let mut leaning = [0.0; MOST];
         for (leaning, p) in leaning.iter_mut().zip(&habit).take(tags) {
             *leaning = TAKEN_OVER.0 * p.max(TAKEN_OVER.1).ln();
+        }
+        Self { habit, leaning }
+    }
+
+    /// The same from how much each tag is leaned to.
+    fn leaning_to(tastes: &Fitting, tags: usize) -> Self {
+        let habit = softmax(tastes, tags);
+        // ln habit = taste − ln Σ exp taste, which any tag tells; the likeliest one does so best.
+        let place = (1..tags).fold(0, |best, place| if tastes[place] > tastes[best] { place } else { best });
+        let level = tastes[place] - habit[place].ln();
+        let mut leaning = [0.0; MOST];
+        for (leaning, taste) in leaning.iter_mut().zip(tastes).take(tags) {
+            *leaning = TAKEN_OVER.0 * (taste - level).max(LEAST_LOG);
         }
         Self { habit, leaning }
     }
@@ -366,7 +383,7 @@ impl World {
     /// ln probability of the watched themes of somebody who is fixed on a tag.
     fn log_fixed_evidence(&self, tag: usize, asked: &Asked, remembered: &[Seen]) -> f64 {
         let themes = self.shape.fits.len() as f64;
-        let fixed = FIXED.0 / self.shape.spread(tag).max(1) as f64;
+        let fixed = FIXED.0 / self.shape.spread[tag].max(1) as f64;
         let interaction = |theme: usize| {
             let fits = self.fitting(theme).contains(&tag);
             ((1.0 - FIXED.0) / themes + if fits { fixed } else { 0.0 }).ln()
@@ -386,7 +403,7 @@ impl World {
         if !self.fitting(theme).contains(&tag) {
             return 0.0;
         }
-        let fixed = FIXED.0 / self.shape.spread(tag) as f64;
+        let fixed = FIXED.0 / self.shape.spread[tag] as f64;
         fixed / (fixed + (1.0 - FIXED.0) / self.shape.fits.len() as f64)
     }
 
@@ -464,7 +481,8 @@ impl World {
         }
 
         let mut biased = Vec::new();
-        let mut cloud = Cloud::new(self, &laws.biased, *guesses, draw);
+        // The tag is most of what is unknown of a biased person, so fewer guesses do.
+        let mut cloud = Cloud::new(self, &laws.biased, guesses.div_ceil(2), draw);
         // A further response cannot make it likelier.
         let mut rest = seen.iter();
         let hopeful = loop {

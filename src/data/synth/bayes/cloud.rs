@@ -14,6 +14,8 @@ use crate::data::draw::Draw;
 
 /// Draws of the question's own theme in each look: it matters most, and one theme costs little.
 const ASKED_AGAIN: usize = 4;
+/// A community that is so much less likely than another one, in ln, is impossible.
+const NEGLIGIBLE: f64 = 14.0;
 /// Guesses are drawn anew when the effective number of them falls below this share.
 const FEW: f64 = 0.5;
 
@@ -258,8 +260,11 @@ impl Heard<'_> {
     /// The habits behind a theme's answers: the community's and the person's own.
     fn habits(&self, theme: usize, noise: &[f64], signatures: &[f64], community: Option<usize>) -> (Fitting, Fitting) {
         let fits = self.world.fitting(theme);
-        let custom = match community {
-            Some(community) => self.world.customs[community][theme],
+        let (common, mut leaning) = match community {
+            Some(community) => {
+                let custom = &self.world.customs[community][theme];
+                (custom.habit, custom.leaning)
+            }
             None => {
                 let (general, each) = COMMUNITY_LEANING;
                 let theirs = &signatures[self.world.shape.tags..];
@@ -267,15 +272,15 @@ impl Heard<'_> {
                 for (place, tag) in fits.iter().enumerate() {
                     leaning[place] = general * theirs[*tag] + each * noise[fits.len() + place];
                 }
-                Custom::new(softmax(&leaning, fits.len()), fits.len())
+                let custom = Custom::leaning_to(&leaning, fits.len());
+                (custom.habit, custom.leaning)
             }
         };
         let (general, each) = OWN_LEANING;
-        let mut leaning = custom.leaning;
         for (place, tag) in fits.iter().enumerate() {
             leaning[place] += general * signatures[*tag] + each * noise[place];
         }
-        (custom.habit, softmax(&leaning, fits.len()))
+        (common, softmax(&leaning, fits.len()))
     }
 
     fn habits_of(&self, guess: &Guess, place: usize) -> (Fitting, Fitting) {
@@ -285,23 +290,24 @@ impl Heard<'_> {
     /// ln probability of what was answered to a theme.
     fn told(&self, block: &Block, (common, own): &(Fitting, Fitting), fixation: Option<usize>) -> f64 {
         let answers = self.world.answers(block.theme, common, own, fixation, false);
+        // One logarithm: a theme's few films leave the product far from underflow.
         let said = block.counts.iter().zip(answers).filter(|(count, _)| **count > 0.0);
-        said.map(|(count, p)| count * p.ln()).sum()
+        said.map(|(count, p)| p.powi(*count as i32)).product::<f64>().ln()
     }
 
-    /// The same of all themes, with what may be changed.
-    fn told_in_all(&self, guess: &Guess, signatures: &[f64], community: Option<usize>) -> f64 {
+    /// The same of all themes, with what may be changed; −∞ below `floor`, where the rest need not be looked at.
+    fn told_in_all(&self, guess: &Guess, signatures: &[f64], community: Option<usize>, floor: f64) -> f64 {
         let told = |(block, noise): (&Block, &Noise)| {
             self.told(block, &self.habits(block.theme, noise, signatures, community), guess.fixation)
         };
-        self.blocks.iter().zip(&guess.noise).map(told).sum()
+        sum_above(floor, self.blocks.iter().zip(&guess.noise).map(told))
     }
 
     /// Moves everything once.
     fn sweep(&self, guess: &mut Guess, draw: &mut Draw) {
         (0..self.blocks.len()).for_each(|place| self.move_theme(guess, place, draw));
         let mut signatures = std::mem::take(&mut guess.signatures);
-        slice(draw, &mut signatures, |signatures| self.told_in_all(guess, signatures, guess.community));
+        slice(draw, &mut signatures, |signatures, bar| self.told_in_all(guess, signatures, guess.community, bar));
         guess.signatures = signatures;
         if self.law.communities.iter().filter(|p| **p > 0.0).count() > 1 {
             self.change_community(guess, draw);
@@ -316,7 +322,7 @@ impl Heard<'_> {
     fn move_theme(&self, guess: &mut Guess, place: usize, draw: &mut Draw) {
         let block = &self.blocks[place];
         let mut noise = guess.noise[place];
-        slice(draw, &mut noise[..self.unknown(block.theme)], |noise| {
+        slice(draw, &mut noise[..self.unknown(block.theme)], |noise, _| {
             self.told(block, &self.habits(block.theme, noise, &guess.signatures, guess.community), guess.fixation)
         });
         guess.noise[place] = noise;
@@ -324,15 +330,26 @@ impl Heard<'_> {
 
     /// A Gibbs step that moves the own habits along: a person's distance from the community stays.
     fn change_community(&self, guess: &mut Guess, draw: &mut Draw) {
-        let told = |(community, prior): (usize, &f64)| {
-            if *prior > 0.0 {
-                prior.ln() + self.told_in_all(guess, &guess.signatures, Some(community))
-            } else {
-                f64::NEG_INFINITY
-            }
-        };
-        guess.belongs = normalised(&self.law.communities.iter().enumerate().map(told).collect::<Vec<f64>>());
+        guess.belongs = self.each_community(guess, |community, floor| {
+            self.told_in_all(guess, &guess.signatures, Some(community), floor)
+        });
         guess.community = Some(draw.index(&guess.belongs));
+    }
+
+    /// The distribution of the community, given the ln likelihood of each one, or −∞ below a floor.
+    fn each_community(&self, guess: &Guess, log_likelihood: impl Fn(usize, f64) -> f64) -> Vec<f64> {
+        let mut logs = vec![f64::NEG_INFINITY; self.law.communities.len()];
+        let mut top = f64::NEG_INFINITY;
+        // The present one first: it is likely, so the others need not be looked at for long.
+        let others = (0..logs.len()).filter(|community| Some(*community) != guess.community);
+        for community in guess.community.into_iter().chain(others) {
+            let prior = self.law.communities[community].ln();
+            if prior.is_finite() {
+                logs[community] = prior + log_likelihood(community, top - NEGLIGIBLE - prior);
+                top = top.max(logs[community]);
+            }
+        }
+        normalised(&logs)
     }
 
     /// A Gibbs step under which own habits stay where something was answered, and the distance changes.
@@ -341,10 +358,7 @@ impl Heard<'_> {
         let each = OWN_LEANING.1;
         let customs = &self.world.customs;
         let own: Vec<Fitting> = (0..self.blocks.len()).map(|place| self.habits_of(guess, place).1).collect();
-        let weigh = |(community, prior): (usize, &f64)| {
-            if *prior <= 0.0 {
-                return f64::NEG_INFINITY;
-            }
+        let weights = self.each_community(guess, |community, floor| {
             let fit = |((block, noise), own): ((&Block, &Noise), &Fitting)| {
                 let (from, to) = (&customs[now][block.theme], &customs[community][block.theme]);
                 // own leaning − signature = .8 ln habit + 2 noise
@@ -353,10 +367,9 @@ impl Heard<'_> {
                 let distance: f64 = (0..fits).map(|place| moved(place).powi(2)).sum();
                 self.told(block, &(to.habit, *own), guess.fixation) - distance / 2.0
             };
-            prior.ln() + self.blocks.iter().zip(&guess.noise).zip(&own).map(fit).sum::<f64>()
-        };
-        let weights: Vec<f64> = self.law.communities.iter().enumerate().map(weigh).collect();
-        let next = draw.index(&normalised(&weights));
+            sum_above(floor, self.blocks.iter().zip(&guess.noise).zip(&own).map(fit))
+        });
+        let next = draw.index(&weights);
         for (block, noise) in self.blocks.iter().zip(&mut guess.noise) {
             let (from, to) = (&customs[now][block.theme].leaning, &customs[next][block.theme].leaning);
             noise.iter_mut().zip(from.iter().zip(to)).for_each(|(noise, (from, to))| *noise += (from - to) / each);
@@ -393,18 +406,30 @@ impl Heard<'_> {
     }
 }
 
-/// Elliptical slice sampling (Murray, Adams and MacKay, AISTATS 2010): moves `at`, standard normal a priori, under a
-/// likelihood.
-fn slice(draw: &mut Draw, at: &mut [f64], log_likelihood: impl Fn(&[f64]) -> f64) {
+/// The sum of terms that are none of them above 0, or −∞ if it is below `floor`.
+fn sum_above(floor: f64, terms: impl Iterator<Item = f64>) -> f64 {
+    let mut sum = 0.0;
+    for term in terms {
+        sum += term;
+        if sum < floor {
+            return f64::NEG_INFINITY;
+        }
+    }
+    sum
+}
+
+/// Elliptical slice sampling (Murray, Adams and MacKay, AISTATS 2010): moves `at`, standard normal a priori, under a ln
+/// likelihood, which may be −∞ below the floor that it is given.
+fn slice(draw: &mut Draw, at: &mut [f64], log_likelihood: impl Fn(&[f64], f64) -> f64) {
     let from = at.to_vec();
     let other: Vec<f64> = at.iter().map(|_| draw.normal()).collect();
-    let bar = log_likelihood(at) + (1.0 - draw.unit()).ln();
+    let bar = log_likelihood(at, f64::NEG_INFINITY) + (1.0 - draw.unit()).ln();
     let mut angle = draw.unit() * std::f64::consts::TAU;
     let (mut low, mut high) = (angle - std::f64::consts::TAU, angle);
     loop {
         let (sin, cos) = angle.sin_cos();
         at.iter_mut().zip(from.iter().zip(&other)).for_each(|(at, (from, other))| *at = from * cos + other * sin);
-        if log_likelihood(at) >= bar {
+        if log_likelihood(at, bar) >= bar {
             return;
         }
         *(if angle < 0.0 { &mut low } else { &mut high }) = angle;

@@ -8,7 +8,7 @@ const ANY: Kinds = Kinds { steady: 0.4, biased: 0.25, drifting: 0.35 };
 
 /// One theme, two tags, communities that like the first one with probability `p`.
 fn tiny(p: &[f64], effort: Effort) -> World {
-    let shape = Shape { tags: 2, fits: vec![vec![0, 1]] };
+    let shape = Shape::new(2, vec![vec![0, 1]]);
     let habits: Vec<Vec<Vec<f64>>> = p.iter().map(|p| vec![vec![*p, 1.0 - p]]).collect();
     World::new(shape, &habits, &vec![vec![1.0]; p.len()], effort)
 }
@@ -333,4 +333,13 @@ fn a_prediction_is_a_function_of_its_draws() {
     let predict = |seed| world.from_both(&asked, history, &mut Draw::seeded(seed));
     assert_eq!(predict(1), predict(1));
     assert_ne!(predict(1), predict(2));
+}
+
+#[test]
+fn a_custom_is_the_same_from_habits_and_from_tastes() {
+    for tastes in [[0.3, -1.0, 2.0, 0.0], [9.0, -4.0, 0.5, 0.0]] {
+        let (one, two) = (Custom::new(softmax(&tastes, 3), 3), Custom::leaning_to(&tastes, 3));
+        assert_eq!(one.habit, two.habit);
+        assert!(one.leaning.iter().zip(two.leaning).all(|(a, b)| (a - b).abs() < 1e-9), "{one:?}, {two:?}");
+    }
 }
