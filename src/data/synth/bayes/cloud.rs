@@ -239,10 +239,19 @@ fn evenly(weights: &[f64], count: usize, draw: &mut Draw) -> Vec<usize> {
     (0..count).map(at).collect()
 }
 
+/// Standard normals, two at a time, by Box and Muller.
+fn fill(normals: &mut [f64], draw: &mut Draw) {
+    for pair in normals.chunks_mut(2) {
+        let radius = (-2.0 * (1.0 - draw.unit()).ln()).sqrt();
+        let (sin, cos) = (std::f64::consts::TAU * draw.unit()).sin_cos();
+        pair.iter_mut().zip([radius * cos, radius * sin]).for_each(|(at, normal)| *at = normal);
+    }
+}
+
 /// So many standard normals, the rest 0.
 fn fresh(count: usize, draw: &mut Draw) -> Noise {
     let mut noise = [0.0; 2 * MOST];
-    noise[..count].fill_with(|| draw.normal());
+    fill(&mut noise[..count], draw);
     noise
 }
 
@@ -422,7 +431,8 @@ fn sum_above(floor: f64, terms: impl Iterator<Item = f64>) -> f64 {
 /// likelihood, which may be −∞ below the floor that it is given.
 fn slice(draw: &mut Draw, at: &mut [f64], log_likelihood: impl Fn(&[f64], f64) -> f64) {
     let from = at.to_vec();
-    let other: Vec<f64> = at.iter().map(|_| draw.normal()).collect();
+    let mut other = vec![0.0; at.len()];
+    fill(&mut other, draw);
     let bar = log_likelihood(at, f64::NEG_INFINITY) + (1.0 - draw.unit()).ln();
     let mut angle = draw.unit() * std::f64::consts::TAU;
     let (mut low, mut high) = (angle - std::f64::consts::TAU, angle);
