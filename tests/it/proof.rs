@@ -56,11 +56,12 @@ fn every_control_changes_one_thing_and_every_reference_is_a_distribution() {
     assert_eq!(rows.iter().filter(|row| row["control"].is_null()).count(), bases.len(), "no question twice");
 
     let mut met: HashMap<&str, usize> = HashMap::new();
-    let mut moved = 0;
+    let (mut moved, mut aged) = (0, 0);
     for row in &rows {
         let (control, base) = (text(row, "control"), bases[&of(row)]);
         *met.entry(control).or_default() += 1;
-        for p in ["printed", "whole"].iter().filter_map(|kind| row["bayes"].get(kind)).map(shares) {
+        let known = ["printed", "whole"].iter().filter_map(|kind| row["bayes"].get(kind)).chain(row.get("memory"));
+        for p in known.map(shares) {
             assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-4, "{p:?}");
             assert!(p[labels.iter().position(|label| label == text(base, "answer")).unwrap()] > 0.0);
         }
@@ -68,13 +69,15 @@ fn every_control_changes_one_thing_and_every_reference_is_a_distribution() {
             (text(row, "prompt").lines().collect(), text(base, "prompt").lines().collect());
         let changed: Vec<usize> = (0..now.len().min(then.len())).filter(|line| now[*line] != then[*line]).collect();
         match control {
-            "" => assert!(row["bayes"].is_object() && changed.is_empty()),
+            "" => {
+                assert!(row["bayes"].is_object() && changed.is_empty());
+                assert_eq!(row["memory"].is_array(), ["global", "mediated"].contains(&text(row, "arm")));
+            }
             "flip" => {
                 let own: Vec<&usize> = changed.iter().filter(|line| now[**line].starts_with("- ")).collect();
                 assert_eq!(own.len(), 1, "{now:?}\n{then:?}");
                 let rest = |line: &str| line.split_once(" | ").unwrap().1.to_owned();
                 assert_eq!(rest(now[*own[0]]), rest(then[*own[0]]), "text, age and nearness stay");
-                // A memory of another side of a person's move tells the reference nothing, whatever its tag.
                 moved += usize::from(row["bayes"]["printed"] != base["bayes"]["printed"]);
             }
             "age" => {
@@ -82,8 +85,14 @@ fn every_control_changes_one_thing_and_every_reference_is_a_distribution() {
                 let parts = |line: &str| line.split(" | ").map(str::to_owned).collect::<Vec<_>>();
                 let (now, then) = (parts(now[changed[0]]), parts(then[changed[0]]));
                 assert!(now[2] != then[2] && now[..2] == then[..2] && now[3..] == then[3..], "{now:?}");
-                if text(row, "kind") != "drifting" {
-                    assert_eq!(row["bayes"]["printed"], base["bayes"]["printed"], "age alone means nothing");
+                // Age says on which side of a move a memory lies, and somebody who was hardly here has not moved.
+                let p = [row, base].map(|row| shares(&row["bayes"]["printed"]));
+                let apart = p[0].iter().zip(&p[1]).map(|(now, then)| (now - then).abs()).fold(0.0, f64::max);
+                let error = [row, base].map(|row| row["bayes"]["error"].as_f64().unwrap()).iter().sum::<f64>();
+                if text(row, "kind") == "cold-start" {
+                    assert!(apart < 6.0 * error + 0.01, "{apart} with errors of {error}: {now:?}");
+                } else {
+                    aged += usize::from(apart > error);
                 }
             }
             "order" => {
@@ -110,6 +119,7 @@ fn every_control_changes_one_thing_and_every_reference_is_a_distribution() {
     let known = ["", "flip", "age", "order", "text", "permute", "permute-theme", "swap-local", "swap-global"];
     assert!(known.iter().all(|control| met.contains_key(control)), "{met:?}");
     assert!(moved * 2 > met["flip"], "{moved} of {} flips move the reference", met["flip"]);
+    assert!(aged > 0, "no age moves the reference");
     let none = rows.iter().filter(|row| text(row, "arm") == "none").map(|row| shares(&row["bayes"]["printed"]));
     assert!(none.map(|p| p.into_iter().filter(|p| *p > 0.0).collect::<Vec<_>>()).all(|p| p.iter().all(|q| *q == p[0])));
 }

@@ -861,6 +861,12 @@ def ratio_by_person(top, bottom, people, rng, draws=2000):
     return float(sums[0].sum() / max(sums[1].sum(), 1e-9) - 1), float(low), float(high)
 
 
+def split_of(parts):
+    """Regret in points and in nats, each with half its interval, by name."""
+    (regret, reach), (nats, nats_reach) = parts
+    return {"regret": regret, "reach": reach, "log_loss": nats, "log_loss_reach": nats_reach}
+
+
 def best_of(p, answer):
     """Whether the most probable label is the answer; a tie of m counts 1/m."""
     best = p >= p.max(1, keepdims=True) - 1e-9
@@ -879,6 +885,7 @@ def proof(labels, rows, restricted):
         kind: {i: np.array(r["bayes"][kind]) for i, r in enumerate(rows) if kind in r.get("bayes", {})}
         for kind in ("printed", "whole")
     }
+    memory = {i: np.array(r["memory"]) for i, r in enumerate(rows) if "memory" in r}
 
     def base(arm):
         return np.array([i for i, r in enumerate(rows) if r["arm"] == arm and r.get("control") is None], int)
@@ -891,7 +898,8 @@ def proof(labels, rows, restricted):
     out = {"arms": {}, "slopes": {}, "shares": {}, "few": {}, "biased": {}}
     errors = np.array([r["bayes"]["error"] for r in rows if r.get("bayes")])
     out["reference_error"] = {"mean": float(errors.mean()), "largest": float(errors.max())}
-    print("\nregret to exact Bayes inference, points (reference: of the printed memories, of all of memory)")
+    print("\nregret to exact Bayes inference, points (printed: of the person's printed memories; whole: of all of memory; both"
+          " know the habits of the crowd exactly where the arm sees it)")  # fmt: skip
     print(f"Monte Carlo standard error of a reference probability: mean {errors.mean():.4f}, largest {errors.max():.4f}")
     print(f"{'arm':<10}{'n':>6}{'accuracy':>16}{'log-loss':>9}{'ECE':>7}  "
           + "".join(f"{kind:>9}{'regret':>14}{'expected':>14}{'log-loss':>9}{'ECE':>7}  " for kind in reference))  # fmt: skip
@@ -921,6 +929,34 @@ def proof(labels, rows, restricted):
                      f"{f'{100 * expected:+.1f} ± {100 * expected_reach:.1f}':>14}{bayes_loss:>9.3f}{bayes_ece:>7.3f}  ")  # fmt: skip
         out["arms"][arm] = entry
         print(line)
+
+    # The best that could be done with what stands in memory is not the best that memory does: the rules, without a model,
+    # read the same shares and entries that a prompt prints some of.
+    print("\nregret in two: of what the rules make of memory to Bayes, and of the model to what the rules make of it")
+    print(f"{'arm':<10}{'n':>6}{'memory':>9}{'log-loss':>9}{'ECE':>7}  {'':<8}"
+          f"{'memory to Bayes, points':>24}{'nats':>16}{'model to memory, points':>26}{'nats':>16}")  # fmt: skip
+    for arm in ARMS:
+        at = base(arm)
+        if len(at) == 0 or not all(i in memory for i in at):
+            continue
+        p, who = np.array([memory[i] for i in at]), people[at]
+        best, loss = best_of(p, answer[at]), -np.log(np.maximum(p[np.arange(len(at)), answer[at]], 1e-9))
+        read = [by_person(best - right[at], who), by_person(-restricted[at, answer[at]] - loss, who)]
+        entry = {"accuracy": float(best.mean()), "log_loss": float(loss.mean()),
+                 "ece": float(calibration_error(p.max(1), best)), "model": split_of(read)}  # fmt: skip
+        line = f"{arm:<10}{len(at):>6}{100 * best.mean():>9.1f}{loss.mean():>9.3f}{entry['ece']:>7.3f}  "
+        for kind, known in reference.items():
+            if not all(i in known for i in at):
+                continue
+            q = np.array([known[i] for i in at])
+            lost = loss + np.log(q[np.arange(len(at)), answer[at]])
+            held = [by_person(best_of(q, answer[at]) - best, who), by_person(lost, who)]
+            entry[kind] = split_of(held)
+            shown = [f"{f * mean:+.{d}f} ± {f * reach:.{d}f}"
+                     for part in (held, read) for (mean, reach), f, d in zip(part, (100, 1), (1, 3))]  # fmt: skip
+            print(f"{line}{kind:<8}{shown[0]:>24}{shown[1]:>16}{shown[2]:>26}{shown[3]:>16}")
+            line = " " * len(line)
+        out["arms"][arm]["memory"] = entry
 
     print("\nhow the log-odds of fitting labels move against those of Bayes (slope 1: as they should)")
     for control, arm in [("swap-global", "global"), ("swap-global", "mediated"), ("flip", "local"),

@@ -13,10 +13,10 @@ use super::{CliError, stranger};
 use crate::data::dataset::Dataset;
 use crate::data::draw::Draw;
 use crate::data::interaction::{Timestamp, UserId};
-use crate::data::synth::bayes::{self, History, Prediction, Seen, World};
+use crate::data::synth::bayes::{self, History, Prediction, Presence, Seen, World};
 use crate::data::synth::{Kind, THEMES, Truth, UserTruth};
 use crate::engine::prompt::{Arm, Blocks};
-use crate::mediator::{Policy, Weights};
+use crate::mediator::{Evidence, Policy, Weights, mediate};
 use crate::memory::local::LocalHit;
 use crate::memory::profile::Profile;
 use crate::memory::{Memory, MemoryRead};
@@ -71,6 +71,9 @@ pub(super) struct Row {
     permutation: Option<Vec<usize>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bayes: Option<Bayes>,
+    /// What memory says without a model, by label: the rules' distribution of the arm over the tags that fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Vec<f64>>,
 }
 
 /// What could have been known, by label.
@@ -100,8 +103,6 @@ enum Given {
 struct Subject {
     asked: bayes::Asked,
     whole: Vec<Seen>,
-    /// Membership as far as what is watched tells.
-    prior: Vec<f64>,
 }
 
 /// Somebody's question whose true answer is known.
@@ -176,12 +177,6 @@ fn community_of(person: &UserTruth, at: Timestamp) -> usize {
     }
 }
 
-/// Whether a memory is of the person who asks: a drifting one was another before the drift.
-fn tells(asked: &Asked, hit: &LocalHit) -> bool {
-    let side = |at: Timestamp| asked.truth.drift_at.is_some_and(|moment| at >= moment);
-    side(asked.at.plus_days(-hit.age_days)) == side(asked.at)
-}
-
 type Asking = (Subject, Vec<(Row, Given)>);
 
 /// What all questions of a population have in common.
@@ -214,6 +209,7 @@ impl<'a> Trial<'a> {
             let (prompt, printed) = self.prompt(asked, asked.text, &read, arm);
             rows.push(arm, None, prompt, Given::of(arm, printed, None));
         }
+        self.remember(asked, &read, &mut rows);
         // As `render_blocks` has it.
         let mut swapped = |arm: Arm, control, own: Option<&MemoryRead>, others: Option<&MemoryRead>| {
             let blocks =
@@ -238,6 +234,24 @@ impl<'a> Trial<'a> {
             self.controls(questions, &read, &mut rows, &mut draw);
         }
         Ok((self.subject(asked, &read), rows.all))
+    }
+
+    /// What the rules make of the memories that a row's prompt was made from.
+    fn remember(&self, asked: &Asked, read: &MemoryRead, rows: &mut Rows) {
+        let manifest = &self.dataset.manifest;
+        let evidence = Evidence::of(read, manifest.retrieval.guard, manifest.calibration.local);
+        let resolution = mediate(&evidence, &self.weights, Policy::of(manifest.task));
+        let fits = self.world.fitting(asked.theme);
+        for (row, _) in &mut rows.all {
+            let said = match row.arm {
+                arm if arm == Arm::Global.name() => &resolution.global,
+                arm if arm == Arm::Mediated.name() => &resolution.distribution,
+                _ => continue,
+            };
+            let sum: f64 = fits.iter().map(|tag| said[*tag]).sum();
+            let share = |tag: usize| if fits.contains(&tag) { rounded(said[tag] / sum) } else { 0.0 };
+            row.memory = Some((0..said.len()).map(share).collect());
+        }
     }
 
     /// Rows in which one thing is changed.
@@ -314,7 +328,7 @@ impl<'a> Trial<'a> {
         self.memory.population.labels = kept;
     }
 
-    /// The prompt of an arm, and the printed memories as far as they tell of the person who asks.
+    /// The prompt of an arm, and the memories that it prints.
     fn prompt(&self, asked: &Asked, text: &str, read: &MemoryRead, arm: Arm) -> (String, Vec<Seen>) {
         let blocks = Blocks::of(self.memory, text, read);
         let lines = blocks.account(arm, &self.weights).local.lines;
@@ -326,10 +340,10 @@ impl<'a> Trial<'a> {
         Blocks::of(self.memory, text, read).account(arm, &self.weights).local.lines
     }
 
-    /// The nearest printed memory of the question's theme that tells of the person who asks.
+    /// The nearest printed memory of the question's theme.
     fn place_of_theme(&self, asked: &Asked, read: &MemoryRead) -> Option<usize> {
         let lines = self.lines(asked.text, read, Arm::Mediated);
-        let fits = |hit: &LocalHit| self.theme_of(hit) == Some(asked.theme) && tells(asked, hit);
+        let fits = |hit: &LocalHit| self.theme_of(hit) == Some(asked.theme);
         read.local.hits[..lines].iter().position(fits)
     }
 
@@ -337,34 +351,18 @@ impl<'a> Trial<'a> {
         theme(self.truth, self.dataset.interactions[hit.item].item.as_deref())
     }
 
-    /// Memories as the reference sees them: of a drifting person only those of the question's side of the drift.
+    /// Memories as the reference sees them.
     fn seen(&self, asked: &Asked, hits: &[LocalHit]) -> Vec<Seen> {
-        hits.iter()
-            .filter(|hit| tells(asked, hit))
-            .filter_map(|hit| Some(Seen { theme: self.theme_of(hit)?, tag: hit.label }))
-            .collect()
+        let at = |hit: &LocalHit| self.world.moment(asked.at.plus_days(-hit.age_days));
+        hits.iter().filter_map(|hit| Some(Seen { theme: self.theme_of(hit)?, tag: hit.label, at: at(hit) })).collect()
     }
 
     fn subject(&self, asked: &Asked, read: &MemoryRead) -> Subject {
-        let biased = asked.truth.kind == Kind::Biased;
-        let count = self.world.communities();
-        let prior = if biased {
-            // What a biased person watches follows the fixation, or nothing.
-            vec![1.0 / count as f64; count]
-        } else {
-            let mut watched = vec![0.0; THEMES.len()];
-            watched[asked.theme] += 1.0;
-            read.local.hits.iter().filter_map(|hit| self.theme_of(hit)).for_each(|theme| watched[theme] += 1.0);
-            let watchers = self.world.by_diet(&watched);
-            if count > 1 && asked.truth.drift_at.is_some_and(|moment| asked.at >= moment) {
-                // The diet stays with the first community, and the second one is any other.
-                watchers.iter().map(|share| (1.0 - share) / (count - 1) as f64).collect()
-            } else {
-                watchers
-            }
-        };
         let whole = self.seen(asked, &read.local.hits);
-        Subject { asked: bayes::Asked { theme: asked.theme, judged: asked.judged, biased }, whole, prior }
+        let (at, judged) = (self.world.moment(asked.at), asked.judged);
+        let first = whole.iter().map(|seen| seen.at).reduce(f64::min);
+        let kinds = self.world.kinds(&Presence { at, judged, visible: whole.len(), first });
+        Subject { asked: bayes::Asked { theme: asked.theme, judged, at, kinds }, whole }
     }
 }
 
@@ -401,6 +399,7 @@ impl Rows<'_> {
             control,
             permutation: None,
             bayes: None,
+            memory: None,
         };
         self.all.push((row, given));
     }
@@ -419,10 +418,10 @@ impl Given {
 
 /// Fills in what could have been known.
 fn predict(world: &World, subject: &Subject, rows: &mut [(Row, Given)], draw: &mut Draw) {
-    let Subject { asked, whole, prior } = subject;
+    let Subject { asked, whole } = subject;
     let history = History { seen: whole, whole: true };
     let own = world.from_own(asked, history, draw);
-    let both = world.from_both(asked, history, prior, draw);
+    let both = world.from_both(asked, history, draw);
     // The same draws for all rows: a control that changes nothing changes nothing.
     let start = draw.clone();
     for (row, given) in rows {

@@ -12,6 +12,8 @@ mod headlines;
 mod products;
 mod vocabulary;
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 
 pub use headlines::{Hand, HeadlineTruth, Section, WriterTruth, headlines};
@@ -40,8 +42,26 @@ const OWN_LEANING: (f64, f64) = (1.0, 2.0);
 const TAKEN_OVER: (f64, f64) = (0.8, 1e-3);
 /// Deviation of the log weights of what a person watches around the community's.
 const DIET_SPREAD: f64 = 0.8;
+/// Deviation of the log weights of what a community watches.
+const COMMUNITY_DIET: f64 = 1.2;
 /// Share of a biased person's interactions that follow the fixation, and the share of the own habit in them.
 const FIXED: (f64, f64) = (0.9, 0.97);
+/// One uniform number decides on a kind: below the first one regular, then cold start, then biased, then drifting.
+const KINDS_BELOW: [f64; 3] = [0.66, 0.82, 0.91];
+/// Fewest interactions of a biased and of a drifting person.
+const LEAST_HISTORY: (usize, usize) = (16, 24);
+/// Most interactions of a cold-start person.
+const MOST_COLD: usize = 3;
+/// Moments are shares of the population's time. People join before this one.
+const JOINED_BY: f64 = 0.5;
+/// When a cold-start person joins: at first, and how much later at most.
+const JOINED_LATE: (f64, f64) = (0.80, 0.15);
+/// When a drifting person's taste moves: at first, and how much later at most.
+const MOVES: (f64, f64) = (0.55, 0.15);
+/// Judged queries come from here on, those of a cold-start person from when they join.
+const JUDGED_FROM: f64 = 0.75;
+/// Judged queries of a cold-start person, and fewest and most of another.
+const JUDGED: (usize, (usize, usize)) = (3, (1, 2));
 
 /// What a population is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +81,19 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Self { seed: 1, users: 240, communities: 8, periods: 8, mean_history: 50 }
+    }
+}
+
+impl Parameters {
+    /// How long the population lives, in days.
+    fn days(&self) -> f64 {
+        self.periods as f64 * PERIOD_DAYS
+    }
+
+    /// How many interactions a regular person may have; each number is as likely.
+    fn histories(&self) -> RangeInclusive<usize> {
+        let fewest = self.mean_history / 4;
+        fewest..=fewest + self.mean_history * 3 / 2
     }
 }
 
@@ -100,6 +133,9 @@ pub struct UserTruth {
 pub struct Truth {
     /// The population's seed.
     pub seed: u64,
+    /// What the population was made from.
+    #[serde(skip)]
+    pub parameters: Parameters,
     /// Per user.
     pub users: Vec<UserTruth>,
     /// `habits[community][theme][tag]`: the community's probability of a tag.
@@ -144,7 +180,7 @@ pub fn population(parameters: &Parameters) -> (Dataset, Truth) {
     let mut draw = Draw::seeded(parameters.seed);
     let films = films(&mut draw);
     let cultures: Vec<Culture> = (0..parameters.communities).map(|_| culture(&mut draw)).collect();
-    let days = parameters.periods as f64 * PERIOD_DAYS;
+    let days = parameters.days();
 
     let mut interactions = Vec::new();
     let mut queries = Vec::new();
@@ -167,7 +203,7 @@ pub fn population(parameters: &Parameters) -> (Dataset, Truth) {
     let (habits, diets) = cultures.into_iter().map(|culture| (culture.habit, culture.diet)).unzip();
     (
         Dataset { manifest: manifest(), interactions, queries },
-        Truth { seed: parameters.seed, users, habits, film_themes, diets },
+        Truth { seed: parameters.seed, parameters: parameters.clone(), users, habits, film_themes, diets },
     )
 }
 
@@ -285,7 +321,7 @@ fn culture(draw: &mut Draw) -> Culture {
     let (general, each) = COMMUNITY_LEANING;
     let signature: Vec<f64> = TAGS.iter().map(|_| general * draw.normal()).collect();
     let habit = habit_of(|_, tag| signature[tag] + each * draw.normal());
-    let diet = THEMES.iter().map(|_| (1.2 * draw.normal()).exp()).collect();
+    let diet = THEMES.iter().map(|_| (COMMUNITY_DIET * draw.normal()).exp()).collect();
     Culture { habit, diet }
 }
 
@@ -298,29 +334,30 @@ fn own_habit(draw: &mut Draw, community: &Habit) -> Habit {
 
 fn person(draw: &mut Draw, index: usize, parameters: &Parameters, cultures: &[Culture], days: f64) -> Person {
     let kind = match draw.unit() {
-        x if x < 0.66 => Kind::Regular,
-        x if x < 0.82 => Kind::ColdStart,
-        x if x < 0.91 => Kind::Biased,
+        x if x < KINDS_BELOW[0] => Kind::Regular,
+        x if x < KINDS_BELOW[1] => Kind::ColdStart,
+        x if x < KINDS_BELOW[2] => Kind::Biased,
         _ => Kind::Drifting,
     };
     let community = draw.below(cultures.len());
     let mut habit = own_habit(draw, &cultures[community].habit);
     let diet = cultures[community].diet.iter().map(|weight| weight * (DIET_SPREAD * draw.normal()).exp()).collect();
-    let mut history = parameters.mean_history / 4 + draw.below(parameters.mean_history * 3 / 2 + 1);
-    let mut joined = draw.unit() * 0.5 * days;
+    let histories = parameters.histories();
+    let mut history = draw.between(*histories.start(), *histories.end());
+    let mut joined = draw.unit() * JOINED_BY * days;
     let mut fixation = None;
     let mut habit_after = None;
     let (mut drift_at, mut community_after) = (None, None);
     match kind {
         Kind::Regular => {}
         Kind::ColdStart => {
-            joined = days * (0.80 + 0.15 * draw.unit());
-            history = draw.between(0, 3);
+            joined = days * (JOINED_LATE.0 + JOINED_LATE.1 * draw.unit());
+            history = draw.between(0, MOST_COLD);
         }
         Kind::Biased => {
             let tag = draw.below(TAGS.len());
             fixation = Some(tag);
-            history = history.max(16);
+            history = history.max(LEAST_HISTORY.0);
             for (theme, tags) in habit.iter_mut().enumerate() {
                 if THEMES[theme].tags.contains(&tag) {
                     tags.fill(0.0);
@@ -331,12 +368,12 @@ fn person(draw: &mut Draw, index: usize, parameters: &Parameters, cultures: &[Cu
         Kind::Drifting => {
             let after = (community + 1 + draw.below(cultures.len().max(2) - 1)) % cultures.len();
             habit_after = Some(own_habit(draw, &cultures[after].habit));
-            drift_at = Some(Timestamp(START).plus_days((0.55 + 0.15 * draw.unit()) * days));
+            drift_at = Some(Timestamp(START).plus_days((MOVES.0 + MOVES.1 * draw.unit()) * days));
             community_after = Some(after);
-            history = history.max(24);
+            history = history.max(LEAST_HISTORY.1);
         }
     }
-    let queries = if kind == Kind::ColdStart { 3 } else { draw.between(1, 2) };
+    let queries = if kind == Kind::ColdStart { JUDGED.0 } else { draw.between(JUDGED.1.0, JUDGED.1.1) };
     let user = UserId::new(format!("u{index:03}"));
     let truth = UserTruth { user, kind, community, drift_at, community_after };
     Person { truth, habit, diet, habit_after, joined, history, queries, fixation }
@@ -359,7 +396,7 @@ fn live(
 
     // A cold-start person's few interactions fall between the judged queries, so that 0, 1, 2 … items are visible.
     let cold = truth.kind == Kind::ColdStart;
-    let query_from = if cold { person.joined } else { days * 0.75 };
+    let query_from = if cold { person.joined } else { days * JUDGED_FROM };
     let mut events: Vec<(f64, bool)> = Vec::new();
     for _ in 0..person.history {
         events.push((person.joined + draw.unit() * (days - person.joined), false));
