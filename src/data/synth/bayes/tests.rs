@@ -1,3 +1,7 @@
+//! Predictions against quadrature, enumeration and sampling.
+
+use std::iter;
+
 use super::super::COMMUNITY_LEANING;
 use super::*;
 
