@@ -17,17 +17,19 @@
 //! Invariant: a prediction is a pure function of its arguments, the state of the draw among them.
 
 mod cloud;
+mod diet;
 mod kinds;
-
-use std::iter;
+mod mixture;
 
 pub use kinds::{Kinds, Presence};
 
 use super::{COMMUNITY_DIET, COMMUNITY_SHARE, DIET_SPREAD, FIXED, OWN_LEANING, OWN_SHARE, START, TAKEN_OVER};
-use super::{MOVES, Parameters, TAGS, THEMES, Truth};
+use super::{Parameters, TAGS, THEMES, Truth};
 use crate::data::draw::Draw;
 use crate::data::interaction::Timestamp;
-use cloud::{Cloud, Law, Outlook, Standing, add};
+use cloud::{Cloud, Law, add};
+use diet::log_diet_evidence;
+use mixture::{Mixture, Part, moves};
 
 /// Most tags that fit one theme.
 const MOST: usize = 4;
@@ -204,22 +206,6 @@ struct Case<'a> {
     alike: bool,
     guesses: usize,
     settling: usize,
-}
-
-/// What is expected of one kind of person.
-struct Part {
-    /// ln probability of all that is known.
-    weight: f64,
-    answers: Fitting,
-    membership: Vec<f64>,
-}
-
-/// What is expected of somebody of unknown kind.
-struct Mixture {
-    log_evidence: f64,
-    answers: Fitting,
-    membership: Vec<f64>,
-    kinds: Kinds,
 }
 
 /// A population's latent truth, as prediction needs it.
@@ -501,64 +487,6 @@ impl World {
     }
 }
 
-/// How many responses may have come before a move that came before `at`, and how likely each number is: a move is as likely
-/// at any moment.
-fn moves(seen: &[Seen], at: f64) -> Vec<(usize, f64)> {
-    let (from, until) = (MOVES.0, (MOVES.0 + MOVES.1).min(at));
-    let early = seen.iter().take_while(|seen| seen.at < from).count();
-    let between = seen[early..].iter().map(|seen| seen.at).take_while(|at| *at < until);
-    let bounds: Vec<f64> = iter::once(from).chain(between).chain([until]).collect();
-    let share = |(place, ends): (usize, &[f64])| (early + place, (ends[1] - ends[0]) / (until - from));
-    bounds.windows(2).enumerate().map(share).filter(|(_, share)| *share > 0.0).collect()
-}
-
-impl Part {
-    fn of(weight: f64, outlook: Outlook) -> Self {
-        let answers = outlook.overall();
-        Self { weight: weight + outlook.standing.log_evidence, answers, membership: outlook.standing.membership }
-    }
-
-    /// A drifting person with one move. The second community is any but the first one, where there are two.
-    fn moved(weight: f64, before: &Standing, mut after: Outlook) -> Self {
-        let weight = weight + before.log_evidence + after.standing.log_evidence;
-        let count = after.standing.membership.len();
-        if count < 2 {
-            return Self { weight, answers: after.overall(), membership: after.standing.membership };
-        }
-        let mut kept = 0.0;
-        for (place, first) in before.membership.iter().enumerate() {
-            let other = (1.0 - first).max(0.0);
-            after.standing.membership[place] *= other;
-            after.answers[place].iter_mut().for_each(|p| *p *= other);
-            kept += after.standing.membership[place];
-        }
-        let scale = 1.0 / kept.max(f64::MIN_POSITIVE);
-        after.standing.membership.iter_mut().for_each(|p| *p *= scale);
-        let answers = after.overall().map(|p| p * scale);
-        let chance = count as f64 / (count - 1) as f64;
-        Self { weight: weight + (kept * chance).ln(), answers, membership: after.standing.membership }
-    }
-}
-
-impl Mixture {
-    fn of(steady: Part, biased: Vec<Part>, drifting: Vec<Part>) -> Self {
-        let weigh = |parts: &[Part]| log_sum(&parts.iter().map(|part| part.weight).collect::<Vec<f64>>());
-        let weights = [steady.weight, weigh(&biased), weigh(&drifting)];
-        let log_evidence = log_sum(&weights);
-        let mut answers = [0.0; MOST];
-        let mut membership = vec![0.0; steady.membership.len()];
-        for part in iter::once(steady).chain(biased).chain(drifting) {
-            let share = (part.weight - log_evidence).exp();
-            // One that is impossible has no answers.
-            if share > 0.0 {
-                add(&mut answers, share, &part.answers);
-                membership.iter_mut().zip(&part.membership).for_each(|(sum, p)| *sum += share * p);
-            }
-        }
-        Self { log_evidence, answers, membership, kinds: Kinds::weighed(weights) }
-    }
-}
-
 /// The softmax of the first `count` numbers.
 fn softmax(leaning: &Fitting, count: usize) -> Fitting {
     let top = leaning[..count].iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -579,48 +507,6 @@ fn normalised(logs: &[f64]) -> Vec<f64> {
 fn log_sum(logs: &[f64]) -> f64 {
     let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if top.is_finite() { top + logs.iter().map(|log| (log - top).exp()).sum::<f64>().ln() } else { top }
-}
-
-/// ln ∫ Π p(theme | diet) N(diet), for diets around `diet` with so much deviation, by Laplace's method: the log posterior of
-/// a person's diet is concave.
-fn log_diet_evidence(diet: &[f64], deviation: f64, watched: &[f64]) -> f64 {
-    let precision = deviation.powi(-2);
-    let total: f64 = watched.iter().sum();
-    // x = what the person departs by; the mode by Newton's method, the Hessian being diagonal but for one outer product.
-    let value = |x: &[f64], shares: &mut Vec<f64>| {
-        let weights: Vec<f64> = diet.iter().zip(x).map(|(diet, x)| diet + x).collect();
-        *shares = normalised(&weights);
-        let told: f64 = watched.iter().zip(&*shares).filter(|(n, _)| **n > 0.0).map(|(n, p)| n * p.ln()).sum();
-        told - x.iter().map(|x| x * x).sum::<f64>() * precision / 2.0
-    };
-    let mut x = vec![0.0; diet.len()];
-    let mut shares = Vec::new();
-    let mut height = value(&x, &mut shares);
-    let steepness = |shares: &[f64]| shares.iter().map(|p| precision + total * p).collect::<Vec<f64>>();
-    for _ in 0..40 {
-        let steep = steepness(&shares);
-        let slope: Vec<f64> = (0..x.len()).map(|i| watched[i] - total * shares[i] - precision * x[i]).collect();
-        let across: f64 = (0..x.len()).map(|i| shares[i] * slope[i] / steep[i]).sum();
-        let along: f64 = (0..x.len()).map(|i| shares[i] * shares[i] / steep[i]).sum();
-        let factor = total * across / (1.0 - total * along);
-        let step: Vec<f64> = (0..x.len()).map(|i| (slope[i] + factor * shares[i]) / steep[i]).collect();
-        let (mut length, before) = (1.0, height);
-        loop {
-            let tried: Vec<f64> = x.iter().zip(&step).map(|(x, step)| x + length * step).collect();
-            let reached = value(&tried, &mut shares);
-            if reached >= height || length < 1e-6 {
-                (x, height) = (tried, reached);
-                break;
-            }
-            length /= 2.0;
-        }
-        if height - before < 1e-9 {
-            break;
-        }
-    }
-    let steep = steepness(&shares);
-    let along: f64 = shares.iter().zip(&steep).map(|(p, steep)| p * p / steep).sum();
-    height - (steep.iter().map(|d| (d / precision).ln()).sum::<f64>() + (1.0 - total * along).ln()) / 2.0
 }
 
 /// The own habit that is expected of a community's people: signature and noise together are one Gaussian per theme.

@@ -1,3 +1,7 @@
+//! Predictions against quadrature, enumeration and sampling.
+
+use std::iter;
+
 use super::super::COMMUNITY_LEANING;
 use super::*;
 
@@ -320,7 +324,9 @@ fn a_usual_effort_comes_to_what_a_long_one_does() {
         assert!(long.kinds.drifting > 0.8, "{:?}", long.kinds);
         assert!((short.kinds.drifting - long.kinds.drifting).abs() < 0.1, "{:?}, {:?}", short.kinds, long.kinds);
         for (p, q) in short.p.iter().zip(&long.p) {
-            assert!((p - q).abs() < 0.05, "{p} and {q}, error {} and {}", short.error, long.error);
+            // Four runs tell their own error roughly.
+            let bound = 4.0 * short.error.hypot(long.error);
+            assert!((p - q).abs() < bound, "{p} and {q}, error {} and {}", short.error, long.error);
         }
     }
 }
