@@ -25,8 +25,6 @@ use super::lexical::TermId;
 use super::local::Probe;
 use super::population::{Population, UserIx};
 
-/// Up to this many entries, all are scanned.
-const SCANNED_WHOLE: usize = 8192;
 /// Entries scanned in the cells nearest to a query.
 const SCANNED: usize = 1024;
 /// Cells that may be needed for them.
@@ -120,13 +118,9 @@ struct Cells {
 }
 
 impl Finder {
-    /// Makes `entries` findable.
-    pub fn over(population: &Population, entries: &Entries) -> Result<Self, IndexError> {
-        Self::with_limit(population, entries, SCANNED_WHOLE)
-    }
-
-    fn with_limit(population: &Population, entries: &Entries, whole: usize) -> Result<Self, IndexError> {
-        if entries.len() > whole {
+    /// Makes `entries` findable; up to `scanned` of them by comparing all.
+    pub fn over(population: &Population, entries: &Entries, scanned: usize) -> Result<Self, IndexError> {
+        if entries.len() > scanned {
             return Self::indexed(population, entries, Cells::of(population, entries));
         }
         let mut holders: HashMap<TermId, Vec<u32>> = HashMap::new();
@@ -151,15 +145,16 @@ impl Finder {
         }
     }
 
-    /// Makes `entries` findable with what was written.
+    /// Makes `entries` findable with what was written when up to as many were `scanned`.
     pub(super) fn read_from<S: Source<Error: From<IndexError>>>(
         source: &S,
         population: &Population,
         entries: &Entries,
+        scanned: usize,
     ) -> Result<Self, S::Error> {
-        Ok(match entries.len() {
-            0..=SCANNED_WHOLE => Self::over(population, entries)?,
-            _ => Self::indexed(population, entries, Cells::read(source, population.dimensions())?)?,
+        Ok(match entries.len() <= scanned {
+            true => Self::over(population, entries, scanned)?,
+            false => Self::indexed(population, entries, Cells::read(source, population.dimensions())?)?,
         })
     }
 
@@ -370,8 +365,8 @@ mod tests {
         let memory = Memory::build(&dataset);
         let snapshot = memory.snapshot_at(dataset.end()).unwrap().unwrap();
         let (population, entries) = (&memory.population, &snapshot.entries);
-        let whole = Finder::with_limit(population, entries, usize::MAX).unwrap();
-        let indexed = Finder::with_limit(population, entries, 0).unwrap();
+        let whole = Finder::over(population, entries, usize::MAX).unwrap();
+        let indexed = Finder::over(population, entries, 0).unwrap();
         assert!(matches!(whole.0, Kind::Whole { .. }) && matches!(indexed.0, Kind::Indexed(_)));
         for asked in dataset.interactions.iter().rev().step_by(40).take(30) {
             let mut probe = memory.probe(&asked.query);

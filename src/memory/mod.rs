@@ -36,6 +36,7 @@ pub mod portrait;
 pub mod profile;
 pub mod rating;
 pub mod running;
+pub mod sizes;
 pub mod store;
 pub mod terms;
 pub mod trace;
@@ -58,7 +59,8 @@ use novelty::Nearness;
 use period::Calendar;
 use population::{ItemIx, Late, Population, UserIx};
 use rating::{About, Ratings, Scored};
-use store::Kept;
+use sizes::Sizes;
+use store::{Kept, Notice};
 use terms::{Closing, Terms};
 use writing::{Writing, Written};
 
@@ -129,8 +131,9 @@ pub struct Memory {
     communities: Vec<OnceLock<Communities>>,
     /// Formed on first use: most reads need one or two of them.
     snapshots: Vec<Mutex<Option<Arc<Snapshot>>>>,
-    /// Where groupings are kept, of memory over a store.
+    /// Where what takes long to form is kept, of memory over a store.
     kept: Option<Kept>,
+    sizes: Sizes,
     /// New numbers of the people of the store's base, ascending, once others have come between them.
     moved: Option<Arc<Vec<UserIx>>>,
     /// The same of terms; the first one stands before the first period's end.
@@ -168,6 +171,7 @@ impl Memory {
             communities,
             snapshots,
             kept: None,
+            sizes: Sizes::default(),
             moved: None,
             terms,
             ratings: None,
@@ -261,6 +265,17 @@ impl Memory {
     /// Words and word pairs of all texts, made if this is their first use.
     fn features(&self) -> &Features {
         self.features.get_or_init(|| Features::of(self.population.text.iter()))
+    }
+
+    /// Goes the ways of large data from other sizes on; to be said before anything is read.
+    pub fn sized(self, sizes: Sizes) -> Self {
+        Self { sizes, ..self }
+    }
+
+    /// What became since the last call of what is kept beside a store's base: of a period that was formed anew because
+    /// its columns were damaged, or that could not be kept.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.kept.as_ref().map(Kept::notices).unwrap_or_default()
     }
 
     /// How many periods the data spans.
@@ -553,6 +568,7 @@ impl Memory {
             period,
             guard: self.manifest.retrieval.guard,
             fading: Fading { end, half_life: self.manifest.periods.half_life },
+            scanned: self.sizes.scanned,
             seed: SEED + period as u64,
         };
         let close = |grouping| Snapshot::close(population, communities, forming, grouping);
@@ -561,8 +577,8 @@ impl Memory {
             None => close(find())?,
             Some(kept) => {
                 let width = population.dimensions();
-                let Forming { before, guard, fading, .. } = forming;
-                let asked = [before, guard, population.labels.len(), width].map(|n| n as u64).into_iter();
+                let Forming { before, guard, fading, scanned, .. } = forming;
+                let asked = [before, guard, population.labels.len(), width, scanned].map(|n| n as u64).into_iter();
                 let asked = asked.chain([end.0 as u64, fading.half_life.to_bits(), communities.fingerprint()]);
                 let write = |snapshot: &Snapshot, sink: &mut store::FolderWriter| snapshot.write(sink);
                 let read = |source: &store::Verified| {

@@ -25,6 +25,7 @@ use crate::memory::features::{Dictionary, FeatureIx, Features, early_postings};
 use crate::memory::lexical::Lexicon;
 use crate::memory::neighbours::MOST_ITEMS;
 use crate::memory::population::{Ids, ItemIx, Parts, Population, Report, embed_rows};
+use crate::memory::sizes::Sizes;
 use crate::memory::{Memory, calendar};
 
 /// Version of the files and of what memory puts into them. Raise it when columns, words, communities, periods or the
@@ -253,7 +254,8 @@ impl FolderWriter {
         if dir.exists() {
             fs::remove_dir_all(&dir).map_err(StoreError::io(&dir))?;
         }
-        fs::create_dir_all(&dir).map_err(StoreError::io(&dir))?;
+        // What it would lie in was removed if it is not there, and stays so.
+        fs::create_dir(&dir).map_err(StoreError::io(&dir))?;
         Ok(Self { dir, files: Vec::new(), finished: false })
     }
 
@@ -480,15 +482,15 @@ pub fn people_and_texts(dir: &Path) -> Result<(Strings, Strings, Strings), Store
 }
 
 /// Maps a verified base.
-pub fn open(dir: &Path, settings: &Settings) -> Result<Memory, StoreError> {
+pub fn open(dir: &Path, settings: &Settings, sizes: Sizes) -> Result<Memory, StoreError> {
     let embedder = embed::of(&settings.retrieval.embedder);
     let population = read_columns(dir, settings, embedder.as_ref())?;
     let communities = read_communities(dir, &population, embedder.dimensions())?;
     let items = population.len();
-    let mut memory = Memory::over(settings.clone(), population, embedder);
+    let mut memory = Memory::over(settings.clone(), population, embedder).sized(sizes);
     memory.features = Features::read(&Verified(dir))?.into();
     let last = memory.period_at(memory.end());
-    memory.kept = Some(Kept::beside(dir, items, last));
+    memory.kept = Some(Kept::beside(dir, items, last, sizes.kept.max(1)));
     debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
     for (slot, communities) in memory.communities.iter_mut().zip(communities) {
         *slot = communities.into();

@@ -5,7 +5,7 @@
 //! ```text
 //! base-<n>/   columns, vectors, postings, words and word pairs, communities and a manifest with checksums; the largest n
 //!             counts. Groupings of periods that were read, see `kept`, and what reads need of the last closed one, see
-//!             `sealed`
+//!             `sealed`; `keeping` is locked by those who write them
 //! log         what was recorded since the dataset was written, see `log`
 //! lock        held by the one writer
 //! ```
@@ -40,6 +40,7 @@ use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;
 use super::embed;
 pub use super::population::Report;
+use super::sizes::Sizes;
 use crate::data::dataset::{Dataset, DatasetError, PeriodLength, TaskKind};
 use crate::data::embedding::Embedding;
 use crate::data::interaction::{Interaction, Timestamp};
@@ -64,6 +65,7 @@ pub struct Store {
     head: Dataset,
     origin: Origin,
     folder: PathBuf,
+    sizes: Sizes,
 }
 
 /// What [`Store::verify`] found.
@@ -85,7 +87,12 @@ impl Store {
         let head = Dataset::head(dataset)?;
         let origin = origin(dataset, &head)?;
         let folder = root.join(&origin.data[..16]);
-        Ok(Self { dataset: dataset.to_owned(), head, origin, folder })
+        Ok(Self { dataset: dataset.to_owned(), head, origin, folder, sizes: Sizes::default() })
+    }
+
+    /// The same, whose memory goes the ways of large data from other sizes on.
+    pub fn sized(self, sizes: Sizes) -> Self {
+        Self { sizes, ..self }
     }
 
     /// Where it is.
@@ -125,6 +132,7 @@ impl Store {
     /// where its content is at hand, with what was recorded or without.
     pub fn open(&self, dataset: Option<&Dataset>, report: &mut Report<StoreError>) -> Result<Opened, StoreError> {
         self.holdable()?;
+        self.bases()?.iter().for_each(|base| kept::sweep(base));
         let newest = || self.bases().ok().and_then(|mut bases| bases.pop());
         let seen = newest();
         let mut content = LogContent::read(&self.log())?;
@@ -154,6 +162,7 @@ impl Store {
     /// [`StoreError::Locked`] while another process does the same.
     pub fn record(&self, report: &mut Report<StoreError>) -> Result<Recorder<'_>, StoreError> {
         self.holdable()?;
+        self.bases()?.iter().for_each(|base| kept::sweep(base));
         let lock = self.lock()?;
         let (log, content, notice) = LogWriter::open(&self.log())?;
         let mut notices: Vec<Notice> = notice.into_iter().collect();
@@ -284,7 +293,7 @@ impl Store {
         if let Some(fault) = manifest.verify(&base).into_iter().next() {
             return Err(fault);
         }
-        let memory = base::open(&base, &self.head.manifest).map_err(unreadable)?;
+        let memory = base::open(&base, &self.head.manifest, self.sizes).map_err(unreadable)?;
         Ok((memory, manifest.folded.records))
     }
 
@@ -302,7 +311,7 @@ impl Store {
             Err(told) => told,
         };
         let rebuilt = self.rebuild(content, dataset, lock, report);
-        match rebuilt.and_then(|base| base::open(&base, &self.head.manifest)) {
+        match rebuilt.and_then(|base| base::open(&base, &self.head.manifest, self.sizes)) {
             Ok(memory) => {
                 notices.push(told);
                 Ok(memory)
@@ -321,7 +330,7 @@ impl Store {
         notices: &mut Vec<Notice>,
     ) -> Result<Memory, StoreError> {
         notices.push(Notice::InMemory { reason: reason.to_string() });
-        Ok(Memory::build(&self.whole(content, dataset)?))
+        Ok(Memory::build(&self.whole(content, dataset)?).sized(self.sizes))
     }
 
     /// The dataset with the log's records in it; a given one may hold some of them already.
@@ -404,7 +413,7 @@ impl Recorder<'_> {
         if !self.late.is_empty() {
             let content = LogContent::read(&self.store.log())?;
             let base = self.store.rebuild(&content, None, &self.lock, report)?;
-            self.opened.memory = base::open(&base, &self.store.head.manifest)?;
+            self.opened.memory = base::open(&base, &self.store.head.manifest, self.store.sizes)?;
             self.opened.notices.push(Notice::Folded { records: content.records.len() });
             self.late.clear();
         }
