@@ -395,7 +395,7 @@ impl Entries {
     }
 
     /// Writes all of it, with what it takes to find entries.
-    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+    pub(super) fn write<S: Sink<Error: From<IndexError>>>(&self, sink: &mut S) -> Result<(), S::Error> {
         self.columns.write(sink)?;
         self.finder.write(sink)
     }

@@ -489,6 +489,8 @@ impl Memory {
     }
 
     fn local(&self, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {
+        // Novelty looks at questions of many periods; those are not what people ask about.
+        self.terms_of(t, false);
         let sought = self.sought(probe, t);
         let own = Own::as_they_were(self.population.visible(user, t));
         local::read(&self.population, &self.manifest.retrieval, own, probe, self.compared(&sought, t), t)
@@ -521,8 +523,13 @@ impl Memory {
         self.calendar.closed_at(t, self.population.at[newest])
     }
 
-    /// Term sums of that period, formed if this is their first use.
+    /// Term sums of that period, formed if this is their first use, and kept beside a store's base.
     fn terms_at(&self, t: Timestamp) -> &Terms {
+        self.terms_of(t, true)
+    }
+
+    /// The same; those of a period that is not the last one are kept for whoever asks for it, and not for a look on the way.
+    fn terms_of(&self, t: Timestamp, keep: bool) -> &Terms {
         let closed = self.period_at(t);
         self.terms[closed.map_or(0, |period| period + 1)].get_or_init(|| {
             let nobody = Communities::default();
@@ -547,9 +554,10 @@ impl Memory {
                 .chain([end.0 as u64, half_life.to_bits()]);
             let asked: Vec<u64> = asked.chain([communities.fingerprint()]).collect();
             let write = |terms: &Terms, sink: &mut store::FolderWriter| terms.write(sink);
+            let write = (keep || kept.last() == Some(period)).then_some(write);
             let read = |source: &store::Verified| Terms::read_from(source, closing, labels, count);
             let form = || Ok::<Terms, Infallible>(form(base));
-            let Ok(mut terms) = kept.sealed("terms", (period, closing.items), &asked, Some(write), read, form);
+            let Ok(mut terms) = kept.sealed("terms", (period, closing.items), &asked, write, read, form);
             terms.extend(population, features, communities, until);
             terms
         })
@@ -588,14 +596,7 @@ impl Memory {
                 let kept_numbers = self.moved.is_none();
                 let form = || close(kept.grouping(&forming, communities, width, find));
                 let asked: Vec<u64> = asked.collect();
-                kept.sealed(
-                    &format!("entries-g{guard}"),
-                    (period, before),
-                    &asked,
-                    kept_numbers.then_some(write),
-                    read,
-                    form,
-                )?
+                kept.sealed("entries", (period, before), &asked, kept_numbers.then_some(write), read, form)?
             }
         };
         let formed = Arc::new(formed);

@@ -6,12 +6,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use logoscope::data::dataset::Dataset;
+use logoscope::data::dataset::{Dataset, PeriodLength};
 use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::data::synth::{Parameters, population};
 use logoscope::memory::Memory;
 use logoscope::memory::sizes::Sizes;
-use logoscope::memory::store::{Notice, Store, checksum};
+use logoscope::memory::store::{MOST_SEALED, Notice, Store, checksum};
 use proptest::prelude::*;
 
 use crate::population::datasets;
@@ -24,10 +24,15 @@ fn people(users: usize, seed: u64) -> Dataset {
     population(&Parameters { seed, users, ..Parameters::default() }).0
 }
 
-/// Some questions near the end.
+/// Some questions of the last third, in several periods.
 fn questions(dataset: &Dataset) -> Vec<Interaction> {
     let step = dataset.interactions.len() / 16;
     dataset.interactions.iter().rev().step_by(step).take(5).cloned().collect()
+}
+
+/// The same, asked when all of it is past.
+fn at_the_end(dataset: &Dataset) -> Vec<Interaction> {
+    questions(dataset).into_iter().map(|asked| Interaction { at: dataset.end(), ..asked }).collect()
 }
 
 fn open(place: &Place, sizes: Sizes) -> Memory {
@@ -124,10 +129,10 @@ fn a_sealed_period_answers_as_a_formed_one() {
         let right = formed(&dataset, &asked);
         assert_eq!(told(&asked), right, "formed");
         let folders = sealed(&place);
-        assert_eq!(folders.len(), 2, "{folders:?}");
-        let before = written(&folders);
+        assert!(folders.len() > 2, "{folders:?}");
+        let (before, there) = (written(&folders), entries(&place.base()));
         assert_eq!(told(&asked), right, "mapped");
-        assert_eq!(written(&folders), before, "it was not made again");
+        assert_eq!((written(&folders), entries(&place.base())), (before, there), "reading writes nothing");
         assert!(place.store().verify().unwrap().faults.is_empty());
         fs::remove_file(folders[0].join("manifest")).unwrap();
         let memory = open(&place, sizes);
@@ -141,7 +146,8 @@ fn a_sealed_period_answers_as_a_formed_one() {
         let of_other = formed(&other, &asked);
         assert_ne!(of_other, right);
         assert_eq!((told(&asked), told(&asked)), (of_other.clone(), of_other));
-        assert!(sealed(&place).len() == 2 && sealed(&place) != folders, "what was sealed before is gone");
+        assert_eq!(sealed(&place).len(), folders.len());
+        assert!(folders.iter().all(|folder| !folder.exists()), "what was sealed before is gone");
         // What is recorded later changes nothing of it, and moves the numbers of people in it.
         let mut later: Vec<Interaction> = dataset.interactions[..3].to_vec();
         let users = ["a0", "u2x", later[2].user.as_str()].map(UserId::new);
@@ -197,14 +203,18 @@ proptest! {
 #[test]
 fn no_damage_to_a_sealed_period_becomes_an_answer() {
     let dataset = people(60, 1);
-    let asked = questions(&dataset);
+    let asked = at_the_end(&dataset);
     let place = Place::of(&dataset);
     let right = answers(&Memory::build(&dataset).sized(LITTLE), &asked);
     assert_eq!(answers(&open(&place, LITTLE), &asked), right);
     let folders = sealed(&place);
+    assert_eq!(folders.len(), 2, "{folders:?}");
+    let all: Vec<String> = folders.iter().flat_map(|folder| names(folder)).collect();
+    for file in ["cells", "centroids", "cell-rows", "vector-index", "word-index.term", "word-index.json"] {
+        assert!(all.iter().any(|name| name == file), "{file} of {all:?}");
+    }
     for folder in &folders {
         let files = names(folder);
-        assert!(files.len() > 10, "{files:?}");
         for name in files {
             let path = folder.join(&name);
             let good = fs::read(&path).unwrap();
@@ -293,7 +303,8 @@ fn left(place: &Place) -> Vec<String> {
 fn a_sealing_that_is_killed_leaves_no_half_period() {
     let (place, recorded, asked, right) = unsealed();
     let base = place.base();
-    for (round, changes) in [1, 2, 3, 5, 8, 13, 21, 34, 48, 60, 75, 90].into_iter().enumerate() {
+    let mut halves = 0;
+    for (round, changes) in [1, 2, 3, 5, 8, 13, 21, 34, 60, 90, 120, 150].into_iter().enumerate() {
         let before = entries(&base);
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(arguments()).env(ALONE, place.dir.path()).stdout(Stdio::null());
@@ -303,6 +314,7 @@ fn a_sealing_that_is_killed_leaves_no_half_period() {
             std::thread::yield_now();
         }
         kill(child);
+        halves += left(&place).len();
         let verdict = place.store().verify().unwrap();
         assert_eq!(verdict.faults, [] as [String; 0], "killed after {changes} changes: what has its name is whole");
         assert_eq!(place.store().recorded().unwrap(), (recorded.clone(), None));
@@ -319,6 +331,7 @@ fn a_sealing_that_is_killed_leaves_no_half_period() {
         assert!(!sealed(&place).is_empty());
         forget_what_is_kept(&place);
     }
+    assert!(halves > 0, "nobody was killed on the way");
 }
 
 /// Everything that a writer may leave that was ended, while another one writes and when nobody does.
@@ -342,7 +355,7 @@ fn what_an_ended_writer_left_goes_unless_somebody_writes() {
     }
     fs::write(format!("{}.1-8.part", kept[0].display()), "half").unwrap();
     let halves = left(&place);
-    assert_eq!(halves.len(), 2 * 5 + 1);
+    assert_eq!(halves.len(), folders.len() * 5 + 1);
     assert!(place.store().verify().unwrap().faults.is_empty(), "nothing is read of it");
     let writer = File::options().read(true).write(true).open(place.base().join("keeping")).unwrap();
     writer.lock_shared().unwrap();
@@ -386,7 +399,74 @@ fn a_period_that_cannot_be_kept_is_answered_and_said() {
     fs::remove_dir(&lock).unwrap();
     let memory = open(&place, LITTLE);
     assert_eq!((answers(&memory, &asked), memory.notices()), (right, Vec::new()));
-    assert_eq!(sealed(&place).len(), 2);
+    assert!(!sealed(&place).is_empty());
+}
+
+/// Several processes may form and keep the same period at once.
+#[test]
+fn who_seals_at_once_seals_the_same() {
+    let (place, _, asked, right) = unsealed();
+    let start = || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(arguments()).env(ALONE, place.dir.path()).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let children = [start(), start(), start()];
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && said.contains(&format!("answers {}", checksum(right.as_bytes()))), "{said}");
+        assert!(!said.contains("notice"), "{said}");
+    }
+    assert!(place.store().verify().unwrap().faults.is_empty() && left(&place).is_empty());
+    let (folders, before) = (sealed(&place), written(&sealed(&place)));
+    assert_eq!(answers(&open(&place, LITTLE), &asked), right);
+    assert_eq!((sealed(&place), written(&folders)), (folders.clone(), before));
+}
+
+/// Periods of the past are sealed, too, so many of them; those that were asked for longest ago go first.
+#[test]
+fn the_last_period_and_some_others_stay_sealed() {
+    let mut dataset = people(60, 5);
+    dataset.manifest.periods.length = PeriodLength::Interactions(dataset.interactions.len() / 9);
+    let place = Place::of(&dataset);
+    let formed = Memory::build(&dataset).sized(LITTLE);
+    let periods = formed.periods();
+    assert!(periods > MOST_SEALED + 4, "{periods}");
+    // By a program of its own each time, which is told the same.
+    let ask = |period: usize| {
+        let at = formed.period_end(period).min(dataset.end());
+        let asked: Vec<Interaction> = questions(&dataset).into_iter().map(|i| Interaction { at, ..i }).collect();
+        assert_eq!(answers(&open(&place, LITTLE), &asked), answers(&formed, &asked), "period {period}");
+    };
+    let of = |what: &str| -> BTreeSet<usize> {
+        let begin = format!("sealed-{what}-p");
+        let numbers = names(&place.base()).into_iter().filter_map(|name| {
+            Some(name.strip_prefix(&begin)?.split_once('-').unwrap().0.parse::<usize>().unwrap() - 1)
+        });
+        numbers.collect()
+    };
+    let there = |periods: &[usize]| {
+        let expected: BTreeSet<usize> = periods.iter().copied().collect();
+        assert_eq!((of("terms"), of("entries")), (expected.clone(), expected));
+    };
+    let last = (0..periods).rfind(|period| formed.period_end(*period) <= dataset.end()).unwrap();
+    ask(last);
+    for period in 0..MOST_SEALED {
+        ask(period);
+    }
+    there(&[last, 0, 1, 2, 3]);
+    let folders = sealed(&place);
+    let before = written(&folders);
+    // Asked for again, the first one is not made anew, and is not the next to go.
+    ask(0);
+    assert_eq!(written(&folders), before);
+    ask(4);
+    there(&[last, 0, 2, 3, 4]);
+    ask(5);
+    there(&[last, 0, 3, 4, 5]);
+    ask(last);
+    there(&[last, 0, 3, 4, 5]);
+    assert!(left(&place).is_empty() && place.store().verify().unwrap().faults.is_empty());
 }
 
 /// The program says it, too, and goes on.

@@ -37,7 +37,8 @@ pub fn version() -> String {
     format!("{VERSION}-{LAYOUT}")
 }
 
-const MANIFEST: &str = "manifest";
+/// What says what a folder of columns has to be.
+pub const MANIFEST: &str = "manifest";
 /// Checksums are kept for stretches of this many bytes, so that large files are verified on all cores.
 const STRETCH: usize = 16 << 20;
 /// Bytes read at a time: they are still in the processor's cache when they are hashed.
@@ -307,6 +308,10 @@ impl Source for Verified<'_> {
     fn column<T: Plain>(&self, name: &str) -> Result<Slab<T>, StoreError> {
         let path = self.0.join(name);
         File::open(&path).and_then(|file| Slab::map(&file)).map_err(StoreError::io(&path))
+    }
+
+    fn folder(&self) -> &Path {
+        self.0
     }
 }
 

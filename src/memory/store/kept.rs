@@ -1,5 +1,5 @@
 //! What is kept beside a base's columns because finding it takes a hundred times as long as reading it: groupings of
-//! periods, and of the last closed one all that a read needs, see [`super::sealed`].
+//! periods, and of those that were asked for latest all that a read needs, see [`super::sealed`].
 //!
 //! A grouping's file is written when a period's snapshot is first formed, by whoever formed it, and holds
 //!
@@ -26,6 +26,13 @@ use crate::memory::community::Communities;
 use crate::memory::entry::Forming;
 use crate::memory::grouping::Grouping;
 
+/// Version of what is sealed and of how; stands in front of what it is of. Raise it when columns of a sealed period, but not
+/// those of a base, change their meaning.
+const SEALED_VERSION: u64 = 2;
+/// So many periods are sealed beside the one that was closed last when the base ended. That one is what nearly every question
+/// needs and always stays; of the others, which evaluations and questions of the past need, those stay that were asked for
+/// latest.
+pub const MOST_SEALED: usize = 4;
 /// How files of groupings begin.
 const PREFIX: &str = "kept-";
 /// Numbers before the entries.
@@ -53,6 +60,11 @@ impl Kept {
         Self { base: base.to_owned(), items, worth, last, told: Mutex::default() }
     }
 
+    /// The period that was the last closed one when the base ended.
+    pub fn last(&self) -> Option<usize> {
+        self.last
+    }
+
     /// What has happened since this was asked last.
     pub fn notices(&self) -> Vec<Notice> {
         std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
@@ -71,10 +83,11 @@ impl Kept {
         self.items
     }
 
-    /// What was made of the last closed period and is kept as columns, or made now with `form`, kept and read back. Other
-    /// periods, and small ones, are made whenever they are asked for.
+    /// What was made of a closed period and is kept as columns, or made now with `form`, kept and read back. Small ones are
+    /// made whenever they are asked for, as are those that end behind the base.
     ///
-    /// `asked` says what it has to be of; columns of anything else are replaced, if there is a way to `write`.
+    /// `asked` says what it has to be of; columns of anything else are replaced, if there is a way to `write`. Where there is
+    /// none, what is there is read, and counts as asked for no later than before.
     pub fn sealed<T, E>(
         &self,
         name: &str,
@@ -84,19 +97,27 @@ impl Kept {
         read: impl Fn(&Verified) -> Result<T, StoreError>,
         form: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        if Some(period) != self.last || !(self.worth..=self.items).contains(&before) {
+        if !(self.worth..=self.items).contains(&before) {
             return form();
         }
-        let folder = sealed::folder(&self.base, &format!("{name}-p{}", period + 1), asked);
+        let asked = &[&[SEALED_VERSION], asked].concat()[..];
+        let folder = sealed::folder(&self.base, name, period, asked);
         match sealed::open(&folder, asked, &read) {
-            Ok(Some(found)) => return Ok(found),
+            Ok(Some(found)) => {
+                write.is_some().then(|| sealed::mark(&folder));
+                return Ok(found);
+            }
             Ok(None) => {}
             Err(reason) => self.tell(Notice::Formed { folder: folder.clone(), reason }),
         }
         let formed = form()?;
         let Some(write) = write else { return Ok(formed) };
         Ok(match sealed::write(&folder, asked, |sink| write(&formed, sink)).and_then(|()| read(&Verified(&folder))) {
-            Ok(found) => found,
+            Ok(found) => {
+                sealed::mark(&folder);
+                sealed::trim(&self.base, name, self.last, MOST_SEALED);
+                found
+            }
             Err(error) => {
                 // The next one makes it again: without room or permission that is all that is lost.
                 self.tell(Notice::Unkept { reason: error.to_string() });

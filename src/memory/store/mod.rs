@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! base-<n>/   columns, vectors, postings, words and word pairs, communities and a manifest with checksums; the largest n
-//!             counts. Groupings of periods that were read, see `kept`, and what reads need of the last closed one, see
+//!             counts. Groupings of periods that were read, see `kept`, and what reads need of some of them, see
 //!             `sealed`; `keeping` is locked by those who write them
 //! log         what was recorded since the dataset was written, see `log`
 //! lock        held by the one writer
@@ -35,6 +35,7 @@ pub(super) use self::base::{FolderWriter, Verified};
 pub use self::error::{Fault, Notice, StoreError};
 pub use self::forget::{Forgetting, Holding, Remains};
 pub(super) use self::kept::Kept;
+pub use self::kept::MOST_SEALED;
 use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;

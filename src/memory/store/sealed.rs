@@ -1,4 +1,4 @@
-//! The last closed period of a base, sealed: what reads need of it as columns, so that they are mapped and not formed.
+//! Closed periods of a base, sealed: what reads need of one as columns, so that they are mapped and not formed.
 //!
 //! A folder `sealed-<what>-p<period>-<of>` of the base holds the columns and a manifest with their checksums and with what
 //! they are of, whose fingerprint is in the name. Invariants: it appears and goes whole or not at all and is never changed,
@@ -7,13 +7,15 @@
 //! anew. It is a function of the base and of settings that its name and manifest state, so that of several writers it does
 //! not matter who wins, and a folder that takes the place of a damaged one between a look and the next holds the same.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
-use super::base::{FileEntry, FolderWriter, Verified, read_manifest, verify, version};
+use super::base::{FileEntry, FolderWriter, MANIFEST, Verified, read_manifest, verify, version};
 use super::checksum;
 use super::error::{Fault, StoreError};
 use super::lock::KeepingLock;
@@ -21,10 +23,10 @@ use super::lock::KeepingLock;
 /// How folders begin.
 const SEALED: &str = "sealed-";
 
-/// The folder of what is `asked` for.
-pub fn folder(base: &Path, what: &str, asked: &[u64]) -> PathBuf {
+/// The folder of what is `asked` for of a period.
+pub fn folder(base: &Path, what: &str, period: usize, asked: &[u64]) -> PathBuf {
     let bytes: Vec<u8> = asked.iter().flat_map(|number| number.to_le_bytes()).collect();
-    base.join(format!("{SEALED}{what}-{}", &checksum(&bytes)[..16]))
+    base.join(format!("{SEALED}{what}-p{}-{}", period + 1, &checksum(&bytes)[..16]))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,18 +44,47 @@ pub fn open<T>(
     asked: &[u64],
     read: impl Fn(&Verified) -> Result<T, StoreError>,
 ) -> Result<Option<T>, Fault> {
-    if !folder.exists() {
-        return Ok(None);
+    let opened = || {
+        let manifest: Manifest = read_manifest(folder)?;
+        if manifest.of != asked {
+            return Ok(None);
+        }
+        if let Some(fault) = verify(folder, &manifest.files).into_iter().next() {
+            return Err(fault);
+        }
+        let damaged =
+            |error: StoreError| Fault::Damaged { file: folder.display().to_string(), what: error.to_string() };
+        read(&Verified(folder)).map(Some).map_err(damaged)
+    };
+    // Who keeps something else may take it away at any moment.
+    opened().or_else(|fault| if folder.exists() { Err(fault) } else { Ok(None) })
+}
+
+/// Notes that `folder` was asked for now.
+pub fn mark(folder: &Path) {
+    let manifest = File::options().append(true).open(folder.join(MANIFEST));
+    // Who may not write here takes nothing away either.
+    let _ = manifest.and_then(|file| file.set_modified(SystemTime::now()));
+}
+
+/// Takes away what was sealed as `what`, but for the period `last` and the `most` others that were asked for latest. A process
+/// that has mapped it keeps it.
+pub fn trim(base: &Path, what: &str, last: Option<usize>, most: usize) {
+    let mut others: Vec<(SystemTime, PathBuf)> = whole(base)
+        .filter(|folder| period(folder, what).is_some_and(|period| Some(period) != last))
+        .filter_map(|folder| Some((fs::metadata(folder.join(MANIFEST)).ok()?.modified().ok()?, folder)))
+        .collect();
+    others.sort();
+    for (_, folder) in others.iter().rev().skip(most) {
+        // The next one tries again.
+        let _ = discard(folder);
     }
-    let manifest: Manifest = read_manifest(folder)?;
-    if manifest.of != asked {
-        return Ok(None);
-    }
-    if let Some(fault) = verify(folder, &manifest.files).into_iter().next() {
-        return Err(fault);
-    }
-    let unreadable = |error: StoreError| Fault::Damaged { file: folder.display().to_string(), what: error.to_string() };
-    read(&Verified(folder)).map(Some).map_err(unreadable)
+}
+
+/// The period that was sealed as `what` in `folder`.
+fn period(folder: &Path, what: &str) -> Option<usize> {
+    let name = folder.file_name()?.to_str()?.strip_prefix(SEALED)?.strip_prefix(what)?.strip_prefix("-p")?;
+    name.split_once('-')?.0.parse::<usize>().ok()?.checked_sub(1)
 }
 
 /// Writes columns beside `folder` and puts them in its place.
