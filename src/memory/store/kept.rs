@@ -30,8 +30,7 @@ use crate::memory::grouping::Grouping;
 /// those of a base, change their meaning.
 const SEALED_VERSION: u64 = 2;
 /// So many periods are sealed beside the one that was closed last when the base ended. That one is what nearly every question
-/// needs and always stays; of the others, which evaluations and questions of the past need, those stay that were asked for
-/// latest.
+/// needs and always stays; of the others, which questions of the past need, those stay that were asked for latest.
 pub const MOST_SEALED: usize = 4;
 /// How files of groupings begin.
 const PREFIX: &str = "kept-";
@@ -104,7 +103,9 @@ impl Kept {
         let folder = sealed::folder(&self.base, name, period, asked);
         match sealed::open(&folder, asked, &read) {
             Ok(Some(found)) => {
-                write.is_some().then(|| sealed::mark(&folder));
+                if write.is_some() {
+                    sealed::mark(&folder);
+                }
                 return Ok(found);
             }
             Ok(None) => {}

@@ -30,7 +30,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use self::base::{BaseManifest, Folded, Origin, stretch_count, stretches};
+use self::base::{BaseManifest, Folded, Look, Origin, stretch_count, stretches};
 pub(super) use self::base::{FolderWriter, Verified};
 pub use self::error::{Fault, Notice, StoreError};
 pub use self::forget::{Forgetting, Holding, Remains};
@@ -458,7 +458,8 @@ fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
         let length = fs::metadata(&path).map_err(read)?.len();
         hasher.update(&length.to_le_bytes());
         let wanted: Vec<(PathBuf, usize)> = (0..stretch_count(length)).map(|n| (path.clone(), n)).collect();
-        for found in stretches(&wanted) {
+        // A dataset is its owner's, who may change it at any moment.
+        for found in stretches(&wanted, Look::Copied) {
             hasher.update(found.map_err(read)?.as_bytes());
         }
     }

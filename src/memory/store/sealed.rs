@@ -97,12 +97,15 @@ pub fn write(
     let _keeping = KeepingLock::shared(base).map_err(StoreError::io(base))?;
     let mut writer = FolderWriter::begin(beside(folder, "part"))?;
     columns(&mut writer)?;
-    if folder.exists() {
-        // A folder cannot be put in another one's place: the old one goes first, and who has mapped it keeps it.
-        discard(folder).map_err(StoreError::io(folder))?;
+    match open(folder, asked, |_| Ok(())) {
+        // Another process has put the same there meanwhile.
+        Ok(Some(())) => return Ok(()),
+        // A folder cannot be put in another one's place: what is damaged goes first.
+        Ok(None) | Err(_) if folder.exists() => discard(folder).map_err(StoreError::io(folder))?,
+        Ok(None) | Err(_) => {}
     }
     let placed = writer.place(folder, |files| Manifest { version: version(), of: asked.to_vec(), files });
-    // Another process may have put the same there meanwhile.
+    // Nor does it take the place of one that came there since.
     placed.or_else(|error| if folder.exists() { Ok(()) } else { Err(error) })?;
     remove_others(folder);
     Ok(())
