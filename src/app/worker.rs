@@ -207,6 +207,8 @@ fn work(
         waiting = inbox.try_recv().ok();
         waiting.is_some()
     });
+    let told = |memory: &Memory| memory.notices().iter().for_each(|notice| tell(Message::Stored(notice.to_string())));
+    told(&memory);
     tell(Message::MemoryBuilt { periods: memory.periods(), opening });
     // Worlds are made of what was there at the start: what is remembered in live use has not happened in them.
     let origin = Arc::clone(&data);
@@ -250,6 +252,7 @@ fn work(
                 Some(Ok(there)) => both(there, request).into_iter().for_each(tell),
                 None => both(&memory, request).into_iter().for_each(tell),
             }
+            told(&memory);
         }
         if let Some(request) = climb {
             let ticket = request.ticket;

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use self::attribution::Attributed;
 use self::profile::{Standing, Wanted};
 use self::questions::{Named, questions};
+use super::store::tell;
 use super::{CliError, Common, model, profiles_folder};
 use crate::data::interaction::Timestamp;
 use crate::data::sanitize::visible;
@@ -129,6 +130,7 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let mut out = std::io::stdout().lock();
     for Named { question, .. } in &questions {
         let asked = ask(&memory, engine.as_deref(), &setting, question)?;
+        tell(&memory.notices());
         let explained = if args.explain { Some(Explained::of(&memory, &asked)?) } else { None };
         let attribution = attributed.map(|(arm, engine)| Attributed::of(&memory, &asked, arm, engine)).transpose()?;
         match args.format {

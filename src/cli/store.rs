@@ -109,6 +109,7 @@ fn build(store: &Store, report: &mut Report<StoreError>) -> Result<(), CliError>
     opened.memory.prepare()?;
     clear();
     tell(&opened.notices);
+    tell(&opened.memory.notices());
     println!("{}: {} interactions", store.folder().display(), opened.memory.population.len());
     Ok(())
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::ask::parse_weight;
+use super::store::tell;
 use super::{CliError, Common, Format, moment};
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
@@ -56,6 +57,7 @@ pub fn run(common: &Common, args: &WhyNotArgs) -> Result<ExitCode, CliError> {
     }
     let question = Question { user, query: args.query.clone(), at: moment(args.at.as_deref(), &memory)? };
     let read = memory.read(&question.user, &question.query, question.at)?;
+    tell(&memory.notices());
     let mut weights = Weights::defaults(Policy::default(), &memory.manifest);
     for (weight, value) in &args.weights {
         weights = weights.with(*weight, *value);

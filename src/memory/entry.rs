@@ -336,6 +336,8 @@ pub struct Forming {
     pub guard: usize,
     /// How items fade.
     pub fading: Fading,
+    /// Up to this many entries, all are compared with a query, see [`Sizes`](super::sizes::Sizes).
+    pub scanned: usize,
     /// Seed of the grouping.
     pub seed: u64,
 }
@@ -375,7 +377,7 @@ impl Entries {
         columns.terms.settle();
         columns.word_users.settle();
         let mut entries = Self::with(population, columns, forming, None);
-        entries.finder = Finder::over(population, &entries)?;
+        entries.finder = Finder::over(population, &entries, forming.scanned)?;
         Ok(entries)
     }
 
@@ -393,7 +395,7 @@ impl Entries {
     }
 
     /// Writes all of it, with what it takes to find entries.
-    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+    pub(super) fn write<S: Sink<Error: From<IndexError>>>(&self, sink: &mut S) -> Result<(), S::Error> {
         self.columns.write(sink)?;
         self.finder.write(sink)
     }
@@ -406,7 +408,7 @@ impl Entries {
         moved: Option<Arc<Vec<UserIx>>>,
     ) -> Result<Self, S::Error> {
         let mut entries = Self::with(population, Columns::read(source)?, forming, moved);
-        entries.finder = Finder::read_from(source, population, &entries)?;
+        entries.finder = Finder::read_from(source, population, &entries, forming.scanned)?;
         Ok(entries)
     }
 

@@ -7,15 +7,13 @@
 //! Invariant: what is found is a function of the query and the entries alone, and only a candidate: its exact likeness is
 //! computed by whoever reads it.
 
+mod text;
+mod vector;
+
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
-use tantivy::collector::TopDocs;
-use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
-use tantivy::schema::{Field, IndexRecordOption, STRING, Schema};
-use tantivy::{Index, IndexReader, ReloadPolicy, Term};
-use usearch::ffi::{IndexOptions, MetricKind, ScalarKind};
-
+use self::text::TextIndex;
+use self::vector::VectorIndex;
 use super::column::{Sink, Slab, Source};
 use super::community::k_means;
 use super::embed::Forbidden;
@@ -25,22 +23,18 @@ use super::lexical::TermId;
 use super::local::Probe;
 use super::population::{Population, UserIx};
 
-/// Up to this many entries, all are scanned.
-const SCANNED_WHOLE: usize = 8192;
 /// Entries scanned in the cells nearest to a query.
 const SCANNED: usize = 1024;
 /// Cells that may be needed for them.
 const CELLS: usize = 32;
 /// Entries taken from the scan of cells.
 const BY_VECTOR: usize = 256;
-/// Entries taken from the text index.
-const BY_WORDS: usize = 64;
 /// Words of a query that the text index is asked for: frequent ones cost most and tell least.
 const RAREST: usize = 8;
 /// Seed of the cells.
 const SEED: u64 = 0xce11;
 
-/// Why the indexes over entries failed. Neither touches a disk, so this is a defect or memory exhaustion.
+/// Why the indexes over entries failed. What they are made of was verified, so this is a defect or memory exhaustion.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     /// The text index.
@@ -99,7 +93,7 @@ impl Default for Finder {
 struct Indexed {
     text: TextIndex,
     /// Over the cells' centroids.
-    index: Mutex<usearch::Index>,
+    nearest: VectorIndex,
     cells: Cells,
 }
 
@@ -120,14 +114,12 @@ struct Cells {
 }
 
 impl Finder {
-    /// Makes `entries` findable.
-    pub fn over(population: &Population, entries: &Entries) -> Result<Self, IndexError> {
-        Self::with_limit(population, entries, SCANNED_WHOLE)
-    }
-
-    fn with_limit(population: &Population, entries: &Entries, whole: usize) -> Result<Self, IndexError> {
-        if entries.len() > whole {
-            return Self::indexed(population, entries, Cells::of(population, entries));
+    /// Makes `entries` findable; up to `scanned` of them by comparing all.
+    pub fn over(population: &Population, entries: &Entries, scanned: usize) -> Result<Self, IndexError> {
+        if entries.len() > scanned {
+            let cells = Cells::of(population, entries);
+            let nearest = VectorIndex::build(&cells.centroids, population.dimensions())?;
+            return Ok(Self::indexed(TextIndex::build(population, entries)?, nearest, cells));
         }
         let mut holders: HashMap<TermId, Vec<u32>> = HashMap::new();
         for (number, entry) in entries.iter().enumerate() {
@@ -137,30 +129,35 @@ impl Finder {
         Ok(Self(Kind::Whole { rows, holders }))
     }
 
-    fn indexed(population: &Population, entries: &Entries, cells: Cells) -> Result<Self, IndexError> {
-        let index = Mutex::new(vector_index(&cells.centroids, population.dimensions())?);
-        let text = TextIndex::build(population, entries)?;
-        Ok(Self(Kind::Indexed(Box::new(Indexed { text, index, cells }))))
+    fn indexed(text: TextIndex, nearest: VectorIndex, cells: Cells) -> Self {
+        Self(Kind::Indexed(Box::new(Indexed { text, nearest, cells })))
     }
 
-    /// Writes what takes long to find.
-    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+    /// Writes what takes long to find or to make.
+    pub(super) fn write<S: Sink<Error: From<IndexError>>>(&self, sink: &mut S) -> Result<(), S::Error> {
         match &self.0 {
             Kind::Whole { .. } => Ok(()),
-            Kind::Indexed(indexed) => indexed.cells.write(sink),
+            Kind::Indexed(indexed) => {
+                indexed.cells.write(sink)?;
+                indexed.text.write(sink)?;
+                indexed.nearest.write(sink)
+            }
         }
     }
 
-    /// Makes `entries` findable with what was written.
+    /// Makes `entries` findable with what was written when up to as many were `scanned`.
     pub(super) fn read_from<S: Source<Error: From<IndexError>>>(
         source: &S,
         population: &Population,
         entries: &Entries,
+        scanned: usize,
     ) -> Result<Self, S::Error> {
-        Ok(match entries.len() {
-            0..=SCANNED_WHOLE => Self::over(population, entries)?,
-            _ => Self::indexed(population, entries, Cells::read(source, population.dimensions())?)?,
-        })
+        if entries.len() <= scanned {
+            return Ok(Self::over(population, entries, scanned)?);
+        }
+        let cells = Cells::read(source, population.dimensions())?;
+        let nearest = VectorIndex::read(source, cells.ends.len(), population.dimensions())?;
+        Ok(Self::indexed(TextIndex::read(source)?, nearest, cells))
     }
 
     /// Entries worth comparing with a question, ascending.
@@ -275,10 +272,7 @@ impl Indexed {
     /// The nearest entries of the nearest cells.
     fn scan(&self, probe: &Probe) -> Result<Vec<Found>, IndexError> {
         let Cells { ends, order, rows, .. } = &self.cells;
-        let nearest = {
-            let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-            index.search(&probe.vector, CELLS.min(ends.len())).map_err(vector_fault)?.keys
-        };
+        let nearest = self.nearest.nearest(&probe.vector, CELLS.min(ends.len()))?;
         let vector = fixed::fixed(&probe.vector);
         let mut scanned = Vec::with_capacity(2 * SCANNED);
         for cell in nearest {
@@ -301,64 +295,9 @@ impl Indexed {
     }
 }
 
-/// Words of entries in a tantivy index in memory; document number = entry number.
-struct TextIndex {
-    reader: IndexReader,
-    field: Field,
-}
-
-impl TextIndex {
-    fn build(population: &Population, entries: &Entries) -> Result<Self, IndexError> {
-        let mut schema = Schema::builder();
-        let field = schema.add_text_field("word", STRING);
-        let mut writer = Index::builder().schema(schema.build()).single_segment_index_writer(
-            tantivy::directory::RamDirectory::create(),
-            // tantivy's least; an index of entries is far smaller.
-            15_000_000,
-        )?;
-        for entry in entries.iter() {
-            let mut document = tantivy::TantivyDocument::default();
-            for word in entry.words() {
-                document.add_text(field, population.lexicon.word(*word));
-            }
-            writer.add_document(document)?;
-        }
-        let index = writer.finalize()?;
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        Ok(Self { reader, field })
-    }
-
-    fn search(&self, population: &Population, words: impl Iterator<Item = TermId>) -> Result<Vec<usize>, IndexError> {
-        // Built from terms, never parsed: typed text must not become query syntax.
-        let clause = |term: TermId| -> (Occur, Box<dyn Query>) {
-            let term = Term::from_field_text(self.field, population.lexicon.word(term));
-            (Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
-        };
-        let query = BooleanQuery::new(words.map(clause).collect());
-        let top = self.reader.searcher().search(&query, &TopDocs::with_limit(BY_WORDS).order_by_score())?;
-        Ok(top.into_iter().map(|(_, address)| address.doc_id as usize).collect())
-    }
-}
-
-fn vector_fault(error: impl std::fmt::Display) -> IndexError {
-    IndexError::Vector(error.to_string())
-}
-
-fn vector_index(vectors: &[f32], dimensions: usize) -> Result<usearch::Index, IndexError> {
-    let options =
-        IndexOptions { dimensions, metric: MetricKind::IP, quantization: ScalarKind::F32, ..IndexOptions::default() };
-    let index = usearch::Index::new(&options).map_err(vector_fault)?;
-    // One context: the graph is then a function of the vectors alone, not of the number of cores.
-    index.reset().map_err(vector_fault)?;
-    index.reserve_capacity_and_threads((vectors.len() / dimensions.max(1)).max(1), 1).map_err(vector_fault)?;
-    for (number, vector) in vectors.chunks_exact(dimensions.max(1)).enumerate() {
-        index.add(number as u64, vector).map_err(vector_fault)?;
-    }
-    Ok(index)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::text::BY_WORDS;
     use super::*;
     use crate::data::synth::{Parameters, population};
     use crate::memory::Memory;
@@ -370,8 +309,8 @@ mod tests {
         let memory = Memory::build(&dataset);
         let snapshot = memory.snapshot_at(dataset.end()).unwrap().unwrap();
         let (population, entries) = (&memory.population, &snapshot.entries);
-        let whole = Finder::with_limit(population, entries, usize::MAX).unwrap();
-        let indexed = Finder::with_limit(population, entries, 0).unwrap();
+        let whole = Finder::over(population, entries, usize::MAX).unwrap();
+        let indexed = Finder::over(population, entries, 0).unwrap();
         assert!(matches!(whole.0, Kind::Whole { .. }) && matches!(indexed.0, Kind::Indexed(_)));
         for asked in dataset.interactions.iter().rev().step_by(40).take(30) {
             let mut probe = memory.probe(&asked.query);

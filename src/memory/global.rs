@@ -75,7 +75,7 @@ impl Snapshot {
     }
 
     /// Writes what follows from the interactions and takes long to find.
-    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+    pub(super) fn write<S: Sink<Error: From<IndexError>>>(&self, sink: &mut S) -> Result<(), S::Error> {
         sink.column("responses", &self.responses.concat())?;
         self.entries.write(sink)
     }

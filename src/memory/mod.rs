@@ -36,6 +36,7 @@ pub mod portrait;
 pub mod profile;
 pub mod rating;
 pub mod running;
+pub mod sizes;
 pub mod store;
 pub mod terms;
 pub mod trace;
@@ -58,7 +59,8 @@ use novelty::Nearness;
 use period::Calendar;
 use population::{ItemIx, Late, Population, UserIx};
 use rating::{About, Ratings, Scored};
-use store::Kept;
+use sizes::Sizes;
+use store::{Kept, Notice};
 use terms::{Closing, Terms};
 use writing::{Writing, Written};
 
@@ -129,8 +131,9 @@ pub struct Memory {
     communities: Vec<OnceLock<Communities>>,
     /// Formed on first use: most reads need one or two of them.
     snapshots: Vec<Mutex<Option<Arc<Snapshot>>>>,
-    /// Where groupings are kept, of memory over a store.
+    /// Where what takes long to form is kept, of memory over a store.
     kept: Option<Kept>,
+    sizes: Sizes,
     /// New numbers of the people of the store's base, ascending, once others have come between them.
     moved: Option<Arc<Vec<UserIx>>>,
     /// The same of terms; the first one stands before the first period's end.
@@ -168,6 +171,7 @@ impl Memory {
             communities,
             snapshots,
             kept: None,
+            sizes: Sizes::default(),
             moved: None,
             terms,
             ratings: None,
@@ -261,6 +265,17 @@ impl Memory {
     /// Words and word pairs of all texts, made if this is their first use.
     fn features(&self) -> &Features {
         self.features.get_or_init(|| Features::of(self.population.text.iter()))
+    }
+
+    /// Goes the ways of large data from other sizes on; to be said before anything is read.
+    pub fn sized(self, sizes: Sizes) -> Self {
+        Self { sizes, ..self }
+    }
+
+    /// What became since the last call of what is kept beside a store's base: of a period that was formed anew because
+    /// its columns were damaged, or that could not be kept.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.kept.as_ref().map(Kept::notices).unwrap_or_default()
     }
 
     /// How many periods the data spans.
@@ -474,6 +489,8 @@ impl Memory {
     }
 
     fn local(&self, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {
+        // Novelty looks at questions of many periods; those are not what people ask about.
+        self.terms_of(t, false);
         let sought = self.sought(probe, t);
         let own = Own::as_they_were(self.population.visible(user, t));
         local::read(&self.population, &self.manifest.retrieval, own, probe, self.compared(&sought, t), t)
@@ -506,8 +523,13 @@ impl Memory {
         self.calendar.closed_at(t, self.population.at[newest])
     }
 
-    /// Term sums of that period, formed if this is their first use.
+    /// Term sums of that period, formed if this is their first use, and kept beside a store's base.
     fn terms_at(&self, t: Timestamp) -> &Terms {
+        self.terms_of(t, true)
+    }
+
+    /// The same; those of a period that is not the last one are kept for whoever asks for it, and not for a look on the way.
+    fn terms_of(&self, t: Timestamp, keep: bool) -> &Terms {
         let closed = self.period_at(t);
         self.terms[closed.map_or(0, |period| period + 1)].get_or_init(|| {
             let nobody = Communities::default();
@@ -532,9 +554,10 @@ impl Memory {
                 .chain([end.0 as u64, half_life.to_bits()]);
             let asked: Vec<u64> = asked.chain([communities.fingerprint()]).collect();
             let write = |terms: &Terms, sink: &mut store::FolderWriter| terms.write(sink);
+            let write = (keep || kept.last() == Some(period)).then_some(write);
             let read = |source: &store::Verified| Terms::read_from(source, closing, labels, count);
             let form = || Ok::<Terms, Infallible>(form(base));
-            let Ok(mut terms) = kept.sealed("terms", (period, closing.items), &asked, Some(write), read, form);
+            let Ok(mut terms) = kept.sealed("terms", (period, closing.items), &asked, write, read, form);
             terms.extend(population, features, communities, until);
             terms
         })
@@ -553,6 +576,7 @@ impl Memory {
             period,
             guard: self.manifest.retrieval.guard,
             fading: Fading { end, half_life: self.manifest.periods.half_life },
+            scanned: self.sizes.scanned,
             seed: SEED + period as u64,
         };
         let close = |grouping| Snapshot::close(population, communities, forming, grouping);
@@ -561,8 +585,8 @@ impl Memory {
             None => close(find())?,
             Some(kept) => {
                 let width = population.dimensions();
-                let Forming { before, guard, fading, .. } = forming;
-                let asked = [before, guard, population.labels.len(), width].map(|n| n as u64).into_iter();
+                let Forming { before, guard, fading, scanned, .. } = forming;
+                let asked = [before, guard, population.labels.len(), width, scanned].map(|n| n as u64).into_iter();
                 let asked = asked.chain([end.0 as u64, fading.half_life.to_bits(), communities.fingerprint()]);
                 let write = |snapshot: &Snapshot, sink: &mut store::FolderWriter| snapshot.write(sink);
                 let read = |source: &store::Verified| {
@@ -572,14 +596,7 @@ impl Memory {
                 let kept_numbers = self.moved.is_none();
                 let form = || close(kept.grouping(&forming, communities, width, find));
                 let asked: Vec<u64> = asked.collect();
-                kept.sealed(
-                    &format!("entries-g{guard}"),
-                    (period, before),
-                    &asked,
-                    kept_numbers.then_some(write),
-                    read,
-                    form,
-                )?
+                kept.sealed("entries", (period, before), &asked, kept_numbers.then_some(write), read, form)?
             }
         };
         let formed = Arc::new(formed);

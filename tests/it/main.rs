@@ -53,6 +53,7 @@ mod scenario;
 mod scenario_studies;
 mod schema;
 mod screens;
+mod sealing;
 mod session;
 mod sharing;
 mod signature;

@@ -18,35 +18,35 @@ use tempfile::TempDir;
 use crate::population::{datasets, interaction, manifest, query};
 
 /// A dataset folder and a place for its store.
-struct Place {
-    dir: TempDir,
+pub struct Place {
+    pub dir: TempDir,
 }
 
 impl Place {
-    fn of(dataset: &Dataset) -> Self {
+    pub fn of(dataset: &Dataset) -> Self {
         let dir = tempfile::tempdir().unwrap();
         dataset.write(&dir.path().join("data")).unwrap();
         Self { dir }
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         self.dir.path().join("stores")
     }
 
-    fn store(&self) -> Store {
+    pub fn store(&self) -> Store {
         Store::of(&self.root(), &self.data()).unwrap()
     }
 
-    fn open(&self) -> (Memory, Vec<Notice>) {
+    pub fn open(&self) -> (Memory, Vec<Notice>) {
         let opened = self.store().open(None, &mut go_on).unwrap();
         (opened.memory, opened.notices)
     }
 
-    fn base(&self) -> PathBuf {
+    pub fn base(&self) -> PathBuf {
         let mut bases: Vec<PathBuf> = fs::read_dir(self.store().folder())
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -57,12 +57,12 @@ impl Place {
     }
 }
 
-fn go_on(_: &'static str, _: usize, _: usize) -> Result<(), StoreError> {
+pub fn go_on(_: &'static str, _: usize, _: usize) -> Result<(), StoreError> {
     Ok(())
 }
 
 /// Everything that some questions are answered from, as bits.
-fn told(memory: &Memory) -> String {
+pub fn told(memory: &Memory) -> String {
     let mut told = format!("{:?} {:?}", memory.population.users, memory.periods());
     for user in 0..14 {
         for (words, t) in [([0, 1], 2_000_000), ([2, 3], 4_100_000), ([4, 5], 9_000_000)] {
@@ -86,7 +86,7 @@ fn told(memory: &Memory) -> String {
 }
 
 /// `dataset` with more interactions in it.
-fn with(dataset: &Dataset, more: &[Interaction]) -> Dataset {
+pub fn with(dataset: &Dataset, more: &[Interaction]) -> Dataset {
     let mut whole = dataset.clone();
     whole.interactions.extend(more.iter().cloned());
     whole.interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
@@ -94,7 +94,7 @@ fn with(dataset: &Dataset, more: &[Interaction]) -> Dataset {
 }
 
 /// Interactions to record: of known people and new ones, with known words and new ones, late and later.
-fn records() -> impl Strategy<Value = Vec<Interaction>> {
+pub fn records() -> impl Strategy<Value = Vec<Interaction>> {
     let words = proptest::collection::vec(0..12usize, 1..5);
     let one = (0..14usize, 0..9_000_000i64, words, 0..4usize, any::<bool>());
     proptest::collection::vec(one, 1..6).prop_map(|rows| {
@@ -261,7 +261,7 @@ fn record_three(place: &Place) -> Vec<Interaction> {
 }
 
 /// Places to look at in a file of this length: all of a short one, else the ends and every so many.
-fn sampled(length: usize) -> impl Iterator<Item = usize> {
+pub fn sampled(length: usize) -> impl Iterator<Item = usize> {
     let step = (length / 24).max(1);
     (0..length).filter(move |at| length <= 48 || *at < 4 || *at + 4 >= length || at % step == 0)
 }
@@ -306,147 +306,6 @@ fn no_damage_to_a_base_becomes_an_answer() {
         let (memory, notices) = place.open();
         assert!(matches!(notices[..], [Notice::Rebuilt { .. }]), "{notices:?}");
         assert_eq!(told(&memory), right, "{name} removed");
-    }
-}
-
-/// A population whose last closed period is kept, and some questions near its end.
-fn kept_population() -> (Dataset, Vec<Interaction>) {
-    let parameters = Parameters { users: 420, ..Parameters::default() };
-    let (dataset, _) = logoscope::data::synth::population(&parameters);
-    let asked = dataset.interactions.iter().rev().step_by(700).take(5).cloned().collect();
-    (dataset, asked)
-}
-
-fn answers(memory: &Memory, asked: &[Interaction]) -> String {
-    asked.iter().map(|i| format!("{:?}\n", memory.read(&i.user, &i.query, i.at).unwrap())).collect()
-}
-
-/// The folders of a base in which its last closed period is sealed.
-fn sealed(place: &Place) -> Vec<PathBuf> {
-    let folders = names(&place.base()).into_iter().filter(|name| name.starts_with("sealed-"));
-    folders.map(|name| place.base().join(name)).collect()
-}
-
-/// What is kept of a period's entries is used as it was written, or found again.
-#[test]
-fn kept_groupings_answer_as_found_ones() {
-    let (dataset, asked) = kept_population();
-    let place = Place::of(&dataset);
-    // Without what is sealed, which would answer first.
-    let told = |place: &Place| {
-        sealed(place).into_iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
-        answers(&place.open().0, &asked)
-    };
-    let right = answers(&Memory::build(&dataset), &asked);
-    let kept = || names(&place.base()).into_iter().filter(|name| name.starts_with("kept-")).collect::<Vec<_>>();
-    place.open();
-    assert_eq!(told(&place), right);
-    let name = kept().pop().expect("a period of this size is kept");
-    let path = place.base().join(&name);
-    let good = fs::read(&path).unwrap();
-    // It is used: an entry of another grouping would tell.
-    assert_eq!(told(&place), right);
-    assert_eq!(fs::read(&path).unwrap(), good);
-    assert!(place.store().verify().unwrap().faults.is_empty());
-    let ends = [0, 31, 32, 40, good.len() / 2, good.len() - 1];
-    for (at, flip) in ends.into_iter().flat_map(|at| [(at, true), (at, false)]) {
-        let mut bad = good.clone();
-        if flip {
-            bad[at] ^= 4
-        } else {
-            bad.truncate(at)
-        }
-        fs::write(&path, &bad).unwrap();
-        let faults = place.store().verify().unwrap().faults;
-        assert!(faults.len() == 1 && faults[0].contains(&name), "{faults:?}");
-        assert_eq!(told(&place), right, "at {at}, flipped: {flip}");
-        assert_eq!(fs::read(&path).unwrap(), good, "kept again");
-    }
-    // Another guard has a grouping of its own, and one that belongs elsewhere is not taken for it.
-    let mut other = dataset.clone();
-    other.manifest.retrieval.guard = 3;
-    other.write(&place.data()).unwrap();
-    let of_other = answers(&Memory::build(&other), &asked);
-    assert_eq!(told(&place), of_other);
-    let names = kept();
-    assert!(names.len() >= 2, "{names:?}");
-    fs::copy(&path, place.base().join(name.replace("-g5", "-g3"))).unwrap();
-    assert_eq!(told(&place), of_other);
-}
-
-/// The last closed period of a base is mapped as it was sealed, and any damage to it means that it is made anew.
-#[test]
-fn a_sealed_period_answers_as_a_formed_one() {
-    let (dataset, asked) = kept_population();
-    let place = Place::of(&dataset);
-    let right = answers(&Memory::build(&dataset), &asked);
-    assert_eq!(answers(&place.open().0, &asked), right, "formed");
-    let folders = sealed(&place);
-    assert_eq!(folders.len(), 2, "{folders:?}");
-    let written = |folder: &PathBuf| fs::metadata(folder.join("manifest")).unwrap().modified().unwrap();
-    let before: Vec<_> = folders.iter().map(written).collect();
-    assert_eq!(answers(&place.open().0, &asked), right, "mapped");
-    assert_eq!(folders.iter().map(written).collect::<Vec<_>>(), before, "it was not made again");
-    assert!(place.store().verify().unwrap().faults.is_empty());
-    for folder in &folders {
-        let files = names(folder);
-        assert!(files.len() > 10, "{files:?}");
-        for name in files {
-            let path = folder.join(&name);
-            let good = fs::read(&path).unwrap();
-            let Some(last) = good.len().checked_sub(1) else { continue };
-            let damaged = |bad: &[u8]| {
-                fs::write(&path, bad).unwrap();
-                let faults = place.store().verify().unwrap().faults;
-                assert!(faults.len() == 1 && faults[0].contains(&*path.to_string_lossy()), "{faults:?}");
-            };
-            damaged(&good[..last]);
-            let mut bad = good.clone();
-            bad[last / 2] ^= 1 << (last % 8);
-            damaged(&bad);
-            // What damage is found in is not opened: reading alone makes it good again.
-            assert_eq!(answers(&place.open().0, &asked[..1]), right.lines().next().unwrap().to_owned() + "\n");
-            assert_eq!(fs::read(&path).unwrap(), good, "{name}");
-        }
-        fs::remove_file(folder.join("manifest")).unwrap();
-        assert_eq!(answers(&place.open().0, &asked), right, "without a manifest");
-    }
-    // Of other settings it is another one, and what was sealed under the old ones is not taken for it.
-    let mut other = dataset.clone();
-    other.manifest.periods.half_life = 90.0;
-    other.manifest.periods.term_half_life = 100.0;
-    other.write(&place.data()).unwrap();
-    let of_other = answers(&Memory::build(&other), &asked);
-    assert_ne!(of_other, right);
-    assert_eq!((answers(&place.open().0, &asked), answers(&place.open().0, &asked)), (of_other.clone(), of_other));
-    // What was sealed under the old settings is gone, and so is what a writer left that was ended.
-    let left = PathBuf::from(format!("{}.1-0.part", sealed(&place)[0].display()));
-    fs::create_dir(&left).unwrap();
-    fs::write(left.join("cells"), "half").unwrap();
-    assert!(place.store().verify().unwrap().faults.is_empty());
-    other.manifest.periods.half_life = 91.0;
-    other.manifest.periods.term_half_life = 101.0;
-    other.write(&place.data()).unwrap();
-    assert_eq!(answers(&place.open().0, &asked), answers(&Memory::build(&other), &asked));
-    assert!(sealed(&place).len() == 2 && !left.exists(), "{:?}", sealed(&place));
-    // What is recorded later changes nothing of it, and moves the numbers of people in it.
-    let mut later: Vec<Interaction> = dataset.interactions[..3].to_vec();
-    let users = ["a0", "u2x", later[2].user.as_str()].map(UserId::new);
-    for (n, (record, user)) in later.iter_mut().zip(users).enumerate() {
-        (record.id, record.user, record.at) = (format!("later{n}"), user, Timestamp(dataset.end().0 + n as i64));
-        record.query += " unheard tide";
-        let store = place.store();
-        let mut recorder = store.record(&mut go_on).unwrap();
-        answers(recorder.memory(&mut go_on).unwrap(), &asked[..1]);
-        recorder.append(record).unwrap();
-        let whole = Memory::build(&with(&other, &place.store().recorded().unwrap().0));
-        let mut again = asked.clone();
-        again.push(Interaction { at: Timestamp(dataset.end().0 + 10), ..record.clone() });
-        again.push(Interaction { at: Timestamp(dataset.end().0 + 10), ..asked[0].clone() });
-        let right = answers(&whole, &again);
-        assert_eq!(answers(recorder.memory(&mut go_on).unwrap(), &again), right, "remembered");
-        drop(recorder);
-        assert_eq!(answers(&place.open().0, &again), right, "opened with its log");
     }
 }
 
@@ -637,7 +496,7 @@ fn a_stopped_build_leaves_nothing_and_the_old_base_serves() {
     assert_eq!(place.open().1, []);
 }
 
-fn names(dir: &Path) -> Vec<String> {
+pub fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -705,7 +564,7 @@ fn nothing_acknowledged_is_lost_when_the_writer_is_killed() {
     }
 }
 
-fn kill(mut child: Child) {
+pub fn kill(mut child: Child) {
     child.kill().unwrap();
     child.wait().unwrap();
 }

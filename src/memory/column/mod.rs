@@ -9,8 +9,9 @@ mod vectors;
 
 use std::collections::HashMap;
 use std::ops::{Index, Range};
+use std::path::Path;
 
-pub use map::{LAYOUT, Plain, Slab, bytes};
+pub use map::{LAYOUT, Plain, Slab, at_hand, bytes};
 pub use slots::Slots;
 pub use vectors::{Kinds, Place, Rows, Unit, Vectors};
 
@@ -36,6 +37,9 @@ pub trait Source {
 
     /// A column as it was written.
     fn column<T: Plain>(&self, name: &str) -> Result<Slab<T>, Self::Error>;
+
+    /// Where columns are files by their names, for who maps them by other means.
+    fn folder(&self) -> &Path;
 
     /// Lists as they were written.
     fn lists<T: Plain>(&self, name: &str) -> Result<Lists<T>, Self::Error> {

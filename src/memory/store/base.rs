@@ -18,13 +18,14 @@ use super::kept::Kept;
 use super::log::sync_folder;
 use crate::data::dataset::{Dataset, Manifest as Settings};
 use crate::data::interaction::UserId;
-use crate::memory::column::{LAYOUT, Plain, Sink, Slab, Source, Strings, Vectors, bytes};
+use crate::memory::column::{LAYOUT, Plain, Sink, Slab, Source, Strings, Vectors, at_hand, bytes};
 use crate::memory::community::Communities;
 use crate::memory::embed::{self, Embedder};
 use crate::memory::features::{Dictionary, FeatureIx, Features, early_postings};
 use crate::memory::lexical::Lexicon;
 use crate::memory::neighbours::MOST_ITEMS;
 use crate::memory::population::{Ids, ItemIx, Parts, Population, Report, embed_rows};
+use crate::memory::sizes::Sizes;
 use crate::memory::{Memory, calendar};
 
 /// Version of the files and of what memory puts into them. Raise it when columns, words, communities, periods or the
@@ -36,11 +37,14 @@ pub fn version() -> String {
     format!("{VERSION}-{LAYOUT}")
 }
 
-const MANIFEST: &str = "manifest";
+/// What says what a folder of columns has to be.
+pub const MANIFEST: &str = "manifest";
 /// Checksums are kept for stretches of this many bytes, so that large files are verified on all cores.
 const STRETCH: usize = 16 << 20;
-/// Bytes read at a time: they are still in the processor's cache when they are hashed.
+/// Bytes copied at a time: they are still in the processor's cache when they are hashed.
 const READ: usize = 256 << 10;
+/// Bytes mapped at a time, and let go again: what is only verified must not count as memory in use.
+const MAPPED: usize = 1 << 20;
 /// A community of nobody, as a file holds it.
 const NOWHERE: u32 = u32::MAX;
 /// Vectors: where each row is, the rows that are counts, the others.
@@ -131,7 +135,7 @@ pub fn verify(dir: &Path, files: &[FileEntry]) -> Vec<Fault> {
         return faults;
     }
     let known = |file: &FileEntry| (0..file.blake3.len()).map(|n| (dir.join(&file.name), n)).collect::<Vec<_>>();
-    let checks = stretches(&files.iter().flat_map(known).collect::<Vec<_>>());
+    let checks = stretches(&files.iter().flat_map(known).collect::<Vec<_>>(), Look::Mapped);
     let expected = files.iter().flat_map(|file| file.blake3.iter().enumerate().map(move |(n, b)| (file, n, b)));
     let compare = |((file, number, expected), found): ((&FileEntry, usize, &String), io::Result<String>)| {
         let start = (number * STRETCH) as u64;
@@ -169,9 +173,17 @@ impl BaseManifest {
     }
 }
 
-/// The checksums of stretches of files, found on all cores. Read, not mapped: what is only verified must not count as
-/// memory in use.
-pub fn stretches(wanted: &[(PathBuf, usize)]) -> Vec<io::Result<String>> {
+/// How bytes of a file are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Where the system has them: of files that nobody shortens, which would end the program.
+    Mapped,
+    /// As a copy, which costs a quarter more: of anybody's files.
+    Copied,
+}
+
+/// The checksums of stretches of files, found on all cores.
+pub fn stretches(wanted: &[(PathBuf, usize)], look: Look) -> Vec<io::Result<String>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut buffer = vec![0; READ];
@@ -179,7 +191,7 @@ pub fn stretches(wanted: &[(PathBuf, usize)]) -> Vec<io::Result<String>> {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some((path, number)) = wanted.get(index) else { return found };
-            found.push((index, stretch(path, *number, &mut buffer)));
+            found.push((index, stretch(path, *number, look, &mut buffer)));
         }
     };
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get()).min(wanted.len());
@@ -200,11 +212,23 @@ pub fn stretches(wanted: &[(PathBuf, usize)]) -> Vec<io::Result<String>> {
 }
 
 /// The checksum of one stretch of a file.
-fn stretch(path: &Path, number: usize, buffer: &mut [u8]) -> io::Result<String> {
+fn stretch(path: &Path, number: usize, look: Look, buffer: &mut [u8]) -> io::Result<String> {
     let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start((number * STRETCH) as u64))?;
-    let mut left = file.take(STRETCH as u64);
+    let mut start = (number * STRETCH) as u64;
+    let end = start + STRETCH as u64;
     let mut hasher = blake3::Hasher::new();
+    if look == Look::Mapped {
+        let end = end.min(file.metadata()?.len());
+        while start < end {
+            let length = (end - start).min(MAPPED as u64);
+            // What cannot be had so is copied, or told.
+            let Some(bytes) = at_hand(&file, start, length as usize) else { break };
+            hasher.update(&bytes);
+            start += length;
+        }
+    }
+    file.seek(SeekFrom::Start(start))?;
+    let mut left = file.take(end - start);
     loop {
         match left.read(buffer)? {
             0 => return Ok(hasher.finalize().to_hex().to_string()),
@@ -253,7 +277,8 @@ impl FolderWriter {
         if dir.exists() {
             fs::remove_dir_all(&dir).map_err(StoreError::io(&dir))?;
         }
-        fs::create_dir_all(&dir).map_err(StoreError::io(&dir))?;
+        // What it would lie in was removed if it is not there, and stays so.
+        fs::create_dir(&dir).map_err(StoreError::io(&dir))?;
         Ok(Self { dir, files: Vec::new(), finished: false })
     }
 
@@ -305,6 +330,10 @@ impl Source for Verified<'_> {
     fn column<T: Plain>(&self, name: &str) -> Result<Slab<T>, StoreError> {
         let path = self.0.join(name);
         File::open(&path).and_then(|file| Slab::map(&file)).map_err(StoreError::io(&path))
+    }
+
+    fn folder(&self) -> &Path {
+        self.0
     }
 }
 
@@ -480,15 +509,15 @@ pub fn people_and_texts(dir: &Path) -> Result<(Strings, Strings, Strings), Store
 }
 
 /// Maps a verified base.
-pub fn open(dir: &Path, settings: &Settings) -> Result<Memory, StoreError> {
+pub fn open(dir: &Path, settings: &Settings, sizes: Sizes) -> Result<Memory, StoreError> {
     let embedder = embed::of(&settings.retrieval.embedder);
     let population = read_columns(dir, settings, embedder.as_ref())?;
     let communities = read_communities(dir, &population, embedder.dimensions())?;
     let items = population.len();
-    let mut memory = Memory::over(settings.clone(), population, embedder);
+    let mut memory = Memory::over(settings.clone(), population, embedder).sized(sizes);
     memory.features = Features::read(&Verified(dir))?.into();
     let last = memory.period_at(memory.end());
-    memory.kept = Some(Kept::beside(dir, items, last));
+    memory.kept = Some(Kept::beside(dir, items, last, sizes.kept.max(1)));
     debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
     for (slot, communities) in memory.communities.iter_mut().zip(communities) {
         *slot = communities.into();
@@ -507,4 +536,26 @@ fn read_communities(dir: &Path, population: &Population, dimensions: usize) -> R
         Communities::from_parts(of, centroids.by_ref().take(*count as usize).collect())
     });
     Ok(communities.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_looked_at_alike() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("column");
+        let bytes: Vec<u8> = (0..STRETCH + 2 * MAPPED + 7).map(|at| (at / 7 % 251) as u8).collect();
+        for length in [0, 1, READ + 1, MAPPED - 1, MAPPED, MAPPED + 1, STRETCH - 1, STRETCH, STRETCH + 1, bytes.len()] {
+            fs::write(&path, &bytes[..length]).unwrap();
+            let wanted: Vec<(PathBuf, usize)> =
+                (0..stretch_count(length as u64)).map(|number| (path.clone(), number)).collect();
+            let expected: Vec<String> = bytes[..length].chunks(STRETCH).map(checksum).collect();
+            for look in [Look::Mapped, Look::Copied] {
+                let found: io::Result<Vec<String>> = stretches(&wanted, look).into_iter().collect();
+                assert_eq!(found.unwrap(), expected, "{length} bytes, {look:?}");
+            }
+        }
+    }
 }

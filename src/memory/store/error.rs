@@ -144,6 +144,18 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// What was kept of a period does not serve; it was formed anew, which takes longer.
+    Formed {
+        /// Where it is kept.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: Fault,
+    },
+    /// What was formed of a period could not be kept.
+    Unkept {
+        /// Why, with what to do.
+        reason: String,
+    },
     /// A record at the end of the log was never finished, so it was never acknowledged.
     Unfinished {
         /// What was left of it.
@@ -169,6 +181,12 @@ impl fmt::Display for Notice {
             Self::Rebuilt { reason } => write!(f, "the store was rebuilt: {reason}"),
             Self::Folded { records } => write!(f, "the store was rebuilt with {records} recorded interactions"),
             Self::InMemory { reason } => write!(f, "memory was built without its store: {reason}"),
+            Self::Formed { folder, reason } => {
+                write!(f, "what was kept of a period in {} was formed anew: {reason}", folder.display())
+            }
+            Self::Unkept { reason } => {
+                write!(f, "what was formed of a period is not kept, and the next start forms it again: {reason}")
+            }
             Self::Unfinished { bytes } => {
                 write!(f, "the last record of the log was never finished; its {bytes} bytes were cut off")
             }

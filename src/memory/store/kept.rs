@@ -1,5 +1,5 @@
 //! What is kept beside a base's columns because finding it takes a hundred times as long as reading it: groupings of
-//! periods, and of the last closed one all that a read needs, see [`super::sealed`].
+//! periods, and of those that were asked for latest all that a read needs, see [`super::sealed`].
 //!
 //! A grouping's file is written when a period's snapshot is first formed, by whoever formed it, and holds
 //!
@@ -9,22 +9,29 @@
 //! ```
 //!
 //! Invariants: it is compared with its checksum and with what is asked for before any of it is used, and what does not
-//! agree is found anew. It is a function of the base alone, so that of several writers it does not matter who wins.
+//! agree is found anew. It is a function of the base alone, so that of several writers it does not matter who wins. It is
+//! written to a file beside its place and renamed: a writer that is ended leaves a file `….part` at most.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::base::{FolderWriter, Verified};
-use super::error::StoreError;
+use super::error::{Fault, Notice, StoreError};
+use super::lock::KeepingLock;
 use super::sealed;
 use crate::memory::community::Communities;
 use crate::memory::entry::Forming;
 use crate::memory::grouping::Grouping;
 
-/// Fewer items are grouped sooner than a person notices.
-const WORTH_ITEMS: usize = 10_000;
+/// Version of what is sealed and of how; stands in front of what it is of. Raise it when columns of a sealed period, but not
+/// those of a base, change their meaning.
+const SEALED_VERSION: u64 = 2;
+/// So many periods are sealed beside the one that was closed last when the base ended. That one is what nearly every question
+/// needs and always stays; of the others, which questions of the past need, those stay that were asked for latest.
+pub const MOST_SEALED: usize = 4;
 /// How files of groupings begin.
 const PREFIX: &str = "kept-";
 /// Numbers before the entries.
@@ -37,14 +44,37 @@ pub struct Kept {
     base: PathBuf,
     /// Items in the base: what came later is in no grouping kept here.
     items: usize,
+    /// From how many items on anything is kept, see [`Sizes`](crate::memory::sizes::Sizes).
+    worth: usize,
     /// The period that was the last closed one when the base ended.
     last: Option<usize>,
+    /// What has not been told yet.
+    told: Mutex<Vec<Notice>>,
 }
 
 impl Kept {
-    /// Beside the columns of the base `base`, which holds `items` and ends behind the end of the period `last`.
-    pub fn beside(base: &Path, items: usize, last: Option<usize>) -> Self {
-        Self { base: base.to_owned(), items, last }
+    /// Beside the columns of the base `base`, which holds `items` and ends behind the end of the period `last`; what is of
+    /// fewer than `worth` items is not kept.
+    pub fn beside(base: &Path, items: usize, last: Option<usize>, worth: usize) -> Self {
+        Self { base: base.to_owned(), items, worth, last, told: Mutex::default() }
+    }
+
+    /// The period that was the last closed one when the base ended.
+    pub fn last(&self) -> Option<usize> {
+        self.last
+    }
+
+    /// What has happened since this was asked last.
+    pub fn notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tell(&self, notice: Notice) {
+        tracing::warn!(target: "logoscope::store", "{notice}");
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if !told.contains(&notice) {
+            told.push(notice);
+        }
     }
 
     /// Items in the base.
@@ -52,10 +82,11 @@ impl Kept {
         self.items
     }
 
-    /// What was made of the last closed period and is kept as columns, or made now with `form`, kept and read back. Other
-    /// periods, and small ones, are made whenever they are asked for.
+    /// What was made of a closed period and is kept as columns, or made now with `form`, kept and read back. Small ones are
+    /// made whenever they are asked for, as are those that end behind the base.
     ///
-    /// `asked` says what it has to be of; columns of anything else are replaced, if there is a way to `write`.
+    /// `asked` says what it has to be of; columns of anything else are replaced, if there is a way to `write`. Where there is
+    /// none, what is there is read, and counts as asked for no later than before.
     pub fn sealed<T, E>(
         &self,
         name: &str,
@@ -65,27 +96,32 @@ impl Kept {
         read: impl Fn(&Verified) -> Result<T, StoreError>,
         form: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        if Some(period) != self.last || !(WORTH_ITEMS..=self.items).contains(&before) {
+        if !(self.worth..=self.items).contains(&before) {
             return form();
         }
-        let folder = sealed::folder(&self.base, &format!("{name}-p{}", period + 1), asked);
-        if folder.exists() {
-            match sealed::open(&folder, asked, &read) {
-                Ok(Some(found)) => return Ok(found),
-                Ok(None) => {}
-                Err(fault) => {
-                    let told = folder.display();
-                    tracing::warn!(target: "logoscope::store", "{told}: {fault}; it is made anew");
+        let asked = &[&[SEALED_VERSION], asked].concat()[..];
+        let folder = sealed::folder(&self.base, name, period, asked);
+        match sealed::open(&folder, asked, &read) {
+            Ok(Some(found)) => {
+                if write.is_some() {
+                    sealed::mark(&folder);
                 }
+                return Ok(found);
             }
+            Ok(None) => {}
+            Err(reason) => self.tell(Notice::Formed { folder: folder.clone(), reason }),
         }
         let formed = form()?;
         let Some(write) = write else { return Ok(formed) };
         Ok(match sealed::write(&folder, asked, |sink| write(&formed, sink)).and_then(|()| read(&Verified(&folder))) {
-            Ok(found) => found,
+            Ok(found) => {
+                sealed::mark(&folder);
+                sealed::trim(&self.base, name, self.last, MOST_SEALED);
+                found
+            }
             Err(error) => {
                 // The next one makes it again: without room or permission that is all that is lost.
-                tracing::info!(target: "logoscope::store", "{}: {error}; it is not kept", folder.display());
+                self.tell(Notice::Unkept { reason: error.to_string() });
                 formed
             }
         })
@@ -100,7 +136,7 @@ impl Kept {
         width: usize,
         find: impl FnOnce() -> Grouping,
     ) -> Grouping {
-        if !(WORTH_ITEMS..=self.items).contains(&forming.before) {
+        if !(self.worth..=self.items).contains(&forming.before) {
             return find();
         }
         let Forming { before, period, guard, fading, .. } = forming;
@@ -111,14 +147,37 @@ impl Kept {
             if let Some(kept) = parse(&bytes, asked) {
                 return kept;
             }
-            tracing::warn!(target: "logoscope::store", "{} is damaged or of something else; it is made anew", path.display());
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let reason = Fault::Damaged { file, what: "it is not what its checksum and its name say".to_owned() };
+            self.tell(Notice::Formed { folder: self.base.clone(), reason });
         }
         let found = find();
-        if let Err(error) = write(&path, &found, asked) {
+        if let Err(error) = self.write(&path, &found, asked) {
             // The next one finds it again: without room or permission that is all that is lost.
-            tracing::info!(target: "logoscope::store", "{}: {error}; it is not kept", path.display());
+            self.tell(Notice::Unkept { reason: error.to_string() });
         }
         found
+    }
+
+    /// Writes beside the file's place, then renames.
+    fn write(&self, path: &Path, grouping: &Grouping, asked: [u64; ASKED]) -> Result<(), StoreError> {
+        let _keeping = KeepingLock::shared(&self.base).map_err(StoreError::io(&self.base))?;
+        write(path, grouping, asked).map_err(StoreError::io(path))
+    }
+}
+
+/// Removes what was left beside the columns of `base` by who was ended while writing there. While somebody writes, all of
+/// it stays.
+pub fn sweep(base: &Path) {
+    let found = fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
+    let left: Vec<PathBuf> = found.filter(|path| path.extension().is_some_and(|part| part == "part")).collect();
+    if left.is_empty() {
+        return;
+    }
+    let Some(_alone) = KeepingLock::alone(base) else { return };
+    for path in left {
+        // What does not go now may go next time; no name leads to it.
+        let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
     }
 }
 
@@ -162,7 +221,6 @@ fn parse(bytes: &[u8], asked: [u64; ASKED]) -> Option<Grouping> {
     Some(Grouping { of_item, sizes, centroids })
 }
 
-/// Writes beside the file's place, then renames.
 fn write(path: &Path, grouping: &Grouping, asked: [u64; ASKED]) -> std::io::Result<()> {
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let Grouping { of_item, sizes, centroids } = grouping;

@@ -1,7 +1,8 @@
-//! One writer a store. Readers need no lock.
+//! One writer a store. Readers need no lock, not even where they keep what they formed beside a base's columns: that
+//! appears whole under its name, and the lock of those who do it is there for who tidies up behind them.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use super::error::StoreError;
@@ -41,6 +42,42 @@ impl Drop for WriterLock {
     fn drop(&mut self) {
         // Said, not left to closing: a process being started at this moment holds a copy of the descriptor. Where it
         // fails, closing does it.
+        let _ = self.file.unlock();
+    }
+}
+
+/// Held while something is written beside a base's columns, by any number of readers at once; or by one alone who looks
+/// for what was left behind.
+pub struct KeepingLock {
+    file: File,
+}
+
+impl KeepingLock {
+    /// Its file in a base.
+    const NAME: &str = "keeping";
+
+    /// Waits for who tidies up, if somebody does.
+    pub fn shared(base: &Path) -> io::Result<Self> {
+        let file = Self::file(base)?;
+        file.lock_shared()?;
+        Ok(Self { file })
+    }
+
+    /// `None` while somebody writes there, and where nobody may.
+    pub fn alone(base: &Path) -> Option<Self> {
+        let file = Self::file(base).ok()?;
+        file.try_lock().ok()?;
+        Some(Self { file })
+    }
+
+    fn file(base: &Path) -> io::Result<File> {
+        File::options().read(true).write(true).create(true).truncate(false).open(base.join(Self::NAME))
+    }
+}
+
+impl Drop for KeepingLock {
+    fn drop(&mut self) {
+        // As above.
         let _ = self.file.unlock();
     }
 }

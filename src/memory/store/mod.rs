@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! base-<n>/   columns, vectors, postings, words and word pairs, communities and a manifest with checksums; the largest n
-//!             counts. Groupings of periods that were read, see `kept`, and what reads need of the last closed one, see
-//!             `sealed`
+//!             counts. Groupings of periods that were read, see `kept`, and what reads need of some of them, see
+//!             `sealed`; `keeping` is locked by those who write them
 //! log         what was recorded since the dataset was written, see `log`
 //! lock        held by the one writer
 //! ```
@@ -30,16 +30,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use self::base::{BaseManifest, Folded, Origin, stretch_count, stretches};
+use self::base::{BaseManifest, Folded, Look, Origin, stretch_count, stretches};
 pub(super) use self::base::{FolderWriter, Verified};
 pub use self::error::{Fault, Notice, StoreError};
 pub use self::forget::{Forgetting, Holding, Remains};
 pub(super) use self::kept::Kept;
+pub use self::kept::MOST_SEALED;
 use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;
 use super::embed;
 pub use super::population::Report;
+use super::sizes::Sizes;
 use crate::data::dataset::{Dataset, DatasetError, PeriodLength, TaskKind};
 use crate::data::embedding::Embedding;
 use crate::data::interaction::{Interaction, Timestamp};
@@ -64,6 +66,7 @@ pub struct Store {
     head: Dataset,
     origin: Origin,
     folder: PathBuf,
+    sizes: Sizes,
 }
 
 /// What [`Store::verify`] found.
@@ -85,7 +88,12 @@ impl Store {
         let head = Dataset::head(dataset)?;
         let origin = origin(dataset, &head)?;
         let folder = root.join(&origin.data[..16]);
-        Ok(Self { dataset: dataset.to_owned(), head, origin, folder })
+        Ok(Self { dataset: dataset.to_owned(), head, origin, folder, sizes: Sizes::default() })
+    }
+
+    /// The same, whose memory goes the ways of large data from other sizes on.
+    pub fn sized(self, sizes: Sizes) -> Self {
+        Self { sizes, ..self }
     }
 
     /// Where it is.
@@ -125,6 +133,7 @@ impl Store {
     /// where its content is at hand, with what was recorded or without.
     pub fn open(&self, dataset: Option<&Dataset>, report: &mut Report<StoreError>) -> Result<Opened, StoreError> {
         self.holdable()?;
+        self.bases()?.iter().for_each(|base| kept::sweep(base));
         let newest = || self.bases().ok().and_then(|mut bases| bases.pop());
         let seen = newest();
         let mut content = LogContent::read(&self.log())?;
@@ -154,6 +163,7 @@ impl Store {
     /// [`StoreError::Locked`] while another process does the same.
     pub fn record(&self, report: &mut Report<StoreError>) -> Result<Recorder<'_>, StoreError> {
         self.holdable()?;
+        self.bases()?.iter().for_each(|base| kept::sweep(base));
         let lock = self.lock()?;
         let (log, content, notice) = LogWriter::open(&self.log())?;
         let mut notices: Vec<Notice> = notice.into_iter().collect();
@@ -284,7 +294,7 @@ impl Store {
         if let Some(fault) = manifest.verify(&base).into_iter().next() {
             return Err(fault);
         }
-        let memory = base::open(&base, &self.head.manifest).map_err(unreadable)?;
+        let memory = base::open(&base, &self.head.manifest, self.sizes).map_err(unreadable)?;
         Ok((memory, manifest.folded.records))
     }
 
@@ -302,7 +312,7 @@ impl Store {
             Err(told) => told,
         };
         let rebuilt = self.rebuild(content, dataset, lock, report);
-        match rebuilt.and_then(|base| base::open(&base, &self.head.manifest)) {
+        match rebuilt.and_then(|base| base::open(&base, &self.head.manifest, self.sizes)) {
             Ok(memory) => {
                 notices.push(told);
                 Ok(memory)
@@ -321,7 +331,7 @@ impl Store {
         notices: &mut Vec<Notice>,
     ) -> Result<Memory, StoreError> {
         notices.push(Notice::InMemory { reason: reason.to_string() });
-        Ok(Memory::build(&self.whole(content, dataset)?))
+        Ok(Memory::build(&self.whole(content, dataset)?).sized(self.sizes))
     }
 
     /// The dataset with the log's records in it; a given one may hold some of them already.
@@ -404,7 +414,7 @@ impl Recorder<'_> {
         if !self.late.is_empty() {
             let content = LogContent::read(&self.store.log())?;
             let base = self.store.rebuild(&content, None, &self.lock, report)?;
-            self.opened.memory = base::open(&base, &self.store.head.manifest)?;
+            self.opened.memory = base::open(&base, &self.store.head.manifest, self.store.sizes)?;
             self.opened.notices.push(Notice::Folded { records: content.records.len() });
             self.late.clear();
         }
@@ -448,7 +458,8 @@ fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
         let length = fs::metadata(&path).map_err(read)?.len();
         hasher.update(&length.to_le_bytes());
         let wanted: Vec<(PathBuf, usize)> = (0..stretch_count(length)).map(|n| (path.clone(), n)).collect();
-        for found in stretches(&wanted) {
+        // A dataset is its owner's, who may change it at any moment.
+        for found in stretches(&wanted, Look::Copied) {
             hasher.update(found.map_err(read)?.as_bytes());
         }
     }
