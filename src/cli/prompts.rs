@@ -17,7 +17,7 @@ use super::{CliError, file_error};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::draw::Draw;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
-use crate::data::synth::{Parameters, THEMES, population};
+use crate::data::synth::{Parameters, population};
 use crate::engine::prompt::{Arm, render, render_blocks};
 use crate::mediator::{Policy, Weights};
 use crate::memory::rating::About;
@@ -45,9 +45,6 @@ struct Row<'a> {
     swap: Option<&'static str>,
     query: &'a str,
     visible: usize,
-    /// The labels that fit what is asked about, where the generator knows of such; no prompt says it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fits: Option<&'static [usize]>,
 }
 
 /// What to export.
@@ -86,16 +83,9 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
             let rows = evaluation::rows(&dataset, &truth, &mut Memory::build(&dataset), export.rows)?;
             write_lines(&mut out, &rows)
         } else {
-            let (dataset, themes) = match export.task {
-                Task::Labels => {
-                    let (dataset, truth) = population(&parameters);
-                    (dataset, truth.film_themes)
-                }
-                _ => (export.task.dataset(&parameters), Vec::new()),
-            };
+            let dataset = export.task.dataset(&parameters);
             head(&mut out, &dataset).map_err(wrap)?;
-            let fits = |asked: &Interaction| fitting(&themes, asked);
-            write_lines(&mut out, &training_rows(&dataset, &Memory::build(&dataset), seed, export.rows, fits)?)
+            write_lines(&mut out, &training_rows(&dataset, &Memory::build(&dataset), seed, export.rows)?)
         };
         eprintln!("population {seed}: {} rows", written.map_err(wrap)?);
     }
@@ -114,13 +104,7 @@ fn write_line(out: &mut impl Write, row: &impl Serialize) -> std::io::Result<()>
 }
 
 /// Interactions drawn at random, each on one random arm, with memory strictly before them.
-fn training_rows<'a>(
-    dataset: &'a Dataset,
-    memory: &Memory,
-    seed: u64,
-    rows: usize,
-    fits: impl Fn(&Interaction) -> Option<&'static [usize]>,
-) -> Result<Vec<Row<'a>>, CliError> {
+fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usize) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x007E_AC11);
     let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
     let all = &dataset.interactions;
@@ -158,17 +142,9 @@ fn training_rows<'a>(
             swap,
             query: &asked.id,
             visible: read.local.visible(),
-            fits: fits(asked),
         })
     };
     (0..rows).map(row).collect()
-}
-
-/// The tags that fit the film of this interaction.
-fn fitting(themes: &[&str], asked: &Interaction) -> Option<&'static [usize]> {
-    let film: usize = asked.item.as_deref()?.strip_prefix('f')?.parse().ok()?;
-    let theme = THEMES.iter().find(|theme| Some(&theme.name) == themes.get(film))?;
-    Some(theme.tags)
 }
 
 /// Memory as it was when somebody answered, with what the record says the question is about.
