@@ -22,7 +22,8 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
     let cache = cache_folder();
     let about_cache = std::fs::create_dir_all(&cache)
         .and_then(|()| {
-            let probe = cache.join("doctor.part");
+            // Of this process alone: another doctor removes its own.
+            let probe = cache.join(format!("doctor-{}.part", std::process::id()));
             std::fs::write(&probe, b"")?;
             std::fs::remove_file(&probe)
         })
