@@ -113,7 +113,7 @@ impl Kept {
         }
         let formed = form()?;
         let Some(write) = write else { return Ok(formed) };
-        Ok(match sealed::write(&folder, asked, |sink| write(&formed, sink)).and_then(|()| read(&Verified(&folder))) {
+        Ok(match sealed::write(&folder, asked, |sink| write(&formed, sink), read) {
             Ok(found) => {
                 sealed::mark(&folder);
                 sealed::trim(&self.base, name, self.last, MOST_SEALED);

@@ -71,7 +71,7 @@ impl KeepingLock {
     }
 
     fn file(base: &Path) -> io::Result<File> {
-        File::options().read(true).write(true).create(true).truncate(false).open(base.join(Self::NAME))
+        file(base, Self::NAME)
     }
 }
 
@@ -80,4 +80,32 @@ impl Drop for KeepingLock {
         // As above.
         let _ = self.file.unlock();
     }
+}
+
+/// Held by one at a time for as long as what was written beside a base's columns takes its place or is taken away.
+pub struct PlacingLock {
+    file: File,
+}
+
+impl PlacingLock {
+    /// Its file in a base.
+    const NAME: &str = "placing";
+
+    /// Waits for who has it.
+    pub fn take(base: &Path) -> io::Result<Self> {
+        let file = file(base, Self::NAME)?;
+        file.lock()?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for PlacingLock {
+    fn drop(&mut self) {
+        // As above.
+        let _ = self.file.unlock();
+    }
+}
+
+fn file(base: &Path, name: &str) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).open(base.join(name))
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::base::{FileEntry, FolderWriter, MANIFEST, Verified, read_manifest, verify, version};
 use super::checksum;
 use super::error::{Fault, StoreError};
-use super::lock::KeepingLock;
+use super::lock::{KeepingLock, PlacingLock};
 
 /// How folders begin.
 const SEALED: &str = "sealed-";
@@ -45,6 +45,9 @@ pub fn open<T>(
     read: impl Fn(&Verified) -> Result<T, StoreError>,
 ) -> Result<Option<T>, Fault> {
     let opened = || {
+        if !folder.exists() {
+            return Ok(None);
+        }
         let manifest: Manifest = read_manifest(folder)?;
         if manifest.of != asked {
             return Ok(None);
@@ -56,8 +59,8 @@ pub fn open<T>(
             |error: StoreError| Fault::Damaged { file: folder.display().to_string(), what: error.to_string() };
         read(&Verified(folder)).map(Some).map_err(damaged)
     };
-    // Who keeps something else may take it away at any moment.
-    opened().or_else(|fault| if folder.exists() { Err(fault) } else { Ok(None) })
+    // Others may take it away, or put it in a damaged one's place, between two looks; damage is there at the second, too.
+    opened().or_else(|_| opened()).or_else(|fault| if folder.exists() { Err(fault) } else { Ok(None) })
 }
 
 /// Notes that `folder` was asked for now.
@@ -87,28 +90,29 @@ fn period(folder: &Path, what: &str) -> Option<usize> {
     name.split_once('-')?.0.parse::<usize>().ok()?.checked_sub(1)
 }
 
-/// Writes columns beside `folder` and puts them in its place.
-pub fn write(
+/// Writes columns beside `folder`, puts them in its place and reads them there.
+pub fn write<T>(
     folder: &Path,
     asked: &[u64],
     columns: impl FnOnce(&mut FolderWriter) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    read: impl Fn(&Verified) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let base = folder.parent().unwrap_or(Path::new("."));
     let _keeping = KeepingLock::shared(base).map_err(StoreError::io(base))?;
     let mut writer = FolderWriter::begin(beside(folder, "part"))?;
     columns(&mut writer)?;
-    match open(folder, asked, |_| Ok(())) {
+    // From the look at what is there until what was placed is mapped, nobody else places or takes away.
+    let _placing = PlacingLock::take(base).map_err(StoreError::io(base))?;
+    match open(folder, asked, &read) {
         // Another process has put the same there meanwhile.
-        Ok(Some(())) => return Ok(()),
+        Ok(Some(found)) => return Ok(found),
         // A folder cannot be put in another one's place: what is damaged goes first.
         Ok(None) | Err(_) if folder.exists() => discard(folder).map_err(StoreError::io(folder))?,
         Ok(None) | Err(_) => {}
     }
-    let placed = writer.place(folder, |files| Manifest { version: version(), of: asked.to_vec(), files });
-    // Nor does it take the place of one that came there since.
-    placed.or_else(|error| if folder.exists() { Ok(()) } else { Err(error) })?;
+    writer.place(folder, |files| Manifest { version: version(), of: asked.to_vec(), files })?;
     remove_others(folder);
-    Ok(())
+    read(&Verified(folder))
 }
 
 /// A name beside that of `folder` that nobody else uses.
