@@ -117,10 +117,10 @@ pub fn k_means(points: &[&[f32]], start: Vec<Vec<f32>>, k: usize, seed: u64) -> 
     let error = fixed::error(dimensions);
     // k-means++: each new centroid is a point drawn by its distance from the nearest centroid so far.
     let mut distance = vec![1.0f64; points.len()];
-    let nearer = |distance: &mut [f64], centroid: &[f32]| {
-        let about = fixed::fixed(centroid);
-        let cosines = coarse.cosines(&about).zip(points);
-        for (d, (about, point)) in distance.iter_mut().zip(cosines) {
+    let mut about = Vec::with_capacity(points.len());
+    let mut nearer = |distance: &mut [f64], centroid: &[f32]| {
+        coarse.cosines(&fixed::fixed(centroid), &mut about);
+        for (d, (about, point)) in distance.iter_mut().zip(about.iter().zip(points)) {
             if 1.0 - f64::from(about + error) < *d {
                 *d = d.min((1.0 - f64::from(dot(point, centroid))).max(0.0));
             }
@@ -135,16 +135,12 @@ pub fn k_means(points: &[&[f32]], start: Vec<Vec<f32>>, k: usize, seed: u64) -> 
     }
 
     let mut of = vec![0; points.len()];
-    let mut about = vec![0.0f32; centroids.len()];
     let mut coarse_centroids = Rows::of(dimensions, centroids.iter().map(Vec::as_slice));
     for _ in 0..ROUNDS {
         let mut moved = false;
         for (ix, (slot, point)) in of.iter_mut().zip(points).enumerate() {
-            let mut top = f32::NEG_INFINITY;
-            for (about, cosine) in about.iter_mut().zip(coarse_centroids.cosines(coarse.row(ix))) {
-                *about = cosine;
-                top = top.max(cosine);
-            }
+            coarse_centroids.cosines(coarse.row(ix), &mut about);
+            let top = about.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let nearest = nearest(point, &centroids, &about, top - 2.0 * error);
             moved |= *slot != nearest;
             *slot = nearest;

@@ -11,8 +11,8 @@ use std::sync::atomic::{self, AtomicUsize};
 use std::thread;
 
 use super::column::{Lists, Sink, Slab, Source};
-use super::community::{CommunityIx, k_means};
-use super::embed::{dot, normalise};
+use super::community::CommunityIx;
+use super::embed::dot;
 use super::finder::Finder;
 pub use super::finder::IndexError;
 use super::fusion::Similarity;
@@ -24,8 +24,6 @@ use super::population::{ItemIx, Population, UserIx};
 use crate::data::dataset::Retrieval;
 use crate::data::interaction::Timestamp;
 
-/// Mean number of interactions in an entry.
-const MEAN_SIZE: usize = 20;
 /// Words kept per entry.
 const WORDS: usize = 24;
 
@@ -51,7 +49,17 @@ impl<'a> Entry<'a> {
 
     /// The order of identities, as texts.
     pub fn by_id(self, other: Self) -> Ordering {
-        if self.number == other.number { Ordering::Equal } else { self.id().cmp(&other.id()) }
+        let place = |entry: Self| {
+            let (community, range) = &entry.entries.groups[entry.group()];
+            (*community, entry.number - range.start)
+        };
+        let ((whose, number), (others, other)) = (place(self), place(other));
+        // `*` comes before digits, as does the `-` that ends a shorter number.
+        let whose = match (whose, others) {
+            (Some(whose), Some(others)) => as_text(whose, others),
+            (whose, others) => whose.cmp(&others),
+        };
+        whose.then_with(|| as_text(number, other))
     }
 
     fn group(self) -> usize {
@@ -124,6 +132,18 @@ impl<'a> Entry<'a> {
     pub fn guarded(self, population: &Population, asking: Option<UserIx>, guard: usize) -> Option<Guarded> {
         given(population, self.items(), self.entries.fading, asking, guard)
     }
+}
+
+/// The order of two numbers as they are written.
+fn as_text(a: usize, b: usize) -> Ordering {
+    let digits = |n: usize| n.checked_ilog10().unwrap_or(0);
+    let (short, long) = (digits(a), digits(b));
+    // The digits that both have are compared as numbers; of equal ones the shorter number comes first.
+    let (head, other) = match short <= long {
+        true => (a, b / 10usize.pow(long - short)),
+        false => (a / 10usize.pow(short - long), b),
+    };
+    head.cmp(&other).then(short.cmp(&long))
 }
 
 /// How many of `users`, ascending, are not the asking one.
@@ -513,58 +533,8 @@ pub(super) fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sy
     all.into_iter().map(|(_, made)| made).collect()
 }
 
-/// Groups similar items; every group has at least `guard` people. Empty when all items together have fewer.
-pub(super) fn groups(
-    population: &Population,
-    items: &[ItemIx],
-    guard: usize,
-    seed: u64,
-) -> Vec<(Vec<ItemIx>, Vec<f32>)> {
-    let people = |items: &[ItemIx]| users_of(population, items).len();
-    if people(items) < guard {
-        return Vec::new();
-    }
-    let rows = population.vectors_of(items);
-    let points: Vec<&[f32]> = rows.chunks_exact(population.dimensions()).collect();
-    let clusters = k_means(&points, Vec::new(), (items.len() / MEAN_SIZE).max(1), seed);
-    let mut grouped: Vec<(Vec<ItemIx>, Vec<f32>)> = clusters.centroids.into_iter().map(|c| (Vec::new(), c)).collect();
-    for (item, cluster) in items.iter().zip(clusters.of) {
-        grouped[cluster].0.push(*item);
-    }
-    let mut peopled: Vec<usize> = grouped.iter().map(|(items, _)| people(items)).collect();
-    // Smallest first, so that small groups may grow together before they reach a large one.
-    while let Some(small) =
-        (0..grouped.len()).filter(|ix| peopled[*ix] < guard).min_by_key(|ix| (grouped[*ix].0.len(), *ix))
-    {
-        if grouped.len() == 1 {
-            break;
-        }
-        let (items, centroid) = grouped.remove(small);
-        peopled.remove(small);
-        if items.is_empty() {
-            continue;
-        }
-        let likeness = |other: &Vec<f32>| dot(&centroid, other);
-        let Some(nearest) = (0..grouped.len())
-            .max_by(|a, b| likeness(&grouped[*a].1).total_cmp(&likeness(&grouped[*b].1)).then(b.cmp(a)))
-        else {
-            break;
-        };
-        grouped[nearest].0.extend(items);
-        grouped[nearest].0.sort_unstable();
-        peopled[nearest] = people(&grouped[nearest].0);
-        let mut mean = vec![0.0f32; population.dimensions()];
-        for item in &grouped[nearest].0 {
-            population.vector(*item).add_to(&mut mean);
-        }
-        normalise(&mut mean);
-        grouped[nearest].1 = mean;
-    }
-    grouped
-}
-
 /// Distinct users of `items`, ascending.
-fn users_of(population: &Population, items: &[ItemIx]) -> Vec<UserIx> {
+pub(super) fn users_of(population: &Population, items: &[ItemIx]) -> Vec<UserIx> {
     let mut users: Vec<UserIx> = items.iter().map(|item| population.user[*item]).collect();
     users.sort_unstable();
     users.dedup();
@@ -625,4 +595,18 @@ fn formed(population: &Population, members: &[Vec<ItemIx>], range: Range<usize>,
     let mut formed = Formed::default();
     members[range].iter().for_each(|items| formed.push(population, items, forming));
     formed
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_in_the_order_of_texts(a in 0..3000usize, b in prop_oneof![0..30usize, 0..3000usize]) {
+            prop_assert_eq!(as_text(a, b), a.to_string().cmp(&b.to_string()));
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! that never changes, in memory or mapped, and what was added since.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use super::column::{Column, Lists, Sink, Slab, Slots, Source, Strings};
 use super::embed::hash;
@@ -157,10 +158,18 @@ impl Dictionary {
 
 /// Each of `found`, ascending, once, with its tf = 1 + ln(occurrences).
 fn counted<N: Copy + PartialEq>(found: &[N]) -> impl Iterator<Item = (N, f32)> {
-    found.chunk_by(|a, b| a == b).map(|run| match run.len() {
-        1 => (run[0], 1.0),
-        times => (run[0], 1.0 + (times as f32).ln()),
-    })
+    found.chunk_by(|a, b| a == b).map(|run| (run[0], frequency(run.len())))
+}
+
+/// tf of what a text holds so many times.
+#[inline]
+fn frequency(times: usize) -> f32 {
+    /// Of the first few, which nearly all are.
+    static FEW: LazyLock<[f32; 16]> = LazyLock::new(|| std::array::from_fn(|times| 1.0 + (times as f32).ln()));
+    match times {
+        1 => 1.0,
+        times => FEW.get(times).copied().unwrap_or_else(|| 1.0 + (times as f32).ln()),
+    }
 }
 
 /// The features of every text.

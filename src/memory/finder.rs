@@ -166,7 +166,11 @@ impl Finder {
         match &self.0 {
             Kind::Whole { rows, holders } => {
                 let mut found: Vec<Found> = match has_vector(probe) {
-                    true => rows.cosines(&fixed::fixed(&probe.vector)).enumerate().map(found).collect(),
+                    true => {
+                        let mut cosines = Vec::with_capacity(entries.len());
+                        rows.cosines(&fixed::fixed(&probe.vector), &mut cosines);
+                        cosines.into_iter().enumerate().map(found).collect()
+                    }
                     false => (0..entries.len()).map(|number| found((number, -1.0))).collect(),
                 };
                 for (term, idf) in &query.words {
@@ -274,24 +278,25 @@ impl Indexed {
         let Cells { ends, order, rows, .. } = &self.cells;
         let nearest = self.nearest.nearest(&probe.vector, CELLS.min(ends.len()))?;
         let vector = fixed::fixed(&probe.vector);
-        let mut scanned = Vec::with_capacity(2 * SCANNED);
+        let (mut scanned, mut cosines): (Vec<u32>, _) =
+            (Vec::with_capacity(2 * SCANNED), Vec::with_capacity(2 * SCANNED));
         for cell in nearest {
             let cell = cell as usize;
             let start = if cell == 0 { 0 } else { ends[cell - 1] };
-            for place in start as usize..ends[cell] as usize {
-                let cosine = fixed::cosine(&vector, rows.row(place));
-                scanned.push(found((order[place] as usize, cosine)));
-            }
+            let places = start as usize..ends[cell] as usize;
+            rows.cosines_at(&vector, places.clone(), &mut cosines);
+            scanned.extend(&order[places]);
             if scanned.len() >= SCANNED {
                 break;
             }
         }
-        if scanned.len() > BY_VECTOR {
-            let mut cosines: Vec<f32> = scanned.iter().map(|found| found.cosine).collect();
-            let (_, least, _) = cosines.select_nth_unstable_by(BY_VECTOR - 1, |a, b| b.total_cmp(a));
-            scanned.retain(|found| found.cosine >= *least);
-        }
-        Ok(scanned)
+        let mut ordered = cosines.clone();
+        let least = match ordered.len() {
+            ..=BY_VECTOR => f32::NEG_INFINITY,
+            _ => *ordered.select_nth_unstable_by(BY_VECTOR - 1, |a, b| b.total_cmp(a)).1,
+        };
+        let near = scanned.into_iter().zip(cosines).filter(|(_, cosine)| *cosine >= least);
+        Ok(near.map(|(number, cosine)| found((number as usize, cosine))).collect())
     }
 }
 

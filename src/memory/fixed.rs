@@ -3,7 +3,9 @@
 //! Whoever needs the best of many compares these first, and the few that the error leaves in question exactly: the
 //! result is then the same as without. Integer sums have no order, so this is also the same on every machine.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
+
+use super::wide::wide;
 
 /// What 1 is stored as. Sums of products of unit vectors stay within 2^28, by Cauchy and Schwarz.
 const ONE: f32 = 16_384.0;
@@ -56,14 +58,32 @@ impl<C: Deref<Target = [i16]>> Rows<C> {
         &self.cells[ix * self.dimensions..(ix + 1) * self.dimensions]
     }
 
-    /// Approximate cosines of `vector` with each of them, in their order.
-    pub fn cosines(&self, vector: &[i16]) -> impl Iterator<Item = f32> {
-        self.cells.chunks_exact(self.dimensions.max(1)).map(move |row| cosine(vector, row))
+    /// Puts the approximate cosines of `vector` with each of them into `cosines`, in their order.
+    pub fn cosines(&self, vector: &[i16], cosines: &mut Vec<f32>) {
+        cosines.clear();
+        self.compare(vector, &self.cells, cosines);
+    }
+
+    /// Adds those with the ones at `places` to `cosines`.
+    pub fn cosines_at(&self, vector: &[i16], places: Range<usize>, cosines: &mut Vec<f32>) {
+        let cells = &self.cells[places.start * self.dimensions..places.end * self.dimensions];
+        self.compare(vector, cells, cosines);
+    }
+
+    fn compare(&self, vector: &[i16], cells: &[i16], cosines: &mut Vec<f32>) {
+        let rows = cells.chunks_exact(self.dimensions.max(1));
+        wide(|| cosines.extend(rows.map(|row| steps(vector, row) as f32 / (ONE * ONE))));
     }
 }
 
 /// Approximate cosine of two vectors, within [`error`] of the exact one.
 pub fn cosine(a: &[i16], b: &[i16]) -> f32 {
+    wide(|| steps(a, b) as f32 / (ONE * ONE))
+}
+
+/// The sum of products.
+#[inline(always)]
+fn steps(a: &[i16], b: &[i16]) -> i32 {
     // Blocks of this size, with their bounds in sight, become multiply-and-add instructions at their full width.
     let (a_blocks, a_rest) = a.as_chunks::<32>();
     let (b_blocks, b_rest) = b.as_chunks::<32>();
@@ -79,7 +99,7 @@ pub fn cosine(a: &[i16], b: &[i16]) -> f32 {
         block += 1;
     }
     let rest: i32 = a_rest.iter().zip(b_rest).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum();
-    (sum + rest) as f32 / (ONE * ONE)
+    sum + rest
 }
 
 /// The most by which [`cosine`] and the exact dot product of two vectors of this width differ.
@@ -110,10 +130,11 @@ mod tests {
             normalise(&mut b);
             prop_assert!((cosine(&fixed(&a), &fixed(&b)) - dot(&a, &b)).abs() <= error(257));
             let rows = Rows::of(257, [&b[..], &a].into_iter());
-            prop_assert_eq!(rows.cosines(&fixed(&a)).collect::<Vec<_>>(), vec![
-                cosine(&fixed(&a), rows.row(0)),
-                cosine(&fixed(&a), rows.row(1)),
-            ]);
+            let mut cosines = vec![9.0];
+            rows.cosines(&fixed(&a), &mut cosines);
+            prop_assert_eq!(&cosines, &vec![cosine(&fixed(&a), rows.row(0)), cosine(&fixed(&a), rows.row(1))]);
+            rows.cosines_at(&fixed(&a), 1..2, &mut cosines);
+            prop_assert_eq!(cosines[2], cosines[1]);
         }
     }
 

@@ -35,12 +35,14 @@ pub mod population;
 pub mod portrait;
 pub mod profile;
 pub mod rating;
+pub mod resident;
 pub mod running;
 pub mod sizes;
 pub mod store;
 pub mod terms;
 pub mod trace;
 pub mod why_not;
+pub mod wide;
 pub mod writing;
 
 use std::convert::Infallible;
@@ -59,6 +61,7 @@ use novelty::Nearness;
 use period::Calendar;
 use population::{ItemIx, Late, Population, UserIx};
 use rating::{About, Ratings, Scored};
+use resident::Resident;
 use sizes::Sizes;
 use store::{Kept, Notice};
 use terms::{Closing, Terms};
@@ -133,6 +136,7 @@ pub struct Memory {
     snapshots: Vec<Mutex<Option<Arc<Snapshot>>>>,
     /// Where what takes long to form is kept, of memory over a store.
     kept: Option<Kept>,
+    resident: Resident,
     sizes: Sizes,
     /// New numbers of the people of the store's base, ascending, once others have come between them.
     moved: Option<Arc<Vec<UserIx>>>,
@@ -171,6 +175,7 @@ impl Memory {
             communities,
             snapshots,
             kept: None,
+            resident: Resident::default(),
             sizes: Sizes::default(),
             moved: None,
             terms,
@@ -389,6 +394,7 @@ impl Memory {
         }
         let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
         let global = self.collective(&question, own.items)?;
+        self.rest();
         let written = self.written(&question, own.items, &mut local);
         Ok(MemoryRead { local, global, scored: None, written })
     }
@@ -440,7 +446,16 @@ impl Memory {
         let (probe, terms) = (self.probe(query), self.terms_at(t));
         let sought = self.sought(&probe, t);
         let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
-        self.collective(&question, self.population.visible(asking, t))
+        let read = self.collective(&question, self.population.visible(asking, t));
+        self.rest();
+        read
+    }
+
+    /// After a read: what a store's files left resident may be too much.
+    fn rest(&self) {
+        if self.kept.is_some() {
+            self.resident.count();
+        }
     }
 
     /// What everyone else says to a person who remembers the items `visible`.

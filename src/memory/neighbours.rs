@@ -47,9 +47,14 @@ pub fn nearest(
     let nearer = |a: &(ItemIx, f64), b: &(ItemIx, f64)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
     // Twice as many as are wanted are kept before the farther half goes; what is farther than all kept never enters.
     let (mut found, mut least) = (Vec::with_capacity(2 * count.min(before)), 0.0);
-    for (item, sum) in cosines.into_iter().enumerate() {
-        let cosine = sum / weighting.length_of(item);
-        if sum > 0.0 && cosine >= least && count > 0 {
+    for (item, sum) in cosines.into_iter().enumerate().filter(|(_, sum)| *sum > 0.0 && count > 0) {
+        let length = weighting.length_of(item);
+        // Dividing takes longest, and most are so far away that rounding cannot matter.
+        if sum < 0.999 * least * length {
+            continue;
+        }
+        let cosine = sum / length;
+        if cosine >= least {
             found.push((item, cosine));
             if found.len() == 2 * count {
                 let (_, last, _) = found.select_nth_unstable_by(count - 1, nearer);

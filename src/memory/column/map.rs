@@ -5,6 +5,7 @@
 //! * A map begins at a page, so it is aligned for every [`Plain`] type; a [`Slab`] holds whole values only.
 //! * Mapped files are never written again: a store's files are replaced by renaming folders, and removing a file leaves
 //!   its maps alone. Who shortens such a file in place while a program has it open ends that program.
+//! * What stands in [`MAPS`] is mapped: a map is taken out, under the lock, before it goes.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -12,6 +13,7 @@ use std::io;
 use std::mem::size_of;
 use std::ops::Deref;
 use std::slice;
+use std::sync::{Mutex, PoisonError};
 
 use memmap2::Mmap;
 #[cfg(target_os = "linux")]
@@ -96,8 +98,45 @@ pub struct Slab<T: Plain>(Held<T>);
 
 enum Held<T> {
     Owned(Vec<T>),
-    Mapped(Mmap),
+    Mapped(Mapped),
 }
+
+/// Addresses and lengths of the maps of this process.
+static MAPS: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+
+/// A map that stands in [`MAPS`].
+struct Mapped(Mmap);
+
+impl Mapped {
+    fn new(map: Mmap) -> Self {
+        MAPS.lock().unwrap_or_else(PoisonError::into_inner).push((map.as_ptr().expose_provenance(), map.len()));
+        Self(map)
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        let mut maps = MAPS.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.0.as_ptr().addr();
+        maps.retain(|(start, _)| *start != own);
+    }
+}
+
+/// Gives the pages of all maps back to the system, which keeps what it likes of them: what is read again is mapped again.
+#[cfg(target_os = "linux")]
+pub fn give_back() {
+    let maps = MAPS.lock().unwrap_or_else(PoisonError::into_inner);
+    for (start, length) in maps.iter() {
+        // SAFETY: it is mapped, as the lock is held, from a file and for reading only, so that every page that goes comes
+        // back with the same bytes when it is read next.
+        // Where the system refuses, the pages stay.
+        let _ = unsafe { libc::madvise(std::ptr::with_exposed_provenance_mut(*start), *length, libc::MADV_DONTNEED) };
+    }
+}
+
+/// The same of other systems, where nothing tells how much there is.
+#[cfg(not(target_os = "linux"))]
+pub fn give_back() {}
 
 impl<T: Plain> Slab<T> {
     /// Maps the whole of `file`, which has to hold whole values.
@@ -111,7 +150,7 @@ impl<T: Plain> Slab<T> {
         }
         // SAFETY: the file is not written while it is mapped, see the invariants above.
         let map = unsafe { Mmap::map(file)? };
-        Ok(Self(Held::Mapped(map)))
+        Ok(Self(Held::Mapped(Mapped::new(map))))
     }
 }
 
@@ -135,7 +174,38 @@ impl<T: Plain> Deref for Slab<T> {
         match &self.0 {
             Held::Owned(owned) => owned,
             // SAFETY: the map is aligned, lives as long as `self`, and its length was a multiple of the size.
-            Held::Mapped(map) => unsafe { slice::from_raw_parts(map.as_ptr().cast(), map.len() / size_of::<T>()) },
+            Held::Mapped(Mapped(map)) => unsafe {
+                slice::from_raw_parts(map.as_ptr().cast(), map.len() / size_of::<T>())
+            },
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// Kilobytes of the map at `start` that are resident, as the system says.
+    fn resident(start: usize) -> usize {
+        let told = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut lines = told.lines().skip_while(|line| !line.starts_with(&format!("{start:x}-")));
+        let line = lines.find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse().unwrap()
+    }
+
+    #[test]
+    fn pages_given_back_come_again_as_they_were() {
+        let mut file = tempfile::tempfile().unwrap();
+        let numbers: Vec<u32> = (0..1 << 20).collect();
+        file.write_all(bytes(&numbers)).unwrap();
+        let slab: Slab<u32> = Slab::map(&file).unwrap();
+        assert_eq!(slab[..], numbers);
+        let start = slab.as_ptr().addr();
+        assert_eq!(resident(start), 4096);
+        give_back();
+        assert_eq!(resident(start), 0);
+        assert_eq!(slab[..], numbers);
     }
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::ops::{Index, Range};
 use std::path::Path;
 
-pub use map::{LAYOUT, Plain, Slab, at_hand, bytes};
+pub use map::{LAYOUT, Plain, Slab, at_hand, bytes, give_back};
 pub use slots::Slots;
 pub use vectors::{Kinds, Place, Rows, Unit, Vectors};
 

@@ -7,6 +7,7 @@
 
 use super::{Column, Plain, Slab};
 use crate::memory::embed::dot;
+use crate::memory::wide::wide;
 
 /// The sum of squares that says that a row is kept as it is. Counts never reach it: a row would need 260,000 of them.
 const EXACT: u32 = u32::MAX;
@@ -83,12 +84,18 @@ fn length(squares: u32) -> f32 {
     if squares == 0 { 1.0 } else { (squares as f32).sqrt() }
 }
 
+#[inline(always)]
 fn entry(count: i8, length: f32) -> f32 {
     f32::from(count) / length
 }
 
 /// [`dot`] with counts over their length, sums in the same order.
 fn counted_dot(vector: &[f32], counts: &[i8], length: f32) -> f32 {
+    wide(|| counted_sum(vector, counts, length))
+}
+
+#[inline(always)]
+fn counted_sum(vector: &[f32], counts: &[i8], length: f32) -> f32 {
     let mut sums = [0.0f32; 8];
     let (blocks, rest) = vector.as_chunks::<8>();
     let (counted, counted_rest) = counts.as_chunks::<8>();

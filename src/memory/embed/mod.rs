@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub use hash::HashEmbedder;
 pub use kept::{KeptVectors, Maker, VectorsError, forget};
 
+use super::wide::wide;
 use crate::data::embedding::Embedding;
 use crate::data::interaction::Timestamp;
 
@@ -92,6 +93,11 @@ pub fn of(embedding: &Embedding) -> Box<dyn Embedder> {
 
 /// Dot product; for unit vectors, the cosine of their angle.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    wide(|| summed(a, b))
+}
+
+#[inline(always)]
+fn summed(a: &[f32], b: &[f32]) -> f32 {
     // Eight independent sums let the compiler use vector registers; the order is fixed, so results repeat exactly.
     let mut sums = [0.0f32; 8];
     let (a_blocks, a_rest) = a.as_chunks::<8>();

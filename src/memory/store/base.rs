@@ -30,7 +30,7 @@ use crate::memory::{Memory, calendar};
 
 /// Version of the files and of what memory puts into them. Raise it when columns, words, communities, periods or the
 /// grouping of entries change their meaning.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// The version that this program writes on this machine.
 pub fn version() -> String {
