@@ -2,7 +2,8 @@
 //!
 //! The same code renders what the demonstration model is trained on and what any model is asked, so that the two can
 //! never drift apart. Invariants: a block is one line an item, so a newline in data cannot forge one; no line states
-//! the mediator's decision or any distribution over the query itself, only memories with how near and how old they are.
+//! the mediator's decision or any distribution over the query itself, only memories with how near and how old they are,
+//! and entries of a community with how likely it is the person's.
 
 use std::fmt::Write as _;
 
