@@ -17,7 +17,7 @@ use super::{CliError, file_error};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::draw::Draw;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
-use crate::data::synth::{Parameters, population};
+use crate::data::synth::{Parameters, THEMES, population};
 use crate::engine::prompt::{Arm, render, render_blocks};
 use crate::mediator::{Policy, Weights};
 use crate::memory::rating::About;
@@ -45,6 +45,9 @@ struct Row<'a> {
     swap: Option<&'static str>,
     query: &'a str,
     visible: usize,
+    /// The labels that fit what is asked about, where the generator knows of such; no prompt says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fits: Option<&'static [usize]>,
 }
 
 /// What to export.
@@ -83,9 +86,16 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
             let rows = evaluation::rows(&dataset, &truth, &mut Memory::build(&dataset), export.rows)?;
             write_lines(&mut out, &rows)
         } else {
-            let dataset = export.task.dataset(&parameters);
+            let (dataset, themes) = match export.task {
+                Task::Labels => {
+                    let (dataset, truth) = population(&parameters);
+                    (dataset, truth.film_themes)
+                }
+                _ => (export.task.dataset(&parameters), Vec::new()),
+            };
             head(&mut out, &dataset).map_err(wrap)?;
-            write_lines(&mut out, &training_rows(&dataset, &Memory::build(&dataset), seed, export.rows)?)
+            let fits = |asked: &Interaction| fitting(&themes, asked);
+            write_lines(&mut out, &training_rows(&dataset, &Memory::build(&dataset), seed, export.rows, fits)?)
         };
         eprintln!("population {seed}: {} rows", written.map_err(wrap)?);
     }
@@ -104,7 +114,13 @@ fn write_line(out: &mut impl Write, row: &impl Serialize) -> std::io::Result<()>
 }
 
 /// Interactions drawn at random, each on one random arm, with memory strictly before them.
-fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usize) -> Result<Vec<Row<'a>>, CliError> {
+fn training_rows<'a>(
+    dataset: &'a Dataset,
+    memory: &Memory,
+    seed: u64,
+    rows: usize,
+    fits: impl Fn(&Interaction) -> Option<&'static [usize]>,
+) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x007E_AC11);
     let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
     let all = &dataset.interactions;
@@ -142,9 +158,17 @@ fn training_rows<'a>(dataset: &'a Dataset, memory: &Memory, seed: u64, rows: usi
             swap,
             query: &asked.id,
             visible: read.local.visible(),
+            fits: fits(asked),
         })
     };
     (0..rows).map(row).collect()
+}
+
+/// The tags that fit the film of this interaction.
+fn fitting(themes: &[&str], asked: &Interaction) -> Option<&'static [usize]> {
+    let film: usize = asked.item.as_deref()?.strip_prefix('f')?.parse().ok()?;
+    let theme = THEMES.iter().find(|theme| Some(&theme.name) == themes.get(film))?;
+    Some(theme.tags)
 }
 
 /// Memory as it was when somebody answered, with what the record says the question is about.

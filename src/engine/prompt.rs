@@ -2,7 +2,8 @@
 //!
 //! The same code renders what the demonstration model is trained on and what any model is asked, so that the two can
 //! never drift apart. Invariants: a block is one line an item, so a newline in data cannot forge one; no line states
-//! the mediator's decision or any distribution over the query itself, only memories with how near and how old they are.
+//! the mediator's decision or any distribution over the query itself, only memories with how near and how old they are,
+//! and entries of a community with how likely it is the person's.
 
 use std::fmt::Write as _;
 
@@ -470,13 +471,18 @@ fn global_block(memory: &Memory, read: &GlobalRead, local: Option<&LocalRead>) -
             format!("others: everyone{}\n", on_average(memory, &base))
         }
     };
+    // Without it a reader cannot tell what people like this one say from what others say.
+    let shared = |hit: &GlobalHit| {
+        let share = hit.community.map(|community| tenths(read.membership[community]));
+        share.map_or(String::new(), |share| format!(" | same community {share}"))
+    };
     let line = |hit: &GlobalHit| {
-        let near = tenths(hit.terms.score());
+        let (near, shared) = (tenths(hit.terms.score()), shared(hit));
         let words = quoted(&hit.top_terms.join(", "));
         let said = shares(memory, &hit.ranked(LEAST_SHARE));
         let mean = on_average(memory, &hit.ranked(0.0));
         let words = if mean.is_empty() { format!(" | {words}") } else { mean };
-        format!("- {said} | near {near} | {} users{words}\n", hit.users)
+        format!("- {said} | near {near}{shared} | {} users{words}\n", hit.users)
     };
     let mut lines: Vec<String> = read.hits.iter().map(line).collect();
     // How a person departs from others shows where both rated the same.

@@ -170,6 +170,14 @@ def tokenizer_command(args):
 # ---------------------------------------------------------------- data as arrays
 
 
+def fitting(rows, count):
+    """Of each row, which labels fit what it is about, as far as the generator knows."""
+    fits = np.zeros((len(rows), count), bool)
+    for i, row in enumerate(rows):
+        fits[i, row.get("fits", [])] = True
+    return fits
+
+
 class Data:
     """Prompts with their answers as one flat array of token ids, kept on disk beside the checkpoint."""
 
@@ -177,7 +185,7 @@ class Data:
         from tokenizers import Tokenizer
 
         tokenizer_path = Path(model_folder) / "tokenizer.json"
-        key = hashlib.sha256(tokenizer_path.read_bytes())
+        key = hashlib.sha256(b"2" + tokenizer_path.read_bytes())
         for path in map(lambda path: Path(path).resolve(), paths):
             key.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}".encode())
         cached = Path(cache_folder) / f"tokens-{key.hexdigest()[:16]}.npz"
@@ -203,6 +211,8 @@ class Data:
                 "arm": np.array([ARMS.index(row["arm"]) for row in rows], np.int8),
                 "swap": np.array([SWAPS.index(row.get("swap")) for row in rows], np.int8),
                 "labels": np.array([tokenizer.token_to_id(tag) for tag in tags], np.int32),
+                "fits": fitting(rows, len(tags)),
+                "marks": np.array([tokenizer.encode(mark).ids[0] for mark in "\n-"], np.int32),
                 "scores": np.array([tokenizer.encode(str(n)).ids[0] for n in range(1, 6)], np.int32),
                 "shape": np.array([tokenizer.get_vocab_size(with_added_tokens=True), eos]),
             }
@@ -226,6 +236,35 @@ def width_of(length, widths):
     return next(width for width in widths if length <= width)
 
 
+def renamed(data, row, rng, settings):
+    """Labels change their names in the prompt and in the target alike, which leaves an answer only to those that
+    read: all of them, or those that fit the question, between which nothing but memory decides."""
+    names, chance = np.arange(data.vocabulary), rng.random()
+    if chance < settings["permute"]:
+        names[data.labels] = rng.permutation(data.labels)
+    elif chance < settings["permute"] + settings["permute_fitting"]:
+        fitting = data.labels[data.fits[row]]
+        names[fitting] = rng.permutation(fitting)
+    return names
+
+
+def reordered(data, ids, asked, rng):
+    """The lines of each memory in random order: how near a line is, it says itself."""
+    newline, dash = data.marks
+    ends = np.flatnonzero(ids[:asked] == newline)
+    lines = [(start + 1, end + 1) for start, end in zip(ends[:-1], ends[1:])]
+    out, i = ids.copy(), 0
+    while i < len(lines):
+        j = i
+        while j < len(lines) and ids[lines[j][0]] == dash:
+            j += 1
+        if j > i + 1:
+            parts = [ids[start:end] for start, end in lines[i:j]]
+            out[lines[i][0] : lines[j - 1][1]] = np.concatenate([parts[k] for k in rng.permutation(len(parts))])
+        i = max(j, i + 1)
+    return out
+
+
 def make_batch(data, rows, rng, settings):
     """Token ids, the positions at which the model is asked, their targets and weights.
 
@@ -244,12 +283,10 @@ def make_batch(data, rows, rng, settings):
     is_label[data.labels] = True
     for i, row in enumerate(rows):
         ids, n = data.sequence(row), int(data.asked[row])
-        if rng is not None and data.task[row] == 0 and rng.random() < settings["permute"]:
-            # Labels change their names in the prompt and in the target alike, which only
-            # leaves an answer to those that read.
-            names = np.arange(data.vocabulary)
-            names[data.labels] = rng.permutation(data.labels)
-            ids = names[ids]
+        if rng is not None and data.task[row] == 0:
+            ids = renamed(data, row, rng, settings)[ids]
+            if rng.random() < settings["reorder"]:
+                ids = reordered(data, ids, n, rng)
         tokens[i, : len(ids)] = ids
         answer = min(len(ids) - n, asked)
         positions[i, :answer] = np.arange(n - 1, n - 1 + answer)
@@ -487,6 +524,8 @@ def train_command(args):
         "text_weight": args.text_weight,
         "none_share": args.none_share,
         "permute": args.permute,
+        "permute_fitting": args.permute_fitting,
+        "reorder": args.reorder,
         "decay": args.decay,
     }
     fits = data.length[rows] <= args.max_positions
@@ -1192,6 +1231,8 @@ def main():
     p.add_argument("--text-weight", type=float, default=2.0, help="weight of a text against that of a label")
     p.add_argument("--none-share", type=float, default=0.3, help="share of the rows without memory that are used")
     p.add_argument("--permute", type=float, default=0.1, help="share of examples with permuted label names")
+    p.add_argument("--permute-fitting", type=float, default=0.4, help="share with the names of fitting labels permuted")
+    p.add_argument("--reorder", type=float, default=0.7, help="share of examples with the lines of each memory shuffled")
     p.add_argument("--validation-rows", type=int, default=3000)
     p.add_argument("--check-every", type=int, help="steps between validations, instead of by time")
     p.add_argument("--log-every", type=int, default=50)
