@@ -475,13 +475,6 @@ table! {
     }
 }
 
-impl Entry {
-    /// Its keys for people: `h  left`.
-    pub fn shown_keys(&self) -> String {
-        self.keys.iter().map(|key| if *key == " " { "space" } else { key }).collect::<Vec<_>>().join("  ")
-    }
-}
-
 impl Command {
     /// Its row.
     pub fn entry(self) -> Option<&'static Entry> {

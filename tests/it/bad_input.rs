@@ -132,7 +132,7 @@ fn run(dir: &Path, arguments: &[String]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
     command.args(arguments).current_dir(dir).stdin(Stdio::null()).env_remove("NO_COLOR");
     command.env("RUST_BACKTRACE", "1").env("HOME", dir.join("home"));
-    for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
+    for name in ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
         command.env_remove(name);
     }
     command.output().unwrap()

@@ -88,7 +88,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
         command.arg("forget").args(arguments).arg("--store").arg(self.stores());
         command.current_dir(self.dir.path()).stdin(Stdio::null()).env("HOME", self.dir.path().join("home"));
-        for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
+        for name in ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
             command.env_remove(name);
         }
         if let Some(step) = abort_at {

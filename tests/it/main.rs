@@ -10,6 +10,7 @@ mod boards;
 mod branching;
 #[cfg(feature = "local")]
 mod chat;
+mod config;
 mod damage;
 mod embed;
 #[cfg(feature = "local")]

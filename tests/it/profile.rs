@@ -548,7 +548,7 @@ fn ask_takes_a_profile_from_the_command_line_and_refuses_in_words() {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope"));
         command.args(["ask", "--model", "none", "--format", "json", "--user", query.user.as_str()]);
         command.args(["--query", &query.query, "--profile", profile]).env("HOME", home.path());
-        for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
+        for name in ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
             command.env_remove(name);
         }
         command.output().unwrap()
