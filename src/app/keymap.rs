@@ -230,11 +230,6 @@ impl Keymap {
         self.keys(entry).map(read).collect::<Vec<_>>().join("  ")
     }
 
-    /// Whether a command has other keys than the table's.
-    pub fn is_chosen(&self, command: Command) -> bool {
-        self.chosen.contains_key(&command)
-    }
-
     /// What `chord` does in `context`.
     pub fn command(&self, context: Context, chord: Chord) -> Option<Command> {
         let name = chord.to_string();

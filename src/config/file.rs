@@ -216,7 +216,7 @@ fn parsed(option: &Arg, value: &str) -> Result<(), String> {
 
 /// A command and the keys chosen for it.
 fn binding(row: &Row<'_>, written: &str) -> Result<(&'static Entry, Vec<Chord>), String> {
-    let name = row.key.get_ref().as_ref();
+    let name: &str = row.key.get_ref();
     let Some(entry) = TABLE.iter().find(|entry| entry.name == name) else {
         let shown = brief(name, SHOWN);
         if SETTINGS.iter().any(|setting| setting.name == name) {
@@ -258,16 +258,50 @@ pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> O
     names.map(|name| (distance(name), name)).filter(near).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
-/// How many letters have to be put in, taken out or changed to make `name` of `word` (Levenshtein 1966).
+/// How many letters have to be put in, taken out, changed or exchanged with their neighbour to make `name` of `word`: the
+/// distance of Damerau (1964) in which no stretch is changed twice.
 fn distance(word: &[char], name: &str) -> usize {
-    let mut last: Vec<usize> = (0..=word.len()).collect();
-    for (row, wanted) in name.chars().enumerate() {
-        let mut next = vec![row + 1];
-        for (column, letter) in word.iter().enumerate() {
-            let changed = last[column] + usize::from(*letter != wanted);
-            next.push(changed.min(last[column + 1] + 1).min(next[column] + 1));
+    let name: Vec<char> = name.chars().collect();
+    let mut table = vec![(0..=word.len()).collect::<Vec<usize>>()];
+    for row in 1..=name.len() {
+        let mut next = vec![row];
+        for column in 1..=word.len() {
+            let changed = table[row - 1][column - 1] + usize::from(word[column - 1] != name[row - 1]);
+            let mut least = changed.min(table[row - 1][column] + 1).min(next[column - 1] + 1);
+            if row > 1 && column > 1 && word[column - 1] == name[row - 2] && word[column - 2] == name[row - 1] {
+                least = least.min(table[row - 2][column - 2] + 1);
+            }
+            next.push(least);
         }
-        last = next;
+        table.push(next);
     }
-    last.last().copied().unwrap_or_default()
+    table[name.len()][word.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_was_meant_is_found() {
+        let names = || ["model", "models", "memory", "theme", "no-record", "quit"].into_iter();
+        for (word, meant) in [
+            ("modle", Some("model")),
+            ("Memory", Some("memory")),
+            ("no_record", Some("no-record")),
+            ("norecord", Some("no-record")),
+            ("them", Some("theme")),
+            ("qiut", Some("quit")),
+            ("", None),
+            ("frobnicate", None),
+        ] {
+            assert_eq!(nearest(word, names()), meant, "{word}");
+        }
+        let letters = |word: &str| word.chars().collect::<Vec<_>>();
+        let distances =
+            [("", "abc", 3), ("abc", "", 3), ("abc", "abc", 0), ("abc", "acb", 1), ("kitten", "sitting", 3)];
+        for (word, name, wanted) in distances {
+            assert_eq!(distance(&letters(word), name), wanted, "{word} {name}");
+        }
+    }
 }
