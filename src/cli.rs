@@ -7,6 +7,7 @@
 mod ask;
 mod bench;
 mod compare;
+mod config;
 mod diff;
 mod doctor;
 mod eval;
@@ -14,6 +15,7 @@ mod export;
 mod fit;
 mod fit_embedder;
 mod forget;
+mod generate;
 mod import;
 mod model;
 mod parity;
@@ -34,8 +36,9 @@ use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::{ConfigError, Settled};
 use crate::data::dataset::{Dataset, DatasetError, Manifest};
 use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
@@ -58,6 +61,7 @@ use crate::memory::embed::lsa::LsaError;
 use crate::memory::entry::IndexError;
 use crate::memory::store::StoreError;
 use crate::session::SessionError;
+use crate::theme::Theme;
 
 /// What went wrong, in words for the person at the keyboard.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +72,9 @@ pub enum CliError {
     /// Somebody did not want to wait for vectors.
     #[error("interrupted while vectors were made; those that were made are kept")]
     Interrupted,
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// An import.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -172,8 +179,12 @@ pub struct Cli {
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
     /// Do not record live use of the workbench
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     no_record: bool,
+    /// Theme that the workbench begins with: ansi, night, day or mono
+    #[arg(long, value_name = "NAME", default_value = Theme::names()[0], value_parser = export::theme)]
+    theme: &'static str,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -202,12 +213,17 @@ Examples:
   logoscope export sample-data/sessions/cold-start.jsonl --html cold-start.html
   logoscope synth --out my-population --seed 7
   logoscope forget --user u017 --data my-population --dry-run
+  logoscope config template
+  logoscope generate completions bash
 
 Exit codes: 0 ok, 1 a check failed, 2 usage or runtime error, 130 interrupted.";
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
+    /// Configuration file [default: config.toml in the platform's configuration folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Dataset folder [default: the embedded sample, film-tags]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -231,7 +247,8 @@ pub struct Common {
     #[arg(long, global = true, value_name = "SIZE")]
     memory: Option<Allowance>,
     /// Ask nothing of a network: a model of a hub must be on this machine
-    #[arg(long, global = true)]
+    #[arg(long, global = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     offline: bool,
     /// Folder whose models the workbench offers [default: in the platform's data folder]
     #[arg(long, global = true, value_name = "DIR")]
@@ -243,7 +260,8 @@ pub struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     log: Option<PathBuf>,
     /// ASCII instead of Unicode glyphs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     ascii: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -292,6 +310,10 @@ enum Command {
     Parity(parity::ParityArgs),
     /// Check that everything the default run needs is here
     Doctor,
+    /// Say where the configuration file is, what holds now, or what could be written there
+    Config(config::ConfigArgs),
+    /// Print the manual, or completions for a shell
+    Generate(generate::GenerateArgs),
 }
 
 impl Common {
@@ -318,7 +340,7 @@ impl Common {
             context: self.context.map(|tokens| tokens as usize),
             memory: self.memory.unwrap_or_default(),
             hub: Hub::from_environment(cache_folder(), self.offline),
-            models: Some(self.models.clone().unwrap_or_else(|| data_folder().join("models"))),
+            models: Some(self.models.clone().unwrap_or_else(models_folder)),
         }
     }
 
@@ -357,6 +379,11 @@ pub fn cache_folder() -> PathBuf {
 fn data_folder() -> PathBuf {
     let folder = directories::ProjectDirs::from("", "", "logoscope").map(|dirs| dirs.data_local_dir().to_owned());
     folder.unwrap_or_else(|| std::env::temp_dir().join("logoscope"))
+}
+
+/// Where models lie that the workbench offers.
+fn models_folder() -> PathBuf {
+    data_folder().join("models")
 }
 
 /// Where tries are kept.
@@ -403,21 +430,20 @@ fn complain_about_usage(error: &clap::Error) {
 
 /// Reads the command line, runs it, and turns failure into a message and an exit code.
 pub fn main() -> ExitCode {
-    let parsed = Cli::command().try_get_matches().and_then(|matches| {
-        let mut cli = Cli::from_arg_matches(&matches)?;
-        cli.common.model_given = is_given(&matches, "model");
-        Ok(cli)
-    });
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let (cli, settled) = match config::parsed(std::env::args_os().collect()) {
+        Ok(parsed) => parsed,
         // Help and version: asked for, so they are no failure.
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
+        Err(config::Refused::Usage(error)) if !error.use_stderr() => error.exit(),
+        Err(config::Refused::Usage(error)) => {
             complain_about_usage(&error);
             return ExitCode::from(2);
         }
+        Err(config::Refused::Config(error)) => {
+            complain(&error.to_string());
+            return ExitCode::from(2);
+        }
     };
-    match run(cli) {
+    match run(cli, settled) {
         Ok(code) => code,
         // Whoever reads our output may stop reading: that is no failure of ours.
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -434,12 +460,14 @@ fn is_given(matches: &ArgMatches, option: &str) -> bool {
     here || matches.subcommand().is_some_and(|(_, below)| is_given(below, option))
 }
 
-fn run(cli: Cli) -> Result<ExitCode, CliError> {
+fn run(cli: Cli, settled: Settled) -> Result<ExitCode, CliError> {
     if let (Some(session), Some(_)) = (&cli.session, &cli.command) {
         let told = "opens the workbench and goes with no command; use `logoscope replay FILE`";
         return Err(CliError::Usage(format!("--session {} {told}", session.display())));
     }
-    if let Some(path) = &cli.common.log {
+    // These tell of the program itself, and there is nothing to log.
+    let tells = matches!(cli.command, Some(Command::Config(_) | Command::Generate(_)));
+    if let Some(path) = cli.common.log.as_ref().filter(|_| !tells) {
         crate::logging::to_file(path).map_err(|source| file_error(path, source))?;
     }
     match cli.command {
@@ -463,6 +491,8 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Sweep(args)) => sweep::run(&cli.common, &args),
         Some(Command::Parity(args)) => parity::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
+        Some(Command::Config(args)) => config::run(&cli.common, &args, &settled),
+        Some(Command::Generate(args)) => generate::run(&args),
         None => {
             let spec = cli.common.model_spec();
             let training = spec.as_ref().map(model::training).transpose()?.unwrap_or_default();
@@ -478,6 +508,8 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
                 profiles: profiles_folder(),
                 ascii: cli.common.ascii,
                 color: cli.common.color,
+                theme: Some(cli.theme),
+                keys: settled.keys,
             };
             Ok(workbench::run(options)?)
         }
