@@ -198,7 +198,7 @@ pub fn grouping(by: &By, inquiry: &Inquiry, dataset: &Dataset, memory: &Memory) 
     Ok(Grouping { by: by.clone(), groups, of })
 }
 
-fn rows<'a>(inquiry: &'a Inquiry) -> impl Iterator<Item = usize> + use<'a> {
+fn rows(inquiry: &Inquiry) -> std::ops::Range<usize> {
     0..inquiry.questions.len()
 }
 

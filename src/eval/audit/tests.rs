@@ -12,7 +12,7 @@ use crate::eval::experiment::Heard;
 use crate::eval::metrics::LabelMeasures;
 use crate::eval::split::{Range, Split};
 use crate::eval::stats::Interval;
-use crate::mediator::{Policy, Weights};
+use crate::mediator::Policy;
 
 const PLAN: Plan = Plan { resamples: 60, permutations: 60, seed: 2 };
 /// What others answer.
@@ -60,7 +60,6 @@ fn two_groups(n: usize) -> Grouping {
 }
 
 fn provenance() -> Provenance {
-    let weights = Weights::defaults(Policy::Product, &crate::data::sample::dataset().unwrap().manifest);
     let queries = Range { n: 20, from: Timestamp(9), to: Timestamp(9) };
     Provenance {
         schema: SCHEMA,
@@ -77,7 +76,7 @@ fn provenance() -> Provenance {
             fitted_on: None,
         },
         policy: Policy::Product,
-        weights: Some(weights),
+        weights: None,
         gap_days: 0.0,
         guard: 2,
         embedder: String::new(),
