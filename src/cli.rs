@@ -5,6 +5,7 @@
 //! escape codes.
 
 mod ask;
+mod audit;
 mod bench;
 mod compare;
 mod config;
@@ -53,6 +54,7 @@ use crate::engine::model::{DeviceChoice, LoadOptions, Located, ModelSpec, Quanti
 use crate::engine::profile::kept::ProfileError;
 use crate::engine::room::Allowance;
 use crate::eval::EvalError;
+use crate::eval::audit::group::AuditError;
 use crate::eval::compare::CompareError;
 use crate::forget::ForgetError;
 use crate::mediator::Policy;
@@ -99,6 +101,9 @@ pub enum CliError {
     /// Prose profiles.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// An audit.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
@@ -205,6 +210,7 @@ Examples:
   logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
   logoscope eval --data news --split 0.8 --peers
+  logoscope audit --data news --split 0.8 --max-gap 0.1
   logoscope fit-embedder --data news --share 0.8 --out news/words
   logoscope sweep --data news --weight half-life --split 0.8
   logoscope rerun session.jsonl --weight prior-strength=8 --out again.jsonl
@@ -298,6 +304,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Compare two results of `eval` on the same queries
     Compare(compare::CompareArgs),
+    /// Tell how groups of people fare, whom the collective overrules, and whether gates hold
+    Audit(audit::AuditArgs),
     /// Measure this machine: memory, mediation, frames, the model
     Bench(bench::BenchArgs),
     /// Fit the constants of memory and mediator on past queries
@@ -485,6 +493,7 @@ fn run(cli: Cli, settled: Settled) -> Result<ExitCode, CliError> {
         Some(Command::Forget(args)) => forget::run(&cli.common, &args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Compare(args)) => compare::run(&args),
+        Some(Command::Audit(args)) => audit::run(&cli.common, &args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::FitEmbedder(args)) => fit_embedder::run(&cli.common, &args),

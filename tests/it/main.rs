@@ -5,6 +5,7 @@
 mod anything;
 mod ask;
 mod attribution;
+mod auditing;
 mod bad_input;
 mod boards;
 mod branching;
