@@ -55,7 +55,7 @@ pub struct AuditArgs {
     #[arg(long, value_name = "N", default_value_t = 10)]
     cases: usize,
     /// Exit with 1 if a group is answered worse than the best one by more than X: accuracy, ROUGE-L or MAE of the mediated
-    /// arm, judged by the lower end of the interval
+    /// arm, judged by the lower end of the interval of a gap that is decisive
     #[arg(long, value_name = "X", value_parser = parse_gap)]
     max_gap: Option<f64>,
     /// Exit with 1 if of people who differ from the others a larger share than X of the right answers of their own memory is

@@ -1,7 +1,8 @@
 //! Gates: bounds that an audit has to keep, for continuous integration.
 //!
-//! A gate is judged on the interval and not on the estimate: it fails only where even the lower end exceeds the bound, so
-//! that chance alone seldom breaks a build. A gate with nothing to judge by does not fail, and says so.
+//! A gate is judged on the interval and not on the estimate: it fails only where even the lower end exceeds the bound, and
+//! a gap only where the test that is corrected for all pairs of groups tells it from none, so that chance alone seldom breaks
+//! a build, however many groups there are. A gate with nothing to judge by does not fail, and says so.
 
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use super::guard::GuardReport;
 use super::measure::{Dimension, Figure};
 use super::overrule::Overruled;
 use crate::engine::prompt::Arm;
+use crate::eval::assessment::LEVEL;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,7 +66,7 @@ pub fn judge(
             let gap = |group: &super::measure::Measured| {
                 let gap = group.gap.as_ref()?;
                 let what = format!("{} against {} by {}", group.group, gap.best, dimension.by);
-                Some((what, Figure { value: gap.value, ci: gap.ci }))
+                Some(Candidate { what, figure: Figure { value: gap.value, ci: gap.ci }, p: Some(gap.p_holm) })
             };
             mediated.filter_map(gap).collect::<Vec<_>>()
         };
@@ -76,7 +78,7 @@ pub fn judge(
                 Some(by) => format!("people who differ, {} by {by}", overruled.whose),
                 None => overruled.whose.clone(),
             };
-            Some((what, overruled.suppressed.figure()?))
+            Some(Candidate { what, figure: overruled.suppressed.figure()?, p: None })
         };
         overruled.iter().filter(|overruled| overruled.minority).filter_map(of).collect::<Vec<_>>()
     };
@@ -86,18 +88,38 @@ pub fn judge(
     gates
 }
 
-/// Nothing in `found` may exceed `bound` with its lower end.
-fn bounded(gate: &'static str, bound: f64, found: &[(String, Figure)]) -> GateReport {
-    let low = |figure: &Figure| figure.ci.map_or(f64::NEG_INFINITY, |ci| ci.low);
-    let judged = found.iter().filter(|(_, figure)| figure.ci.is_some());
-    let worst = judged.max_by(|(_, a), (_, b)| low(a).total_cmp(&low(b)));
-    let Some((what, figure)) = worst else {
+/// What a bound is held against.
+struct Candidate {
+    what: String,
+    figure: Figure,
+    /// After correction, that it is nothing; `None` where that is not tested.
+    p: Option<f64>,
+}
+
+impl Candidate {
+    fn low(&self) -> f64 {
+        self.figure.ci.map_or(f64::NEG_INFINITY, |ci| ci.low)
+    }
+
+    fn exceeds(&self, bound: f64) -> bool {
+        self.p.is_none_or(|p| p < LEVEL) && self.low() > bound
+    }
+}
+
+/// Nothing in `found` may exceed `bound` beyond doubt.
+fn bounded(gate: &'static str, bound: f64, found: &[Candidate]) -> GateReport {
+    let judged = found.iter().filter(|candidate| candidate.figure.ci.is_some());
+    let order = |a: &&Candidate, b: &&Candidate| {
+        a.exceeds(bound).cmp(&b.exceeds(bound)).then_with(|| a.low().total_cmp(&b.low()))
+    };
+    let Some(worst) = judged.max_by(order) else {
         let told = "no group is left to judge it by".to_owned();
         return GateReport { gate, bound, verdict: Verdict::Unjudged, told };
     };
-    let interval = figure.ci.map_or(String::new(), |ci| format!(" [{:.3}, {:.3}]", ci.low, ci.high));
-    let told = format!("{what}: {:.3}{interval}", figure.value);
-    GateReport { gate, bound, verdict: if low(figure) > bound { Verdict::Failed } else { Verdict::Held }, told }
+    let interval = worst.figure.ci.map_or(String::new(), |ci| format!(" [{:.3}, {:.3}]", ci.low, ci.high));
+    let p = worst.p.map_or(String::new(), |p| format!(", p {p:.3}"));
+    let told = format!("{}: {:.3}{interval}{p}", worst.what, worst.figure.value);
+    GateReport { gate, bound, verdict: if worst.exceeds(bound) { Verdict::Failed } else { Verdict::Held }, told }
 }
 
 fn of_guard(guarded: &GuardReport) -> GateReport {

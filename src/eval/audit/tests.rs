@@ -99,21 +99,25 @@ fn audited(questions: &[Question], answered: &[Answered], pasts: &[Past], bounds
     audit(&inquiry, GuardReport { guard: 2, entries: 4, least: Some(2), ..GuardReport::default() }, wanted)
 }
 
-/// First group: right are 0 0 0 1 1 of each, local knows, mediated says 0. Second group: right are 0 0 2 2 2, local says
-/// 1, mediated knows.
-fn by_hand(bounds: Bounds) -> Audit {
-    let users = users();
-    let gold = |row: usize| match (row / 10, row % 5) {
-        (0, 0..3) | (1, 0..2) => 0,
-        (0, _) => 1,
+/// Of half of the people each. First group: right are 0 0 0 1 1 of each, local knows, mediated says 0. Second group: right
+/// are 0 0 2 2 2, local says 1, mediated knows.
+fn halves(users: &[UserId], bounds: Bounds) -> Audit {
+    let (rows, first) = (0..5 * users.len(), 5 * users.len() / 2);
+    let gold = |row: usize| match (row < first, row % 5) {
+        (true, 0..3) | (false, 0..2) => 0,
+        (true, _) => 1,
         _ => 2,
     };
-    let questions: Vec<Question> = (0..20).map(|row| question(&users[row / 5], gold(row))).collect();
-    let decisions = |row: usize| if row < 10 { [0, gold(row), 0, 0] } else { [0, 1, gold(row), gold(row)] };
-    let answers: Vec<Answered> = (0..20).map(|row| answered(row, decisions(row))).collect();
-    let past = |row: usize| Past { counts: if row < 10 { vec![0.0, 3.0, 0.0] } else { vec![3.0, 0.0, 0.0] } };
-    let pasts: Vec<Past> = (0..20).map(past).collect();
+    let questions: Vec<Question> = rows.clone().map(|row| question(&users[row / 5], gold(row))).collect();
+    let decisions = |row: usize| if row < first { [0, gold(row), 0, 0] } else { [0, 1, gold(row), gold(row)] };
+    let answers: Vec<Answered> = rows.clone().map(|row| answered(row % 20, decisions(row))).collect();
+    let past = |row: usize| Past { counts: if row < first { vec![0.0, 3.0, 0.0] } else { vec![3.0, 0.0, 0.0] } };
+    let pasts: Vec<Past> = rows.map(past).collect();
     audited(&questions, &answers, &pasts, bounds)
+}
+
+fn by_hand(bounds: Bounds) -> Audit {
+    halves(&users(), bounds)
 }
 
 #[test]
@@ -191,8 +195,9 @@ fn the_worst_cases_come_first_with_the_command_that_shows_them() {
 
 #[test]
 fn a_gate_fails_beyond_doubt_alone_and_names_itself() {
+    let eight: Vec<UserId> = (0..8).map(|who| UserId::new(format!("u{who}"))).collect();
     let verdicts = |gap: f64, suppression: f64| {
-        let found = by_hand(Bounds { gap: Some(gap), suppression: Some(suppression) });
+        let found = halves(&eight, Bounds { gap: Some(gap), suppression: Some(suppression) });
         let verdicts: Vec<(&str, Verdict)> = found.gates.iter().map(|gate| (gate.gate, gate.verdict)).collect();
         assert_eq!(found.passed, verdicts.iter().all(|(_, verdict)| *verdict != Verdict::Failed));
         verdicts
@@ -203,8 +208,10 @@ fn a_gate_fails_beyond_doubt_alone_and_names_itself() {
     assert_eq!(verdicts(0.41, 0.41), gates(held, held, held));
     assert_eq!(verdicts(0.39, 0.41), gates(held, failed, held));
     assert_eq!(verdicts(0.41, 0.39), gates(held, held, failed));
-    let told = by_hand(Bounds { gap: Some(0.1), suppression: None }).gates.pop().unwrap().told;
-    assert!(told.starts_with("first against second by activity: 0.400 [0.400, 0.400]"), "{told}");
+    let gap = |users: &[UserId]| halves(users, Bounds { gap: Some(0.1), suppression: None }).gates.pop().unwrap();
+    // All signs alike: 2 of 256.
+    assert_eq!(gap(&eight).told, "first against second by activity: 0.400 [0.400, 0.400], p 0.008");
+    assert_eq!((gap(&users()).verdict, gap(&eight).verdict), (held, failed), "of four people no gap is decisive");
 
     let broken = GuardReport { guard: 5, entries: 9, below: 1, ..GuardReport::default() };
     assert_eq!(gate::judge(Bounds::default(), &[], &[], &broken)[0].verdict, failed);
