@@ -5,8 +5,10 @@
 //! escape codes.
 
 mod ask;
+mod audit;
 mod bench;
 mod compare;
+mod config;
 mod diff;
 mod doctor;
 mod eval;
@@ -14,6 +16,7 @@ mod export;
 mod fit;
 mod fit_embedder;
 mod forget;
+mod generate;
 mod import;
 mod model;
 mod parity;
@@ -34,8 +37,9 @@ use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::{ConfigError, Settled};
 use crate::data::dataset::{Dataset, DatasetError, Manifest};
 use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
@@ -50,6 +54,7 @@ use crate::engine::model::{DeviceChoice, LoadOptions, Located, ModelSpec, Quanti
 use crate::engine::profile::kept::ProfileError;
 use crate::engine::room::Allowance;
 use crate::eval::EvalError;
+use crate::eval::audit::group::AuditError;
 use crate::eval::compare::CompareError;
 use crate::forget::ForgetError;
 use crate::mediator::Policy;
@@ -58,6 +63,7 @@ use crate::memory::embed::lsa::LsaError;
 use crate::memory::entry::IndexError;
 use crate::memory::store::StoreError;
 use crate::session::SessionError;
+use crate::theme::Theme;
 
 /// What went wrong, in words for the person at the keyboard.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +74,9 @@ pub enum CliError {
     /// Somebody did not want to wait for vectors.
     #[error("interrupted while vectors were made; those that were made are kept")]
     Interrupted,
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// An import.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -92,6 +101,9 @@ pub enum CliError {
     /// Prose profiles.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// An audit.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A comparison.
     #[error(transparent)]
     Compare(#[from] CompareError),
@@ -172,8 +184,12 @@ pub struct Cli {
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
     /// Do not record live use of the workbench
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     no_record: bool,
+    /// Theme that the workbench begins with: ansi, night, day or mono
+    #[arg(long, value_name = "NAME", default_value = Theme::names()[0], value_parser = export::theme)]
+    theme: &'static str,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -194,6 +210,7 @@ Examples:
   logoscope import lamp train_questions.json train_outputs.json --out lamp
   logoscope --data news
   logoscope eval --data news --split 0.8 --peers
+  logoscope audit --data news --split 0.8 --max-gap 0.1
   logoscope fit-embedder --data news --share 0.8 --out news/words
   logoscope sweep --data news --weight half-life --split 0.8
   logoscope rerun session.jsonl --weight prior-strength=8 --out again.jsonl
@@ -202,12 +219,17 @@ Examples:
   logoscope export sample-data/sessions/cold-start.jsonl --html cold-start.html
   logoscope synth --out my-population --seed 7
   logoscope forget --user u017 --data my-population --dry-run
+  logoscope config template
+  logoscope generate completions bash
 
 Exit codes: 0 ok, 1 a check failed, 2 usage or runtime error, 130 interrupted.";
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
+    /// Configuration file [default: config.toml in the platform's configuration folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Dataset folder [default: the embedded sample, film-tags]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -231,7 +253,8 @@ pub struct Common {
     #[arg(long, global = true, value_name = "SIZE")]
     memory: Option<Allowance>,
     /// Ask nothing of a network: a model of a hub must be on this machine
-    #[arg(long, global = true)]
+    #[arg(long, global = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     offline: bool,
     /// Folder whose models the workbench offers [default: in the platform's data folder]
     #[arg(long, global = true, value_name = "DIR")]
@@ -243,7 +266,8 @@ pub struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     log: Option<PathBuf>,
     /// ASCII instead of Unicode glyphs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     ascii: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -280,6 +304,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Compare two results of `eval` on the same queries
     Compare(compare::CompareArgs),
+    /// Tell how groups of people fare, whom the collective overrules, and whether gates hold
+    Audit(audit::AuditArgs),
     /// Measure this machine: memory, mediation, frames, the model
     Bench(bench::BenchArgs),
     /// Fit the constants of memory and mediator on past queries
@@ -292,6 +318,10 @@ enum Command {
     Parity(parity::ParityArgs),
     /// Check that everything the default run needs is here
     Doctor,
+    /// Say where the configuration file is, what holds now, or what could be written there
+    Config(config::ConfigArgs),
+    /// Print the manual, or completions for a shell
+    Generate(generate::GenerateArgs),
 }
 
 impl Common {
@@ -318,7 +348,7 @@ impl Common {
             context: self.context.map(|tokens| tokens as usize),
             memory: self.memory.unwrap_or_default(),
             hub: Hub::from_environment(cache_folder(), self.offline),
-            models: Some(self.models.clone().unwrap_or_else(|| data_folder().join("models"))),
+            models: Some(self.models.clone().unwrap_or_else(models_folder)),
         }
     }
 
@@ -357,6 +387,11 @@ pub fn cache_folder() -> PathBuf {
 fn data_folder() -> PathBuf {
     let folder = directories::ProjectDirs::from("", "", "logoscope").map(|dirs| dirs.data_local_dir().to_owned());
     folder.unwrap_or_else(|| std::env::temp_dir().join("logoscope"))
+}
+
+/// Where models lie that the workbench offers.
+fn models_folder() -> PathBuf {
+    data_folder().join("models")
 }
 
 /// Where tries are kept.
@@ -403,21 +438,20 @@ fn complain_about_usage(error: &clap::Error) {
 
 /// Reads the command line, runs it, and turns failure into a message and an exit code.
 pub fn main() -> ExitCode {
-    let parsed = Cli::command().try_get_matches().and_then(|matches| {
-        let mut cli = Cli::from_arg_matches(&matches)?;
-        cli.common.model_given = is_given(&matches, "model");
-        Ok(cli)
-    });
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let (cli, settled) = match config::parsed(std::env::args_os().collect()) {
+        Ok(parsed) => parsed,
         // Help and version: asked for, so they are no failure.
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
+        Err(config::Refused::Usage(error)) if !error.use_stderr() => error.exit(),
+        Err(config::Refused::Usage(error)) => {
             complain_about_usage(&error);
             return ExitCode::from(2);
         }
+        Err(config::Refused::Config(error)) => {
+            complain(&error.to_string());
+            return ExitCode::from(2);
+        }
     };
-    match run(cli) {
+    match run(cli, settled) {
         Ok(code) => code,
         // Whoever reads our output may stop reading: that is no failure of ours.
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -434,12 +468,14 @@ fn is_given(matches: &ArgMatches, option: &str) -> bool {
     here || matches.subcommand().is_some_and(|(_, below)| is_given(below, option))
 }
 
-fn run(cli: Cli) -> Result<ExitCode, CliError> {
+fn run(cli: Cli, settled: Settled) -> Result<ExitCode, CliError> {
     if let (Some(session), Some(_)) = (&cli.session, &cli.command) {
         let told = "opens the workbench and goes with no command; use `logoscope replay FILE`";
         return Err(CliError::Usage(format!("--session {} {told}", session.display())));
     }
-    if let Some(path) = &cli.common.log {
+    // These tell of the program itself, and there is nothing to log.
+    let tells = matches!(cli.command, Some(Command::Config(_) | Command::Generate(_)));
+    if let Some(path) = cli.common.log.as_ref().filter(|_| !tells) {
         crate::logging::to_file(path).map_err(|source| file_error(path, source))?;
     }
     match cli.command {
@@ -457,12 +493,15 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Some(Command::Forget(args)) => forget::run(&cli.common, &args),
         Some(Command::Eval(args)) => eval::run(&cli.common, &args),
         Some(Command::Compare(args)) => compare::run(&args),
+        Some(Command::Audit(args)) => audit::run(&cli.common, &args),
         Some(Command::Bench(args)) => bench::run(&cli.common, &args),
         Some(Command::Fit(args)) => fit::run(&cli.common, &args),
         Some(Command::FitEmbedder(args)) => fit_embedder::run(&cli.common, &args),
         Some(Command::Sweep(args)) => sweep::run(&cli.common, &args),
         Some(Command::Parity(args)) => parity::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
+        Some(Command::Config(args)) => config::run(&cli.common, &args, &settled),
+        Some(Command::Generate(args)) => generate::run(&args),
         None => {
             let spec = cli.common.model_spec();
             let training = spec.as_ref().map(model::training).transpose()?.unwrap_or_default();
@@ -478,6 +517,8 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
                 profiles: profiles_folder(),
                 ascii: cli.common.ascii,
                 color: cli.common.color,
+                theme: Some(cli.theme),
+                keys: settled.keys,
             };
             Ok(workbench::run(options)?)
         }

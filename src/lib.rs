@@ -1,11 +1,13 @@
 //! Logoscope: a terminal workbench for LLM personalisation memory.
 //!
 //! Dependencies point one way: `data` ← `memory` ← `mediator` ← `engine` ← `session` ← `eval` ← `app` ← `view` ←
-//! `bench` and `cli`. What answers a query never knows a terminal; only `engine::local` knows the model library.
+//! `bench` and `cli`; `config` stands between `app` and `cli`. What answers a query never knows a terminal; only
+//! `engine::local` knows the model library.
 
 pub mod app;
 pub mod bench;
 pub mod cli;
+pub mod config;
 pub mod data;
 pub mod engine;
 pub mod eval;

@@ -475,13 +475,6 @@ table! {
     }
 }
 
-impl Entry {
-    /// Its keys for people: `h  left`.
-    pub fn shown_keys(&self) -> String {
-        self.keys.iter().map(|key| if *key == " " { "space" } else { key }).collect::<Vec<_>>().join("  ")
-    }
-}
-
 impl Command {
     /// Its row.
     pub fn entry(self) -> Option<&'static Entry> {
@@ -579,7 +572,8 @@ impl Command {
 pub fn keys_document() -> String {
     let mut out = String::from(
         "# Keys\n\nGenerated from the command table (src/app/command.rs); a test compares. The same table feeds the hints \
-         in the\nstatus bar, the help (`?`) and the palette (`:`).\n",
+         in the\nstatus bar, the help (`?`) and the palette (`:`). Other keys are chosen in a [configuration \
+         file](config.md#keys).\n",
     );
     for context in Context::ALL {
         out.push_str(&format!("\n## {}\n", context.title()));

@@ -10,6 +10,7 @@ use super::fuzzy::{UNBROKEN, fuzzy};
 use super::input::Input;
 use super::inquiry::Told;
 use super::keeper::Change;
+use super::keymap::Keymap;
 use super::state::State;
 use crate::data::interaction::UserId;
 use crate::data::sample;
@@ -306,7 +307,7 @@ impl List {
         let row = |entry: &'static super::command::Entry| Row {
             choice: Choice::Run(entry.command),
             name: entry.name.to_owned(),
-            note: entry.shown_keys(),
+            note: state.keys.shown(entry),
             text: entry.doc.to_owned(),
             disabled: entry.command.unavailable(state),
         };
@@ -592,13 +593,13 @@ impl Help {
     }
 
     /// The rows that match the filter, those of its screen first, each with the heading it stands under.
-    pub fn rows(&self) -> Vec<(String, &'static super::command::Entry)> {
+    pub fn rows(&self, keys: &Keymap) -> Vec<(String, &'static super::command::Entry)> {
         let filter = self.filter.text().trim();
         let matches = |entry: &&super::command::Entry| {
             [entry.name, entry.doc]
                 .iter()
                 .any(|text| fuzzy(filter, text).is_some_and(|score| filter.is_empty() || score >= UNBROKEN))
-                || entry.keys.contains(&filter)
+                || keys.keys(entry).any(|key| key == filter)
         };
         let heading = |entry: &super::command::Entry| match entry.context {
             Context::Main | Context::Screen => entry.group.to_owned(),

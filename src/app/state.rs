@@ -14,6 +14,7 @@ use super::feedback::Said;
 use super::input::Input;
 use super::journal::Journal;
 use super::keeper::Unkept;
+use super::keymap::Keymap;
 use super::message::Limits;
 use super::order::Orders;
 use super::overlay::Overlay;
@@ -336,6 +337,8 @@ pub struct State {
     pub leaving: bool,
     /// The theme's name.
     pub theme: &'static str,
+    /// Which keys run what.
+    pub keys: Keymap,
     /// Colours are off.
     pub mono_only: bool,
     /// Glyphs are replaced by ASCII.
@@ -355,6 +358,10 @@ pub struct Start {
     pub training: Training,
     /// How models are to run.
     pub load: LoadOptions,
+    /// The theme to begin with; `None` for the default one.
+    pub theme: Option<&'static str>,
+    /// Which keys run what.
+    pub keys: Keymap,
     /// Colours are off.
     pub mono: bool,
     /// Glyphs are replaced by ASCII.
@@ -431,7 +438,8 @@ impl State {
             notice: None,
             interrupted: false,
             leaving: false,
-            theme: if start.mono { mono } else { default },
+            theme: if start.mono { mono } else { start.theme.unwrap_or(default) },
+            keys: start.keys,
             mono_only: start.mono,
             ascii: start.ascii,
             exit: None,

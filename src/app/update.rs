@@ -22,7 +22,7 @@ use std::time::Duration;
 use super::command::Context;
 use super::effect::Effect;
 use super::journal::Recording;
-use super::keymap::{self, Chord};
+use super::keymap::Chord;
 use super::message::Message;
 use super::overlay::{Edit, EditKind};
 use super::shelf::Source;
@@ -294,7 +294,7 @@ fn is_of_workers(message: &Message) -> bool {
 
 fn key(state: &mut State, chord: Chord) -> Vec<Effect> {
     let context = state.context();
-    if let Some(command) = keymap::command(context, chord) {
+    if let Some(command) = state.keys.command(context, chord) {
         return command::run(state, command);
     }
     let Some(typed) = chord.typed() else { return Vec::new() };

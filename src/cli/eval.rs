@@ -1,6 +1,6 @@
 //! `logoscope eval`: every arm on the same queries, with intervals, paired tests and buckets.
 
-mod progress;
+pub(super) mod progress;
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -124,7 +124,7 @@ pub(super) enum Form {
 
 /// What answers the queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Predictor {
+pub(super) enum Predictor {
     /// Memory and mediator alone
     Memory,
     /// --model on every arm, fused with that arm's memory; what each says by itself is judged beside it
@@ -132,7 +132,7 @@ enum Predictor {
 }
 
 impl Predictor {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Predictor::Memory => "memory",
             Predictor::Model => "model",
@@ -326,14 +326,17 @@ fn gain(form: Form, mut assessment: Assessment) -> Result<String, CliError> {
 }
 
 /// The model that answers.
-struct Speaker {
-    engine: Box<dyn Engine>,
-    report: ModelReport,
-    fit: Fit,
+pub(super) struct Speaker {
+    /// Asked.
+    pub(super) engine: Box<dyn Engine>,
+    /// What a report says of it.
+    pub(super) report: ModelReport,
+    /// How it stands to the dataset.
+    pub(super) fit: Fit,
 }
 
 impl Speaker {
-    fn load(common: &Common, manifest: &Manifest) -> Result<Self, CliError> {
+    pub(super) fn load(common: &Common, manifest: &Manifest) -> Result<Self, CliError> {
         let Some(place) = common.model_place()? else {
             let told = "--predictor model asks a model and --model is none; name one, or use --predictor memory";
             return Err(CliError::Usage(told.to_owned()));
@@ -468,7 +471,7 @@ fn ablations(
 }
 
 /// Which stretch of time is used for what.
-fn ranges(asked: &Asked) -> String {
+pub(super) fn ranges(asked: &Asked) -> String {
     let told = |range: Range| format!("{} to {}", range.from.date(), range.to.date());
     let history = asked.history_range.map_or_else(|| "none".to_owned(), told);
     format!("{} queries, {}; history {history}", asked.questions.len(), told(asked.query_range))

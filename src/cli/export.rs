@@ -68,7 +68,8 @@ fn speed(text: &str) -> Result<usize, String> {
     names.iter().position(|name| *name == text).ok_or_else(|| format!("give one of {}", names.join(", ")))
 }
 
-fn theme(text: &str) -> Result<&'static str, String> {
+/// The built-in theme of a name.
+pub(super) fn theme(text: &str) -> Result<&'static str, String> {
     let names = Theme::names();
     names.into_iter().find(|name| *name == text).ok_or_else(|| format!("give one of {}", names.join(", ")))
 }
@@ -158,6 +159,6 @@ fn cast(name: String, session: Session, shot: &Shot) -> String {
 
 /// Presses the key of a command.
 fn press(state: &mut State, command: Command) {
-    let key = command.entry().and_then(|entry| entry.keys.first()).and_then(|key| key.parse::<Chord>().ok());
+    let key = state.keys.first(command).parse::<Chord>();
     key.into_iter().for_each(|chord| drop(update(state, Message::Key(chord))));
 }

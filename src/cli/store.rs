@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Options of `store`.
 #[derive(Debug, Args)]
+#[command(arg_required_else_help = false)]
 pub struct StoreArgs {
     #[command(subcommand)]
     action: Action,

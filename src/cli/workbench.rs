@@ -14,6 +14,7 @@ use crate::app;
 use crate::app::effect::Runner;
 use crate::app::fitter::Fitter;
 use crate::app::keeper::Keeper;
+use crate::app::keymap::Keymap;
 use crate::app::message::Message;
 use crate::app::profiler::Profiler;
 use crate::app::scribe::{Ending, Scribe};
@@ -62,6 +63,10 @@ pub struct WorkbenchOptions {
     pub ascii: bool,
     /// When to use colours.
     pub color: Color,
+    /// The theme to begin with; `None` for the default one.
+    pub theme: Option<&'static str>,
+    /// Which keys run what.
+    pub keys: Keymap,
 }
 
 /// Why there is no workbench.
@@ -95,11 +100,8 @@ pub fn run(options: WorkbenchOptions) -> Result<ExitCode, WorkbenchError> {
 
 /// Takes the terminal over for as long as this runs.
 fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
-    let mono = match options.color {
-        Color::Never => true,
-        Color::Always => false,
-        Color::Auto => std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
-    };
+    // What NO_COLOR says has come in with the other settings.
+    let mono = options.color == Color::Never;
     // Under NO_COLOR crossterm 0.29 writes `ESC[;m` for "no colour", which resets reverse and bold with it and hides the
     // selection. Forced output writes the default colours instead, and theme mono has no others.
     crossterm::style::force_color_output(true);
@@ -120,6 +122,8 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
         model_name: options.model.as_ref().map(|spec| short(&spec.name)),
         training: options.training.clone(),
         load: options.load.clone(),
+        theme: options.theme,
+        keys: options.keys.clone(),
         mono,
         ascii: options.ascii,
         record: options.record.is_some(),

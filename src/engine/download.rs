@@ -72,7 +72,7 @@ impl fmt::Debug for Hub {
 
 impl Hub {
     /// The hub as the environment describes it, the way every program of the ecosystem reads it: `HF_ENDPOINT`,
-    /// `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_CACHE`, `HF_HOME`.
+    /// `HF_TOKEN`, `HF_HUB_CACHE`, `HF_HOME`. Whoever decides about `offline` has asked `HF_HUB_OFFLINE`.
     pub fn from_environment(cache: PathBuf, offline: bool) -> Self {
         let of = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         // The same on every system, whatever its own cache folder is.
@@ -81,11 +81,10 @@ impl Hub {
         let home = of("HF_HOME").map(PathBuf::from).or(cached);
         let token = of("HF_TOKEN").or_else(|| of("HUGGING_FACE_HUB_TOKEN"));
         let token = token.or_else(|| fs::read_to_string(home.as_ref()?.join("token")).ok());
-        let switched = of("HF_HUB_OFFLINE").is_some_and(|value| ["1", "true", "yes", "on"].contains(&value.as_str()));
         Self {
             endpoint: of("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned()).trim_end_matches('/').to_owned(),
             token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
-            offline: offline || switched,
+            offline,
             cache,
             shared: of("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(home?.join("hub"))),
         }

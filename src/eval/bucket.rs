@@ -59,6 +59,9 @@ pub const POOLED_RATINGS: [Bucket; 5] =
 /// Where gain over the local arm is told: newcomers, the cold start, and both.
 pub const GAIN: [Bucket; 3] = [Bucket::new(0, 0), Bucket::new(1, 5), Bucket::new(0, 5)];
 
+/// Groups of an audit: a cold start, few items, many; together they hold every query once.
+pub const ACTIVITY: [Bucket; 3] = [Bucket::new(0, 5), Bucket::new(6, 20), Bucket::open(21)];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +71,7 @@ mod tests {
         for visible in (0..300).chain([usize::MAX]) {
             assert_eq!(FINE.iter().filter(|bucket| bucket.holds(visible)).count(), 1, "{visible}");
             assert_eq!(POOLED_RATINGS.iter().filter(|bucket| bucket.holds(visible)).count(), 1, "{visible}");
+            assert_eq!(ACTIVITY.iter().filter(|bucket| bucket.holds(visible)).count(), 1, "{visible}");
             assert_eq!(POOLED.iter().filter(|bucket| bucket.holds(visible)).count(), 1, "{visible}");
         }
         assert_eq!(FINE.map(|bucket| bucket.name()).join(" "), "0 1–2 3–5 6–10 11–20 21–50 51–100 101+");

@@ -89,6 +89,31 @@ pub struct Spoken {
     pub fused: Answer,
 }
 
+/// A collective entry that a prompt held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contributed {
+    /// Its identity.
+    pub id: String,
+    /// Distinct people besides the asking one that it says are behind it.
+    pub people: usize,
+}
+
+/// What global memory gave the prompts of a question, and what it kept back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The entries shown.
+    pub entries: Vec<Contributed>,
+    /// Collective statements kept back, fewer than k people being behind them.
+    pub suppressed: usize,
+}
+
+impl Heard {
+    fn of(read: &MemoryRead) -> Self {
+        let entries = read.global.hits.iter().map(|hit| Contributed { id: hit.id.clone(), people: hit.users });
+        Self { entries: entries.collect(), suppressed: read.global.suppressed }
+    }
+}
+
 /// What the arms answered to one question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answered {
@@ -98,6 +123,8 @@ pub struct Answered {
     pub mass: f64,
     /// Whether the rules' mediated answer hangs on one of them: [`crate::mediator::signature::too_local`].
     pub hangs: bool,
+    /// What of others entered its prompts.
+    pub heard: Heard,
     /// What memory says by itself, one an arm, in the order of [`Arm::ALL`].
     pub arms: [Answer; 4],
     /// The same of the model, where it was asked.
@@ -269,7 +296,8 @@ fn by_memory(
     let own = resolution.decision != resolution.decide(&resolution.global);
     let without = || counterfactuals(evidence, &setting.weights, setting.policy, &[]);
     let hangs = own && too_local(resolution, &without()).is_some();
-    Answered { visible: read.local.visible(), mass: resolution.mass, hangs, arms, spoken: [const { None }; 4] }
+    let (visible, heard) = (read.local.visible(), Heard::of(read));
+    Answered { visible, mass: resolution.mass, hangs, heard, arms, spoken: [const { None }; 4] }
 }
 
 /// What a model wrote, as an answer: its form, its length and its words.

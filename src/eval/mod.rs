@@ -7,6 +7,7 @@
 
 pub mod ablate;
 pub mod assessment;
+pub mod audit;
 pub mod bucket;
 pub mod compare;
 pub mod contest;

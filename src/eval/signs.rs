@@ -158,6 +158,7 @@ fn is_calm(before: &Answered, now: &Answered) -> bool {
 mod tests {
     use super::*;
     use crate::data::interaction::Timestamp;
+    use crate::eval::experiment::Heard;
 
     /// Two labels; who prefers which, and what is decided.
     fn answered(local: usize, global: usize, mediated: usize, hangs: bool) -> Answered {
@@ -167,7 +168,7 @@ mod tests {
             Answer { decision, distribution: Some(p), score: None, written: None }
         };
         let arms = [answer(0), answer(local), answer(global), answer(mediated)];
-        Answered { visible: 3, mass: 2.0, hangs, arms, spoken: [const { None }; 4] }
+        Answered { visible: 3, mass: 2.0, hangs, heard: Heard::default(), arms, spoken: [const { None }; 4] }
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub mod why_not;
 pub mod wide;
 pub mod writing;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -437,6 +438,18 @@ impl Memory {
         let guard = self.manifest.retrieval.guard;
         let asked = writing::Asked { asking, visible, neighbours: &neighbours, others, half_life, guard, t };
         Some(writing.read(population, &asked))
+    }
+
+    /// Who gave something to the collective entry `id` as of `t`, told anew from its items, whatever the entry says of
+    /// itself; `None` where there is no such entry, and of ratings, whose entries are no groups of items.
+    ///
+    /// # Errors
+    ///
+    /// What a period's snapshot cannot be formed for.
+    pub fn contributors(&self, id: &str, t: Timestamp) -> Result<Option<BTreeSet<UserIx>>, IndexError> {
+        let Some(snapshot) = self.snapshot_at(t)? else { return Ok(None) };
+        let entry = snapshot.entries.named(id);
+        Ok(entry.map(|entry| entry.items().map(|item| self.population.user[item]).collect()))
     }
 
     /// Global memory alone, of a task without ratings.

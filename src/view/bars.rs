@@ -58,7 +58,7 @@ pub fn header(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let model = match &state.replay {
         Some(replaying) => super::session::header(replaying, theme),
         None => match &state.visit {
-            Some(visit) => super::session::visited(visit, theme),
+            Some(visit) => super::session::visited(visit, &state.keys, theme),
             None => model(state, theme),
         },
     };
@@ -333,6 +333,22 @@ pub fn strip(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     put(&line.unwrap_or_else(|| build((4, false))), area, buffer);
 }
 
+/// The two commands that a hint stands for, where a pair of keys says more than one of them.
+fn pair(command: Command) -> Option<(Command, Command)> {
+    match command {
+        Command::WeightUp => Some((Command::WeightDown, command)),
+        Command::NextQuery => Some((command, Command::PreviousQuery)),
+        Command::StepOn => Some((Command::StepBack, command)),
+        Command::Faster => Some((Command::Slower, command)),
+        Command::NextConflict => Some((command, Command::PreviousConflict)),
+        Command::NextOverride => Some((command, Command::PreviousOverride)),
+        Command::NextFlip => Some((command, Command::PreviousFlip)),
+        Command::NextWrong => Some((command, Command::PreviousWrong)),
+        Command::NextSaid => Some((command, Command::PreviousSaid)),
+        _ => None,
+    }
+}
+
 /// News, or hints for what can be done here.
 pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let mut parts = vec![span(" ", theme.text)];
@@ -348,19 +364,9 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let context = state.context();
     for entry in context.entries().filter(|entry| !entry.hint.is_empty() && entry.command.unavailable(state).is_none())
     {
-        let key = match entry.command {
-            // The pair of keys says more than one of them.
-            Command::WeightUp => "h/l".to_owned(),
-            Command::NextQuery => "n/p".to_owned(),
-            Command::StepOn => ",/.".to_owned(),
-            Command::Faster => "[/]".to_owned(),
-            Command::PlayPause => "space".to_owned(),
-            Command::NextConflict => "c/C".to_owned(),
-            Command::NextOverride => "v/V".to_owned(),
-            Command::NextFlip => "d/D".to_owned(),
-            Command::NextWrong => "w/W".to_owned(),
-            Command::NextSaid => "y/Y".to_owned(),
-            _ => entry.keys.first().copied().unwrap_or_default().to_owned(),
+        let key = match pair(entry.command) {
+            Some((one, other)) => format!("{}/{}", state.keys.first(one), state.keys.first(other)),
+            None => state.keys.first(entry.command).to_owned(),
         };
         let hint = [span(key, theme.key), span(format!(" {}   ", entry.hint), theme.dim)];
         if width_of(&parts) + width_of(&hint) > usize::from(area.width) + 2 {

@@ -152,7 +152,7 @@ fn row(
 }
 
 fn help(help: &Help, state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
-    let rows = help.rows();
+    let rows = help.rows(&state.keys);
     let inside = popup(
         "keys",
         format!(" {} ", text::plural(rows.len(), "command", "commands")),
@@ -165,7 +165,7 @@ fn help(help: &Help, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         let place = Rect { y: inside.y + 1, height: 1, ..inside }.intersection(inside);
         put(&Line::from(span(text::fit(&told, usize::from(inside.width)), theme.dim)), place, buffer);
     }
-    let keys = rows.iter().map(|(_, entry)| text::width(&entry.shown_keys())).max().unwrap_or(0).min(22);
+    let keys = rows.iter().map(|(_, entry)| text::width(&state.keys.shown(entry))).max().unwrap_or(0).min(22);
     let mut lines: Vec<Line<'static>> = Vec::new();
     let mut heading = String::new();
     for (group, entry) in rows {
@@ -176,7 +176,7 @@ fn help(help: &Help, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
             lines.push(Line::from(span(group.clone(), theme.title)));
             heading = group;
         }
-        let lead = vec![Span::raw("  "), span(text::pad(&entry.shown_keys(), keys + 2), theme.key)];
+        let lead = vec![Span::raw("  "), span(text::pad(&state.keys.shown(entry), keys + 2), theme.key)];
         let room = usize::from(inside.width).saturating_sub(keys + 4);
         for (ix, part) in text::wrap(entry.doc, room).into_iter().enumerate() {
             let mut parts = if ix == 0 { lead.clone() } else { vec![Span::raw(" ".repeat(keys + 4))] };

@@ -11,6 +11,7 @@ use super::panes::arm_look;
 use super::widgets::Panel;
 use super::{put, put_both, span, symbols, text};
 use crate::app::command::Command;
+use crate::app::keymap::Keymap;
 use crate::app::replay::{Charts, Mark, Replaying, SPEEDS, Standing};
 use crate::app::state::State;
 use crate::app::visit::Visit;
@@ -52,11 +53,11 @@ pub fn header(replaying: &Replaying, theme: &Theme) -> Line<'static> {
 }
 
 /// `◉ LIVE at cold-start 7/24 · a goes back`.
-pub fn visited(visit: &Visit, theme: &Theme) -> Line<'static> {
+pub fn visited(visit: &Visit, keys: &Keymap, theme: &Theme) -> Line<'static> {
     let (glyph, live) = standing(Standing::Live);
     let word = if visit.fork.is_some() { "FORK" } else { live };
     let (name, turn, turns) = visit.told();
-    let key = Command::BackToReplay.entry().and_then(|entry| entry.keys.first()).copied().unwrap_or_default();
+    let key = keys.first(Command::BackToReplay).to_owned();
     Line::from(vec![
         span(format!("{glyph} {word} "), theme.busy),
         span("at ", theme.dim),
@@ -91,7 +92,7 @@ fn look(mark: Mark, theme: &Theme) -> (&'static str, Style) {
 }
 
 /// The key that jumps to the next turn with a mark.
-fn key(mark: Mark) -> &'static str {
+fn key(mark: Mark, keys: &Keymap) -> &str {
     let command = match mark {
         Mark::Conflict => Command::NextConflict,
         Mark::Override => Command::NextOverride,
@@ -99,7 +100,7 @@ fn key(mark: Mark) -> &'static str {
         Mark::Wrong => Command::NextWrong,
         Mark::Said => Command::NextSaid,
     };
-    command.entry().and_then(|entry| entry.keys.first()).copied().unwrap_or_default()
+    keys.first(command)
 }
 
 /// Draws the session at the bottom of the screen: framed where there is room, in three lines or one where there is not.
@@ -120,7 +121,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         let inside = Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area };
         put(&merged(replaying, theme, width), row(inside, 0), buffer);
         if area.height >= 3 {
-            put_both(&in_a_line(replaying, theme), &legend(theme), row(inside, 1), buffer);
+            put_both(&in_a_line(replaying, theme), &legend(&state.keys, theme), row(inside, 1), buffer);
             put(&brief(state, replaying, theme), row(inside, 2), buffer);
         }
         return tall(inside, 3, buffer);
@@ -129,17 +130,24 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let mut named = vec![span(" Session", theme.title), span(format!(" {} {title} ", symbols::DOT), theme.dim)];
     let sign = |signature: &Signature| span(format!("{} {} ", symbols::CONFLICT, signature.name()), theme.bad);
     named.extend(replaying.signatures.iter().map(sign));
-    let panel = Panel {
-        title: Line::from(named),
-        note: Line::from(span(" space play   , . step   # turn   e chart   a live   x leave ", theme.dim)),
-        focused: false,
-    };
+    let key = |command| state.keys.first(command);
+    let note = format!(
+        " {} play   {} {} step   {} turn   {} chart   {} live   {} leave ",
+        key(Command::PlayPause),
+        key(Command::StepBack),
+        key(Command::StepOn),
+        key(Command::GoToTurn),
+        key(Command::NextChart),
+        key(Command::LiveHere),
+        key(Command::LeaveReplay),
+    );
+    let panel = Panel { title: Line::from(named), note: Line::from(span(note, theme.dim)), focused: false };
     let inside = panel.draw(theme, area, buffer);
     let (left, first, others) = columns(inside);
     let timeline = usize::from(left.width).saturating_sub(NAMES);
     put(&track(replaying, theme, timeline), row(left, 0), buffer);
     for (ix, mark) in Mark::ALL.into_iter().enumerate() {
-        put(&marks(replaying, mark, theme, timeline), row(left, 1 + ix as u16), buffer);
+        put(&marks(replaying, mark, &state.keys, theme, timeline), row(left, 1 + ix as u16), buffer);
     }
     put(&counts(&replaying.sums.recorded, theme), row(left, 6), buffer);
     put(&decided(state, replaying, theme), row(left, 7), buffer);
@@ -256,12 +264,12 @@ fn track(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static> 
 }
 
 /// Which turns are marked; those to come are faint.
-fn marks(replaying: &Replaying, mark: Mark, theme: &Theme, columns: usize) -> Line<'static> {
+fn marks(replaying: &Replaying, mark: Mark, keys: &Keymap, theme: &Theme, columns: usize) -> Line<'static> {
     let (glyph, style) = look(mark, theme);
     let turns = replaying.turns();
     let room = room(turns, columns);
     let now = cell(replaying.turn, turns, room);
-    let (key, name) = (key(mark), mark.names().1);
+    let (key, name) = (key(mark, keys), mark.names().1);
     let mut parts = vec![span(format!("{key} "), theme.key), span(text::pad(name, NAMES.saturating_sub(2)), theme.dim)];
     let mut cells = vec![false; length(turns, room)];
     for turn in (0..turns).filter(|turn| replaying.bears(*turn, mark)) {
@@ -342,10 +350,10 @@ fn decided(state: &State, replaying: &Replaying, theme: &Theme) -> Line<'static>
 }
 
 /// Each mark behind the key that jumps to it, for where they have no rows of their own.
-fn legend(theme: &Theme) -> Line<'static> {
+fn legend(keys: &Keymap, theme: &Theme) -> Line<'static> {
     let told = Mark::ALL.into_iter().flat_map(|mark| {
         let (glyph, style) = look(mark, theme);
-        [span(format!(" {}", key(mark)), theme.key), span(glyph, style)]
+        [span(format!(" {}", key(mark, keys)), theme.key), span(glyph, style)]
     });
     Line::from(told.collect::<Vec<_>>())
 }

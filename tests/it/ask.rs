@@ -1,13 +1,13 @@
 //! The contract of `logoscope ask`, over every shipped query, through the real binary and the shipped model.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use logoscope::data::sample;
 use serde_json::Value;
 
 fn logoscope(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).env_remove("NO_COLOR").output().unwrap()
+    crate::program().args(args).env_remove("NO_COLOR").output().unwrap()
 }
 
 /// The probabilities of a distribution, which must cover exactly the labels and sum to 1.

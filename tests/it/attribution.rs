@@ -514,7 +514,6 @@ fn the_host_traces_behind_answers_and_drops_what_is_superseded() {
 #[cfg(feature = "local")]
 mod local {
     use std::path::Path;
-    use std::process::Command;
 
     use logoscope::data::sample;
     use logoscope::data::synth::TAGS;
@@ -730,7 +729,7 @@ mod local {
     }
 
     fn logoscope(args: &[&str]) -> std::process::Output {
-        Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).env_remove("NO_COLOR").output().unwrap()
+        crate::program().args(args).env_remove("NO_COLOR").output().unwrap()
     }
 
     #[test]

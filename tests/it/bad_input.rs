@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use logoscope::data::dataset::Dataset;
 use logoscope::data::interaction::{Extra, JudgedQuery, Timestamp, UserId};
@@ -129,7 +129,7 @@ fn good_files() -> TempDir {
 
 /// Runs the program in `dir`, its home, without a terminal.
 fn run(dir: &Path, arguments: &[String]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    let mut command = crate::program();
     command.args(arguments).current_dir(dir).stdin(Stdio::null()).env_remove("NO_COLOR");
     command.env("RUST_BACKTRACE", "1").env("HOME", dir.join("home"));
     for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {

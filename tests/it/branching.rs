@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 
 use logoscope::data::dataset::Dataset;
@@ -36,7 +36,7 @@ fn shipped() -> [Session; 2] {
 }
 
 fn logoscope(args: &[&str]) -> (String, String, i32) {
-    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap();
+    let Output { status, stdout, stderr } = crate::program().args(args).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (text(stdout), text(stderr), status.code().unwrap())
 }

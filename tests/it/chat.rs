@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use logoscope::data::sample;
 use logoscope::engine::engine::{Engine, Form, GenEvent, GenRequest};
@@ -119,7 +118,7 @@ fn ask_shows_the_memory_and_the_disagreement() {
     let ask = |format: &str, policy: &str| {
         let (model, at) = (dir.path().to_str().unwrap(), query.at.to_string());
         let args = ["ask", "--model", model, "--user", query.user.as_str(), "--query", &query.query, "--at", &at];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+        let mut command = crate::program();
         let output = command.args(args).args(["--format", format, "--policy", policy]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()

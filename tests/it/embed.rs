@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::AtomicBool;
 
 use logoscope::data::dataset::Dataset;
@@ -408,7 +408,7 @@ fn a_check_tells_that_the_table_is_another_one() {
 }
 
 fn logoscope(dir: &Path, line: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    let mut command = crate::program();
     command.args(line.split_whitespace()).current_dir(dir).env("HOME", dir.join("home")).output().unwrap()
 }
 

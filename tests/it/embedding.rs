@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::mpsc;
 
 use logoscope::app::message::Message;
@@ -216,7 +215,7 @@ fn home() -> TempDir {
 fn a_command_makes_vectors_first_and_forgetting_takes_them_along() {
     let home = home();
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+        let mut command = crate::program();
         command.env("XDG_CACHE_HOME", home.path().join("cache")).env("HOME", home.path());
         let output = command.args(arguments).arg("--data").arg(home.path().join("data")).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();

@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::population::datasets;
 
 fn logoscope(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap()
+    crate::program().args(args).output().unwrap()
 }
 
 /// Standard output of a run that succeeds and has nothing to complain about.
@@ -420,7 +420,7 @@ fn an_interrupted_evaluation_exits_with_130_and_writes_nothing() {
     // A pipe in place of a file: when it opens here, the command is reading it and has its handler set.
     assert!(Command::new("mkfifo").arg(&manifest).status().unwrap().success());
     let out = dir.path().join("report.txt");
-    let child = Command::new(env!("CARGO_BIN_EXE_logoscope"))
+    let child = crate::program()
         .args(["eval", "--data", &data, "--out", out.to_str().unwrap()])
         .stderr(Stdio::piped())
         .spawn()

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use logoscope::data::dataset::Dataset;
 use logoscope::data::draw::Draw;
@@ -15,7 +15,7 @@ use crate::population::{interaction, manifest};
 use crate::ratings;
 
 fn logoscope(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap()
+    crate::program().args(args).output().unwrap()
 }
 
 fn told(args: &[&str]) -> String {

@@ -1,6 +1,4 @@
 //! `logoscope fit`: constants from the history alone, and nothing else.
-
-use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use logoscope::data::dataset::Dataset;
@@ -66,7 +64,7 @@ fn the_command_writes_what_it_says_and_ablations_leave_things_out() {
     history().write(dir.path()).unwrap();
     let data = dir.path().to_str().unwrap();
     let run = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args(["--data", data]).args(args).output().unwrap();
+        let output = crate::program().args(["--data", data]).args(args).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };

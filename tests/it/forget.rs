@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use logoscope::data::dataset::{Dataset, Likeness, TaskKind};
 use logoscope::data::forget::Person;
@@ -85,7 +85,7 @@ impl Place {
 
     /// `logoscope forget` here.
     fn run(&self, arguments: &[&str], abort_at: Option<usize>) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+        let mut command = crate::program();
         command.arg("forget").args(arguments).arg("--store").arg(self.stores());
         command.current_dir(self.dir.path()).stdin(Stdio::null()).env("HOME", self.dir.path().join("home"));
         for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {

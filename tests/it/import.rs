@@ -466,7 +466,7 @@ proptest! {
 }
 
 fn logoscope(args: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_logoscope"))
+    let mut child = crate::program()
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -544,7 +544,7 @@ fn the_command_imports_and_the_result_answers() {
 fn an_interrupted_command_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_logoscope"))
+    let mut child = crate::program()
         .args(["import", "jsonl", "-", "--map", PLAIN, "--out", out.to_str().unwrap()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

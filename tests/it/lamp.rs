@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Cursor, Read as _};
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use logoscope::data::dataset::{Dataset, TaskKind};
@@ -419,7 +418,7 @@ fn the_command_reads_a_folder_of_lamp() {
     }
     fs::write(folder.join("readme.txt"), "not read").unwrap();
     let out = dir.path().join("out");
-    let run = |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap();
+    let run = |args: &[&str]| crate::program().args(args).output().unwrap();
     let output = run(&["import", "lamp", folder.to_str().unwrap(), "--out", out.to_str().unwrap(), "--task", "4"]);
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

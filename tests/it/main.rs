@@ -5,11 +5,13 @@
 mod anything;
 mod ask;
 mod attribution;
+mod auditing;
 mod bad_input;
 mod boards;
 mod branching;
 #[cfg(feature = "local")]
 mod chat;
+mod config;
 mod damage;
 mod embed;
 #[cfg(feature = "local")]
@@ -68,3 +70,15 @@ mod why;
 mod without;
 mod workbench;
 mod writing;
+
+/// The program as somebody runs it who has no configuration file: that of whoever runs the tests is out of its sight.
+fn program() -> std::process::Command {
+    let nowhere = concat!(env!("CARGO_TARGET_TMPDIR"), "/no-configuration");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    command.env("XDG_CONFIG_HOME", nowhere);
+    // Where that variable says nothing the home folder decides.
+    if cfg!(target_os = "macos") {
+        command.env("HOME", nowhere);
+    }
+    command
+}

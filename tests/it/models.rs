@@ -6,7 +6,6 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -711,7 +710,7 @@ fn parity_finds_no_difference_with_itself_and_every_real_one_with_another() {
     });
     let parity = |more: &[&str]| {
         let base = ["parity", "--queries", "3", "--device", "cpu", "--format", "json"];
-        let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args([&base[..], more].concat()).output().unwrap();
+        let output = crate::program().args([&base[..], more].concat()).output().unwrap();
         let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
         assert!(output.stderr.is_empty(), "{output:?}");
         (output.status.code(), told)

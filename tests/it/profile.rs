@@ -528,7 +528,7 @@ fn replay_prints_it_in_text_and_json() {
     let file = home.path().join("a.jsonl");
     std::fs::write(&file, session().to_bytes().unwrap()).unwrap();
     let printed = |format: &str| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope"));
+        let mut command = crate::program();
         command.args(["replay", "--format", format]).arg(&file).env("HOME", home.path());
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
@@ -545,7 +545,7 @@ fn ask_takes_a_profile_from_the_command_line_and_refuses_in_words() {
     let dataset = logoscope::data::sample::dataset().unwrap();
     let query = dataset.queries.last().unwrap();
     let ask = |profile: &str| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope"));
+        let mut command = crate::program();
         command.args(["ask", "--model", "none", "--format", "json", "--user", query.user.as_str()]);
         command.args(["--query", &query.query, "--profile", profile]).env("HOME", home.path());
         for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
 fn exported(path: &Path) -> (Vec<String>, Vec<Value>) {
     let line = "synth --seed 9001 --users 40 --communities 2 --rows 3 --evaluation --export-prompts";
-    let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args(line.split(' ')).arg(path).output().unwrap();
+    let output = crate::program().args(line.split(' ')).arg(path).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = std::fs::read_to_string(path).unwrap();
     let mut values = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

@@ -480,7 +480,7 @@ fn live_use_is_recorded_and_checks() {
     let turn = ["asked", "evidence", "mediated", "answered", "answered", "answered", "answered"];
     let changed = ["weights-changed", "mediated", "answered", "answered", "answered", "answered"];
     assert_eq!(tags, [&turn[..], &turn, &changed, &changed, &["remembered"], &turn].concat());
-    let mut replay = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    let mut replay = crate::program();
     let checked = replay.args(["replay", "--check"]).arg(&file).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
@@ -586,7 +586,7 @@ fn a_model_that_does_not_fit_the_data_is_said_not_to() {
     session.until_shown("nano was trained for other labels ('politics'");
 
     let ask = ["ask", "--data", data, "--user", "u017", "--query", "A diver", "--format", "json"];
-    let asked = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope")).args(ask).output().unwrap();
+    let asked = crate::program().args(ask).output().unwrap();
     let told = String::from_utf8_lossy(&asked.stderr);
     assert!(asked.status.success(), "{told}");
     assert!(told.contains("nano was trained for other labels ('politics' is not among them)"), "{told}");
@@ -597,7 +597,7 @@ fn a_model_that_does_not_fit_the_data_is_said_not_to() {
 
     let out = folder.path().join("cold.jsonl");
     let scenario = ["scenario", "cold-start", "--data", data, "--user", "u017", "--out", out.to_str().unwrap()];
-    let made = std::process::Command::new(env!("CARGO_BIN_EXE_logoscope")).args(scenario).output().unwrap();
+    let made = crate::program().args(scenario).output().unwrap();
     let told = String::from_utf8_lossy(&made.stderr);
     assert!(made.status.success() && told.contains("nano was trained for other labels"), "{told}");
     let header = logoscope::session::Session::open(&out).unwrap().header;

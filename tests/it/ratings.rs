@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -262,7 +261,7 @@ proptest! {
 }
 
 fn logoscope(args: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap();
+    let output = crate::program().args(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

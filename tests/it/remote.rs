@@ -4,7 +4,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex};
@@ -899,7 +898,7 @@ fn the_workbench_says_where_a_model_scores_nothing() {
 }
 
 fn logoscope(arguments: &[&str], key: &str) -> (String, String, i32) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    let mut command = crate::program();
     let home = tempfile::tempdir().unwrap();
     command.args(arguments).env("HOME", home.path()).env("OPENAI_API_KEY", key).env_remove("XDG_CACHE_HOME");
     let output = command.output().unwrap();

@@ -1,7 +1,7 @@
 //! What the scenarios show, and the commands `scenario` and `replay` through the real binary.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use logoscope::data::interaction::UserId;
 use logoscope::data::sample;
@@ -111,7 +111,7 @@ fn the_shipped_sessions_check_and_show_what_they_are_for() {
 }
 
 fn logoscope(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap()
+    crate::program().args(args).output().unwrap()
 }
 
 #[test]

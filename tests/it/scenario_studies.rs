@@ -1,6 +1,6 @@
 //! Scenarios as studies and as sessions, through the library and the real binary.
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::AtomicBool;
 
 use logoscope::data::dataset::Dataset;
@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::session::defaults;
 
 fn logoscope(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap()
+    crate::program().args(args).output().unwrap()
 }
 
 fn told(args: &[&str]) -> String {

@@ -492,7 +492,7 @@ fn the_command_says_what_is_not_kept() {
     let place = Place::of(&people(420, 1));
     place.open();
     fs::create_dir(place.base().join("keeping")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    let mut command = crate::program();
     command.args(["store", "build", "--data"]).arg(place.data()).arg("--store").arg(place.root());
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU16;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use logoscope::app::message::Message;
 use logoscope::app::replay::Opened;
@@ -20,7 +20,7 @@ use crate::screens::{drawn, press, text_of};
 
 /// Runs the program where nothing but a session is at hand: the dataset and the model it names are nowhere.
 fn run(dir: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    let mut command = crate::program();
     command.args(arguments).current_dir(dir).env_clear().env("HOME", dir);
     command.output().unwrap()
 }

@@ -1,7 +1,6 @@
 //! `logoscope eval --predictor model`: every arm asked, what is fused and what each part says by itself.
 
 use std::collections::HashMap;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use logoscope::data::dataset::Dataset;
@@ -216,7 +215,7 @@ fn a_model_that_cannot_answer_is_refused_before_anything_is_asked() {
     }
     for (args, expected) in cases {
         let all = [&["eval", "--predictor", "model", "--limit", "3"], args.as_slice()].concat();
-        let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args(&all).output().unwrap();
+        let output = crate::program().args(&all).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
         assert!(told.contains(expected) && output.stdout.is_empty(), "{args:?}: {told}");
@@ -228,7 +227,7 @@ fn a_model_that_cannot_answer_is_refused_before_anything_is_asked() {
 #[test]
 fn nano_judged_by_eval_is_nano_asked_by_ask() {
     let told = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap();
+        let output = crate::program().args(args).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };

@@ -517,7 +517,7 @@ fn removing_a_store_keeps_what_is_nowhere_else() {
 
 /// `logoscope store` on a place.
 fn command(place: &Place, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    let mut command = crate::program();
     command.args(["store", "--data"]).arg(place.data()).arg("--store").arg(place.root()).args(arguments);
     command
 }
@@ -631,7 +631,7 @@ fn the_command_tells_what_is_damaged() {
 
     let (code, removed, _) = run(&["remove"]);
     assert!(code == 0 && removed.contains("but for 1 recorded interactions"), "{removed}");
-    let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args(["store", "verify"]).output().unwrap();
+    let output = crate::program().args(["store", "verify"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("name a dataset folder with --data"));
 }

@@ -1,12 +1,12 @@
 //! `logoscope sweep`: what it prints in each form, that evidence is of the tuning part alone, and what it refuses.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
 fn sweep(arguments: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+    let mut command = crate::program();
     command.arg("sweep").args(arguments).env_clear().env("HOME", home.path());
     command.output().unwrap()
 }

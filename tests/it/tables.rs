@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Cursor, Read, Write as _};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::AtomicBool;
 
 use logoscope::data::dataset::{Dataset, TaskKind};
@@ -249,7 +249,7 @@ fn the_real_ratings_are_all_kept() {
 }
 
 fn logoscope(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap()
+    crate::program().args(args).output().unwrap()
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn an_import_takes_less_memory_than_its_input() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let map = "user=user,at=at,query=query,response=response,id=id";
-    let mut child = Command::new(env!("CARGO_BIN_EXE_logoscope"))
+    let mut child = crate::program()
         .args(["import", "jsonl", "-", "--map", map, "--out", out.to_str().unwrap()])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

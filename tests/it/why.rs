@@ -1,7 +1,5 @@
 //! Explanations add up, every reason of *why not?* is met by a case made for it, and a reason given is the right one.
 
-use std::process::Command;
-
 use logoscope::data::dataset::{Dataset, PeriodLength, Retrieval};
 use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::data::sample;
@@ -317,7 +315,7 @@ fn foreign_entries_are_those_that_their_community_keeps_out() {
 }
 
 fn logoscope(args: &[&str]) -> (String, String, i32) {
-    let output = Command::new(env!("CARGO_BIN_EXE_logoscope")).args(args).output().unwrap();
+    let output = crate::program().args(args).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (text(&output.stdout), text(&output.stderr), output.status.code().unwrap())
 }

@@ -527,7 +527,7 @@ fn the_loop_answers_a_typed_query_and_then_rests() {
 }
 
 /// Compares a document in docs/ with what the program makes of it, or writes it with LOGOSCOPE_UPDATE=1.
-fn assert_document(path: &str, made: &str, same: impl Fn(&str, &str) -> bool) {
+pub fn assert_document(path: &str, made: &str, same: impl Fn(&str, &str) -> bool) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("LOGOSCOPE_UPDATE").is_some_and(|value| value == "1") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

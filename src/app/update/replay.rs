@@ -56,6 +56,7 @@ pub(super) fn carry(from: &State, to: &mut State) {
     to.limits = from.limits;
     to.weight = from.weight;
     to.theme = from.theme;
+    to.keys.clone_from(&from.keys);
     to.unkept.clone_from(&from.unkept);
     to.overlay = None;
 }

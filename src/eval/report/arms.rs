@@ -3,13 +3,17 @@
 use super::section::{Bar, Section, interval, number, optional, predictors, range, title_of};
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
-use crate::eval::assessment::{ArmReport, Assessment};
+use crate::eval::assessment::{ArmReport, Assessment, Provenance};
 use crate::eval::metrics::Metric;
 use crate::eval::split::Split;
 use crate::mediator::Weight;
 
 pub(super) fn provenance(assessment: &Assessment) -> Section {
-    let p = &assessment.provenance;
+    head(&assessment.provenance, assessment.n, assessment.users)
+}
+
+/// Where a result of `n` queries of `users` people comes from.
+pub(super) fn head(p: &Provenance, n: usize, users: usize) -> Section {
     let policy = p.policy.rule();
     let acting = Weight::ALL.into_iter().filter(|weight| policy.ignores(*weight).is_none());
     // Only these two do not enter a decision of memory.
@@ -58,13 +62,11 @@ pub(super) fn provenance(assessment: &Assessment) -> Section {
         reading += &format!(" · the person's own items of the last {} days before a query are hidden", p.gap_days);
     }
     notes.push(reading);
-    let n = assessment.n;
     let title = format!(
-        "{} · predictor {} · policy {} · {n} queries of {} people",
+        "{} · predictor {} · policy {} · {n} queries of {users} people",
         visible(&p.dataset),
         p.predictor,
-        p.policy,
-        assessment.users
+        p.policy
     );
     Section::notes(title, notes)
 }

@@ -4,6 +4,7 @@
 //! here computes a figure.
 
 mod arms;
+pub mod audit;
 mod calibration;
 mod differences;
 mod html;

@@ -29,7 +29,7 @@ pub fn csv(material: &Material, names: &[String], embedder: &str) -> String {
 }
 
 /// Text of the data as one field: harmless to a terminal, quoted where it must be.
-fn field(text: &str) -> Cow<'_, str> {
+pub(super) fn field(text: &str) -> Cow<'_, str> {
     let text = visible(text);
     if text.contains([',', '"']) || text.starts_with(' ') || text.ends_with(' ') {
         return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
