@@ -136,7 +136,7 @@ impl Writing {
         Some(writing)
     }
 
-    /// Adds a response with its words, which are told.
+    /// Adds a response; says which words it holds.
     fn learn(&mut self, response: &str) -> Vec<TermId> {
         let told = words(response).filter(|word| tells(word));
         let bag: BTreeSet<TermId> = told.map(|word| self.lexicon.intern(word)).collect();

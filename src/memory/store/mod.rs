@@ -3,9 +3,9 @@
 //! A store is a folder `<root>/<data>/`:
 //!
 //! ```text
-//! base-<n>/   columns, vectors, postings, words and word pairs, communities, of ratings and of texts what they add, and a
-//!             manifest with checksums; the largest n counts. Groupings of periods that were read, see `kept`, and what reads need of some of them, see
-//!             `sealed`; `keeping` is locked by those who write them
+//! base-<n>/   columns, vectors, postings, words and word pairs, communities, of ratings and texts what they add, and a
+//!             manifest with checksums; the largest n counts. Groupings of periods that were read, see `kept`, and what
+//!             reads need of some of them, see `sealed`; `keeping` is locked by those who write them
 //! log         what was recorded since the dataset was written, see `log`
 //! lock        held by the one writer
 //! ```
