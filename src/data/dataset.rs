@@ -224,6 +224,15 @@ impl Dataset {
         self.interactions.last().map_or(Timestamp(0), |last| Timestamp(last.at.0.saturating_add(1)))
     }
 
+    /// Brings `response` into the form that it has in this dataset, `4.0` into `4`.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with one that does not fit the task, and what to do.
+    pub fn fit(&self, response: &mut String) -> Result<(), String> {
+        Responses::of(&self.manifest).fit("response", response)
+    }
+
     /// Everyone who acts or asks, sorted.
     pub fn users(&self) -> BTreeSet<UserId> {
         let acting = self.interactions.iter().map(|i| i.user.clone());

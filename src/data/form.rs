@@ -4,7 +4,8 @@
 //! of a label there. Forms are told by signs at the beginning and the end, in the order of [`Form::RULES`], the first
 //! that fits; every text has exactly one. Only [`Form::Explainer`] looks at words of a language.
 //!
-//! Invariant: a form is a function of the text alone, and sessions record it: a changed rule is another form.
+//! Invariant: a form is a function of the text alone, and sessions and stores record it: a changed rule is another form,
+//! and another version of stores.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -3,11 +3,14 @@
 //! A record's `attributes` is an object. A text, a truth value or a list of them is a set of traits; a number is a place on
 //! a line. Likeness is the mean over the set, if either side has one, and over each number of the query:
 //! |A ∩ B|/√(|A|·|B|) for sets, 2^(−|a − b|/width) for numbers, 0 where the item has no such number.
+//!
+//! What is remembered are columns: a base that never changes, in memory or mapped, and what was added since.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::column::{Column, Lists, Names, Sink, Source};
 use super::population::ItemIx;
 use crate::data::interaction::Extra;
 
@@ -28,46 +31,86 @@ pub struct Traits {
 /// The attributes of every item.
 #[derive(Default)]
 pub struct Attributes {
-    names: HashMap<String, u32>,
-    /// Distinct ones: many items are about one thing.
-    all: Vec<Traits>,
-    of: Vec<u32>,
+    names: Names,
+    /// Of each thing its set. Many items are about one thing.
+    sets: Lists<u32>,
+    /// Of each thing what its numbers measure, ascending.
+    measures: Lists<u32>,
+    /// The numbers, as `measures` lie.
+    numbers: Column<f64>,
+    /// The thing of each item.
+    of: Column<u32>,
 }
 
 impl Attributes {
     /// Reads the records of all items in time order.
     pub fn of<'a>(records: impl Iterator<Item = &'a Extra>) -> Self {
         let mut attributes = Self::default();
+        attributes.extend(records);
+        attributes.names.settle();
+        attributes.sets.settle();
+        attributes.measures.settle();
+        attributes.numbers.settle();
+        attributes.of.settle();
+        attributes
+    }
+
+    /// Takes in the records of items that follow all others.
+    pub(super) fn extend<'a>(&mut self, records: impl Iterator<Item = &'a Extra>) {
         let mut known: HashMap<String, u32> = HashMap::new();
         for record in records {
             let written = record.get(FIELD).map(Value::to_string).unwrap_or_default();
             let place = match known.get(&written) {
                 Some(place) => *place,
                 None => {
-                    let mut names = std::mem::take(&mut attributes.names);
-                    let traits = traits(record, |name| {
-                        let next = names.len() as u32;
-                        *names.entry(name).or_insert(next)
-                    });
-                    attributes.names = names;
-                    attributes.all.push(traits);
-                    known.insert(written, attributes.all.len() as u32 - 1);
-                    attributes.all.len() as u32 - 1
+                    let next = self.sets.len() as u32;
+                    let traits = traits(record, |name| self.names.number(&name));
+                    self.sets.push(&traits.set);
+                    self.measures.push(&traits.numbers.iter().map(|(name, _)| *name).collect::<Vec<u32>>());
+                    traits.numbers.iter().for_each(|(_, number)| self.numbers.push(*number));
+                    known.insert(written, next);
+                    next
                 }
             };
-            attributes.of.push(place);
+            self.of.push(place);
         }
-        attributes
+    }
+
+    /// Writes the columns.
+    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        self.names.write(sink, "trait-names")?;
+        sink.lists("trait-sets", self.sets.base())?;
+        sink.lists("trait-measures", self.measures.base())?;
+        sink.column("trait-numbers", self.numbers.base())?;
+        sink.column("trait-of", self.of.base())
+    }
+
+    /// Attributes as they were written.
+    pub(super) fn read<S: Source>(source: &S) -> Result<Self, S::Error> {
+        Ok(Self {
+            names: Names::read(source, "trait-names")?,
+            sets: source.lists("trait-sets")?,
+            measures: source.lists("trait-measures")?,
+            numbers: source.column::<f64>("trait-numbers")?.into(),
+            of: source.column::<u32>("trait-of")?.into(),
+        })
+    }
+
+    /// The set of an item, what its numbers measure, and these.
+    fn parts(&self, item: ItemIx) -> (&[u32], &[u32], &[f64]) {
+        let thing = self.of[item] as usize;
+        (&self.sets[thing], &self.measures[thing], self.numbers.within(self.measures.range(thing)))
     }
 
     /// The attributes of a remembered item.
-    pub fn of_item(&self, item: ItemIx) -> &Traits {
-        &self.all[self.of[item] as usize]
+    pub fn of_item(&self, item: ItemIx) -> Traits {
+        let (set, measures, numbers) = self.parts(item);
+        Traits { set: set.to_vec(), numbers: measures.iter().copied().zip(numbers.iter().copied()).collect() }
     }
 
     /// The attributes of a record that may not be remembered.
     pub fn find(&self, record: &Extra) -> Traits {
-        traits(record, |name| self.names.get(&name).copied().unwrap_or(UNKNOWN))
+        traits(record, |name| self.names.find(&name).unwrap_or(UNKNOWN))
     }
 
     /// How many distinct traits and numbers of `records` are known here although none of `items` has them, and how many
@@ -85,30 +128,29 @@ impl Attributes {
             });
         }
         let mut held = HashSet::new();
-        let places: HashSet<u32> = items.map(|item| self.of[item]).collect();
-        for place in places {
-            let item = &self.all[place as usize];
-            held.extend(item.set.iter().copied().chain(item.numbers.iter().map(|(name, _)| *name)));
+        let things: HashSet<u32> = items.map(|item| self.of[item]).collect();
+        for thing in things {
+            held.extend(self.sets[thing as usize].iter().chain(&self.measures[thing as usize]).copied());
         }
-        let known = names.iter().filter_map(|name| self.names.get(name));
-        (known.filter(|name| !held.contains(*name)).count(), names.len())
+        let known = names.iter().filter_map(|name| self.names.find(name));
+        (known.filter(|name| !held.contains(name)).count(), names.len())
     }
 
     /// Likeness of a query and an item in [0, 1]; see the module for the formula.
     pub fn likeness(&self, query: &Traits, item: ItemIx, width: f64) -> f64 {
-        let item = self.of_item(item);
+        let (set, measures, numbers) = self.parts(item);
         let (mut sum, mut parts) = (0.0, 0usize);
-        if !(query.set.is_empty() && item.set.is_empty()) {
+        if !(query.set.is_empty() && set.is_empty()) {
             parts += 1;
-            let shared = query.set.iter().filter(|name| item.set.binary_search(name).is_ok()).count();
+            let shared = query.set.iter().filter(|name| set.binary_search(name).is_ok()).count();
             if shared > 0 {
-                sum += shared as f64 / ((query.set.len() * item.set.len()) as f64).sqrt();
+                sum += shared as f64 / ((query.set.len() * set.len()) as f64).sqrt();
             }
         }
         for (name, asked) in &query.numbers {
             parts += 1;
-            if let Ok(place) = item.numbers.binary_search_by_key(name, |(name, _)| *name) {
-                sum += (-(asked - item.numbers[place].1).abs() / width).exp2();
+            if let Ok(place) = measures.binary_search(name) {
+                sum += (-(asked - numbers[place]).abs() / width).exp2();
             }
         }
         if parts == 0 { 0.0 } else { sum / parts as f64 }
@@ -154,7 +196,7 @@ mod tests {
             Extra::default(),
         ];
         let attributes = Attributes::of(records.iter());
-        assert_eq!(attributes.all.len(), 4, "one thing is kept once");
+        assert_eq!(attributes.sets.len(), 4, "one thing is kept once");
         let query = attributes.find(&record(json!({"genres": ["Drama", "Noir"], "year": 1995})));
         let at = |item| attributes.likeness(&query, item, 10.0);
         let near = 0.5f64.sqrt();

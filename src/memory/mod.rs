@@ -159,7 +159,7 @@ impl Memory {
         Self { ratings, writing, ..Self::over(dataset.manifest.clone(), population, embedder) }
     }
 
-    /// Memory over columns, which hold nothing of ratings and of what people write.
+    /// Memory over the columns of any task.
     fn over(manifest: Manifest, population: Population, embedder: Box<dyn Embedder>) -> Self {
         let calendar = calendar(&population, &manifest);
         let communities = (0..calendar.count).map(|_| OnceLock::new()).collect();
@@ -186,18 +186,20 @@ impl Memory {
     }
 
     /// Adds interactions that follow all others, ascending by `(at, id)`: from now on this reads as if it had been built
-    /// with them. Their ids have to be new and their responses labels, as in a [`Dataset`].
+    /// with them. Their ids have to be new and their responses fit the task, as in a [`Dataset`].
     ///
     /// # Errors
     ///
-    /// [`Late`] and no change where one of them does not follow, and for ratings and texts, which are counted as a whole:
-    /// then memory has to be built anew.
+    /// [`Late`] and no change where one of them does not follow: then memory has to be built anew.
     pub fn remember(&mut self, interactions: &[&Interaction]) -> Result<(), Late> {
         let Some(first) = interactions.first() else { return Ok(()) };
-        if self.ratings.is_some() || self.writing.is_some() {
-            return Err(Late);
+        let moved = self.population.extend(interactions, &self.manifest.places(), self.embedder.as_ref())?;
+        if let Some(ratings) = &mut self.ratings {
+            ratings.extend(&self.population, interactions);
         }
-        let moved = self.population.extend(interactions, self.embedder.as_ref())?;
+        if let Some(writing) = &mut self.writing {
+            writing.extend(&self.population, interactions);
+        }
         let calendar = calendar(&self.population, &self.manifest);
         // What was closed before the first of them stays as it is, unless periods were cut anew.
         let agrees = calendar.agrees_with(&self.calendar);
@@ -223,7 +225,8 @@ impl Memory {
             features.extend(interactions.iter().map(|interaction| interaction.query.as_str()));
             let nobody = Communities::default();
             for (slot, terms) in self.terms.iter_mut().enumerate() {
-                let closed = slot.checked_sub(1);
+                // Ratings are read by thing, not by community.
+                let closed = slot.checked_sub(1).filter(|_| self.ratings.is_none());
                 let communities = closed.and_then(|period| self.communities[period].get()).unwrap_or(&nobody);
                 let until = self.population.before(calendar.end(slot));
                 terms.get_mut().into_iter().for_each(|t| t.extend(&self.population, features, communities, until));
@@ -378,7 +381,7 @@ impl Memory {
         if let Some(ratings) = &self.ratings {
             let subject = match about {
                 Some(about) => ratings.subject_of(query, about),
-                None => ratings.subject(query, population.before(t)),
+                None => ratings.subject(population, query, population.before(t)),
             };
             let asked = rating::Asked { asking, subject: &subject, t };
             return Ok(self.read_ratings(ratings, own, query, asked));

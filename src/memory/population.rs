@@ -15,6 +15,7 @@ use super::embed::{self, Embedder};
 use super::lexical::{Bag, BagRef, DocumentCounts, Lexicon, TermCount, TermId, words};
 use super::okapi::Spoken;
 use crate::data::dataset::Dataset;
+use crate::data::form::Places;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 
 /// People whose numbered words are kept, some 70 kB each: then all are let go.
@@ -71,8 +72,8 @@ pub(super) struct Ids {
     pub(super) items: Slab<u32>,
 }
 
-/// An item that cannot be added to what is there, since it does not follow all others in `(at, id)` or since it is a
-/// rating: memory has to be built anew with it.
+/// An item that cannot be added to what is there, since it does not follow all others in `(at, id)`: memory has to be
+/// built anew with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Late;
 
@@ -136,11 +137,12 @@ impl Population {
         }
     }
 
-    /// Adds items that follow all others, ascending by `(at, id)`. Says where each user's number went if new people
-    /// moved them.
+    /// Adds items that follow all others, ascending by `(at, id)`; `places` says where responses stand among the labels.
+    /// Says where each user's number went if new people moved them.
     pub(super) fn extend(
         &mut self,
         interactions: &[&Interaction],
+        places: &Places,
         embedder: &dyn Embedder,
     ) -> Result<Option<Vec<UserIx>>, Late> {
         let last = self.at.last().map(|at| (*at, &self.id[self.len() - 1]));
@@ -153,8 +155,8 @@ impl Population {
         let moved = self.welcome(interactions.iter().map(|i| &i.user));
         for interaction in interactions {
             let item = self.len();
-            // As in [`Parts::of`]: who adds knows the labels and has just been made known.
-            let label = self.labels.iter().position(|label| *label == interaction.response).unwrap_or_default();
+            // As in [`Parts::of`]: who adds has a response that fits and has just been made known.
+            let label = places.of(&interaction.response).unwrap_or_default();
             let user = self.user_ix(&interaction.user).unwrap_or_default();
             let bag = Bag::of(words(&interaction.query).map(|word| self.lexicon.intern(word)).collect());
             for term in bag.distinct() {

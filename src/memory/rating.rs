@@ -5,7 +5,8 @@
 //! [`super::crowd`]; communities and entries of similar texts are not read.
 //!
 //! Invariants: everything is as of the query's moment and without the asking person; below the guard an opinion backs off
-//! to what is given to everything.
+//! to what is given to everything. Ratings that were written and read back, and those that were added later, read like
+//! those made of all interactions at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,13 +14,15 @@ use std::sync::Arc;
 use super::attributes::{Attributes, Traits};
 use super::base::BaseRates;
 use super::collective::Parts;
+use super::column::{Column, Sink, Slots, Source};
 use super::crowd::{Crowd, Hearing, Opinion, ThingIx};
+use super::embed::hash;
 use super::fusion::{EntryTerms, Similarity};
 use super::global::{GlobalHit, GlobalRead};
 use super::local::LocalRead;
 use super::population::{ItemIx, Population, UserIx};
 use crate::data::dataset::{ATTRIBUTE_WIDTH, Dataset, Manifest};
-use crate::data::interaction::{Extra, Timestamp};
+use crate::data::interaction::{Extra, Interaction, JudgedQuery, Timestamp};
 
 /// What a question is about, where whoever asks knows more than its text.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +55,53 @@ pub struct Ratings {
     attributes: Attributes,
     crowd: Crowd,
     steps: Arc<[f64]>,
-    /// The first item of each text.
-    texts: HashMap<String, ItemIx>,
-    /// What judged queries are about: they hold nobody's rating, so they are known at any time.
-    asked: HashMap<String, Subject>,
+    texts: Texts,
+    /// What judged queries are about, by their text: they hold nobody's rating, so they are known at any time.
+    asked: HashMap<String, Record>,
+}
+
+/// The texts of items, each once.
+#[derive(Default)]
+struct Texts {
+    /// The first item of each.
+    firsts: Column<u32>,
+    /// Texts of the base by spelling.
+    spelt: Slots,
+    added: HashMap<String, ItemIx>,
+}
+
+impl Texts {
+    /// The first item with this text.
+    fn first(&self, population: &Population, text: &str) -> Option<ItemIx> {
+        let is = |number: u32| population.text[self.firsts[number as usize] as ItemIx] == *text;
+        let written = self.spelt.find(hash(text), is).map(|number| self.firsts[number as usize] as ItemIx);
+        written.or_else(|| self.added.get(text).copied())
+    }
+
+    /// Takes in the items of `population` from `known` on.
+    fn extend(&mut self, population: &Population, known: ItemIx) {
+        for item in known..population.len() {
+            let text = &population.text[item];
+            if self.first(population, text).is_none() {
+                self.firsts.push(item as u32);
+                self.added.insert(text.to_owned(), item);
+            }
+        }
+    }
+
+    /// Makes all texts the base, if there is none yet.
+    fn settle(&mut self, population: &Population) {
+        self.firsts.settle();
+        let texts = self.firsts.base().iter().map(|item| hash(&population.text[*item as ItemIx]));
+        self.spelt = Slots::of(texts);
+        self.added = HashMap::new();
+    }
+}
+
+/// What the record of a judged query says about its subject.
+struct Record {
+    item: Option<String>,
+    extra: Extra,
 }
 
 impl Ratings {
@@ -63,22 +109,43 @@ impl Ratings {
     pub fn of(dataset: &Dataset, population: &Population) -> Option<Self> {
         let steps = dataset.manifest.scale?.values();
         let attributes = Attributes::of(dataset.interactions.iter().map(|i| &i.extra));
-        // A thing without identity is its text.
-        let names = dataset.interactions.iter().map(|i| i.item.as_deref().unwrap_or(&i.query));
-        let crowd = Crowd::of(population, steps.clone(), names);
-        let mut texts = HashMap::new();
-        for (item, interaction) in dataset.interactions.iter().enumerate() {
-            if !texts.contains_key(&interaction.query) {
-                texts.insert(interaction.query.clone(), item);
-            }
-        }
-        let mut ratings = Self { attributes, crowd, steps: steps.into(), texts, asked: HashMap::new() };
-        for query in &dataset.queries {
-            let about = About { item: query.item.as_deref(), extra: &query.extra };
-            let subject = ratings.subject_of(&query.query, about);
-            ratings.asked.insert(query.query.clone(), subject);
-        }
-        Some(ratings)
+        let crowd = Crowd::of(population, steps.clone(), dataset.interactions.iter().map(thing));
+        let mut texts = Texts::default();
+        texts.extend(population, 0);
+        texts.settle(population);
+        Some(Self { attributes, crowd, steps: steps.into(), texts, asked: asked(&dataset.queries) })
+    }
+
+    /// Takes in `interactions`, the last items of `population`, which follow those that are known here.
+    pub(super) fn extend(&mut self, population: &Population, interactions: &[&Interaction]) {
+        self.attributes.extend(interactions.iter().map(|i| &i.extra));
+        self.crowd.extend(population, interactions.iter().map(|i| thing(i)));
+        self.texts.extend(population, population.len() - interactions.len());
+    }
+
+    /// Writes what is known of the items.
+    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        self.attributes.write(sink)?;
+        self.crowd.write(sink)?;
+        sink.column("text-firsts", self.texts.firsts.base())?;
+        sink.column("text-firsts-slots", self.texts.spelt.base())
+    }
+
+    /// Ratings as they were written; `None` where `head`, the dataset but for its interactions, is of another task.
+    pub(super) fn read_from<S: Source>(source: &S, head: &Dataset) -> Result<Option<Self>, S::Error> {
+        let Some(scale) = head.manifest.scale else { return Ok(None) };
+        let texts = Texts {
+            firsts: source.column::<u32>("text-firsts")?.into(),
+            spelt: Slots::new(source.column("text-firsts-slots")?),
+            added: HashMap::new(),
+        };
+        Ok(Some(Self {
+            attributes: Attributes::read(source)?,
+            crowd: Crowd::read(source, scale.values())?,
+            steps: scale.values().into(),
+            texts,
+            asked: asked(&head.queries),
+        }))
     }
 
     /// The subject of a question whose record is at hand.
@@ -88,14 +155,14 @@ impl Ratings {
 
     /// The subject of a typed question: the thing that was called so before `before`, by its text or its identity, or in a
     /// judged query.
-    pub fn subject(&self, text: &str, before: ItemIx) -> Subject {
-        if let Some(subject) = self.asked.get(text) {
-            return subject.clone();
+    pub fn subject(&self, population: &Population, text: &str, before: ItemIx) -> Subject {
+        if let Some(Record { item, extra }) = self.asked.get(text) {
+            return self.subject_of(text, About { item: item.as_deref(), extra });
         }
         let identified = || self.crowd.first_of(self.crowd.named(text)?);
-        match self.texts.get(text).copied().or_else(identified) {
+        match self.texts.first(population, text).or_else(identified) {
             Some(item) if item < before => {
-                Subject { thing: Some(self.crowd.thing_of(item)), traits: self.attributes.of_item(item).clone() }
+                Subject { thing: Some(self.crowd.thing_of(item)), traits: self.attributes.of_item(item) }
             }
             _ => Subject::default(),
         }
@@ -112,8 +179,8 @@ impl Ratings {
     }
 
     /// Whether a question in these very words is known from an item or a judged query.
-    pub(super) fn knows(&self, text: &str) -> bool {
-        self.texts.contains_key(text) || self.asked.contains_key(text)
+    pub(super) fn knows(&self, population: &Population, text: &str) -> bool {
+        self.texts.first(population, text).is_some() || self.asked.contains_key(text)
     }
 
     /// Likeness of an item to what is asked about.
@@ -164,6 +231,17 @@ impl Ratings {
         };
         (read, scored)
     }
+}
+
+/// What an interaction is about: a thing without identity is its text.
+fn thing(interaction: &Interaction) -> &str {
+    interaction.item.as_deref().unwrap_or(&interaction.query)
+}
+
+/// What `queries` are about; of equal texts the last one counts.
+fn asked(queries: &[JudgedQuery]) -> HashMap<String, Record> {
+    let record = |query: &JudgedQuery| Record { item: query.item.clone(), extra: query.extra.clone() };
+    queries.iter().map(|query| (query.query.clone(), record(query))).collect()
 }
 
 /// A question to the crowd.

@@ -240,14 +240,15 @@ impl<'a> Search<'a> {
                 let records = self.person.interactions.iter().map(|i| &i.extra);
                 let (alone, all) = ratings.attributes().known_alone(records, self.others());
                 traces.push(count(Way::Attributes, alone, all));
-                let known = self.person.alone.iter().filter(|text| ratings.knows(text)).count();
+                let known =
+                    self.person.alone.iter().filter(|text| ratings.knows(&self.memory.population, text)).count();
                 traces.push(count(Way::Questions, known, self.person.alone.len()));
             }
             None => {
                 traces.extend([self.neighbours(&probes), self.terms(), self.communities()]);
                 traces.extend(self.entries(&probes)?);
                 if let Some(writing) = &self.memory.writing {
-                    let held: HashSet<&str> = writing.responses().iter().map(String::as_str).collect();
+                    let held: HashSet<&str> = writing.responses().collect();
                     let found = self.person.alone.iter().filter(|text| held.contains(text.as_str())).count();
                     traces.push(count(Way::Written, found, self.person.alone.len()));
                 }

@@ -7,20 +7,24 @@
 //!
 //! Invariants: everything is as of the query's moment and without the asking person; nothing collective is told with fewer
 //! contributors than the guard, and no response of anybody else ever leaves this module, only means and single words.
+//! Responses are columns, a base that never changes, in memory or mapped, and what was added since; both read like what is
+//! made of all interactions at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use super::base::decay;
+use super::column::{Column, Lists, Sink, Source, Strings};
+use super::features::early_postings;
 use super::guard::CONTRIBUTOR_SHARE;
 use super::lexical::{DocumentCounts, Lexicon, TermId, words};
 use super::local::LocalRead;
 use super::population::{ItemIx, Population, UserIx};
 use super::portrait::z;
-use crate::data::dataset::{Dataset, TaskKind};
+use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::form::log_words;
-use crate::data::interaction::Timestamp;
+use crate::data::interaction::{Interaction, Timestamp};
 
 /// Texts that the mean of everybody is worth beside the neighbours'.
 const PRIOR: f64 = 5.0;
@@ -71,17 +75,19 @@ pub struct Written {
 
 /// What people wrote.
 pub struct Writing {
-    responses: Vec<String>,
+    responses: Strings,
     /// ln words, by item.
-    lengths: Vec<f64>,
+    lengths: Column<f64>,
     half_life: f64,
     /// Decayed Σ 1, Σ len, Σ len² up to and with each item.
     sums: Vec<[f64; 3]>,
     lexicon: Lexicon,
-    /// Distinct words of each item.
-    bags: Vec<Vec<TermId>>,
-    /// Items that hold each word, ascending.
-    holders: Vec<Vec<ItemIx>>,
+    /// Distinct words of each item, ascending.
+    bags: Lists<TermId>,
+    /// Items of the base that hold each word, ascending.
+    holders: Lists<u32>,
+    /// The same of items that were added later.
+    added_holders: HashMap<TermId, Vec<ItemIx>>,
 }
 
 /// A question to [`Writing`].
@@ -108,34 +114,101 @@ impl Writing {
         if dataset.manifest.task != TaskKind::Text {
             return None;
         }
-        let half_life = dataset.manifest.periods.base_half_life;
-        let responses: Vec<String> = dataset.interactions.iter().map(|i| i.response.clone()).collect();
-        let lengths: Vec<f64> = responses.iter().map(|text| log_words(text)).collect();
-        let mut lexicon = Lexicon::default();
-        let (mut bags, mut holders): (Vec<Vec<TermId>>, Vec<Vec<ItemIx>>) = (Vec::new(), Vec::new());
-        for (item, text) in responses.iter().enumerate() {
-            let bag: BTreeSet<TermId> =
-                words(text).filter(|word| tells(word)).map(|word| lexicon.intern(word)).collect();
-            holders.resize_with(lexicon.len(), Vec::new);
-            bag.iter().for_each(|term| holders[*term as usize].push(item));
-            bags.push(bag.into_iter().collect());
+        let mut writing = Self {
+            responses: Strings::default(),
+            lengths: Column::default(),
+            half_life: dataset.manifest.periods.base_half_life,
+            sums: Vec::new(),
+            lexicon: Lexicon::default(),
+            bags: Lists::default(),
+            holders: Lists::default(),
+            added_holders: HashMap::new(),
+        };
+        for interaction in &dataset.interactions {
+            writing.learn(&interaction.response);
         }
-        let mut writing = Self { responses, lengths, half_life, sums: Vec::new(), lexicon, bags, holders };
-        writing.fade(population, half_life);
+        let items = (0..writing.bags.len()).map(|item| &writing.bags[item]);
+        writing.holders = early_postings(writing.lexicon.len(), items);
+        writing.responses.settle();
+        writing.lengths.settle();
+        writing.bags.settle();
+        writing.sum_up(population);
         Some(writing)
+    }
+
+    /// Adds a response; says which words it holds.
+    fn learn(&mut self, response: &str) -> Vec<TermId> {
+        let told = words(response).filter(|word| tells(word));
+        let bag: BTreeSet<TermId> = told.map(|word| self.lexicon.intern(word)).collect();
+        let bag: Vec<TermId> = bag.into_iter().collect();
+        self.responses.push(response);
+        self.lengths.push(log_words(response));
+        self.bags.push(&bag);
+        bag
+    }
+
+    /// Takes in `interactions`, the last items of `population`, which follow those that are known here.
+    pub(super) fn extend(&mut self, population: &Population, interactions: &[&Interaction]) {
+        for interaction in interactions {
+            let item = self.responses.len();
+            for term in self.learn(&interaction.response) {
+                self.added_holders.entry(term).or_default().push(item);
+            }
+        }
+        self.sum_up(population);
+    }
+
+    /// Writes the responses.
+    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        let words: Strings = self.lexicon.words().collect();
+        sink.lists("written", self.responses.base())?;
+        sink.column("written-lengths", self.lengths.base())?;
+        sink.lists("written-words", words.base())?;
+        sink.column("written-words-sorted", &self.lexicon.sorted())?;
+        sink.lists("written-bags", self.bags.base())?;
+        sink.lists("written-holders", self.holders.base())
+    }
+
+    /// Responses as they were written, to the items of `population`; `None` where `manifest` is of another task.
+    pub(super) fn read_from<S: Source>(
+        source: &S,
+        manifest: &Manifest,
+        population: &Population,
+    ) -> Result<Option<Self>, S::Error> {
+        if manifest.task != TaskKind::Text {
+            return Ok(None);
+        }
+        let mut writing = Self {
+            responses: source.strings("written")?,
+            lengths: source.column::<f64>("written-lengths")?.into(),
+            half_life: manifest.periods.base_half_life,
+            sums: Vec::new(),
+            lexicon: Lexicon::new(source.strings("written-words")?, source.column("written-words-sorted")?),
+            bags: source.lists("written-bags")?,
+            holders: source.lists("written-holders")?,
+            added_holders: HashMap::new(),
+        };
+        writing.sum_up(population);
+        Ok(Some(writing))
     }
 
     /// Lets lengths lose half their weight in so many days.
     pub(super) fn fade(&mut self, population: &Population, half_life: f64) {
-        let mut sums: Vec<[f64; 3]> = Vec::with_capacity(self.lengths.len());
-        for (item, length) in self.lengths.iter().enumerate() {
-            let kept = sums.last().map_or([0.0; 3], |sums| {
-                let faded = decay(population.at[item - 1], population.at[item], half_life);
+        self.half_life = half_life;
+        self.sums.clear();
+        self.sum_up(population);
+    }
+
+    /// Sums up the lengths that are not in the sums yet.
+    fn sum_up(&mut self, population: &Population) {
+        for item in self.sums.len()..self.lengths.len() {
+            let length = self.lengths[item];
+            let kept = self.sums.last().map_or([0.0; 3], |sums| {
+                let faded = decay(population.at[item - 1], population.at[item], self.half_life);
                 sums.map(|sum| sum * faded)
             });
-            sums.push([kept[0] + 1.0, kept[1] + length, kept[2] + length * length]);
+            self.sums.push([kept[0] + 1.0, kept[1] + length, kept[2] + length * length]);
         }
-        (self.half_life, self.sums) = (half_life, sums);
     }
 
     /// What was answered to an item.
@@ -144,8 +217,16 @@ impl Writing {
     }
 
     /// All responses.
-    pub(super) fn responses(&self) -> &[String] {
-        &self.responses
+    pub(super) fn responses(&self) -> impl Iterator<Item = &str> {
+        self.responses.iter()
+    }
+
+    /// How many of the first `before` items hold a word.
+    fn held(&self, term: TermId, before: ItemIx) -> usize {
+        let known = term as usize;
+        let first = if known < self.holders.len() { &self.holders[known] } else { &[] };
+        let later = self.added_holders.get(&term).map_or(&[][..], Vec::as_slice);
+        first.partition_point(|item| (*item as ItemIx) < before) + later.partition_point(|item| *item < before)
     }
 
     /// Says of each of the person's hits how long its response is.
@@ -159,7 +240,7 @@ impl Writing {
         // Without others there is nothing to stand out from.
         let all = DocumentCounts { with_term: 0, total: population.before(asked.t) };
         let others = |counts: &BTreeMap<TermId, usize>, total: usize, term: TermId| {
-            let before = self.holders[term as usize].partition_point(|item| *item < all.total);
+            let before = self.held(term, all.total);
             let within = counts.get(&term).copied().unwrap_or_default();
             DocumentCounts { with_term: before.saturating_sub(within), total: all.total.saturating_sub(total) }
         };

@@ -169,6 +169,33 @@ fn small() -> Dataset {
     }
 }
 
+/// The same people's ratings of three things, each with a trait of theirs.
+fn rated(similarity: Likeness) -> Dataset {
+    let mut dataset = small();
+    dataset.manifest.task = TaskKind::Rating;
+    dataset.manifest.labels = Vec::new();
+    dataset.manifest.scale = Some(Scale { low: 1.0, high: 5.0, step: 1.0 });
+    dataset.manifest.metric = "mae".into();
+    dataset.manifest.retrieval.similarity = Some(similarity);
+    for (n, i) in dataset.interactions.iter_mut().enumerate() {
+        i.response = (n % 5 + 1).to_string();
+        i.item = Some(format!("thing{}", n % 3));
+        let traits = serde_json::json!({ "by": [format!("trait of {}", i.user)] });
+        i.extra.insert("attributes".to_owned(), traits);
+    }
+    dataset.queries.iter_mut().for_each(|q| q.gold = Some("3".to_owned()));
+    dataset
+}
+
+/// The same people's texts, each of which names its writer.
+fn written() -> Dataset {
+    let mut dataset = small();
+    dataset.manifest.task = TaskKind::Text;
+    dataset.manifest.labels = Vec::new();
+    dataset.interactions.iter_mut().for_each(|i| i.response = format!("an answer of {}", i.user));
+    dataset
+}
+
 fn session(users: &[usize], text: &str) -> String {
     let header = "{\"event\":\"session\",\"dataset\":{\"name\":\"small\",\"hash\":\"\"}}\n".to_owned();
     let asked = |user: &usize| format!("{{\"event\":\"asked\",\"user\":\"{}\",\"query\":\"{text}\"}}\n", name(*user));
@@ -300,20 +327,7 @@ fn a_trace_needs_no_name() {
 #[test]
 fn raters_are_forgotten_by_things_and_attributes() {
     for similarity in [Likeness::Attributes, Likeness::Text] {
-        let mut dataset = small();
-        dataset.manifest.task = TaskKind::Rating;
-        dataset.manifest.labels = Vec::new();
-        dataset.manifest.scale = Some(Scale { low: 1.0, high: 5.0, step: 1.0 });
-        dataset.manifest.metric = "mae".into();
-        dataset.manifest.retrieval.similarity = Some(similarity);
-        for (n, i) in dataset.interactions.iter_mut().enumerate() {
-            i.response = (n % 5 + 1).to_string();
-            i.item = Some(format!("thing{}", n % 3));
-            let traits = serde_json::json!({ "by": [format!("trait of {}", i.user)] });
-            i.extra.insert("attributes".to_owned(), traits);
-        }
-        dataset.queries.iter_mut().for_each(|q| q.gold = Some("3".to_owned()));
-        let place = Place::of(&dataset);
+        let place = Place::of(&rated(similarity));
         let receipt = place.forget(&name(1)).unwrap();
         let ways: Vec<Way> = receipt.before.traces().map(|trace| trace.way).collect();
         for way in [Way::Local, Way::Base, Way::Crowd, Way::Attributes, Way::Questions] {
@@ -321,6 +335,41 @@ fn raters_are_forgotten_by_things_and_attributes() {
         }
         assert_eq!(receipt.after.unwrap().left(), 0);
         assert_eq!(place.holding(&[name(1).to_string(), word(1)]), Vec::<PathBuf>::new());
+    }
+}
+
+/// Ratings and texts leave the store, its log, and the store of earlier data; what others recorded stays.
+#[test]
+fn raters_and_writers_leave_their_stores() {
+    for dataset in [rated(Likeness::Attributes), written()] {
+        let mut earlier = dataset.clone();
+        earlier.interactions.pop();
+        let place = Place::of(&earlier);
+        place.store().open(None, &mut go_on).unwrap();
+        dataset.write(&place.data()).unwrap();
+        let store = place.store();
+        let mut recorder = store.record(&mut go_on).unwrap();
+        let made = |n: usize| {
+            let mut made = dataset.interactions[n].clone();
+            (made.id, made.at) = (format!("later{n}"), Timestamp(6_500_000 + n as i64));
+            made
+        };
+        let records: Vec<Interaction> = (0..6).map(made).collect();
+        records[..4].iter().for_each(|record| recorder.append(record).unwrap());
+        drop(recorder);
+        store.compact(&mut go_on).unwrap();
+        let mut recorder = store.record(&mut go_on).unwrap();
+        records[4..].iter().for_each(|record| recorder.append(record).unwrap());
+        drop(recorder);
+
+        let receipt = place.forget(&name(1)).unwrap();
+        assert_eq!(receipt.before.stores.holdings.len(), 2, "the store, and that of earlier data");
+        assert_eq!(receipt.after.unwrap().left(), 0);
+        assert_eq!(place.holding(&[name(1).to_string(), word(1)]), Vec::<PathBuf>::new());
+        let others: Vec<Interaction> = records.into_iter().filter(|record| record.user != name(1)).collect();
+        assert_eq!(place.store().recorded().unwrap().0, others);
+        let left = place.store().open(None, &mut go_on).unwrap();
+        assert_eq!(told(&left.memory), told(&Memory::build(&with(&without(&dataset, &name(1)), &others))));
     }
 }
 
@@ -425,13 +474,9 @@ fn the_last_person_leaves_an_empty_dataset() {
     assert_eq!(fs::read(place.data().join("interactions.jsonl")).unwrap(), b"");
 }
 
-/// A text task has no memory in this version; its people can be forgotten all the same.
 #[test]
 fn people_of_a_text_task_are_forgotten() {
-    let mut dataset = small();
-    dataset.manifest.task = TaskKind::Text;
-    dataset.manifest.labels = Vec::new();
-    dataset.interactions.iter_mut().for_each(|i| i.response = format!("an answer of {}", i.user));
+    let dataset = written();
     let place = Place::of(&dataset);
     let receipt = place.forget(&name(1)).unwrap();
     assert_eq!(receipt.after.unwrap().left(), 0);

@@ -61,6 +61,7 @@ mod sharing;
 mod signature;
 mod speaking;
 mod store;
+mod store_kinds;
 mod sweep;
 mod tables;
 mod text;

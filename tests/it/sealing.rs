@@ -14,7 +14,7 @@ use logoscope::memory::sizes::Sizes;
 use logoscope::memory::store::{MOST_SEALED, Notice, Store, checksum};
 use proptest::prelude::*;
 
-use crate::population::datasets;
+use crate::population::{as_texts, datasets};
 use crate::store::{Place, go_on, kill, names, records, sampled, told, with};
 
 /// All ways of large data, with little of it.
@@ -173,13 +173,17 @@ fn a_sealed_period_answers_as_a_formed_one() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// The same of any small dataset, with and without indexes, and with what is recorded behind its end.
+    /// The same of any small dataset of labels or texts, with and without indexes, and with what is recorded behind its end.
     #[test]
     fn sealed_is_formed(
         dataset in datasets(160),
         scanned in prop_oneof![2 => Just(0), 1 => Just(2), 1 => Just(usize::MAX)],
         records in records(),
+        texts in any::<bool>(),
     ) {
+        let [dataset, recorded] = [dataset.clone(), Dataset { interactions: records, ..dataset }]
+            .map(|dataset| if texts { as_texts(dataset) } else { dataset });
+        let records = recorded.interactions;
         let sizes = Sizes { scanned, ..LITTLE };
         let place = Place::of(&dataset);
         let right = told(&Memory::build(&dataset).sized(sizes));

@@ -6,9 +6,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use logoscope::data::dataset::{Dataset, Lexical, PeriodLength, TaskKind};
+use logoscope::data::dataset::{Dataset, Lexical, PeriodLength};
 use logoscope::data::interaction::{Interaction, Timestamp, UserId};
-use logoscope::data::scale::Scale;
 use logoscope::data::synth::Parameters;
 use logoscope::memory::Memory;
 use logoscope::memory::store::{Fault, Notice, Store, StoreError, checksum};
@@ -74,10 +73,12 @@ pub fn told(memory: &Memory) -> String {
                 .map(|hit| {
                     let (id, text) = (&memory.population.id[hit.item], &memory.population.text[hit.item]);
                     let at = memory.population.at[hit.item];
-                    (id, text, at, hit.label, hit.terms, hit.cosine.to_bits(), hit.recency_rank)
+                    let response = (hit.label, memory.response_of(hit), hit.crowd, hit.length);
+                    (id, text, at, response, hit.terms, hit.cosine.to_bits(), hit.recency_rank)
                 })
                 .collect();
             told += &format!("{hits:?} {:?} {:?} {:?}\n", read.local.profile, read.local.novelty, read.global);
+            told += &format!("{:?} {:?}\n", read.scored, read.written);
             told +=
                 &format!("{:?}\n", memory.community_history(&UserId::new(format!("u{user}")), Timestamp(t)).unwrap());
         }
@@ -122,33 +123,46 @@ proptest! {
         if cosine {
             dataset.manifest.retrieval.lexical = Lexical::Cosine;
         }
-        let mut records = records;
-        if ordered {
-            // As recording goes: each one after all others.
-            records.iter_mut().enumerate().for_each(|(n, record)| record.at = Timestamp(5_000_000 + n as i64 * 300_000));
-        }
-        let place = Place::of(&dataset);
-        prop_assert_eq!(told(&place.open().0), told(&Memory::build(&dataset)), "built");
-        let (again, notices) = place.open();
-        prop_assert_eq!((told(&again), notices), (told(&Memory::build(&dataset)), Vec::new()), "opened");
-
-        let store = place.store();
-        let mut recorder = store.record(&mut go_on).unwrap();
-        for (n, record) in records.iter().enumerate() {
-            recorder.append(record).unwrap();
-            let whole = Memory::build(&with(&dataset, &records[..=n]));
-            prop_assert_eq!(told(recorder.memory(&mut go_on).unwrap()), told(&whole), "visible at once");
-        }
-        prop_assert!(!ordered || recorder.notices().is_empty(), "nothing was built anew");
-        drop(recorder);
-        let whole = told(&Memory::build(&with(&dataset, &records)));
-        prop_assert_eq!(&told(&place.open().0), &whole, "with its log");
-        let (items, _) = store.compact(&mut go_on).unwrap();
-        prop_assert_eq!(items, dataset.interactions.len() + records.len());
-        let (compacted, notices) = place.open();
-        prop_assert_eq!((told(&compacted), notices), (whole, Vec::new()), "compacted");
-        prop_assert!(store.verify().unwrap().faults.is_empty());
+        reads_like_memory(&dataset, if ordered { in_order(records) } else { records }, told)?;
     }
+}
+
+/// As recording goes: each one after all others.
+pub fn in_order(mut records: Vec<Interaction>) -> Vec<Interaction> {
+    records.iter_mut().enumerate().for_each(|(n, record)| record.at = Timestamp(5_000_000 + n as i64 * 300_000));
+    records
+}
+
+/// What is `told` of a store of `dataset` is what memory built in RAM tells, whatever was recorded and however it is opened.
+pub fn reads_like_memory(
+    dataset: &Dataset,
+    records: Vec<Interaction>,
+    told: fn(&Memory) -> String,
+) -> Result<(), TestCaseError> {
+    let newest = dataset.interactions.last().unwrap().at;
+    let ordered = records.iter().map(|record| record.at).is_sorted_by(|a, b| a < b) && records[0].at > newest;
+    let place = Place::of(dataset);
+    prop_assert_eq!(told(&place.open().0), told(&Memory::build(dataset)), "built");
+    let (again, notices) = place.open();
+    prop_assert_eq!((told(&again), notices), (told(&Memory::build(dataset)), Vec::new()), "opened");
+
+    let store = place.store();
+    let mut recorder = store.record(&mut go_on).unwrap();
+    for (n, record) in records.iter().enumerate() {
+        recorder.append(record).unwrap();
+        let whole = Memory::build(&with(dataset, &records[..=n]));
+        prop_assert_eq!(told(recorder.memory(&mut go_on).unwrap()), told(&whole), "visible at once");
+    }
+    prop_assert!(!ordered || recorder.notices().is_empty(), "nothing was built anew");
+    drop(recorder);
+    let whole = told(&Memory::build(&with(dataset, &records)));
+    prop_assert_eq!(&told(&place.open().0), &whole, "with its log");
+    let (items, _) = store.compact(&mut go_on).unwrap();
+    prop_assert_eq!(items, dataset.interactions.len() + records.len());
+    let (compacted, notices) = place.open();
+    prop_assert_eq!((told(&compacted), notices), (whole, Vec::new()), "compacted");
+    prop_assert!(store.verify().unwrap().faults.is_empty());
+    Ok(())
 }
 
 /// The same where there is enough for every kind of evidence to speak, and reads stand between.
@@ -194,27 +208,6 @@ fn what_is_remembered_reads_as_if_it_had_always_been_there() {
     }
 }
 
-/// Memory of ratings is built at every start; nothing that asks for a store is answered without what it leaves out.
-#[test]
-fn ratings_have_no_store() {
-    let mut dataset = small();
-    dataset.manifest.task = TaskKind::Rating;
-    dataset.manifest.labels = Vec::new();
-    dataset.manifest.scale = Some(Scale { low: 1.0, high: 5.0, step: 1.0 });
-    dataset.manifest.metric = "mae".into();
-    dataset.interactions.iter_mut().enumerate().for_each(|(n, i)| i.response = (n % 5 + 1).to_string());
-    let place = Place::of(&dataset);
-    let store = place.store();
-    assert!(!store.worthwhile());
-    let refused = [store.open(None, &mut go_on).err(), store.record(&mut go_on).err(), store.compact(&mut go_on).err()];
-    assert!(refused.iter().all(|error| matches!(error, Some(StoreError::Unheld { .. }))), "{refused:?}");
-    assert!(!store.folder().exists());
-    let mut memory = Memory::build(&dataset);
-    let mut later = dataset.interactions[39].clone();
-    (later.id, later.at) = ("later".to_owned(), memory.end());
-    assert!(memory.remember(&[&later]).is_err() && memory.population.len() == 40);
-}
-
 /// A store is found by how its periods are cut.
 #[test]
 fn another_length_of_period_is_another_store() {
@@ -239,7 +232,7 @@ fn another_length_of_period_is_another_store() {
 }
 
 /// Forty interactions of five people over six periods.
-fn small() -> Dataset {
+pub fn small() -> Dataset {
     let made = |id: usize| {
         let mut made = interaction(id, id % 5, id as i64 * 120_000, &[id, id * 7 + 1, id / 3], id % 4);
         if id % 10 == 3 {
@@ -275,8 +268,13 @@ fn no_damage_to_a_base_becomes_an_answer() {
     let right = told(&Memory::build(&with(&dataset, &records)));
     let names = names(&place.base());
     assert!(names.len() > 20, "{names:?}");
+    no_damage_becomes_an_answer(&place, &names, &right, told);
+}
+
+/// Whatever happens to one of the files `names` of the base, what is `told` afterwards is `right`.
+pub fn no_damage_becomes_an_answer(place: &Place, names: &[String], right: &str, told: fn(&Memory) -> String) {
     let mut stop = |_: &'static str, _: usize, _: usize| Err(StoreError::Cancelled);
-    for name in &names {
+    for name in names {
         let path = place.base().join(name);
         let good = fs::read(&path).unwrap();
         let damage = |at: usize, flip: bool| {

@@ -4,6 +4,7 @@
 //! what came later. Readers see one array.
 
 mod map;
+mod names;
 mod slots;
 mod vectors;
 
@@ -12,6 +13,7 @@ use std::ops::{Index, Range};
 use std::path::Path;
 
 pub use map::{LAYOUT, Plain, Slab, at_hand, bytes, give_back};
+pub use names::Names;
 pub use slots::Slots;
 pub use vectors::{Kinds, Place, Rows, Unit, Vectors};
 
@@ -44,6 +46,11 @@ pub trait Source {
     /// Lists as they were written.
     fn lists<T: Plain>(&self, name: &str) -> Result<Lists<T>, Self::Error> {
         Ok(Lists::new(self.column(&format!("{name}-ends"))?, self.column(name)?))
+    }
+
+    /// Texts as they were written.
+    fn strings(&self, name: &str) -> Result<Strings, Self::Error> {
+        Ok(Strings(self.lists(name)?))
     }
 }
 

@@ -1,4 +1,5 @@
-//! The immutable base: one file a column, and a manifest that says what each of them has to be.
+//! The immutable base: one file a column, and a manifest that says what each of them has to be. Beside what every task has
+//! it holds ratings by thing and attributes of a rating task, which has no communities, and of a text task what people wrote.
 //!
 //! Invariants: a base appears under its name whole or not at all, and its files are never written again; every byte of a file is
 //! compared with the manifest's checksums before any of it can reach an answer, and the manifest with its own.
@@ -16,7 +17,7 @@ use super::checksum;
 use super::error::{Fault, StoreError};
 use super::kept::Kept;
 use super::log::sync_folder;
-use crate::data::dataset::{Dataset, Manifest as Settings};
+use crate::data::dataset::{Dataset, Manifest as Settings, TaskKind};
 use crate::data::interaction::UserId;
 use crate::memory::column::{LAYOUT, Plain, Sink, Slab, Source, Strings, Vectors, at_hand, bytes};
 use crate::memory::community::Communities;
@@ -25,7 +26,9 @@ use crate::memory::features::{Dictionary, FeatureIx, Features, early_postings};
 use crate::memory::lexical::Lexicon;
 use crate::memory::neighbours::MOST_ITEMS;
 use crate::memory::population::{Ids, ItemIx, Parts, Population, Report, embed_rows};
+use crate::memory::rating::Ratings;
 use crate::memory::sizes::Sizes;
+use crate::memory::writing::Writing;
 use crate::memory::{Memory, calendar};
 
 /// Version of the files and of what memory puts into them. Raise it when columns, words, communities, periods or the
@@ -421,7 +424,38 @@ pub fn write(
     // From here on the files are read back: communities need vectors, which would not fit in memory twice.
     let population = read_columns(&writer.dir, &dataset.manifest, embedder.as_ref())?;
     let items = population.len();
+    match dataset.manifest.task {
+        TaskKind::Labels => {}
+        TaskKind::Rating => {
+            report("counting ratings", 0, 1)?;
+            Ratings::of(dataset, &population).map_or(Ok(()), |ratings| ratings.write(&mut writer))?;
+        }
+        TaskKind::Text => {
+            report("counting responses", 0, 1)?;
+            Writing::of(dataset, &population).map_or(Ok(()), |writing| writing.write(&mut writer))?;
+        }
+    }
     let memory = Memory::over(dataset.manifest.clone(), population, embedder);
+    if is_grouped(&dataset.manifest) {
+        write_communities(&mut writer, &memory, report)?;
+    }
+    drop(memory);
+    report("finishing", 0, 1)?;
+    let manifest = |files| BaseManifest { version: version(), origin: origin.clone(), folded, items, files };
+    writer.place(target, manifest)
+}
+
+/// Whether people are grouped: ratings are read by thing, not by community.
+fn is_grouped(settings: &Settings) -> bool {
+    settings.task != TaskKind::Rating
+}
+
+/// Writes who belongs where at the end of each period.
+fn write_communities(
+    writer: &mut FolderWriter,
+    memory: &Memory,
+    report: &mut Report<StoreError>,
+) -> Result<(), StoreError> {
     let (mut of, mut centroids, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for period in 0..memory.periods() {
         report("grouping people", period, memory.periods())?;
@@ -430,13 +464,9 @@ pub fn write(
         centroids.extend(communities.centroids().iter().flatten().copied());
         counts.push(communities.count as u32);
     }
-    drop(memory);
     writer.column("community-of", &of)?;
     writer.column("community-centroids", &centroids)?;
-    writer.column("community-counts", &counts)?;
-    report("finishing", 0, 1)?;
-    let manifest = |files| BaseManifest { version: version(), origin: origin.clone(), folded, items, files };
-    writer.place(target, manifest)
+    writer.column("community-counts", &counts)
 }
 
 /// Items whose features are written at once.
@@ -476,21 +506,17 @@ fn write_features(
     dictionary.write(writer)
 }
 
-fn strings(source: &Verified, name: &str) -> Result<Strings, StoreError> {
-    Ok(Strings::new(source.column(&format!("{name}-ends"))?, source.column(name)?))
-}
-
 /// Maps the columns of `dir`. They must have been verified, or just written.
 fn read_columns(dir: &Path, settings: &Settings, embedder: &dyn Embedder) -> Result<Population, StoreError> {
     let source = Verified(dir);
     let parts = Parts {
-        users: strings(&source, "users")?.iter().map(UserId::new).collect(),
+        users: source.strings("users")?.iter().map(UserId::new).collect(),
         at: source.column("at")?,
         user: source.column("user")?,
         label: source.column("label")?,
-        id: strings(&source, "id")?,
-        text: strings(&source, "text")?,
-        lexicon: Lexicon::new(strings(&source, "words")?, source.column("words-sorted")?),
+        id: source.strings("id")?,
+        text: source.strings("text")?,
+        lexicon: Lexicon::new(source.strings("words")?, source.column("words-sorted")?),
         items_of: source.lists("items-of")?,
         bags: source.lists("bags")?,
         postings: source.lists("postings")?,
@@ -505,22 +531,27 @@ fn read_columns(dir: &Path, settings: &Settings, embedder: &dyn Embedder) -> Res
 /// The people of a verified base and its items, `(identity, text)`.
 pub fn people_and_texts(dir: &Path) -> Result<(Strings, Strings, Strings), StoreError> {
     let source = Verified(dir);
-    Ok((strings(&source, "users")?, strings(&source, "id")?, strings(&source, "text")?))
+    Ok((source.strings("users")?, source.strings("id")?, source.strings("text")?))
 }
 
-/// Maps a verified base.
-pub fn open(dir: &Path, settings: &Settings, sizes: Sizes) -> Result<Memory, StoreError> {
+/// Maps a verified base of `head`, a dataset but for its interactions.
+pub fn open(dir: &Path, head: &Dataset, sizes: Sizes) -> Result<Memory, StoreError> {
+    let (source, settings) = (Verified(dir), &head.manifest);
     let embedder = embed::of(&settings.retrieval.embedder);
     let population = read_columns(dir, settings, embedder.as_ref())?;
-    let communities = read_communities(dir, &population, embedder.dimensions())?;
-    let items = population.len();
+    let (items, width) = (population.len(), embedder.dimensions());
     let mut memory = Memory::over(settings.clone(), population, embedder).sized(sizes);
-    memory.features = Features::read(&Verified(dir))?.into();
+    memory.features = Features::read(&source)?.into();
+    memory.ratings = Ratings::read_from(&source, head)?;
+    memory.writing = Writing::read_from(&source, settings, &memory.population)?;
     let last = memory.period_at(memory.end());
     memory.kept = Some(Kept::beside(dir, items, last, sizes.kept.max(1)));
-    debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
-    for (slot, communities) in memory.communities.iter_mut().zip(communities) {
-        *slot = communities.into();
+    if is_grouped(settings) {
+        let communities = read_communities(dir, &memory.population, width)?;
+        debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
+        for (slot, communities) in memory.communities.iter_mut().zip(communities) {
+            *slot = communities.into();
+        }
     }
     Ok(memory)
 }

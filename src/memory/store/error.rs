@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::data::dataset::{DatasetError, TaskKind};
+use crate::data::dataset::DatasetError;
 use crate::memory::entry::IndexError;
 
 /// Why a store could not be opened, written or added to.
@@ -31,14 +31,6 @@ pub enum StoreError {
     /// The dataset folder.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// A store has no place for what ratings are about, nor for what people write.
-    #[error("{}: a {task} task has no store; ask about it without one, its memory is built at every start", path.display())]
-    Unheld {
-        /// The dataset folder.
-        path: PathBuf,
-        /// Its task.
-        task: TaskKind,
-    },
     /// Vectors of an embedding model are kept apart from stores.
     #[error(
         "{}: a dataset with an embedding model has no store; ask about it without one, its memory is built at every start",

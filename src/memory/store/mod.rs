@@ -3,9 +3,9 @@
 //! A store is a folder `<root>/<data>/`:
 //!
 //! ```text
-//! base-<n>/   columns, vectors, postings, words and word pairs, communities and a manifest with checksums; the largest n
-//!             counts. Groupings of periods that were read, see `kept`, and what reads need of some of them, see
-//!             `sealed`; `keeping` is locked by those who write them
+//! base-<n>/   columns, vectors, postings, words and word pairs, communities, of ratings and texts what they add, and a
+//!             manifest with checksums; the largest n counts. Groupings of periods that were read, see `kept`, and what
+//!             reads need of some of them, see `sealed`; `keeping` is locked by those who write them
 //! log         what was recorded since the dataset was written, see `log`
 //! lock        held by the one writer
 //! ```
@@ -42,7 +42,7 @@ use super::Memory;
 use super::embed;
 pub use super::population::Report;
 use super::sizes::Sizes;
-use crate::data::dataset::{Dataset, DatasetError, PeriodLength, TaskKind};
+use crate::data::dataset::{Dataset, DatasetError, Manifest, PeriodLength, TaskKind};
 use crate::data::embedding::Embedding;
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::data::sanitize::visible;
@@ -101,15 +101,11 @@ impl Store {
         &self.folder
     }
 
-    /// Fails for ratings and texts: what people rate, its attributes, and what people write are in no column.
+    /// Fails for an embedding model: its vectors are kept elsewhere and opened with the dataset.
     fn holdable(&self) -> Result<(), StoreError> {
-        // A model's vectors are kept elsewhere and opened with the dataset.
-        if matches!(self.head.manifest.retrieval.embedder, Embedding::Model { .. }) {
-            return Err(StoreError::Embedded { path: self.dataset.clone() });
-        }
-        match self.head.manifest.task {
-            TaskKind::Labels => Ok(()),
-            task @ (TaskKind::Rating | TaskKind::Text) => Err(StoreError::Unheld { path: self.dataset.clone(), task }),
+        match self.head.manifest.retrieval.embedder {
+            Embedding::Model { .. } => Err(StoreError::Embedded { path: self.dataset.clone() }),
+            Embedding::Hash | Embedding::Static { .. } => Ok(()),
         }
     }
 
@@ -294,7 +290,7 @@ impl Store {
         if let Some(fault) = manifest.verify(&base).into_iter().next() {
             return Err(fault);
         }
-        let memory = base::open(&base, &self.head.manifest, self.sizes).map_err(unreadable)?;
+        let memory = base::open(&base, &self.head, self.sizes).map_err(unreadable)?;
         Ok((memory, manifest.folded.records))
     }
 
@@ -312,7 +308,7 @@ impl Store {
             Err(told) => told,
         };
         let rebuilt = self.rebuild(content, dataset, lock, report);
-        match rebuilt.and_then(|base| base::open(&base, &self.head.manifest, self.sizes)) {
+        match rebuilt.and_then(|base| base::open(&base, &self.head, self.sizes)) {
             Ok(memory) => {
                 notices.push(told);
                 Ok(memory)
@@ -399,11 +395,12 @@ impl Recorder<'_> {
 
     /// Records an interaction: when this returns, it survives whatever happens to the process.
     pub fn append(&mut self, interaction: &Interaction) -> Result<(), StoreError> {
-        self.fit(interaction)
+        let fitted = self
+            .fit(interaction)
             .map_err(|reason| StoreError::Unfit { id: visible(&interaction.id).into_owned(), reason })?;
-        self.log.append(interaction)?;
-        if !self.late.is_empty() || self.opened.memory.remember(&[interaction]).is_err() {
-            self.late.insert(interaction.id.clone());
+        self.log.append(&fitted)?;
+        if !self.late.is_empty() || self.opened.memory.remember(&[&fitted]).is_err() {
+            self.late.insert(fitted.id);
         }
         Ok(())
     }
@@ -414,27 +411,25 @@ impl Recorder<'_> {
         if !self.late.is_empty() {
             let content = LogContent::read(&self.store.log())?;
             let base = self.store.rebuild(&content, None, &self.lock, report)?;
-            self.opened.memory = base::open(&base, &self.store.head.manifest, self.store.sizes)?;
+            self.opened.memory = base::open(&base, &self.store.head, self.store.sizes)?;
             self.opened.notices.push(Notice::Folded { records: content.records.len() });
             self.late.clear();
         }
         Ok(&self.opened.memory)
     }
 
-    /// Whether the dataset would accept it.
-    fn fit(&self, interaction: &Interaction) -> Result<(), String> {
+    /// It as the dataset would hold it, if that accepts it.
+    fn fit(&self, interaction: &Interaction) -> Result<Interaction, String> {
         let population = &self.opened.memory.population;
-        if !population.labels.contains(&interaction.response) {
-            let response = visible(&interaction.response);
-            return Err(format!("response '{response}' is not a label of dataset.toml; add it there or correct it"));
-        }
+        let mut fitted = interaction.clone();
+        self.store.head.fit(&mut fitted.response)?;
         if interaction.at.to_string().parse::<Timestamp>().ok() != Some(interaction.at) {
             return Err(format!("its time {} is outside the calendar; give another one", interaction.at.0));
         }
         if population.item_ix(&interaction.id).is_some() || self.late.contains(&interaction.id) {
             return Err("its id stands in the data already; give it another one".to_owned());
         }
-        Ok(())
+        Ok(fitted)
     }
 }
 
@@ -446,12 +441,17 @@ fn number(base: &Path) -> Option<u64> {
 fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
     let mut hasher = blake3::Hasher::new();
     // Settings of retrieval and weights are not in it: no column depends on them.
-    let labels = &head.manifest.labels;
+    let Manifest { task, labels, scale, .. } = &head.manifest;
     let settings = match head.manifest.periods.length {
         PeriodLength::Days(days) => serde_json::to_vec(&(labels, days.to_bits())),
         PeriodLength::Interactions(count) => serde_json::to_vec(&(labels, "interactions", count)),
     };
     hasher.update(&settings.map_err(io::Error::from).map_err(StoreError::io(dataset))?);
+    // Labels say by themselves that they are some.
+    if *task != TaskKind::Labels {
+        let settings = serde_json::to_vec(&(task, scale));
+        hasher.update(&settings.map_err(io::Error::from).map_err(StoreError::io(dataset))?);
+    }
     for name in ["interactions.jsonl", "queries.jsonl"] {
         let path = dataset.join(name);
         let read = |source| DatasetError::Read { path: path.clone(), source };
