@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use logoscope::data::dataset::{Dataset, Likeness, TaskKind};
 use logoscope::data::interaction::{Extra, Interaction, JudgedQuery, Timestamp, UserId};
@@ -255,7 +255,7 @@ fn the_commands_read_and_record_ratings_and_texts() {
     for (dataset, _) in many() {
         let place = Place::of(&dataset);
         let run = |arguments: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+            let mut command = crate::program();
             command.args(arguments).arg("--data").arg(place.data()).arg("--store").arg(place.root());
             let output = command.stdin(Stdio::null()).output().unwrap();
             let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -279,7 +279,7 @@ fn the_commands_read_and_record_ratings_and_texts() {
         fs::write(&file, serde_json::to_string(&made).unwrap()).unwrap();
         assert_eq!(run(&["store", "record", file.to_str().unwrap()]).0, "recorded new\n");
         let with_it = Place::of(&with(&dataset, &[made.clone()]));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logoscope"));
+        let mut command = crate::program();
         command.args(ask).arg("--data").arg(with_it.data()).arg("--store").arg(with_it.root());
         let expected = String::from_utf8(command.output().unwrap().stdout).unwrap();
         let recorded = run(&ask).0;
