@@ -11,7 +11,7 @@ use super::column::give_back;
 /// Reads between two looks.
 const EVERY: usize = 16;
 /// So much of files may become resident, in bytes, before it is given back.
-const ROOM: usize = 256 << 20;
+const ROOM: usize = 320 << 20;
 
 /// What reads leave resident.
 #[derive(Default)]
