@@ -26,7 +26,7 @@ pub struct SynthArgs {
     #[arg(long, default_value = "labels")]
     task: Task,
     /// People [default: 240; of texts 120, of ratings 160]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     users: Option<u64>,
     /// Latent communities [default: 8; of texts 4; ratings have none]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=64))]

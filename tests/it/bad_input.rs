@@ -782,7 +782,7 @@ fn bad_requests_to_make_something_are_refused() {
         said(SYNTH, "synth --users 20 --out full", &["full: exists and is not an empty folder", "--out"]),
         said(SYNTH, "synth --users 20 --out file", &["file: exists and is not an empty folder", "--out"]),
         said(SYNTH, "synth --users 20 --out file/new", &["file/new: cannot be written", "choose another folder"]),
-        said(SYNTH, "synth --users 0 --out new", &["'0' for '--users", "1..=100000"]),
+        said(SYNTH, "synth --users 0 --out new", &["'0' for '--users", "1..=1000000"]),
         said(SYNTH, "synth --users 1e3 --out new", &["'1e3' for '--users", "see `logoscope"]),
         said(SYNTH, "synth --users 20 --seed -1 --out new", &["'-1'", "see `logoscope"]),
         said(

@@ -128,8 +128,11 @@ proptest! {
     }
 }
 
+/// What memory says of a dataset of its kind.
+type Told = fn(&Memory) -> String;
+
 /// Three hundred ratings, and as many texts, of nine people over about fifty days.
-fn many() -> [(Dataset, fn(&Memory) -> String); 2] {
+fn many() -> [(Dataset, Told); 2] {
     let at = |id: usize| id as i64 * 15_000;
     let mut ratings: Vec<Interaction> =
         (0..300).map(|id| rating(id, id % 9, at(id), id * 7 % 11, id % 7 + id % 3, id / 2)).collect();

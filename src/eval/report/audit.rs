@@ -482,6 +482,6 @@ mod tests {
         assert!(lines[1..].iter().all(|line| line.starts_with("  word")), "{lines:?}");
         assert_eq!(lines.join(" ").split_whitespace().count(), 40);
         let command = format!("1  logoscope ask --query '{long}'");
-        assert_eq!(fold(&command), [command.clone()]);
+        assert_eq!(fold(&command), std::slice::from_ref(&command));
     }
 }
