@@ -25,6 +25,8 @@ const COMMUNITY_TEXTS: f64 = 25.0;
 const DUST: f64 = 1e-9;
 /// Postings of as many features are sorted at once when a period closes: what that takes in memory.
 const SORTED_AT_ONCE: usize = 8 << 20;
+/// Where there are very many, the items are gone through so many times at most.
+const PASSES: usize = 8;
 
 /// Sums as of a period's end, and those of what came later.
 pub struct Terms {
@@ -152,6 +154,7 @@ impl Terms {
         for item in 0..items {
             features.of_item(item).for_each(|(feature, _)| held[feature as usize] += 1);
         }
+        let at_once = SORTED_AT_ONCE.max(held.iter().sum::<usize>() / PASSES);
         let (mut ends, mut cells, mut masses) = (Vec::with_capacity(count), Vec::new(), Vec::new());
         let mut sums = vec![0.0; everyone];
         let mut touched: Vec<usize> = Vec::new();
@@ -159,7 +162,7 @@ impl Terms {
         while first < count {
             // Some features at a time: their postings, each list ascending by item.
             let mut starts = vec![0usize];
-            while first + starts.len() - 1 < count && starts[starts.len() - 1] < SORTED_AT_ONCE {
+            while first + starts.len() - 1 < count && starts[starts.len() - 1] < at_once {
                 starts.push(starts[starts.len() - 1] + held[first + starts.len() - 1]);
             }
             let some = first..first + starts.len() - 1;
