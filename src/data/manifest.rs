@@ -249,6 +249,8 @@ pub struct Periods {
     pub term_half_life: f64,
     /// h_N: half-life, in days, of a neighbour's vote.
     pub neighbour_half_life: f64,
+    /// Half-life, in days, of the person's own responses where their community is told from them; `inf` forgets none.
+    pub membership_half_life: f64,
 }
 
 impl Default for Periods {
@@ -259,6 +261,7 @@ impl Default for Periods {
             base_half_life: 180.0,
             term_half_life: 730.0,
             neighbour_half_life: 365.0,
+            membership_half_life: f64::INFINITY,
         }
     }
 }
@@ -275,6 +278,9 @@ struct PeriodsTable {
     base_half_life: f64,
     term_half_life: f64,
     neighbour_half_life: f64,
+    /// Absent where nothing is forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    membership_half_life: Option<f64>,
 }
 
 impl Default for PeriodsTable {
@@ -286,12 +292,22 @@ impl Default for PeriodsTable {
 
 impl From<Periods> for PeriodsTable {
     fn from(periods: Periods) -> Self {
-        let Periods { length, half_life, base_half_life, term_half_life, neighbour_half_life } = periods;
+        let Periods { length, half_life, base_half_life, term_half_life, neighbour_half_life, membership_half_life } =
+            periods;
+        let membership_half_life = membership_half_life.is_finite().then_some(membership_half_life);
         let (days, interactions) = match length {
             PeriodLength::Days(days) => (Some(days), None),
             PeriodLength::Interactions(count) => (None, Some(count)),
         };
-        Self { days, interactions, half_life, base_half_life, term_half_life, neighbour_half_life }
+        Self {
+            days,
+            interactions,
+            half_life,
+            base_half_life,
+            term_half_life,
+            neighbour_half_life,
+            membership_half_life,
+        }
     }
 }
 
@@ -299,8 +315,7 @@ impl TryFrom<PeriodsTable> for Periods {
     type Error = &'static str;
 
     fn try_from(table: PeriodsTable) -> Result<Self, Self::Error> {
-        let PeriodsTable { days, interactions, half_life, base_half_life, term_half_life, neighbour_half_life } = table;
-        let length = match (days, interactions) {
+        let length = match (table.days, table.interactions) {
             (Some(_), Some(_)) => {
                 return Err("'periods' has both 'days' and 'interactions'; keep one of them: a period has one length");
             }
@@ -308,7 +323,9 @@ impl TryFrom<PeriodsTable> for Periods {
             (None, Some(count)) => PeriodLength::Interactions(count),
             (None, None) => Self::default().length,
         };
-        Ok(Self { length, half_life, base_half_life, term_half_life, neighbour_half_life })
+        let PeriodsTable { half_life, base_half_life, term_half_life, neighbour_half_life, .. } = table;
+        let membership_half_life = table.membership_half_life.unwrap_or(f64::INFINITY);
+        Ok(Self { length, half_life, base_half_life, term_half_life, neighbour_half_life, membership_half_life })
     }
 }
 
@@ -555,6 +572,7 @@ impl Manifest {
             .or_else(|| positive("periods.base-half-life", self.periods.base_half_life))
             .or_else(|| positive("periods.term-half-life", self.periods.term_half_life))
             .or_else(|| positive("periods.neighbour-half-life", self.periods.neighbour_half_life))
+            .or_else(|| positive("periods.membership-half-life", self.periods.membership_half_life))
             .or_else(|| within("calibration.smoothing", self.calibration.smoothing, 1e-3, 1e6))
             .or_else(|| within("calibration.terms", self.calibration.terms, 0.0, MOST_CALIBRATION))
             .or_else(|| within("calibration.neighbours", self.calibration.neighbours, 0.0, MOST_CALIBRATION))

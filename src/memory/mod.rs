@@ -478,7 +478,9 @@ impl Memory {
     fn collective(&self, question: &global::Question, visible: &[ItemIx]) -> Result<GlobalRead, IndexError> {
         let (population, digest) = (&self.population, self.digest());
         let mut own = vec![0.0; population.labels.len()];
-        visible.iter().for_each(|item| own[population.label[*item]] += 1.0);
+        for item in visible {
+            own[population.label[*item]] += self.heard(*item, question.t);
+        }
         let snapshot = self.snapshot_at(question.t)?;
         let reader = global::Reader {
             population,
@@ -491,6 +493,12 @@ impl Memory {
         };
         let view = snapshot.as_deref().map(|s| (s, PeriodView { number: s.period + 1, end: s.end }));
         reader.read(view, question, &own)
+    }
+
+    /// How much an item of a person's own still tells of their community at `t`: 1 where nothing is forgotten.
+    fn heard(&self, item: ItemIx, t: Timestamp) -> f64 {
+        let half_life = self.manifest.periods.membership_half_life;
+        if half_life.is_infinite() { 1.0 } else { base::decay(self.population.at[item], t, half_life) }
     }
 
     fn read_ratings(&self, ratings: &Ratings, own: Own, query: &str, asked: rating::Asked) -> MemoryRead {

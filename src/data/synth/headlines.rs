@@ -18,7 +18,7 @@ use super::super::dataset::{
 use super::super::draw::Draw;
 use super::super::form::Form;
 use super::super::interaction::{Extra, Interaction, JudgedQuery, Timestamp, UserId};
-use super::{COMMUNITY_SHARE, OWN_SHARE, PERIOD_DAYS, Parameters, START, Story, THEMES, softmax};
+use super::{ARTICLE_PHRASES, COMMUNITY_SHARE, OWN_SHARE, PERIOD_DAYS, Parameters, START, Story, THEMES, softmax};
 
 /// Forms that headlines are written in.
 const FORMS: [Form; 8] = [
@@ -146,7 +146,7 @@ pub fn headlines(parameters: &Parameters) -> (Dataset, HeadlineTruth) {
         moments.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (day, judged) in moments {
             let theme = draw.below(THEMES.len());
-            let story = Story::about(&mut draw, theme);
+            let story = Story::about(&mut draw, theme, ARTICLE_PHRASES);
             let section = theme % SECTIONS;
             let heads = Heads { own: &words, section: &sections[section] };
             let (query, response) = (story.sentence(), headline(&mut draw, section, &story, [&hand, culture], &heads));
@@ -297,7 +297,7 @@ mod tests {
             let written = (0..60).map(|n| {
                 let section = n % SECTIONS;
                 let heads = Heads { own: &truth.users[0].words, section: &truth.sections[section] };
-                let story = Story::about(&mut draw, n % THEMES.len());
+                let story = Story::about(&mut draw, n % THEMES.len(), ARTICLE_PHRASES);
                 headline(&mut draw, section, &story, [&only, &only], &heads)
             });
             let right = written.filter(|text| Form::of(text) == form).count();
