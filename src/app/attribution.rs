@@ -122,7 +122,7 @@ impl State {
             let removed = Removed::Item(line.place);
             let rules = reading.without.iter().find(|without| without.removed == removed);
             let rules = rules.filter(|_| line.side == Side::Local && arm == Arm::Mediated);
-            let item = |place: usize| data.dataset.interactions.get(reading.read.local.hits.get(place)?.item);
+            let item = |place: usize| data.interaction(reading.read.local.hits.get(place)?.item);
             let id = match line.side {
                 Side::Local => item(line.place).map(|interaction| interaction.id.clone()),
                 Side::Global => reading.read.global.hits.get(line.place).map(|hit| hit.id.clone()),

@@ -117,7 +117,8 @@ impl Fitter {
 }
 
 fn work(request: &FitRequest, wanted: &dyn Fn() -> bool, tell: &dyn Fn(FitNews)) -> Result<Fitted, EvalError> {
-    let dataset = &request.data.dataset;
+    let whole = request.data.whole()?;
+    let dataset = whole.as_ref();
     let measures = TaskMeasures::of(&dataset.manifest)?;
     let judged = dataset.queries.iter().any(|query| query.gold.is_some());
     let split = if judged { Split::Judged } else { Split::Share { share: HISTORY } };

@@ -8,6 +8,7 @@ pub mod attribution;
 mod availability;
 pub mod board;
 pub mod command;
+pub mod data;
 pub mod effect;
 pub mod feedback;
 pub mod fitter;

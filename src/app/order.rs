@@ -32,7 +32,8 @@ impl PartialEq for Order {
 impl Order {
     /// Picks somebody in whom the scenario shows, asks and records; or says why nobody is found.
     pub(super) fn make(&self) -> Result<Opened, String> {
-        let (dataset, setting) = (&self.data.dataset, self.setting);
+        let whole = self.data.whole().map_err(|error| error.to_string())?;
+        let (dataset, setting) = (whole.as_ref(), self.setting);
         let made = Plan::with(&Options::default(), self.scenario, dataset, None, &setting, None)
             .and_then(|plan| plan.record(dataset, setting, None));
         let name = self.scenario.name().to_owned();

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the selection of a list points at a shown row, if there is one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::board::{Board, Page};
 use super::command::{Command, Context, TABLE};
@@ -265,10 +265,7 @@ impl List {
     /// Everyone, with how much of them is visible at the question's moment.
     pub fn users(state: &State) -> Option<Self> {
         let (data, question) = (state.data.as_ref()?, state.question.as_ref()?);
-        let mut visible: HashMap<&UserId, BTreeMap<&str, usize>> = HashMap::new();
-        for interaction in data.dataset.interactions.iter().take_while(|i| i.at < question.at) {
-            *visible.entry(&interaction.user).or_default().entry(&interaction.response).or_default() += 1;
-        }
+        let visible = data.visible(question.at);
         let row = |(ix, user): (usize, &UserId)| {
             let responses = visible.get(user);
             let n: usize = responses.into_iter().flat_map(BTreeMap::values).sum();
@@ -425,12 +422,12 @@ impl List {
     pub fn hits(state: &State) -> Option<Self> {
         let (data, reading) = (state.data.as_ref()?, state.reading.as_ref()?);
         let row = |hit: &LocalHit| {
-            let interaction = data.dataset.interactions.get(hit.item)?;
+            let interaction = data.interaction(hit.item)?.into_owned();
             Some(Row {
                 choice: Choice::Item,
-                name: interaction.id.clone(),
+                name: interaction.id,
                 note: format!("{:.2} {}", hit.terms.score(), data.label(hit.label)),
-                text: interaction.query.clone(),
+                text: interaction.query,
                 disabled: None,
             })
         };
@@ -459,7 +456,7 @@ impl List {
         let row = |candidate: Candidate| {
             let (note, text) = match candidate.kind {
                 CandidateKind::Item(item) => {
-                    let interaction = data.dataset.interactions.get(item)?;
+                    let interaction = data.interaction(item)?;
                     (interaction.at.date(), interaction.query.clone())
                 }
                 CandidateKind::Entry(Some(community)) => (format!("community {community}"), "an entry".to_owned()),

@@ -211,7 +211,7 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
 /// The first line with its hashes.
 fn titled(beginning: &Beginning) -> Result<Header, SessionError> {
     let mut header = beginning.header.clone();
-    header.dataset.hash = beginning.data.dataset.content_hash();
+    header.dataset.hash = beginning.data.content_hash()?;
     if let (Some(id), Some(place)) = (&mut header.model, &beginning.model) {
         id.hash = identity(place).map_err(|source| SessionError::Read { path: place.told().into(), source })?;
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 pub use super::answers::{Answers, ArmAnswer, Phase, WRITING, Writing};
 use super::attribution::Attributing;
 use super::command::Context;
+pub use super::data::{Data, question_of};
 use super::feedback::Said;
 use super::input::Input;
 use super::journal::Journal;
@@ -28,9 +29,8 @@ use super::study::Study;
 use super::undo::History;
 use super::visit::Visit;
 use super::worker::evidence_of;
-use crate::data::dataset::{Dataset, Manifest, TaskKind};
-use crate::data::form::Places;
-use crate::data::interaction::{JudgedQuery, UserId};
+use crate::data::dataset::{Manifest, TaskKind};
+use crate::data::interaction::UserId;
 use crate::engine::answer::{final_decision, memory_distribution, request, request_written};
 use crate::engine::engine::{Caps, GenRequest, LoadStage};
 use crate::engine::fit::Training;
@@ -51,47 +51,6 @@ use crate::memory::MemoryRead;
 use crate::memory::portrait::Portrait;
 pub use crate::session::event::Setting;
 use crate::session::tries::Try;
-
-/// A dataset with what the screen shows of it at all times.
-#[derive(Debug)]
-pub struct Data {
-    /// The dataset.
-    pub dataset: Dataset,
-    /// Everyone who acts or asks, sorted.
-    pub users: Vec<UserId>,
-    /// All responses there can be, in display order.
-    pub labels: Vec<String>,
-    places: Places,
-}
-
-impl Data {
-    /// Counts what `dataset` holds.
-    pub fn of(dataset: Dataset) -> Self {
-        let users = dataset.users().into_iter().collect();
-        let (labels, places) = (dataset.manifest.responses(), dataset.manifest.places());
-        Self { dataset, users, labels, places }
-    }
-
-    /// The label that a response counts as: of texts their form.
-    pub fn label_of(&self, response: &str) -> Option<&str> {
-        self.places.of(response).map(|place| self.label(place))
-    }
-
-    /// The labels that a model is asked to score: none of texts, which it writes.
-    pub fn scored_labels(&self) -> &[String] {
-        if self.places == Places::Written { &[] } else { &self.labels }
-    }
-
-    /// The label with this index, empty if there is none.
-    pub fn label(&self, ix: usize) -> &str {
-        self.labels.get(ix).map_or("", String::as_str)
-    }
-}
-
-/// The question that a judged query asks.
-pub fn question_of(judged: &JudgedQuery) -> Question {
-    Question { user: judged.user.clone(), query: judged.query.clone(), at: judged.at }
-}
 
 /// What is known of memory.
 #[derive(Clone, Debug, PartialEq)]

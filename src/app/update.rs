@@ -17,6 +17,7 @@ mod tries;
 mod visit;
 mod writing;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::command::Context;
@@ -26,9 +27,11 @@ use super::keymap::Chord;
 use super::message::Message;
 use super::overlay::{Edit, EditKind};
 use super::shelf::Source;
-use super::state::{ArmAnswer, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of};
+use super::state::{
+    ArmAnswer, Data, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of,
+};
 use super::worker::ReadRequest;
-use crate::data::dataset::{PeriodLength, TaskKind};
+use crate::data::dataset::PeriodLength;
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::{Arm, Question};
@@ -96,8 +99,8 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.judged = first.is_some().then_some(0);
             let fallback = || {
                 // Without judged queries the last thing that anyone did is asked as it was, before it was done.
-                let last = data.dataset.interactions.last()?;
-                Some(Question { user: last.user.clone(), query: last.query.clone(), at: last.at })
+                let last = data.interaction(data.interactions().checked_sub(1)?)?.into_owned();
+                Some(Question { user: last.user, query: last.query, at: last.at })
             };
             state.question = first.or_else(fallback);
             state.data = Some(data);
@@ -347,17 +350,15 @@ fn ask(state: &mut State, change: impl FnOnce(&mut Question)) -> Vec<Effect> {
 /// Lets memory know that the person answers the question so, and asks again a second later.
 fn remember(state: &mut State, response: String) -> Vec<Effect> {
     let (Some(data), Some(question)) = (state.data.clone(), state.question.clone()) else { return Vec::new() };
-    let interactions = &data.dataset.interactions;
     state.journal.remembered += 1;
-    let free = |id: &String| interactions.iter().all(|other| other.id != *id);
+    let free = |id: &String| data.is_free(id);
     let Some(id) = (state.journal.remembered..).map(|n| format!("remembered-{n}")).find(free) else {
         return Vec::new();
     };
     let Question { user, query, at } = question;
     // A rating is of the thing that its question names.
-    let same = interactions.iter().find(|other| other.query == query);
-    let same = same.filter(|_| data.dataset.manifest.task == TaskKind::Rating);
-    let (item, extra) = same.map(|same| (same.item.clone(), same.extra.clone())).unwrap_or_default();
+    let same = data.rated(&query).map(Cow::into_owned);
+    let (item, extra) = same.map(|same| (same.item, same.extra)).unwrap_or_default();
     let interaction = Interaction { id, user, at, query, response, item, extra };
     let mut effects = match visit::remember(state, &interaction) {
         Some(effect) => vec![effect],
@@ -389,25 +390,24 @@ fn move_period(state: &mut State, on: bool) -> Vec<Effect> {
         (PeriodLength::Days(days), false) => move_time(state, -days),
         // The first moment that knows so many more, or the last one that knows so many fewer: what happens in one second
         // is known at once, and the question moves all the same.
-        (PeriodLength::Interactions(count), true) => move_within(state, |at, interactions| {
-            let known = interactions.partition_point(|i| i.at < at).saturating_add(count).min(interactions.len());
-            interactions[..known].last().map_or(at, |last| at.max(Timestamp(last.at.0.saturating_add(1))))
+        (PeriodLength::Interactions(count), true) => move_within(state, |at, data| {
+            let known = data.before(at).saturating_add(count).min(data.interactions());
+            let last = known.checked_sub(1).and_then(|last| data.moment(last));
+            last.map_or(at, |last| at.max(Timestamp(last.0.saturating_add(1))))
         }),
-        (PeriodLength::Interactions(count), false) => move_within(state, |at, interactions| {
-            let known = interactions.partition_point(|i| i.at < at).saturating_sub(count);
-            interactions.get(known).map_or(at, |next| at.min(next.at))
+        (PeriodLength::Interactions(count), false) => move_within(state, |at, data| {
+            data.moment(data.before(at).saturating_sub(count)).map_or(at, |next| at.min(next))
         }),
     }
 }
 
 /// Moves the question to another moment of the data.
-fn move_within(state: &mut State, to: impl Fn(Timestamp, &[Interaction]) -> Timestamp) -> Vec<Effect> {
+fn move_within(state: &mut State, to: impl Fn(Timestamp, &Data) -> Timestamp) -> Vec<Effect> {
     let Some(data) = state.data.clone() else { return Vec::new() };
-    let interactions = &data.dataset.interactions;
-    let first = interactions.first().map_or(Timestamp(0), |i| i.at);
-    let last = data.dataset.end();
+    let first = data.moment(0).unwrap_or(Timestamp(0));
+    let last = data.end();
     // A date typed beyond the data is left step by step, too.
-    ask(state, |question| question.at = to(question.at, interactions).clamp(first, last.max(question.at)))
+    ask(state, |question| question.at = to(question.at, &data).clamp(first, last.max(question.at)))
 }
 
 /// Reads memory for the question; whatever is on its way for an earlier one no longer counts.

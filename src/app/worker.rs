@@ -15,7 +15,8 @@ use super::message::{Heard, Message};
 use super::rungs::{self, ClimbRequest, News};
 use super::state::{Data, question_of};
 use super::visit::World;
-use crate::data::dataset::Dataset;
+use crate::data::archive::Archive;
+use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::interaction::Interaction;
 use crate::data::sample;
 use crate::engine::embedding;
@@ -64,21 +65,31 @@ pub enum Source {
 }
 
 impl Source {
-    /// The dataset, with what was recorded in its store, and the store if it has one that pays.
-    fn open(self) -> Result<(Dataset, Option<Store>), StoreError> {
+    /// The dataset, with what was recorded in its store, and the store if it has one that pays: interactions stay in
+    /// their file then.
+    fn open(self) -> Result<Opened, StoreError> {
         let (dir, stores) = match self {
-            Source::Sample => return Ok((sample::dataset()?, None)),
-            Source::Given(dataset) => return Ok((*dataset, None)),
+            Source::Sample => return Ok(Opened { dataset: sample::dataset()?, stored: None }),
+            Source::Given(dataset) => return Ok(Opened { dataset: *dataset, stored: None }),
             Source::Folder { dir, stores, .. } => (dir, stores),
         };
         let store = Store::of(&stores, &dir)?;
-        let mut dataset = Dataset::open(&dir)?;
         if !store.worthwhile() {
-            return Ok((dataset, None));
+            return Ok(Opened { dataset: Dataset::open(&dir)?, stored: None });
         }
-        check::remember(&mut dataset, store.recorded()?.0);
-        Ok((dataset, Some(store)))
+        let dataset = Dataset::head(&dir)?;
+        let mut archive = Archive::open(&dir, &dataset)?;
+        for recorded in store.recorded()?.0 {
+            archive.add(recorded, &dataset)?;
+        }
+        Ok(Opened { dataset, stored: Some((store, archive)) })
     }
+}
+
+/// A dataset as it was found; without its interactions where it has a store.
+struct Opened {
+    dataset: Dataset,
+    stored: Option<(Store, Archive)>,
 }
 
 /// What the worker is asked for.
@@ -162,15 +173,19 @@ fn work(
         Source::Folder { load, .. } => Some(load.clone()),
         Source::Sample | Source::Given(_) => None,
     };
-    let (mut dataset, store) = match source.open() {
+    let Opened { mut dataset, stored } = match source.open() {
         Ok(opened) => opened,
         Err(error) => return tell(Message::DataFailed(error.to_string())),
     };
+    let (store, archive) = stored.unzip();
     let attached = match load.map(|load| embedding::attach(&mut dataset, &load)).transpose() {
         Ok(attached) => attached.flatten(),
         Err(error) => return tell(Message::DataFailed(error.to_string())),
     };
-    let mut data = Arc::new(Data::of(dataset));
+    let mut data = Arc::new(match archive {
+        Some(archive) => Data::archived(dataset, archive),
+        None => Data::of(dataset),
+    });
     tell(Message::DataRead(Arc::clone(&data)));
     if let Some(attached) = attached {
         attached.notices.iter().for_each(|notice| tell(Message::Stored(notice.clone())));
@@ -191,7 +206,7 @@ fn work(
                 tell(Message::Stage(stage));
                 Ok(())
             };
-            match store.open(Some(&data.dataset), &mut report) {
+            match store.open(None, &mut report) {
                 Ok(opened) => {
                     opened.notices.iter().for_each(|notice| tell(Message::Stored(notice.to_string())));
                     opened.memory
@@ -228,22 +243,22 @@ fn work(
                 },
                 Request::Visit(None) => there = None,
                 Request::Visit(Some(world)) => {
-                    let hash = hash.get_or_insert_with(|| origin.dataset.content_hash());
-                    there = Some(visited(&origin, hash, &world).map(|dataset| {
+                    let hash = hash.get_or_insert_with(|| origin.content_hash().map_err(|error| error.to_string()));
+                    let made = hash.as_ref().map_err(String::clone).and_then(|hash| visited(&origin, hash, &world));
+                    there = Some(made.map(|dataset| {
                         let (memory, data) = (Memory::build(&dataset), Arc::new(Data::of(dataset)));
                         tell(Message::Visited { world, data, periods: memory.periods() });
                         memory
                     }));
                 }
                 Request::Climb(request) => climb = Some(request),
-                Request::Remember(interaction) => {
-                    let later = memory.remember(&[&interaction]).is_ok();
-                    let place = remember(&mut data, *interaction);
-                    if !later {
-                        memory = Memory::build(&data.dataset);
+                Request::Remember(interaction) => match remembered(&mut memory, &data, *interaction) {
+                    Ok((with, place)) => {
+                        data = with;
+                        tell(Message::Remembered { data: Arc::clone(&data), place, periods: memory.periods() });
                     }
-                    tell(Message::Remembered { data: Arc::clone(&data), place, periods: memory.periods() });
-                }
+                    Err(error) => tell(Message::Stored(format!("not remembered: {error}"))),
+                },
             }
         }
         if let Some(request) = newest {
@@ -282,19 +297,20 @@ fn visited(origin: &Data, hash: &str, world: &World) -> Result<Dataset, String> 
     if let Some(stranger) = world.remembered.iter().find(|interaction| !known.contains(&interaction.response)) {
         return Err(format!("the recording remembers '{}', which is no label of the dataset", stranger.response));
     }
-    let mut dataset = check::without(&origin.dataset, world.without());
+    let whole = origin.whole().map_err(|error| error.to_string())?;
+    let mut dataset = check::without(&whole, world.without());
     check::remember(&mut dataset, world.remembered.iter().cloned());
     Ok(dataset)
 }
 
-/// Adds an interaction to a copy of the data, since the screen still shows the data without it; its place there.
-fn remember(data: &mut Arc<Data>, interaction: Interaction) -> usize {
-    let mut dataset = data.dataset.clone();
-    let key = (interaction.at, interaction.id.clone());
-    check::remember(&mut dataset, [interaction]);
-    let place = dataset.interactions.partition_point(|other| (other.at, &other.id) < (key.0, &key.1));
-    *data = Arc::new(Data::of(dataset));
-    place
+/// Adds an interaction to memory and to a copy of the data, since the screen still shows the data without it; its place
+/// there. Neither knows it where the data cannot be read.
+fn remembered(memory: &mut Memory, data: &Data, interaction: Interaction) -> Result<(Arc<Data>, usize), DatasetError> {
+    let (with, place) = data.with(interaction.clone())?;
+    if memory.remember(&[&interaction]).is_err() {
+        *memory = Memory::build(with.whole()?.as_ref());
+    }
+    Ok((Arc::new(with), place))
 }
 
 /// The last judged query on which both sides have something near to say, clearly differ and come close; failing that, the

@@ -82,14 +82,14 @@ pub enum DatasetError {
 }
 
 /// The responses that fit a task.
-enum Responses<'a> {
+pub(super) enum Responses<'a> {
     Labels(HashSet<&'a str>),
     Scale(Scale),
     Text,
 }
 
 impl<'a> Responses<'a> {
-    fn of(manifest: &'a Manifest) -> Self {
+    pub(super) fn of(manifest: &'a Manifest) -> Self {
         match (manifest.task, manifest.scale) {
             (TaskKind::Rating, Some(scale)) => Self::Scale(scale),
             (TaskKind::Text, _) => Self::Text,
@@ -98,7 +98,7 @@ impl<'a> Responses<'a> {
     }
 
     /// Brings `response` into the form that the task gives it, or says why it has none.
-    fn fit(&self, what: &str, response: &mut String) -> Result<(), String> {
+    pub(super) fn fit(&self, what: &str, response: &mut String) -> Result<(), String> {
         match self {
             Self::Labels(labels) if labels.contains(response.as_str()) => Ok(()),
             Self::Labels(_) => {
@@ -212,11 +212,9 @@ impl Dataset {
 
     /// A fingerprint of everything the dataset says: equal content, equal value.
     pub fn content_hash(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(toml::to_string(&self.manifest).unwrap_or_default().as_bytes());
-        hasher.update(&to_json_lines(&self.interactions));
-        hasher.update(&to_json_lines(&self.queries));
-        hasher.finalize().to_hex().to_string()
+        let mut content = Content::of(&self.manifest);
+        self.interactions.iter().for_each(|interaction| content.take(interaction));
+        content.end(&self.queries)
     }
 
     /// The second after the last interaction: the moment at which all of the data is past.
@@ -237,6 +235,34 @@ impl Dataset {
     pub fn users(&self) -> BTreeSet<UserId> {
         let acting = self.interactions.iter().map(|i| i.user.clone());
         acting.chain(self.queries.iter().map(|q| q.user.clone())).collect()
+    }
+}
+
+/// What a dataset says, record by record, and its fingerprint.
+pub(super) struct Content {
+    hasher: blake3::Hasher,
+    line: Vec<u8>,
+}
+
+impl Content {
+    /// Settings come first.
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(toml::to_string(manifest).unwrap_or_default().as_bytes());
+        Self { hasher, line: Vec::new() }
+    }
+
+    /// A record of a file, as it is written there.
+    pub(super) fn take(&mut self, record: &impl Serialize) {
+        self.line.clear();
+        write_line(&mut self.line, record);
+        self.hasher.update(&self.line);
+    }
+
+    /// Judged queries come last.
+    pub(super) fn end(mut self, queries: &[JudgedQuery]) -> String {
+        queries.iter().for_each(|query| self.take(query));
+        self.hasher.finalize().to_hex().to_string()
     }
 }
 
@@ -280,13 +306,15 @@ fn unique(seen: &mut HashSet<[u8; 16]>, path: &Path, line: usize, id: &str) -> R
 
 fn to_json_lines<T: Serialize>(records: &[T]) -> Vec<u8> {
     let mut out = Vec::new();
-    for record in records {
-        // Records are maps with string keys; writing them to memory cannot fail.
-        if serde_json::to_writer(&mut out, record).is_ok() {
-            out.push(b'\n');
-        }
-    }
+    records.iter().for_each(|record| write_line(&mut out, record));
     out
+}
+
+fn write_line(out: &mut Vec<u8>, record: &impl Serialize) {
+    // Records are maps with string keys; writing them to memory cannot fail.
+    if serde_json::to_writer(&mut *out, record).is_ok() {
+        out.push(b'\n');
+    }
 }
 
 /// Whether a new folder may be written at `dir`: nothing is there, or an empty folder.

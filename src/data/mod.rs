@@ -1,5 +1,6 @@
 //! Data: interactions, dataset folders, the seeded sample population. Knows nothing of memory.
 
+pub mod archive;
 pub mod dataset;
 pub mod diff;
 pub mod draw;

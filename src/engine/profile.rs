@@ -74,8 +74,16 @@ impl History {
     /// The same of interactions in the order of a dataset.
     pub fn of_dataset(dataset: &Dataset, user: &UserId, t: Timestamp) -> Self {
         let theirs = |i: &&Interaction| i.at < t && i.user == *user;
-        let visible = dataset.interactions.iter().filter(theirs);
-        Self::of(user, visible.map(|i| (i.id.as_str(), i.at, i.query.as_str(), i.response.as_str())))
+        Self::of_each(user, dataset.interactions.iter().filter(theirs))
+    }
+
+    /// The same of what `user` did, in the order of a dataset.
+    pub fn of_interactions(user: &UserId, did: &[Interaction]) -> Self {
+        Self::of_each(user, did.iter())
+    }
+
+    fn of_each<'a>(user: &UserId, did: impl Iterator<Item = &'a Interaction>) -> Self {
+        Self::of(user, did.map(|i| (i.id.as_str(), i.at, i.query.as_str(), i.response.as_str())))
     }
 
     fn of<'a>(user: &UserId, did: impl Iterator<Item = (&'a str, Timestamp, &'a str, &'a str)>) -> Self {

@@ -29,7 +29,7 @@ pub mod stats;
 pub mod sweep;
 pub mod timelines;
 
-use crate::data::dataset::TaskKind;
+use crate::data::dataset::{DatasetError, TaskKind};
 use crate::engine::error::EngineError;
 use crate::memory::embed::Forbidden;
 use crate::memory::entry::IndexError;
@@ -37,6 +37,9 @@ use crate::memory::entry::IndexError;
 /// Why an evaluation came to no result.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
+    /// The dataset could not be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// The share of a split is no share.
     #[error("the split {0} leaves no history or no queries; give a share between 0 and 1 such as 0.8")]
     EmptySplit(f64),

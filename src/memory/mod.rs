@@ -53,7 +53,7 @@ use base::BaseRates;
 use community::Communities;
 use embed::{Embedder, Forbidden};
 use entry::{Fading, Forming, IndexError};
-use features::{Features, Sought};
+use features::{Features, Sought, Weighting};
 use global::{GlobalRead, PeriodView, Snapshot};
 use grouping::Grouping;
 use held::{Held, Own};
@@ -143,6 +143,8 @@ pub struct Memory {
     moved: Option<Arc<Vec<UserIx>>>,
     /// The same of terms; the first one stands before the first period's end.
     terms: Vec<OnceLock<Terms>>,
+    /// The same of what words weigh, where nobody has asked for the sums of terms.
+    weightings: Vec<OnceLock<Weighting>>,
     /// Of a rating task.
     ratings: Option<Ratings>,
     /// Of a text task.
@@ -165,6 +167,7 @@ impl Memory {
         let communities = (0..calendar.count).map(|_| OnceLock::new()).collect();
         let snapshots = (0..calendar.count).map(|_| Mutex::new(None)).collect();
         let terms = (0..=calendar.count).map(|_| OnceLock::new()).collect();
+        let weightings = (0..=calendar.count).map(|_| OnceLock::new()).collect();
         Self {
             manifest,
             population,
@@ -180,6 +183,7 @@ impl Memory {
             sizes: Sizes::default(),
             moved: None,
             terms,
+            weightings,
             ratings: None,
             writing: None,
         }
@@ -233,6 +237,7 @@ impl Memory {
             }
         }
         self.terms.resize_with(calendar.count + 1, OnceLock::new);
+        self.weightings = (0..=calendar.count).map(|_| OnceLock::new()).collect();
         // What a question met depends on what lay before it, and on where periods were cut.
         match self.nearness.get_mut() {
             Some(nearness) if agrees => nearness.extend(&self.population),
@@ -528,11 +533,11 @@ impl Memory {
     }
 
     fn local(&self, user: Option<UserIx>, probe: &Probe, t: Timestamp) -> LocalRead {
-        // Novelty looks at questions of many periods; those are not what people ask about.
-        self.terms_of(t, false);
-        let sought = self.sought(probe, t);
-        let own = Own::as_they_were(self.population.visible(user, t));
-        local::read(&self.population, &self.manifest.retrieval, own, probe, self.compared(&sought, t), t)
+        let (population, features, weighting) = (&self.population, self.features(), self.weighting_at(t));
+        let sought = Sought::new(features, weighting, &probe.features, population.before(t));
+        let own = Own::as_they_were(population.visible(user, t));
+        let compared = Compared { features, weighting, sought: &sought };
+        local::read(population, &self.manifest.retrieval, own, probe, compared, t)
     }
 
     /// The words of `probe` as they weigh at `t`.
@@ -562,13 +567,36 @@ impl Memory {
         self.calendar.closed_at(t, self.population.at[newest])
     }
 
-    /// Term sums of that period, formed if this is their first use, and kept beside a store's base.
-    fn terms_at(&self, t: Timestamp) -> &Terms {
-        self.terms_of(t, true)
+    /// What words weigh since that period closed. Novelty looks at questions of many periods, and the sums of terms, which
+    /// take far longer to form and far more room, are for those that people ask about.
+    fn weighting_at(&self, t: Timestamp) -> &Weighting {
+        let closed = self.period_at(t);
+        let place = closed.map_or(0, |period| period + 1);
+        let kept = self.kept.as_ref().is_some_and(|kept| kept.last() == closed && closed.is_some());
+        match self.terms[place].get() {
+            Some(terms) => &terms.weighting,
+            // What is mapped is at hand.
+            None if kept => &self.terms_at(t).weighting,
+            None => self.weightings[place].get_or_init(|| {
+                let (closing, until) = self.closing_of(closed);
+                Weighting::of(self.features(), closing.items, until)
+            }),
+        }
     }
 
-    /// The same; those of a period that is not the last one are kept for whoever asks for it, and not for a look on the way.
-    fn terms_of(&self, t: Timestamp, keep: bool) -> &Terms {
+    /// What the sums of a period's end are made of, and the items that may be read with them: those before the end of the
+    /// next period.
+    fn closing_of(&self, closed: Option<usize>) -> (Closing, ItemIx) {
+        let population = &self.population;
+        let start = population.at.first().copied().unwrap_or(Timestamp(0));
+        let end = closed.map_or(start, |period| self.calendar.end(period));
+        let half_life = self.manifest.periods.term_half_life;
+        let until = population.before(self.calendar.end(closed.map_or(0, |period| period + 1)));
+        (Closing { end, items: population.before(end), half_life }, until)
+    }
+
+    /// Term sums of that period, formed if this is their first use, and kept beside a store's base.
+    fn terms_at(&self, t: Timestamp) -> &Terms {
         let closed = self.period_at(t);
         self.terms[closed.map_or(0, |period| period + 1)].get_or_init(|| {
             let nobody = Communities::default();
@@ -576,12 +604,8 @@ impl Memory {
             let grouped = closed.filter(|_| self.ratings.is_none());
             let communities = grouped.map_or(&nobody, |period| self.communities_at(period));
             let (population, features) = (&self.population, self.features());
-            let start = population.at.first().copied().unwrap_or(Timestamp(0));
-            let end = closed.map_or(start, |period| self.calendar.end(period));
-            let half_life = self.manifest.periods.term_half_life;
-            let closing = Closing { end, items: population.before(end), half_life };
-            // Those before the end of the next period may be read with these sums.
-            let until = population.before(self.calendar.end(closed.map_or(0, |period| period + 1)));
+            let (closing, until) = self.closing_of(closed);
+            let Closing { end, half_life, .. } = closing;
             let form = |until: ItemIx| Terms::close(population, features, communities, closing, until);
             let (Some(kept), Some(period)) = (&self.kept, grouped) else { return form(until) };
             // What was recorded since the base was written is added to what is sealed.
@@ -593,7 +617,7 @@ impl Memory {
                 .chain([end.0 as u64, half_life.to_bits()]);
             let asked: Vec<u64> = asked.chain([communities.fingerprint()]).collect();
             let write = |terms: &Terms, sink: &mut store::FolderWriter| terms.write(sink);
-            let write = (keep || kept.last() == Some(period)).then_some(write);
+            let write = Some(write);
             let read = |source: &store::Verified| Terms::read_from(source, closing, labels, count);
             let form = || Ok::<Terms, Infallible>(form(base));
             let Ok(mut terms) = kept.sealed("terms", (period, closing.items), &asked, write, read, form);

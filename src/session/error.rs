@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::data::dataset::DatasetError;
 use crate::data::interaction::UserId;
 use crate::engine::error::EngineError;
 use crate::memory::entry::IndexError;
@@ -17,6 +18,9 @@ fn mending(line: usize) -> &'static str {
 /// Why a session could not be read, written or made.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
+    /// The dataset could not be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// The file is missing or unreadable.
     #[error("{}: cannot be read ({source}); check the path and its permissions", path.display())]
     Read {

@@ -49,7 +49,7 @@ pub fn header(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         parts.push(span(format!("{dot}{}", text::fit(model, 24)), theme.dim));
     } else if let Some(data) = &state.data {
         let users = text::plural(data.users.len(), "user", "users");
-        let interactions = text::plural(data.dataset.interactions.len(), "interaction", "interactions");
+        let interactions = text::plural(data.interactions(), "interaction", "interactions");
         parts.push(span(format!("{dot}{users}{dot}{interactions}"), theme.dim));
     }
     if matches!(state.journal.recording, Recording::Failed(_)) {

@@ -19,7 +19,7 @@ use super::{REST, stop, tell};
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::profile::kept::Change;
-use crate::engine::profile::{History, LIMIT, Profile, best, nothing_written};
+use crate::engine::profile::{LIMIT, Profile, best, nothing_written};
 use crate::engine::prompt::Arm;
 
 /// A question is about to be asked: profiles of somebody else are read.
@@ -46,7 +46,7 @@ pub(super) fn reread(state: &State) -> Option<Effect> {
 /// Memory is about to answer the question: what the person did before it is known from here on.
 pub(super) fn heard(state: &mut State) {
     let (Some(data), Some(question)) = (&state.data, &state.question) else { return };
-    let history = History::of_dataset(&data.dataset, &question.user, question.at);
+    let history = data.history(&question.user, question.at);
     state.profile.history = Some(Arc::new(history));
     if !state.profile.draft.phase.is_open() {
         state.profile.draft = Draft::default();

@@ -43,7 +43,7 @@ pub(super) fn lines(
         lines.push(Line::from(vec![
             span(format!("{:>3} ", text::share(hit.terms.score())), theme.score),
             span(text::pad(label(state, hit), labels + 1), theme.local),
-            span(text::fit(answered(state, reading, hit), room), style),
+            span(text::fit(&answered(state, reading, hit), room), style),
         ]));
         if reading.read.written.is_some() {
             let asked = format!("    to {}", item_text(state, hit.item));
@@ -127,12 +127,12 @@ fn far(state: &State, reading: &Reading, hit: &LocalHit, theme: &Theme, labels: 
         span(format!("{:>3} ", text::share(hit.terms.score())), theme.dim),
         span(text::pad(label(state, hit), labels + 1), theme.dim),
         span(text::pad(&text::age(hit.age_days), 7), theme.dim),
-        span(text::fit(answered(state, reading, hit), room), theme.dim),
+        span(text::fit(&answered(state, reading, hit), room), theme.dim),
     ])
 }
 
 /// What stands beside a hit's label: of texts what the person wrote, otherwise what they were asked.
-fn answered<'a>(state: &'a State, reading: &Reading, hit: &LocalHit) -> &'a str {
+fn answered(state: &State, reading: &Reading, hit: &LocalHit) -> String {
     match &reading.read.written {
         Some(_) => item_response(state, hit.item),
         None => item_text(state, hit.item),

@@ -125,7 +125,7 @@ fn warn(state: &State, reading: &Reading, signature: Signature, theme: &Theme, w
 /// The identity of one of the person's items, by its place among the hits.
 pub fn item_name(state: &State, reading: &Reading, place: usize) -> String {
     let item = reading.read.local.hits.get(place).map(|hit| hit.item);
-    let found = item.and_then(|item| state.data.as_ref()?.dataset.interactions.get(item));
+    let found = item.and_then(|item| state.data.as_ref()?.interaction(item));
     found.map_or_else(|| format!("memory {}", place + 1), |found| text::fit(&found.id, 24))
 }
 

@@ -178,19 +178,16 @@ fn ranked(distribution: &[f64]) -> Vec<(usize, f64)> {
 }
 
 /// The text of a remembered item.
-fn item_text(state: &State, item: usize) -> &str {
+fn item_text(state: &State, item: usize) -> String {
     // Items are numbered in the dataset's own order.
-    state
-        .data
-        .as_ref()
-        .and_then(|data| data.dataset.interactions.get(item))
-        .map_or("", |interaction| &interaction.query)
+    let found = state.data.as_ref().and_then(|data| data.interaction(item));
+    found.map_or_else(String::new, |interaction| interaction.into_owned().query)
 }
 
 /// What the person answered to a remembered item.
-fn item_response(state: &State, item: usize) -> &str {
-    let data = state.data.as_ref();
-    data.and_then(|data| data.dataset.interactions.get(item)).map_or("", |interaction| &interaction.response)
+fn item_response(state: &State, item: usize) -> String {
+    let found = state.data.as_ref().and_then(|data| data.interaction(item));
+    found.map_or_else(String::new, |interaction| interaction.into_owned().response)
 }
 
 /// `about 9 words · tide · robot`: how texts are written.
