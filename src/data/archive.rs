@@ -114,6 +114,7 @@ impl Archive {
             start += length as u64;
             let fault = |reason: String| DatasetError::Line { path: path.clone(), line: number, reason };
             let record = if begins == 0 { text::without_mark(&line) } else { &line };
+            let record = record.trim_ascii_end();
             let written = std::str::from_utf8(record).map_err(|_| fault("it is not UTF-8".to_owned()))?;
             if written.trim().is_empty() {
                 continue;
