@@ -238,7 +238,7 @@ fn manifest() -> Manifest {
             terms: 0.12,
             neighbours: 0.0,
             entries: Some(0.8),
-            model_trust: 0.8,
+            model_trust: 0.7,
             ..Calibration::default()
         },
         weights: WeightDefaults {
