@@ -1,6 +1,6 @@
 //! Interactions that stay in their file: of each only what is asked of all of them at once, and where its record stands.
 //!
-//! A million [`Interaction`]s take most of a gigabyte. An archive keeps some thirty bytes of each, and reads a record when
+//! A million [`Interaction`]s take most of a gigabyte. An archive keeps some forty bytes of each, and reads a record when
 //! somebody looks at it.
 //!
 //! Invariants: interactions are numbered as in a [`Dataset`], by `(at, id)`; the file is held open, so that one which takes
@@ -44,6 +44,8 @@ impl Whereabouts {
 struct Kept {
     at: Timestamp,
     whereabouts: Whereabouts,
+    /// Of the record as it stood in the file; 0 for what is not there.
+    hash: u64,
     user: u32,
     label: u32,
 }
@@ -78,9 +80,9 @@ pub struct Archive {
     added: Vec<Interaction>,
 }
 
-fn hash(text: &str) -> u64 {
+fn hash(bytes: impl AsRef<[u8]>) -> u64 {
     let mut first = [0; 8];
-    first.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..8]);
+    first.copy_from_slice(&blake3::hash(bytes.as_ref()).as_bytes()[..8]);
     u64::from_le_bytes(first)
 }
 
@@ -128,12 +130,12 @@ impl Archive {
                 users.len() as u32 - 1
             });
             if rated {
-                asked.push((hash(&glance.query), kept.len()));
+                asked.push((hash(glance.query.as_bytes()), kept.len()));
             }
             names.push_str(&glance.id);
             ends.push(names.len());
             let label = label(&places, &response);
-            kept.push(Kept { at: glance.at, whereabouts: Whereabouts(begins), user, label });
+            kept.push(Kept { at: glance.at, whereabouts: Whereabouts(begins), hash: hash(record), user, label });
         }
         if kept.is_empty() {
             return Err(DatasetError::Empty { path });
@@ -226,10 +228,13 @@ impl Archive {
         }
         let line = self.line(kept.whereabouts.0).map_err(|source| DatasetError::Read { path: path(), source })?;
         let record = if kept.whereabouts.0 == 0 { text::without_mark(&line) } else { &line };
+        let record = record.trim_ascii_end();
+        if hash(record) != kept.hash {
+            return Err(changed());
+        }
         let mut interaction: Interaction = serde_json::from_slice(record).map_err(|_| changed())?;
         head.fit(&mut interaction.response).map_err(|_| changed())?;
-        let same = interaction.at == kept.at && interaction.user == self.users[kept.user as usize];
-        if same { Ok(interaction) } else { Err(changed()) }
+        Ok(interaction)
     }
 
     /// The line of the file that begins at `start`.
@@ -268,7 +273,7 @@ impl Archive {
             self.users.len() - 1
         });
         let whereabouts = Whereabouts(Whereabouts::ADDED | self.added.len() as u64);
-        self.kept.insert(place, Kept { at: interaction.at, whereabouts, user: user as u32, label });
+        self.kept.insert(place, Kept { at: interaction.at, whereabouts, hash: 0, user: user as u32, label });
         self.asked.values_mut().filter(|item| **item >= place).for_each(|item| *item += 1);
         let id = hash(&interaction.id);
         let after = self.ids.partition_point(|other| *other < id);
@@ -396,9 +401,16 @@ mod tests {
 
         std::fs::write(&path, &text).unwrap();
         let archive = Archive::open(folder.path(), &head).unwrap();
-        std::fs::write(&path, vec![b'x'; text.len()]).unwrap();
-        let told = archive.record(7, &head).unwrap_err().to_string();
-        assert!(told.contains("interactions.jsonl") && told.contains("changed while it was in use"), "{told}");
+        // Not even a word of it may be another one.
+        let word = dataset.interactions[7].query.split(' ').next_back().unwrap();
+        let edited = String::from_utf8(text.clone()).unwrap().replace(word, &"x".repeat(word.len())).into_bytes();
+        assert_eq!(edited.len(), text.len());
+        for other in [vec![b'x'; text.len()], edited, text[..text.len() / 2].to_vec()] {
+            std::fs::write(&path, other).unwrap();
+            let item = if std::fs::metadata(&path).unwrap().len() < text.len() as u64 { archive.len() - 1 } else { 7 };
+            let told = archive.record(item, &head).unwrap_err().to_string();
+            assert!(told.contains("interactions.jsonl") && told.contains("changed while it was in use"), "{told}");
+        }
     }
 
     #[test]
