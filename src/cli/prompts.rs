@@ -1,8 +1,8 @@
 //! Prompts for training and testing the demonstration model, made by the program's own memory and renderer.
 //!
 //! Training rows come from populations that are never shipped, each with fresh communities: what a model can learn
-//! from them is to read its memories, not to remember one world. The target is the drawn response, never the
-//! mediator's opinion.
+//! from them is to read its memories, not to remember one world. The target is the drawn response, or what it was drawn
+//! from, never the mediator's opinion.
 
 mod evaluation;
 
@@ -17,7 +17,7 @@ use super::{CliError, file_error};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::draw::Draw;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
-use crate::data::synth::{Parameters, THEMES, population};
+use crate::data::synth::{Parameters, THEMES, Tastes, population, population_with_tastes};
 use crate::engine::prompt::{Arm, render, render_blocks};
 use crate::mediator::{Policy, Weights};
 use crate::memory::rating::About;
@@ -48,6 +48,9 @@ struct Row<'a> {
     /// The labels that fit what is asked about, where the generator knows of such; no prompt says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     fits: Option<&'static [usize]>,
+    /// The probability of each of those that the answer was drawn with: what a model learns faster from than from draws.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chances: Option<Vec<f64>>,
 }
 
 /// What to export.
@@ -86,16 +89,16 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
             let rows = evaluation::rows(&dataset, &truth, &mut Memory::build(&dataset), export.rows)?;
             write_lines(&mut out, &rows)
         } else {
-            let (dataset, themes) = match export.task {
+            let (dataset, known) = match export.task {
                 Task::Labels => {
-                    let (dataset, truth) = population(&parameters);
-                    (dataset, truth.film_themes)
+                    let (dataset, truth, tastes) = population_with_tastes(&parameters);
+                    (dataset, Some((truth.film_themes, tastes)))
                 }
-                _ => (export.task.dataset(&parameters), Vec::new()),
+                _ => (export.task.dataset(&parameters), None),
             };
             head(&mut out, &dataset).map_err(wrap)?;
-            let fits = |asked: &Interaction| fitting(&themes, asked);
-            write_lines(&mut out, &training_rows(&dataset, &Memory::build(&dataset), seed, export.rows, fits)?)
+            let likely = |asked: &Interaction| likely(known.as_ref()?, asked);
+            write_lines(&mut out, &training_rows(&dataset, &Memory::build(&dataset), seed, export.rows, likely)?)
         };
         eprintln!("population {seed}: {} rows", written.map_err(wrap)?);
     }
@@ -119,7 +122,7 @@ fn training_rows<'a>(
     memory: &Memory,
     seed: u64,
     rows: usize,
-    fits: impl Fn(&Interaction) -> Option<&'static [usize]>,
+    likely: impl Fn(&Interaction) -> Option<Likely>,
 ) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x007E_AC11);
     let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
@@ -150,6 +153,7 @@ fn training_rows<'a>(
                 render_blocks(memory, &asked.query, local, global)
             }
         };
+        let (fits, chances) = likely(asked).unzip();
         Ok(Row {
             prompt,
             answer: &asked.response,
@@ -158,17 +162,22 @@ fn training_rows<'a>(
             swap,
             query: &asked.id,
             visible: read.local.visible(),
-            fits: fits(asked),
+            fits,
+            chances,
         })
     };
     (0..rows).map(row).collect()
 }
 
-/// The tags that fit the film of this interaction.
-fn fitting(themes: &[&str], asked: &Interaction) -> Option<&'static [usize]> {
+/// Tags, as indices, and the probability of each.
+type Likely = (&'static [usize], Vec<f64>);
+
+/// The tags that fit the film of this interaction, and how likely the person was to give each.
+fn likely((themes, tastes): &(Vec<&'static str>, Tastes), asked: &Interaction) -> Option<Likely> {
     let film: usize = asked.item.as_deref()?.strip_prefix('f')?.parse().ok()?;
-    let theme = THEMES.iter().find(|theme| Some(&theme.name) == themes.get(film))?;
-    Some(theme.tags)
+    let theme = THEMES.iter().position(|theme| Some(&theme.name) == themes.get(film))?;
+    let chances = tastes.chances(&asked.user, theme, asked.at)?;
+    Some((THEMES[theme].tags, chances.into_iter().map(|p| (p * 1e4).round() / 1e4).collect()))
 }
 
 /// Memory as it was when somebody answered, with what the record says the question is about.

@@ -343,6 +343,9 @@ pub struct Calibration {
     /// where neighbours are read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<f64>,
+    /// A_C: exponent of what the nearest texts of each of the person's communities say; at 0 they are not looked for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub community_neighbours: f64,
     /// μ: how many texts of background are mixed into collective terms.
     pub smoothing: f64,
     /// ω fitted for the shipped model: the model's share in the final decision, 0–1.
@@ -351,7 +354,15 @@ pub struct Calibration {
 
 impl Default for Calibration {
     fn default() -> Self {
-        Self { local: 0.88, terms: 0.7, neighbours: 0.91, entries: None, smoothing: 70.0, model_trust: 0.0 }
+        Self {
+            local: 0.88,
+            terms: 0.7,
+            neighbours: 0.91,
+            entries: None,
+            community_neighbours: 0.0,
+            smoothing: 70.0,
+            model_trust: 0.0,
+        }
     }
 }
 
@@ -576,6 +587,10 @@ impl Manifest {
             .or_else(|| within("calibration.smoothing", self.calibration.smoothing, 1e-3, 1e6))
             .or_else(|| within("calibration.terms", self.calibration.terms, 0.0, MOST_CALIBRATION))
             .or_else(|| within("calibration.neighbours", self.calibration.neighbours, 0.0, MOST_CALIBRATION))
+            .or_else(|| {
+                let exponent = self.calibration.community_neighbours;
+                within("calibration.community-neighbours", exponent, 0.0, MOST_CALIBRATION)
+            })
             .or_else(|| {
                 within("calibration.entries", self.calibration.entries.unwrap_or_default(), 0.0, MOST_CALIBRATION)
             })

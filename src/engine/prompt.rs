@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::dataset::TaskKind;
 use crate::data::interaction::Timestamp;
 use crate::data::sanitize;
 use crate::mediator::context::{self, Room};
@@ -464,8 +465,19 @@ fn local_block(memory: &Memory, read: &LocalRead, size: f64) -> Block {
 }
 
 fn global_block(memory: &Memory, read: &GlobalRead, local: Option<&LocalRead>) -> Block {
+    // What all of it comes to for this query; entries by themselves are of what is like it.
+    let likeliest = match (memory.manifest.task, read.period) {
+        (TaskKind::Labels, Some(_)) => {
+            let said = read.community.iter().copied().enumerate();
+            let mut ranked: Vec<(usize, f64)> = said.filter(|(_, share)| *share >= LEAST_SHARE).collect();
+            ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            format!(": {}", shares(memory, &ranked))
+        }
+        _ => String::new(),
+    };
     let heading = match read.leading() {
-        Some((community, _)) => format!("others: community of {}\n", read.members[community]),
+        Some((community, _)) => format!("others: community of {}{likeliest}\n", read.members[community]),
+        None if !likeliest.is_empty() => format!("others: everyone{likeliest}\n"),
         None => {
             let base: Vec<(usize, f64)> = read.base.iter().copied().enumerate().collect();
             format!("others: everyone{}\n", on_average(memory, &base))

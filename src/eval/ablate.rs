@@ -41,6 +41,8 @@ pub enum Variant {
     WithoutNeighbours,
     /// A_V = 0, where entries vote.
     WithoutEntries,
+    /// A_C = 0, where the communities' own nearest texts are read.
+    WithoutCommunityNeighbours,
     /// h_b = ∞.
     WithoutBaseDecay,
     /// The asking person's items among everyone's.
@@ -54,7 +56,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    const ALL: [Variant; 12] = [
+    const ALL: [Variant; 13] = [
         Variant::Whole,
         Variant::WithoutTerms,
         Variant::WithoutRecency,
@@ -62,6 +64,7 @@ impl Variant {
         Variant::PlainHistogram,
         Variant::WithoutNeighbours,
         Variant::WithoutEntries,
+        Variant::WithoutCommunityNeighbours,
         Variant::WithoutBaseDecay,
         Variant::UserLeftIn,
         Variant::WithoutCommunities,
@@ -79,6 +82,7 @@ impl Variant {
             Variant::PlainHistogram => "without both",
             Variant::WithoutNeighbours => "without neighbours",
             Variant::WithoutEntries => "without entries",
+            Variant::WithoutCommunityNeighbours => "without communities' neighbours",
             Variant::WithoutBaseDecay => "without decay of the base rate",
             Variant::UserLeftIn => "asking person left in",
             Variant::WithoutCommunities => "without communities",
@@ -106,6 +110,7 @@ impl Variant {
             Variant::WithoutTerms => calibration.terms = 0.0,
             Variant::WithoutNeighbours => calibration.neighbours = 0.0,
             Variant::WithoutEntries => calibration.entries = calibration.entries.map(|_| 0.0),
+            Variant::WithoutCommunityNeighbours => calibration.community_neighbours = 0.0,
             Variant::WithoutRecency => weights.half_life = Some(f64::INFINITY),
             Variant::WithoutSimilarity => weights.similarity_sharpness = Some(0.0),
             Variant::PlainHistogram => {

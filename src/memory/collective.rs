@@ -2,7 +2,8 @@
 //!
 //! p_G = normalise(b · exp(A_T E_T + A_N E_N + A_V E_V)) for the population. All three read the same interactions, so
 //! their exponents are fitted together, never calibrated one by one and multiplied. Communities blend at the level of
-//! distributions: p_C = Σ_c ρ_c p_c, each p_c made like the population's from the community's own terms and entries.
+//! distributions: p_C = Σ_c ρ_c p_c, each p_c made like the population's from the community's own terms, entries and
+//! nearest texts.
 //!
 //! Pure: nothing is retrieved here, so a fit may try exponents on what was read once.
 
@@ -23,6 +24,8 @@ pub struct CommunityPart {
     pub terms: Vec<f64>,
     /// V(y) of the community's entries.
     pub entries: Vec<f64>,
+    /// V(y) of the community's texts nearest to the query; 0 where they are not looked for.
+    pub neighbours: Vec<f64>,
 }
 
 /// What one community says by itself.
@@ -129,13 +132,20 @@ impl Common<'_> {
         from_logs(logs.collect())
     }
 
-    /// p_c: that with the community's own terms, tilted by its own entries.
+    /// p_c: that with the community's own terms, tilted by its own entries and then by its own nearest texts.
     fn of_community(&self, part: &CommunityPart) -> Vec<f64> {
-        let parent = self.tilt(&part.terms);
-        let own = votes_evidence(&part.entries, &parent);
-        let logs = parent.iter().zip(&own).map(|(p, e)| p.ln() + self.exponent * e);
-        from_logs(logs.collect())
+        let by_entries = tilted(self.tilt(&part.terms), &part.entries, self.exponent);
+        match self.calibration.community_neighbours {
+            0.0 => by_entries,
+            exponent => tilted(by_entries, &part.neighbours, exponent),
+        }
     }
+}
+
+/// `parent` tilted by what votes say beyond it.
+fn tilted(parent: Vec<f64>, votes: &[f64], exponent: f64) -> Vec<f64> {
+    let said = votes_evidence(votes, &parent);
+    from_logs(parent.iter().zip(&said).map(|(p, e)| p.ln() + exponent * e).collect())
 }
 
 /// ln\[(V(y) + m·p(y))/((ΣV + m)·p(y))\]: 0 without votes.

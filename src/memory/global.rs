@@ -18,7 +18,7 @@ use super::fusion::{EntryTerms, membership_factor};
 use super::grouping::Grouping;
 use super::guard::Guarded;
 use super::local::Probe;
-use super::neighbours::{self, Vicinity};
+use super::neighbours::{self, Likenesses, Vicinity};
 use super::population::{ItemIx, LabelIx, Population, UserIx};
 use super::terms::{self, TermRead, Terms};
 use crate::data::dataset::{Calibration, Periods, Retrieval};
@@ -280,18 +280,28 @@ impl Reader<'_> {
             candidates::near(population, self.retrieval, snapshot, asked)?;
         let own_entries = |c: CommunityIx| candidates.iter().filter(move |found| found.community == Some(c));
         let terms = self.terms(snapshot, question, &counted);
-        let neighbours = self.neighbours(question);
+        let (neighbours, close) = self.neighbours(question, &snapshot.communities, &counted);
         let mut parts = Parts {
             terms: terms.population,
             neighbours: None,
             entries: self.vote(candidates.iter(), asking),
             communities: Vec::new(),
         };
-        for (c, terms) in counted.iter().zip(terms.communities) {
-            let entries = self.vote(own_entries(*c), asking);
-            parts.communities.push(CommunityPart { community: *c, share: membership[*c], terms, entries });
-        }
         let mut support = 0;
+        for ((c, terms), near) in counted.iter().zip(terms.communities).zip(close) {
+            let entries = self.vote(own_entries(*c), asking);
+            let neighbours = match near {
+                Near::Heard(guarded) => {
+                    support = support.max(guarded.contributors);
+                    guarded.counts
+                }
+                kept_back => {
+                    suppressed += usize::from(matches!(kept_back, Near::Suppressed));
+                    vec![0.0; base.len()]
+                }
+            };
+            parts.communities.push(CommunityPart { community: *c, share: membership[*c], terms, entries, neighbours });
+        }
         match neighbours {
             Near::Unread => {}
             Near::Suppressed => {
@@ -299,7 +309,7 @@ impl Reader<'_> {
                 parts.neighbours = Some(vec![0.0; base.len()]);
             }
             Near::Heard(guarded) => {
-                support = guarded.contributors;
+                support = support.max(guarded.contributors);
                 parts.neighbours = Some(guarded.counts);
             }
         }
@@ -352,17 +362,31 @@ impl Reader<'_> {
         everyone - usize::from(!self.population.visible(asking, t).is_empty())
     }
 
-    fn neighbours(&self, question: &Question) -> Near {
+    /// What the nearest texts of everyone say, and those of each of `communities`.
+    fn neighbours(
+        &self,
+        question: &Question,
+        belonging: &Communities,
+        communities: &[CommunityIx],
+    ) -> (Near, Vec<Near>) {
         let Question { asking, t, sought, terms, .. } = *question;
         let before = self.population.before(t);
+        let unread = || communities.iter().map(|_| Near::Unread).collect();
         if before > neighbours::MOST_ITEMS {
-            return Near::Unread;
+            return (Near::Unread, unread());
         }
         let Retrieval { guard, neighbours: count, .. } = *self.retrieval;
-        let weighting = &terms.weighting;
-        let found = neighbours::nearest(self.population, self.features, weighting, sought, asking, before, count);
         let vicinity = Vicinity { half_life: self.periods.neighbour_half_life, guard };
-        neighbours::vote(self.population, &found, vicinity, t).map_or(Near::Suppressed, Near::Heard)
+        let hear = |found: &[(ItemIx, f64)]| {
+            neighbours::vote(self.population, found, vicinity, t).map_or(Near::Suppressed, Near::Heard)
+        };
+        let likenesses = Likenesses::of(self.population, self.features, &terms.weighting, sought, asking, before);
+        let everyone = hear(&likenesses.nearest(count));
+        if self.calibration.community_neighbours == 0.0 {
+            return (everyone, unread());
+        }
+        let own = likenesses.nearest_of(communities, belonging);
+        (everyone, own.iter().map(|found| hear(found)).collect())
     }
 
     /// V(y) = Σ over the nearest entries of s² n(y) / √n.

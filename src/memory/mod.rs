@@ -58,6 +58,7 @@ use global::{GlobalRead, PeriodView, Snapshot};
 use grouping::Grouping;
 use held::{Held, Own};
 use local::{Compared, LocalHit, LocalRead, Probe};
+use neighbours::Likenesses;
 use novelty::Nearness;
 use period::Calendar;
 use population::{ItemIx, Late, Population, UserIx};
@@ -435,7 +436,8 @@ impl Memory {
         let (before, most) = (population.before(t), self.manifest.retrieval.neighbours);
         let neighbours = match before {
             ..=neighbours::MOST_ITEMS => {
-                neighbours::nearest(population, self.features(), &terms.weighting, sought, asking, before, most)
+                let (features, weighting) = (self.features(), &terms.weighting);
+                Likenesses::of(population, features, weighting, sought, asking, before).nearest(most)
             }
             // As for forms: too many to look at each.
             _ => Vec::new(),

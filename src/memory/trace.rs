@@ -13,7 +13,7 @@ use super::entry::{Entry, EntryQuery};
 use super::features::{FeatureIx, Features};
 use super::finder::{Found, IndexError, Looking};
 use super::lexical::{TermId, words};
-use super::neighbours;
+use super::neighbours::Likenesses;
 use super::population::{ItemIx, UserIx};
 use super::rating::About;
 use super::{Apart, Memory};
@@ -348,7 +348,7 @@ impl<'a> Search<'a> {
         let mut tally = Tally::default();
         for asked in probes {
             let sought = memory.sought(&memory.probe(asked.text), self.t);
-            let found = neighbours::nearest(population, features, weighting, &sought, None, before, most);
+            let found = Likenesses::of(population, features, weighting, &sought, None, before).nearest(most);
             tally.count(found.iter().position(|(item, _)| self.theirs.contains(item)));
         }
         tally.trace(Way::Neighbours, probes.len())

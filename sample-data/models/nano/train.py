@@ -170,6 +170,17 @@ def tokenizer_command(args):
 # ---------------------------------------------------------------- data as arrays
 
 
+def chances(rows, most=4):
+    """Of each row, which labels its answer was drawn from and how likely each was; of rows that do not say, the answer.
+
+    A model learns the same from them as from draws, without the noise of drawing."""
+    tags, shares = np.zeros((len(rows), most), np.int16), np.zeros((len(rows), most), np.float32)
+    for i, row in enumerate(rows):
+        known = row.get("chances", [])
+        tags[i, : len(known)], shares[i, : len(known)] = row.get("fits", [])[: len(known)], known
+    return tags, shares / np.maximum(shares.sum(1, keepdims=True), 1e-9)
+
+
 def fitting(rows, count):
     """Of each row, which labels fit what it is about, as far as the generator knows."""
     fits = np.zeros((len(rows), count), bool)
@@ -185,7 +196,7 @@ class Data:
         from tokenizers import Tokenizer
 
         tokenizer_path = Path(model_folder) / "tokenizer.json"
-        key = hashlib.sha256(b"2" + tokenizer_path.read_bytes())
+        key = hashlib.sha256(b"3" + tokenizer_path.read_bytes())
         for path in map(lambda path: Path(path).resolve(), paths):
             key.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}".encode())
         cached = Path(cache_folder) / f"tokens-{key.hexdigest()[:16]}.npz"
@@ -203,6 +214,7 @@ class Data:
             # An answer is encoded by itself: that is how it is scored, and what is generated first.
             answers = [np.append(ids, np.uint16(eos)) for ids in encoded([row["answer"] for row in rows])]
             whole = [np.concatenate(pair) for pair in zip(prompts, answers)]
+            drawn_from, likely = chances(rows)
             arrays = {
                 "ids": np.concatenate(whole),
                 "offsets": np.cumsum([0] + [len(ids) for ids in whole]).astype(np.int64),
@@ -212,6 +224,8 @@ class Data:
                 "swap": np.array([SWAPS.index(row.get("swap")) for row in rows], np.int8),
                 "labels": np.array([tokenizer.token_to_id(tag) for tag in tags], np.int32),
                 "fits": fitting(rows, len(tags)),
+                "drawn_from": drawn_from,
+                "likely": likely,
                 "marks": np.array([tokenizer.encode(mark).ids[0] for mark in "\n-"], np.int32),
                 "scores": np.array([tokenizer.encode(str(n)).ids[0] for n in range(1, 6)], np.int32),
                 "shape": np.array([tokenizer.get_vocab_size(with_added_tokens=True), eos]),
@@ -271,7 +285,9 @@ def make_batch(data, rows, rng, settings):
     The answer's tokens weigh 1 together, the end of text a twentieth of one; the other
     positions are sampled for the language-model loss, half of them in front of labels, as
     those are what a prompt has to teach. Padding stands behind everything that is asked,
-    so causal attention needs no mask for it.
+    so causal attention needs no mask for it. Last come the tokens that the first one of an
+    answer was drawn from and their shares, of every row; where they are not known, the
+    answer has them all.
     """
     width = width_of(int(data.length[rows].max()), settings["widths"])
     asked = settings["positions"]
@@ -279,15 +295,22 @@ def make_batch(data, rows, rng, settings):
     positions = np.zeros((len(rows), asked), np.int64)
     targets = np.full((len(rows), asked), data.eos, np.int64)
     weights = np.zeros((len(rows), asked), np.float32)
+    drawn_from, likely = np.zeros((len(rows), data.drawn_from.shape[1]), np.int64), data.likely[rows].copy()
     is_label = np.zeros(data.vocabulary, bool)
     is_label[data.labels] = True
     for i, row in enumerate(rows):
         ids, n = data.sequence(row), int(data.asked[row])
+        names = np.arange(data.vocabulary)
         if rng is not None and data.task[row] == 0:
-            ids = renamed(data, row, rng, settings)[ids]
+            names = renamed(data, row, rng, settings)
+            ids = names[ids]
             if rng.random() < settings["reorder"]:
                 ids = reordered(data, ids, n, rng)
         tokens[i, : len(ids)] = ids
+        if likely[i].any() and rng is not None:
+            drawn_from[i] = names[data.labels[data.drawn_from[row]]]
+        else:
+            drawn_from[i], likely[i] = ids[n], np.eye(1, likely.shape[1])[0]
         answer = min(len(ids) - n, asked)
         positions[i, :answer] = np.arange(n - 1, n - 1 + answer)
         targets[i, :answer] = ids[n : n + answer]
@@ -303,7 +326,7 @@ def make_batch(data, rows, rng, settings):
             positions[i, answer : answer + room] = at
             targets[i, answer : answer + room] = ids[at + 1]
             weights[i, answer : answer + room] = settings["lm_weight"] / room
-    return tokens, positions, targets, weights
+    return tokens, positions, targets, weights, drawn_from, likely
 
 
 def epoch_batches(data, rows, seed, epoch, settings):
@@ -457,6 +480,32 @@ def load_checkpoint(path):
     return about, groups
 
 
+def load_start(path):
+    """Shape and weights to train on from: of a checkpoint, or of an exported folder."""
+    if not Path(path).is_dir():
+        about, groups = load_checkpoint(path)
+        return about["shape"], groups["weights"]
+    model = Exported(path)
+    config, tensors = model.config, model.tensors
+    shape = {
+        "vocabulary": config["vocab_size"], "eos": config["eos_token_id"], "hidden": config["hidden_size"],
+        "layers": config["num_hidden_layers"], "heads": config["num_attention_heads"],
+        "ffn": config["intermediate_size"], "max_positions": config["max_position_embeddings"],
+    }  # fmt: skip
+    weights = {"embed": tensors["model.embed_tokens.weight"], "norm": tensors["model.norm.weight"]}
+    for layer in range(shape["layers"]):
+        joined = lambda *names: np.ascontiguousarray(
+            np.concatenate([tensors[f"model.layers.{layer}.{name}.weight"].T for name in names], 1)
+        )
+        weights[f"{layer}.attn_norm"] = tensors[f"model.layers.{layer}.input_layernorm.weight"]
+        weights[f"{layer}.qkv"] = joined("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+        weights[f"{layer}.o"] = joined("self_attn.o_proj")
+        weights[f"{layer}.mlp_norm"] = tensors[f"model.layers.{layer}.post_attention_layernorm.weight"]
+        weights[f"{layer}.gate_up"] = joined("mlp.gate_proj", "mlp.up_proj")
+        weights[f"{layer}.down"] = joined("mlp.down_proj")
+    return shape, weights
+
+
 def validate(forward, weights, data, rows, settings):
     """The mean answer loss, and per task and arm: accuracy, absolute error of the mean, loss a token."""
     import torch
@@ -465,7 +514,7 @@ def validate(forward, weights, data, rows, settings):
     order = np.argsort(data.length[rows], kind="stable")
     for start in range(0, len(order), 32):
         part = order[start : start + 32]
-        tokens, positions, targets, weight = make_batch(data, rows[part], None, settings)
+        tokens, positions, targets, weight, _, _ = make_batch(data, rows[part], None, settings)
         with torch.no_grad():
             logits = forward(weights, torch.from_numpy(tokens), torch.from_numpy(positions)).float()
             nll = -logits.log_softmax(-1).gather(2, torch.from_numpy(targets)[:, :, None])[:, :, 0].numpy()
@@ -548,10 +597,9 @@ def train_command(args):
     if start is None:
         start = start_weights(shape, args.seed)
         if args.init:
-            about, from_there = load_checkpoint(args.init)
-            if about["shape"] != shape:
-                sys.exit(f"{args.init} is of another shape or vocabulary")
-            start = from_there["weights"]
+            shape_there, start = load_start(args.init)
+            if shape_there != shape:
+                sys.exit(f"{args.init} is of another shape or vocabulary: {shape_there}, not {shape}")
     weights = {name: torch.from_numpy(np.array(w)).requires_grad_() for name, w in start.items()}
     optimizer = Muon(weights, args.decay)
     for mine, name in ((optimizer.first, "first"), (optimizer.second, "second")):
@@ -567,9 +615,11 @@ def train_command(args):
     )
     forward = make_forward(shape)
 
-    def loss_of(weights, tokens, positions, targets, weight):
+    def loss_of(weights, tokens, positions, targets, weight, drawn_from, likely):
         logits = forward(weights, tokens, positions).float()
-        nll = torch.logsumexp(logits, -1) - logits.gather(2, targets[:, :, None])[:, :, 0]
+        found = logits.gather(2, targets[:, :, None])[:, :, 0]
+        first = (logits[:, 0].gather(1, drawn_from) * likely).sum(1, keepdim=True)
+        nll = torch.logsumexp(logits, -1) - torch.cat((first, found[:, 1:]), 1)
         return (nll * weight).sum() / tokens.shape[0], (nll.detach()[:, 0]).mean()
 
     compiled_loss = torch.compile(loss_of, dynamic=False) if args.compile else loss_of
@@ -1211,7 +1261,7 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--fresh", action="store_true", help="do not resume from last.npz")
-    p.add_argument("--init", help="checkpoint to take the start weights from")
+    p.add_argument("--init", help="checkpoint, or exported folder, to take the start weights from")
     p.add_argument("--no-bf16", dest="bf16", action="store_false", help="compute in f32")
     p.add_argument("--no-compile", dest="compile", action="store_false")
     p.add_argument("--layers", type=int, default=5)
