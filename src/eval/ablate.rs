@@ -97,6 +97,7 @@ impl Variant {
             Variant::WithoutTerms => Some(1),
             Variant::WithoutNeighbours => Some(2),
             Variant::WithoutEntries => Some(3),
+            Variant::WithoutCommunityNeighbours => Some(4),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use logoscope::memory::community::Communities;
 use logoscope::memory::embed::HashEmbedder;
 use logoscope::memory::features::{Features, Sought};
 use logoscope::memory::guard::CONTRIBUTOR_SHARE;
-use logoscope::memory::neighbours::{self, Vicinity};
+use logoscope::memory::neighbours::{self, Likenesses, Vicinity};
 use logoscope::memory::period::Calendar;
 use logoscope::memory::population::Population;
 use logoscope::memory::terms::{Closing, Question, Terms};
@@ -234,22 +234,32 @@ proptest! {
         dataset in datasets(100), user in 0..12usize, words in proptest::collection::vec(0..12usize, 1..5),
         t in 2_500_000..5_000_000i64, count in 1..30usize, guard in 1..7usize
     ) {
-        let (population, features, _, terms) = closed(&dataset);
+        let (population, features, communities, terms) = closed(&dataset);
         let (t, asking) = (Timestamp(t), population.user_ix(&UserId::new(format!("u{user}"))));
         let before = population.before(t);
         let sought = Sought::new(&features, &terms.weighting, &features.find(&query(&words)), before);
-        let found = neighbours::nearest(&population, &features, &terms.weighting, &sought, asking, before, count);
-        let mut all: Vec<f64> = (0..before)
-            .filter(|item| Some(population.user[*item]) != asking)
-            .map(|item| sought.cosine(&features, &terms.weighting, item))
-            .filter(|cosine| *cosine > 0.0)
-            .collect();
-        all.sort_by(|a, b| b.total_cmp(a));
-        all.truncate(count);
-        prop_assert_eq!(found.len(), all.len());
-        for ((item, cosine), expected) in found.iter().zip(&all) {
-            prop_assert!((cosine - expected).abs() < 1e-9);
-            prop_assert!(*item < before && Some(population.user[*item]) != asking);
+        let likenesses = Likenesses::of(&population, &features, &terms.weighting, &sought, asking, before);
+        let found = likenesses.nearest(count);
+        let nearest = |found: &[(usize, f64)], count: usize, counted: &dyn Fn(usize) -> bool| {
+            let mut all: Vec<f64> = (0..before)
+                .filter(|item| Some(population.user[*item]) != asking && counted(*item))
+                .map(|item| sought.cosine(&features, &terms.weighting, item))
+                .filter(|cosine| *cosine > 0.0)
+                .collect();
+            all.sort_by(|a, b| b.total_cmp(a));
+            all.truncate(count);
+            prop_assert_eq!(found.len(), all.len());
+            for ((item, cosine), expected) in found.iter().zip(&all) {
+                prop_assert!((cosine - expected).abs() < 1e-9);
+                prop_assert!(*item < before && Some(population.user[*item]) != asking && counted(*item));
+            }
+            Ok(())
+        };
+        nearest(&found, count, &|_| true)?;
+        // Each community's by itself, in whatever order they are asked for.
+        let asked: Vec<usize> = (0..communities.count).rev().collect();
+        for (community, found) in asked.iter().zip(likenesses.nearest_of(&asked, &communities)) {
+            nearest(&found, 30, &|item| communities.of[population.user[item]] == Some(*community))?;
         }
 
         let vicinity = Vicinity { half_life: 365.0, guard };
@@ -285,6 +295,32 @@ fn an_entry_that_stands_only_with_the_asking_person_is_suppressed_for_her() {
     assert_eq!((member.global.hits.len(), member.global.suppressed), (0, 2));
     assert_eq!(member.global.support, 0);
     assert_eq!(member.global.population, member.global.base, "nothing collective remains but the base rate");
+}
+
+/// Two companies of twenty answer the same text differently: somebody of one hears it from that one.
+#[test]
+fn a_community_speaks_through_its_own_nearest_texts() {
+    let company = |user: usize| usize::from(user >= 20);
+    let told = (0..40).flat_map(|user| {
+        let id = move |n: usize| 10 * user + n;
+        (0..6).map(move |n| interaction(id(n), user, id(n) as i64 * 1000, &[n, n + 1], 2 + company(user)))
+    });
+    // What is asked about: those of the first company say 0, of the second 1.
+    let about = (0..40).map(|user| interaction(500 + user, user, 500_000, &[8, 9], company(user)));
+    let mut interactions: Vec<_> = told.chain(about).collect();
+    interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    let mut dataset = Dataset { manifest: manifest(4, 4), interactions, queries: Vec::new() };
+    let mut read = |exponent: f64| {
+        dataset.manifest.calibration.community_neighbours = exponent;
+        let memory = Memory::build(&dataset);
+        memory.read(&UserId::new("u3"), &query(&[8, 9]), Timestamp(2_000_000)).unwrap().global
+    };
+    let (silent, heard) = (read(0.0), read(0.5));
+    assert!(silent.parts.communities.iter().all(|part| part.neighbours.iter().all(|vote| *vote == 0.0)));
+    assert_eq!(heard.population, silent.population, "everyone says what everyone said");
+    let own = heard.parts.communities.iter().max_by(|a, b| a.share.total_cmp(&b.share)).unwrap();
+    assert!(own.neighbours[0] > 0.0 && own.neighbours[1] == 0.0, "only its own people: {:?}", own.neighbours);
+    assert!(heard.community[0] > silent.community[0], "{} and {}", heard.community[0], silent.community[0]);
 }
 
 /// Items of the same second are not "before": a person tagging two films at once sees neither.

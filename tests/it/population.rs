@@ -53,7 +53,9 @@ pub fn datasets(most: usize) -> impl Strategy<Value = Dataset> {
     let one = (0..12usize, 0..5_000_000i64, words, 0..4usize);
     // Moments as coarse as a day or so put many into one second.
     let grain = prop_oneof![2 => Just(1i64), 1 => Just(250_000)];
-    (proptest::collection::vec(one, 1..most), 1..5usize, length(), grain).prop_map(|(rows, guard, length, grain)| {
+    let company = prop_oneof![Just(0.0), Just(0.5)];
+    let all = (proptest::collection::vec(one, 1..most), 1..5usize, length(), grain, company);
+    all.prop_map(|(rows, guard, length, grain, company)| {
         let mut interactions: Vec<Interaction> = rows
             .into_iter()
             .enumerate()
@@ -62,6 +64,7 @@ pub fn datasets(most: usize) -> impl Strategy<Value = Dataset> {
         interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let mut manifest = manifest(4, guard);
         manifest.periods.length = length;
+        manifest.calibration.community_neighbours = company;
         Dataset { manifest, interactions, queries: Vec::new() }
     })
 }
