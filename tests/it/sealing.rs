@@ -11,7 +11,7 @@ use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::data::synth::{Parameters, population};
 use logoscope::memory::Memory;
 use logoscope::memory::sizes::Sizes;
-use logoscope::memory::store::{MOST_SEALED, Notice, Store, checksum};
+use logoscope::memory::store::{MOST_GROUPINGS, MOST_SEALED, Notice, Store, checksum};
 use proptest::prelude::*;
 
 use crate::population::{as_texts, datasets};
@@ -488,6 +488,34 @@ fn the_last_period_and_some_others_stay_sealed() {
     ask(last);
     there(&[last, 0, 3, 4, 5]);
     assert!(left(&place).is_empty() && place.store().verify().unwrap().faults.is_empty());
+}
+
+/// Groupings of the past do not pile up: those that were asked for longest ago go first, that of the last period never.
+#[test]
+fn the_last_grouping_and_some_others_are_kept() {
+    let mut dataset = people(60, 5);
+    dataset.manifest.periods.length = PeriodLength::Interactions(dataset.interactions.len() / 24);
+    let place = Place::of(&dataset);
+    let formed = Memory::build(&dataset).sized(LITTLE);
+    let asked = questions(&dataset)[0].clone();
+    let ask = |period: usize| {
+        let at = formed.period_end(period).min(dataset.end());
+        let asked = [Interaction { at, ..asked.clone() }];
+        assert_eq!(answers(&open(&place, LITTLE), &asked), answers(&formed, &asked), "period {period}");
+    };
+    let of_period = |period: usize| {
+        let begin = format!("kept-p{}-", period + 1);
+        groupings(&place).iter().any(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&begin))
+    };
+    let last = (0..formed.periods()).rfind(|period| formed.period_end(*period) <= dataset.end()).unwrap();
+    assert!(last > MOST_GROUPINGS + 3, "{last}");
+    ask(last);
+    (0..MOST_GROUPINGS).for_each(ask);
+    assert_eq!(groupings(&place).len(), MOST_GROUPINGS + 1);
+    ask(MOST_GROUPINGS);
+    ask(MOST_GROUPINGS + 1);
+    assert_eq!(groupings(&place).len(), MOST_GROUPINGS + 1);
+    assert!(!of_period(0) && !of_period(1) && of_period(2) && of_period(last));
 }
 
 /// The program says it, too, and goes on.

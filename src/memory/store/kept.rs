@@ -17,6 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use super::base::{FolderWriter, Verified};
 use super::error::{Fault, Notice, StoreError};
@@ -32,6 +33,8 @@ const SEALED_VERSION: u64 = 2;
 /// So many periods are sealed beside the one that was closed last when the base ended. That one is what nearly every question
 /// needs and always stays; of the others, which questions of the past need, those stay that were asked for latest.
 pub const MOST_SEALED: usize = 4;
+/// So many groupings of other periods than that one stay: again those that were asked for latest.
+pub const MOST_GROUPINGS: usize = 16;
 /// How files of groupings begin.
 const PREFIX: &str = "kept-";
 /// Numbers before the entries.
@@ -145,6 +148,7 @@ impl Kept {
         let path = self.base.join(format!("{PREFIX}p{}-g{guard}", period + 1));
         if let Ok(bytes) = fs::read(&path) {
             if let Some(kept) = parse(&bytes, asked) {
+                sealed::mark_file(&path);
                 return kept;
             }
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -152,11 +156,27 @@ impl Kept {
             self.tell(Notice::Formed { folder: self.base.clone(), reason });
         }
         let found = find();
-        if let Err(error) = self.write(&path, &found, asked) {
+        match self.write(&path, &found, asked) {
+            Ok(()) => self.trim(),
             // The next one finds it again: without room or permission that is all that is lost.
-            self.tell(Notice::Unkept { reason: error.to_string() });
+            Err(error) => self.tell(Notice::Unkept { reason: error.to_string() }),
         }
         found
+    }
+
+    /// Takes away the groupings that were asked for longest ago, where there are more than [`MOST_GROUPINGS`].
+    fn trim(&self) {
+        let last = self.last.map(|period| format!("{PREFIX}p{}-", period + 1));
+        let is_last = |path: &Path| last.as_ref().is_some_and(|last| name(path).starts_with(last));
+        let mut others: Vec<(SystemTime, PathBuf)> = files(&self.base)
+            .filter(|path| !is_last(path))
+            .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+            .collect();
+        others.sort();
+        for (_, path) in others.iter().rev().skip(MOST_GROUPINGS) {
+            // Who reads it has opened it; what does not go now goes next time.
+            let _ = fs::remove_file(path);
+        }
     }
 
     /// Writes beside the file's place, then renames.
@@ -183,15 +203,20 @@ pub fn sweep(base: &Path) {
 
 /// The kept files of a base that are not as they were written.
 pub fn damaged(base: &Path) -> Vec<PathBuf> {
-    let names = fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
-    let kept = names.filter(|path| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        path.extension().is_none() && name.is_some_and(|name| name.starts_with(PREFIX))
-    });
     let mut damaged: Vec<PathBuf> =
-        kept.filter(|path| !fs::read(path).is_ok_and(|bytes| checked(&bytes).is_some())).collect();
+        files(base).filter(|path| !fs::read(path).is_ok_and(|bytes| checked(&bytes).is_some())).collect();
     damaged.sort();
     damaged
+}
+
+/// The groupings that are kept beside the columns of `base`.
+fn files(base: &Path) -> impl Iterator<Item = PathBuf> {
+    let found = fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
+    found.filter(|path| path.extension().is_none() && name(path).starts_with(PREFIX))
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// What stands behind the checksum, if that agrees.

@@ -35,7 +35,7 @@ pub(super) use self::base::{FolderWriter, Verified};
 pub use self::error::{Fault, Notice, StoreError};
 pub use self::forget::{Forgetting, Holding, Remains};
 pub(super) use self::kept::Kept;
-pub use self::kept::MOST_SEALED;
+pub use self::kept::{MOST_GROUPINGS, MOST_SEALED};
 use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use super::Memory;

@@ -65,9 +65,14 @@ pub fn open<T>(
 
 /// Notes that `folder` was asked for now.
 pub fn mark(folder: &Path) {
-    let manifest = File::options().append(true).open(folder.join(MANIFEST));
+    mark_file(&folder.join(MANIFEST));
+}
+
+/// The same of a file.
+pub fn mark_file(path: &Path) {
+    let file = File::options().append(true).open(path);
     // Who may not write here takes nothing away either.
-    let _ = manifest.and_then(|file| file.set_modified(SystemTime::now()));
+    let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 /// Takes away what was sealed as `what`, but for the period `last` and the `most` others that were asked for latest. A process
