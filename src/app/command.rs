@@ -306,7 +306,7 @@ table! {
         BackToReplay "back-to-replay" ["a"] "replay" "Go back to the replay, at the moment where it was left";
         WhyNot "why-not" ["W"] "" "Ask why an interaction or a collective entry is not shown";
         Ladder "ladder" ["C"] "" "Ask the question with only the newest 0, 1, 2, 4, 8 … of the person's memories";
-        Dial "dial" ["B"] "" "Ask the question with a history of the same length and 0 to 100 % of the person's commonest label";
+        Dial "dial" ["B"] "" "Ask the question with a history of constant length and 0 to 100 % of the person's commonest label";
         ShowCommunity "show-community" ["c"] "" "Show the person's community: its size and its commonest answers, period by period";
         Profile "profile" ["U"] "" "Show the person's prose profile; have the model write it, change it, or leave it out of prompts";
     }

@@ -34,7 +34,7 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
         if std::io::stdout().is_terminal() {
             "standard output is one"
         } else {
-            "standard output is none; the workbench needs one"
+            "standard output is not one; the workbench needs one"
         }
     };
     let checks = [

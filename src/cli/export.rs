@@ -9,7 +9,7 @@ use clap::Args;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{CliError, Common, file_error};
+use super::{CliError, Common};
 use crate::app::command::Command;
 use crate::app::keymap::Chord;
 use crate::app::message::Message;
@@ -32,14 +32,15 @@ const MOST: (u16, u16) = (400, 200);
 
 /// Options of `export`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("target").required(true).multiple(true))]
 pub struct ExportArgs {
     /// Session file
     session: PathBuf,
     /// Write a page that stands alone: every turn, charts, stepping with the arrow keys
-    #[arg(long, value_name = "FILE", required_unless_present = "cast")]
+    #[arg(long, value_name = "FILE", group = "target")]
     html: Option<PathBuf>,
     /// Write a terminal recording (asciicast v2) of the replay, turn by turn
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "target")]
     cast: Option<PathBuf>,
     /// Columns and rows of the recording
     #[arg(long, value_name = "COLUMNSxROWS", default_value = "120x40", requires = "cast", value_parser = size)]
@@ -112,8 +113,8 @@ fn vacant(path: &Path, args: &ExportArgs) -> Result<(), CliError> {
         return Err(CliError::Usage(format!("{} {told}", path.display())));
     }
     let exists = !args.force && path.exists();
-    let told = || std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it exists already, --force replaces it");
-    if exists { Err(file_error(path, told())) } else { Ok(()) }
+    let told = || CliError::Usage(format!("{} exists already; --force replaces it", path.display()));
+    if exists { Err(told()) } else { Ok(()) }
 }
 
 /// What a recording looks like.

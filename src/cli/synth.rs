@@ -108,7 +108,10 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
 
 /// Writes a population with its latent truth beside it.
 fn write(out: &Path, parameters: &Parameters, made: (Dataset, impl Serialize)) -> Result<ExitCode, CliError> {
-    let (dataset, truth) = made;
+    let (mut dataset, truth) = made;
+    // Sessions and what is forgotten from them go by the name, so two populations should not share one.
+    let folder = out.file_name().map(|name| name.to_string_lossy().into_owned());
+    dataset.manifest.name = folder.filter(|name| !name.trim().is_empty()).unwrap_or(dataset.manifest.name);
     dataset.write(out)?;
     let path = out.join("truth.json");
     let json = serde_json::to_vec(&truth).map_err(|error| file_error(&path, error.into()))?;

@@ -41,9 +41,9 @@ impl Share {
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Share::Third => "a third",
-            Share::Half => "half",
-            Share::TwoThirds => "two thirds",
+            Share::Third => "at least a third",
+            Share::Half => "at least half",
+            Share::TwoThirds => "at least two thirds",
         })
     }
 }
@@ -202,23 +202,23 @@ mod tests {
     fn what_becomes_of_a_community_is_told() {
         let some = |from: usize, to: usize, people: usize| (Some(from), Some(to), people);
         let split = [some(1, 1, 15), some(1, 7, 12), some(7, 7, 40), (None, Some(1), 9)];
-        assert_eq!(told(&split, 1, 5), ["split: half stayed (15 people), a third went to community 7 (12 people)"]);
+        assert_eq!(told(&split, 1, 5), ["split: at least half stayed (15 people), at least a third went to community 7 (12 people)"]);
         assert!(told(&split, 7, 5).is_empty(), "twelve of 52 are no third");
         let merge = [some(1, 7, 20), some(7, 7, 30), some(1, 1, 50)];
         assert_eq!(
             told(&merge, 7, 5),
-            ["merged: half were here before (30 people), a third came from community 1 (20 people)"]
+            ["merged: at least half were here before (30 people), at least a third came from community 1 (20 people)"]
         );
         assert!(told(&merge, 1, 5).is_empty(), "twenty of seventy are no third");
         let moved = [some(2, 3, 20), some(3, 3, 100)];
         assert_eq!(
             told(&moved, 2, 5),
-            ["dissolved: fewer than 5 others are left", "two thirds went to community 3 (20 people)"]
+            ["dissolved: fewer than 5 others are left", "at least two thirds went to community 3 (20 people)"]
         );
         let renamed = [some(2, 9, 6)];
         assert_eq!(
             told(&renamed, 9, 5),
-            ["formed: before, fewer than 5 others belonged to it", "two thirds came from community 2 (6 people)"]
+            ["formed: before, fewer than 5 others belonged to it", "at least two thirds came from community 2 (6 people)"]
         );
         assert_eq!(told(&[(None, Some(4), 5)], 4, 5), ["formed: before, fewer than 5 others belonged to it"]);
         assert!(told(&[some(4, 4, 30), (None, Some(4), 60)], 4, 5).is_empty(), "newcomers are no stayers");
@@ -246,18 +246,18 @@ mod tests {
         let nearly = [some(1, 1, 3), some(1, 2, 12), some(2, 2, 90)];
         assert_eq!(
             told(&nearly, 1, 5),
-            ["dissolved: fewer than 5 others are left", "two thirds went to community 2"],
+            ["dissolved: fewer than 5 others are left", "at least two thirds went to community 2"],
             "fifteen were there, as the sheet says"
         );
         // Two of the other side: they were not in community 1, whose size is told.
         assert_eq!(
             told(&[some(1, 1, 8), some(1, 2, 12), some(3, 2, 2)], 1, 5),
-            ["split: half went to community 2, a third stayed (8 people)"]
+            ["split: at least half went to community 2, at least a third stayed (8 people)"]
         );
         // Two flows that leave three between them.
         assert_eq!(
             told(&[some(1, 1, 15), some(1, 2, 12), some(1, 3, 3), some(2, 2, 90), some(3, 3, 90)], 1, 5),
-            ["split: half stayed, a third went to community 2"]
+            ["split: at least half stayed, at least a third went to community 2"]
         );
     }
 

@@ -138,6 +138,11 @@ pub enum Reason {
         /// How many entries were looked at.
         of: usize,
     },
+    /// An entry that was compared with the query and has nothing in common with it.
+    Unlike {
+        /// How many entries have.
+        of: usize,
+    },
     /// An entry that only its community keeps from being shown.
     Foreign {
         /// Whose it is.
@@ -225,6 +230,9 @@ impl fmt::Display for Reason {
                 "not looked at: it shares no word with the query that enough people used, and is not among the nearest \
                  by vector ({of} entries were looked at)"
             ),
+            Reason::Unlike { of } => {
+                write!(f, "unlike the query: a similarity of 0, as against the {of} entries that have something in common with it")
+            }
             Reason::Foreign { community, membership, rank } => write!(
                 f,
                 "an entry of community {community}, of which the person has a membership of {membership:.2}; without \
@@ -430,12 +438,14 @@ impl Asked<'_> {
             Looking { probe: &self.probe, query: &view.query, asking: self.asking, own: &own, guard: settings.guard };
         let looked_at = snapshot.entries.finder.look(population, &snapshot.entries, looking)?;
         let mut found: Vec<usize> = looked_at.into_iter().map(|found| found.number as usize).collect();
+        let compared = found.binary_search(&number).is_ok();
         found.retain(|other| {
             let entry = snapshot.entries.get(*other);
             entry.contributors(self.asking) >= settings.guard && alive(*other) && view.terms(entry).similarity() > 0.0
         });
         if found.binary_search(&number).is_err() {
-            return Ok(Reason::Unrelated { of: found.len() });
+            let of = found.len();
+            return Ok(if compared { Reason::Unlike { of } } else { Reason::Unrelated { of } });
         }
         let terms = view.terms(entry);
         let score = terms.score();

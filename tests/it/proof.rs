@@ -29,13 +29,15 @@ fn renamed(line: &str, labels: &[String], permutation: &[usize]) -> String {
         let place = labels.iter().position(|label| label == word);
         place.map_or_else(|| format!("{word}{end}"), |place| format!("{}{end}", labels[permutation[place]]))
     };
-    let (before, said) = match line.split_once("- ").filter(|(before, _)| before.is_empty()) {
-        Some((_, said)) => ("- ", said),
-        None => match line.strip_prefix("own: ") {
-            Some(said) => ("own: ", said),
+    let heading = line.strip_prefix("others: ").and_then(|heading| heading.split_once(": "));
+    let said = match heading {
+        Some((_, said)) => said,
+        None => match line.strip_prefix("- ").or_else(|| line.strip_prefix("own: ")) {
+            Some(said) => said,
             None => return line.to_owned(),
         },
     };
+    let before = &line[..line.len() - said.len()];
     let (said, rest) =
         said.split_once(" | ").map_or((said, String::new()), |(said, rest)| (said, format!(" | {rest}")));
     let part = |part: &str| match part.rsplit_once(' ') {

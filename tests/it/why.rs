@@ -214,7 +214,7 @@ fn each_reason_has_its_case() {
         Reason::NotClosed { period: 1, closes: Closing::At(Timestamp(865_000)) }
     );
     assert_eq!(reason(&data, 0, &[0, 1], 2_500_000, &e), Reason::Superseded { period: 1, read: 2 });
-    assert_eq!(reason(&data, 0, &[], T, &e), Reason::Unrelated { of: 0 });
+    assert_eq!(reason(&data, 0, &[], T, &e), Reason::Unlike { of: 0 });
     let strict = small(|settings| settings.guard = 6);
     assert_eq!(reason(&strict, 1, &[0, 1], T, &entry(&strict)), Reason::Suppressed { contributors: 5, guard: 6 });
 
@@ -306,7 +306,8 @@ fn foreign_entries_are_those_that_their_community_keeps_out() {
                     outranked += 1;
                     assert!(rank.rank > rank.shown && (tree().value - rank.score).abs() < 1e-12);
                 }
-                Reason::Shown { .. } | Reason::Suppressed { .. } | Reason::Unrelated { .. } => {}
+                Reason::Shown { .. } | Reason::Suppressed { .. } => {}
+                Reason::Unlike { .. } | Reason::Unrelated { .. } => {}
                 other => panic!("{}: {other:?}", candidate.id),
             }
         }

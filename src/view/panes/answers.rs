@@ -20,14 +20,18 @@ const WORDS: usize = 10;
 
 pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -> Vec<Line<'static>> {
     // Names give way, so that what memory says and what the model says stand side by side.
-    let labels = (width.saturating_sub(NAME + 2) / 3).saturating_sub(6).clamp(8, label_columns(state).max(8));
+    let of_arm = |(ix, arm)| text::width(&mean(state, arm, &state.answers.arms[ix]));
+    let mean = Arm::ALL.into_iter().enumerate().map(of_arm).max().unwrap_or_default();
+    let named = NAME + mean + 2;
+    let labels = (width.saturating_sub(named) / 3).saturating_sub(6).clamp(8, label_columns(state).max(8));
     let asked = state.model.unable().is_none();
     let table = Table {
         labels,
-        memory: width >= NAME + 2 * (labels + 6) + 2,
-        model: asked && width >= NAME + 3 * (labels + 6) + 2,
-        cost: asked && width >= NAME + 3 * (labels + 6) + 2 + COST,
-        words: asked && width >= NAME + 3 * (labels + 6) + 2 + COST + WORDS,
+        mean,
+        memory: width >= named + 2 * (labels + 6),
+        model: asked && width >= named + 3 * (labels + 6),
+        cost: asked && width >= named + 3 * (labels + 6) + COST,
+        words: asked && width >= named + 3 * (labels + 6) + COST + WORDS,
         below: asked && height >= 9,
         width,
     };
@@ -80,6 +84,8 @@ fn said(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
 /// Which columns there is room for.
 struct Table {
     labels: usize,
+    /// Columns of what [`mean`] says.
+    mean: usize,
     memory: bool,
     model: bool,
     cost: bool,
@@ -92,7 +98,7 @@ struct Table {
 impl Table {
     fn heading(&self, estimated: bool, theme: &Theme) -> Line<'static> {
         let column = |name: &str| text::pad(name, self.labels + 6);
-        let mut line = text::pad("", NAME) + &text::pad("answer", self.labels + 8);
+        let mut line = text::pad("", NAME) + &text::pad("answer", self.labels + self.mean + 8);
         if self.memory {
             line += &column("memory says");
         }
@@ -114,8 +120,7 @@ impl Table {
             span(text::pad(label, self.labels + 1), style),
             span(text::pad_left(&text::share(answer.probability()), 3), theme.score),
             verdict(state, label, theme),
-            span(mean(state, arm, answer), theme.text),
-            span("  ", theme.text),
+            span(text::pad(&mean(state, arm, answer), self.mean + 2), theme.text),
         ];
         if self.memory {
             let decide = |reading: &Reading| reading.resolution.decide(&answer.memory);

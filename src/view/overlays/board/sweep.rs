@@ -22,11 +22,11 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
         return Shown { head: vec![news(state, theme)], body: Vec::new() };
     };
     let told = format!(
-        "{} of mediated by {} {} {} judged questions of {}",
+        "{} of mediated by {} {} {} of {}",
         found.by,
         state.weight,
         symbols::DOT,
-        found.n,
+        text::plural(found.n, "judged question", "judged questions"),
         text::plural(found.people, "person", "people")
     );
     let mut head = vec![Line::from(span(text::fit(&told, width), theme.title))];
