@@ -184,8 +184,14 @@ impl Question<'_> {
     fn value(&self) -> Option<Conflict> {
         let r = self.resolution;
         let (local, global, bits) = clash(r, self.threshold())?;
+        // Scores vote translated to the thing that is asked about, and p_L is of what the person gave to others.
+        let translated = shrunk(&r.counts, r.mass, &self.evidence.base);
+        let own = match self.poles {
+            Poles::Labels => &r.local,
+            Poles::Ends(_) => &translated,
+        };
         let claims = [
-            self.claim(Party::Local, local, &r.local, r.mass),
+            self.claim(Party::Local, local, own, r.mass),
             self.claim(Party::Global, global, &r.global, r.support as f64),
         ];
         Some(self.between(ConflictKind::Value, claims, bits, Some(urn::own_habit(&r.counts, &r.global, PSEUDO))))

@@ -202,7 +202,10 @@ mod tests {
     fn what_becomes_of_a_community_is_told() {
         let some = |from: usize, to: usize, people: usize| (Some(from), Some(to), people);
         let split = [some(1, 1, 15), some(1, 7, 12), some(7, 7, 40), (None, Some(1), 9)];
-        assert_eq!(told(&split, 1, 5), ["split: at least half stayed (15 people), at least a third went to community 7 (12 people)"]);
+        assert_eq!(
+            told(&split, 1, 5),
+            ["split: at least half stayed (15 people), at least a third went to community 7 (12 people)"]
+        );
         assert!(told(&split, 7, 5).is_empty(), "twelve of 52 are no third");
         let merge = [some(1, 7, 20), some(7, 7, 30), some(1, 1, 50)];
         assert_eq!(
@@ -218,7 +221,10 @@ mod tests {
         let renamed = [some(2, 9, 6)];
         assert_eq!(
             told(&renamed, 9, 5),
-            ["formed: before, fewer than 5 others belonged to it", "at least two thirds came from community 2 (6 people)"]
+            [
+                "formed: before, fewer than 5 others belonged to it",
+                "at least two thirds came from community 2 (6 people)"
+            ]
         );
         assert_eq!(told(&[(None, Some(4), 5)], 4, 5), ["formed: before, fewer than 5 others belonged to it"]);
         assert!(told(&[some(4, 4, 30), (None, Some(4), 60)], 4, 5).is_empty(), "newcomers are no stayers");

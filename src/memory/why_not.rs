@@ -231,7 +231,10 @@ impl fmt::Display for Reason {
                  by vector ({of} entries were looked at)"
             ),
             Reason::Unlike { of } => {
-                write!(f, "unlike the query: a similarity of 0, as against the {of} entries that have something in common with it")
+                write!(
+                    f,
+                    "unlike the query: a similarity of 0, as against the {of} entries that have something in common with it"
+                )
             }
             Reason::Foreign { community, membership, rank } => write!(
                 f,
