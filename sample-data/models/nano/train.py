@@ -302,8 +302,10 @@ def make_batch(data, rows, rng, settings):
         ids, n = data.sequence(row), int(data.asked[row])
         names = np.arange(data.vocabulary)
         if rng is not None and data.task[row] == 0:
-            names = renamed(data, row, rng, settings)
-            ids = names[ids]
+            # Where no memory names a label nothing could tell that they are renamed: it would only teach doubt.
+            if is_label[ids[:n]].any():
+                names = renamed(data, row, rng, settings)
+                ids = names[ids]
             if rng.random() < settings["reorder"]:
                 ids = reordered(data, ids, n, rng)
         tokens[i, : len(ids)] = ids
