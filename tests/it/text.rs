@@ -455,12 +455,16 @@ fn commands_answer_a_text_task() {
 #[test]
 fn what_was_always_made_is_still_made() {
     let dir = tempfile::tempdir().unwrap();
-    let (plain, named) = (dir.path().join("a"), dir.path().join("b"));
+    // A population is called what its folder is called.
+    let (plain, named) = (dir.path().join("a/film-tags"), dir.path().join("b/film-tags"));
     for (out, more) in [(&plain, &[][..]), (&named, &["--task", "labels"][..])] {
         told(&[&["synth", "--users", "12", "--out", out.to_str().unwrap()], more].concat());
     }
     let hash = |dir: &Path| Dataset::open(dir).unwrap().content_hash();
     assert_eq!(hash(&plain), hash(&named));
+    let other = dir.path().join("others");
+    told(&["synth", "--users", "12", "--out", other.to_str().unwrap()]);
+    assert_eq!(Dataset::open(&other).unwrap().manifest.name, "others");
     let parameters = Parameters { users: 12, ..Parameters::default() };
     assert_eq!(hash(&plain), logoscope::data::synth::population(&parameters).0.content_hash());
 }
