@@ -23,6 +23,8 @@ pub const MOST_PERIODS: usize = 1000;
 const MOST_HITS: usize = 1000;
 /// Tokens; no model reads more.
 const MOST_ROOM: f64 = 1e6;
+/// Topics at most: the number of one fits a byte.
+const MOST_TOPICS: f64 = 256.0;
 /// A greater exponent of evidence leaves one label and rounding errors.
 const MOST_CALIBRATION: f64 = 10.0;
 
@@ -251,6 +253,8 @@ pub struct Periods {
     pub neighbour_half_life: f64,
     /// Half-life, in days, of the person's own responses where their community is told from them; `inf` forgets none.
     pub membership_half_life: f64,
+    /// Topics that communities are told apart by, at most 256; 0 tells none apart.
+    pub topics: usize,
 }
 
 impl Default for Periods {
@@ -262,6 +266,7 @@ impl Default for Periods {
             term_half_life: 730.0,
             neighbour_half_life: 365.0,
             membership_half_life: f64::INFINITY,
+            topics: 0,
         }
     }
 }
@@ -281,6 +286,8 @@ struct PeriodsTable {
     /// Absent where nothing is forgotten.
     #[serde(skip_serializing_if = "Option::is_none")]
     membership_half_life: Option<f64>,
+    #[serde(skip_serializing_if = "is_default")]
+    topics: usize,
 }
 
 impl Default for PeriodsTable {
@@ -292,8 +299,8 @@ impl Default for PeriodsTable {
 
 impl From<Periods> for PeriodsTable {
     fn from(periods: Periods) -> Self {
-        let Periods { length, half_life, base_half_life, term_half_life, neighbour_half_life, membership_half_life } =
-            periods;
+        let Periods { length, half_life, base_half_life, term_half_life, neighbour_half_life, topics, .. } = periods;
+        let membership_half_life = periods.membership_half_life;
         let membership_half_life = membership_half_life.is_finite().then_some(membership_half_life);
         let (days, interactions) = match length {
             PeriodLength::Days(days) => (Some(days), None),
@@ -307,6 +314,7 @@ impl From<Periods> for PeriodsTable {
             term_half_life,
             neighbour_half_life,
             membership_half_life,
+            topics,
         }
     }
 }
@@ -323,9 +331,17 @@ impl TryFrom<PeriodsTable> for Periods {
             (None, Some(count)) => PeriodLength::Interactions(count),
             (None, None) => Self::default().length,
         };
-        let PeriodsTable { half_life, base_half_life, term_half_life, neighbour_half_life, .. } = table;
+        let PeriodsTable { half_life, base_half_life, term_half_life, neighbour_half_life, topics, .. } = table;
         let membership_half_life = table.membership_half_life.unwrap_or(f64::INFINITY);
-        Ok(Self { length, half_life, base_half_life, term_half_life, neighbour_half_life, membership_half_life })
+        Ok(Self {
+            length,
+            half_life,
+            base_half_life,
+            term_half_life,
+            neighbour_half_life,
+            membership_half_life,
+            topics,
+        })
     }
 }
 
@@ -343,6 +359,9 @@ pub struct Calibration {
     /// where neighbours are read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<f64>,
+    /// A_S: exponent of how each of the person's communities leans from what everyone answers to the same topics.
+    #[serde(skip_serializing_if = "is_default")]
+    pub community_leaning: f64,
     /// A_C: exponent of what the nearest texts of each of the person's communities say; at 0 they are not looked for.
     #[serde(skip_serializing_if = "is_default")]
     pub community_neighbours: f64,
@@ -359,6 +378,7 @@ impl Default for Calibration {
             terms: 0.7,
             neighbours: 0.91,
             entries: None,
+            community_leaning: 0.0,
             community_neighbours: 0.0,
             smoothing: 70.0,
             model_trust: 0.0,
@@ -587,6 +607,11 @@ impl Manifest {
             .or_else(|| within("calibration.smoothing", self.calibration.smoothing, 1e-3, 1e6))
             .or_else(|| within("calibration.terms", self.calibration.terms, 0.0, MOST_CALIBRATION))
             .or_else(|| within("calibration.neighbours", self.calibration.neighbours, 0.0, MOST_CALIBRATION))
+            .or_else(|| within("periods.topics", self.periods.topics as f64, 0.0, MOST_TOPICS))
+            .or_else(|| {
+                let exponent = self.calibration.community_leaning;
+                within("calibration.community-leaning", exponent, 0.0, MOST_CALIBRATION)
+            })
             .or_else(|| {
                 let exponent = self.calibration.community_neighbours;
                 within("calibration.community-neighbours", exponent, 0.0, MOST_CALIBRATION)

@@ -43,6 +43,10 @@ pub enum Variant {
     WithoutEntries,
     /// A_C = 0, where the communities' own nearest texts are read.
     WithoutCommunityNeighbours,
+    /// A_S = 0, where the communities' leanings are read.
+    WithoutCommunityLeaning,
+    /// One topic, where several are told apart.
+    WithoutTopics,
     /// h_b = ∞.
     WithoutBaseDecay,
     /// The asking person's items among everyone's.
@@ -56,7 +60,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    const ALL: [Variant; 13] = [
+    const ALL: [Variant; 15] = [
         Variant::Whole,
         Variant::WithoutTerms,
         Variant::WithoutRecency,
@@ -65,6 +69,8 @@ impl Variant {
         Variant::WithoutNeighbours,
         Variant::WithoutEntries,
         Variant::WithoutCommunityNeighbours,
+        Variant::WithoutCommunityLeaning,
+        Variant::WithoutTopics,
         Variant::WithoutBaseDecay,
         Variant::UserLeftIn,
         Variant::WithoutCommunities,
@@ -83,6 +89,8 @@ impl Variant {
             Variant::WithoutNeighbours => "without neighbours",
             Variant::WithoutEntries => "without entries",
             Variant::WithoutCommunityNeighbours => "without communities' neighbours",
+            Variant::WithoutCommunityLeaning => "without communities' leaning",
+            Variant::WithoutTopics => "without topics",
             Variant::WithoutBaseDecay => "without decay of the base rate",
             Variant::UserLeftIn => "asking person left in",
             Variant::WithoutCommunities => "without communities",
@@ -98,6 +106,7 @@ impl Variant {
             Variant::WithoutNeighbours => Some(2),
             Variant::WithoutEntries => Some(3),
             Variant::WithoutCommunityNeighbours => Some(4),
+            Variant::WithoutCommunityLeaning => Some(5),
             _ => None,
         }
     }
@@ -112,6 +121,8 @@ impl Variant {
             Variant::WithoutNeighbours => calibration.neighbours = 0.0,
             Variant::WithoutEntries => calibration.entries = calibration.entries.map(|_| 0.0),
             Variant::WithoutCommunityNeighbours => calibration.community_neighbours = 0.0,
+            Variant::WithoutCommunityLeaning => calibration.community_leaning = 0.0,
+            Variant::WithoutTopics => manifest.periods.topics = 0,
             Variant::WithoutRecency => weights.half_life = Some(f64::INFINITY),
             Variant::WithoutSimilarity => weights.similarity_sharpness = Some(0.0),
             Variant::PlainHistogram => {

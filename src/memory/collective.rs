@@ -2,8 +2,8 @@
 //!
 //! p_G = normalise(b · exp(A_T E_T + A_N E_N + A_V E_V)) for the population. All three read the same interactions, so
 //! their exponents are fitted together, never calibrated one by one and multiplied. Communities blend at the level of
-//! distributions: p_C = Σ_c ρ_c p_c, each p_c made like the population's from the community's own terms, entries and
-//! nearest texts.
+//! distributions: p_C = Σ_c ρ_c p_c, each p_c made like the population's from the community's own terms, leaning, entries
+//! and nearest texts.
 //!
 //! Pure: nothing is retrieved here, so a fit may try exponents on what was read once.
 
@@ -20,6 +20,8 @@ pub struct CommunityPart {
     pub community: CommunityIx,
     /// ρ_c: probability that the person belongs here.
     pub share: f64,
+    /// E_S(y): how the community leans from what everyone answers, in nats; 0 where it is not looked for.
+    pub leaning: Vec<f64>,
     /// E_T(y) with the community's p_c(w|y), in nats.
     pub terms: Vec<f64>,
     /// V(y) of the community's entries.
@@ -132,9 +134,14 @@ impl Common<'_> {
         from_logs(logs.collect())
     }
 
-    /// p_c: that with the community's own terms, tilted by its own entries and then by its own nearest texts.
+    /// p_c: that with the community's own terms and leaning, tilted by its own entries and then by its own nearest texts.
     fn of_community(&self, part: &CommunityPart) -> Vec<f64> {
-        let by_entries = tilted(self.tilt(&part.terms), &part.entries, self.exponent);
+        let by_terms = self.tilt(&part.terms);
+        let leaning = match self.calibration.community_leaning {
+            0.0 => by_terms,
+            exponent => from_logs(by_terms.iter().zip(&part.leaning).map(|(p, e)| p.ln() + exponent * e).collect()),
+        };
+        let by_entries = tilted(leaning, &part.entries, self.exponent);
         match self.calibration.community_neighbours {
             0.0 => by_entries,
             exponent => tilted(by_entries, &part.neighbours, exponent),

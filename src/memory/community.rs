@@ -1,17 +1,22 @@
 //! Communities: users grouped by what they answer and about what, period after period.
 //!
-//! Seeded spherical k-means, warm-started from the period before so that a community keeps its number. Hard
-//! assignment writes (whose items make a community's entries); reading uses the posterior of [`membership`].
+//! Seeded spherical k-means, warm-started from the period before so that a community keeps its number; where topics are
+//! told apart, people then move to where their answers to those topics are likeliest. Hard assignment writes (whose items
+//! make a community's entries); reading uses the posterior of [`membership`].
 
 use super::embed::{dot, normalise};
 use super::fixed::{self, Rows};
-use super::population::{ItemIx, LabelIx, Population, UserIx};
+use super::habits::{self, CellIx, Habits};
+use super::population::{ItemIx, Population, UserIx};
+use super::topics::Topics;
 use crate::data::draw::Draw;
 
 /// Weight of a person's mean text against their response histogram.
 const TEXT_WEIGHT: f32 = 0.7;
 /// Rounds of reassignment at most; assignments settle sooner.
 const ROUNDS: usize = 20;
+/// Rounds in which people move to where their answers are likeliest.
+const MOVES: usize = 4;
 
 /// Number of a community, stable over periods.
 pub type CommunityIx = usize;
@@ -27,8 +32,15 @@ pub struct Communities {
 }
 
 impl Communities {
-    /// Groups users by their items among the first `before`, starting from `last` period's centroids.
-    pub fn next(population: &Population, before: usize, last: &Communities, seed: u64) -> Self {
+    /// Groups users by their items among the first `before`, starting from `last` period's centroids, and by `topics`
+    /// where some are known.
+    pub fn next(
+        population: &Population,
+        before: usize,
+        last: &Communities,
+        topics: Option<&Topics>,
+        seed: u64,
+    ) -> Self {
         let vectors = user_vectors(population, before);
         let present: Vec<usize> = (0..vectors.len()).filter(|user| vectors[*user].is_some()).collect();
         let target = ((present.len() as f64 / 2.0).sqrt() as usize).clamp(4, 64).min(present.len());
@@ -38,7 +50,44 @@ impl Communities {
         for (user, cluster) in present.iter().zip(&clusters.of) {
             of[*user] = Some(*cluster);
         }
-        Self { of, count: clusters.centroids.len(), centroids: clusters.centroids }
+        let mut communities = Self { of, count: clusters.centroids.len(), centroids: clusters.centroids };
+        if let Some(topics) = topics {
+            (0..MOVES).for_each(|_| communities.of = communities.likeliest(population, before, topics));
+        }
+        communities
+    }
+
+    /// Where everyone belongs by what they answered to each topic among the first `before` items: argmax_c
+    /// (M_c + 1) Π p_c(y|z), members M_c and habits p_c being those of the others.
+    fn likeliest(&self, population: &Population, before: usize, topics: &Topics) -> Vec<Option<CommunityIx>> {
+        let habits = Habits::of(population, self, Some(topics), (0..before).map(|item| (item, 1.0)));
+        let base = habits.base();
+        let heard = habits.besides(&base, None, std::iter::empty());
+        let cells = topics.count() * population.labels.len();
+        // By cell, then community: a person's few cells are read from end to end.
+        let logs: Vec<f64> = (0..cells)
+            .flat_map(|cell| (0..self.count).map(move |c| (cell, c)))
+            .map(|(cell, c)| heard.answer(c, cell).ln())
+            .collect();
+        let mut members = vec![1.0f64; self.count];
+        self.of.iter().flatten().for_each(|community| members[*community] += 1.0);
+
+        let place = |(user, home): (UserIx, &Option<CommunityIx>)| {
+            let home = (*home)?;
+            let items = population.items_of[user].iter().take_while(|item| **item < before);
+            let mut own: Vec<CellIx> = items.map(|item| habits::cell(population, Some(topics), *item)).collect();
+            own.sort_unstable();
+            let mut weights: Vec<f64> = members.iter().map(|members| members.ln()).collect();
+            for cell in &own {
+                weights.iter_mut().zip(&logs[cell * self.count..]).for_each(|(weight, log)| *weight += log);
+            }
+            // At home, what the others there answer.
+            let others = habits.besides(&base, Some(home), own.iter().map(|cell| (*cell, 1.0)));
+            weights[home] =
+                (members[home] - 1.0).ln() + own.iter().map(|cell| others.answer(home, *cell).ln()).sum::<f64>();
+            (0..self.count).reduce(|best, c| if weights[c] > weights[best] { c } else { best })
+        };
+        self.of.iter().enumerate().map(place).collect()
     }
 
     /// Communities as they were written.
@@ -165,7 +214,7 @@ pub fn k_means(points: &[&[f32]], start: Vec<Vec<f32>>, k: usize, seed: u64) -> 
 }
 
 /// The nearest centroid among those whose approximate cosine `about` is at least `least`: no other can be it.
-fn nearest(point: &[f32], centroids: &[Vec<f32>], about: &[f32], least: f32) -> usize {
+pub(super) fn nearest(point: &[f32], centroids: &[Vec<f32>], about: &[f32], least: f32) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
     for (ix, centroid) in centroids.iter().enumerate().filter(|(ix, _)| about[*ix] >= least) {
         let likeness = dot(point, centroid);
@@ -176,15 +225,15 @@ fn nearest(point: &[f32], centroids: &[Vec<f32>], about: &[f32], least: f32) -> 
     best.0
 }
 
-/// Posterior of a person's community from their visible responses:
-/// ρ_c ∝ π_c · Π_y p_c(y)^(η·n(y)) with η = min(1, 20/n). Without responses it is the prior π.
+/// Posterior of a person's community from their visible responses, each of a topic z:
+/// ρ_c ∝ π_c · Π p_c(y|z)^(η·n(z,y)) with η = min(1, 20/n). Without responses it is the prior π.
 ///
-/// A prior of 0 keeps a community out. `prior` are shares of users, `responses(c, y)` probabilities > 0, asked for only
-/// where `own[y]`, a count, is not 0.
-pub fn membership(prior: &[f64], responses: impl Fn(CommunityIx, LabelIx) -> f64, own: &[f64]) -> Vec<f64> {
+/// A prior of 0 keeps a community out. `prior` are shares of users, `responses(c, cell)` probabilities > 0, asked for only
+/// where `own[cell]`, a count, is not 0.
+pub fn membership(prior: &[f64], responses: impl Fn(CommunityIx, CellIx) -> f64, own: &[f64]) -> Vec<f64> {
     let n: f64 = own.iter().sum();
     let eta = if n > 20.0 { 20.0 / n } else { 1.0 };
-    let given: Vec<LabelIx> = (0..own.len()).filter(|y| own[*y] > 0.0).collect();
+    let given: Vec<CellIx> = (0..own.len()).filter(|y| own[*y] > 0.0).collect();
     let log_weight = |(c, pi): (CommunityIx, &f64)| {
         let likelihood: f64 = given.iter().map(|y| own[*y] * responses(c, *y).ln()).sum();
         pi.ln() + eta * likelihood
@@ -198,22 +247,6 @@ pub fn membership(prior: &[f64], responses: impl Fn(CommunityIx, LabelIx) -> f64
     let weights: Vec<f64> = logs.iter().map(|log| (log - top).exp()).collect();
     let sum: f64 = weights.iter().sum();
     weights.iter().map(|weight| weight / sum).collect()
-}
-
-/// Response counts of every community's members, each user's apart, so that one can be left out.
-pub fn member_counts(
-    population: &Population,
-    communities: &Communities,
-    items: impl Iterator<Item = (usize, f64)>,
-) -> Vec<Vec<f64>> {
-    let mut counts = vec![vec![0.0; population.labels.len()]; communities.count];
-    for (item, weight) in items {
-        let label: LabelIx = population.label[item];
-        if let Some(community) = communities.of[population.user[item]] {
-            counts[community][label] += weight;
-        }
-    }
-    counts
 }
 
 #[cfg(test)]

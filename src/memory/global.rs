@@ -10,24 +10,24 @@ use super::base::BaseRates;
 use super::candidates::{self, Asked, Candidate};
 use super::collective::{CommunityPart, Parts};
 use super::column::{Sink, Slab, Source};
-use super::community::{Communities, CommunityIx, member_counts, membership};
+use super::community::{Communities, CommunityIx, membership};
 use super::entry::{Entries, Forming};
 use super::features::{Features, Sought};
 use super::finder::IndexError;
 use super::fusion::{EntryTerms, membership_factor};
 use super::grouping::Grouping;
 use super::guard::Guarded;
+use super::habits::{self, Habits, Heard};
 use super::local::Probe;
 use super::neighbours::{self, Likenesses, Vicinity};
 use super::population::{ItemIx, LabelIx, Population, UserIx};
 use super::terms::{self, TermRead, Terms};
+use super::topics::Topics;
 use crate::data::dataset::{Calibration, Periods, Retrieval};
 use crate::data::interaction::Timestamp;
 
 /// A community with less membership than this adds nothing visible to a read.
 const LEAST_MEMBERSHIP: f64 = 0.02;
-/// Pseudo-counts of the base rate in a community's response habits.
-const HABIT_MASS: f64 = 5.0;
 /// Words shown per entry.
 const SHOWN_WORDS: usize = 4;
 
@@ -41,10 +41,8 @@ pub struct Snapshot {
     pub items: usize,
     /// Who belongs where.
     pub communities: Communities,
-    /// Decayed responses of each community's members.
-    responses: Vec<Vec<f64>>,
-    /// Their sums.
-    masses: Vec<f64>,
+    /// What they answer.
+    habits: Habits,
     /// Members of each community.
     members: Vec<usize>,
     /// Collective entries with their indexes.
@@ -56,27 +54,27 @@ impl Snapshot {
     pub fn close(
         population: &Population,
         communities: &Communities,
+        topics: Option<&Topics>,
         forming: Forming,
         grouping: Grouping,
     ) -> Result<Self, IndexError> {
         let Forming { before: items, fading, .. } = forming;
         let weighted = (0..items).map(|item| (item, fading.weight(population, item)));
-        let responses = member_counts(population, communities, weighted);
-        Ok(Self::with(communities, responses, Entries::over(population, grouping, forming)?, forming))
+        let habits = Habits::of(population, communities, topics, weighted);
+        Ok(Self::with(communities, habits, Entries::over(population, grouping, forming)?, forming))
     }
 
-    fn with(communities: &Communities, responses: Vec<Vec<f64>>, entries: Entries, forming: Forming) -> Self {
+    fn with(communities: &Communities, habits: Habits, entries: Entries, forming: Forming) -> Self {
         let Forming { before: items, period, fading, .. } = forming;
-        let masses = responses.iter().map(|counts| counts.iter().sum()).collect();
         let mut members = vec![0; communities.count];
         communities.of.iter().flatten().for_each(|community| members[*community] += 1);
         let communities = communities.clone();
-        Self { period, end: fading.end, items, communities, responses, masses, members, entries }
+        Self { period, end: fading.end, items, communities, habits, members, entries }
     }
 
     /// Writes what follows from the interactions and takes long to find.
     pub(super) fn write<S: Sink<Error: From<IndexError>>>(&self, sink: &mut S) -> Result<(), S::Error> {
-        sink.column("responses", &self.responses.concat())?;
+        sink.column("responses", &self.habits.counts())?;
         self.entries.write(sink)
     }
 
@@ -89,46 +87,37 @@ impl Snapshot {
         moved: Option<Arc<Vec<UserIx>>>,
     ) -> Result<Self, S::Error> {
         let responses: Slab<f64> = source.column("responses")?;
-        let responses = responses.chunks_exact(population.labels.len().max(1)).map(<[f64]>::to_vec).collect();
+        let habits = Habits::from_counts(responses.to_vec(), communities.count, population.labels.len());
         let entries = Entries::read_from(source, population, forming, moved)?;
-        Ok(Self::with(communities, responses, entries, forming))
+        Ok(Self::with(communities, habits, entries, forming))
     }
 
-    /// The person's membership in each community, whose visible response counts are `own`, and each one's members; both
-    /// judged without what they gave. A community with fewer than `guard` members besides them has membership 0:
-    /// nothing about it is read.
-    fn belonging(
+    /// What communities answer, and each one's members; both judged without the asking person.
+    fn company(
         &self,
         population: &Population,
-        guard: usize,
+        topics: Option<&Topics>,
         asking: Option<UserIx>,
         base: &[f64],
-        own: &[f64],
-    ) -> (Vec<f64>, Vec<usize>) {
+    ) -> (Heard<'_>, Vec<usize>) {
         let mut members = self.members.clone();
-        let home = asking.and_then(|user| Some((user, self.communities.of[user]?)));
-        let home = home.map(|(user, community)| {
-            members[community] -= 1;
-            let mut counts = self.responses[community].clone();
-            for item in population.items_of[user].iter().take_while(|item| **item < self.items) {
-                counts[population.label[*item]] -= self.entries.fading.weight(population, *item);
-            }
-            // Subtraction leaves rounding dust where the asking user was alone.
-            counts.iter_mut().for_each(|count| *count = count.max(0.0));
-            (community, counts.iter().sum::<f64>(), counts)
-        });
-        let habit = |community: CommunityIx, y: LabelIx| {
-            let (counts, total) = match &home {
-                Some((home, total, counts)) if *home == community => (counts, *total),
-                _ => (&self.responses[community], self.masses[community]),
-            };
-            (counts[y] + HABIT_MASS * base[y]) / (total + HABIT_MASS)
-        };
-        let counted = |m: &usize| if *m >= guard { *m as f64 } else { 0.0 };
-        let people: f64 = members.iter().map(counted).sum();
-        let prior: Vec<f64> = members.iter().map(|m| if people > 0.0 { counted(m) / people } else { 0.0 }).collect();
-        (membership(&prior, habit, own), members)
+        let home = asking.and_then(|user| self.communities.of[user]);
+        home.into_iter().for_each(|community| members[community] -= 1);
+        let own = asking.map_or(&[][..], |user| &population.items_of[user]);
+        let own = own.iter().take_while(|item| **item < self.items);
+        let own =
+            own.map(|item| (habits::cell(population, topics, *item), self.entries.fading.weight(population, *item)));
+        (self.habits.besides(base, home, own), members)
     }
+}
+
+/// The membership in each community of somebody whose visible responses are `own`, by cell. A community with fewer than
+/// `guard` members besides them has membership 0: nothing about it is read.
+fn belonging(heard: &Heard, members: &[usize], guard: usize, own: &[f64]) -> Vec<f64> {
+    let counted = |m: &usize| if *m >= guard { *m as f64 } else { 0.0 };
+    let people: f64 = members.iter().map(counted).sum();
+    let prior: Vec<f64> = members.iter().map(|m| if people > 0.0 { counted(m) / people } else { 0.0 }).collect();
+    membership(&prior, |community, cell| heard.answer(community, cell), own)
 }
 
 /// A collective entry with its likeness to the query, as the asking user may see it.
@@ -245,10 +234,12 @@ pub struct Reader<'a> {
     pub periods: &'a Periods,
     /// Calibration constants.
     pub calibration: &'a Calibration,
+    /// What items are about, where the snapshot knows.
+    pub topics: Option<&'a Topics>,
 }
 
 impl Reader<'_> {
-    /// Reads global memory at the moment `question.t`. `own` are the person's visible response counts.
+    /// Reads global memory at the moment `question.t`. `own` are the person's visible response counts, by cell.
     pub fn read(
         &self,
         snapshot: Option<(&Snapshot, PeriodView)>,
@@ -273,7 +264,8 @@ impl Reader<'_> {
             });
         };
         let guard = self.retrieval.guard;
-        let (membership, members) = snapshot.belonging(population, guard, asking, &base, own);
+        let (heard, members) = snapshot.company(population, self.topics, asking, &base);
+        let membership = belonging(&heard, &members, guard, own);
         let counted: Vec<CommunityIx> = (0..membership.len()).filter(|c| membership[*c] >= LEAST_MEMBERSHIP).collect();
         let asked = Asked { probe, asking, membership: &membership, counted: &counted };
         let candidates::Near { candidates, mut suppressed } =
@@ -300,7 +292,12 @@ impl Reader<'_> {
                     vec![0.0; base.len()]
                 }
             };
-            parts.communities.push(CommunityPart { community: *c, share: membership[*c], terms, entries, neighbours });
+            let leaning = match self.calibration.community_leaning {
+                0.0 => vec![0.0; base.len()],
+                _ => heard.leaning(*c),
+            };
+            let share = membership[*c];
+            parts.communities.push(CommunityPart { community: *c, share, leaning, terms, entries, neighbours });
         }
         match neighbours {
             Near::Unread => {}

@@ -21,6 +21,7 @@ pub mod fusion;
 pub mod global;
 pub mod grouping;
 pub mod guard;
+pub mod habits;
 pub mod held;
 pub mod history;
 pub mod lexical;
@@ -40,6 +41,7 @@ pub mod running;
 pub mod sizes;
 pub mod store;
 pub mod terms;
+pub mod topics;
 pub mod trace;
 pub mod why_not;
 pub mod wide;
@@ -67,6 +69,7 @@ use resident::Resident;
 use sizes::Sizes;
 use store::{Kept, Notice};
 use terms::{Closing, Terms};
+use topics::Topics;
 use writing::{Writing, Written};
 
 use crate::data::dataset::{Dataset, Likeness, Manifest};
@@ -132,6 +135,8 @@ pub struct Memory {
     features: OnceLock<Features>,
     digest: OnceLock<Digest>,
     calendar: Calendar,
+    /// What items are about, found on first use; `None` where too little has happened yet, or nobody wants to know.
+    topics: OnceLock<Option<Topics>>,
     /// Per period, grouped on first use.
     communities: Vec<OnceLock<Communities>>,
     /// Formed on first use: most reads need one or two of them.
@@ -177,6 +182,7 @@ impl Memory {
             features: OnceLock::new(),
             digest: OnceLock::new(),
             calendar,
+            topics: OnceLock::new(),
             communities,
             snapshots,
             kept: None,
@@ -224,6 +230,12 @@ impl Memory {
         if let Some(digest) = self.digest.get_mut() {
             digest.extend(&self.population, interactions.len());
         }
+        // Found at the end of a period that stays as it was, they stay as they were.
+        let settled = kept.checked_sub(1).map_or(0, |last| self.population.before(calendar.end(last)));
+        match self.topics.get_mut() {
+            Some(Some(topics)) if topics.since() <= settled => topics.extend(&self.population),
+            _ => self.topics = OnceLock::new(),
+        }
         // The first terms stand before the first period's end.
         self.terms.truncate(if agrees { kept + 1 } else { 0 });
         if let Some(features) = self.features.get_mut() {
@@ -264,6 +276,12 @@ impl Memory {
             writing.fade(&self.population, new.periods.base_half_life);
         }
         if old.periods.term_half_life != new.periods.term_half_life {
+            self.terms = self.terms.iter().map(|_| OnceLock::new()).collect();
+        }
+        if old.periods.topics != new.periods.topics {
+            self.topics = OnceLock::new();
+            self.communities = self.communities.iter().map(|_| OnceLock::new()).collect();
+            self.snapshots = self.snapshots.iter().map(|_| Mutex::new(None)).collect();
             self.terms = self.terms.iter().map(|_| OnceLock::new()).collect();
         }
         if old.periods.half_life != new.periods.half_life || old.retrieval.guard != new.retrieval.guard {
@@ -484,11 +502,12 @@ impl Memory {
     /// What everyone else says to a person who remembers the items `visible`.
     fn collective(&self, question: &global::Question, visible: &[ItemIx]) -> Result<GlobalRead, IndexError> {
         let (population, digest) = (&self.population, self.digest());
-        let mut own = vec![0.0; population.labels.len()];
-        for item in visible {
-            own[population.label[*item]] += self.heard(*item, question.t);
-        }
         let snapshot = self.snapshot_at(question.t)?;
+        let topics = snapshot.as_ref().and_then(|snapshot| self.topics()?.known_by(snapshot.items));
+        let mut own = vec![0.0; topics.map_or(1, Topics::count) * population.labels.len()];
+        for item in visible {
+            own[habits::cell(population, topics, *item)] += self.heard(*item, question.t);
+        }
         let reader = global::Reader {
             population,
             features: self.features(),
@@ -497,6 +516,7 @@ impl Memory {
             retrieval: &self.manifest.retrieval,
             periods: &self.manifest.periods,
             calibration: &self.manifest.calibration,
+            topics,
         };
         let view = snapshot.as_deref().map(|s| (s, PeriodView { number: s.period + 1, end: s.end }));
         reader.read(view, question, &own)
@@ -644,14 +664,17 @@ impl Memory {
             scanned: self.sizes.scanned,
             seed: SEED + period as u64,
         };
-        let close = |grouping| Snapshot::close(population, communities, forming, grouping);
+        let topics = self.topics().and_then(|topics| topics.known_by(forming.before));
+        let close = |grouping| Snapshot::close(population, communities, topics, forming, grouping);
         let find = || Grouping::of(population, communities, &forming);
         let formed = match &self.kept {
             None => close(find())?,
             Some(kept) => {
                 let width = population.dimensions();
                 let Forming { before, guard, fading, scanned, .. } = forming;
-                let asked = [before, guard, population.labels.len(), width, scanned].map(|n| n as u64).into_iter();
+                let told_apart = topics.map_or(1, Topics::count);
+                let asked = [before, guard, population.labels.len(), width, scanned, told_apart];
+                let asked = asked.map(|n| n as u64).into_iter();
                 let asked = asked.chain([end.0 as u64, fading.half_life.to_bits(), communities.fingerprint()]);
                 let write = |snapshot: &Snapshot, sink: &mut store::FolderWriter| snapshot.write(sink);
                 let read = |source: &store::Verified| {
@@ -685,8 +708,20 @@ impl Memory {
             let before = self.population.before(self.calendar.end(period));
             let start =
                 period.checked_sub(1).and_then(|last| self.communities[last].get()).cloned().unwrap_or_default();
-            Communities::next(&self.population, before, &start, SEED + period as u64)
+            let topics = self.topics().and_then(|topics| topics.known_by(before));
+            Communities::next(&self.population, before, &start, topics, SEED + period as u64)
         })
+    }
+
+    /// What items are about, found at the end of the first period before which there is enough.
+    fn topics(&self) -> Option<&Topics> {
+        let count = self.manifest.periods.topics;
+        let find = || {
+            let ends = (0..self.calendar.count).map(|period| self.population.before(self.calendar.end(period)));
+            let since = ends.into_iter().find(|before| *before >= Topics::enough(count))?;
+            Some(Topics::told_apart(&self.population, since, count, SEED))
+        };
+        self.topics.get_or_init(|| if count > 0 { find() } else { None }).as_ref()
     }
 }
 

@@ -479,7 +479,7 @@ mod tests {
         let population = Population::new(&dataset, &HashEmbedder::default());
         let features = Features::of(population.text.iter());
         let (end, t) = (population.at[600], population.at[asked]);
-        let communities = Communities::next(&population, population.before(end), &Communities::default(), 7);
+        let communities = Communities::next(&population, population.before(end), &Communities::default(), None, 7);
         let closing = Closing { end, items: population.before(end), half_life: 730.0 };
         let terms = Terms::close(&population, &features, &communities, closing, population.before(until));
         let before = population.before(t);

@@ -54,8 +54,10 @@ pub fn datasets(most: usize) -> impl Strategy<Value = Dataset> {
     // Moments as coarse as a day or so put many into one second.
     let grain = prop_oneof![2 => Just(1i64), 1 => Just(250_000)];
     let company = prop_oneof![Just(0.0), Just(0.5)];
-    let all = (proptest::collection::vec(one, 1..most), 1..5usize, length(), grain, company);
-    all.prop_map(|(rows, guard, length, grain, company)| {
+    // Topics and how communities lean; few of them, as they want sixteen items each.
+    let topics = prop_oneof![Just((0, 0.0)), Just((0, 0.5)), Just((2, 0.5)), Just((3, 0.0))];
+    let all = (proptest::collection::vec(one, 1..most), 1..5usize, length(), grain, company, topics);
+    all.prop_map(|(rows, guard, length, grain, company, (topics, leaning))| {
         let mut interactions: Vec<Interaction> = rows
             .into_iter()
             .enumerate()
@@ -65,6 +67,8 @@ pub fn datasets(most: usize) -> impl Strategy<Value = Dataset> {
         let mut manifest = manifest(4, guard);
         manifest.periods.length = length;
         manifest.calibration.community_neighbours = company;
+        manifest.periods.topics = topics;
+        manifest.calibration.community_leaning = leaning;
         Dataset { manifest, interactions, queries: Vec::new() }
     })
 }

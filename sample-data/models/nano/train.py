@@ -302,8 +302,8 @@ def make_batch(data, rows, rng, settings):
         ids, n = data.sequence(row), int(data.asked[row])
         names = np.arange(data.vocabulary)
         if rng is not None and data.task[row] == 0:
-            # Where no memory names a label nothing could tell that they are renamed: it would only teach doubt.
-            if is_label[ids[:n]].any():
+            # Where no memory names a label that fits nothing could tell that they are renamed: it would only teach doubt.
+            if np.isin(data.labels[data.fits[row]], ids[:n]).any():
                 names = renamed(data, row, rng, settings)
                 ids = names[ids]
             if rng.random() < settings["reorder"]:

@@ -33,6 +33,8 @@ const START: i64 = 1_672_531_200;
 const PERIOD_DAYS: f64 = 90.0;
 /// Days in which what a person did tells half as much of their community.
 const MEMBERSHIP_HALF_LIFE: f64 = 120.0;
+/// Topics that memory tells communities apart by: more than there are themes, whose films do not all look alike.
+const TOPICS: usize = 32;
 /// Share of responses that follow the person's own habit.
 const OWN_SHARE: f64 = 0.52;
 /// Share of responses that follow the community's habit; the rest is chance among fitting tags.
@@ -286,15 +288,17 @@ fn manifest() -> Manifest {
         periods: Periods {
             length: PeriodLength::Days(PERIOD_DAYS),
             membership_half_life: MEMBERSHIP_HALF_LIFE,
+            topics: TOPICS,
             ..Periods::default()
         },
         // Chosen on populations from the training seeds by log-loss of the mediated arm; model-trust for model nano.
         calibration: Calibration {
-            local: 0.8,
+            local: 0.65,
             terms: 0.12,
             neighbours: 0.0,
             entries: Some(0.6),
-            community_neighbours: 0.35,
+            community_leaning: 0.7,
+            community_neighbours: 0.2,
             model_trust: 0.7,
             ..Calibration::default()
         },

@@ -1,8 +1,8 @@
 //! The fit: constants that make past queries likeliest, each answered from what lay before it.
 //!
 //! The history of a split warms memory up with its first half; the queries of its second half are the tuning set. Reading
-//! constants go by coordinates, κ, γ and τ by a grid, the exponents A_L, A_T, A_N (and A_V where entries vote, A_C where
-//! communities' neighbours are looked for) together by Newton's method, α by a grid over the blended distributions. ℓ = g = 1 throughout: ℓ and κ lie on a ridge, which is
+//! constants go by coordinates, κ, γ and τ by a grid, the exponents A_L, A_T, A_N (and A_V where entries vote, A_C and A_S where
+//! communities' neighbours and leanings are looked for) together by Newton's method, α by a grid over the blended distributions. ℓ = g = 1 throughout: ℓ and κ lie on a ridge, which is
 //! reported instead of fitted twice.
 //!
 //! Invariant: nothing at or after the history's last moment is read or judged here.
@@ -190,14 +190,14 @@ struct Trial<'q, 'a> {
     cancel: &'q AtomicBool,
 }
 
-/// The collective side of a row, linear in the exponents: ln p_G/b = offset + A_T x_T + A_N x_N + A_V x_V + A_C x_C. Exact where
+/// The collective side of a row, linear in the exponents: ln p_G/b = offset + A_T x_T + A_N x_N + A_V x_V + A_C x_C + A_S x_S. Exact where
 /// communities have no part in it, otherwise around the exponents given.
 fn linear(row: &Row, calibration: &Calibration, focus: f64) -> [Vec<f64>; WIDTH] {
     let base = &row.evidence.base;
     let parts = &row.parts;
     if focus == 0.0 {
         let silent = || vec![0.0; base.len()];
-        return [silent(), parts.terms.clone(), parts.near(base), parts.entry_evidence(base), silent()];
+        return [silent(), parts.terms.clone(), parts.near(base), parts.entry_evidence(base), silent(), silent()];
     }
     const STEP: f64 = 1e-4;
     let evidence = |calibration: &Calibration| -> Vec<f64> {
@@ -214,24 +214,25 @@ fn linear(row: &Row, calibration: &Calibration, focus: f64) -> [Vec<f64>; WIDTH]
         };
         moved(STEP).iter().zip(moved(-STEP)).map(|(up, down)| (up - down) / (2.0 * STEP)).collect::<Vec<f64>>()
     };
-    let slopes = [slope(1), slope(2), slope(3), slope(4)];
+    let slopes = [slope(1), slope(2), slope(3), slope(4), slope(5)];
     let mut offset = evidence(calibration);
     for (k, slope) in slopes.iter().enumerate() {
         offset.iter_mut().zip(slope).for_each(|(offset, slope)| *offset -= exponents[k + 1] * slope);
     }
-    let [terms, near, entries, company] = slopes;
-    [offset, terms, near, entries, company]
+    let [terms, near, entries, company, leaning] = slopes;
+    [offset, terms, near, entries, company, leaning]
 }
 
-/// A_L, A_T, A_N, A_V, A_C.
+/// A_L, A_T, A_N, A_V, A_C, A_S.
 fn exponents(calibration: &Calibration, entries: f64) -> [f64; WIDTH] {
-    [calibration.local, calibration.terms, calibration.neighbours, entries, calibration.community_neighbours]
+    let Calibration { local, terms, neighbours, community_neighbours, community_leaning, .. } = *calibration;
+    [local, terms, neighbours, entries, community_neighbours, community_leaning]
 }
 
 fn calibrated(calibration: &Calibration, theta: [f64; WIDTH], entries: bool) -> Calibration {
-    let [local, terms, neighbours, votes, community_neighbours] = theta;
+    let [local, terms, neighbours, votes, community_neighbours, community_leaning] = theta;
     let entries = if entries { Some(votes) } else { calibration.entries };
-    Calibration { local, terms, neighbours, entries, community_neighbours, ..*calibration }
+    Calibration { local, terms, neighbours, entries, community_neighbours, community_leaning, ..*calibration }
 }
 
 /// e_L per unit of A_L for every row.
@@ -247,13 +248,14 @@ fn local_evidence(kernels: &[Kernel], rows: &[Row], prior_strength: f64) -> Vec<
     kernels.iter().zip(rows).map(unit).collect()
 }
 
-/// Which exponents are fitted: that of entries only where they vote at all, that of communities' neighbours where they are
-/// looked for.
+/// Which exponents are fitted: that of entries only where they vote at all, those of communities' neighbours and leanings
+/// where they are looked for.
 pub fn free(rows: &[Row], manifest: &Manifest) -> [bool; WIDTH] {
     let unread = rows.iter().any(|row| row.parts.neighbours.is_none());
     let calibration = &manifest.calibration;
     let votes = unread || calibration.entries.is_some_and(|exponent| exponent > 0.0);
-    [true, true, !unread, votes, !unread && calibration.community_neighbours > 0.0]
+    let (company, leaning) = (calibration.community_neighbours > 0.0, calibration.community_leaning > 0.0);
+    [true, true, !unread, votes, !unread && company, leaning]
 }
 
 /// Fits the `free` exponents on `rows` at the manifest's other constants; returns the log-loss.
@@ -293,9 +295,9 @@ fn columns(rows: &[Row], manifest: &Manifest) -> Vec<[Vec<f64>; WIDTH]> {
 
 fn choices(rows: &[Row], columns: &[[Vec<f64>; WIDTH]], local: &[Vec<f64>]) -> Choices {
     let mut choices = Choices::new(rows.first().map_or(0, |row| row.evidence.base.len()));
-    for ((row, [offset, terms, near, entries, company]), local) in rows.iter().zip(columns).zip(local) {
+    for ((row, [offset, terms, near, entries, company, leaning]), local) in rows.iter().zip(columns).zip(local) {
         let offset: Vec<f64> = row.evidence.base.iter().zip(offset).map(|(b, offset)| b.ln() + offset).collect();
-        choices.push(row.question.gold, &offset, [local, terms, near, entries, company]);
+        choices.push(row.question.gold, &offset, [local, terms, near, entries, company, leaning]);
     }
     choices
 }

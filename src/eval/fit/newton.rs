@@ -2,7 +2,7 @@
 //! projection on the non-negative finds the optimum.
 
 /// Exponents that are fitted together.
-pub const WIDTH: usize = 5;
+pub const WIDTH: usize = 6;
 
 /// Newton steps at most; ten are plenty.
 const STEPS: usize = 60;
@@ -161,11 +161,11 @@ mod tests {
         let zero = [0.0, 0.0];
         for row in 0..100 {
             let x = [0.5, -0.5];
-            choices.push(usize::from(row >= 80), &zero, [&x, &zero, &zero, &zero, &zero]);
+            choices.push(usize::from(row >= 80), &zero, [&x, &zero, &zero, &zero, &zero, &zero]);
         }
-        let (theta, loss) = choices.fit([1.0, 0.0, 0.0, 0.0, 0.0], [true, true, false, false, false]);
+        let (theta, loss) = choices.fit([1.0, 0.0, 0.0, 0.0, 0.0, 0.0], [true, true, false, false, false, false]);
         assert!((theta[0] - (0.8f64 / 0.2).ln()).abs() < 1e-6, "{theta:?}");
-        assert_eq!(theta[1..], [0.0; 4], "a silent column moves nothing");
+        assert_eq!(theta[1..], [0.0; 5], "a silent column moves nothing");
         assert!((loss + 0.8 * 0.8f64.ln() + 0.2 * 0.2f64.ln()).abs() < 1e-9);
     }
 
@@ -174,20 +174,23 @@ mod tests {
         let mut choices = Choices::new(2);
         let (zero, x) = ([0.0, 0.0], [0.5, -0.5]);
         for row in 0..10 {
-            choices.push(usize::from(row >= 3), &zero, [&x, &zero, &zero, &zero, &zero]);
+            choices.push(usize::from(row >= 3), &zero, [&x, &zero, &zero, &zero, &zero, &zero]);
         }
-        assert_eq!(choices.fit([1.0; WIDTH], [true, false, false, false, false]).0, [0.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(
+            choices.fit([1.0; WIDTH], [true, false, false, false, false, false]).0,
+            [0.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+        );
     }
 
     proptest! {
         #[test]
         fn no_neighbour_of_the_optimum_is_better(
-            rows in prop::collection::vec((0..3usize, prop::collection::vec(-1.0..1.0f64, 15)), 5..40),
+            rows in prop::collection::vec((0..3usize, prop::collection::vec(-1.0..1.0f64, 18)), 5..40),
             step in prop::collection::vec(-0.2..0.2f64, WIDTH)
         ) {
             let mut choices = Choices::new(3);
             for (gold, x) in &rows {
-                choices.push(*gold, &[0.0, 0.3, -0.2], [&x[0..3], &x[3..6], &x[6..9], &x[9..12], &x[12..15]]);
+                choices.push(*gold, &[0.0, 0.3, -0.2], [&x[0..3], &x[3..6], &x[6..9], &x[9..12], &x[12..15], &x[15..18]]);
             }
             let (theta, loss) = choices.fit([0.5; WIDTH], [true; WIDTH]);
             prop_assert!(theta.iter().all(|t| *t >= 0.0));

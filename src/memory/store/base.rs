@@ -28,6 +28,7 @@ use crate::memory::neighbours::MOST_ITEMS;
 use crate::memory::population::{Ids, ItemIx, Parts, Population, Report, embed_rows};
 use crate::memory::rating::Ratings;
 use crate::memory::sizes::Sizes;
+use crate::memory::topics::{self, Topics};
 use crate::memory::writing::Writing;
 use crate::memory::{Memory, calendar};
 
@@ -438,6 +439,7 @@ pub fn write(
     let memory = Memory::over(dataset.manifest.clone(), population, embedder);
     if is_grouped(&dataset.manifest) {
         write_communities(&mut writer, &memory, report)?;
+        memory.topics().map_or(Ok(()), |topics| topics.write(&mut writer))?;
     }
     drop(memory);
     report("finishing", 0, 1)?;
@@ -547,6 +549,10 @@ pub fn open(dir: &Path, head: &Dataset, sizes: Sizes) -> Result<Memory, StoreErr
     let last = memory.period_at(memory.end());
     memory.kept = Some(Kept::beside(dir, items, last, sizes.kept.max(1)));
     if is_grouped(settings) {
+        // Without enough to tell topics apart by, none were written.
+        if settings.periods.topics > 0 && dir.join(topics::COLUMN).exists() {
+            memory.topics = Some(Topics::read_from(&source, width)?).into();
+        }
         let communities = read_communities(dir, &memory.population, width)?;
         debug_assert_eq!(calendar(&memory.population, settings).count, communities.len());
         for (slot, communities) in memory.communities.iter_mut().zip(communities) {

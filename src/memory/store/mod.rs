@@ -447,6 +447,11 @@ fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
         PeriodLength::Interactions(count) => serde_json::to_vec(&(labels, "interactions", count)),
     };
     hasher.update(&settings.map_err(io::Error::from).map_err(StoreError::io(dataset))?);
+    // Who tells no topics apart has the columns of before there were any.
+    let topics = head.manifest.periods.topics;
+    if topics > 0 {
+        hasher.update(b"topics").update(&topics.to_le_bytes());
+    }
     // Labels say by themselves that they are some.
     if *task != TaskKind::Labels {
         let settings = serde_json::to_vec(&(task, scale));
