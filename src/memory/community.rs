@@ -252,6 +252,7 @@ pub fn membership(prior: &[f64], responses: impl Fn(CommunityIx, CellIx) -> f64,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Memory;
 
     #[test]
     fn clusters_find_groups_and_keep_their_numbers() {
@@ -301,6 +302,35 @@ mod tests {
         }
         assert_eq!(found.of, of);
         assert_eq!(found.centroids, centroids);
+    }
+
+    /// Of two people, how often those of one latent community are grouped together, and others apart: the pairs that are,
+    /// as a share of all pairs that either says belong together.
+    fn agreement(one: &[Option<CommunityIx>], other: &[Option<CommunityIx>]) -> f64 {
+        let people: Vec<_> = one.iter().zip(other).filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
+        let pairs = || people.iter().enumerate().flat_map(|(at, one)| people[..at].iter().map(move |two| (one, two)));
+        let both = pairs().filter(|(one, two)| one.0 == two.0 && one.1 == two.1).count();
+        let either = pairs().filter(|(one, two)| one.0 == two.0 || one.1 == two.1).count();
+        both as f64 / either as f64
+    }
+
+    #[test]
+    fn who_answers_alike_to_the_same_is_grouped_together() {
+        use crate::data::synth::{Kind, Parameters, population};
+        let (dataset, truth) = population(&Parameters::default());
+        let all = Memory::build(&dataset).population;
+        // Whoever moves is in two communities.
+        let of = |user: &crate::data::interaction::UserId| {
+            let truth = truth.users.iter().find(|person| person.user == *user)?;
+            (truth.kind == Kind::Regular).then_some(truth.community)
+        };
+        let latent: Vec<Option<CommunityIx>> = all.users.iter().map(of).collect();
+        let topics = Topics::told_apart(&all, all.len(), 32, 1);
+        let nobody = Communities::default();
+        let plain = Communities::next(&all, all.len(), &nobody, None, 7);
+        let told = Communities::next(&all, all.len(), &nobody, Some(&topics), 7);
+        let (plain, told) = (agreement(&plain.of, &latent), agreement(&told.of, &latent));
+        assert!(told > plain + 0.1, "{told} with topics, {plain} without");
     }
 
     #[test]

@@ -323,35 +323,6 @@ fn a_community_speaks_through_its_own_nearest_texts() {
     assert!(heard.community[0] > silent.community[0], "{} and {}", heard.community[0], silent.community[0]);
 }
 
-/// Two companies of twenty answer two topics crosswise, so that each gives every response as often as the other: only beside
-/// the topic does an answer tell who is like whom.
-#[test]
-fn communities_are_told_apart_by_what_they_answer_to_what() {
-    let company = |user: usize| usize::from(user >= 20);
-    let answers = |user: usize, topic: usize| (company(user) + topic) % 2;
-    let told = (0..40).flat_map(|user| {
-        (0..8).map(move |n| {
-            let topic = n % 2;
-            let words = [[0, 1, 2], [6, 7, 8]][topic];
-            let id = 8 * user + n;
-            interaction(id, user, (id % 97) as i64 * 5000, &[words[n % 3], words[(n + 1) % 3]], answers(user, topic))
-        })
-    });
-    let mut interactions: Vec<_> = told.collect();
-    interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-    let mut dataset = Dataset { manifest: manifest(4, 4), interactions, queries: Vec::new() };
-    dataset.manifest.calibration.community_neighbours = 0.5;
-    let mut read = |topics: usize| {
-        dataset.manifest.periods.topics = topics;
-        let memory = Memory::build(&dataset);
-        memory.read(&UserId::new("u3"), &query(&[0, 1]), Timestamp(2_000_000)).unwrap().global
-    };
-    let (without, with) = (read(0), read(2));
-    assert!((without.community[0] - 0.5).abs() < 0.1, "{:?}", without.community);
-    assert!(with.community[0] > 0.8, "{:?}", with.community);
-    assert_eq!(with.population, without.population, "everyone says what everyone said");
-}
-
 /// Items of the same second are not "before": a person tagging two films at once sees neither.
 #[test]
 fn the_moment_itself_is_not_past() {
