@@ -211,9 +211,9 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         let asked = &windows[0];
         let fitted_on = run.fit(asked, &progress)?;
         progress.clear();
-        return match &run.measures {
-            TaskMeasures::Labels(labels) => ablations(args, &run.memory, asked, fitted_on, *labels, cancel),
-            TaskMeasures::Text(texts) => ablations(args, &run.memory, asked, fitted_on, texts.forms, cancel),
+        return match run.measures {
+            TaskMeasures::Labels(labels) => ablations(args, &mut run.memory, asked, fitted_on, labels, cancel),
+            TaskMeasures::Text(texts) => ablations(args, &mut run.memory, asked, fitted_on, texts.forms, cancel),
             TaskMeasures::Rating(_) => Err(EvalError::Task(dataset.manifest.task).into()),
         };
     }
@@ -445,7 +445,7 @@ impl Run<'_> {
 /// One table of what each ingredient is worth.
 fn ablations(
     args: &EvalArgs,
-    memory: &Memory,
+    memory: &mut Memory,
     asked: &Asked,
     fitted_on: Option<Range>,
     measures: LabelMeasures,

@@ -168,23 +168,33 @@ struct Outcome {
 }
 
 /// Leaves out one ingredient after another. `tuning` are the questions to fit exponents on; none keeps the dataset's.
+///
+/// Memory is retuned for a variant that reads another one, and back.
 pub fn ablate(
-    memory: &Memory,
+    memory: &mut Memory,
     questions: &[Question],
     tuning: &[Question],
     measures: LabelMeasures,
     plan: Plan,
     cancel: &AtomicBool,
 ) -> Result<Vec<Ablated>, EvalError> {
-    let whole = &memory.manifest;
-    let read = |questions, asker| gather(memory, questions, asker, cancel);
-    let (asked, tuned) = (read(questions, Asker::LeftOut)?, read(tuning, Asker::LeftOut)?);
+    let whole = &memory.manifest.clone();
+    let read = |memory: &Memory, asker| -> Result<_, EvalError> {
+        Ok((gather(memory, questions, asker, cancel)?, gather(memory, tuning, asker, cancel)?))
+    };
+    let (asked, tuned) = read(memory, Asker::LeftOut)?;
     let endless = BaseRates::of(&memory.population, f64::INFINITY);
     let mut outcomes = Vec::new();
     for variant in Variant::ALL {
         let Some(mut manifest) = variant.of(whole) else { continue };
         let (mut asked, mut tuned) = match variant {
-            Variant::UserLeftIn => (read(questions, Asker::LeftIn)?, read(tuning, Asker::LeftIn)?),
+            Variant::UserLeftIn => read(memory, Asker::LeftIn)?,
+            Variant::WithoutTopics => {
+                memory.retune(manifest.clone());
+                let found = read(memory, Asker::LeftOut);
+                memory.retune(whole.clone());
+                found?
+            }
             _ => (asked.clone(), tuned.clone()),
         };
         if variant == Variant::WithoutBaseDecay {
