@@ -17,12 +17,28 @@ const LEANING_MASS: f64 = 5.0;
 /// A topic and a response to it: topic · number of responses + response.
 pub type CellIx = usize;
 
+/// Responses of one community's members.
+#[derive(Clone, Debug, PartialEq)]
+struct Counts {
+    /// By cell.
+    cells: Vec<f64>,
+    /// Their sums, by topic.
+    topics: Vec<f64>,
+}
+
+impl Counts {
+    fn new(cells: Vec<f64>, labels: usize) -> Self {
+        let topics = cells.chunks_exact(labels.max(1)).map(|topic| topic.iter().sum()).collect();
+        Self { cells, topics }
+    }
+}
+
 /// Decayed responses of each community's members.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Habits {
     labels: usize,
-    /// By community and cell.
-    counts: Vec<Vec<f64>>,
+    /// By community.
+    of: Vec<Counts>,
     /// Of all communities together, by cell.
     all: Vec<f64>,
 }
@@ -49,15 +65,17 @@ impl Habits {
     /// As they were written: see [`Self::counts`].
     pub fn from_counts(counts: Vec<f64>, communities: usize, labels: usize) -> Self {
         let cells = counts.len() / communities.max(1);
-        let counts: Vec<Vec<f64>> = counts.chunks_exact(cells.max(1)).map(<[f64]>::to_vec).collect();
         let mut all = vec![0.0; cells];
-        counts.iter().for_each(|of| all.iter_mut().zip(of).for_each(|(sum, count)| *sum += count));
-        Self { labels, counts, all }
+        for of in counts.chunks_exact(cells.max(1)) {
+            all.iter_mut().zip(of).for_each(|(sum, count)| *sum += count);
+        }
+        let of = counts.chunks_exact(cells.max(1)).map(|of| Counts::new(of.to_vec(), labels)).collect();
+        Self { labels, of, all }
     }
 
     /// Counts by cell, community after community.
     pub fn counts(&self) -> Vec<f64> {
-        self.counts.concat()
+        self.of.iter().flat_map(|counts| &counts.cells).copied().collect()
     }
 
     /// The share of each response among all, half a response being added to each.
@@ -80,14 +98,14 @@ impl Habits {
     ) -> Heard<'_> {
         let mut all = self.all.clone();
         let home = home.map(|community| {
-            let mut counts = self.counts[community].clone();
+            let mut counts = self.of[community].cells.clone();
             for (cell, weight) in own {
                 counts[cell] -= weight;
                 all[cell] -= weight;
             }
             // Subtraction leaves rounding dust where the person was alone.
             counts.iter_mut().chain(&mut all).for_each(|count| *count = count.max(0.0));
-            (community, counts)
+            (community, Counts::new(counts, self.labels))
         });
         Heard { habits: self, home, common: common(&all, base) }
     }
@@ -114,16 +132,16 @@ fn common(all: &[f64], base: &[f64]) -> Vec<f64> {
 /// Habits without somebody.
 pub struct Heard<'a> {
     habits: &'a Habits,
-    home: Option<(CommunityIx, Vec<f64>)>,
+    home: Option<(CommunityIx, Counts)>,
     /// p(y|z) by cell.
     common: Vec<f64>,
 }
 
 impl Heard<'_> {
-    fn counts(&self, community: CommunityIx) -> &[f64] {
+    fn counts(&self, community: CommunityIx) -> &Counts {
         match &self.home {
             Some((home, counts)) if *home == community => counts,
-            _ => &self.habits.counts[community],
+            _ => &self.habits.of[community],
         }
     }
 
@@ -131,8 +149,7 @@ impl Heard<'_> {
     pub fn answer(&self, community: CommunityIx, cell: CellIx) -> f64 {
         let counts = self.counts(community);
         let topic: TopicIx = cell / self.habits.labels;
-        let total: f64 = counts[topic * self.habits.labels..][..self.habits.labels].iter().sum();
-        (counts[cell] + HABIT_MASS * self.common[cell]) / (total + HABIT_MASS)
+        (counts.cells[cell] + HABIT_MASS * self.common[cell]) / (counts.topics[topic] + HABIT_MASS)
     }
 
     /// E_S(y) = ln [(Σ_z n_c(z,y) + m) / (Σ_z n_c(z) p(y|z) + m)]: how much more often the community answers y than
@@ -141,9 +158,9 @@ impl Heard<'_> {
         let labels = self.habits.labels;
         let mut given = vec![0.0; labels];
         let mut expected = vec![0.0; labels];
-        let topics = self.counts(community).chunks_exact(labels.max(1));
-        for (counts, common) in topics.zip(self.common.chunks_exact(labels.max(1))) {
-            let total: f64 = counts.iter().sum();
+        let Counts { cells, topics } = self.counts(community);
+        let answered = cells.chunks_exact(labels.max(1)).zip(topics);
+        for ((counts, total), common) in answered.zip(self.common.chunks_exact(labels.max(1))) {
             given.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             expected.iter_mut().zip(common).for_each(|(sum, p)| *sum += total * p);
         }
