@@ -1,6 +1,6 @@
 //! The shipped model really reads its memories: measured on populations it has never seen.
 //!
-//! `LOGOSCOPE_NANO_QUERIES` sets how many queries are asked (default 2000); the table is printed with
+//! `LOGOSCOPE_NANO_QUERIES` sets how many queries are asked (default 4000); the table is printed with
 //! `cargo test --release nano_reads -- --nocapture`.
 
 use std::collections::BTreeMap;
@@ -115,7 +115,7 @@ fn paired(results: &[BTreeMap<Shown, bool>], a: Shown, b: Shown) -> (f64, f64) {
 
 #[test]
 fn nano_reads_both_memories_of_people_it_has_never_seen() {
-    let wanted: usize = std::env::var("LOGOSCOPE_NANO_QUERIES").ok().and_then(|n| n.parse().ok()).unwrap_or(2000);
+    let wanted: usize = std::env::var("LOGOSCOPE_NANO_QUERIES").ok().and_then(|n| n.parse().ok()).unwrap_or(4000);
     let seeds = [9001, 9002];
     let results: Vec<_> = std::thread::scope(|scope| {
         let workers: Vec<_> = seeds.iter().map(|seed| scope.spawn(|| measure(*seed, wanted / seeds.len()))).collect();
