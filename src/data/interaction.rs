@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -53,6 +54,12 @@ impl<'de> Deserialize<'de> for UserId {
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// That many seconds, within the range that a calendar can print: beyond it arithmetic on ages would overflow.
+    fn of_seconds(seconds: i64) -> Result<Self, BadTimestamp> {
+        let printable = OffsetDateTime::from_unix_timestamp(seconds);
+        printable.map(|_| Self(seconds)).map_err(|_| BadTimestamp(seconds.to_string()))
+    }
+
     /// Days from `earlier` to `self`; negative when `earlier` is later.
     pub fn days_since(self, earlier: Timestamp) -> f64 {
         (self.0 - earlier.0) as f64 / DAY
@@ -87,14 +94,10 @@ impl std::str::FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         if let Ok(seconds) = text.parse::<i64>() {
-            // The range a calendar can print; beyond it arithmetic on ages would overflow.
-            return OffsetDateTime::from_unix_timestamp(seconds)
-                .map(|_| Timestamp(seconds))
-                .map_err(|_| BadTimestamp(text.to_owned()));
+            return Timestamp::of_seconds(seconds);
         }
-        let date_only = format!("{text}T00:00:00Z");
         OffsetDateTime::parse(text, &Rfc3339)
-            .or_else(|_| OffsetDateTime::parse(&date_only, &Rfc3339))
+            .or_else(|_| OffsetDateTime::parse(&format!("{text}T00:00:00Z"), &Rfc3339))
             .map(|t| Timestamp(t.unix_timestamp()))
             .map_err(|_| BadTimestamp(text.to_owned()))
     }
@@ -108,17 +111,31 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a time is whole seconds since 1970, or RFC 3339 such as 2024-03-01T00:00:00Z")]
-        enum Written {
-            Seconds(i64),
-            Text(String),
+        struct Written;
+
+        impl Visitor<'_> for Written {
+            type Value = Timestamp;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time: whole seconds since 1970, or RFC 3339 such as 2024-03-01T00:00:00Z")
+            }
+
+            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Timestamp, E> {
+                Timestamp::of_seconds(seconds).map_err(E::custom)
+            }
+
+            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Timestamp, E> {
+                let seconds =
+                    i64::try_from(seconds).map_err(|_| E::invalid_value(Unexpected::Unsigned(seconds), &self))?;
+                self.visit_i64(seconds)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+                text.parse().map_err(E::custom)
+            }
         }
-        let text = match Written::deserialize(deserializer)? {
-            Written::Seconds(seconds) => seconds.to_string(),
-            Written::Text(text) => text,
-        };
-        text.parse().map_err(serde::de::Error::custom)
+
+        deserializer.deserialize_any(Written)
     }
 }
 

@@ -698,7 +698,7 @@ fn sessions_are_computed_again_forked_compared_and_redacted_from_the_command_lin
 
     let again = path("again.jsonl");
     let (out, told, rc) =
-        logoscope(&["rerun", &recording, "--weight", "prior-strength=8", "--policy", "shrinkage", "--out", &again]);
+        logoscope(&["rerun", &recording, "--weight", "prior-strength=2", "--policy", "shrinkage", "--out", &again]);
     assert_eq!(rc, 0, "{told}");
     assert!(out.contains("policy product → shrinkage") && out.contains("24 turns in both"), "{out}");
     assert!(out.contains("mediation  24 turns differ, first turns 1 and 1 (lines 5, 5), resolution.policy"), "{out}");

@@ -297,7 +297,7 @@ fn manifest() -> Manifest {
             terms: 0.12,
             neighbours: 0.0,
             entries: Some(0.6),
-            community_leaning: 0.7,
+            community_leaning: 0.4,
             community_neighbours: 0.2,
             model_trust: 0.7,
             ..Calibration::default()

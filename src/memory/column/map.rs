@@ -16,8 +16,6 @@ use std::slice;
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::Mmap;
-#[cfg(target_os = "linux")]
-use memmap2::MmapOptions;
 
 use super::vectors::Place;
 use crate::data::interaction::Timestamp;
@@ -75,22 +73,6 @@ unsafe impl Plain for Posting {}
 pub fn bytes<T: Plain>(values: &[T]) -> &[u8] {
     // SAFETY: plain values have no padding, so all their bytes are initialised; the length is theirs.
     unsafe { slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
-}
-
-/// Some bytes of a file with all of their pages at hand, for who only looks through them. `None` where the system does not
-/// say beforehand whether they can be had: a page that cannot be read would end the program, and has to be an error.
-#[cfg(target_os = "linux")]
-pub fn at_hand(file: &File, start: u64, length: usize) -> Option<Mmap> {
-    // SAFETY: as in [`Slab::map`].
-    let map = unsafe { MmapOptions::new().offset(start).len(length).map(file) }.ok()?;
-    map.advise(memmap2::Advice::PopulateRead).ok()?;
-    Some(map)
-}
-
-/// The same of other systems.
-#[cfg(not(target_os = "linux"))]
-pub fn at_hand(_file: &File, _start: u64, _length: usize) -> Option<Mmap> {
-    None
 }
 
 /// Values that do not change any more.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::ops::{Index, Range};
 use std::path::Path;
 
-pub use map::{LAYOUT, Plain, Slab, at_hand, bytes, give_back};
+pub use map::{LAYOUT, Plain, Slab, bytes, give_back};
 pub use names::Names;
 pub use slots::Slots;
 pub use vectors::{Kinds, Place, Rows, Unit, Vectors};

@@ -5,10 +5,9 @@
 //! compared with the manifest's checksums before any of it can reach an answer, and the manifest with its own.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{io, thread};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,9 +16,10 @@ use super::checksum;
 use super::error::{Fault, StoreError};
 use super::kept::Kept;
 use super::log::sync_folder;
+use super::stretch::{Checksum, STRETCH, Sum, stretches};
 use crate::data::dataset::{Dataset, Manifest as Settings, TaskKind};
 use crate::data::interaction::UserId;
-use crate::memory::column::{LAYOUT, Plain, Sink, Slab, Source, Strings, Vectors, at_hand, bytes};
+use crate::memory::column::{LAYOUT, Plain, Sink, Slab, Source, Strings, Vectors, bytes};
 use crate::memory::community::Communities;
 use crate::memory::embed::{self, Embedder};
 use crate::memory::features::{Dictionary, FeatureIx, Features, early_postings};
@@ -34,7 +34,7 @@ use crate::memory::{Memory, calendar};
 
 /// Version of the files and of what memory puts into them. Raise it when columns, words, communities, periods or the
 /// grouping of entries change their meaning.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// The version that this program writes on this machine.
 pub fn version() -> String {
@@ -43,12 +43,6 @@ pub fn version() -> String {
 
 /// What says what a folder of columns has to be.
 pub const MANIFEST: &str = "manifest";
-/// Checksums are kept for stretches of this many bytes, so that large files are verified on all cores.
-const STRETCH: usize = 16 << 20;
-/// Bytes copied at a time: they are still in the processor's cache when they are hashed.
-const READ: usize = 256 << 10;
-/// Bytes mapped at a time, and let go again: what is only verified must not count as memory in use.
-const MAPPED: usize = 1 << 20;
 /// A community of nobody, as a file holds it.
 const NOWHERE: u32 = u32::MAX;
 /// Vectors: where each row is, the rows that are counts, the others.
@@ -81,8 +75,8 @@ pub struct Folded {
 pub struct FileEntry {
     name: String,
     length: u64,
-    /// BLAKE3 of every stretch.
-    blake3: Vec<String>,
+    /// Checksum of every stretch.
+    stretches: Vec<String>,
 }
 
 /// What a base is and what it consists of.
@@ -138,9 +132,9 @@ pub fn verify(dir: &Path, files: &[FileEntry]) -> Vec<Fault> {
     if !faults.is_empty() {
         return faults;
     }
-    let known = |file: &FileEntry| (0..file.blake3.len()).map(|n| (dir.join(&file.name), n)).collect::<Vec<_>>();
-    let checks = stretches(&files.iter().flat_map(known).collect::<Vec<_>>(), Look::Mapped);
-    let expected = files.iter().flat_map(|file| file.blake3.iter().enumerate().map(move |(n, b)| (file, n, b)));
+    let known = |file: &FileEntry| (0..file.stretches.len()).map(|n| (dir.join(&file.name), n)).collect::<Vec<_>>();
+    let checks = stretches::<Checksum>(&files.iter().flat_map(known).collect::<Vec<_>>());
+    let expected = files.iter().flat_map(|file| file.stretches.iter().enumerate().map(move |(n, b)| (file, n, b)));
     let compare = |((file, number, expected), found): ((&FileEntry, usize, &String), io::Result<String>)| {
         let start = (number * STRETCH) as u64;
         let end = file.length.min(start + STRETCH as u64);
@@ -175,75 +169,6 @@ impl BaseManifest {
     pub fn verify(&self, dir: &Path) -> Vec<Fault> {
         verify(dir, &self.files)
     }
-}
-
-/// How bytes of a file are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// Where the system has them: of files that nobody shortens, which would end the program.
-    Mapped,
-    /// As a copy, which costs a quarter more: of anybody's files.
-    Copied,
-}
-
-/// The checksums of stretches of files, found on all cores.
-pub fn stretches(wanted: &[(PathBuf, usize)], look: Look) -> Vec<io::Result<String>> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut buffer = vec![0; READ];
-        let mut found = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some((path, number)) = wanted.get(index) else { return found };
-            found.push((index, stretch(path, *number, look, &mut buffer)));
-        }
-    };
-    let cores = thread::available_parallelism().map_or(1, |cores| cores.get()).min(wanted.len());
-    let mut found = thread::scope(|scope| {
-        let others: Vec<_> = (1..cores).map(|_| scope.spawn(work)).collect();
-        let mut found = work();
-        // A thread that panicked leaves its stretches out, and what is left out is damaged, see below.
-        others.into_iter().for_each(|other| found.extend(other.join().unwrap_or_default()));
-        found
-    });
-    found.sort_by_key(|(index, _)| *index);
-    let mut found = found.into_iter().peekable();
-    let one = |index: usize| match found.next_if(|(found, _)| *found == index) {
-        Some((_, outcome)) => outcome,
-        None => Err(io::Error::other("it could not be checked")),
-    };
-    (0..wanted.len()).map(one).collect()
-}
-
-/// The checksum of one stretch of a file.
-fn stretch(path: &Path, number: usize, look: Look, buffer: &mut [u8]) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut start = (number * STRETCH) as u64;
-    let end = start + STRETCH as u64;
-    let mut hasher = blake3::Hasher::new();
-    if look == Look::Mapped {
-        let end = end.min(file.metadata()?.len());
-        while start < end {
-            let length = (end - start).min(MAPPED as u64);
-            // What cannot be had so is copied, or told.
-            let Some(bytes) = at_hand(&file, start, length as usize) else { break };
-            hasher.update(&bytes);
-            start += length;
-        }
-    }
-    file.seek(SeekFrom::Start(start))?;
-    let mut left = file.take(end - start);
-    loop {
-        match left.read(buffer)? {
-            0 => return Ok(hasher.finalize().to_hex().to_string()),
-            read => hasher.update(&buffer[..read]),
-        };
-    }
-}
-
-/// How many stretches a file of this length has.
-pub fn stretch_count(length: u64) -> usize {
-    usize::try_from(length.div_ceil(STRETCH as u64)).unwrap_or(usize::MAX)
 }
 
 impl FileEntry {
@@ -290,8 +215,8 @@ impl FolderWriter {
     fn begin_file(&self, name: &str) -> Result<FileWriter, StoreError> {
         let path = self.dir.join(name);
         let file = File::create(&path).map_err(StoreError::io(&path))?;
-        let entry = FileEntry { name: name.to_owned(), length: 0, blake3: Vec::new() };
-        Ok(FileWriter { path, file, entry, hasher: blake3::Hasher::new(), room: STRETCH })
+        let entry = FileEntry { name: name.to_owned(), length: 0, stretches: Vec::new() };
+        Ok(FileWriter { path, file, entry, sum: Checksum::new(), room: STRETCH })
     }
 
     fn finish(&mut self, file: FileWriter) -> Result<(), StoreError> {
@@ -346,7 +271,7 @@ struct FileWriter {
     path: PathBuf,
     file: File,
     entry: FileEntry,
-    hasher: blake3::Hasher,
+    sum: Checksum,
     /// Bytes left of the stretch that is being hashed.
     room: usize,
 }
@@ -358,7 +283,7 @@ impl FileWriter {
         self.entry.length += bytes.len() as u64;
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(self.room));
-            self.hasher.update(now);
+            self.sum.add(now);
             self.room -= now.len();
             bytes = later;
             if self.room == 0 {
@@ -369,8 +294,8 @@ impl FileWriter {
     }
 
     fn end_stretch(&mut self) {
-        self.entry.blake3.push(self.hasher.finalize().to_hex().to_string());
-        self.hasher.reset();
+        self.entry.stretches.push(self.sum.text());
+        self.sum = Checksum::new();
         self.room = STRETCH;
     }
 
@@ -573,26 +498,4 @@ fn read_communities(dir: &Path, population: &Population, dimensions: usize) -> R
         Communities::from_parts(of, centroids.by_ref().take(*count as usize).collect())
     });
     Ok(communities.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_looked_at_alike() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("column");
-        let bytes: Vec<u8> = (0..STRETCH + 2 * MAPPED + 7).map(|at| (at / 7 % 251) as u8).collect();
-        for length in [0, 1, READ + 1, MAPPED - 1, MAPPED, MAPPED + 1, STRETCH - 1, STRETCH, STRETCH + 1, bytes.len()] {
-            fs::write(&path, &bytes[..length]).unwrap();
-            let wanted: Vec<(PathBuf, usize)> =
-                (0..stretch_count(length as u64)).map(|number| (path.clone(), number)).collect();
-            let expected: Vec<String> = bytes[..length].chunks(STRETCH).map(checksum).collect();
-            for look in [Look::Mapped, Look::Copied] {
-                let found: io::Result<Vec<String>> = stretches(&wanted, look).into_iter().collect();
-                assert_eq!(found.unwrap(), expected, "{length} bytes, {look:?}");
-            }
-        }
-    }
 }

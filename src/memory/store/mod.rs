@@ -24,13 +24,14 @@ mod kept;
 mod lock;
 mod log;
 mod sealed;
+mod stretch;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use self::base::{BaseManifest, Folded, Look, Origin, stretch_count, stretches};
+use self::base::{BaseManifest, Folded, Origin};
 pub(super) use self::base::{FolderWriter, Verified};
 pub use self::error::{Fault, Notice, StoreError};
 pub use self::forget::{Forgetting, Holding, Remains};
@@ -38,6 +39,7 @@ pub(super) use self::kept::Kept;
 pub use self::kept::{MOST_GROUPINGS, MOST_SEALED};
 use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
+use self::stretch::{stretch_count, stretches};
 use super::Memory;
 use super::embed;
 pub use super::population::Report;
@@ -464,7 +466,7 @@ fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
         hasher.update(&length.to_le_bytes());
         let wanted: Vec<(PathBuf, usize)> = (0..stretch_count(length)).map(|n| (path.clone(), n)).collect();
         // A dataset is its owner's, who may change it at any moment.
-        for found in stretches(&wanted, Look::Copied) {
+        for found in stretches::<blake3::Hasher>(&wanted) {
             hasher.update(found.map_err(read)?.as_bytes());
         }
     }
