@@ -83,6 +83,8 @@ pub enum Effect {
     Unload,
     /// Look what models there are.
     FindModels(Box<LoadOptions>),
+    /// Look what recordings there are.
+    FindRecordings,
     /// Keep in mind that a model was used.
     NoteModel {
         /// As it was named.
@@ -279,6 +281,7 @@ impl Runner {
                 }
             }
             Effect::FindModels(options) => self.shelf.find_models(*options),
+            Effect::FindRecordings => self.shelf.find_recordings(),
             Effect::NoteModel { name, options } => self.shelf.note_model(name, *options),
         }
     }

@@ -9,6 +9,7 @@ use super::inquiry::Told;
 use super::keeper::{Change, Kept};
 use super::keymap::Chord;
 use super::profiler::{Known, ProfileRequest};
+use super::recordings::Recording;
 use super::replay::Opened;
 use super::state::Data;
 use super::stock::Offer;
@@ -119,6 +120,8 @@ pub enum Message {
     ModelNamed(String),
     /// These models there are.
     ModelsFound(Vec<Offer>),
+    /// These recordings there are.
+    RecordingsFound(Vec<Recording>),
     /// A session file has been named; it is to be replayed.
     SessionNamed(PathBuf),
     /// A session has been opened.

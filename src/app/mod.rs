@@ -24,6 +24,7 @@ pub mod overlay;
 mod pane;
 pub mod profile;
 pub mod profiler;
+pub mod recordings;
 pub mod replay;
 pub mod rungs;
 pub mod scribe;

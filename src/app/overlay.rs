@@ -190,6 +190,8 @@ pub enum Choice {
     Run(Command),
     /// This shipped session is replayed.
     Shipped(&'static str),
+    /// The recording of this number is replayed.
+    Recorded(usize),
     /// A session of this scenario is made.
     Made(Scenario),
     /// This policy is set.
@@ -311,7 +313,8 @@ impl List {
         Self::new(ListKind::Commands, offered.map(row).collect(), 0)
     }
 
-    /// Sessions that came with the program, a way to any other, and scenarios that can be made of the dataset.
+    /// Sessions that came with the program, a way to any other, scenarios that can be made of the dataset, and the person's
+    /// own recordings.
     pub fn sessions(state: &State) -> Self {
         let row = |choice, name: &str, note: &str, text: &str| Row {
             choice,
@@ -329,7 +332,13 @@ impl List {
             disabled: barred,
             ..row(Choice::Made(scenario), scenario.name(), "made now", scenario.about())
         });
-        Self::new(ListKind::Sessions, shipped.chain([typed]).chain(made).collect(), 0)
+        let own = state.recordings.iter().enumerate().map(|(at, found)| {
+            let name = found.path.file_stem().unwrap_or_default().to_string_lossy();
+            let written = found.at.to_string();
+            let note = written.get(..16).unwrap_or(&written).replace('T', " ");
+            row(Choice::Recorded(at), &name, &note, &found.about)
+        });
+        Self::new(ListKind::Sessions, shipped.chain([typed]).chain(made).chain(own).collect(), 0)
     }
 
     /// The mediator's rules with their formulas.

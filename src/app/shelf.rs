@@ -1,4 +1,4 @@
-//! The shelf: opens sessions for replay and looks what models there are, each on a thread of its own, so that a long
+//! The shelf: opens sessions for replay and looks what models and recordings there are, each on a thread of its own, so that a long
 //! file or a slow disk keeps nobody waiting.
 //!
 //! Invariant: every session asked for is answered by one message: it is open, or why it is not.
@@ -10,6 +10,7 @@ use std::thread;
 
 use super::message::Message;
 use super::order::Order;
+use super::recordings::recordings;
 use super::replay::Opened;
 use super::stock;
 use super::worker::panic_reason;
@@ -30,12 +31,19 @@ pub enum Source {
 #[derive(Clone, Debug)]
 pub struct Shelf {
     out: Sender<Message>,
+    /// Where recordings lie.
+    folder: Option<PathBuf>,
 }
 
 impl Shelf {
     /// A shelf that answers to `out`.
     pub fn new(out: Sender<Message>) -> Self {
-        Self { out }
+        Self { out, folder: None }
+    }
+
+    /// The same, which shows the recordings in `folder`.
+    pub fn showing(self, folder: PathBuf) -> Self {
+        Self { folder: Some(folder), ..self }
     }
 
     /// Opens a session; the answer comes as a message.
@@ -76,6 +84,15 @@ impl Shelf {
         self.aside(work);
     }
 
+    /// Looks what recordings there are; they come as a message.
+    pub fn find_recordings(&self) {
+        let (out, folder) = (self.out.clone(), self.folder.clone());
+        self.aside(move || {
+            let found = folder.map(|folder| recordings(&folder)).unwrap_or_default();
+            let _ = out.send(Message::RecordingsFound(found));
+        });
+    }
+
     /// Keeps in mind that a model was used. Where that cannot be written it is forgotten: a list is a little shorter.
     pub fn note_model(&self, name: String, options: LoadOptions) {
         self.aside(move || {
@@ -87,7 +104,7 @@ impl Shelf {
 
     fn aside(&self, work: impl FnOnce() + Send + 'static) {
         if let Err(error) = thread::Builder::new().name("shelf".to_owned()).spawn(work) {
-            tracing::warn!(target: "logoscope::app", "no thread to look for models: {error}");
+            tracing::warn!(target: "logoscope::app", "no thread to look around: {error}");
         }
     }
 }

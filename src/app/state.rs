@@ -21,6 +21,7 @@ use super::order::Orders;
 use super::overlay::Overlay;
 pub use super::pane::Pane;
 use super::profile::Profiling;
+use super::recordings::Recording;
 use super::replay::{Replaying, Standing};
 use super::rungs::Climbing;
 pub use super::setting::Held;
@@ -218,6 +219,8 @@ pub struct State {
     pub orders: Orders,
     /// The models to choose from, as far as they have been looked for.
     pub offers: Vec<Offer>,
+    /// The person's own recordings, as far as they have been looked for.
+    pub recordings: Vec<Recording>,
     /// Weights and policy; meaningless until the dataset is read.
     pub setting: Setting,
     /// Earlier settings.
@@ -359,6 +362,7 @@ impl State {
             resident: None,
             orders: Orders::default(),
             offers: Vec::new(),
+            recordings: Vec::new(),
             setting: Setting { weights: Weights::default(), policy },
             undo: History::default(),
             steps: 0,

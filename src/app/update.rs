@@ -25,7 +25,7 @@ use super::effect::Effect;
 use super::journal::Recording;
 use super::keymap::Chord;
 use super::message::Message;
-use super::overlay::{Edit, EditKind};
+use super::overlay::{Edit, EditKind, List, ListKind, Overlay};
 use super::shelf::Source;
 use super::state::{
     ArmAnswer, Data, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of,
@@ -177,7 +177,12 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::ModelNamed(name) => model::named(state, name),
         Message::ModelsFound(offers) => {
             state.offers = offers;
-            model::found(state);
+            grow(state, ListKind::Models, List::models);
+            Vec::new()
+        }
+        Message::RecordingsFound(recordings) => {
+            state.recordings = recordings;
+            grow(state, ListKind::Sessions, List::sessions);
             Vec::new()
         }
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
@@ -285,6 +290,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::Visited { .. }
             | Message::ModelNamed(_)
             | Message::ModelsFound(_)
+            | Message::RecordingsFound(_)
             | Message::Recording(_)
             | Message::RecordFailed(_)
             | Message::Fitting { .. }
@@ -314,7 +320,7 @@ fn key(state: &mut State, chord: Chord) -> Vec<Effect> {
 /// What follows from a change of the line being typed.
 fn edited(state: &mut State) {
     match &mut state.overlay {
-        Some(super::overlay::Overlay::Edit(edit)) => edit.complaint = None,
+        Some(Overlay::Edit(edit)) => edit.complaint = None,
         Some(overlay) => overlay.refilter(),
         None => {}
     }
@@ -323,11 +329,25 @@ fn edited(state: &mut State) {
 fn paste(state: &mut State, text: &str) {
     // Pasted on the bare screen a text can only be meant as a query; its letters must not run as commands.
     if state.context() == Context::Main {
-        state.overlay = Some(super::overlay::Overlay::Edit(Edit::over(EditKind::Query, "", None)));
+        state.overlay = Some(Overlay::Edit(Edit::over(EditKind::Query, "", None)));
     }
     if let Some(input) = state.input_mut() {
         input.insert(text);
         edited(state);
+    }
+}
+
+/// A list of this kind, if one is open, has the rows that there are now.
+fn grow(state: &mut State, kind: ListKind, rows: impl Fn(&State) -> List) {
+    if let Some(Overlay::List(list)) = &state.overlay
+        && list.kind == kind
+    {
+        let (filter, at) = (list.filter.clone(), list.selected);
+        let mut list = rows(state);
+        list.filter = filter;
+        list.refilter();
+        list.selected = at.min(list.shown.len().saturating_sub(1));
+        state.overlay = Some(Overlay::List(list));
     }
 }
 

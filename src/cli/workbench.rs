@@ -53,8 +53,10 @@ pub struct WorkbenchOptions {
     pub training: Training,
     /// Session to replay; `None` for live work.
     pub session: Option<PathBuf>,
-    /// Folder for the session file of live use; `None` to record nothing.
-    pub record: Option<PathBuf>,
+    /// Folder of recorded sessions.
+    pub sessions: PathBuf,
+    /// Whether live use is recorded there.
+    pub record: bool,
     /// Folder for tries.
     pub tries: PathBuf,
     /// Folder for prose profiles.
@@ -126,7 +128,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
         keys: options.keys.clone(),
         mono,
         ascii: options.ascii,
-        record: options.record.is_some(),
+        record: options.record,
         profiles: true,
     });
     let mut theme = Theme::named(state.theme);
@@ -170,8 +172,8 @@ fn start_workers(
     if let Some(session) = options.session.clone() {
         let _ = out.send(Message::SessionNamed(session));
     }
-    let shelf = Shelf::new(out.clone());
-    let scribe = options.record.clone().map(|folder| Scribe::start(folder, out.clone())).transpose()?;
+    let shelf = Shelf::new(out.clone()).showing(options.sessions.clone());
+    let scribe = options.record.then(|| Scribe::start(options.sessions.clone(), out.clone())).transpose()?;
     let keeper = Some(Keeper::start(options.tries.clone(), out.clone())?);
     let profiler = Some(Profiler::start(options.profiles.clone(), out.clone())?);
     let told = out.clone();

@@ -9,6 +9,7 @@ use logoscope::app::effect::Effect;
 use logoscope::app::keymap::Chord;
 use logoscope::app::message::{Heard, Message};
 use logoscope::app::overlay::Overlay;
+use logoscope::app::recordings::Recording;
 use logoscope::app::replay::{Opened, Replaying, SPEEDS, Standing};
 use logoscope::app::shelf::{Shelf, Source};
 use logoscope::app::state::{Data, Phase, Start, State};
@@ -283,6 +284,25 @@ fn the_palette_and_the_sessions_are_offered() {
     let Some(Overlay::List(list)) = &state.overlay else { panic!("the palette is open") };
     let offered: Vec<&str> = list.rows.iter().map(|row| row.name.as_str()).collect();
     assert!(offered.contains(&"go-to-turn") && offered.contains(&"undo") && !offered.contains(&"ask-again"));
+}
+
+#[test]
+fn ones_own_recordings_are_offered() {
+    let mut state = answered();
+    assert_eq!(press(&mut state, &["O"]), [Effect::FindRecordings]);
+    let recording = |name: &str, at| Recording {
+        path: PathBuf::from(format!("sessions/{name}.jsonl")),
+        about: "live use · films · nano".to_owned(),
+        at: Timestamp(at),
+    };
+    let found = vec![recording("films-002", 1_708_000_000), recording("films-001", 1_707_000_000)];
+    press(&mut state, &["f", "i", "l", "m"]);
+    update(&mut state, Message::RecordingsFound(found));
+    let shown = text_of(&drawn(&state, 120, 40));
+    assert!(shown.contains("films-002") && shown.contains("2024-02-15 12:26") && shown.contains("live use"), "{shown}");
+    assert!(shown.find("films-002") < shown.find("films-001"), "what was typed stays, the newest comes first");
+    let effects = press(&mut state, &["down", "enter"]);
+    assert_eq!(effects, [Effect::Open(Source::File(PathBuf::from("sessions/films-001.jsonl")))]);
 }
 
 #[test]

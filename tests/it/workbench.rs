@@ -273,6 +273,23 @@ fn another_question_marks_answers_stale_and_late_events_are_dropped() {
     assert!(!state.answers.open());
 }
 
+/// Two panes must not name two decisions without a word.
+#[test]
+fn the_mediator_says_what_the_model_makes_of_its_decision() {
+    let mut state = answered();
+    let ticket = Ticket { epoch: state.answers.epoch, id: Arm::Mediated as u64 };
+    let rules = state.reading.as_ref().unwrap().resolution.decision;
+    for label in 0..4 {
+        let mut scores = vec![-9.0; 4];
+        scores[label] = 0.0;
+        update(&mut state, Message::Host(HostEvent::Scores { ticket, scores }));
+        let said = state.answers.arms[Arm::Mediated as usize].decision;
+        assert_eq!(said, label);
+        let told = text_of(&drawn(&state, 200, 60)).contains("with the model (model-trust ");
+        assert_eq!(told, label != rules, "label {label}, rules {rules}");
+    }
+}
+
 #[test]
 fn asking_while_the_model_speaks_stops_it_first() {
     let (mut state, _) = asked();

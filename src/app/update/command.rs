@@ -109,7 +109,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Faster => replay::change_speed(state, 1),
         Command::Slower => replay::change_speed(state, -1),
         Command::LeaveReplay => replay::leave(state),
-        Command::OpenSession => open(state, Some(Overlay::List(List::sessions(state)))),
+        Command::OpenSession => return replay::list(state),
         Command::PickModel => return model::list(state),
         Command::WeightUp => turn(state, 1.0),
         Command::WeightDown => turn(state, -1.0),
@@ -454,6 +454,10 @@ fn choose(state: &mut State) -> Vec<Effect> {
         }
         Choice::Run(command) => run(state, command),
         Choice::Made(scenario) => make(state, scenario),
+        Choice::Recorded(at) => {
+            let path = state.recordings.get(at).map(|found| found.path.clone());
+            path.map(|path| Effect::Open(Source::File(path))).into_iter().collect()
+        }
         Choice::Shipped(name) => vec![Effect::Open(Source::Shipped(name))],
         Choice::Label(label) => {
             let response = state.data.as_ref().and_then(|data| data.labels.get(label).cloned());

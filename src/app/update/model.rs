@@ -5,7 +5,7 @@
 
 use super::super::effect::Effect;
 use super::super::journal::{Journal, Recording};
-use super::super::overlay::{List, ListKind, Overlay};
+use super::super::overlay::{List, Overlay};
 use super::super::state::{Incoming, ModelState, Phase, State};
 use super::{ask_model, profile, read, record, stop, study, tell};
 use crate::engine::address;
@@ -21,20 +21,6 @@ pub(super) const NONE: &str = "none";
 pub(super) fn list(state: &mut State) -> Vec<Effect> {
     state.overlay = Some(Overlay::List(List::models(state)));
     vec![Effect::FindModels(Box::new(state.load.clone()))]
-}
-
-/// These models there are: the list, if it is open, grows.
-pub(super) fn found(state: &mut State) {
-    if let Some(Overlay::List(list)) = &state.overlay
-        && list.kind == ListKind::Models
-    {
-        let (filter, at) = (list.filter.clone(), list.selected);
-        let mut list = List::models(state);
-        list.filter = filter;
-        list.refilter();
-        list.selected = at.min(list.shown.len().saturating_sub(1));
-        state.overlay = Some(Overlay::List(list));
-    }
 }
 
 /// A model is wanted from the start.

@@ -1,12 +1,18 @@
 //! What a replay does to the state: enter, move the playhead, play, weigh anew, leave.
 
 use super::super::effect::Effect;
-use super::super::overlay::{Edit, EditKind, Overlay};
+use super::super::overlay::{Edit, EditKind, List, Overlay};
 use super::super::replay::{Charts, Mark, Opened, Replaying, SPEEDS, Standing};
 use super::super::state::{MemoryState, ModelState, Reading, Setting, Start, State};
 use super::{tell, visit};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::Course;
+
+/// Opens the list of sessions and looks what recordings there are.
+pub(super) fn list(state: &mut State) -> Vec<Effect> {
+    state.overlay = Some(Overlay::List(List::sessions(state)));
+    vec![Effect::FindRecordings]
+}
 
 /// Shows a session at its first turn. Live work goes on beneath it.
 pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {

@@ -37,6 +37,7 @@ pub(super) fn lines(
     lines.extend(words::together(conflicts).into_iter().map(|told| tell(state, told, theme, width)));
     lines.extend(reading.signatures.iter().map(|signature| warn(state, reading, *signature, theme, width)));
     lines.extend(verdict(state, reading, theme, width));
+    lines.extend(overruled(state, reading, theme, width));
     lines.extend(written(reading, theme, width));
     lines.extend(super::written::lines(state, reading, theme, width));
     lines.push(Line::default());
@@ -162,6 +163,26 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
         return vec![Line::from(parts)];
     }
     vec![Line::from(parts), Line::from(clear)]
+}
+
+/// What is answered in the end, where the model has changed the rules' decision.
+fn overruled(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Option<Line<'static>> {
+    let answer = &state.answers.arms[Arm::Mediated as usize];
+    let stale = state.answers.stale || state.outdated(Arm::Mediated);
+    if answer.scores.is_none() || stale || answer.decision == reading.resolution.decision {
+        return None;
+    }
+    let label = name(state, answer.decision);
+    let trust = text::value(state.setting.weights.model_trust);
+    let told = format!("  with the model (model-trust {trust}) ");
+    let lead =
+        if text::width(&told) + text::width(&label) + 8 <= width { told } else { "  with the model ".to_owned() };
+    Some(Line::from(vec![
+        span(lead, theme.dim),
+        span(label.clone(), theme.mediated),
+        span(format!(" {}", text::share(answer.probability())), theme.score),
+        super::verdict(state, &label, theme),
+    ]))
 }
 
 /// How long the text is to be and which words it takes, of texts.
