@@ -4,6 +4,20 @@
 //! standard error that name what failed, the value and the remedy. Output to something that is no terminal holds no
 //! escape codes.
 
+/// Tells a line on standard error. That nobody listens any more ends no command.
+macro_rules! tell_line {
+    ($($told:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($told)*)));
+    }};
+}
+
+/// The same of a line that is written over.
+macro_rules! tell_part {
+    ($($told:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!($($told)*));
+    }};
+}
+
 mod ask;
 mod audit;
 mod bench;
@@ -418,7 +432,7 @@ fn file_error(path: &Path, source: std::io::Error) -> CliError {
 /// Tells something on standard error, on one line. Whatever it quotes, a path, a value, a label, is made visible here,
 /// and cut where it is longer than anybody reads.
 fn complain(text: &str) {
-    eprintln!("logoscope: {}", brief(&visible(text), LONGEST_MESSAGE));
+    tell_line!("logoscope: {}", brief(&visible(text), LONGEST_MESSAGE));
 }
 
 /// What is wrong with the command line, how it is used, and where to read more: three lines of the many that the parser
@@ -431,9 +445,9 @@ fn complain_about_usage(error: &clap::Error) {
     let words = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     complain(words(what).trim_start_matches("error: "));
     if !how.is_empty() {
-        eprintln!("usage: {}", brief(&visible(&words(how)), LONGEST_MESSAGE));
+        tell_line!("usage: {}", brief(&visible(&words(how)), LONGEST_MESSAGE));
     }
-    eprintln!("see `logoscope --help`, or --help after a command");
+    tell_line!("see `logoscope --help`, or --help after a command");
 }
 
 /// Reads the command line, runs it, and turns failure into a message and an exit code.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::thread;
 
+use directories::BaseDirs;
+
 use super::message::Message;
 use super::order::Order;
 use super::recordings::recordings;
@@ -109,6 +111,14 @@ impl Shelf {
     }
 }
 
+/// `~/…` as a shell reads it: paths are typed here, too.
+fn at_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), BaseDirs::new()) {
+        (Ok(rest), Some(dirs)) => dirs.home_dir().join(rest),
+        _ => path.to_owned(),
+    }
+}
+
 fn open(source: &Source) -> Result<Opened, String> {
     let (name, session) = match source {
         Source::Shipped(name) => {
@@ -118,7 +128,7 @@ fn open(source: &Source) -> Result<Opened, String> {
         }
         Source::File(path) => {
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            (name, Session::open(path))
+            (name, Session::open(&at_home(path)))
         }
     };
     Opened::of(name.clone(), session.map_err(|error| error.to_string())?)

@@ -426,8 +426,15 @@ fn move_within(state: &mut State, to: impl Fn(Timestamp, &Data) -> Timestamp) ->
     let Some(data) = state.data.clone() else { return Vec::new() };
     let first = data.moment(0).unwrap_or(Timestamp(0));
     let last = data.end();
+    let Some(now) = state.question.as_ref().map(|question| question.at) else { return Vec::new() };
     // A date typed beyond the data is left step by step, too.
-    ask(state, |question| question.at = to(question.at, &data).clamp(first, last.max(question.at)))
+    let next = to(now, &data).clamp(first, last.max(now));
+    if next == now {
+        let told = if now <= first { "the data begins here" } else { "the data ends here" };
+        tell(state, told.to_owned(), false);
+        return Vec::new();
+    }
+    ask(state, |question| question.at = next)
 }
 
 /// Reads memory for the question; whatever is on its way for an earlier one no longer counts.

@@ -54,7 +54,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
         Some(data) => Measured::Folder { stores: &stores, data },
         None => Measured::Generated(args.interactions as usize),
     };
-    let report = bench::run(measured, engine.as_deref(), &mut |what| eprintln!("{what} …"))?;
+    let report = bench::run(measured, engine.as_deref(), &mut |what| tell_line!("{what} …"))?;
     let subject = format!("{} interactions of {} people", report.interactions, report.users);
     print(args.format, &report, || bench::table(&report.machine, &subject, &report.figures))?;
     Ok(ExitCode::SUCCESS)

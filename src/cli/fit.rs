@@ -57,13 +57,13 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
     let told = std::io::stderr().is_terminal();
     let mut progress = |step: &str| {
         if told {
-            eprint!("\r{step:<60}");
+            tell_part!("\r{step:<60}");
         }
     };
     if let TaskMeasures::Rating(_) = measures {
         let fitted = match rating::fit(&mut memory, asked.history, Apart::default(), &interrupted(), &mut progress) {
             Err(error @ EvalError::Interrupted) => {
-                eprintln!("logoscope: {error}");
+                tell_line!("logoscope: {error}");
                 return Ok(ExitCode::from(130));
             }
             fitted => fitted?,
@@ -78,7 +78,7 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
     }
     let fitted = match fit(&mut memory, asked.history, &interrupted(), &mut progress) {
         Err(error @ EvalError::Interrupted) => {
-            eprintln!("logoscope: {error}");
+            tell_line!("logoscope: {error}");
             return Ok(ExitCode::from(130));
         }
         fitted => fitted?,

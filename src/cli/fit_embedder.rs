@@ -156,14 +156,14 @@ impl Line {
     pub(super) fn tell(&mut self, stage: &str, done: usize, of: usize) {
         if self.shown && self.last.is_none_or(|last| last.elapsed() >= TICK) {
             self.last = Some(Instant::now());
-            eprint!("\r{:<60}", format!("{stage} {} %", 100 * done / of.max(1)));
+            tell_part!("\r{:<60}", format!("{stage} {} %", 100 * done / of.max(1)));
         }
     }
 
     /// Leaves nothing of it.
     pub(super) fn clear(&self) {
         if self.last.is_some() {
-            eprint!("\r{:60}\r", "");
+            tell_part!("\r{:60}\r", "");
         }
     }
 }

@@ -85,7 +85,7 @@ pub fn run(common: &Common, args: &ForgetArgs) -> Result<ExitCode, CliError> {
     let receipt = match outcome {
         Ok(receipt) => receipt,
         Err(ForgetError::Store(StoreError::Cancelled)) => {
-            eprintln!("logoscope: stopped; the person is removed, but memory was not opened anew and asked for them");
+            tell_line!("logoscope: stopped; the person is removed, but memory was not opened anew and asked for them");
             return Ok(ExitCode::from(130));
         }
         Err(error) => return Err(error.into()),

@@ -296,12 +296,12 @@ impl ProgressLine {
             return;
         }
         self.told = Some(now);
-        eprint!("\r{:<78}", told(progress, now - self.begin));
+        tell_part!("\r{:<78}", told(progress, now - self.begin));
     }
 
     fn clear(&self) {
         if self.told.is_some() {
-            eprint!("\r{:78}\r", "");
+            tell_part!("\r{:78}\r", "");
         }
     }
 }

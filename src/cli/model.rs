@@ -31,14 +31,14 @@ pub(super) fn located(spec: &ModelSpec) -> Result<Located, CliError> {
         }
         if watched && last.get().is_none_or(|at| at.elapsed() >= PAUSE) {
             last.set(Some(Instant::now()));
-            eprint!("\r\x1b[Klogoscope: {stage}: {name}");
+            tell_part!("\r\x1b[Klogoscope: {stage}: {name}");
             let _ = std::io::stderr().flush();
         }
         Ok::<(), EngineError>(())
     };
     let found = find(spec, &tell);
     if watched && last.get().is_some() {
-        eprint!("\r\x1b[K");
+        tell_part!("\r\x1b[K");
     }
     Ok(found?)
 }

@@ -100,7 +100,7 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
             let likely = |asked: &Interaction| likely(known.as_ref()?, asked);
             write_lines(&mut out, &training_rows(&dataset, &Memory::build(&dataset), seed, export.rows, likely)?)
         };
-        eprintln!("population {seed}: {} rows", written.map_err(wrap)?);
+        tell_line!("population {seed}: {} rows", written.map_err(wrap)?);
     }
     out.flush().map_err(wrap)
 }

@@ -189,7 +189,7 @@ fn anew<T>(
     let done = work(&Anew { dataset: &dataset, voice, weights, policy })?;
     if let Some((engine, model)) = &familiar {
         let (repeated, asked) = engine.counts();
-        eprintln!("logoscope: {}: {repeated} answers as recorded, {asked} asked again", visible(&model.name));
+        tell_line!("logoscope: {}: {repeated} answers as recorded, {asked} asked again", visible(&model.name));
     }
     Ok(done)
 }

@@ -96,7 +96,7 @@ pub fn run(common: &Common, args: &StoreArgs) -> Result<ExitCode, CliError> {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(StoreError::Cancelled) => {
             clear();
-            eprintln!("logoscope: {}", StoreError::Cancelled);
+            tell_line!("logoscope: {}", StoreError::Cancelled);
             Ok(ExitCode::from(130))
         }
         Err(error) => Err(error.into()),
@@ -175,13 +175,13 @@ fn record(store: &Store, file: &Path, report: &mut Report<StoreError>) -> Result
 
 /// Tells what happened on the way to a memory, a line each.
 pub(super) fn tell(notices: &[Notice]) {
-    notices.iter().for_each(|notice| eprintln!("logoscope: {}", visible(&notice.to_string())));
+    notices.iter().for_each(|notice| tell_line!("logoscope: {}", visible(&notice.to_string())));
 }
 
 /// Takes the line of progress away.
 pub(super) fn clear() {
     if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
+        tell_part!("\r\x1b[K");
     }
 }
 
@@ -237,7 +237,7 @@ impl Progress {
         };
         if self.shown && self.begun.elapsed() >= PATIENCE {
             let told = told(stage, done, total, since.elapsed());
-            eprint!("\r\x1b[K{told}");
+            tell_part!("\r\x1b[K{told}");
         }
         Ok(())
     }

@@ -136,7 +136,7 @@ fn report(dataset: &Dataset, args: &SweepArgs, cancel: &AtomicBool, ascii: bool)
     let told = std::io::stderr().is_terminal();
     let show = |line: String| {
         if told {
-            eprint!("\r{line:<60}");
+            tell_part!("\r{line:<60}");
         }
     };
     let memory = Memory::build(dataset);

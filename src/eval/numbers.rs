@@ -105,7 +105,7 @@ impl Paired {
         let p = super::p_value(self.p());
         match (self.n, self.won + self.lost) {
             (0, _) => format!("{first} and {second} share no judged question"),
-            (n, 0) => format!("{first} and {second} are right on the same questions, {n} of {n}"),
+            (n, 0) => format!("{first} and {second} are right or wrong together, {n} of {n}"),
             (n, apart) => {
                 let difference = self.difference();
                 let lead = format!("{first} − {second} {difference:+} of {n}");
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(told(24, 5, 2), "mediated − local +3 of 24, could be chance (p .45, 5 won, 2 lost)");
         assert_eq!(told(24, 3, 0), "mediated − local +3 of 24, too few differ to tell (p .25, 3 won, 0 lost)");
         assert_eq!(told(90, 12, 1), "mediated − local +11 of 90, more than chance (p .003, 12 won, 1 lost)");
-        assert_eq!(told(9, 0, 0), "mediated and local are right on the same questions, 9 of 9");
+        assert_eq!(told(9, 0, 0), "mediated and local are right or wrong together, 9 of 9");
         assert_eq!(told(0, 0, 0), "mediated and local share no judged question");
         let all = Paired { n: 24, won: 5, lost: 2 }.interval().unwrap();
         assert!(all.low < 0.0 && all.high > 3.0 / 24.0, "{all:?} holds chance and what was found");

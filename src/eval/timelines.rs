@@ -115,7 +115,7 @@ impl Timelines {
         let Paired { n, won, lost } = beside.paired;
         match (n, won + lost) {
             (0, _) => format!("{arm}: {a} and {b} share no judged turn"),
-            (n, 0) => format!("{arm}: right on the same turns, {n} of {n}"),
+            (n, 0) => format!("{arm}: right or wrong together, {n} of {n}"),
             (n, apart) => {
                 let verdict = match (beside.is_noise(), apart) {
                     (false, _) => "more than chance",

@@ -96,20 +96,23 @@ impl Turn {
         let arms = Arm::ALL.map(|arm| Some(self.answered(arm)?.answer == gold?));
         let resolution = self.resolution();
         let right = |label: &str| gold == Some(label);
-        let overridden = resolution.is_some_and(|resolution| resolution.overrides_local);
-        let local_right = || {
+        // What was answered in the end; of a turn without answers what the rules decided.
+        let answer = |arm| self.answered(arm).map(|answered| answered.answer.as_str());
+        let decided = || {
             let resolution = resolution?;
-            let base = &self.evidence()?.global.base;
-            Some(right(favourite(&resolution.local, base)?))
+            Some((resolution.decision.as_str(), favourite(&resolution.local, &self.evidence()?.global.base)?))
         };
+        let last = answer(Arm::Mediated).zip(answer(Arm::Local)).or_else(decided);
+        let (mediated, local) = last.unwrap_or_default();
+        let overridden = mediated != local;
         Outcome {
             judged: gold.is_some(),
             on_habit: self.on_habit,
             arms,
             said: self.said(),
             overridden,
-            rescued: overridden && resolution.is_some_and(|resolution| right(&resolution.decision)),
-            suppressed: overridden && local_right() == Some(true),
+            rescued: overridden && right(mediated),
+            suppressed: overridden && right(local),
             conflict: resolution.is_some_and(|r| r.conflicts.iter().any(|c| c.r#type == ConflictKind::Value)),
         }
     }

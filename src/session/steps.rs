@@ -224,8 +224,11 @@ impl Step {
         });
         let (arms, sure) =
             (answered.map(|a| a.map(|(label, _)| label)), answered.map(|a| a.and_then(|(_, sure)| sure)));
-        let local = alone[Arm::Local as usize];
-        let overridden = resolution.decision != local;
+        // What is answered in the end; of a turn without answers what the rules decide.
+        let (mediated, local) = arms[Arm::Mediated as usize]
+            .zip(arms[Arm::Local as usize])
+            .unwrap_or((resolution.decision, alone[Arm::Local as usize]));
+        let overridden = mediated != local;
         let right = |label: usize| self.gold == Some(label);
         let outcome = Outcome {
             judged: self.judged,
@@ -233,7 +236,7 @@ impl Step {
             arms: arms.map(|label| label.filter(|_| self.judged).map(right)),
             said: self.said(&arms),
             overridden,
-            rescued: overridden && right(resolution.decision),
+            rescued: overridden && right(mediated),
             suppressed: overridden && right(local),
             conflict: clash(resolution, setting.weights.conflict_threshold).is_some(),
         };

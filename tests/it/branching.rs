@@ -529,7 +529,7 @@ fn a_difference_in_numbers_says_what_of_it_is_chance() {
             "mediated: b − a +3 of 24; noise: too few turns differ to tell (p .25 by turn, 3 won, 0 lost)".into()
         )
     );
-    assert_eq!(told(1, 24, 0).1, "mediated: right on the same turns, 24 of 24");
+    assert_eq!(told(1, 24, 0).1, "mediated: right or wrong together, 24 of 24");
     assert!(told(1, 40, 12).1.contains("+12 of 40; more than chance"), "{}", told(1, 40, 12).1);
     let (by, many) = told(20, 80, 30);
     assert_eq!(by, By::User);

@@ -280,7 +280,7 @@ fn the_mediator_says_what_the_model_makes_of_its_decision() {
     let ticket = Ticket { epoch: state.answers.epoch, id: Arm::Mediated as u64 };
     let rules = state.reading.as_ref().unwrap().resolution.decision;
     for label in 0..4 {
-        let mut scores = vec![-9.0; 4];
+        let mut scores = vec![-99.0; 4];
         scores[label] = 0.0;
         update(&mut state, Message::Host(HostEvent::Scores { ticket, scores }));
         let said = state.answers.arms[Arm::Mediated as usize].decision;

@@ -41,21 +41,21 @@ impl Progress {
     /// A line that stays.
     pub fn say(&self, line: &str) {
         if self.told {
-            eprintln!("{line}");
+            tell_line!("{line}");
         }
     }
 
     /// A line that is written over.
     pub fn show(&self, line: &str) {
         if self.told {
-            eprint!("\r{line:<60}");
+            tell_part!("\r{line:<60}");
         }
     }
 
     /// Nothing.
     pub fn clear(&self) {
         if self.told {
-            eprint!("\r{:60}\r", "");
+            tell_part!("\r{:60}\r", "");
         }
     }
 

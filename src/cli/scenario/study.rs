@@ -173,7 +173,7 @@ impl Study<'_> {
 
     fn printed(&self, title: &str, sections: &[Section], figures: &impl Serialize) -> Result<String, CliError> {
         if std::io::stderr().is_terminal() {
-            eprint!("\r{:60}\r", "");
+            tell_part!("\r{:60}\r", "");
         }
         Ok(match self.args.format.unwrap_or(Form::Text) {
             Form::Text => text_of(sections),
@@ -192,7 +192,7 @@ fn progress() -> impl FnMut(usize, usize) {
         let percent = 100 * done / total.max(1);
         if told && percent != last {
             last = percent;
-            eprint!("\r{:<60}", format!("asking, {done} of {total} …"));
+            tell_part!("\r{:<60}", format!("asking, {done} of {total} …"));
         }
     }
 }

@@ -325,8 +325,10 @@ impl Plan {
         events.extend(remembered(&self.first));
         for planned in &self.turns {
             let engine = voice.map(|voice| voice.engine);
-            events.extend(planned.note.clone().map(|text| Event::Note { text }));
-            events.extend(turn(&memory, engine, setting, &mut course, planned.asked.clone())?);
+            let mut asked = turn(&memory, engine, setting, &mut course, planned.asked.clone())?;
+            // Behind the question that it is about: before it, it would stand at the end of the turn before.
+            asked.splice(1..1, planned.note.clone().map(|text| Event::Note { text }));
+            events.extend(asked);
             events.extend(remembered(&planned.then));
         }
         Ok(Session::new(header, events))

@@ -117,7 +117,7 @@ impl Table {
         let label = state.data.as_ref().map_or("", |data| data.label(answer.decision));
         let mut parts = vec![
             span(text::pad(&format!("{glyph} {}", arm.name()), NAME), look),
-            span(text::pad(label, self.labels + 1), style),
+            span(text::pad(&text::fit(label, self.labels), self.labels + 1), style),
             span(text::pad_left(&text::share(answer.probability()), 3), theme.score),
             verdict(state, label, theme),
             span(text::pad(&mean(state, arm, answer), self.mean + 2), theme.text),
@@ -153,7 +153,10 @@ impl Table {
             (Some((label, share)), Some(data)) => (data.label(label).to_owned(), text::share(share)),
             _ => Default::default(),
         };
-        [span(text::pad(&name, self.labels + 1), theme.text), span(text::pad(&format!("{share:>3}"), 5), theme.dim)]
+        [
+            span(text::pad(&text::fit(&name, self.labels), self.labels + 1), theme.text),
+            span(text::pad(&format!("{share:>3}"), 5), theme.dim),
+        ]
     }
 
     /// What the model wrote and what it cost.

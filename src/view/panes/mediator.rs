@@ -243,7 +243,13 @@ fn flips(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<L
             span(format!(" (now {})", text::value(flip.now)), theme.dim),
         ])
     };
-    reading.flips.iter().take(FLIPS).enumerate().map(line).collect()
+    let mut lines: Vec<_> = reading.flips.iter().take(FLIPS).enumerate().map(line).collect();
+    let more = reading.flips.len().saturating_sub(FLIPS);
+    if more > 0 {
+        let told = format!("      and by {}", text::plural(more, "other weight", "other weights"));
+        lines.push(Line::from(span(text::fit(&told, width), theme.dim)));
+    }
+    lines
 }
 
 /// The distributions of both sides and of the mediator beside each other.
