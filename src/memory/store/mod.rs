@@ -29,7 +29,9 @@ mod stretch;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use self::base::{BaseManifest, Folded, Origin};
 pub(super) use self::base::{FolderWriter, Verified};
@@ -87,8 +89,14 @@ pub struct Verdict {
 impl Store {
     /// The store of the dataset folder `dataset` under `root`; reads the dataset once, to find it by its content.
     pub fn of(root: &Path, dataset: &Path) -> Result<Self, StoreError> {
-        let head = Dataset::head(dataset)?;
-        let origin = origin(dataset, &head)?;
+        // Judged queries are read on this thread, while the others sum the files.
+        let (head, sums) = thread::scope(|scope| {
+            let sums = scope.spawn(|| sums(dataset));
+            let head = Dataset::head(dataset);
+            (head, sums.join().unwrap_or_else(|payload| resume_unwind(payload)))
+        });
+        let head = head?;
+        let origin = origin(dataset, &head, &sums?)?;
         let folder = root.join(&origin.data[..16]);
         Ok(Self { dataset: dataset.to_owned(), head, origin, folder, sizes: Sizes::default() })
     }
@@ -338,7 +346,7 @@ impl Store {
             Some(dataset) => dataset.clone(),
             None => {
                 let read = Dataset::open(&self.dataset)?;
-                if origin(&self.dataset, &self.head)? != self.origin {
+                if origin(&self.dataset, &self.head, &sums(&self.dataset)?)? != self.origin {
                     return Err(StoreError::Changed { path: self.dataset.clone() });
                 }
                 read
@@ -439,8 +447,24 @@ fn number(base: &Path) -> Option<u64> {
     base.file_name()?.to_str()?.strip_prefix("base-")?.parse().ok()
 }
 
+/// A file's length and the sums of its stretches.
+type Content = (u64, Vec<String>);
+
+/// What the files of a dataset hold.
+fn sums(dataset: &Path) -> Result<Vec<Content>, StoreError> {
+    let content = |name: &str| -> Result<Content, StoreError> {
+        let path = dataset.join(name);
+        let read = |source| DatasetError::Read { path: path.clone(), source };
+        let length = fs::metadata(&path).map_err(read)?.len();
+        let wanted: Vec<(PathBuf, usize)> = (0..stretch_count(length)).map(|n| (path.clone(), n)).collect();
+        let found: io::Result<Vec<String>> = stretches::<blake3::Hasher>(&wanted).into_iter().collect();
+        Ok((length, found.map_err(read)?))
+    };
+    ["interactions.jsonl", "queries.jsonl"].into_iter().map(content).collect()
+}
+
 /// What a base of this dataset is made from.
-fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
+fn origin(dataset: &Path, head: &Dataset, sums: &[Content]) -> Result<Origin, StoreError> {
     let mut hasher = blake3::Hasher::new();
     // Settings of retrieval and weights are not in it: no column depends on them.
     let Manifest { task, labels, scale, .. } = &head.manifest;
@@ -459,15 +483,10 @@ fn origin(dataset: &Path, head: &Dataset) -> Result<Origin, StoreError> {
         let settings = serde_json::to_vec(&(task, scale));
         hasher.update(&settings.map_err(io::Error::from).map_err(StoreError::io(dataset))?);
     }
-    for name in ["interactions.jsonl", "queries.jsonl"] {
-        let path = dataset.join(name);
-        let read = |source| DatasetError::Read { path: path.clone(), source };
-        let length = fs::metadata(&path).map_err(read)?.len();
+    for (length, stretches) in sums {
         hasher.update(&length.to_le_bytes());
-        let wanted: Vec<(PathBuf, usize)> = (0..stretch_count(length)).map(|n| (path.clone(), n)).collect();
-        // A dataset is its owner's, who may change it at any moment.
-        for found in stretches::<blake3::Hasher>(&wanted) {
-            hasher.update(found.map_err(read)?.as_bytes());
+        for sum in stretches {
+            hasher.update(sum.as_bytes());
         }
     }
     Ok(Origin {
