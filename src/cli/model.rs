@@ -2,6 +2,7 @@
 //!
 //! Invariant: an outage of a server is told on standard error while a command waits for it.
 
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -20,11 +21,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Where a model is; one of a hub is downloaded, and standard error tells how far that is.
 pub(super) fn located(spec: &ModelSpec) -> Result<Located, CliError> {
     let watched = std::io::stderr().is_terminal();
-    let last = std::cell::Cell::new(None::<Instant>);
+    let (last, attempts) = (Cell::new(None::<Instant>), Cell::new(0));
     let shown = address::told(&spec.name);
     let name = visible(&shown);
     let tell = |stage: LoadStage| {
-        told_of_attempts(stage, &name);
+        told_of_attempts(stage, &name, &attempts);
         let LoadStage::Downloading { total: 1.., .. } = stage else { return Ok(()) };
         if !watched && last.replace(Some(Instant::now())).is_none() {
             complain(&format!("{stage}: {name}"));
@@ -43,9 +44,12 @@ pub(super) fn located(spec: &ModelSpec) -> Result<Located, CliError> {
     Ok(found?)
 }
 
-/// Tells that a server is asked again.
-fn told_of_attempts(stage: LoadStage, name: &str) {
-    if matches!(stage, LoadStage::Asking { attempt: 2.., .. }) {
+/// Tells that a server is asked again, once an attempt: a stage is heard of as long as it lasts. `told` is the attempt that
+/// was told last.
+fn told_of_attempts(stage: LoadStage, name: &str, told: &Cell<u32>) {
+    if let LoadStage::Asking { attempt: attempt @ 2.., .. } = stage
+        && told.replace(attempt) != attempt
+    {
         complain(&format!("{stage}: {name}"));
     }
 }
@@ -78,8 +82,9 @@ pub(super) fn load(place: &Located, options: &LoadOptions) -> Result<Box<dyn Eng
     match place {
         Located::Files(path) => load_files(path, options),
         Located::Server(address) => {
+            let attempts = Cell::new(0);
             let tell = |stage| {
-                told_of_attempts(stage, address.host());
+                told_of_attempts(stage, address.host(), &attempts);
                 Ok(())
             };
             Ok(Box::new(Telling(model::server(address, options, &tell)?)))

@@ -153,7 +153,9 @@ fn nano_reads_both_memories_of_people_it_has_never_seen() {
     }
 }
 
-/// Prompts are tokenised here exactly as they were in training: the fixture was written by the training script.
+/// Prompts are tokenised here exactly as they were in training. The fixture is written by `train.py tokens` from the rows
+/// of judged queries that `synth --export-prompts FILE --seed 9001 --evaluation` gives, and anew whenever memory says
+/// something else of them.
 #[test]
 fn training_and_inference_see_the_same_tokens() {
     let text =

@@ -286,6 +286,24 @@ fn the_palette_and_the_sessions_are_offered() {
     assert!(offered.contains(&"go-to-turn") && offered.contains(&"undo") && !offered.contains(&"ask-again"));
 }
 
+/// Counted of the rules while accuracies are of the answers, five rescues and two suppressions stood beside three won and
+/// two lost.
+#[test]
+fn overrides_are_those_of_the_answers() {
+    for (name, bytes) in logoscope::data::sample::sessions() {
+        let replay = Replay::new(Session::parse(Path::new(name), bytes).unwrap());
+        let count = |of: [bool; 2]| {
+            let so =
+                |arms: &[Option<bool>; 4]| [arms[Arm::Mediated as usize], arms[Arm::Local as usize]] == of.map(Some);
+            replay.outcomes().iter().filter(|outcome| so(&outcome.arms)).count()
+        };
+        let rescued = replay.outcomes().iter().filter(|outcome| outcome.rescued).count();
+        let suppressed = replay.outcomes().iter().filter(|outcome| outcome.suppressed).count();
+        assert_eq!((rescued, suppressed), (count([true, false]), count([false, true])), "{name}");
+        assert!(rescued > 0, "{name}");
+    }
+}
+
 #[test]
 fn ones_own_recordings_are_offered() {
     let mut state = answered();

@@ -1,6 +1,7 @@
 //! Scenarios as studies and as sessions, through the library and the real binary.
 
 use std::process::Output;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use logoscope::data::dataset::Dataset;
@@ -177,6 +178,9 @@ fn sessions_of_every_scenario_check_and_repeat_to_the_byte() {
         let notes = session.events.iter().filter(|event| matches!(event.as_ref(), Event::Note { .. })).count();
         let asked = session.events.iter().filter(|event| matches!(event.as_ref(), Event::Asked(_))).count();
         assert_eq!(notes, asked + 1, "every turn says why it is there");
+        // Before its question it would stand at the end of the turn before, and be read of that.
+        let own = |pair: &[Arc<Event>]| matches!((&*pair[0], &*pair[1]), (Event::Asked(_), Event::Note { .. }));
+        assert_eq!(session.events.windows(2).filter(|pair| own(pair)).count(), asked, "{case:?}");
     }
     // One held item changed by hand.
     let path = dir.path().join("a");
