@@ -232,7 +232,9 @@ pub fn forget(
     let stored = receipt.before.stores.holdings.iter().any(|holding| holding.current && holding.bases > 0);
     let notices = &mut receipt.notices;
     let after = look(request, Some(&known.person), |store| {
-        if !stored && !store.worthwhile() {
+        // Traces are looked for in words: of an embedding model that nobody opened, no vectors are needed.
+        let from_store = store.worthwhile() || (stored && store.openable().is_ok());
+        if !from_store {
             let mut dataset = Dataset::open(request.data)?;
             dataset.manifest.retrieval.embedder.without_model();
             return Ok(Memory::build(&dataset));

@@ -19,12 +19,12 @@ use crate::data::archive::Archive;
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::interaction::Interaction;
 use crate::data::sample;
-use crate::engine::embedding;
+use crate::engine::embedding::{self, Attached, EmbeddedError};
 use crate::engine::model::LoadOptions;
 use crate::engine::prompt::{Blocks, Question};
 use crate::mediator::conflict::{COVERED, clash};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
-use crate::memory::store::{Store, StoreError};
+use crate::memory::store::{ASKING_MODEL, Store, StoreError};
 use crate::memory::{Memory, MemoryRead};
 use crate::session::{check, event};
 
@@ -67,29 +67,40 @@ pub enum Source {
 impl Source {
     /// The dataset, with what was recorded in its store, and the store if it has one that pays: interactions stay in
     /// their file then.
-    fn open(self) -> Result<Opened, StoreError> {
-        let (dir, stores) = match self {
-            Source::Sample => return Ok(Opened { dataset: sample::dataset()?, stored: None }),
-            Source::Given(dataset) => return Ok(Opened { dataset: *dataset, stored: None }),
-            Source::Folder { dir, stores, .. } => (dir, stores),
+    fn open(self) -> Result<Opened, EmbeddedError> {
+        let (dir, stores, load) = match self {
+            Source::Sample => return Ok(Opened::in_memory(sample::dataset().map_err(StoreError::from)?, None)),
+            Source::Given(dataset) => return Ok(Opened::in_memory(*dataset, None)),
+            Source::Folder { dir, stores, load } => (dir, stores, load),
         };
-        let store = Store::of(&stores, &dir)?;
+        let (store, attached) = embedding::store(&stores, &dir, &load)?;
         if !store.worthwhile() {
-            return Ok(Opened { dataset: Dataset::open(&dir)?, stored: None });
+            let mut dataset = Dataset::open(&dir).map_err(StoreError::from)?;
+            let attached = embedding::attach(&mut dataset, &load)?;
+            return Ok(Opened::in_memory(dataset, attached));
         }
-        let dataset = Dataset::head(&dir)?;
-        let mut archive = Archive::open(&dir, &dataset)?;
-        for recorded in store.recorded()?.0 {
-            archive.add(recorded, &dataset)?;
-        }
-        Ok(Opened { dataset, stored: Some((store, archive)) })
+        let dataset = store.head().clone();
+        let archive = || -> Result<Archive, StoreError> {
+            let mut archive = Archive::open(&dir, &dataset)?;
+            store.recorded()?.0.into_iter().try_for_each(|recorded| archive.add(recorded, &dataset).map(drop))?;
+            Ok(archive)
+        };
+        let archive = archive()?;
+        Ok(Opened { dataset, attached, stored: Some((store, archive)) })
     }
 }
 
 /// A dataset as it was found; without its interactions where it has a store.
 struct Opened {
     dataset: Dataset,
+    attached: Option<Attached>,
     stored: Option<(Store, Archive)>,
+}
+
+impl Opened {
+    fn in_memory(dataset: Dataset, attached: Option<Attached>) -> Self {
+        Self { dataset, attached, stored: None }
+    }
 }
 
 /// What the worker is asked for.
@@ -169,19 +180,11 @@ fn work(
 ) {
     let tell = |message| drop(out.send(message));
     tell(Message::Stage("reading the dataset"));
-    let load = match &source {
-        Source::Folder { load, .. } => Some(load.clone()),
-        Source::Sample | Source::Given(_) => None,
-    };
-    let Opened { mut dataset, stored } = match source.open() {
+    let Opened { dataset, attached, stored } = match source.open() {
         Ok(opened) => opened,
         Err(error) => return tell(Message::DataFailed(error.to_string())),
     };
     let (store, archive) = stored.unzip();
-    let attached = match load.map(|load| embedding::attach(&mut dataset, &load)).transpose() {
-        Ok(attached) => attached.flatten(),
-        Err(error) => return tell(Message::DataFailed(error.to_string())),
-    };
     let mut data = Arc::new(match archive {
         Some(archive) => Data::archived(dataset, archive),
         None => Data::of(dataset),
@@ -202,8 +205,8 @@ fn work(
     let mut memory = match &store {
         None => Memory::build(&data.dataset),
         Some(store) => {
-            let mut report = |stage, _, _| {
-                tell(Message::Stage(stage));
+            let mut report = |stage, done, of| {
+                tell(if stage == ASKING_MODEL { Message::Embedding { done, of } } else { Message::Stage(stage) });
                 Ok(())
             };
             match store.open(None, &mut report) {

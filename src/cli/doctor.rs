@@ -60,7 +60,7 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
 fn store(common: &Common) -> Result<String, String> {
     let Some(data) = &common.data else { return Ok("the embedded sample needs none".to_owned()) };
     let store = Store::of(&common.stores(), data).map_err(|error| error.to_string())?;
-    if !store.worthwhile() {
+    if !store.pays() {
         return Ok(format!("none: interactions.jsonl is smaller than {} MiB", WORTH_BYTES >> 20));
     }
     let verdict = store.verify().map_err(|error| error.to_string())?;

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
-use super::{CliError, Common, cache_folder, file_error};
+use super::{CliError, Common, cache_folder, complain, file_error};
 use crate::data::interaction::Interaction;
 use crate::data::sample;
 use crate::data::sanitize::visible;
+use crate::engine::embedding::attach;
 use crate::memory::Memory;
 use crate::memory::store::{Notice, Report, Store, StoreError};
 
@@ -59,7 +60,10 @@ pub fn run(common: &Common, args: &StoreArgs) -> Result<ExitCode, CliError> {
         let hint = "the embedded sample needs no store; name a dataset folder with --data DIR";
         return Err(CliError::Usage(hint.to_owned()));
     };
-    let store = Store::of(&common.stores(), data)?;
+    let store = match &args.action {
+        Action::Build | Action::Record { .. } | Action::Compact => opened(common, data)?,
+        Action::Path | Action::Verify | Action::Log | Action::Remove { .. } => Store::of(&common.stores(), data)?,
+    };
     let mut progress = Progress::begin()?;
     let mut report = |stage: &'static str, done: usize, total: usize| progress.tell(stage, done, total);
     let outcome = match &args.action {
@@ -101,6 +105,15 @@ pub fn run(common: &Common, args: &StoreArgs) -> Result<ExitCode, CliError> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The store of the dataset folder `data`, with its embedding model at hand however small the dataset is.
+fn opened(common: &Common, data: &Path) -> Result<Store, CliError> {
+    Store::of(&common.stores(), data)?.embedded(|head| {
+        let attached = attach(head, &common.load_options())?;
+        attached.iter().flat_map(|attached| &attached.notices).for_each(|notice| complain(notice));
+        Ok(())
+    })
 }
 
 /// Opens the store, and forms what the first read would have to wait for.
@@ -194,7 +207,7 @@ impl Common {
     /// Memory of the dataset named on the command line, or of the embedded one: from its store where that pays.
     pub(super) fn memory(&self) -> Result<Memory, CliError> {
         let Some(data) = &self.data else { return Ok(Memory::build(&sample::dataset()?)) };
-        let store = Store::of(&self.stores(), data)?;
+        let store = self.store_of(data)?;
         if !store.worthwhile() {
             return Ok(Memory::build(&self.dataset()?));
         }

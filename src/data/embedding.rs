@@ -26,6 +26,15 @@ pub trait TextVectors: Send + Sync {
     /// Has the vector of `text` at hand. Fails with what went wrong and what to do.
     fn ready(&self, text: &str) -> Result<(), String>;
 
+    /// Has the vectors of all `texts` at hand, and keeps those that are made now. `go_on` hears how many of how many have
+    /// been made before each batch; where it says no, the answer is `false`, and what was made till then is kept. Fails
+    /// with what went wrong and what to do.
+    fn ready_all(
+        &self,
+        texts: &mut dyn Iterator<Item = &str>,
+        go_on: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<bool, String>;
+
     /// Writes the vector of `text`, of unit length, into `out`. `false` where it is not at hand, and `out` is zero.
     fn write(&self, text: &str, out: &mut [f32]) -> bool;
 }

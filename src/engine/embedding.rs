@@ -11,6 +11,7 @@ use super::model::LoadOptions;
 use crate::data::dataset::Dataset;
 use crate::data::embedding::{Embedding, TextVectors, Vectors};
 use crate::memory::embed::{KeptVectors, Maker, VectorsError};
+use crate::memory::store::{Store, StoreError};
 
 /// A dataset's embedding model.
 pub struct Attached {
@@ -35,6 +36,28 @@ pub fn attach(dataset: &mut Dataset, options: &LoadOptions) -> Result<Option<Att
     let kept = Arc::new(kept);
     *vectors = Some(Vectors(Arc::clone(&kept) as Arc<dyn TextVectors>));
     Ok(Some(Attached { vectors: kept, notices }))
+}
+
+/// The store of the dataset folder `data` under `root`, its embedding model opened where a store pays.
+pub fn store(root: &Path, data: &Path, options: &LoadOptions) -> Result<(Store, Option<Attached>), EmbeddedError> {
+    let store = Store::of(root, data)?;
+    if !store.pays() {
+        return Ok((store, None));
+    }
+    let mut attached = None;
+    let store = store.embedded(|head| attach(head, options).map(|found| attached = found))?;
+    Ok((store, attached))
+}
+
+/// Why a store with vectors could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The embedding model.
+    #[error(transparent)]
+    Model(#[from] EngineError),
 }
 
 /// Where vectors of all models are kept.

@@ -16,6 +16,7 @@ use logoscope::engine::model::LoadOptions;
 use logoscope::engine::room::Allowance;
 use logoscope::memory::Memory;
 use logoscope::memory::embed::{Maker, dot};
+use logoscope::memory::store::{ASKING_MODEL, Notice, Store, StoreError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -211,6 +212,66 @@ fn home() -> TempDir {
     home
 }
 
+/// Memory over a store reads like memory in RAM, where a model makes the vectors, too; what a base holds the model is not
+/// asked for, and what is recorded it is.
+#[test]
+fn a_store_holds_the_vectors_of_a_model() {
+    let home = home();
+    let (data, stores, cache) = (home.path().join("data"), home.path().join("stores"), home.path().join("cache"));
+    let options = |memory| options(&cache, memory);
+    let opened = |memory| {
+        let open = |head: &mut Dataset| attach(head, &options(memory)).map(drop);
+        Store::of(&stores, &data).unwrap().embedded(open).unwrap()
+    };
+    let told = |memory: &Memory| {
+        let read = memory.read(&UserId::new("u1"), &query(&[1, 1]), END).unwrap();
+        format!("{:?} {:?}", read.local.hits, read.global)
+    };
+    // Whoever has not opened the model has no memory, and no vectors of nothing.
+    let unopened = Store::of(&stores, &data).unwrap();
+    assert!(!unopened.worthwhile());
+    let refused = unopened.open(None, &mut |_, _, _| Ok(())).err().unwrap().to_string();
+    assert!(refused.contains("was not opened"), "{refused}");
+    // The base is made once, and says how far it is; stopping it leaves none.
+    let stopped = opened(Allowance::Any).open(None, &mut |stage, done, _| match (stage, done) {
+        (ASKING_MODEL, 1..) => Err(StoreError::Cancelled),
+        _ => Ok(()),
+    });
+    assert!(matches!(stopped, Err(StoreError::Cancelled)));
+    let (store, mut asked) = (opened(Allowance::Any), Vec::new());
+    assert_eq!(store.verify().unwrap().base, None);
+    let mut report = |stage, done, of| {
+        asked.extend((stage == ASKING_MODEL).then_some((done, of)));
+        Ok(())
+    };
+    let built = store.open(None, &mut report).unwrap();
+    assert_eq!((built.notices, asked), (vec![Notice::Built], vec![(0, 3)]), "32 of 35 texts were kept");
+    let mut dataset = Dataset::open(&data).unwrap();
+    attach(&mut dataset, &options(Allowance::Any)).unwrap();
+    assert_eq!(told(&built.memory), told(&Memory::build(&dataset)));
+    // It opens without the model, even with no vector left in the cache: that is asked for a question's vector alone.
+    fs::remove_dir_all(folder(&cache)).unwrap();
+    let again = opened(Allowance::Bytes(1)).open(None, &mut |_, _, _| Ok(())).unwrap();
+    assert_eq!(again.notices, []);
+    assert!(again.memory.read(&UserId::new("u1"), &query(&[1, 1]), END).is_err());
+    let again = opened(Allowance::Any).open(None, &mut |_, _, _| Ok(())).unwrap();
+    assert_eq!(told(&again.memory), told(&built.memory));
+    // What is recorded is embedded before it is acknowledged.
+    let new = interaction(77, 1, 4_100, &[9, 10], 2);
+    let without = opened(Allowance::Bytes(1));
+    let refused = without.record(&mut |_, _, _| Ok(())).unwrap().append(&new).unwrap_err().to_string();
+    assert!(refused.starts_with("the dataset cannot be embedded: ") && refused.contains("--memory any"), "{refused}");
+    assert_eq!(without.recorded().unwrap().0, []);
+    let store = opened(Allowance::Any);
+    store.record(&mut |_, _, _| Ok(())).unwrap().append(&new).unwrap();
+    let with = store.open(None, &mut |_, _, _| Ok(())).unwrap();
+    assert_eq!(with.notices, []);
+    dataset.interactions.push(new);
+    attach(&mut dataset, &options(Allowance::Any)).unwrap().unwrap().prepare(&dataset, &mut |_, _| Ok(())).unwrap();
+    assert_eq!(told(&with.memory), told(&Memory::build(&dataset)));
+    assert_eq!(Store::of(&stores, &data).unwrap().verify().unwrap().faults, [""; 0]);
+}
+
 #[test]
 fn a_command_makes_vectors_first_and_forgetting_takes_them_along() {
     let home = home();
@@ -230,8 +291,13 @@ fn a_command_makes_vectors_first_and_forgetting_takes_them_along() {
     assert_eq!(before.len(), 1);
     let whole = size(&before[0]);
     assert_eq!(run(&ask).1, first);
+    let (code, out, told) = run(&["store", "build"]);
+    assert_eq!((code, out.ends_with(": 40 interactions\n")), (Some(0), true), "{out}{told}");
+    assert_eq!(run(&ask), (Some(0), first.clone(), String::new()), "from its store");
     let (code, _, told) = run(&["forget", "--user", "u1"]);
     assert_eq!(code, Some(0), "{told}");
+    let (code, out, _) = run(&["store", "verify"]);
+    assert_eq!((code, out.starts_with("base     none")), (Some(0), true), "{out}");
     assert!(told.contains("of theirs removed from the cache of embedding models"), "{told}");
     let after = kept(&cache);
     // Ten of the 35 texts are theirs, too; a key and 64 numbers each.
@@ -246,20 +312,38 @@ fn a_command_makes_vectors_first_and_forgetting_takes_them_along() {
 #[test]
 fn the_workbench_says_how_far_it_is() {
     let home = home();
-    let (out, inbox) = mpsc::channel();
-    let load = Box::new(options(&home.path().join("cache"), Allowance::Any));
-    let source = Source::Folder { dir: home.path().join("data"), stores: home.path().join("stores"), load };
-    let worker = MemoryWorker::start(source, || {}, out).unwrap();
-    let mut told = Vec::new();
-    for message in &inbox {
-        match message {
-            Message::DataRead(_) => told.push("read".to_owned()),
-            Message::Embedding { done, of } => told.push(format!("{done} of {of}")),
-            Message::MemoryBuilt { .. } => break,
-            Message::DataFailed(reason) => panic!("{reason}"),
-            _ => {}
+    let (data, stores) = (home.path().join("data"), home.path().join("stores"));
+    let load = options(&home.path().join("cache"), Allowance::Any);
+    let started = || {
+        let (out, inbox) = mpsc::channel();
+        let source = Source::Folder { dir: data.clone(), stores: stores.clone(), load: Box::new(load.clone()) };
+        let worker = MemoryWorker::start(source, || {}, out).unwrap();
+        let mut told = Vec::new();
+        for message in &inbox {
+            match message {
+                Message::DataRead(_) => told.push("read".to_owned()),
+                Message::Embedding { done, of } => told.push(format!("{done} of {of}")),
+                Message::Stage(stage) => told.extend(stage.starts_with("counting").then(|| stage.to_owned())),
+                Message::MemoryBuilt { .. } => break,
+                Message::DataFailed(reason) => panic!("{reason}"),
+                _ => {}
+            }
+        }
+        drop(worker);
+        told
+    };
+    assert_eq!(started(), ["read", "0 of 35", "32 of 35"]);
+    // From a store nothing is made but the store.
+    fs::create_dir(&stores).unwrap();
+    let open = |head: &mut Dataset| attach(head, &load).map(drop);
+    Store::of(&stores, &data).unwrap().embedded(open).unwrap().open(None, &mut |_, _, _| Ok(())).unwrap();
+    fs::remove_dir_all(folder(&load.hub.cache)).unwrap();
+    assert_eq!(started(), ["read"]);
+    for base in fs::read_dir(Store::of(&stores, &data).unwrap().folder()).unwrap() {
+        let columns = base.unwrap().path().join("vectors");
+        if columns.exists() {
+            fs::write(columns, b"damaged").unwrap();
         }
     }
-    assert_eq!(told, ["read", "0 of 35", "32 of 35"]);
-    drop(worker);
+    assert_eq!(started()[..3], ["read", "0 of 35", "32 of 35"], "it is made anew");
 }

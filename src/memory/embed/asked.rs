@@ -26,6 +26,14 @@ impl Embedder for Asked {
     fn ready(&self, text: &str) -> Result<(), Forbidden> {
         self.0.0.ready(text).map_err(|reason| Forbidden::Unmade { reason })
     }
+
+    fn ready_all(
+        &self,
+        texts: &mut dyn Iterator<Item = &str>,
+        go_on: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<bool, Forbidden> {
+        self.0.0.ready_all(texts, go_on).map_err(|reason| Forbidden::Unready { reason })
+    }
 }
 
 /// A model that was named and not opened: it has nothing to say, and says that to whoever asks.
@@ -47,6 +55,14 @@ impl Embedder for Unopened {
     }
 
     fn allow(&self, _: Timestamp) -> Result<(), Forbidden> {
+        Err(Forbidden::Unopened { folder: self.folder.clone() })
+    }
+
+    fn ready_all(
+        &self,
+        _: &mut dyn Iterator<Item = &str>,
+        _: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<bool, Forbidden> {
         Err(Forbidden::Unopened { folder: self.folder.clone() })
     }
 }

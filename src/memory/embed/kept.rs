@@ -4,10 +4,11 @@
 //! * a vector is found by the model's identity and the BLAKE3 of the text, never by where the text stands;
 //! * a file of vectors appears whole or not at all; one whose checksum does not hold is removed, told, and made again;
 //! * every vector has the model's own width and unit length, or is all zero where a text has nothing to embed;
-//! * where all texts are kept, the model is not asked.
+//! * where all texts are kept, the model is not asked;
+//! * files are verified when they are opened and mapped then: what is resident is what was looked at.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -16,11 +17,14 @@ use super::normalise;
 use crate::data::dataset::write_whole;
 use crate::data::embedding::TextVectors;
 use crate::data::text::brief;
+use crate::memory::column::{Slab, bytes};
 
 /// What a file begins with; the number is the format's.
 const MAGIC: &[u8; 8] = b"LGVECT01";
 /// How a file's name ends.
 const EXTENSION: &str = "vectors";
+/// Bytes before a file's first key.
+const HEAD: usize = 24;
 /// Bytes of a checksum at a file's end.
 const CHECKSUM: usize = 32;
 /// Texts that are given to a model at once, and after which work can be stopped.
@@ -65,18 +69,65 @@ pub struct KeptVectors {
 /// Vectors at hand.
 #[derive(Default)]
 struct Known {
-    /// The number of a text's row.
-    rows: HashMap<Key, usize>,
-    /// Rows, one behind another.
-    numbers: Vec<f32>,
+    /// Where each text's row is.
+    rows: HashMap<Key, Place>,
+    /// The files, verified, as words of four bytes.
+    files: Vec<Slab<u32>>,
+    /// Rows of what was typed, one behind another.
+    typed: Vec<f32>,
+}
+
+/// Where a row begins, in numbers.
+#[derive(Clone, Copy)]
+enum Place {
+    /// In this file.
+    Kept { file: usize, start: usize },
+    /// Among what was typed.
+    Typed { start: usize },
 }
 
 impl Known {
-    fn add(&mut self, key: Key, vector: &[f32], dimensions: usize) {
-        let next = self.numbers.len() / dimensions;
+    /// Takes in the file `path`, whose vectors have to be `dimensions` wide, or says what is wrong with it.
+    fn open(&mut self, path: &Path, dimensions: usize) -> io::Result<Result<(), String>> {
+        let mapped = File::open(path).and_then(|file| Slab::map(&file));
+        let words: Slab<u32> = match mapped {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Err(damaged())),
+            mapped => mapped?,
+        };
+        let keys = match keys(bytes(&words), dimensions) {
+            Ok(keys) => keys.to_vec(),
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let (file, first) = (self.files.len(), (HEAD + size_of_val(&keys[..])) / size_of::<u32>());
+        for (row, key) in keys.into_iter().enumerate() {
+            self.rows.entry(key).or_insert(Place::Kept { file, start: first + row * dimensions });
+        }
+        self.files.push(words);
+        Ok(Ok(()))
+    }
+
+    fn add_typed(&mut self, key: Key, vector: &[f32]) {
+        let start = self.typed.len();
         if let std::collections::hash_map::Entry::Vacant(entry) = self.rows.entry(key) {
-            entry.insert(next);
-            self.numbers.extend_from_slice(vector);
+            entry.insert(Place::Typed { start });
+            self.typed.extend_from_slice(vector);
+        }
+    }
+
+    /// Writes the row of `key` into `out`, if there is one.
+    fn write(&self, key: &Key, out: &mut [f32]) -> bool {
+        let width = out.len();
+        match self.rows.get(key) {
+            None => false,
+            Some(Place::Typed { start }) => {
+                out.copy_from_slice(&self.typed[*start..start + width]);
+                true
+            }
+            Some(Place::Kept { file, start }) => {
+                let row = &self.files[*file][*start..start + width];
+                out.iter_mut().zip(row).for_each(|(out, word)| *out = f32::from_bits(u32::from_le(*word)));
+                true
+            }
         }
     }
 }
@@ -97,14 +148,10 @@ impl KeptVectors {
         files.sort();
         let (mut known, mut notices) = (Known::default(), Vec::new());
         for path in files {
-            let bytes = fs::read(&path).map_err(unkept)?;
-            match read(&bytes, dimensions) {
-                Ok(vectors) => vectors.iter().for_each(|(key, vector)| known.add(*key, vector, dimensions)),
-                Err(reason) => {
-                    fs::remove_file(&path).map_err(unkept)?;
-                    let path = path.display();
-                    notices.push(format!("{path} {reason}; it is removed, and its texts are embedded again"));
-                }
+            if let Err(reason) = known.open(&path, dimensions).map_err(unkept)? {
+                fs::remove_file(&path).map_err(unkept)?;
+                let path = path.display();
+                notices.push(format!("{path} {reason}; it is removed, and its texts are embedded again"));
             }
         }
         Ok((Self { id, dimensions, folder, maker, known: RwLock::new(known) }, notices))
@@ -179,11 +226,11 @@ impl KeptVectors {
         let bytes = written(made, self.dimensions);
         let name = blake3::hash(&bytes).to_hex();
         let path = self.folder.join(format!("{}.{EXTENSION}", &name[..16]));
-        write_whole(&path, &bytes)
-            .map_err(|error| VectorsError::Unkept { path: path.clone(), reason: error.to_string() })?;
+        let unkept = |reason: String| VectorsError::Unkept { path: path.clone(), reason };
+        write_whole(&path, &bytes).map_err(|error| unkept(error.to_string()))?;
+        made.clear();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        made.drain(..).for_each(|(key, vector)| known.add(key, &vector, self.dimensions));
-        Ok(())
+        known.open(&path, self.dimensions).map_err(|error| unkept(error.to_string()))?.map_err(unkept)
     }
 }
 
@@ -204,18 +251,44 @@ impl TextVectors for KeptVectors {
         // What is typed is asked once and not kept.
         let made = self.make(&[text])?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        made.iter().for_each(|vector| known.add(key, vector, self.dimensions));
+        made.iter().for_each(|vector| known.add_typed(key, vector));
         Ok(())
+    }
+
+    fn ready_all(
+        &self,
+        texts: &mut dyn Iterator<Item = &str>,
+        go_on: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<bool, String> {
+        let mut report = |done, of| if go_on(done, of) { Ok(()) } else { Err(Unready::Stopped) };
+        match self.prepare(texts, &mut report) {
+            Ok(()) => Ok(true),
+            Err(Unready::Stopped) => Ok(false),
+            Err(Unready::Failed(error)) => Err(error.to_string()),
+        }
     }
 
     fn write(&self, text: &str, out: &mut [f32]) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let row = known.rows.get(&key(text)).and_then(|row| known.numbers.chunks_exact(self.dimensions).nth(*row));
-        match row {
-            Some(vector) => out.copy_from_slice(vector),
-            None => out.fill(0.0),
+        let found = known.write(&key(text), out);
+        if !found {
+            out.fill(0.0);
         }
-        row.is_some() || is_blank(text)
+        found || is_blank(text)
+    }
+}
+
+/// Why not all vectors are at hand.
+enum Unready {
+    /// Nobody waits for them.
+    Stopped,
+    /// They are not to be had.
+    Failed(VectorsError),
+}
+
+impl From<VectorsError> for Unready {
+    fn from(error: VectorsError) -> Self {
+        Self::Failed(error)
     }
 }
 
@@ -241,9 +314,12 @@ fn written(vectors: &[(Key, Vec<f32>)], dimensions: usize) -> Vec<u8> {
     bytes
 }
 
-/// What a file holds, or what is wrong with it.
-fn read(bytes: &[u8], dimensions: usize) -> Result<Vec<(Key, Vec<f32>)>, String> {
-    let damaged = || "is damaged".to_owned();
+fn damaged() -> String {
+    "is damaged".to_owned()
+}
+
+/// The keys of a file that holds what its checksum says and rows of this width, or what is wrong with it.
+fn keys(bytes: &[u8], dimensions: usize) -> Result<&[Key], String> {
     let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;
     if blake3::hash(content).as_bytes() != checksum {
         return Err(damaged());
@@ -262,10 +338,17 @@ fn read(bytes: &[u8], dimensions: usize) -> Result<Vec<(Key, Vec<f32>)>, String>
         .and_then(|count| rest.split_at_checked(count.checked_mul(size_of::<Key>())?))
         .ok_or_else(damaged)?;
     let keys = keys.as_chunks::<16>().0;
-    let numbers: Vec<f32> = numbers.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    if dimensions == 0 || numbers.len() != keys.len() * dimensions {
+    if dimensions == 0 || numbers.len() != keys.len() * dimensions * size_of::<f32>() {
         return Err(damaged());
     }
+    Ok(keys)
+}
+
+/// What a file holds, or what is wrong with it.
+fn read(bytes: &[u8], dimensions: usize) -> Result<Vec<(Key, Vec<f32>)>, String> {
+    let keys = keys(bytes, dimensions)?;
+    let numbers = &bytes[HEAD + size_of_val(keys)..bytes.len() - CHECKSUM];
+    let numbers: Vec<f32> = numbers.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     Ok(keys.iter().copied().zip(numbers.chunks_exact(dimensions).map(<[f32]>::to_vec)).collect())
 }
 

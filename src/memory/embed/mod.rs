@@ -44,6 +44,17 @@ pub trait Embedder: Send + Sync {
         let _ = text;
         Ok(())
     }
+
+    /// The same of all that memory is to be built of. `go_on` hears how many of how many are made; where it says no, the
+    /// answer is `false`.
+    fn ready_all(
+        &self,
+        texts: &mut dyn Iterator<Item = &str>,
+        go_on: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<bool, Forbidden> {
+        let _ = (texts, go_on);
+        Ok(true)
+    }
 }
 
 /// Why an embedder's vectors may not answer.
@@ -75,6 +86,12 @@ pub enum Forbidden {
     /// The model makes no vector of the question.
     #[error("the question cannot be embedded: {reason}")]
     Unmade {
+        /// What went wrong, and what to do.
+        reason: String,
+    },
+    /// The model does not make the vectors that memory is to be built of.
+    #[error("the dataset cannot be embedded: {reason}")]
+    Unready {
         /// What went wrong, and what to do.
         reason: String,
     },

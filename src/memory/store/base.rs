@@ -18,7 +18,7 @@ use super::kept::Kept;
 use super::log::sync_folder;
 use super::stretch::{Checksum, STRETCH, Sum, stretches};
 use crate::data::dataset::{Dataset, Manifest as Settings, TaskKind};
-use crate::data::interaction::UserId;
+use crate::data::interaction::{Interaction, UserId};
 use crate::memory::column::{LAYOUT, Plain, Sink, Slab, Source, Strings, Vectors, bytes};
 use crate::memory::community::Communities;
 use crate::memory::embed::{self, Embedder};
@@ -41,6 +41,8 @@ pub fn version() -> String {
     format!("{VERSION}-{LAYOUT}")
 }
 
+/// The stage at which an embedding model makes vectors that are not kept yet; it can take much longer than all others.
+pub const ASKING_MODEL: &str = "asking the embedding model";
 /// What says what a folder of columns has to be.
 pub const MANIFEST: &str = "manifest";
 /// A community of nobody, as a file holds it.
@@ -151,6 +153,11 @@ impl BaseManifest {
     /// Reads the manifest of the base `dir` and compares it with its checksum.
     pub fn read(dir: &Path) -> Result<Self, Fault> {
         read_manifest(dir)
+    }
+
+    /// Identity of the embedder whose vectors it holds.
+    pub fn embedder(&self) -> &String {
+        &self.origin.embedder
     }
 
     /// Whether it was made from this.
@@ -308,6 +315,24 @@ impl FileWriter {
     }
 }
 
+/// Has the vectors of what was said at hand where a model makes them.
+pub fn make_ready<'a>(
+    embedder: &dyn Embedder,
+    said: impl Iterator<Item = &'a Interaction>,
+    report: &mut Report<StoreError>,
+) -> Result<(), StoreError> {
+    let mut stopped = None;
+    let mut go_on = |done, of| match report(ASKING_MODEL, done, of) {
+        Ok(()) => true,
+        Err(reason) => {
+            stopped = Some(reason);
+            false
+        }
+    };
+    embedder.ready_all(&mut said.map(|interaction| interaction.query.as_str()), &mut go_on)?;
+    stopped.map_or(Ok(()), Err)
+}
+
 /// Makes a base of `dataset` in the folder `target`, which appears when it is whole.
 pub fn write(
     target: &Path,
@@ -317,6 +342,7 @@ pub fn write(
     report: &mut Report<StoreError>,
 ) -> Result<(), StoreError> {
     let embedder = embed::of(&dataset.manifest.retrieval.embedder);
+    make_ready(embedder.as_ref(), dataset.interactions.iter(), report)?;
     let mut writer = FolderWriter::begin(target.with_extension("part"))?;
     let parts = Parts::of(dataset, report)?;
     let mut vectors = [writer.begin_file(VECTORS)?, writer.begin_file(COUNTS)?, writer.begin_file(EXACT)?];

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::data::dataset::DatasetError;
+use crate::memory::embed::Forbidden;
 use crate::memory::entry::IndexError;
 
 /// Why a store could not be opened, written or added to.
@@ -31,15 +32,9 @@ pub enum StoreError {
     /// The dataset folder.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// Vectors of an embedding model are kept apart from stores.
-    #[error(
-        "{}: a dataset with an embedding model has no store; ask about it without one, its memory is built at every start",
-        path.display()
-    )]
-    Embedded {
-        /// The dataset folder.
-        path: PathBuf,
-    },
+    /// The dataset's embedder makes no vectors.
+    #[error(transparent)]
+    Embedder(#[from] Forbidden),
     /// The dataset changed while it was read.
     #[error("{}: changed while it was read; run the command again", path.display())]
     Changed {

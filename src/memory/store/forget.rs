@@ -137,7 +137,7 @@ impl Store {
     /// The memory as it is, without writing anything: over the base if that serves, else built in memory.
     pub fn peek(&self) -> Result<Opened, StoreError> {
         let content = LogContent::read(&self.log())?;
-        if self.holdable().is_ok()
+        if self.openable().is_ok()
             && let Ok(mut memory) = self.try_base(&content)
         {
             memory.kept = None;

@@ -29,10 +29,12 @@ mod stretch;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::iter;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+pub use self::base::ASKING_MODEL;
 use self::base::{BaseManifest, Folded, Origin};
 pub(super) use self::base::{FolderWriter, Verified};
 pub use self::error::{Fault, Notice, StoreError};
@@ -43,7 +45,7 @@ use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 use self::stretch::{stretch_count, stretches};
 use super::Memory;
-use super::embed;
+use super::embed::{self, Forbidden};
 pub use super::population::Report;
 use super::sizes::Sizes;
 use crate::data::dataset::{Dataset, DatasetError, Manifest, PeriodLength, TaskKind};
@@ -111,19 +113,40 @@ impl Store {
         &self.folder
     }
 
-    /// Fails for an embedding model: its vectors are kept elsewhere and opened with the dataset.
-    fn holdable(&self) -> Result<(), StoreError> {
-        match self.head.manifest.retrieval.embedder {
-            Embedding::Model { .. } => Err(StoreError::Embedded { path: self.dataset.clone() }),
-            Embedding::Hash | Embedding::Static { .. } => Ok(()),
+    /// The same with the dataset's embedding model, if it names one, at hand: `open` is given the dataset but for its
+    /// interactions and opens the model there. Memory has vectors only then.
+    pub fn embedded<E>(mut self, open: impl FnOnce(&mut Dataset) -> Result<(), E>) -> Result<Self, E> {
+        open(&mut self.head)?;
+        self.origin.embedder = embed::of(&self.head.manifest.retrieval.embedder).id();
+        Ok(self)
+    }
+
+    /// The dataset but for its interactions.
+    pub fn head(&self) -> &Dataset {
+        &self.head
+    }
+
+    /// Whether the dataset's embedder is at hand.
+    ///
+    /// # Errors
+    ///
+    /// For an embedding model that was not opened, see [`Store::embedded`].
+    pub fn openable(&self) -> Result<(), StoreError> {
+        match &self.head.manifest.retrieval.embedder {
+            Embedding::Model { folder, vectors: None, .. } => {
+                Err(Forbidden::Unopened { folder: folder.clone() }.into())
+            }
+            Embedding::Hash | Embedding::Static { .. } | Embedding::Model { .. } => Ok(()),
         }
     }
 
-    /// Whether there is anything to open, or the dataset is large enough for a store to pay.
+    /// Whether memory can be opened, and there is anything to open or the dataset is large enough for a store to pay.
     pub fn worthwhile(&self) -> bool {
-        if self.holdable().is_err() {
-            return false;
-        }
+        self.openable().is_ok() && self.pays()
+    }
+
+    /// The same before an embedding model is opened.
+    pub fn pays(&self) -> bool {
         let size = fs::metadata(self.dataset.join("interactions.jsonl")).map_or(0, |found| found.len());
         size >= WORTH_BYTES || self.bases().is_ok_and(|bases| !bases.is_empty()) || self.log().exists()
     }
@@ -138,7 +161,7 @@ impl Store {
     /// Opens the memory, building the base if there is none that serves. `dataset` spares reading the folder again
     /// where its content is at hand, with what was recorded or without.
     pub fn open(&self, dataset: Option<&Dataset>, report: &mut Report<StoreError>) -> Result<Opened, StoreError> {
-        self.holdable()?;
+        self.openable()?;
         self.bases()?.iter().for_each(|base| kept::sweep(base));
         let newest = || self.bases().ok().and_then(|mut bases| bases.pop());
         let seen = newest();
@@ -157,7 +180,7 @@ impl Store {
             // Somebody may have been writing until now: look again.
             Ok(lock) => self.open_locked(&lock, &LogContent::read(&self.log())?, dataset, &mut notices, report)?,
             // Whoever cannot write a store can still read the data.
-            Err(error) => self.in_memory(&content, dataset, &error, &mut notices)?,
+            Err(error) => self.in_memory(&content, dataset, &error, &mut notices, report)?,
         };
         Ok(Opened { memory, notices })
     }
@@ -168,7 +191,7 @@ impl Store {
     ///
     /// [`StoreError::Locked`] while another process does the same.
     pub fn record(&self, report: &mut Report<StoreError>) -> Result<Recorder<'_>, StoreError> {
-        self.holdable()?;
+        self.openable()?;
         self.bases()?.iter().for_each(|base| kept::sweep(base));
         let lock = self.lock()?;
         let (log, content, notice) = LogWriter::open(&self.log())?;
@@ -179,7 +202,7 @@ impl Store {
 
     /// Makes a new base that holds all that has been recorded. Says how many interactions it holds.
     pub fn compact(&self, report: &mut Report<StoreError>) -> Result<(usize, Vec<Notice>), StoreError> {
-        self.holdable()?;
+        self.openable()?;
         let lock = self.lock()?;
         let (_, content, notice) = LogWriter::open(&self.log())?;
         let base = self.rebuild(&content, None, &lock, report)?;
@@ -272,7 +295,12 @@ impl Store {
     /// The manifest of `base`, if it was made from this dataset and this log.
     fn manifest(&self, base: &Path, content: &LogContent) -> Result<BaseManifest, Fault> {
         let manifest = BaseManifest::read(base)?;
-        manifest.check(&self.origin)?;
+        let mut origin = self.origin.clone();
+        if self.openable().is_err() {
+            // Whose vectors these are is known once the model is opened.
+            origin.embedder.clone_from(manifest.embedder());
+        }
+        manifest.check(&origin)?;
         let folded = &manifest.folded;
         if fingerprint(&content.good, folded.end).is_none_or(|found| found != folded.fingerprint) {
             return Err(Fault::OtherData { what: "the log does not begin with what the base holds of it" });
@@ -288,7 +316,11 @@ impl Store {
         })?;
         let mut later: Vec<&Interaction> = content.records[folded..].iter().collect();
         later.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-        memory.remember(&later).map_err(|_| Notice::Folded { records: content.records.len() })?;
+        let folded = || Notice::Folded { records: content.records.len() };
+        // Whoever makes the base anew asks the same model, and tells why it makes no vectors.
+        base::make_ready(memory.embedder.as_ref(), later.iter().copied(), &mut |_, _, _| Ok(()))
+            .map_err(|_| folded())?;
+        memory.remember(&later).map_err(|_| folded())?;
         Ok(memory)
     }
 
@@ -323,7 +355,7 @@ impl Store {
                 notices.push(told);
                 Ok(memory)
             }
-            Err(error @ StoreError::Io { .. }) => self.in_memory(content, dataset, &error, notices),
+            Err(error @ StoreError::Io { .. }) => self.in_memory(content, dataset, &error, notices, report),
             Err(error) => Err(error),
         }
     }
@@ -335,9 +367,13 @@ impl Store {
         dataset: Option<&Dataset>,
         reason: &StoreError,
         notices: &mut Vec<Notice>,
+        report: &mut Report<StoreError>,
     ) -> Result<Memory, StoreError> {
         notices.push(Notice::InMemory { reason: reason.to_string() });
-        Ok(Memory::build(&self.whole(content, dataset)?).sized(self.sizes))
+        let whole = self.whole(content, dataset)?;
+        let embedder = embed::of(&whole.manifest.retrieval.embedder);
+        base::make_ready(embedder.as_ref(), whole.interactions.iter(), report)?;
+        Ok(Memory::build(&whole).sized(self.sizes))
     }
 
     /// The dataset with the log's records in it; a given one may hold some of them already.
@@ -352,6 +388,7 @@ impl Store {
                 read
             }
         };
+        whole.manifest.retrieval.embedder.clone_from(&self.head.manifest.retrieval.embedder);
         let ids: BTreeSet<&str> = content.records.iter().map(|record| record.id.as_str()).collect();
         whole.interactions.retain(|interaction| !ids.contains(interaction.id.as_str()));
         whole.interactions.extend(content.records.iter().cloned());
@@ -408,6 +445,7 @@ impl Recorder<'_> {
         let fitted = self
             .fit(interaction)
             .map_err(|reason| StoreError::Unfit { id: visible(&interaction.id).into_owned(), reason })?;
+        base::make_ready(self.opened.memory.embedder.as_ref(), iter::once(&fitted), &mut |_, _, _| Ok(()))?;
         self.log.append(&fitted)?;
         if !self.late.is_empty() || self.opened.memory.remember(&[&fitted]).is_err() {
             self.late.insert(fitted.id);
