@@ -99,6 +99,11 @@ impl Data {
         }
     }
 
+    /// Whether interactions stay in their file.
+    pub fn is_archived(&self) -> bool {
+        self.archive.is_some()
+    }
+
     /// Whether no interaction is called `id`.
     pub fn is_free(&self, id: &str) -> bool {
         match &self.archive {

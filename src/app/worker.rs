@@ -255,7 +255,7 @@ fn work(
                     }));
                 }
                 Request::Climb(request) => climb = Some(request),
-                Request::Remember(interaction) => match remembered(&mut memory, &data, *interaction) {
+                Request::Remember(interaction) => match remembered(&mut memory, &data, *interaction, &tell) {
                     Ok((with, place)) => {
                         data = with;
                         tell(Message::Remembered { data: Arc::clone(&data), place, periods: memory.periods() });
@@ -308,9 +308,18 @@ fn visited(origin: &Data, hash: &str, world: &World) -> Result<Dataset, String> 
 
 /// Adds an interaction to memory and to a copy of the data, since the screen still shows the data without it; its place
 /// there. Neither knows it where the data cannot be read.
-fn remembered(memory: &mut Memory, data: &Data, interaction: Interaction) -> Result<(Arc<Data>, usize), DatasetError> {
+fn remembered(
+    memory: &mut Memory,
+    data: &Data,
+    interaction: Interaction,
+    tell: &dyn Fn(Message),
+) -> Result<(Arc<Data>, usize), DatasetError> {
     let (with, place) = data.with(interaction.clone())?;
     if memory.remember(&[&interaction]).is_err() {
+        if data.is_archived() {
+            let news = "others answered after this: memory is built anew in RAM, which takes a while";
+            tell(Message::Stored(news.to_owned()));
+        }
         *memory = Memory::build(with.whole()?.as_ref());
     }
     Ok((Arc::new(with), place))

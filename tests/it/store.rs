@@ -5,10 +5,15 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
+use logoscope::app::message::Message;
+use logoscope::app::worker::{MemoryWorker, ReadRequest, Source};
 use logoscope::data::dataset::{Dataset, Lexical, PeriodLength};
 use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::data::synth::Parameters;
+use logoscope::engine::prompt::Question;
 use logoscope::memory::Memory;
 use logoscope::memory::store::{Fault, Notice, Store, StoreError, checksum};
 use proptest::prelude::*;
@@ -632,4 +637,39 @@ fn the_command_tells_what_is_damaged() {
     let output = crate::program().args(["store", "verify"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("name a dataset folder with --data"));
+}
+
+/// What the workbench remembers over a store: behind all others at once; before others memory is built anew, which the screen
+/// says beforehand, and reads like memory built with it.
+#[test]
+fn the_workbench_remembers_at_any_moment() {
+    let (dataset, place) = (small(), Place::of(&small()));
+    place.open();
+    let (out, inbox) = mpsc::channel();
+    let source = Source::Folder { dir: place.data(), stores: place.root(), load: Box::default() };
+    let worker = MemoryWorker::start(source, || {}, out).unwrap();
+    let end = dataset.end();
+    let (late, early) = (interaction(900, 1, end.0 + 5, &[1, 2], 0), interaction(901, 1, 50, &[1, 2], 1));
+    let question = Question { user: UserId::new("u1"), query: query(&[1, 2]), at: Timestamp(end.0 + 10) };
+    let mut known: Vec<Interaction> = Vec::new();
+    for (ticket, new) in [(1, late), (2, early)] {
+        worker.remember(new.clone());
+        worker.read(ReadRequest { ticket, question: question.clone() });
+        known.push(new);
+        let (mut news, mut remembered) = (Vec::new(), false);
+        let read = loop {
+            match inbox.recv_timeout(Duration::from_secs(60)).expect("memory answers in time") {
+                Message::Stored(text) => news.push((text, remembered)),
+                Message::Remembered { .. } => remembered = true,
+                Message::MemoryRead { read, .. } => break read,
+                Message::DataFailed(reason) | Message::ReadFailed { reason, .. } => panic!("{reason}"),
+                _ => {}
+            }
+        };
+        assert!(remembered);
+        let built = Memory::build(&with(&dataset, &known));
+        assert_eq!(*read, built.read(&question.user, &question.query, question.at).unwrap());
+        let anew = news.iter().filter(|(text, after)| text.contains("is built anew in RAM") && !after).count();
+        assert_eq!(anew, usize::from(ticket == 2), "{news:?}");
+    }
 }
