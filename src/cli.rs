@@ -18,6 +18,13 @@ macro_rules! tell_part {
     }};
 }
 
+/// A line of what was asked for. Who stops reading ends the command, which is no failure, see [`main`].
+macro_rules! print_line {
+    ($($told:tt)*) => {
+        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($told)*)))
+    };
+}
+
 mod ask;
 mod audit;
 mod bench;
@@ -41,6 +48,7 @@ mod scenario;
 mod store;
 mod sweep;
 mod synth;
+mod target;
 mod vectors;
 mod voice;
 mod why_not;

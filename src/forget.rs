@@ -164,6 +164,8 @@ fn look(
     }
     found.look_around(request.data)?;
     let mut recordings = recordings::about(&request.data.join("sessions"), &found.person, None)?;
+    recordings.extend(recordings::among(request.data, &found.person)?);
+    found.elsewhere.retain(|place| recordings.iter().all(|recording| recording.path != place.path));
     recordings.extend(recordings::about(request.recordings, &found.person, Some(&manifest.name))?);
     let profiles = kept::about(request.profiles, &manifest.name, request.user)?;
     let same = |id: &str, text: &str| {

@@ -4,6 +4,9 @@
 //! `bench` and `cli`; `config` stands between `app` and `cli`. What answers a query never knows a terminal; only
 //! `engine::local` knows the model library.
 
+// A closed pipe must not end a command with a panic: see `print_line!`.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod app;
 pub mod bench;
 pub mod cli;

@@ -114,3 +114,13 @@ pub(super) fn of_tries(command: Command, state: &State) -> Option<&'static str> 
         _ => None,
     }
 }
+
+/// Why the session on the screen is not to be kept; `None` where it can be.
+pub(super) fn of_keeping(state: &State) -> Option<&'static str> {
+    let Some(replaying) = &state.replay else { return Some("no session is on the screen") };
+    if !replaying.opened.made {
+        return Some("it is in a file already");
+    }
+    let records = replaying.live.as_ref().is_some_and(|live| live.journal.keeps());
+    (!records).then_some("recording is turned off; `logoscope scenario` with --out writes one")
+}

@@ -138,6 +138,7 @@ pub enum Command {
     TallCharts,
     LiveHere,
     ForkHere,
+    KeepSession,
     BackToReplay,
     LeaveReplay,
     OpenSession,
@@ -326,6 +327,7 @@ table! {
         TallCharts "tall-charts" ["E"] "" "Draw all measures as lines, or take their room back";
         LiveHere "live-here" ["a"] "live" "Ask this question live, of memory as it was at this moment";
         ForkHere "fork-here" ["b"] "fork" "Fork the session at this turn: a file of its own shares what was before, and goes on live under the present weights";
+        KeepSession "keep-session" ["ctrl-s"] "" "Keep a session that was made now, in a file of its own among the recordings";
         NextConflict "next-conflict" ["c"] "conflict" "Go to the next turn on which the sides prefer different values";
         PreviousConflict "previous-conflict" ["C"] "" "Go to the one before";
         NextOverride "next-override" ["v"] "override" "Go to the next turn on which the mediator chose against local";
@@ -485,8 +487,8 @@ impl Command {
     pub fn unavailable(self, state: &State) -> Option<&'static str> {
         let no_data = state.data.is_none().then_some("the dataset is still being read");
         let no_queries = || {
-            let none = state.data.as_ref().is_some_and(|data| data.dataset.queries.is_empty());
-            none.then_some("the dataset has no judged queries")
+            let none = state.data.as_ref().is_some_and(|data| data.queries.is_empty());
+            none.then_some("the dataset holds nothing to ask")
         };
         match self {
             Command::PickUser
@@ -552,6 +554,7 @@ impl Command {
                 availability::of_words(self, state)
             }
             Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
+            Command::KeepSession => availability::of_keeping(state),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
             Command::Back if state.answers.written.phase.is_open() => None,
             Command::Back if state.profile.draft.phase.is_open() => None,

@@ -14,12 +14,20 @@ use crate::engine::profile::History;
 use crate::engine::prompt::Question;
 use crate::session::check;
 
+/// Interactions that are asked again where there are no judged queries, at most …
+const ASKED_AGAIN: usize = 500;
+/// … and one in so many.
+const SHARE_AGAIN: usize = 5;
+
 /// A dataset with what the screen shows of it at all times.
 #[derive(Debug)]
 pub struct Data {
     /// The dataset; without its interactions where they stay in their file.
     pub dataset: Dataset,
     archive: Option<Archive>,
+    /// What is asked in turn: the judged queries, or see [`Data::asked_again`].
+    pub queries: Vec<JudgedQuery>,
+    again: bool,
     /// Everyone who acts or asks, sorted.
     pub users: Vec<UserId>,
     /// All responses there can be, in display order.
@@ -32,7 +40,34 @@ impl Data {
     pub fn of(dataset: Dataset) -> Self {
         let users = dataset.users().into_iter().collect();
         let (labels, places) = (dataset.manifest.responses(), dataset.manifest.places());
-        Self { dataset, archive: None, users, labels, places }
+        Self { queries: dataset.queries.clone(), again: false, dataset, archive: None, users, labels, places }
+    }
+
+    /// The same where, without a judged query, the newest interactions are asked again in turn, each at its own moment, before
+    /// it was answered, and judged by that answer.
+    pub fn asked_again(mut self) -> Self {
+        if self.queries.is_empty() {
+            let n = self.interactions();
+            let newest = (n.saturating_sub(ASKED_AGAIN.min(n.div_ceil(SHARE_AGAIN)))..n)
+                .filter_map(|item| self.interaction(item));
+            let asked = newest.map(Cow::into_owned).map(|i| JudgedQuery {
+                id: i.id,
+                user: i.user,
+                at: i.at,
+                query: i.query,
+                gold: Some(i.response),
+                item: i.item,
+                extra: i.extra,
+            });
+            self.queries = asked.collect();
+            self.again = true;
+        }
+        self
+    }
+
+    /// Whether what is asked in turn are interactions and not judged queries.
+    pub fn is_asked_again(&self) -> bool {
+        self.again
     }
 
     /// The same of many interactions, which stay in their file; `head` is all the rest.
@@ -133,13 +168,18 @@ impl Data {
         if let Some(archive) = &self.archive {
             let mut archive = archive.clone();
             let place = archive.add(interaction, &self.dataset)?;
-            return Ok((Self::archived(self.dataset.clone(), archive), place));
+            return Ok((self.asking(Self::archived(self.dataset.clone(), archive)), place));
         }
         let mut dataset = self.dataset.clone();
         let key = (interaction.at, interaction.id.clone());
         check::remember(&mut dataset, [interaction]);
         let place = dataset.interactions.partition_point(|other| (other.at, &other.id) < (key.0, &key.1));
-        Ok((Self::of(dataset), place))
+        Ok((self.asking(Self::of(dataset)), place))
+    }
+
+    /// `other` with the questions that are asked in turn here.
+    fn asking(&self, other: Self) -> Self {
+        Self { queries: self.queries.clone(), again: self.again, ..other }
     }
 
     /// All of it: read from its file where interactions stay there.

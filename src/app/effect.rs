@@ -100,6 +100,8 @@ pub enum Effect {
     Fork(Box<Session>),
     /// Go on with the file before it.
     EndFork,
+    /// Write this session into a file of its own.
+    Keep(Box<Session>),
     /// Open a session for replay.
     Open(Source),
     /// Make a session of the dataset.
@@ -221,6 +223,11 @@ impl Runner {
             Effect::EndFork => {
                 if let Some(scribe) = &self.scribe {
                     scribe.end_fork();
+                }
+            }
+            Effect::Keep(session) => {
+                if let Some(scribe) = &self.scribe {
+                    scribe.keep(*session);
                 }
             }
             Effect::Export { path, dataset, book } => {

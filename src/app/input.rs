@@ -9,6 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 pub struct Input {
     text: String,
     cursor: usize,
+    offered: bool,
 }
 
 impl Input {
@@ -17,6 +18,16 @@ impl Input {
         let mut input = Self::default();
         input.insert(text);
         input
+    }
+
+    /// A line that holds `text` for the taking: what is typed first takes its place, any other key edits it.
+    pub fn offering(text: &str) -> Self {
+        Self { offered: !text.is_empty(), ..Self::of(text) }
+    }
+
+    /// Whether what is typed next takes the place of all that stands here.
+    pub fn is_offered(&self) -> bool {
+        self.offered
     }
 
     /// What stands in it.
@@ -35,6 +46,9 @@ impl Input {
             .chars()
             .filter_map(|c| if matches!(c, '\n' | '\r' | '\t') { Some(' ') } else { (!c.is_control()).then_some(c) })
             .collect();
+        if std::mem::take(&mut self.offered) {
+            self.clear();
+        }
         self.text.insert_str(self.cursor, &clean);
         self.cursor += clean.len();
         // A combining character may have joined what stands behind the cursor.
@@ -44,26 +58,31 @@ impl Input {
 
     /// Moves one grapheme to the left.
     pub fn left(&mut self) {
+        self.offered = false;
         self.cursor = self.before();
     }
 
     /// Moves one grapheme to the right.
     pub fn right(&mut self) {
+        self.offered = false;
         self.cursor = self.behind();
     }
 
     /// Moves to the start.
     pub fn start(&mut self) {
+        self.offered = false;
         self.cursor = 0;
     }
 
     /// Moves to the end.
     pub fn end(&mut self) {
+        self.offered = false;
         self.cursor = self.text.len();
     }
 
     /// Deletes the grapheme to the left.
     pub fn delete_back(&mut self) {
+        self.offered = false;
         let from = self.before();
         self.text.replace_range(from..self.cursor, "");
         self.cursor = from;
@@ -71,12 +90,14 @@ impl Input {
 
     /// Deletes the grapheme to the right.
     pub fn delete_on(&mut self) {
+        self.offered = false;
         let to = self.behind();
         self.text.replace_range(self.cursor..to, "");
     }
 
     /// Deletes the word to the left and the space before it.
     pub fn delete_word(&mut self) {
+        self.offered = false;
         let before = self.text[..self.cursor].trim_end();
         let from = before.rfind(' ').map_or(0, |space| space + 1);
         self.text.replace_range(from..self.cursor, "");
@@ -121,6 +142,21 @@ mod tests {
                 prop_assert!(!input.text().chars().any(char::is_control));
             }
         }
+    }
+
+    #[test]
+    fn what_is_offered_is_replaced_or_edited() {
+        let typed = |keys: fn(&mut Input)| {
+            let mut input = Input::offering("2024-03-01");
+            keys(&mut input);
+            input.insert("5");
+            assert!(!input.is_offered());
+            input.text().to_owned()
+        };
+        assert_eq!(typed(|_| ()), "5");
+        assert_eq!(typed(Input::delete_back), "2024-03-05");
+        assert_eq!(typed(Input::end), "2024-03-015");
+        assert_eq!(typed(|input| (0..2).for_each(|_| input.left())), "2024-03-501");
     }
 
     #[test]

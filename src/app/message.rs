@@ -128,6 +128,8 @@ pub enum Message {
     SessionOpened(Box<Opened>),
     /// A session could not be opened.
     SessionFailed(String),
+    /// A session that was made is in this file now, or why in none.
+    SessionKept(Result<PathBuf, String>),
     /// A session that was ordered has been made, or why not.
     Made {
         /// Of the order.

@@ -38,7 +38,9 @@ impl Order {
             .and_then(|plan| plan.record(dataset, setting, None));
         let name = self.scenario.name().to_owned();
         let session = made.map_err(|error| error.to_string())?;
-        Opened::of(name.clone(), session).ok_or_else(|| format!("{name}: nothing is asked in it"))
+        let mut opened = Opened::of(name.clone(), session).ok_or_else(|| format!("{name}: nothing is asked in it"))?;
+        opened.made = true;
+        Ok(opened)
     }
 }
 

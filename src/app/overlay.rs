@@ -144,7 +144,12 @@ impl Edit {
             Overlay::Edit(edit) => edit.behind,
             _ => None,
         });
-        Self { kind, input: Input::of(text), complaint: None, behind }
+        // A profile and a note are gone on with; anything else is as often another one.
+        let input = match kind {
+            EditKind::Profile | EditKind::Note | EditKind::TryNote(_) => Input::of(text),
+            _ => Input::offering(text),
+        };
+        Self { kind, input, complaint: None, behind }
     }
 }
 
@@ -295,7 +300,7 @@ impl List {
             text: query.query.clone(),
             disabled: None,
         };
-        let rows = data.dataset.queries.iter().enumerate().map(row).collect();
+        let rows = data.queries.iter().enumerate().map(row).collect();
         Some(Self::new(ListKind::Queries, rows, state.judged.unwrap_or_default()))
     }
 

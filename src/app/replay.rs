@@ -51,6 +51,8 @@ pub struct Opened {
     pub pulse: Pulse,
     /// Whether the model wrote a memory in it.
     pub written: bool,
+    /// Whether it was made just now and is in no file.
+    pub made: bool,
     /// How sure each arm was on every turn.
     sure: Vec<[Option<Sure>; 4]>,
     /// The setting under which every turn was mediated last.
@@ -101,7 +103,7 @@ impl Opened {
         let replay = Replay::new(session);
         let start = replay.session().header.setting;
         let signatures = replay.signatures(usize::MAX, |turn| settings.get(turn).copied().unwrap_or(start));
-        Some(Self { name, replay, data, answers, sure, pulse, written, settings, signatures })
+        Some(Self { name, replay, data, answers, sure, pulse, written, made: false, settings, signatures })
     }
 
     /// How every turn came out.
@@ -113,7 +115,7 @@ impl Opened {
     pub fn numbers(&self) -> Numbers {
         let labels = &self.data.labels;
         let place = |name: Option<&str>| labels.iter().position(|label| Some(label.as_str()) == name);
-        let turns = self.data.dataset.queries.iter().zip(self.outcomes()).zip(&self.answers);
+        let turns = self.data.queries.iter().zip(self.outcomes()).zip(&self.answers);
         let counted = turns.zip(&self.sure).map(|(((query, outcome), answer), sure)| Counted {
             user: &query.user,
             outcome: *outcome,

@@ -44,6 +44,7 @@ enum Request {
     Write(Vec<Event>),
     Fork(Box<Session>),
     EndFork,
+    Keep(Box<Session>),
 }
 
 /// The handle to the scribe.
@@ -99,6 +100,11 @@ impl Scribe {
         let _ = self.requests.send(Request::EndFork);
     }
 
+    /// Writes a session that was made into a file of its own.
+    pub fn keep(&self, session: Session) {
+        let _ = self.requests.send(Request::Keep(Box::new(session)));
+    }
+
     /// Waits until everything is written, or has been tried once more.
     pub fn finish(self) -> Ending {
         drop(self.requests);
@@ -150,6 +156,11 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
                     self.home = Some((page, std::mem::replace(&mut self.waiting, shared), self.failed.take()));
                 }
                 Request::EndFork => self.return_home(out),
+                Request::Keep(session) => {
+                    let kept = self.keep(&session).map_err(|error| error.to_string());
+                    let _ = out.send(Message::SessionKept(kept));
+                    continue;
+                }
             }
             self.attempt(out);
         }
@@ -162,6 +173,13 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
             (None, Page::Open(recorder)) => Ending::Written(recorder.path().to_owned()),
             (None, _) => Ending::Nothing,
         }
+    }
+
+    /// Writes all of a session; says where.
+    fn keep(&mut self, session: &Session) -> Result<PathBuf, SessionError> {
+        let mut recorder = (self.create)(&session.header)?;
+        session.events.iter().try_for_each(|event| recorder.append(event))?;
+        Ok(recorder.path().to_owned())
     }
 
     /// Goes back to the session that waits, if one does. What of the fork is unwritten is tried once more.

@@ -92,7 +92,7 @@ impl ModelState {
         match self {
             ModelState::Absent(reason) => Some(reason),
             ModelState::Failed(_) => Some("the model could not be loaded"),
-            ModelState::Unfit(_) => Some("the model was trained for other labels"),
+            ModelState::Unfit(_) => Some("the model was trained for something else; ctrl-o loads another one"),
             ModelState::Loading(_) | ModelState::Ready(_) => None,
         }
     }
@@ -501,7 +501,7 @@ impl State {
 
     /// The true answer itself: from the data, or of a moment from its recording.
     pub fn truth(&self) -> Option<&str> {
-        let judged = || self.data.as_ref()?.dataset.queries.get(self.judged?)?.gold.as_deref();
+        let judged = || self.data.as_ref()?.queries.get(self.judged?)?.gold.as_deref();
         let visited =
             || self.visit.as_ref().filter(|visit| self.question.as_ref() == Some(&visit.question))?.gold.as_deref();
         judged().or_else(visited)

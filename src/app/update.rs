@@ -95,14 +95,14 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::DataRead(data) => {
             state.dataset_name.clone_from(&data.dataset.manifest.name);
             let task = data.dataset.manifest.task;
-            let first = data.dataset.queries.first().map(question_of);
-            state.judged = first.is_some().then_some(0);
+            // The newest of interactions that are asked again, the first of judged queries.
+            let opening = if data.is_asked_again() { data.queries.len().checked_sub(1) } else { Some(0) };
+            state.judged = opening.filter(|ix| *ix < data.queries.len());
             let fallback = || {
-                // Without judged queries the last thing that anyone did is asked as it was, before it was done.
                 let last = data.interaction(data.interactions().checked_sub(1)?)?.into_owned();
                 Some(Question { user: last.user, query: last.query, at: last.at })
             };
-            state.question = first.or_else(fallback);
+            state.question = state.judged.map(|ix| question_of(&data.queries[ix])).or_else(fallback);
             state.data = Some(data);
             if let Some(reason) = state.fit().unable(&state.model_name) {
                 state.model = ModelState::Unfit(reason);
@@ -187,6 +187,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
         Message::SessionOpened(opened) => replay::enter(state, *opened),
+        Message::SessionKept(outcome) => {
+            replay::kept(state, outcome);
+            Vec::new()
+        }
         Message::Made { ticket, made } if ticket == state.orders.newest && state.orders.under_way.is_some() => {
             state.orders.under_way = None;
             match made {
@@ -391,7 +395,7 @@ fn remember(state: &mut State, response: String) -> Vec<Effect> {
 
 /// Asks a judged query.
 fn open_judged(state: &mut State, ix: usize) -> Vec<Effect> {
-    let Some(query) = state.data.as_ref().and_then(|data| data.dataset.queries.get(ix)) else { return Vec::new() };
+    let Some(query) = state.data.as_ref().and_then(|data| data.queries.get(ix)) else { return Vec::new() };
     state.question = Some(question_of(query));
     state.judged = Some(ix);
     read(state)

@@ -185,10 +185,11 @@ fn work(
         Err(error) => return tell(Message::DataFailed(error.to_string())),
     };
     let (store, archive) = stored.unzip();
-    let mut data = Arc::new(match archive {
+    let whole = match archive {
         Some(archive) => Data::archived(dataset, archive),
         None => Data::of(dataset),
-    });
+    };
+    let mut data = Arc::new(whole.asked_again());
     tell(Message::DataRead(Arc::clone(&data)));
     if let Some(attached) = attached {
         attached.notices.iter().for_each(|notice| tell(Message::Stored(notice.clone())));
@@ -221,7 +222,7 @@ fn work(
     tell(Message::Stage("forming collective entries"));
     let mut waiting = None;
     let policy = Policy::of(data.dataset.manifest.task);
-    let opening = opening(&data.dataset, &memory, policy, || {
+    let opening = opening(&data, &memory, policy, || {
         waiting = inbox.try_recv().ok();
         waiting.is_some()
     });
@@ -327,14 +328,14 @@ fn remembered(
 
 /// The last judged query on which both sides have something near to say, clearly differ and come close; failing that, the
 /// closest one on which they clearly differ. Gives up when `interrupted`.
-fn opening(dataset: &Dataset, memory: &Memory, policy: Policy, mut interrupted: impl FnMut() -> bool) -> Option<usize> {
-    let weights = Weights::defaults(policy, &dataset.manifest);
+fn opening(data: &Data, memory: &Memory, policy: Policy, mut interrupted: impl FnMut() -> bool) -> Option<usize> {
+    let weights = Weights::defaults(policy, &data.dataset.manifest);
     let mut second_choice: Option<(f64, usize)> = None;
-    for ix in (0..dataset.queries.len()).rev().take(OPENING_CANDIDATES) {
+    for ix in (0..data.queries.len()).rev().take(OPENING_CANDIDATES) {
         if interrupted() {
             break;
         }
-        let asked = question_of(&dataset.queries[ix]);
+        let asked = question_of(&data.queries[ix]);
         let Ok(read) = memory.read(&asked.user, &asked.query, asked.at) else { continue };
         let resolution = mediate(&evidence_of(&read, &memory.manifest), &weights, policy);
         let covered = resolution.mass >= COVERED && resolution.support >= memory.manifest.retrieval.guard;

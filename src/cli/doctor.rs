@@ -47,10 +47,10 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
     let mut healthy = true;
     for check in checks {
         match check.outcome {
-            Ok(found) => println!("ok       {:9} {}", check.name, visible(&found)),
+            Ok(found) => print_line!("ok       {:9} {}", check.name, visible(&found))?,
             Err(missing) => {
                 healthy = false;
-                println!("missing  {:9} {}", check.name, visible(&missing));
+                print_line!("missing  {:9} {}", check.name, visible(&missing))?;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `logoscope export`: a session to be shown elsewhere, as a page or as a terminal recording. Needs neither the model nor
 //! the dataset it was recorded with.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use clap::Args;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::target::require_free;
 use super::{CliError, Common};
 use crate::app::command::Command;
 use crate::app::keymap::Chord;
@@ -88,33 +89,21 @@ pub fn run(common: &Common, args: &ExportArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage(format!("{}: {told}", args.session.display())));
     }
     for path in [&args.html, &args.cast].into_iter().flatten() {
-        vacant(path, args)?;
+        require_free(path, Some(&args.session), args.force)?;
     }
     if let Some(path) = &args.html {
         let page = session_page(&name, session.clone());
         write_whole(path, page.as_bytes())?;
-        println!("{}: {turns} turns, a page of {} bytes", visible(&path.to_string_lossy()), page.len());
+        print_line!("{}: {turns} turns, a page of {} bytes", visible(&path.to_string_lossy()), page.len())?;
     }
     if let Some(path) = &args.cast {
         let shot = Shot { size: args.size, speed: args.speed, theme: args.theme, ascii: common.ascii };
         let recording = cast(name, session, &shot);
         write_whole(path, recording.as_bytes())?;
         let (columns, rows) = args.size;
-        println!("{}: {turns} turns at {columns}×{rows}", visible(&path.to_string_lossy()));
+        print_line!("{}: {turns} turns at {columns}×{rows}", visible(&path.to_string_lossy()))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Nothing is overwritten unless it is asked for, and the session itself never.
-fn vacant(path: &Path, args: &ExportArgs) -> Result<(), CliError> {
-    let same = path.canonicalize().ok().zip(args.session.canonicalize().ok()).is_some_and(|(a, b)| a == b);
-    if same {
-        let told = "is the session itself, which not even --force rewrites; name another file";
-        return Err(CliError::Usage(format!("{} {told}", path.display())));
-    }
-    let exists = !args.force && path.exists();
-    let told = || CliError::Usage(format!("{} exists already; --force replaces it", path.display()));
-    if exists { Err(told()) } else { Ok(()) }
 }
 
 /// What a recording looks like.

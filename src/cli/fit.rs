@@ -45,6 +45,10 @@ pub struct FitArgs {
 pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
     if let Some(out) = &args.out {
         writable(out)?;
+        if out.file_name().is_some_and(|name| name == "dataset.toml") {
+            let told = "would hold constants alone; --write puts them into the dataset's own";
+            return Err(CliError::Usage(format!("{} {told}", out.display())));
+        }
     }
     if args.write && common.data.is_none() {
         return Err(CliError::Usage("--write needs --data: the embedded sample cannot be changed".to_owned()));

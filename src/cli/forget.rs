@@ -31,7 +31,7 @@ const ABORT_VARIABLE: &str = "LOGOSCOPE_TEST_ABORT";
 /// What this command cannot take anybody out of.
 const BEYOND: [&str; 6] = [
     "models trained on the data, and constants fitted with it in dataset.toml: train and fit anew",
-    "what ask, eval, replay and store log printed or wrote elsewhere, and exported prompts",
+    "what commands printed or wrote elsewhere (--out, --html, --cast), sessions among it, and exported prompts",
     "copies of the folder, backups, and what it was imported from: importing again brings them back",
     "stores under another --store folder, and recordings that were moved from where they were made",
     "programs that have the data open: end them, they remember what they have read",
@@ -234,7 +234,11 @@ fn notes(findings: &Findings) -> String {
     let mut text = String::new();
     let place = |place: &Place| format!("{}:{}: {}", shown(&place.path), place.line, counted(place.lines, "line"));
     for found in &findings.elsewhere {
-        let _ = writeln!(text, "  {}; not written by this program: remove what is theirs, LEFT", place(found));
+        let _ = writeln!(
+            text,
+            "  {}; a file that is no dataset's and no session: remove what is theirs, LEFT",
+            place(found)
+        );
     }
     for found in &findings.named {
         let _ = writeln!(text, "  {} of other people with this name; kept: see if it is this person", place(found));

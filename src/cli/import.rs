@@ -19,6 +19,8 @@ use crate::data::import::{Delimiter, ImportError, Progress, Report, Source, Synt
 use crate::data::sanitize::visible;
 use crate::data::scale::Scale;
 
+/// Labels of an import that are told with their counts.
+const LABELS_TOLD: usize = 24;
 /// Version of the JSON object that `import` prints.
 const SCHEMA: &str = "logoscope.import/1";
 /// Between two updates of the progress line: faster than this nobody reads.
@@ -348,6 +350,14 @@ fn print_report(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
         };
         let name = visible(&report.name);
         writeln!(out, "{name}: {} users, {responses}, {} to {}", report.users, first.date(), last.date())?;
+    }
+    if report.task == TaskKind::Labels {
+        let counts = report.by_count();
+        let told: Vec<String> =
+            counts.iter().take(LABELS_TOLD).map(|(label, count)| format!("{} {count}", visible(label))).collect();
+        let more = counts.len().saturating_sub(told.len());
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        writeln!(out, "    labels  {}{more}", told.join(", "))?;
     }
     for note in &report.notes {
         writeln!(out, "note: {note}")?;

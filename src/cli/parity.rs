@@ -94,19 +94,19 @@ pub fn run(common: &Common, args: &ParityArgs) -> Result<ExitCode, CliError> {
                 "tokens_per_second": {"reference": left.speed(), "other": other_pace.speed()},
                 "differences": differences, "real": real,
             });
-            println!("{told}");
+            print_line!("{told}")?;
         }
         Format::Text => {
             for (name, pace) in names.iter().zip([left, other_pace]) {
-                println!("{:.0} tokens/s  {}", pace.speed(), visible(name));
+                print_line!("{:.0} tokens/s  {}", pace.speed(), visible(name))?;
             }
             let labels = found.iter().filter(|(.., difference)| difference.kind == Kind::Label).count();
-            println!("{asked} answers: {labels} labels and {} texts differ, {real} really", found.len() - labels);
+            print_line!("{asked} answers: {labels} labels and {} texts differ, {real} really", found.len() - labels)?;
             for (query, arm, difference) in found.iter().take(TOLD) {
-                println!("{}", line(query, *arm, difference, args.tolerance));
+                print_line!("{}", line(query, *arm, difference, args.tolerance))?;
             }
             if found.len() > TOLD {
-                println!("and {} more", found.len() - TOLD);
+                print_line!("and {} more", found.len() - TOLD)?;
             }
         }
     }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::target::require_free;
 use super::{CliError, Common, Format, model, voice};
 use crate::data::sanitize::visible;
 use crate::engine::profile::told;
@@ -44,6 +45,9 @@ pub struct ReplayArgs {
     /// With --redact: the session file to write
     #[arg(long, value_name = "FILE", requires = "redact")]
     out: Option<PathBuf>,
+    /// With --redact: replace a file that exists
+    #[arg(long, requires = "redact")]
+    force: bool,
     /// With --redact: words that give the same pseudonyms again [default: drawn, and not kept]
     #[arg(long, value_name = "WORDS", requires = "redact")]
     key: Option<String>,
@@ -88,22 +92,13 @@ pub(super) fn warn(path: &Path, session: &Session) {
     }
 }
 
-/// Refuses to write where the recording lies: it is never rewritten.
-pub(super) fn require_apart(session: &Path, out: &Path) -> Result<(), CliError> {
-    let same = session.canonicalize().is_ok_and(|session| out.canonicalize().is_ok_and(|out| out == session));
-    match same {
-        true => Err(CliError::Usage(format!("--out {} is the session itself; name another file", out.display()))),
-        false => Ok(()),
-    }
-}
-
 fn redact(session: &Session, args: &ReplayArgs, out: &Path) -> Result<ExitCode, CliError> {
-    require_apart(&args.session, out)?;
+    require_free(out, Some(&args.session), args.force)?;
     let redaction = args.key.as_deref().map_or_else(Redaction::random, Redaction::keyed);
     let redacted = redaction.shifted(args.shift_days).of(session)?;
     redacted.write(out)?;
     let path = out.to_string_lossy();
-    println!("{}: {} events with pseudonyms for texts and identities", visible(&path), redacted.events.len());
+    print_line!("{}: {} events with pseudonyms for texts and identities", visible(&path), redacted.events.len())?;
     Ok(ExitCode::SUCCESS)
 }
 

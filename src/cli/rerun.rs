@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::ask::parse_weight;
-use super::replay::require_apart;
+use super::target::require_free;
 use super::{CliError, Common, Format, diff, file_error, model, voice};
 use crate::data::dataset::Dataset;
 use crate::data::sanitize::visible;
@@ -31,6 +31,9 @@ pub struct RerunArgs {
     /// Session file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Replace a file that exists
+    #[arg(long)]
+    force: bool,
     /// How to print both beside each other
     #[arg(long, default_value = "text")]
     format: Format,
@@ -53,6 +56,9 @@ pub struct ForkArgs {
     /// Session file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Replace a file that exists
+    #[arg(long)]
+    force: bool,
     /// How to print both beside each other
     #[arg(long, default_value = "text")]
     format: Format,
@@ -84,7 +90,7 @@ Examples:
 
 /// Runs `rerun`.
 pub fn run(common: &Common, args: &RerunArgs) -> Result<ExitCode, CliError> {
-    require_apart(&args.session, &args.out)?;
+    require_free(&args.out, Some(&args.session), args.force)?;
     let parent = opened(&args.session)?;
     let again = anew(common, &args.session, &parent, &args.otherwise, |anew| Ok(anew.rerun(&parent)?))?;
     again.write(&args.out)?;
@@ -94,7 +100,7 @@ pub fn run(common: &Common, args: &RerunArgs) -> Result<ExitCode, CliError> {
 
 /// Runs `fork`.
 pub fn run_fork(common: &Common, args: &ForkArgs) -> Result<ExitCode, CliError> {
-    require_apart(&args.session, &args.out)?;
+    require_free(&args.out, Some(&args.session), args.force)?;
     let parent = opened(&args.session)?;
     let asked = |event: &std::sync::Arc<Event>| matches!(event.as_ref(), Event::Asked(_));
     let begins: Vec<usize> =

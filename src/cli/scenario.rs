@@ -3,6 +3,7 @@
 
 mod study;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::ask::parse_weight;
 use super::replay::summary;
+use super::target::require_free;
 use super::{CliError, Common, model};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::UserId;
@@ -32,6 +34,9 @@ pub struct ScenarioArgs {
     /// Session file to write [default: none; ladder, dial, drift and new-community print a study over the dataset]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// With --out: replace a file that exists
+    #[arg(long, requires = "out")]
+    force: bool,
     /// About whom the session is [default: whoever shows it best, by the rule in docs/sessions.md]
     #[arg(long, value_name = "U")]
     user: Option<String>,
@@ -98,6 +103,7 @@ enum Form {
 /// Runs the command.
 pub fn run(common: &Common, args: &ScenarioArgs) -> Result<ExitCode, CliError> {
     refuse(args)?;
+    args.out.iter().try_for_each(|out| require_free(out, None, args.force))?;
     let dataset = common.dataset()?;
     let options = options(&dataset, args)?;
     let (place, fit) = common.fitting_model(&dataset.manifest)?;
@@ -207,10 +213,10 @@ fn session(
     })?;
     session.write(out)?;
     let out = out.to_string_lossy();
-    println!("{}: {}, {} questions", visible(&out), visible(&session.header.title), plan.turns());
-    println!("{}", visible(&plan.why));
+    print_line!("{}: {}, {} questions", visible(&out), visible(&session.header.title), plan.turns())?;
+    print_line!("{}", visible(&plan.why))?;
     let mut replay = Replay::new(session);
-    print!("{}", summary(&replay.seek(usize::MAX).outcomes));
+    io::stdout().write_all(summary(&replay.seek(usize::MAX).outcomes).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 

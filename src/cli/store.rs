@@ -67,44 +67,40 @@ pub fn run(common: &Common, args: &StoreArgs) -> Result<ExitCode, CliError> {
     let mut progress = Progress::begin()?;
     let mut report = |stage: &'static str, done: usize, total: usize| progress.tell(stage, done, total);
     let outcome = match &args.action {
-        Action::Path => {
-            println!("{}", store.folder().display());
-            return Ok(ExitCode::SUCCESS);
-        }
+        Action::Path => print_line!("{}", store.folder().display()).map_err(CliError::from),
         Action::Verify => return verify(&store),
         Action::Log => return log(&store),
-        Action::Build => match build(&store, &mut report) {
-            Ok(()) => Ok(()),
-            Err(CliError::Store(error)) => Err(error),
-            Err(other) => return Err(other),
-        },
-        Action::Compact => store.compact(&mut report).map(|(items, notices)| {
-            clear();
-            tell(&notices);
-            println!("{}: {items} interactions, none of them in the log alone", store.folder().display());
-        }),
-        Action::Remove { recorded } => store.remove(*recorded).map(|kept| match kept {
-            0 => println!("{}: removed", store.folder().display()),
-            _ => println!(
-                "{}: removed but for {kept} recorded interactions; --recorded removes them too",
-                store.folder().display()
-            ),
-        }),
-        Action::Record { file } => match record(&store, file, &mut report) {
-            Ok(()) => Ok(()),
-            Err(CliError::Store(error)) => Err(error),
-            Err(other) => return Err(other),
-        },
+        Action::Build => build(&store, &mut report),
+        Action::Compact => compact(&store, &mut report),
+        Action::Remove { recorded } => remove(&store, *recorded),
+        Action::Record { file } => record(&store, file, &mut report),
     };
     match outcome {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(StoreError::Cancelled) => {
+        Err(CliError::Store(StoreError::Cancelled)) => {
             clear();
             tell_line!("logoscope: {}", StoreError::Cancelled);
             Ok(ExitCode::from(130))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
+}
+
+fn compact(store: &Store, report: &mut Report<StoreError>) -> Result<(), CliError> {
+    let (items, notices) = store.compact(report)?;
+    clear();
+    tell(&notices);
+    print_line!("{}: {items} interactions, none of them in the log alone", store.folder().display())?;
+    Ok(())
+}
+
+fn remove(store: &Store, recorded: bool) -> Result<(), CliError> {
+    let folder = store.folder().display().to_string();
+    match store.remove(recorded)? {
+        0 => print_line!("{folder}: removed")?,
+        kept => print_line!("{folder}: removed but for {kept} recorded interactions; --recorded removes them too")?,
+    }
+    Ok(())
 }
 
 /// The store of the dataset folder `data`, with its embedding model at hand however small the dataset is.
@@ -124,24 +120,26 @@ fn build(store: &Store, report: &mut Report<StoreError>) -> Result<(), CliError>
     clear();
     tell(&opened.notices);
     tell(&opened.memory.notices());
-    println!("{}: {} interactions", store.folder().display(), opened.memory.population.len());
+    print_line!("{}: {} interactions", store.folder().display(), opened.memory.population.len())?;
     Ok(())
 }
 
 fn verify(store: &Store) -> Result<ExitCode, CliError> {
     let verdict = store.verify()?;
     for fault in &verdict.faults {
-        println!("damaged  {}", visible(fault));
+        print_line!("damaged  {}", visible(fault))?;
     }
     match &verdict.base {
-        Some(base) => println!("base     {}: {} interactions", base.display(), verdict.items),
-        None => println!("base     none; it is built when the dataset is opened, or by `logoscope store build`"),
+        Some(base) => print_line!("base     {}: {} interactions", base.display(), verdict.items)?,
+        None => print_line!("base     none; it is built when the dataset is opened, or by `logoscope store build`")?,
     }
-    println!("log      {} recorded interactions", verdict.records);
+    print_line!("log      {} recorded interactions", verdict.records)?;
     if verdict.faults.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("What is damaged answers nothing: it is rebuilt or left out, and said so, when the dataset is opened.");
+    print_line!(
+        "What is damaged answers nothing: it is rebuilt or left out, and said so, when the dataset is opened."
+    )?;
     Ok(ExitCode::from(1))
 }
 

@@ -116,13 +116,13 @@ fn write(out: &Path, parameters: &Parameters, made: (Dataset, impl Serialize)) -
     let path = out.join("truth.json");
     let json = serde_json::to_vec(&truth).map_err(|error| file_error(&path, error.into()))?;
     write_whole(&path, &json)?;
-    println!(
+    print_line!(
         "{}: {} users, {} interactions, {} judged queries, seed {}",
         visible(&out.to_string_lossy()),
         dataset.users().len(),
         dataset.interactions.len(),
         dataset.queries.len(),
         parameters.seed
-    );
+    )?;
     Ok(ExitCode::SUCCESS)
 }

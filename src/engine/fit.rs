@@ -159,7 +159,8 @@ impl Fit {
     pub fn unable(&self, name: &str) -> Option<String> {
         let Fit::Other { what, stranger } = self else { return None };
         Some(format!(
-            "{} was trained for other {what} ('{stranger}' is not among them); every arm shows what memory decides",
+            "{} was trained for other {what} ('{stranger}' is not among them); every arm shows what memory decides; \
+             a general model answers any: --model DIR, FILE, hub name or URL, in the workbench ctrl-o",
             visible(name)
         ))
     }

@@ -60,7 +60,8 @@ pub enum EvalError {
     NoQuery(String),
     /// Too little to fit on.
     #[error(
-        "a fit needs at least {least} queries in the second half of the history and found {found}; leave out --fit"
+        "a fit needs at least {least} queries in the second half of the history and found {found}; \
+         give it a dataset with more, or a history that begins earlier (a smaller --split), or evaluate without --fit"
     )]
     TooFewToFit {
         /// Queries there are.

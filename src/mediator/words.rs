@@ -57,9 +57,16 @@ pub fn headline(conflict: &Conflict, label: Namer) -> String {
         (ConflictKind::Scope, _) => {
             format!("scope: {} says {first}, {} {second}", a.party.name(), b.party.name())
         }
-        (ConflictKind::Coverage, Some(Side::Local)) => "coverage: local has too little to say".to_owned(),
-        (ConflictKind::Coverage, Some(Side::Global)) => "coverage: too few users stand behind global".to_owned(),
-        (ConflictKind::Coverage, _) => "coverage: neither side has enough to say".to_owned(),
+        (ConflictKind::Coverage, silent) => coverage(silent).to_owned(),
+    }
+}
+
+/// Who has too little to say; `None`: both.
+pub fn coverage(silent: Option<Side>) -> &'static str {
+    match silent {
+        Some(Side::Local) => "coverage: local has too little to say",
+        Some(Side::Global) => "coverage: too few users stand behind global",
+        Some(Side::Both) | None => "coverage: neither side has enough to say",
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! Invariant: what cannot be read as a session is searched all the same: a damaged recording still holds its people.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -15,6 +15,9 @@ use serde_json::Value;
 use super::error::SessionError;
 use crate::data::forget::{Person, any_text};
 use crate::data::text::without_mark;
+
+/// Bytes of a first line that are read to see whether a session begins with it: labels make it long.
+const FIRST_LINE: u64 = 1 << 20;
 
 /// A recorded session with something of a person in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,25 @@ pub struct Recording {
 /// The sessions in `folder` that hold something of `person`, those of other datasets aside where `dataset` names one. No
 /// folder holds none.
 pub fn about(folder: &Path, person: &Person, dataset: Option<&str>) -> Result<Vec<Recording>, SessionError> {
+    search(folder, person, dataset, |_| Ok(true))
+}
+
+/// The same of a folder that holds other files, too: of those that begin as a session does.
+pub fn among(folder: &Path, person: &Person) -> Result<Vec<Recording>, SessionError> {
+    let begins = |path: &Path| -> io::Result<bool> {
+        let mut first = Vec::new();
+        BufReader::new(File::open(path)?.take(FIRST_LINE)).read_until(b'\n', &mut first)?;
+        Ok(serde_json::from_slice::<Value>(without_mark(&first)).is_ok_and(|value| value["event"] == "session"))
+    };
+    search(folder, person, None, begins)
+}
+
+fn search(
+    folder: &Path,
+    person: &Person,
+    dataset: Option<&str>,
+    wanted: impl Fn(&Path) -> io::Result<bool>,
+) -> Result<Vec<Recording>, SessionError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         |source| SessionError::Read { path, source }
@@ -42,7 +64,7 @@ pub fn about(folder: &Path, person: &Person, dataset: Option<&str>) -> Result<Ve
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(failed(folder))?.path();
-        if path.is_file() {
+        if path.is_file() && wanted(&path).map_err(failed(&path))? {
             let bytes = fs::read(&path).map_err(failed(&path))?;
             found.extend(read(&bytes, person, dataset).map(|(turns, theirs)| Recording { path, turns, theirs }));
         }
@@ -126,6 +148,17 @@ mod tests {
             assert_eq!(read(bytes.as_bytes(), &person, Some("news")), None, "another dataset's ann");
             assert_eq!(read(bytes.as_bytes(), &person, None), expected);
         }
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.jsonl"), HEADER.to_owned() + &asked("ann", "x")).unwrap();
+        fs::write(dir.path().join("b.jsonl"), HEADER.to_owned() + &asked("bo", "x")).unwrap();
+        fs::write(dir.path().join("notes.txt"), "\"ann\" called\n").unwrap();
+        fs::write(dir.path().join("empty"), "").unwrap();
+        let named = |found: Vec<Recording>| -> Vec<String> {
+            let name = |found: &Recording| found.path.file_name().unwrap().to_str().unwrap().to_owned();
+            found.iter().map(name).collect()
+        };
+        assert_eq!(named(among(dir.path(), &person).unwrap()), ["a.jsonl"], "told by how they begin");
+        assert_eq!(named(about(dir.path(), &person, None).unwrap()), ["a.jsonl", "notes.txt"]);
         let without = HEADER.replace("\"hash\"", "\"without\":[\"ann\"],\"hash\"");
         assert_eq!(read(without.as_bytes(), &person, None), Some((0, 0)));
     }

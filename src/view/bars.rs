@@ -209,8 +209,12 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
         parts.push(span(if parts.is_empty() { "not judged" } else { "as recorded" }, theme.dim));
         return Line::from(parts);
     };
-    let what = if state.replay.is_some() { "turn" } else { "judged" };
-    parts.push(span(format!("{what} {} of {}", ix + 1, data.dataset.queries.len()), theme.dim));
+    let what = match (&state.replay, data.is_asked_again()) {
+        (Some(_), _) => "turn",
+        (None, true) => "asked again",
+        (None, false) => "judged",
+    };
+    parts.push(span(format!("{what} {} of {}", ix + 1, data.queries.len()), theme.dim));
     Line::from(parts)
 }
 
@@ -268,7 +272,8 @@ fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: 
     let mut parts = vec![
         span(label, theme.key),
         span(format!("{} ", symbols::POINTER), theme.key),
-        span(before, theme.input),
+        // What is typed next takes the place of what is offered.
+        span(before, if edit.input.is_offered() { theme.selection } else { theme.input }),
         span(under, theme.selection),
         span(text::fit(rest.as_str(), room), theme.input),
     ];

@@ -84,21 +84,24 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         ListKind::Policies => "policies of the mediator".to_owned(),
         ListKind::Tries => format!("tries on {}", text::fit(&state.dataset_name, 32)),
     };
-    let note = format!(" {} of {} ", list.shown.len(), list.rows.len());
     let wanted = if matches!(list.kind, ListKind::Users | ListKind::Labels | ListKind::Answers | ListKind::Gold) {
         64
     } else {
         110
     };
-    let inside = popup(&title, note, theme, centred(area, wanted, 28), buffer);
+    let place = centred(area, wanted, 28);
+    // A frame and the filter lie around the rows. The selection keeps to the middle while there is more on both sides.
+    let height = usize::from(place.height.saturating_sub(3));
+    let first = list.selected.saturating_sub(height / 2).min(list.shown.len().saturating_sub(height));
+    let below = list.shown.len().saturating_sub(first + height);
+    let more = if below > 0 { format!("{} {} {below} more ", symbols::DOT, symbols::MORE[1]) } else { String::new() };
+    let note = format!(" {} of {} {more}", list.shown.len(), list.rows.len());
+    let inside = popup(&title, note, theme, place, buffer);
     filter(&list.filter, true, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
     let rows = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside }.intersection(inside);
     if list.shown.is_empty() {
         return put(&Line::from(span("nothing matches; ctrl-u clears the filter", theme.dim)), rows, buffer);
     }
-    let height = usize::from(rows.height);
-    // The selection keeps to the middle while there is more on both sides.
-    let first = list.selected.saturating_sub(height / 2).min(list.shown.len().saturating_sub(height));
     let columns = columns(list);
     for (place, ix) in list.shown.iter().enumerate().skip(first).take(height) {
         let y = rows.y + (place - first) as u16;

@@ -721,8 +721,10 @@ fn sessions_are_computed_again_forked_compared_and_redacted_from_the_command_lin
     let (out, _, rc) = logoscope(&["fork", &recording, "--at", "7", "--weight", "global-trust=2", "--out", &forked]);
     assert_eq!(rc, 0, "{out}");
     assert!(out.contains("7 turns in both, 17 in recording alone") && out.contains("global-trust 1 → 2"), "{out}");
-    let (out, _, rc) =
-        logoscope(&["fork", &recording, "--at", "7", "--weight", "global-trust=2", "--rest", "--out", &forked]);
+    let rest = ["fork", &recording, "--at", "7", "--weight", "global-trust=2", "--rest", "--out", &forked];
+    let (out, told, rc) = logoscope(&rest);
+    assert!(rc == 2 && out.is_empty() && told.contains("exists already; --force replaces it"), "{told}");
+    let (out, _, rc) = logoscope(&[&rest[..], &["--force"]].concat());
     assert_eq!(rc, 0, "{out}");
     assert!(out.contains("mediation  17 turns differ, first turns 8 and 8"), "{out}");
     assert_eq!(std::fs::read(&recording).unwrap(), sample::sessions()[1].1, "never rewritten");
@@ -736,7 +738,7 @@ fn sessions_are_computed_again_forked_compared_and_redacted_from_the_command_lin
 
     let nowhere = path("nowhere.jsonl");
     for (args, expected) in [
-        (vec!["rerun", &recording, "--out", &recording], "is the session itself; name another file"),
+        (vec!["rerun", &recording, "--out", &recording], "is the session itself, which is never rewritten"),
         (vec!["replay", &recording, "--redact", "--out", &recording], "is the session itself"),
         (vec!["rerun", &redacted, "--out", &nowhere], "a redacted session cannot be computed again"),
         (vec!["rerun", &recording, "--weight", "prior-strength=0", "--out", &nowhere], "prior-strength is 0"),

@@ -454,7 +454,7 @@ fn what_the_program_did_not_write_is_told_and_fails_the_check() {
     let output = place.run(&["--user", who.as_str(), "--data", "data"], None);
     let told = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("interactions.jsonl.bak:1: 1 line; not written by this program"), "{told}");
+    assert!(told.contains("interactions.jsonl.bak:1: 1 line; a file that is no dataset's and no session"), "{told}");
     assert!(told.contains("rows.csv.gz: packed, and was not looked into"), "{told}");
     assert!(told.ends_with("is left in 1 place, marked above.\n"), "{told}");
     assert!(place.data().join("interactions.jsonl.bak").exists());

@@ -585,3 +585,23 @@ fn the_real_subset_keeps_6073_rows() {
     assert_eq!((report.users, report.labels.len()), (844, 15));
     assert_eq!(Dataset::open(&out).unwrap().interactions.len(), 6_073);
 }
+
+/// Blanks around a label are none of it; labels that only their case tells apart stay two and are told; a blank time is none.
+#[test]
+fn labels_are_told_and_their_slips_with_them() {
+    let row = |n: usize| {
+        let label = ["bug", " bug ", "BUG", "praise"][n % 4];
+        let at = if n == 7 { json!(" ") } else { json!(n * 86_400) };
+        json!({"by": format!("u{}", n % 5), "t": at, "text": "again", "tag": label}).to_string()
+    };
+    let input = (0..40).map(|n| row(n) + "\n").collect::<String>();
+    let map = "user=by,at=t,query=text,response=tag";
+    let output = logoscope(&["import", "jsonl", "-", "--map", map, "--dry-run"], &input);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("1  no time; first standard input:8: "), "{told}");
+    assert!(told.contains("labels  bug 20, BUG 10, praise 9\n"), "{told}");
+    assert!(
+        told.contains("note: labels of their own: 'BUG' (10), 'bug' (20); if they are one, spell them alike"),
+        "{told}"
+    );
+}

@@ -41,6 +41,7 @@ mod moments;
 #[cfg(feature = "local")]
 mod nano;
 mod picking;
+mod pipe;
 mod population;
 mod profile;
 mod proof;

@@ -6,10 +6,13 @@ use std::time::Duration;
 use logoscope::app::effect::Effect;
 use logoscope::app::message::Message;
 use logoscope::app::order::Order;
+use logoscope::app::recordings::recordings;
+use logoscope::app::scribe::{Ending, Scribe};
 use logoscope::app::shelf::Shelf;
 use logoscope::app::state::State;
 use logoscope::app::update::update;
 use logoscope::data::dataset::Dataset;
+use logoscope::session::Session;
 use logoscope::session::scenario::Scenario;
 
 use crate::screens::{answered, drawn, press, text_of};
@@ -48,6 +51,28 @@ fn a_scenario_is_made_and_replayed() {
     let replay = state.replay.as_ref().expect("it is replayed");
     assert_eq!(replay.opened.name, "drift");
     assert!(replay.opened.answers.len() > 10);
+    // It can be kept, once, where recording is not turned off.
+    press(&mut state, &["ctrl-s"]);
+    assert!(state.notice.as_ref().unwrap().text.contains("recording is turned off"));
+    let mut recording = crate::replaying::recording();
+    state.replay.as_mut().unwrap().live.as_mut().unwrap().journal = std::mem::take(&mut recording.journal);
+    let effects = press(&mut state, &["ctrl-s"]);
+    let [Effect::Keep(session)] = &effects[..] else { panic!("{effects:?}") };
+    let folder = tempfile::tempdir().unwrap();
+    let (out, inbox) = mpsc::channel();
+    let scribe = Scribe::start(folder.path().to_owned(), out).unwrap();
+    scribe.keep((**session).clone());
+    let message = inbox.recv_timeout(Duration::from_secs(60)).unwrap();
+    let Message::SessionKept(Ok(path)) = &message else { panic!("{message:?}") };
+    let kept = Session::open(path).unwrap();
+    assert_eq!((&kept.header, &kept.events), (&session.header, &session.events));
+    let listed: Vec<_> = recordings(folder.path()).into_iter().map(|found| found.path).collect();
+    assert_eq!(listed, std::slice::from_ref(path));
+    update(&mut state, message);
+    assert!(state.notice.as_ref().unwrap().text.starts_with("kept in "));
+    assert_eq!(press(&mut state, &["ctrl-s"]), []);
+    assert!(state.notice.as_ref().unwrap().text.contains("it is in a file already"));
+    assert_eq!(scribe.finish(), Ending::Nothing);
     // Made of the dataset, not of a recording.
     press(&mut state, &["O"]);
     assert!(text_of(&drawn(&state, 160, 40)).contains("leave the replay first"));

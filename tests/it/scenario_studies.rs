@@ -163,7 +163,7 @@ fn sessions_of_every_scenario_check_and_repeat_to_the_byte() {
     for case in cases {
         let make = |name: &str| {
             let path = dir.path().join(name).display().to_string();
-            told(&[&["scenario"], case, &["--model", "none", "--out", &path]].concat());
+            told(&[&["scenario"], case, &["--model", "none", "--force", "--out", &path]].concat());
             std::fs::read(path).unwrap()
         };
         let bytes = make("a");

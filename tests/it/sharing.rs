@@ -184,7 +184,7 @@ fn what_cannot_be_exported_is_told_and_nothing_is_overwritten() {
         (&["--cast", "a.cast", "--size", "7x7"], "120x40"),
         (&["--cast", "a.cast", "--speed", "3"], "give one of"),
         (&["--cast", "a.cast", "--theme", "pink"], "give one of"),
-        (&["--html", "sea.jsonl"], "--force"),
+        (&["--html", "sea.jsonl"], "never rewritten; name another file"),
         (&["--html", "no/such/place.html"], "no/such"),
     ] {
         let (dir, output) = exported(&session(false), arguments);

@@ -275,7 +275,14 @@ fn a_model_trained_for_other_labels_is_not_asked_and_says_so() {
     assert!(text.contains("nano was trained for other labels ('dystopia' is"), "{text}");
     state.weight = Weight::ModelTrust;
     press(&mut state, &["l"]);
-    assert!(state.notice.as_ref().unwrap().text.contains("does nothing now: the model was trained for other labels"));
+    assert!(
+        state
+            .notice
+            .as_ref()
+            .unwrap()
+            .text
+            .contains("does nothing now: the model was trained for something else; ctrl-o")
+    );
     save(&mut state, "without");
     assert!(state.tries[0].stated.iter().all(|(weight, _)| *weight != Weight::ModelTrust), "no share was tried");
     assert_eq!(state.try_title().as_deref(), Some("try 1 · without"));

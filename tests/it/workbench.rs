@@ -11,7 +11,7 @@ use logoscope::app::inquiry::{Inquiry, InquiryRequest, Told};
 use logoscope::app::message::{Limits, Message};
 use logoscope::app::overlay::Overlay;
 use logoscope::app::shelf::Shelf;
-use logoscope::app::state::{Data, Exit, MemoryState, ModelState, Pane, Phase, Setting};
+use logoscope::app::state::{Data, Exit, MemoryState, ModelState, Pane, Phase, Setting, Start, State};
 use logoscope::app::update::update;
 use logoscope::app::worker::{MemoryWorker, ReadRequest, Source, evidence_of};
 use logoscope::data::dataset::PeriodLength;
@@ -285,9 +285,44 @@ fn the_mediator_says_what_the_model_makes_of_its_decision() {
         update(&mut state, Message::Host(HostEvent::Scores { ticket, scores }));
         let said = state.answers.arms[Arm::Mediated as usize].decision;
         assert_eq!(said, label);
-        let told = text_of(&drawn(&state, 200, 60)).contains("with the model (model-trust ");
+        let shown = text_of(&drawn(&state, 200, 60));
+        let told = shown.contains("  with the model ");
         assert_eq!(told, label != rules, "label {label}, rules {rules}");
+        assert_eq!([shown.contains("→ rules: "), shown.contains("rules flip to ")], [told, told]);
+        // Whether local is overridden is a matter of what is answered, like everywhere else.
+        let local = state.answers.arms[Arm::Local as usize].decision;
+        assert_eq!(shown.contains("overrides local"), label != local, "label {label}, local {local}");
+        assert_eq!(shown.contains("as local answers"), told && label == local);
     }
+}
+
+/// Without judged queries the newest interactions are asked again, each before it was answered, and judged by that.
+#[test]
+fn without_judged_queries_the_newest_interactions_are_asked_again() {
+    let mut films = dataset();
+    films.queries.clear();
+    let whole = Data::of(films.clone()).asked_again();
+    assert!(whole.is_asked_again() && !Data::of(dataset()).asked_again().is_asked_again());
+    let newest = &films.interactions[films.interactions.len() - 4..];
+    let asked: Vec<_> = whole.queries.iter().map(|query| (&query.id, query.at, query.gold.as_deref())).collect();
+    let did: Vec<_> = newest.iter().map(|i| (&i.id, i.at, Some(i.response.as_str()))).collect();
+    assert_eq!(asked, did, "a fifth of 19");
+    let (mut state, _) = asked_of(whole);
+    assert_eq!((state.judged, state.truth()), (Some(3), Some(newest[3].response.as_str())));
+    assert!(text_of(&drawn(&state, 120, 40)).contains("asked again 4 of 4"));
+    press(&mut state, &["p"]);
+    assert_eq!(state.question.as_ref().unwrap().at, newest[2].at);
+    // What is remembered meanwhile is not asked again.
+    let data = state.data.clone().unwrap();
+    let (with, _) = data.with(newest[3].clone()).unwrap();
+    assert!(with.is_asked_again() && with.queries == data.queries && with.interactions() == 20);
+}
+
+fn asked_of(data: Data) -> (State, Vec<Effect>) {
+    let mut state = State::new(Start { dataset_name: "films".into(), ..Start::default() });
+    let mut effects = update(&mut state, Message::DataRead(Arc::new(data)));
+    effects.extend(update(&mut state, Message::MemoryBuilt { periods: 8, opening: None }));
+    (state, effects)
 }
 
 #[test]

@@ -105,6 +105,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::TallCharts => replay::tall_charts(state),
         Command::LiveHere => return visit::begin(state, false),
         Command::ForkHere => return visit::begin(state, true),
+        Command::KeepSession => return replay::keep(state),
         Command::BackToReplay => return visit::end(state),
         Command::Faster => replay::change_speed(state, 1),
         Command::Slower => replay::change_speed(state, -1),
@@ -193,6 +194,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             let names = Theme::names();
             let at = names.iter().position(|name| *name == state.theme).unwrap_or_default();
             state.theme = names[(at + 1) % names.len()];
+            tell(state, format!("theme {}", state.theme), false);
         }
         Command::Quit => match tries::unsaved(state).filter(|_| !leaving) {
             Some(unsaved) => {
@@ -504,7 +506,7 @@ fn choose(state: &mut State) -> Vec<Effect> {
 
 /// The judged query `steps` further, around.
 fn neighbour(state: &mut State, steps: isize) -> Vec<Effect> {
-    let n = state.data.as_ref().map_or(0, |data| data.dataset.queries.len()) as isize;
+    let n = state.data.as_ref().map_or(0, |data| data.queries.len()) as isize;
     if n == 0 {
         return Vec::new();
     }

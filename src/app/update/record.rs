@@ -19,7 +19,7 @@ pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>, held: Option<V
         return;
     }
     let (Some(heard), Some(question), Some(data)) = (heard, &state.question, &state.data) else { return };
-    let query = state.judged.and_then(|ix| data.dataset.queries.get(ix));
+    let query = state.judged.filter(|_| !data.is_asked_again()).and_then(|ix| data.queries.get(ix));
     let asked = Asked {
         user: question.user.clone(),
         at: question.at,

@@ -1,5 +1,7 @@
 //! What a replay does to the state: enter, move the playhead, play, weigh anew, leave.
 
+use std::path::PathBuf;
+
 use super::super::effect::Effect;
 use super::super::overlay::{Edit, EditKind, List, Overlay};
 use super::super::replay::{Charts, Mark, Opened, Replaying, SPEEDS, Standing};
@@ -44,6 +46,23 @@ pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
     }
     effects.push(Effect::Tries { dataset: state.dataset_name.clone(), change: None });
     effects
+}
+
+/// Has a session that was made written into a file of its own.
+pub(super) fn keep(state: &mut State) -> Vec<Effect> {
+    let session = state.replay.as_ref().map(|replaying| replaying.opened.replay.session().clone());
+    session.map(|session| Effect::Keep(Box::new(session))).into_iter().collect()
+}
+
+/// Says where a session is kept, or why nowhere.
+pub(super) fn kept(state: &mut State, outcome: Result<PathBuf, String>) {
+    match outcome {
+        Ok(path) => {
+            state.replay.iter_mut().for_each(|replaying| replaying.opened.made = false);
+            tell(state, format!("kept in {}", path.display()), false);
+        }
+        Err(reason) => tell(state, format!("this session cannot be kept: {reason}"), true),
+    }
 }
 
 /// Goes back to live work.
@@ -118,7 +137,11 @@ pub(super) fn go_to(state: &mut State, turn: usize) {
 pub(super) fn jump(state: &mut State, mark: Mark, on: bool) {
     let Some(replaying) = &state.replay else { return };
     match replaying.nearest(mark, on) {
-        Some(turn) => go_to(state, turn),
+        Some(turn) => {
+            go_to(state, turn);
+            // Who looks for a turn wants to look at it.
+            state.replay.iter_mut().for_each(Replaying::rest);
+        }
         None => {
             let (name, side) = (mark.names().0, if on { "after" } else { "before" });
             let told = format!("no {name} {side} turn {} of {}", replaying.turn + 1, replaying.turns());

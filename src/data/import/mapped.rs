@@ -186,6 +186,7 @@ impl Mapped {
         let field = self.map.field(Role::At).and_then(|field| lookup(record, field));
         let text = match field {
             None | Some(Value::Null) => return Err(Reason::NoTime.into()),
+            Some(Value::String(text)) if text.trim().is_empty() => return Err(Reason::NoTime.into()),
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
@@ -226,7 +227,9 @@ impl Mapping for Mapped {
             Answers::Scores(scale) => {
                 scale.score(&response).ok_or_else(|| Rejection::of(Reason::OffScale, response))?
             }
-            Answers::Labels | Answers::Texts => response,
+            // Blanks around a label are slips of whoever wrote the table.
+            Answers::Labels => response.trim().to_owned(),
+            Answers::Texts => response,
         };
         let item = self.text(&record, Role::Item);
         let id = match self.map.field(Role::Id) {

@@ -272,6 +272,7 @@ impl<'a> Intake<'a> {
         if self.report.kept == 0 {
             return Err(self.report.nothing_kept());
         }
+        self.report.notes.extend(self.report.alike());
         if let Some(draft) = self.draft {
             draft.publish(&manifest)?;
         }

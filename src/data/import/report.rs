@@ -1,5 +1,6 @@
 //! The account of an import: what was read, what was kept, and why the rest was not.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -218,6 +219,28 @@ impl Report {
         }
         let (first, last) = self.span.unwrap_or((interaction.at, interaction.at));
         self.span = Some((first.min(interaction.at), last.max(interaction.at)));
+    }
+
+    /// Labels that only their case tells apart, a sentence for each such family.
+    pub(super) fn alike(&self) -> Vec<String> {
+        if self.task != TaskKind::Labels {
+            return Vec::new();
+        }
+        let mut families: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (label, count) in &self.labels {
+            families.entry(label.to_lowercase()).or_default().push(format!("'{}' ({count})", excerpt(label)));
+        }
+        let several = families.into_values().filter(|family| family.len() > 1);
+        several
+            .map(|family| format!("labels of their own: {}; if they are one, spell them alike", family.join(", ")))
+            .collect()
+    }
+
+    /// Responses, the most frequent first, with their counts.
+    pub fn by_count(&self) -> Vec<(&str, u64)> {
+        let mut counts: Vec<(&str, u64)> = self.labels.iter().map(|(label, count)| (label.as_str(), *count)).collect();
+        counts.sort_by_key(|(_, count)| Reverse(*count));
+        counts
     }
 
     /// The error of an import without a single kept row.

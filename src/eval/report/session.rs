@@ -11,6 +11,8 @@ use crate::engine::prompt::Arm;
 use crate::eval::numbers::Share;
 use crate::eval::pulse::{Beat, Measure, Moment, Pulse};
 use crate::mediator::Weight;
+use crate::mediator::conflict::ConflictKind;
+use crate::mediator::words::coverage;
 use crate::session::event::{ByLabel, Event, Setting};
 use crate::session::replay::{Outcome, Tally, Turn};
 use crate::session::{Replay, Session};
@@ -338,14 +340,13 @@ fn mediator(out: &mut String, turn: &Turn, outcome: &Outcome) {
     );
     out.push_str("<ul>\n");
     for conflict in &resolution.conflicts {
-        let _ = writeln!(
-            out,
-            "<li>{} conflict: {} against {}, {:.2} bits</li>",
-            conflict.r#type.name(),
-            escaped(&conflict.local),
-            escaped(&conflict.global),
-            conflict.divergence
-        );
+        let (kind, bits) = (conflict.r#type.name(), conflict.divergence);
+        let (local, global) = (escaped(&conflict.local), escaped(&conflict.global));
+        let _ = match conflict.r#type {
+            ConflictKind::Coverage => writeln!(out, "<li>{}</li>", coverage(conflict.silent)),
+            _ if local == global => writeln!(out, "<li>{kind} conflict about {local}, {bits:.2} bits</li>"),
+            _ => writeln!(out, "<li>{kind} conflict: {local} against {global}, {bits:.2} bits</li>"),
+        };
     }
     out.push_str("</ul></div>\n");
 }

@@ -360,8 +360,19 @@ impl Candidates<'_> {
         }
     }
 
+    /// Who did most, and why that person may not be asked.
+    fn busiest(&self, scenario: Scenario, dataset: &Dataset) -> Option<(UserId, String)> {
+        let mut did: BTreeMap<&UserId, usize> = BTreeMap::new();
+        dataset.interactions.iter().for_each(|interaction| *did.entry(&interaction.user).or_default() += 1);
+        let (user, _) = did.into_iter().max_by_key(|(_, count)| *count)?;
+        Some((user.clone(), self.turns(scenario, dataset, user).err()?))
+    }
+
     fn nobody(&self, scenario: Scenario, dataset: &Dataset, tried: usize) -> SessionError {
-        let reason = format!("of {tried} people tried, nobody shows it ({})", rule(scenario));
+        let reason = match self.busiest(scenario, dataset).filter(|_| tried == 0) {
+            Some((user, why_not)) => format!("'{user}', who did most, {why_not}"),
+            None => format!("of {tried} people tried, nobody shows it ({})", rule(scenario)),
+        };
         SessionError::Nobody { dataset: dataset.manifest.name.clone(), scenario: scenario.name(), reason }
     }
 }

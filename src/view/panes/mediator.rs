@@ -32,7 +32,7 @@ pub(super) fn lines(
     let mut lines = sides(state, reading, theme, columns);
     let conflicts = &reading.ledger;
     if conflicts.is_empty() {
-        lines.push(Line::from(span("  no conflict above the threshold", theme.dim)));
+        lines.push(Line::from(span(text::fit(&quiet(reading), width), theme.dim)));
     }
     lines.extend(words::together(conflicts).into_iter().map(|told| tell(state, told, theme, width)));
     lines.extend(reading.signatures.iter().map(|signature| warn(state, reading, *signature, theme, width)));
@@ -56,6 +56,15 @@ pub(super) fn lines(
     lines
 }
 
+/// Why no conflict is told: the sides may differ on the screen and be too little to say so.
+fn quiet(reading: &Reading) -> String {
+    let r = &reading.resolution;
+    match r.decide(&r.local) == r.decide(&r.global) || reading.read.local.visible() == 0 {
+        true => "  no conflict above the threshold".to_owned(),
+        false => "  no conflict above the threshold at local's worth".to_owned(),
+    }
+}
+
 fn name(state: &State, label: usize) -> String {
     state.data.as_ref().map_or_else(String::new, |data| text::fit(data.label(label), 20))
 }
@@ -67,7 +76,7 @@ fn sides(state: &State, reading: &Reading, theme: &Theme, columns: usize) -> Vec
         let top = r.decide(p);
         Line::from(vec![
             span(format!("{glyph} {who:<8}"), style),
-            span(text::pad(&name(state, top), columns + 1), style),
+            span(text::pad(&text::fit(&name(state, top), columns), columns + 1), style),
             span(text::share(p[top]), theme.score),
             span(mean(r, p), theme.text),
             span(format!("  {worth}"), theme.dim),
@@ -134,8 +143,10 @@ pub fn item_name(state: &State, reading: &Reading, place: usize) -> String {
 fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let r = &reading.resolution;
     let label = name(state, r.decision);
+    let answers = answers(state);
+    let overruled = answers.is_some_and(|answers| answers.mediated != r.decision);
     let mut parts = vec![
-        span(format!("{} ", symbols::ARROW), theme.mediated),
+        span(format!("{} {}", symbols::ARROW, if overruled { "rules: " } else { "" }), theme.mediated),
         span(label.clone(), theme.mediated),
         span(format!(" {}", text::share(r.distribution[r.decision])), theme.score),
         super::verdict(state, &label, theme),
@@ -150,7 +161,8 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
         parts.push(span(format!(" {}", text::share(r.distribution[second])), theme.score));
     }
     let mut clear = vec![span(format!("  margin {}", text::share(r.margin)), theme.dim)];
-    if r.overrides_local() && reading.read.local.visible() > 0 {
+    let overrides = answers.and_then(Answers::overrides_local).unwrap_or_else(|| r.overrides_local());
+    if overrides && !overruled && reading.read.local.visible() > 0 {
         clear.push(span(format!(" {} overrides local", symbols::DOT), theme.conflict));
     }
     if let Some(side) = r.held {
@@ -165,24 +177,53 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
     vec![Line::from(parts), Line::from(clear)]
 }
 
+/// What arms answer in the end, where a model has its say in it.
+#[derive(Clone, Copy)]
+struct Answers {
+    mediated: usize,
+    /// `None` until that arm has answered.
+    local: Option<usize>,
+}
+
+impl Answers {
+    /// Whether what is answered is not what local memory answers; `None` until that is known.
+    fn overrides_local(self) -> Option<bool> {
+        self.local.map(|local| local != self.mediated)
+    }
+}
+
+fn answers(state: &State) -> Option<Answers> {
+    let answer = |arm: Arm| {
+        let answer = &state.answers.arms[arm as usize];
+        let stale = state.answers.stale || state.outdated(arm);
+        (answer.scores.is_some() && !stale).then_some(answer.decision)
+    };
+    Some(Answers { mediated: answer(Arm::Mediated)?, local: answer(Arm::Local) })
+}
+
 /// What is answered in the end, where the model has changed the rules' decision.
 fn overruled(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Option<Line<'static>> {
+    let answers = answers(state).filter(|answers| answers.mediated != reading.resolution.decision)?;
     let answer = &state.answers.arms[Arm::Mediated as usize];
-    let stale = state.answers.stale || state.outdated(Arm::Mediated);
-    if answer.scores.is_none() || stale || answer.decision == reading.resolution.decision {
-        return None;
-    }
     let label = name(state, answer.decision);
     let trust = text::value(state.setting.weights.model_trust);
-    let told = format!("  with the model (model-trust {trust}) ");
-    let lead =
-        if text::width(&told) + text::width(&label) + 8 <= width { told } else { "  with the model ".to_owned() };
-    Some(Line::from(vec![
-        span(lead, theme.dim),
+    let local = match answers.overrides_local().filter(|_| reading.read.local.visible() > 0) {
+        Some(true) => span(format!(" {} overrides local", symbols::DOT), theme.conflict),
+        Some(false) => span(format!(" {} as local answers", symbols::DOT), theme.dim),
+        None => span("", theme.dim),
+    };
+    let mut parts = vec![
+        span(format!("  with the model (model-trust {trust}) "), theme.dim),
         span(label.clone(), theme.mediated),
         span(format!(" {}", text::share(answer.probability())), theme.score),
         super::verdict(state, &label, theme),
-    ]))
+        local,
+    ];
+    let columns = |parts: &[Span]| parts.iter().map(Span::width).sum::<usize>();
+    if columns(&parts) > width {
+        parts[0] = span("  with the model ", theme.dim);
+    }
+    Some(Line::from(parts))
 }
 
 /// How long the text is to be and which words it takes, of texts.
@@ -231,10 +272,13 @@ fn flips(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<L
     if reading.flips.is_empty() {
         return vec![Line::from(span(text::fit("no single weight flips this decision", width), theme.dim))];
     }
+    // Where the model has the last word, another decision of the rules need not be another answer.
+    let overruled = answers(state).is_some_and(|answers| answers.mediated != reading.resolution.decision);
+    let first = if overruled { "rules flip to " } else { "flips to " };
     let line = |(ix, flip): (usize, &crate::mediator::flip::Flip)| {
         // The whole value: what is shown does flip.
         let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };
-        let lead = if ix == 0 { "flips to " } else { "      to " };
+        let lead = if ix == 0 { first.to_owned() } else { text::pad_left("to ", first.len()) };
         Line::from(vec![
             span(lead, theme.dim),
             span(name(state, flip.becomes), theme.title),
@@ -246,7 +290,8 @@ fn flips(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<L
     let mut lines: Vec<_> = reading.flips.iter().take(FLIPS).enumerate().map(line).collect();
     let more = reading.flips.len().saturating_sub(FLIPS);
     if more > 0 {
-        let told = format!("      and by {}", text::plural(more, "other weight", "other weights"));
+        let told =
+            format!("{}and by {}", " ".repeat(first.len() - 3), text::plural(more, "other weight", "other weights"));
         lines.push(Line::from(span(text::fit(&told, width), theme.dim)));
     }
     lines
