@@ -185,7 +185,7 @@ fn sessions_of_every_scenario_check_and_repeat_to_the_byte() {
     // One held item changed by hand.
     let path = dir.path().join("a");
     let path = path.to_str().unwrap();
-    told(&["scenario", "ladder", "--user", "u216", "--most", "4", "--model", "none", "--out", path]);
+    told(&["scenario", "ladder", "--user", "u216", "--most", "4", "--model", "none", "--force", "--out", path]);
     let text = std::fs::read_to_string(path).unwrap();
     let held = text.find("\"held\":[{\"id\":\"").unwrap() + "\"held\":[{\"id\":\"".len();
     std::fs::write(path, format!("{}x{}", &text[..held], &text[held..])).unwrap();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::super::command::Command;
 use super::super::effect::Effect;
 use super::super::overlay::{Edit, EditKind, List, Overlay};
 use super::super::replay::{Charts, Mark, Opened, Replaying, SPEEDS, Standing};
@@ -35,7 +36,7 @@ pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
         None => ModelState::Absent("no model was asked in this session; its answers come from memory alone"),
     };
     shown.data = Some(opened.data.clone());
-    let warnings = opened.replay.session().warnings();
+    let (warnings, made) = (opened.replay.session().warnings(), opened.made);
     let live = Box::new(std::mem::replace(state, shown));
     state.study.steps = opened.replay.steps().clone();
     state.study.before = Some(opened.numbers());
@@ -43,6 +44,9 @@ pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
     show(state);
     if !warnings.is_empty() {
         tell(state, warnings.join("; "), true);
+    } else if made {
+        let key = state.keys.first(Command::KeepSession).to_owned();
+        tell(state, format!("made now and in no file: {key} keeps it"), false);
     }
     effects.push(Effect::Tries { dataset: state.dataset_name.clone(), change: None });
     effects
