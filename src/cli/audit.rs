@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::ask::parse_weight;
 use super::eval::progress::{Clock, Progress};
-use super::eval::{Form, Predictor, Speaker, printed, ranges, writable};
+use super::eval::{Form, Predictor, Speaker, at_least_one, printed, ranges, writable};
 use super::import::interrupted;
 use super::{CliError, Common};
 use crate::data::dataset::write_whole;
@@ -43,7 +43,7 @@ pub struct AuditArgs {
     #[arg(long, value_name = "FRACTION")]
     split: Option<f64>,
     /// Ask only N of the queries, drawn by lot from --seed
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<std::num::NonZeroUsize>,
     /// The mediator's rule [default: product for labels, shrinkage for ratings]
     #[arg(long)]

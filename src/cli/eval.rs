@@ -50,7 +50,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N", requires = "split", conflicts_with_all = ["ablate", "limit"])]
     origins: Option<usize>,
     /// Ask only N of the queries, drawn by lot from --seed
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<std::num::NonZeroUsize>,
     /// Arms to report
     #[arg(long, value_delimiter = ',', value_name = "A,B", default_value = "none,local,global,mediated")]
@@ -159,6 +159,11 @@ pub fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A number that is not 0.
+pub(super) fn at_least_one(text: &str) -> Result<std::num::NonZeroUsize, String> {
+    text.parse().map_err(|_| "give a whole number from 1 on".to_owned())
+}
+
 /// Finds out before a long run that its result could not be written.
 pub(super) fn writable(out: &Path) -> Result<(), CliError> {
     use std::io::ErrorKind::{IsADirectory, NotFound};
@@ -166,7 +171,10 @@ pub(super) fn writable(out: &Path) -> Result<(), CliError> {
         return Err(file_error(out, IsADirectory.into()));
     }
     match out.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(file_error(folder, NotFound.into())),
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            let why = std::io::Error::new(NotFound, "there is no such folder");
+            Err(file_error(folder, why))
+        }
         _ => Ok(()),
     }
 }

@@ -25,6 +25,7 @@ use crate::theme::Theme;
 use crate::view;
 use crate::view::cast::Cast;
 use crate::view::layout::LEAST;
+use crate::view::text::plural;
 
 /// How long the last screen stays.
 const LAST: Duration = Duration::from_secs(3);
@@ -94,14 +95,19 @@ pub fn run(common: &Common, args: &ExportArgs) -> Result<ExitCode, CliError> {
     if let Some(path) = &args.html {
         let page = session_page(&name, session.clone());
         write_whole(path, page.as_bytes())?;
-        print_line!("{}: {turns} turns, a page of {} bytes", visible(&path.to_string_lossy()), page.len())?;
+        print_line!(
+            "{}: {}, a page of {} bytes",
+            visible(&path.to_string_lossy()),
+            plural(turns, "turn", "turns"),
+            page.len()
+        )?;
     }
     if let Some(path) = &args.cast {
         let shot = Shot { size: args.size, speed: args.speed, theme: args.theme, ascii: common.ascii };
         let recording = cast(name, session, &shot);
         write_whole(path, recording.as_bytes())?;
         let (columns, rows) = args.size;
-        print_line!("{}: {turns} turns at {columns}×{rows}", visible(&path.to_string_lossy()))?;
+        print_line!("{}: {} at {columns}×{rows}", visible(&path.to_string_lossy()), plural(turns, "turn", "turns"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

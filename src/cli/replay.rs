@@ -21,6 +21,7 @@ use crate::session::event::{ByLabel, Prose};
 use crate::session::redact::Redaction;
 use crate::session::replay::{Outcome, Tally, Turn};
 use crate::session::{Replay, Session};
+use crate::view::text::plural;
 
 /// Version of the JSON object that `replay` prints.
 const REPLAY_SCHEMA: &str = "logoscope.replay/1";
@@ -249,12 +250,20 @@ pub(super) fn summary(outcomes: &[Outcome]) -> String {
         row(&mut text, "analyst", all.by_analyst);
     }
     let Tally { turns, judged, said, overrides, rescues, suppressions, conflicts, .. } = all;
-    let _ = write!(text, "{turns} turns, {judged} judged");
+    let _ = write!(text, "{}, {judged} judged", plural(turns, "turn", "turns"));
     if said > 0 {
         let _ = write!(text, ", {said} by the analyst");
     }
-    let _ = writeln!(text, ", {conflicts} value conflicts");
-    let _ = writeln!(text, "{overrides} overrides of local: {rescues} rescues, {suppressions} suppressions");
+    // A person's first answers are neither: there is no habit yet.
+    let neither = judged.saturating_sub(on.turns + off.turns);
+    if on.turns > 0 && off.turns > 0 && neither > 0 {
+        let _ = write!(text, ", {neither} without a habit to go by");
+    }
+    let _ = writeln!(text, ", {}", plural(conflicts, "value conflict", "value conflicts"));
+    let overrides = plural(overrides, "override of local", "overrides of local");
+    let (rescues, suppressions) =
+        (plural(rescues, "rescue", "rescues"), plural(suppressions, "suppression", "suppressions"));
+    let _ = writeln!(text, "{overrides}: {rescues}, {suppressions}");
     text
 }
 

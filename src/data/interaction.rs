@@ -85,7 +85,10 @@ impl fmt::Display for Timestamp {
 
 /// A moment that could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("'{0}' is not a time: give whole seconds since 1970, or RFC 3339 such as 2024-03-01T00:00:00Z")]
+#[error(
+    "'{0}' is not a time: give whole seconds since 1970, a date such as 2024-03-01, with ' 12:30:00' if need be, or \
+     RFC 3339 such as 2024-03-01T12:30:00Z"
+)]
 pub struct BadTimestamp(String);
 
 impl std::str::FromStr for Timestamp {
@@ -96,8 +99,11 @@ impl std::str::FromStr for Timestamp {
         if let Ok(seconds) = text.parse::<i64>() {
             return Timestamp::of_seconds(seconds);
         }
-        OffsetDateTime::parse(text, &Rfc3339)
-            .or_else(|_| OffsetDateTime::parse(&format!("{text}T00:00:00Z"), &Rfc3339))
+        // A date alone is its midnight, a blank stands for the T, and a clock without a zone is UTC.
+        let read = |text: &str| OffsetDateTime::parse(text, &Rfc3339);
+        read(text)
+            .or_else(|_| read(&format!("{text}T00:00:00Z")))
+            .or_else(|_| read(&format!("{}Z", text.replacen(' ', "T", 1))))
             .map(|t| Timestamp(t.unix_timestamp()))
             .map_err(|_| BadTimestamp(text.to_owned()))
     }
@@ -196,6 +202,8 @@ mod tests {
             ("1709251200", 1_709_251_200),
             ("2024-03-01T00:00:00Z", 1_709_251_200),
             ("2024-03-01", 1_709_251_200),
+            ("2024-03-01 00:00:30", 1_709_251_230),
+            ("2024-03-01T00:00:30", 1_709_251_230),
         ] {
             assert_eq!(text.parse::<Timestamp>().unwrap(), Timestamp(seconds), "{text}");
         }

@@ -41,6 +41,8 @@ pub fn line_of(text: &[u8], offset: usize) -> usize {
 pub fn json_fault(error: &serde_json::Error) -> String {
     let told = error.to_string();
     let reason = told.rsplit_once(" at line ").map_or(told.as_str(), |(reason, _)| reason);
+    // The parser takes the first letter of a word for that of true, false or null.
+    let reason = if reason == "expected ident" { "expected JSON" } else { reason };
     let reason = visible(reason);
     if error.column() > 0 { format!("{reason} (column {})", error.column()) } else { reason.into_owned() }
 }

@@ -2,7 +2,9 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Widget};
 
 use super::{put, put_both, span, symbols, text};
 use crate::app::command::Command;
@@ -327,7 +329,7 @@ pub fn strip(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             let shown = if state.answers.stale { theme.stale } else { style };
             let share = if shares { format!(" {}", text::share(answer.probability())) } else { String::new() };
             let label = text::fit(label, labels);
-            parts.push(span(label.trim_end_matches(symbols::ELLIPSIS).to_owned() + &share, shown));
+            parts.push(span(label + &share, shown));
             parts.push(super::panes::verdict(state, data.label(answer.decision), theme));
             parts.push(span(" ", theme.text));
         }
@@ -354,6 +356,26 @@ fn pair(command: Command) -> Option<(Command, Command)> {
     }
 }
 
+/// Rows that long news may take.
+const NEWS_ROWS: usize = 4;
+
+/// News in the row `area` and as many above it as they need: what to do about something stands at its end.
+fn news_in_full(news: &str, style: Style, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let columns = usize::from(area.width).saturating_sub(2);
+    let mut lines = text::wrap(news, columns);
+    let rows = NEWS_ROWS.min(usize::from(area.y) + 1);
+    if lines.len() > rows {
+        let rest = lines.split_off(rows - 1).join(" ");
+        lines.push(text::fit(&rest, columns));
+    }
+    for (above, line) in lines.into_iter().rev().enumerate() {
+        let row = Rect { y: area.y - above as u16, height: 1, ..area };
+        Clear.render(row, buffer);
+        buffer.set_style(row, theme.text);
+        put(&Line::from(vec![span(" ", theme.text), span(line, style)]), row, buffer);
+    }
+}
+
 /// News, or hints for what can be done here.
 pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let mut parts = vec![span(" ", theme.text)];
@@ -363,8 +385,7 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         _ => None,
     };
     if let Some((news, style)) = news.or_else(memory) {
-        parts.push(span(text::fit(&news, usize::from(area.width).saturating_sub(2)), style));
-        return put(&Line::from(parts), area, buffer);
+        return news_in_full(&news, style, theme, area, buffer);
     }
     let context = state.context();
     for entry in context.entries().filter(|entry| !entry.hint.is_empty() && entry.command.unavailable(state).is_none())

@@ -294,11 +294,7 @@ impl Mapped {
 
 /// A moment as [`Timestamp`] reads it, or as databases print it: `2024-03-01 12:30:00`, taken as UTC.
 pub fn read_time(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    let at: Timestamp = text.parse().ok().or_else(|| {
-        let (date, clock) = text.split_once(' ')?;
-        format!("{date}T{clock}Z").parse().ok()
-    })?;
+    let at: Timestamp = text.parse().ok()?;
     // An offset can carry the last day of year 9999 over the end of the calendar: written, it could not be read again.
     at.to_string().parse().ok().filter(|back| *back == at)
 }

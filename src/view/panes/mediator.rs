@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::{label_columns, ranked};
 use crate::app::state::{Reading, State};
+use crate::data::dataset::TaskKind;
 use crate::engine::prompt::Arm;
 use crate::mediator::Weight;
 use crate::mediator::conflict::{Conflict, ConflictKind, Side};
@@ -50,6 +51,10 @@ pub(super) fn lines(
     let mut formula = format!("{} {} prior-strength counts {}", rule.formula(), symbols::DOT, rule.prior());
     if state.setting.policy.writes() {
         formula = format!("the rules: {}, {formula}", rule.name());
+    }
+    if state.manifest().is_some_and(|manifest| manifest.task == TaskKind::Rating) {
+        let moved = "each vote is moved by what the crowd makes of what was rated then and now";
+        formula = format!("{formula} {} {moved}", symbols::DOT);
     }
     lines.push(Line::default());
     lines.extend(text::wrap(&formula, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
