@@ -86,8 +86,8 @@ impl fmt::Display for Timestamp {
 /// A moment that could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "'{0}' is not a time: give whole seconds since 1970, a date such as 2024-03-01, with ' 12:30:00' if need be, or \
-     RFC 3339 such as 2024-03-01T12:30:00Z"
+    "'{0}' is not a time: give a date such as 2024-03-01, a moment such as 2024-03-01T12:30:00Z, or whole seconds since \
+     1970"
 )]
 pub struct BadTimestamp(String);
 

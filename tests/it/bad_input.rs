@@ -349,10 +349,10 @@ fn bad_datasets_are_refused_with_file_line_value_and_remedy() {
     let at = "\"1970-01-01T00:00:00Z\"";
     let time = "correct or remove the line";
     for (written, told) in [
-        ("\"soon\"", "'soon' is not a time: give whole seconds"),
-        ("\"2024-13-01\"", "'2024-13-01' is not a time: give whole seconds"),
-        ("9223372036854775807", "'9223372036854775807' is not a time: give whole seconds"),
-        ("-9223372036854775808", "'-9223372036854775808' is not a time: give whole seconds"),
+        ("\"soon\"", "'soon' is not a time: give a date"),
+        ("\"2024-13-01\"", "'2024-13-01' is not a time: give a date"),
+        ("9223372036854775807", "'9223372036854775807' is not a time: give a date"),
+        ("-9223372036854775808", "'-9223372036854775808' is not a time: give a date"),
         ("18446744073709551615", "expected a time: whole seconds since 1970, or RFC 3339"),
         ("1e300", "expected a time: whole seconds since 1970, or RFC 3339"),
         ("1.5", "expected a time: whole seconds since 1970, or RFC 3339"),
