@@ -76,7 +76,10 @@ pub(super) fn shown(state: &State, kind: Kind, theme: &Theme, width: usize) -> S
              memories and stand in the time slots of the newest ones: skewed memory, not a skewed taste."
         }
     };
-    body.extend(text::wrap(note, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
+    let narrow = if wide { "" } else { " A wider screen shows how often each arm was right so far, too." };
+    body.extend(
+        text::wrap(&format!("{note}{narrow}"), width).into_iter().map(|line| Line::from(span(line, theme.dim))),
+    );
     Shown { head, body }
 }
 
@@ -92,7 +95,7 @@ fn title(state: &State, kind: Kind, scale: &Scale) -> String {
         }
         _ => format!("the newest of {}", text::plural(scale.visible, "memory", "memories")),
     };
-    format!("{who} {dot} {what} {dot} {shown}", dot = symbols::DOT)
+    format!("{who} {dot} {what} {dot} memory alone {dot} {shown}", dot = symbols::DOT)
 }
 
 fn decisions(parts: &mut Vec<Span<'static>>, state: &State, verdict: &Verdict, cell: usize, theme: &Theme) {
