@@ -17,9 +17,11 @@ pub mod explain;
 pub mod features;
 pub mod finder;
 pub mod fixed;
+mod formed;
 pub mod fusion;
 pub mod global;
 pub mod grouping;
+mod growth;
 pub mod guard;
 pub mod habits;
 pub mod held;
@@ -48,32 +50,30 @@ pub mod wide;
 pub mod writing;
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use base::BaseRates;
 use community::Communities;
 use embed::{Embedder, Forbidden};
-use entry::{Fading, Forming, IndexError};
+use entry::IndexError;
 use features::{Features, Sought, Weighting};
 use global::{GlobalRead, PeriodView, Snapshot};
-use grouping::Grouping;
 use held::{Held, Own};
 use local::{Compared, LocalHit, LocalRead, Probe};
 use neighbours::Likenesses;
 use novelty::Nearness;
 use period::Calendar;
-use population::{ItemIx, Late, Population, UserIx};
+use population::{ItemIx, Population, UserIx};
 use rating::{About, Ratings, Scored};
 use resident::Resident;
 use sizes::Sizes;
 use store::{Kept, Notice};
-use terms::{Closing, Terms};
+use terms::Terms;
 use topics::Topics;
 use writing::{Writing, Written};
 
 use crate::data::dataset::{Dataset, Likeness, Manifest};
-use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::data::interaction::{Timestamp, UserId};
 
 /// Seed of every grouping; a constant, so that memory is a function of the data.
 const SEED: u64 = 0x1060;
@@ -194,100 +194,6 @@ impl Memory {
             ratings: None,
             writing: None,
         }
-    }
-
-    /// Adds interactions that follow all others, ascending by `(at, id)`: from now on this reads as if it had been built
-    /// with them. Their ids have to be new and their responses fit the task, as in a [`Dataset`].
-    ///
-    /// # Errors
-    ///
-    /// [`Late`] and no change where one of them does not follow: then memory has to be built anew.
-    pub fn remember(&mut self, interactions: &[&Interaction]) -> Result<(), Late> {
-        let Some(first) = interactions.first() else { return Ok(()) };
-        let moved = self.population.extend(interactions, &self.manifest.places(), self.embedder.as_ref())?;
-        if let Some(ratings) = &mut self.ratings {
-            ratings.extend(&self.population, interactions);
-        }
-        if let Some(writing) = &mut self.writing {
-            writing.extend(&self.population, interactions);
-        }
-        let calendar = calendar(&self.population, &self.manifest);
-        // What was closed before the first of them stays as it is, unless periods were cut anew.
-        let agrees = calendar.agrees_with(&self.calendar);
-        let untouched = |period: usize| agrees && calendar.end(period) <= first.at;
-        let kept = (0..self.calendar.count).take_while(|period| untouched(*period)).count();
-        self.communities.truncate(kept);
-        self.communities.resize_with(calendar.count, OnceLock::new);
-        self.snapshots.truncate(kept);
-        if let Some(places) = moved {
-            let count = self.population.users.len();
-            self.communities.iter_mut().filter_map(OnceLock::get_mut).for_each(|c| c.renumber(&places, count));
-            self.snapshots.clear();
-            let since = self.moved.take().map(|base| base.iter().map(|user| places[*user]).collect());
-            self.moved = Some(Arc::new(since.unwrap_or(places)));
-        }
-        self.snapshots.resize_with(calendar.count, || Mutex::new(None));
-        if let Some(digest) = self.digest.get_mut() {
-            digest.extend(&self.population, interactions.len());
-        }
-        // Found at the end of a period that stays as it was, they stay as they were.
-        let settled = kept.checked_sub(1).map_or(0, |last| self.population.before(calendar.end(last)));
-        match self.topics.get_mut() {
-            Some(Some(topics)) if topics.since() <= settled => topics.extend(&self.population),
-            _ => self.topics = OnceLock::new(),
-        }
-        // The first terms stand before the first period's end.
-        self.terms.truncate(if agrees { kept + 1 } else { 0 });
-        if let Some(features) = self.features.get_mut() {
-            features.extend(interactions.iter().map(|interaction| interaction.query.as_str()));
-            let nobody = Communities::default();
-            for (slot, terms) in self.terms.iter_mut().enumerate() {
-                // Ratings are read by thing, not by community.
-                let closed = slot.checked_sub(1).filter(|_| self.ratings.is_none());
-                let communities = closed.and_then(|period| self.communities[period].get()).unwrap_or(&nobody);
-                let until = self.population.before(calendar.end(slot));
-                terms.get_mut().into_iter().for_each(|t| t.extend(&self.population, features, communities, until));
-            }
-        }
-        self.terms.resize_with(calendar.count + 1, OnceLock::new);
-        self.weightings = (0..=calendar.count).map(|_| OnceLock::new()).collect();
-        // What a question met depends on what lay before it, and on where periods were cut.
-        match self.nearness.get_mut() {
-            Some(nearness) if agrees => nearness.extend(&self.population),
-            _ => self.nearness = OnceLock::new(),
-        }
-        self.calendar = calendar;
-        Ok(())
-    }
-
-    /// Takes other settings for the same data. What they do not change is kept; periods stay as they were cut.
-    pub fn retune(&mut self, manifest: Manifest) {
-        let (old, new) = (&self.manifest, &manifest);
-        if let Some(digest) = self.digest.get_mut().filter(|_| old.periods.base_half_life != new.periods.base_half_life)
-        {
-            digest.base = BaseRates::of(&self.population, new.periods.base_half_life);
-        }
-        if old.retrieval != new.retrieval {
-            self.nearness = OnceLock::new();
-        }
-        if let Some(writing) =
-            self.writing.as_mut().filter(|_| old.periods.base_half_life != new.periods.base_half_life)
-        {
-            writing.fade(&self.population, new.periods.base_half_life);
-        }
-        if old.periods.term_half_life != new.periods.term_half_life {
-            self.terms = self.terms.iter().map(|_| OnceLock::new()).collect();
-        }
-        if old.periods.topics != new.periods.topics {
-            self.topics = OnceLock::new();
-            self.communities = self.communities.iter().map(|_| OnceLock::new()).collect();
-            self.snapshots = self.snapshots.iter().map(|_| Mutex::new(None)).collect();
-            self.terms = self.terms.iter().map(|_| OnceLock::new()).collect();
-        }
-        if old.periods.half_life != new.periods.half_life || old.retrieval.guard != new.retrieval.guard {
-            self.snapshots = self.snapshots.iter().map(|_| Mutex::new(None)).collect();
-        }
-        self.manifest = manifest;
     }
 
     /// What is made of all interactions, formed if this is its first use.
@@ -581,147 +487,6 @@ impl Memory {
         let population = &self.population;
         let probe = Probe::of_item(population, self.features(), item);
         self.local(Some(population.user[item]), &probe, population.at[item]).nearest().unwrap_or_default()
-    }
-
-    /// The last period closed at or before `t` with something new in it.
-    fn period_at(&self, t: Timestamp) -> Option<usize> {
-        let newest = self.population.before(t).checked_sub(1)?;
-        self.calendar.closed_at(t, self.population.at[newest])
-    }
-
-    /// What words weigh since that period closed. Novelty looks at questions of many periods, and the sums of terms, which
-    /// take far longer to form and far more room, are for those that people ask about.
-    fn weighting_at(&self, t: Timestamp) -> &Weighting {
-        let closed = self.period_at(t);
-        let place = closed.map_or(0, |period| period + 1);
-        let kept = self.kept.as_ref().is_some_and(|kept| kept.last() == closed && closed.is_some());
-        match self.terms[place].get() {
-            Some(terms) => &terms.weighting,
-            // What is mapped is at hand.
-            None if kept => &self.terms_at(t).weighting,
-            None => self.weightings[place].get_or_init(|| {
-                let (closing, until) = self.closing_of(closed);
-                Weighting::of(self.features(), closing.items, until)
-            }),
-        }
-    }
-
-    /// What the sums of a period's end are made of, and the items that may be read with them: those before the end of the
-    /// next period.
-    fn closing_of(&self, closed: Option<usize>) -> (Closing, ItemIx) {
-        let population = &self.population;
-        let start = population.at.first().copied().unwrap_or(Timestamp(0));
-        let end = closed.map_or(start, |period| self.calendar.end(period));
-        let half_life = self.manifest.periods.term_half_life;
-        let until = population.before(self.calendar.end(closed.map_or(0, |period| period + 1)));
-        (Closing { end, items: population.before(end), half_life }, until)
-    }
-
-    /// Term sums of that period, formed if this is their first use, and kept beside a store's base.
-    fn terms_at(&self, t: Timestamp) -> &Terms {
-        let closed = self.period_at(t);
-        self.terms[closed.map_or(0, |period| period + 1)].get_or_init(|| {
-            let nobody = Communities::default();
-            // Ratings are read by thing, not by community.
-            let grouped = closed.filter(|_| self.ratings.is_none());
-            let communities = grouped.map_or(&nobody, |period| self.communities_at(period));
-            let (population, features) = (&self.population, self.features());
-            let (closing, until) = self.closing_of(closed);
-            let Closing { end, half_life, .. } = closing;
-            let form = |until: ItemIx| Terms::close(population, features, communities, closing, until);
-            let (Some(kept), Some(period)) = (&self.kept, grouped) else { return form(until) };
-            // What was recorded since the base was written is added to what is sealed.
-            let base = until.min(kept.items()).max(closing.items);
-            let (labels, count) = (population.labels.len(), communities.count);
-            let asked = [closing.items, base, count, labels]
-                .map(|n| n as u64)
-                .into_iter()
-                .chain([end.0 as u64, half_life.to_bits()]);
-            let asked: Vec<u64> = asked.chain([communities.fingerprint()]).collect();
-            let write = |terms: &Terms, sink: &mut store::FolderWriter| terms.write(sink);
-            let write = Some(write);
-            let read = |source: &store::Verified| Terms::read_from(source, closing, labels, count);
-            let form = || Ok::<Terms, Infallible>(form(base));
-            let Ok(mut terms) = kept.sealed("terms", (period, closing.items), &asked, write, read, form);
-            terms.extend(population, features, communities, until);
-            terms
-        })
-    }
-
-    /// The last snapshot closed at or before `t`, formed if this is its first use. None of ratings, which have no entries.
-    fn snapshot_at(&self, t: Timestamp) -> Result<Option<Arc<Snapshot>>, IndexError> {
-        let Some(period) = self.period_at(t).filter(|_| self.ratings.is_none()) else { return Ok(None) };
-        let mut slot = self.snapshots[period].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(snapshot) = slot.as_ref() {
-            return Ok(Some(Arc::clone(snapshot)));
-        }
-        let (population, communities, end) = (&self.population, self.communities_at(period), self.calendar.end(period));
-        let forming = Forming {
-            before: population.before(end),
-            period,
-            guard: self.manifest.retrieval.guard,
-            fading: Fading { end, half_life: self.manifest.periods.half_life },
-            scanned: self.sizes.scanned,
-            seed: SEED + period as u64,
-        };
-        let topics = self.topics().and_then(|topics| topics.known_by(forming.before));
-        let close = |grouping| Snapshot::close(population, communities, topics, forming, grouping);
-        let find = || Grouping::of(population, communities, &forming);
-        let formed = match &self.kept {
-            None => close(find())?,
-            Some(kept) => {
-                let width = population.dimensions();
-                let Forming { before, guard, fading, scanned, .. } = forming;
-                let told_apart = topics.map_or(1, Topics::count);
-                let asked = [before, guard, population.labels.len(), width, scanned, told_apart];
-                let asked = asked.map(|n| n as u64).into_iter();
-                let asked = asked.chain([end.0 as u64, fading.half_life.to_bits(), communities.fingerprint()]);
-                let write = |snapshot: &Snapshot, sink: &mut store::FolderWriter| snapshot.write(sink);
-                let read = |source: &store::Verified| {
-                    Snapshot::read_from(source, population, communities, forming, self.moved.clone())
-                };
-                // What was formed of people who have moved does not know their numbers in the base.
-                let kept_numbers = self.moved.is_none();
-                let form = || close(kept.grouping(&forming, communities, width, find));
-                let asked: Vec<u64> = asked.collect();
-                kept.sealed("entries", (period, before), &asked, kept_numbers.then_some(write), read, form)?
-            }
-        };
-        let formed = Arc::new(formed);
-        *slot = Some(Arc::clone(&formed));
-        Ok(Some(formed))
-    }
-
-    /// Who belonged where at the end of `period`.
-    fn communities_at(&self, period: usize) -> &Communities {
-        // Each period starts from the one before: from the newest that is known on.
-        let known = (0..period).rev().find(|earlier| self.communities[*earlier].get().is_some());
-        for next in known.map_or(0, |known| known + 1)..period {
-            self.group(next);
-        }
-        self.group(period)
-    }
-
-    /// Groups users at the end of `period`, the one before being grouped.
-    fn group(&self, period: usize) -> &Communities {
-        self.communities[period].get_or_init(|| {
-            let before = self.population.before(self.calendar.end(period));
-            let start =
-                period.checked_sub(1).and_then(|last| self.communities[last].get()).cloned().unwrap_or_default();
-            let topics = self.topics().and_then(|topics| topics.known_by(before));
-            Communities::next(&self.population, before, &start, topics, SEED + period as u64)
-        })
-    }
-
-    /// What items are about, found at the end of the first period before which there is enough.
-    fn topics(&self) -> Option<&Topics> {
-        let count = self.manifest.periods.topics;
-        let find = || {
-            let ends = (0..self.calendar.count).map(|period| self.population.before(self.calendar.end(period)));
-            let since = ends.into_iter().find(|before| *before >= Topics::enough(count))?;
-            Some(Topics::told_apart(&self.population, since, count, SEED))
-        };
-        self.topics.get_or_init(|| if count > 0 { find() } else { None }).as_ref()
     }
 }
 
