@@ -1,0 +1,126 @@
+//! Which files of a repository make a model.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{BESIDE, Checksum, Known, NEEDED, Record, Refusal, Wanted, flat, parts_of, refuse, shard};
+use crate::engine::model::{HubId, is_name};
+
+/// What a repository holds, as the hub lists it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listing {
+    pub(super) sha: String,
+    #[serde(default)]
+    pub(super) siblings: Vec<Sibling>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Sibling {
+    pub(super) rfilename: String,
+    #[serde(default)]
+    pub(super) size: Option<u64>,
+    #[serde(rename = "blobId", default)]
+    pub(super) blob: Option<String>,
+    #[serde(default)]
+    pub(super) lfs: Option<Lfs>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Lfs {
+    pub(super) sha256: String,
+    pub(super) size: u64,
+}
+
+/// What is to be downloaded, all of one commit.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) commit: String,
+    pub(super) files: Vec<Wanted>,
+    /// The GGUF file asked for; `None` for a folder.
+    pub(super) file: Option<String>,
+}
+
+impl Plan {
+    pub(super) fn of(listing: &Listing, id: &HubId) -> Result<Self, Refusal> {
+        const ODD: &str = "check HF_ENDPOINT, or give the path of a copy";
+        if !is_name(&listing.sha) {
+            return refuse("the hub names no version of it", ODD);
+        }
+        let named = |path: &str| listing.siblings.iter().find(|sibling| sibling.rfilename == path);
+        let mut wanted: Vec<&Sibling> = Vec::new();
+        match &id.file {
+            Some(file) => {
+                let folder = &file[..file.len() - flat(file).len()];
+                for part in parts_of(flat(file)) {
+                    let path = format!("{folder}{part}");
+                    match named(&path) {
+                        Some(sibling) => wanted.push(sibling),
+                        None => return refuse(format!("it has no file {path}"), gguf_files(listing)),
+                    }
+                }
+                // Small files first: what is wrong with a repository shows before its weights are here.
+                wanted.splice(0..0, named("tokenizer.json"));
+            }
+            None => {
+                let is_weights = |name: &str| is_name(name) && name.ends_with(".safetensors");
+                let all = listing.siblings.iter().filter(|sibling| is_weights(&sibling.rfilename));
+                // One set of weights: the whole ones or the shards, never both.
+                let (shards, single): (Vec<_>, Vec<_>) = all.partition(|sibling| shard(&sibling.rfilename).is_some());
+                let model = |sibling: &&&Sibling| sibling.rfilename == "model.safetensors";
+                match single.iter().find(model).or(single.first()) {
+                    Some(whole) if shards.is_empty() || model(&whole) => wanted.push(whole),
+                    _ => wanted.extend(shards.iter().filter(|shard| shard.rfilename.starts_with("model-"))),
+                }
+                if wanted.is_empty() {
+                    return refuse("it has no safetensors files", gguf_files(listing));
+                }
+                if let Some(missing) = NEEDED.iter().find(|name| named(name).is_none()) {
+                    return refuse(format!("it has no {missing}"), "choose a model that brings it");
+                }
+                wanted.splice(0..0, BESIDE.iter().filter_map(|name| named(name)));
+            }
+        }
+        let file = |sibling: &Sibling| -> Result<Wanted, Refusal> {
+            let hex = |text: &str, length: usize| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
+            let path = sibling.rfilename.clone();
+            let (size, checksum) = match (&sibling.lfs, sibling.size, &sibling.blob) {
+                (Some(lfs), ..) if hex(&lfs.sha256, 64) => (lfs.size, Checksum::Sha256(lfs.sha256.to_lowercase())),
+                (None, Some(size), Some(blob)) if hex(blob, 40) => (size, Checksum::Git(blob.to_lowercase())),
+                _ => return refuse(format!("the hub states no size and checksum of {path}"), ODD),
+            };
+            Ok(Wanted { path, size, checksum })
+        };
+        let files = wanted.into_iter().map(file).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { commit: listing.sha.clone(), files, file: id.file.clone() })
+    }
+
+    /// Writes down that a file is complete.
+    pub(super) fn note(&self, home: &Path, Wanted { path, size, checksum }: &Wanted) -> Result<(), Refusal> {
+        let mut record = Record::read(home).unwrap_or_default();
+        record.commit.clone_from(&self.commit);
+        record.files.insert(flat(path).to_owned(), Known { size: *size, checksum: checksum.clone() });
+        record.write(home)
+    }
+
+    /// Writes down that all files are.
+    pub(super) fn note_whole(&self, home: &Path) -> Result<(), Refusal> {
+        let mut record = Record::read(home).unwrap_or_default();
+        record.folder |= self.file.is_none();
+        record.write(home)
+    }
+
+    pub(super) fn result(&self, home: &Path) -> PathBuf {
+        self.file.as_ref().map_or_else(|| home.to_owned(), |file| home.join(flat(file)))
+    }
+}
+
+/// What to write to get one of the GGUF files of a repository.
+pub(super) fn gguf_files(listing: &Listing) -> String {
+    let names = listing.siblings.iter().map(|sibling| sibling.rfilename.as_str());
+    let some: Vec<&str> = names.filter(|name| name.ends_with(".gguf")).take(5).collect();
+    match some.is_empty() {
+        true => "choose a model that brings config.json, tokenizer.json and safetensors".to_owned(),
+        false => format!("name one of its GGUF files after a colon: {}", some.join(", ")),
+    }
+}

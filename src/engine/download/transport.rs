@@ -1,0 +1,87 @@
+//! What is asked of a hub over the network.
+
+use std::io::Read;
+use std::time::Duration;
+
+use super::{Body, Hub, HubId, Listing, NEXT_TIME, Refusal, Unheard};
+
+/// The longest list of files that is read.
+const LARGEST_LISTING: u64 = 32 << 20;
+const CONNECT: Duration = Duration::from_secs(15);
+/// Silence after which a connection is taken for dead.
+const SILENCE: Duration = Duration::from_secs(20);
+
+impl Hub {
+    /// The files of a repository at its newest commit.
+    pub(super) fn list(&self, id: &HubId) -> Result<Listing, Refusal> {
+        let url = format!("{}/api/models/{}/{}/revision/main?blobs=true", self.endpoint, id.owner, id.name);
+        let body = self.ask(&url, 0).map_err(|unheard| match unheard {
+            Unheard::Refused(reason, remedy) => (reason, remedy),
+            Unheard::Cut(reason) => {
+                (reason, "check the network, or pass --offline with a model that is here".to_owned())
+            }
+            Unheard::Range => ("the server misunderstands".to_owned(), "check HF_ENDPOINT".to_owned()),
+        })?;
+        let listing = serde_json::from_reader(body.bytes.take(LARGEST_LISTING));
+        listing.map_err(|error| {
+            (format!("{} does not answer as a hub does: {error}", self.endpoint), "check HF_ENDPOINT".to_owned())
+        })
+    }
+
+    /// The bytes of a file from `offset` on.
+    pub(super) fn get(&self, url: &str, offset: u64) -> Result<Body, Unheard> {
+        self.ask(url, offset)
+    }
+
+    fn ask(&self, url: &str, offset: u64) -> Result<Body, Unheard> {
+        let host = self.endpoint.split("://").nth(1).unwrap_or_default();
+        let near = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
+        let agent = ureq::AgentBuilder::new()
+            .try_proxy_from_env(!near)
+            .timeout_connect(CONNECT)
+            .timeout_read(SILENCE)
+            .redirect_auth_headers(ureq::RedirectAuthHeaders::SameHost)
+            .user_agent(concat!("logoscope/", env!("CARGO_PKG_VERSION")))
+            .build();
+        // Compressed bytes would not be the file's.
+        let mut request = agent.get(url).set("Accept-Encoding", "identity");
+        if let Some(token) = &self.token {
+            request = request.set("Authorization", &format!("Bearer {token}"));
+        }
+        if offset > 0 {
+            request = request.set("Range", &format!("bytes={offset}-"));
+        }
+        let refused = |reason: &str, remedy: &str| Unheard::Refused(reason.to_owned(), remedy.to_owned());
+        match request.call() {
+            Ok(response) if response.status() == 206 => {
+                let begins = response
+                    .header("Content-Range")
+                    .and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.trim().parse::<u64>().ok());
+                match begins {
+                    Some(begins) if begins == offset => Ok(Body { offset, bytes: response.into_reader() }),
+                    _ => Err(Unheard::Range),
+                }
+            }
+            Ok(response) if response.status() == 200 => Ok(Body { offset: 0, bytes: response.into_reader() }),
+            Ok(response) => Err(refused(&format!("the server answers {}", response.status()), NEXT_TIME)),
+            Err(ureq::Error::Status(status, _)) => Err(match status {
+                416 => Unheard::Range,
+                401 | 403 if self.token.is_none() => refused(
+                    &format!("the hub does not give it to anybody ({status})"),
+                    "check the name; if it is right, accept the model's terms and set HF_TOKEN",
+                ),
+                401 | 403 => refused(
+                    &format!("the hub does not give it to the holder of this token ({status})"),
+                    "accept the model's terms, or set HF_TOKEN to a token that may read it",
+                ),
+                404 => refused("there is neither such a path here nor such a model on the hub", "check its name"),
+                429 => refused("the hub asks for patience (429)", "wait a while; what has been downloaded is kept"),
+                _ => refused(&format!("the server answers {status}"), NEXT_TIME),
+            }),
+            Err(ureq::Error::Transport(transport)) => {
+                let why = transport.message().map_or_else(|| transport.kind().to_string(), str::to_owned);
+                Err(Unheard::Cut(format!("{host} cannot be reached: {why}")))
+            }
+        }
+    }
+}
