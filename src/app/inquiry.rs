@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::data::dataset::TaskKind;
 use crate::engine::prompt::Question;
 use crate::engine::why::why_not;
 use crate::mediator::Weights;
@@ -76,7 +77,12 @@ pub fn answer(memory: &Memory, request: &InquiryRequest) -> Result<Told, String>
         }
         Inquiry::Entry(id) => {
             let found = memory.explain_entry(user, query, *at, id).map_err(|error| error.to_string())?;
-            return found.map(Told::Score).ok_or_else(|| format!("{id} is no entry that this question may read"));
+            return found.map(Told::Score).ok_or_else(|| match memory.manifest.task {
+                TaskKind::Rating => {
+                    format!("{id} is all that others gave this very thing, moved toward what everybody gives: no entry has parts")
+                }
+                TaskKind::Labels | TaskKind::Text => format!("{id} is no entry that this question may read"),
+            });
         }
         Inquiry::WhyNot(id) => memory
             .read(user, query, *at)

@@ -184,6 +184,27 @@ pub enum ListKind {
     WhyNot,
 }
 
+impl ListKind {
+    /// As what a text is taken that no row is called; `None` where it means nothing.
+    pub fn typed(self) -> Option<EditKind> {
+        match self {
+            ListKind::Sessions => Some(EditKind::Path),
+            ListKind::Models => Some(EditKind::Model),
+            ListKind::WhyNot => Some(EditKind::Id),
+            ListKind::Users
+            | ListKind::Queries
+            | ListKind::Commands
+            | ListKind::Labels
+            | ListKind::Answers
+            | ListKind::Gold
+            | ListKind::Policies
+            | ListKind::Tries
+            | ListKind::Hits
+            | ListKind::Entries => None,
+        }
+    }
+}
+
 /// What choosing a row does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {

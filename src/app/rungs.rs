@@ -178,7 +178,7 @@ pub fn unavailable(command: Command, state: &State) -> Option<&'static str> {
         Command::Ladder | Command::Dial if state.memory != MemoryState::Ready || state.reading.is_none() => {
             Some("memory has not been read yet")
         }
-        Command::Dial if !labels => Some("the dial skews a history toward one label; this task has scores"),
+        Command::Dial if !labels => Some("the dial skews a history toward one label; this task has none"),
         _ => None,
     }
 }

@@ -33,6 +33,7 @@ use super::state::{
 use super::worker::ReadRequest;
 use crate::data::dataset::PeriodLength;
 use crate::data::interaction::{Interaction, Timestamp};
+use crate::data::text::brief;
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::Policy;
@@ -383,6 +384,7 @@ fn remember(state: &mut State, response: String) -> Vec<Effect> {
     // A rating is of the thing that its question names.
     let same = data.rated(&query).map(Cow::into_owned);
     let (item, extra) = same.map(|same| (same.item, same.extra)).unwrap_or_default();
+    let told = format!("memory knows now that {user} answered '{}'; until this program ends", brief(&response, 40));
     let interaction = Interaction { id, user, at, query, response, item, extra };
     let mut effects = match visit::remember(state, &interaction) {
         Some(effect) => vec![effect],
@@ -390,6 +392,7 @@ fn remember(state: &mut State, response: String) -> Vec<Effect> {
     };
     record::remembered(state, &interaction);
     effects.extend(ask(state, |question| question.at = Timestamp(question.at.0.saturating_add(1))));
+    tell(state, told, false);
     effects
 }
 

@@ -155,7 +155,7 @@ pub fn signature(signature: Signature, label: Namer, item: Namer) -> String {
     let name = signature.name();
     match signature {
         Signature::TooLocal { item: place, becomes } => {
-            format!("{name}: all hangs on {}; without it {}", item(place), label(becomes))
+            format!("{name}: without {} alone it would be {}", item(place), label(becomes))
         }
         Signature::TooGlobal { contested, collective, people } => {
             format!("{name}: {collective} of {contested} contested answers to {people} people follow the others")

@@ -100,7 +100,11 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
     filter(&list.filter, true, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
     let rows = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside }.intersection(inside);
     if list.shown.is_empty() {
-        return put(&Line::from(span("nothing matches; ctrl-u clears the filter", theme.dim)), rows, buffer);
+        let told = match list.kind.typed() {
+            Some(_) => "nothing here is called that: enter takes it as it is typed, ctrl-u clears it",
+            None => "nothing matches; ctrl-u clears the filter",
+        };
+        return put(&Line::from(span(text::fit(told, usize::from(rows.width)), theme.dim)), rows, buffer);
     }
     let columns = columns(list);
     for (place, ix) in list.shown.iter().enumerate().skip(first).take(height) {

@@ -180,11 +180,20 @@ fn live_numbers_are_those_of_the_judged_questions_asked() {
         Some((usize::from(data.label(decision) == gold), 1))
     });
     assert_eq!(right(&state), expected, "what stands on the screen is what is counted");
-    // Asked again at another moment it is still one question.
+    // At another moment it is not the judged one: memory may know its answer there.
+    let (counted, numbers) = (right(&state), state.study.now.clone());
     press(&mut state, &["]"]);
     speak(&mut state);
     answer(&mut state);
-    assert_eq!(state.study.steps.len(), 1);
+    assert_eq!((right(&state), &state.study.now), (counted, &numbers));
+    let notice = |state: &State| state.notice.as_ref().map(|notice| notice.text.clone()).unwrap_or_default();
+    press(&mut state, &["["]);
+    speak(&mut state);
+    press(&mut state, &["R", "enter"]);
+    assert!(notice(&state).starts_with("memory knows now that "), "{}", notice(&state));
+    speak(&mut state);
+    answer(&mut state);
+    assert_eq!((state.study.steps.len(), &state.study.now), (1, &numbers), "its own answer is in memory");
     // A question without a true answer is none of them.
     press(&mut state, &["i", "x", "enter"]);
     speak(&mut state);

@@ -1,9 +1,11 @@
 //! Choosing a model in the workbench: the list, the load on its way, and what each outcome leaves.
 
+use std::path::Path;
 use std::time::Duration;
 
 use logoscope::app::effect::Effect;
 use logoscope::app::message::Message;
+use logoscope::app::shelf::Source;
 use logoscope::app::state::{ModelState, State};
 use logoscope::app::stock::Offer;
 use logoscope::app::update::update;
@@ -161,4 +163,26 @@ fn a_model_that_died_comes_back_without_being_asked_what_it_died_of() {
     let text = text_of(&drawn(&state, 200, 40));
     assert!(text.contains("stopped without finishing its answer; ask again"), "{text}");
     assert!(matches!(&press(&mut state, &["r"])[..], [Effect::Ask { .. }]), "unless somebody wants it");
+}
+
+/// What no row is called is taken as it is typed: no way around over "another model".
+#[test]
+fn a_name_that_is_not_in_the_list_is_taken_as_typed() {
+    let mut state = answered();
+    press(&mut state, &["ctrl-o"]);
+    "/tmp/nowhere/model".chars().for_each(|letter| drop(press(&mut state, &[&letter.to_string()])));
+    assert!(text_of(&drawn(&state, 120, 40)).contains("enter takes it as it is typed"));
+    let effects = press(&mut state, &["enter"]);
+    let named = |effect: &Effect| matches!(effect, Effect::Load(spec) if spec.name == "/tmp/nowhere/model");
+    assert!(effects.iter().any(named), "{effects:?}");
+    let mut state = answered();
+    press(&mut state, &["O"]);
+    "/tmp/nowhere.jsonl".chars().for_each(|letter| drop(press(&mut state, &[&letter.to_string()])));
+    let effects = press(&mut state, &["enter"]);
+    let opened =
+        |effect: &Effect| matches!(effect, Effect::Open(Source::File(path)) if path == Path::new("/tmp/nowhere.jsonl"));
+    assert!(effects.iter().any(opened), "{effects:?}");
+    // Somebody who is not there is nobody.
+    press(&mut state, &["esc", "w", "q", "q", "q"]);
+    assert_eq!(press(&mut state, &["enter"]), []);
 }

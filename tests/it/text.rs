@@ -524,6 +524,9 @@ fn a_model_s_text_is_shown_and_recorded() {
     let blocks = Box::new(Blocks::of(&memory, &asked.query, &read));
     let (ticket, heard) = (state.ticket, Some(Box::new(heard)));
     let effects = update(&mut state, Message::MemoryRead { ticket, read: Box::new(read), blocks, heard });
+    // Whatever the model will write has no scores: the form that memory decides is what is counted.
+    let numbers = state.study.now.as_ref().unwrap();
+    assert!(numbers.tally.judged == 1 && numbers.accuracy.iter().all(Option::is_some), "{:?}", numbers.accuracy);
     let requests = effects.iter().find_map(|effect| match effect {
         Effect::Ask { requests, .. } => Some(requests),
         _ => None,

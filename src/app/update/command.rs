@@ -443,7 +443,12 @@ fn choose(state: &mut State) -> Vec<Effect> {
     }
     let Some(Overlay::List(list)) = &state.overlay else { return Vec::new() };
     let list = list.clone();
-    let Some(row) = list.current().cloned() else { return Vec::new() };
+    let Some(row) = list.current().cloned() else {
+        // What nothing in the list is called may be the name of something else.
+        let Some(kind) = list.kind.typed() else { return Vec::new() };
+        edit(state, kind, list.filter.text().trim());
+        return accept(state);
+    };
     state.overlay = None;
     match row.choice {
         Choice::User(ix) => {

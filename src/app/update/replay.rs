@@ -46,7 +46,12 @@ pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
         tell(state, warnings.join("; "), true);
     } else if made {
         let key = state.keys.first(Command::KeepSession).to_owned();
-        tell(state, format!("made now and in no file: {key} keeps it"), false);
+        let policy = state.setting.policy;
+        tell(
+            state,
+            format!("made now, with the weights of the screen, {policy}, by memory alone; {key} keeps it"),
+            false,
+        );
     }
     effects.push(Effect::Tries { dataset: state.dataset_name.clone(), change: None });
     effects

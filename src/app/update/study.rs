@@ -12,12 +12,19 @@ use crate::eval::metrics::TaskMeasures;
 use crate::eval::sweep::By;
 use crate::session::steps::Step;
 
+/// The judged question on the screen, where it is asked as it is judged: at another moment memory may know its answer. What a
+/// replayed moment's memory says is no part of the study of this one.
+fn studied(state: &State) -> Option<usize> {
+    let turn = state.judged.filter(|_| state.visit.is_none())?;
+    let (query, question) = (state.data.as_ref()?.queries.get(turn)?, state.question.as_ref()?);
+    (query.at == question.at).then_some(turn)
+}
+
 /// Memory has answered: a judged question is studied from now on, as it was asked last.
 pub(super) fn heard(state: &mut State) {
-    let (Some(turn), Some(data), Some(reading)) = (state.judged, &state.data, &state.reading) else { return };
+    let (Some(turn), Some(data), Some(reading)) = (studied(state), &state.data, &state.reading) else { return };
     let gold = state.gold().and_then(|gold| data.labels.iter().position(|label| label == gold));
-    // What a moment's memory says is no part of the study of this one.
-    if gold.is_none() || state.visit.is_some() {
+    if gold.is_none() {
         return;
     }
     let (user, evidence) = (reading.user.clone(), reading.evidence.clone());
@@ -30,7 +37,7 @@ pub(super) fn heard(state: &mut State) {
 /// The model has answered on `arm`; what it said counts from now on.
 pub(super) fn spoke(state: &mut State, arm: Arm) {
     let Some(scores) = state.answers.arms[arm as usize].scores.clone() else { return };
-    let Some(turn) = state.judged.filter(|_| state.visit.is_none()) else { return };
+    let Some(turn) = studied(state) else { return };
     let Some(step) = Arc::make_mut(&mut state.study.steps).of_turn(turn) else { return };
     step.arms[arm as usize] = Some(Some(scores));
     recount(state);
@@ -38,8 +45,8 @@ pub(super) fn spoke(state: &mut State, arm: Arm) {
 
 /// Counts anew after the questions have changed.
 pub(super) fn recount(state: &mut State) {
-    if state.model.unable().is_some() {
-        // Where no model will speak, memory answers alone.
+    if state.model.unable().is_some() || state.writes() {
+        // Where no model will speak, or speaks in texts without scores, memory answers alone.
         let silent = |step: &Step| step.arms.iter().any(Option::is_none);
         if state.study.steps.iter().any(silent) {
             Arc::make_mut(&mut state.study.steps).answer_alone();

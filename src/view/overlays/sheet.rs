@@ -11,6 +11,7 @@ use super::{ledger, popup};
 use crate::app::inquiry::Told;
 use crate::app::overlay::Sheet;
 use crate::app::state::State;
+use crate::data::dataset::TaskKind;
 use crate::memory::explain::Node;
 use crate::memory::history::{CommunityHistory, Group};
 use crate::theme::Theme;
@@ -37,6 +38,9 @@ pub(super) fn draw(sheet: &Sheet, state: &State, theme: &Theme, area: Rect, buff
         Some(Ok(Told::Score(node))) => tree(node, theme, width),
         Some(Ok(Told::Reason(reason))) => words(&reason.to_string(), theme.text),
         Some(Ok(Told::Community(Some(history)))) => community(history, state, theme, width),
+        Some(Ok(Told::Community(None))) if state.manifest().is_some_and(|m| m.task == TaskKind::Rating) => {
+            words("Ratings are read by thing, not by community: nobody is grouped here.", theme.dim)
+        }
         Some(Ok(Told::Community(None))) => {
             words("Nothing can be told: no period has closed yet, or every community is below the guard.", theme.dim)
         }

@@ -73,7 +73,7 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
     };
     let mut lines = vec![
         Line::from(span(text::fit(&belongs, width), fade(state, theme.text, theme))),
-        named("community", &global.community),
+        named(if global.leading().is_some() { "community" } else { "mixture" }, &global.community),
         named("everyone", &global.population),
         Line::default(),
     ];
