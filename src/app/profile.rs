@@ -57,7 +57,7 @@ impl Profiling {
     /// How the fitting profile stands to them, in words.
     pub fn told(&self) -> Option<String> {
         let fitting = self.fitting.as_ref()?;
-        Some(profile::told(fitting.from, self.visible(), fitting.edited.is_some()))
+        Some(fitting.told(self.visible()))
     }
 
     /// Whether the fitting profile misses some of them.

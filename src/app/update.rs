@@ -435,13 +435,19 @@ fn move_within(state: &mut State, to: impl Fn(Timestamp, &Data) -> Timestamp) ->
     let last = data.end();
     let Some(now) = state.question.as_ref().map(|question| question.at) else { return Vec::new() };
     // A date typed beyond the data is left step by step, too.
-    let next = to(now, &data).clamp(first, last.max(now));
+    let wanted = to(now, &data);
+    let next = wanted.clamp(first, last.max(now));
     if next == now {
         let told = if now <= first { "the data begins here" } else { "the data ends here" };
         tell(state, told.to_owned(), false);
         return Vec::new();
     }
-    ask(state, |question| question.at = next)
+    let effects = ask(state, |question| question.at = next);
+    if wanted != next {
+        let end = if wanted > next { "ends" } else { "begins" };
+        tell(state, format!("the data {end} here, nearer than a whole step"), false);
+    }
+    effects
 }
 
 /// Reads memory for the question; whatever is on its way for an earlier one no longer counts.

@@ -211,6 +211,16 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// How it stands to a history of `of` interactions, in words: one that somebody typed was written from none of them.
+    pub fn told(&self, of: usize) -> String {
+        match self.edited.is_some() && self.written.is_empty() {
+            true => format!("typed, beside {}", share(self.from, of)),
+            false => told(self.from, of, self.edited.is_some()),
+        }
+    }
+}
+
 /// The profile that knows most of `history`; of equals one that was edited.
 pub fn best<'a>(profiles: &'a [Profile], history: &History, model: &str) -> Option<&'a Profile> {
     let fitting = profiles.iter().filter(|profile| profile.fits(history, model));
@@ -220,10 +230,14 @@ pub fn best<'a>(profiles: &'a [Profile], history: &History, model: &str) -> Opti
 /// How a profile stands to a history, in words: from how many of the interactions it is.
 pub fn told(from: usize, of: usize, edited: bool) -> String {
     let made = if edited { "edited; from" } else { "written from" };
+    format!("{made} {}", share(from, of))
+}
+
+fn share(from: usize, of: usize) -> String {
     match (from, of) {
-        (1, 1) => format!("{made} the only interaction"),
-        (from, of) if from == of => format!("{made} all {of} interactions"),
-        (from, of) => format!("{made} {from} of {of} interactions"),
+        (1, 1) => "the only interaction".to_owned(),
+        (from, of) if from == of => format!("all {of} interactions"),
+        (from, of) => format!("{from} of {of} interactions"),
     }
 }
 
@@ -334,5 +348,7 @@ mod tests {
         assert_eq!(told(31, 33, false), "written from 31 of 33 interactions");
         assert_eq!(told(33, 33, true), "edited; from all 33 interactions");
         assert_eq!(told(1, 1, false), "written from the only interaction");
+        assert_eq!(Profile::typed(&history(3), "Noir.").unwrap().told(3), "typed, beside all 3 interactions");
+        assert_eq!(profile(3, "m").edit("Noir.").unwrap().told(3), "edited; from all 3 interactions");
     }
 }

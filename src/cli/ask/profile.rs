@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::CliError;
 use crate::engine::engine::Engine;
 use crate::engine::profile::kept::{self, Change};
-use crate::engine::profile::{History, Profile, best, check, identity, told, write};
+use crate::engine::profile::{History, Profile, best, check, identity, write};
 use crate::engine::prompt::Question;
 use crate::memory::Memory;
 
@@ -45,7 +45,7 @@ pub(super) struct Standing {
 impl Standing {
     /// How it came about, in words.
     pub fn told(&self) -> String {
-        let told = told(self.profile.from, self.of, self.profile.edited.is_some());
+        let told = self.profile.told(self.of);
         if self.cached { format!("{told}, kept from before") } else { told }
     }
 }

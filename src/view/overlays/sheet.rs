@@ -103,5 +103,8 @@ fn community(history: &CommunityHistory, state: &State, theme: &Theme, width: us
             );
         }
     }
+    lines.push(Line::default());
+    let note = "Shares of all that its people answered in the period; the pane says what they answer to this question.";
+    lines.extend(text::wrap(note, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
     lines
 }
