@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(told(Some(&model), 2).0, "profile 1", "the earlier question knows the earlier one");
         assert_eq!(model.1.load(Ordering::Relaxed), 2);
         let given = standing("Likes the sea.", None, 3).unwrap().unwrap();
-        assert_eq!((given.profile.text(), given.told()), ("Likes the sea.", "edited; from all 3 interactions".into()));
+        assert_eq!((given.profile.text(), given.told()), ("Likes the sea.", "typed, beside all 3 interactions".into()));
         let stranger = Question { user: UserId::new("nobody"), ..question(3) };
         assert_eq!(Wanted::On.standing(&memory, None, &stranger, home.path()).unwrap(), None);
     }
