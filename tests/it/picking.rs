@@ -170,17 +170,17 @@ fn a_model_that_died_comes_back_without_being_asked_what_it_died_of() {
 fn a_name_that_is_not_in_the_list_is_taken_as_typed() {
     let mut state = answered();
     press(&mut state, &["ctrl-o"]);
-    "/tmp/nowhere/model".chars().for_each(|letter| drop(press(&mut state, &[&letter.to_string()])));
+    "/no/such/model".chars().for_each(|letter| drop(press(&mut state, &[&letter.to_string()])));
     assert!(text_of(&drawn(&state, 120, 40)).contains("enter takes it as it is typed"));
     let effects = press(&mut state, &["enter"]);
-    let named = |effect: &Effect| matches!(effect, Effect::Load(spec) if spec.name == "/tmp/nowhere/model");
+    let named = |effect: &Effect| matches!(effect, Effect::Load(spec) if spec.name == "/no/such/model");
     assert!(effects.iter().any(named), "{effects:?}");
     let mut state = answered();
     press(&mut state, &["O"]);
-    "/tmp/nowhere.jsonl".chars().for_each(|letter| drop(press(&mut state, &[&letter.to_string()])));
+    "/no/such.jsonl".chars().for_each(|letter| drop(press(&mut state, &[&letter.to_string()])));
     let effects = press(&mut state, &["enter"]);
     let opened =
-        |effect: &Effect| matches!(effect, Effect::Open(Source::File(path)) if path == Path::new("/tmp/nowhere.jsonl"));
+        |effect: &Effect| matches!(effect, Effect::Open(Source::File(path)) if path == Path::new("/no/such.jsonl"));
     assert!(effects.iter().any(opened), "{effects:?}");
     // Somebody who is not there is nobody.
     press(&mut state, &["esc", "w", "q", "q", "q"]);
