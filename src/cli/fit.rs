@@ -161,7 +161,7 @@ fn rating_object(fitted: &RatingFit) -> serde_json::Value {
 fn constants(manifest: &Manifest) -> Vec<Constant> {
     let (periods, calibration, weights) = (&manifest.periods, &manifest.calibration, &manifest.weights);
     // Where they are looked for: a fit leaves them out otherwise.
-    let (leaned, listened) = (calibration.community_leaning > 0.0, calibration.community_neighbours > 0.0);
+    let looked_for = |exponent: f64| (exponent > 0.0).then_some(exponent);
     let some = |table, key, value: Option<f64>| value.map(|value| (table, key, value));
     let all = [
         Some(("retrieval", "neighbours", manifest.retrieval.neighbours as f64)),
@@ -171,8 +171,9 @@ fn constants(manifest: &Manifest) -> Vec<Constant> {
         Some(("calibration", "terms", calibration.terms)),
         Some(("calibration", "neighbours", calibration.neighbours)),
         some("calibration", "entries", calibration.entries),
-        leaned.then_some(("calibration", "community-leaning", calibration.community_leaning)),
-        listened.then_some(("calibration", "community-neighbours", calibration.community_neighbours)),
+        some("calibration", "community-leaning", looked_for(calibration.community_leaning)),
+        some("calibration", "community-habit", looked_for(calibration.community_habit)),
+        some("calibration", "community-neighbours", looked_for(calibration.community_neighbours)),
         Some(("calibration", "smoothing", calibration.smoothing)),
         some("weights", "prior-strength-product", weights.prior_strength_product),
         some("weights", "prior-strength-shrinkage", weights.prior_strength_shrinkage),

@@ -362,6 +362,9 @@ pub struct Calibration {
     /// A_S: exponent of how each of the person's communities leans from what everyone answers to the same topics.
     #[serde(skip_serializing_if = "is_default")]
     pub community_leaning: f64,
+    /// A_H: exponent of what each of the person's communities answers to the topic of the query.
+    #[serde(skip_serializing_if = "is_default")]
+    pub community_habit: f64,
     /// A_C: exponent of what the nearest texts of each of the person's communities say; at 0 they are not looked for.
     #[serde(skip_serializing_if = "is_default")]
     pub community_neighbours: f64,
@@ -379,6 +382,7 @@ impl Default for Calibration {
             neighbours: 0.91,
             entries: None,
             community_leaning: 0.0,
+            community_habit: 0.0,
             community_neighbours: 0.0,
             smoothing: 70.0,
             model_trust: 0.0,
@@ -611,6 +615,10 @@ impl Manifest {
             .or_else(|| {
                 let exponent = self.calibration.community_leaning;
                 within("calibration.community-leaning", exponent, 0.0, MOST_CALIBRATION)
+            })
+            .or_else(|| {
+                let exponent = self.calibration.community_habit;
+                within("calibration.community-habit", exponent, 0.0, MOST_CALIBRATION)
             })
             .or_else(|| {
                 let exponent = self.calibration.community_neighbours;

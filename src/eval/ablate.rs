@@ -45,6 +45,8 @@ pub enum Variant {
     WithoutCommunityNeighbours,
     /// A_S = 0, where the communities' leanings are read.
     WithoutCommunityLeaning,
+    /// A_H = 0, where the communities' habits are read.
+    WithoutCommunityHabit,
     /// One topic, where several are told apart.
     WithoutTopics,
     /// h_b = ∞.
@@ -60,7 +62,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    const ALL: [Variant; 15] = [
+    const ALL: [Variant; 16] = [
         Variant::Whole,
         Variant::WithoutTerms,
         Variant::WithoutRecency,
@@ -70,6 +72,7 @@ impl Variant {
         Variant::WithoutEntries,
         Variant::WithoutCommunityNeighbours,
         Variant::WithoutCommunityLeaning,
+        Variant::WithoutCommunityHabit,
         Variant::WithoutTopics,
         Variant::WithoutBaseDecay,
         Variant::UserLeftIn,
@@ -90,6 +93,7 @@ impl Variant {
             Variant::WithoutEntries => "without entries",
             Variant::WithoutCommunityNeighbours => "without communities' neighbours",
             Variant::WithoutCommunityLeaning => "without communities' leaning",
+            Variant::WithoutCommunityHabit => "without communities' habits",
             Variant::WithoutTopics => "without topics",
             Variant::WithoutBaseDecay => "without decay of the base rate",
             Variant::UserLeftIn => "asking person left in",
@@ -107,6 +111,7 @@ impl Variant {
             Variant::WithoutEntries => Some(3),
             Variant::WithoutCommunityNeighbours => Some(4),
             Variant::WithoutCommunityLeaning => Some(5),
+            Variant::WithoutCommunityHabit => Some(6),
             _ => None,
         }
     }
@@ -122,6 +127,7 @@ impl Variant {
             Variant::WithoutEntries => calibration.entries = calibration.entries.map(|_| 0.0),
             Variant::WithoutCommunityNeighbours => calibration.community_neighbours = 0.0,
             Variant::WithoutCommunityLeaning => calibration.community_leaning = 0.0,
+            Variant::WithoutCommunityHabit => calibration.community_habit = 0.0,
             Variant::WithoutTopics => manifest.periods.topics = 0,
             Variant::WithoutRecency => weights.half_life = Some(f64::INFINITY),
             Variant::WithoutSimilarity => weights.similarity_sharpness = Some(0.0),

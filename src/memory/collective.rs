@@ -2,8 +2,8 @@
 //!
 //! p_G = normalise(b · exp(A_T E_T + A_N E_N + A_V E_V)) for the population. All three read the same interactions, so
 //! their exponents are fitted together, never calibrated one by one and multiplied. Communities blend at the level of
-//! distributions: p_C = Σ_c ρ_c p_c, each p_c made like the population's from the community's own terms, leaning, entries
-//! and nearest texts.
+//! distributions: p_C = Σ_c ρ_c p_c, each p_c made like the population's from the community's own terms, leaning, habit,
+//! entries and nearest texts.
 //!
 //! Pure: nothing is retrieved here, so a fit may try exponents on what was read once.
 
@@ -22,6 +22,8 @@ pub struct CommunityPart {
     pub share: f64,
     /// E_S(y): how the community leans from what everyone answers, in nats; 0 where it is not looked for.
     pub leaning: Vec<f64>,
+    /// n_c(z,y)/m: what the community answers to the query's topic; 0 where it is not looked for or kept back.
+    pub habit: Vec<f64>,
     /// E_T(y) with the community's p_c(w|y), in nats.
     pub terms: Vec<f64>,
     /// V(y) of the community's entries.
@@ -141,7 +143,11 @@ impl Common<'_> {
             0.0 => by_terms,
             exponent => from_logs(by_terms.iter().zip(&part.leaning).map(|(p, e)| p.ln() + exponent * e).collect()),
         };
-        let by_entries = tilted(leaning, &part.entries, self.exponent);
+        let by_habit = match self.calibration.community_habit {
+            0.0 => leaning,
+            exponent => tilted(leaning, &part.habit, exponent),
+        };
+        let by_entries = tilted(by_habit, &part.entries, self.exponent);
         match self.calibration.community_neighbours {
             0.0 => by_entries,
             exponent => tilted(by_entries, &part.neighbours, exponent),

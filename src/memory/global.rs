@@ -75,6 +75,7 @@ impl Snapshot {
     /// Writes what follows from the interactions and takes long to find.
     pub(super) fn write<S: Sink<Error: From<IndexError>>>(&self, sink: &mut S) -> Result<(), S::Error> {
         sink.column("responses", &self.habits.counts())?;
+        sink.column("answerers", self.habits.answerers())?;
         self.entries.write(sink)
     }
 
@@ -87,7 +88,9 @@ impl Snapshot {
         moved: Option<Arc<Vec<UserIx>>>,
     ) -> Result<Self, S::Error> {
         let responses: Slab<f64> = source.column("responses")?;
-        let habits = Habits::from_counts(responses.to_vec(), communities.count, population.labels.len());
+        let answerers: Slab<u32> = source.column("answerers")?;
+        let labels = population.labels.len();
+        let habits = Habits::from_parts(responses.to_vec(), answerers.to_vec(), communities.count, labels);
         let entries = Entries::read_from(source, population, forming, moved)?;
         Ok(Self::with(communities, habits, entries, forming))
     }
@@ -279,6 +282,7 @@ impl Reader<'_> {
             entries: self.vote(candidates.iter(), asking),
             communities: Vec::new(),
         };
+        let topic = self.topics.map_or(0, |topics| topics.about(&probe.vector));
         let mut support = 0;
         for ((c, terms), near) in counted.iter().zip(terms.communities).zip(close) {
             let entries = self.vote(own_entries(*c), asking);
@@ -296,8 +300,15 @@ impl Reader<'_> {
                 0.0 => vec![0.0; base.len()],
                 _ => heard.leaning(*c),
             };
+            let habit = match self.calibration.community_habit {
+                0.0 => vec![0.0; base.len()],
+                _ => heard.votes(*c, topic, guard).unwrap_or_else(|_| {
+                    suppressed += 1;
+                    vec![0.0; base.len()]
+                }),
+            };
             let share = membership[*c];
-            parts.communities.push(CommunityPart { community: *c, share, leaning, terms, entries, neighbours });
+            parts.communities.push(CommunityPart { community: *c, share, leaning, habit, terms, entries, neighbours });
         }
         match neighbours {
             Near::Unread => {}

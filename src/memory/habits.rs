@@ -1,10 +1,15 @@
 //! What communities answer, topic by topic, and how they lean from what everyone answers to the same.
 //!
+//! A habit of one topic is told only where enough people besides the asking one made it: what one or two of a community
+//! answered is theirs, not the community's.
+//!
 //! Counts are decayed responses of a community's members; without topics there is one, and a habit is a distribution of
 //! responses. Invariant: what [`Heard`] tells is judged without the asking person, whose items are subtracted first.
 
+use std::collections::HashSet;
+
 use super::community::{Communities, CommunityIx};
-use super::population::{ItemIx, LabelIx, Population};
+use super::population::{ItemIx, LabelIx, Population, UserIx};
 use super::topics::{TopicIx, Topics};
 
 /// Pseudo-counts of everyone's answers to a topic in a community's.
@@ -41,6 +46,8 @@ pub struct Habits {
     of: Vec<Counts>,
     /// Of all communities together, by cell.
     all: Vec<f64>,
+    /// How many people answered to each topic, community after community.
+    answerers: Vec<u32>,
 }
 
 impl Habits {
@@ -54,28 +61,39 @@ impl Habits {
         let labels = population.labels.len();
         let cells = topics.map_or(1, Topics::count) * labels;
         let mut counts = vec![vec![0.0; cells]; communities.count];
+        let mut answerers = vec![0; communities.count * cells / labels.max(1)];
+        let mut known: HashSet<(UserIx, TopicIx)> = HashSet::new();
         for (item, weight) in items {
-            if let Some(community) = communities.of[population.user[item]] {
-                counts[community][cell(population, topics, item)] += weight;
+            let user = population.user[item];
+            if let Some(community) = communities.of[user] {
+                let cell = cell(population, topics, item);
+                counts[community][cell] += weight;
+                let topic = cell / labels;
+                answerers[community * cells / labels + topic] += u32::from(known.insert((user, topic)));
             }
         }
-        Self::from_counts(counts.concat(), communities.count, labels)
+        Self::from_parts(counts.concat(), answerers, communities.count, labels)
     }
 
-    /// As they were written: see [`Self::counts`].
-    pub fn from_counts(counts: Vec<f64>, communities: usize, labels: usize) -> Self {
+    /// As they were written: see [`Self::counts`] and [`Self::answerers`].
+    pub fn from_parts(counts: Vec<f64>, answerers: Vec<u32>, communities: usize, labels: usize) -> Self {
         let cells = counts.len() / communities.max(1);
         let mut all = vec![0.0; cells];
         for of in counts.chunks_exact(cells.max(1)) {
             all.iter_mut().zip(of).for_each(|(sum, count)| *sum += count);
         }
         let of = counts.chunks_exact(cells.max(1)).map(|of| Counts::new(of.to_vec(), labels)).collect();
-        Self { labels, of, all }
+        Self { labels, of, all, answerers }
     }
 
     /// Counts by cell, community after community.
     pub fn counts(&self) -> Vec<f64> {
         self.of.iter().flat_map(|counts| &counts.cells).copied().collect()
+    }
+
+    /// How many people answered to each topic, community after community.
+    pub fn answerers(&self) -> &[u32] {
+        &self.answerers
     }
 
     /// The share of each response among all, half a response being added to each.
@@ -99,13 +117,15 @@ impl Habits {
         let mut all = self.all.clone();
         let home = home.map(|community| {
             let mut counts = self.of[community].cells.clone();
+            let mut asked = vec![false; counts.len() / self.labels.max(1)];
             for (cell, weight) in own {
                 counts[cell] -= weight;
                 all[cell] -= weight;
+                asked[cell / self.labels] = true;
             }
             // Subtraction leaves rounding dust where the person was alone.
             counts.iter_mut().chain(&mut all).for_each(|count| *count = count.max(0.0));
-            (community, Counts::new(counts, self.labels))
+            Home { community, counts: Counts::new(counts, self.labels), asked }
         });
         Heard { habits: self, home, common: common(&all, base) }
     }
@@ -129,10 +149,18 @@ fn common(all: &[f64], base: &[f64]) -> Vec<f64> {
     all.chunks_exact(base.len().max(1)).flat_map(shares).collect()
 }
 
+/// The asking person's community without them.
+struct Home {
+    community: CommunityIx,
+    counts: Counts,
+    /// The topics that they answered to.
+    asked: Vec<bool>,
+}
+
 /// Habits without somebody.
 pub struct Heard<'a> {
     habits: &'a Habits,
-    home: Option<(CommunityIx, Counts)>,
+    home: Option<Home>,
     /// p(y|z) by cell.
     common: Vec<f64>,
 }
@@ -140,7 +168,7 @@ pub struct Heard<'a> {
 impl Heard<'_> {
     fn counts(&self, community: CommunityIx) -> &Counts {
         match &self.home {
-            Some((home, counts)) if *home == community => counts,
+            Some(home) if home.community == community => &home.counts,
             _ => &self.habits.of[community],
         }
     }
@@ -150,6 +178,20 @@ impl Heard<'_> {
         let counts = self.counts(community);
         let topic: TopicIx = cell / self.habits.labels;
         (counts.cells[cell] + HABIT_MASS * self.common[cell]) / (counts.topics[topic] + HABIT_MASS)
+    }
+
+    /// n_c(z,y)/m: what the community answers to a topic, as votes against one of a parent's. How many people besides the
+    /// asking one answered to it, where those are fewer than `guard`.
+    pub fn votes(&self, community: CommunityIx, topic: TopicIx, guard: usize) -> Result<Vec<f64>, usize> {
+        let labels = self.habits.labels;
+        let topics = self.common.len() / labels.max(1);
+        let own = self.home.as_ref().is_some_and(|home| home.community == community && home.asked[topic]);
+        let people = self.habits.answerers[community * topics + topic] as usize - usize::from(own);
+        if people < guard.max(1) {
+            return Err(people);
+        }
+        let cells = &self.counts(community).cells[topic * labels..(topic + 1) * labels];
+        Ok(cells.iter().map(|count| count / HABIT_MASS).collect())
     }
 
     /// E_S(y) = ln [(Σ_z n_c(z,y) + m) / (Σ_z n_c(z) p(y|z) + m)]: how much more often the community answers y than
@@ -173,10 +215,16 @@ impl Heard<'_> {
 mod tests {
     use super::*;
 
+    /// Counts of two communities and two responses; six people answered to each topic.
+    fn habits(counts: Vec<f64>) -> Habits {
+        let answerers = vec![6; counts.len() / 2];
+        Habits::from_parts(counts, answerers, 2, 2)
+    }
+
     /// Two communities, two topics, two responses; the first community answers the first topic with 0 and the second
     /// with 1, the second one the other way round.
     fn crossed() -> Habits {
-        Habits::from_counts([[8.0, 0.0, 0.0, 8.0], [0.0, 8.0, 8.0, 0.0]].concat(), 2, 2)
+        habits([[8.0, 0.0, 0.0, 8.0], [0.0, 8.0, 8.0, 0.0]].concat())
     }
 
     #[test]
@@ -192,7 +240,7 @@ mod tests {
     fn a_leaning_is_against_what_the_same_topics_are_answered_with() {
         // Everyone answers the first topic with 0 and the second with 1; the first community asks of the first one mostly,
         // and answers it with 1 more often than others.
-        let habits = Habits::from_counts([[24.0, 8.0, 0.0, 4.0], [30.0, 2.0, 0.0, 32.0]].concat(), 2, 2);
+        let habits = habits([[24.0, 8.0, 0.0, 4.0], [30.0, 2.0, 0.0, 32.0]].concat());
         let heard = habits.besides(&[0.54, 0.46], None, std::iter::empty());
         let leaning = heard.leaning(0);
         assert!(leaning[1] > 0.1 && leaning[0] < 0.0, "{leaning:?}, though 0 is most of its answers");
@@ -203,7 +251,7 @@ mod tests {
 
     #[test]
     fn who_asks_is_subtracted_everywhere() {
-        let with = Habits::from_counts([[9.0, 0.0, 1.0, 8.0], [0.0, 8.0, 8.0, 0.0]].concat(), 2, 2);
+        let with = habits([[9.0, 0.0, 1.0, 8.0], [0.0, 8.0, 8.0, 0.0]].concat());
         let own = [(0, 1.0), (2, 1.0)];
         let (without, base) = (crossed(), [0.4, 0.6]);
         let (one, two) =
@@ -215,8 +263,19 @@ mod tests {
     }
 
     #[test]
+    fn a_habit_is_told_of_enough_people_besides_who_asks() {
+        let habits = crossed();
+        let heard = habits.besides(&[0.5, 0.5], Some(0), [(3, 1.0)].into_iter());
+        assert_eq!(heard.votes(0, 0, 6).unwrap(), [8.0 / HABIT_MASS, 0.0], "they answered nothing to the first topic");
+        assert_eq!(heard.votes(0, 1, 6), Err(5));
+        assert_eq!(heard.votes(0, 1, 5).unwrap(), [0.0, 7.0 / HABIT_MASS]);
+        assert_eq!(heard.votes(1, 1, 6).unwrap(), [8.0 / HABIT_MASS, 0.0]);
+        assert_eq!(heard.votes(1, 1, 7), Err(6));
+    }
+
+    #[test]
     fn of_one_topic_a_habit_is_shrunk_to_the_base_rate() {
-        let habits = Habits::from_counts(vec![3.0, 1.0, 0.0, 0.0], 2, 2);
+        let habits = habits(vec![3.0, 1.0, 0.0, 0.0]);
         let heard = habits.besides(&[0.3, 0.7], None, std::iter::empty());
         assert!((heard.answer(0, 0) - (3.0 + 5.0 * 0.3) / 9.0).abs() < 1e-12);
         assert_eq!(heard.answer(1, 1), 0.7);

@@ -94,6 +94,12 @@ impl Topics {
         usize::from(self.of[item])
     }
 
+    /// What a text of this vector is about.
+    pub fn about(&self, vector: &[f32]) -> TopicIx {
+        // None is ruled out beforehand.
+        nearest(vector, &self.centroids, &vec![0.0; self.centroids.len()], -1.0)
+    }
+
     /// Writes them as they are.
     pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
         sink.column("topics-since", &[self.since])?;

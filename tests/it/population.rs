@@ -54,10 +54,16 @@ pub fn datasets(most: usize) -> impl Strategy<Value = Dataset> {
     // Moments as coarse as a day or so put many into one second.
     let grain = prop_oneof![2 => Just(1i64), 1 => Just(250_000)];
     let company = prop_oneof![Just(0.0), Just(0.5)];
-    // Topics and how communities lean; few of them, as they want sixteen items each.
-    let topics = prop_oneof![Just((0, 0.0)), Just((0, 0.5)), Just((2, 0.5)), Just((3, 0.0))];
+    // Topics, how communities lean and what they answer; few of them, as they want sixteen items each.
+    let topics = prop_oneof![
+        Just((0, 0.0, 0.0)),
+        Just((0, 0.5, 0.5)),
+        Just((2, 0.5, 0.0)),
+        Just((3, 0.0, 0.5)),
+        Just((2, 0.5, 0.5))
+    ];
     let all = (proptest::collection::vec(one, 1..most), 1..5usize, length(), grain, company, topics);
-    all.prop_map(|(rows, guard, length, grain, company, (topics, leaning))| {
+    all.prop_map(|(rows, guard, length, grain, company, (topics, leaning, habit))| {
         let mut interactions: Vec<Interaction> = rows
             .into_iter()
             .enumerate()
@@ -69,6 +75,7 @@ pub fn datasets(most: usize) -> impl Strategy<Value = Dataset> {
         manifest.calibration.community_neighbours = company;
         manifest.periods.topics = topics;
         manifest.calibration.community_leaning = leaning;
+        manifest.calibration.community_habit = habit;
         Dataset { manifest, interactions, queries: Vec::new() }
     })
 }

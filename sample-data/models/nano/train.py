@@ -331,6 +331,17 @@ def make_batch(data, rows, rng, settings):
     return tokens, positions, targets, weights, drawn_from, likely
 
 
+def seen_twice(data, rows):
+    """Tags that are asked of memories stand twice in the place of twice as many, to be renamed and reordered in two ways;
+    and of each row where the other one is, or its own place."""
+    twice = np.flatnonzero((data.task[rows] == 0) & (data.arm[rows] != 0))
+    twice = twice[: len(twice) // 2 * 2].reshape(2, -1)
+    rows, other = rows.copy(), np.arange(len(rows))
+    rows[twice[1]] = rows[twice[0]]
+    other[twice[0]], other[twice[1]] = twice[1], twice[0]
+    return rows, other
+
+
 def epoch_batches(data, rows, seed, epoch, settings):
     """Batches of like width and about as many tokens in random order; the same for the same seed and epoch."""
     rng = np.random.default_rng([seed, 1, epoch])
@@ -577,6 +588,7 @@ def train_command(args):
         "permute": args.permute,
         "permute_fitting": args.permute_fitting,
         "reorder": args.reorder,
+        "agree": args.agree,
         "decay": args.decay,
     }
     fits = data.length[rows] <= args.max_positions
@@ -617,12 +629,18 @@ def train_command(args):
     )
     forward = make_forward(shape)
 
-    def loss_of(weights, tokens, positions, targets, weight, drawn_from, likely):
+    def loss_of(weights, tokens, positions, targets, weight, drawn_from, likely, other):
         logits = forward(weights, tokens, positions).float()
         found = logits.gather(2, targets[:, :, None])[:, :, 0]
-        first = (logits[:, 0].gather(1, drawn_from) * likely).sum(1, keepdim=True)
+        possible = logits[:, 0].gather(1, drawn_from)
+        first = (possible * likely).sum(1, keepdim=True)
         nll = torch.logsumexp(logits, -1) - torch.cat((first, found[:, 1:]), 1)
-        return (nll * weight).sum() / tokens.shape[0], (nll.detach()[:, 0]).mean()
+        loss = (nll * weight).sum() / tokens.shape[0]
+        if args.agree > 0:
+            # How far the two readings of a row are apart, as the divergence of each from the other.
+            log_p = (possible + torch.where(likely > 0, 0.0, -1e4)).log_softmax(-1)
+            loss = loss + args.agree * (log_p.exp() * (log_p - log_p[other])).sum() / tokens.shape[0]
+        return loss, (nll.detach()[:, 0]).mean()
 
     compiled_loss = torch.compile(loss_of, dynamic=False) if args.compile else loss_of
 
@@ -659,7 +677,10 @@ def train_command(args):
             epoch, index = epoch + 1, 0
             batches = epoch_batches(data, rows, args.seed, epoch, settings)
         rng = np.random.default_rng([args.seed, 2, step])
-        batch = make_batch(data, batches[index], rng, settings)
+        asked, other = batches[index], np.arange(len(batches[index]))
+        if args.agree > 0:
+            asked, other = seen_twice(data, asked)
+        batch = (*make_batch(data, asked, rng, settings), other)
         # The plan follows steps where they are given, and else the clock.
         place = step / args.steps if args.steps else min(1.0, (time.monotonic() - begun) / budget)
         warm = min(1.0, (step + 1) / args.warmup)
@@ -1285,6 +1306,7 @@ def main():
     p.add_argument("--permute", type=float, default=0.1, help="share of examples with permuted label names")
     p.add_argument("--permute-fitting", type=float, default=0.4, help="share with the names of fitting labels permuted")
     p.add_argument("--reorder", type=float, default=0.7, help="share of examples with the lines of each memory shuffled")
+    p.add_argument("--agree", type=float, default=0.0, help="weight of two readings of a row agreeing, renamed and reordered")
     p.add_argument("--validation-rows", type=int, default=3000)
     p.add_argument("--check-every", type=int, help="steps between validations, instead of by time")
     p.add_argument("--log-every", type=int, default=50)

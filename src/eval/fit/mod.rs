@@ -190,14 +190,15 @@ struct Trial<'q, 'a> {
     cancel: &'q AtomicBool,
 }
 
-/// The collective side of a row, linear in the exponents: ln p_G/b = offset + A_T x_T + A_N x_N + A_V x_V + A_C x_C + A_S x_S. Exact where
-/// communities have no part in it, otherwise around the exponents given.
+/// The collective side of a row, linear in the exponents: ln p_G/b = offset + A_T x_T + A_N x_N + A_V x_V + A_C x_C + A_S x_S +
+/// A_H x_H. Exact where communities have no part in it, otherwise around the exponents given.
 fn linear(row: &Row, calibration: &Calibration, focus: f64) -> [Vec<f64>; WIDTH] {
     let base = &row.evidence.base;
     let parts = &row.parts;
     if focus == 0.0 {
         let silent = || vec![0.0; base.len()];
-        return [silent(), parts.terms.clone(), parts.near(base), parts.entry_evidence(base), silent(), silent()];
+        let (terms, near, entries) = (parts.terms.clone(), parts.near(base), parts.entry_evidence(base));
+        return [silent(), terms, near, entries, silent(), silent(), silent()];
     }
     const STEP: f64 = 1e-4;
     let evidence = |calibration: &Calibration| -> Vec<f64> {
@@ -214,25 +215,27 @@ fn linear(row: &Row, calibration: &Calibration, focus: f64) -> [Vec<f64>; WIDTH]
         };
         moved(STEP).iter().zip(moved(-STEP)).map(|(up, down)| (up - down) / (2.0 * STEP)).collect::<Vec<f64>>()
     };
-    let slopes = [slope(1), slope(2), slope(3), slope(4), slope(5)];
+    let slopes = [slope(1), slope(2), slope(3), slope(4), slope(5), slope(6)];
     let mut offset = evidence(calibration);
     for (k, slope) in slopes.iter().enumerate() {
         offset.iter_mut().zip(slope).for_each(|(offset, slope)| *offset -= exponents[k + 1] * slope);
     }
-    let [terms, near, entries, company, leaning] = slopes;
-    [offset, terms, near, entries, company, leaning]
+    let [terms, near, entries, company, leaning, habit] = slopes;
+    [offset, terms, near, entries, company, leaning, habit]
 }
 
-/// A_L, A_T, A_N, A_V, A_C, A_S.
+/// A_L, A_T, A_N, A_V, A_C, A_S, A_H.
 fn exponents(calibration: &Calibration, entries: f64) -> [f64; WIDTH] {
-    let Calibration { local, terms, neighbours, community_neighbours, community_leaning, .. } = *calibration;
-    [local, terms, neighbours, entries, community_neighbours, community_leaning]
+    let Calibration { local, terms, neighbours, .. } = *calibration;
+    let Calibration { community_neighbours, community_leaning, community_habit, .. } = *calibration;
+    [local, terms, neighbours, entries, community_neighbours, community_leaning, community_habit]
 }
 
 fn calibrated(calibration: &Calibration, theta: [f64; WIDTH], entries: bool) -> Calibration {
-    let [local, terms, neighbours, votes, community_neighbours, community_leaning] = theta;
+    let [local, terms, neighbours, votes, community_neighbours, community_leaning, community_habit] = theta;
     let entries = if entries { Some(votes) } else { calibration.entries };
-    Calibration { local, terms, neighbours, entries, community_neighbours, community_leaning, ..*calibration }
+    let collective = Calibration { local, terms, neighbours, entries, ..*calibration };
+    Calibration { community_neighbours, community_leaning, community_habit, ..collective }
 }
 
 /// e_L per unit of A_L for every row.
@@ -248,14 +251,14 @@ fn local_evidence(kernels: &[Kernel], rows: &[Row], prior_strength: f64) -> Vec<
     kernels.iter().zip(rows).map(unit).collect()
 }
 
-/// Which exponents are fitted: that of entries only where they vote at all, those of communities' neighbours and leanings
-/// where they are looked for.
+/// Which exponents are fitted: that of entries only where they vote at all, those of communities' neighbours, leanings and
+/// habits where they are looked for.
 pub fn free(rows: &[Row], manifest: &Manifest) -> [bool; WIDTH] {
     let unread = rows.iter().any(|row| row.parts.neighbours.is_none());
     let calibration = &manifest.calibration;
     let votes = unread || calibration.entries.is_some_and(|exponent| exponent > 0.0);
     let (company, leaning) = (calibration.community_neighbours > 0.0, calibration.community_leaning > 0.0);
-    [true, true, !unread, votes, !unread && company, leaning]
+    [true, true, !unread, votes, !unread && company, leaning, calibration.community_habit > 0.0]
 }
 
 /// Fits the `free` exponents on `rows` at the manifest's other constants; returns the log-loss.
@@ -295,9 +298,10 @@ fn columns(rows: &[Row], manifest: &Manifest) -> Vec<[Vec<f64>; WIDTH]> {
 
 fn choices(rows: &[Row], columns: &[[Vec<f64>; WIDTH]], local: &[Vec<f64>]) -> Choices {
     let mut choices = Choices::new(rows.first().map_or(0, |row| row.evidence.base.len()));
-    for ((row, [offset, terms, near, entries, company, leaning]), local) in rows.iter().zip(columns).zip(local) {
+    for ((row, columns), local) in rows.iter().zip(columns).zip(local) {
+        let [offset, terms, near, entries, company, leaning, habit] = columns;
         let offset: Vec<f64> = row.evidence.base.iter().zip(offset).map(|(b, offset)| b.ln() + offset).collect();
-        choices.push(row.question.gold, &offset, [local, terms, near, entries, company, leaning]);
+        choices.push(row.question.gold, &offset, [local, terms, near, entries, company, leaning, habit]);
     }
     choices
 }
