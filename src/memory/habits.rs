@@ -6,10 +6,8 @@
 //! Counts are decayed responses of a community's members; without topics there is one, and a habit is a distribution of
 //! responses. Invariant: what [`Heard`] tells is judged without the asking person, whose items are subtracted first.
 
-use std::collections::HashSet;
-
 use super::community::{Communities, CommunityIx};
-use super::population::{ItemIx, LabelIx, Population, UserIx};
+use super::population::{ItemIx, LabelIx, Population};
 use super::topics::{TopicIx, Topics};
 
 /// Pseudo-counts of everyone's answers to a topic in a community's.
@@ -61,15 +59,20 @@ impl Habits {
         let labels = population.labels.len();
         let cells = topics.map_or(1, Topics::count) * labels;
         let mut counts = vec![vec![0.0; cells]; communities.count];
-        let mut answerers = vec![0; communities.count * cells / labels.max(1)];
-        let mut known: HashSet<(UserIx, TopicIx)> = HashSet::new();
+        let told_apart = cells / labels.max(1);
+        let mut answerers = vec![0; communities.count * told_apart];
+        // A bit for each topic that a person answered to: this is done for every item, several times a period.
+        let words = told_apart.div_ceil(64);
+        let mut known = vec![0u64; communities.of.len() * words];
         for (item, weight) in items {
             let user = population.user[item];
             if let Some(community) = communities.of[user] {
                 let cell = cell(population, topics, item);
                 counts[community][cell] += weight;
                 let topic = cell / labels;
-                answerers[community * cells / labels + topic] += u32::from(known.insert((user, topic)));
+                let (word, bit) = (&mut known[user * words + topic / 64], 1u64 << (topic % 64));
+                answerers[community * told_apart + topic] += u32::from(*word & bit == 0);
+                *word |= bit;
             }
         }
         Self::from_parts(counts.concat(), answerers, communities.count, labels)
@@ -271,6 +274,29 @@ mod tests {
         assert_eq!(heard.votes(0, 1, 5).unwrap(), [0.0, 7.0 / HABIT_MASS]);
         assert_eq!(heard.votes(1, 1, 6).unwrap(), [8.0 / HABIT_MASS, 0.0]);
         assert_eq!(heard.votes(1, 1, 7), Err(6));
+    }
+
+    #[test]
+    fn who_answered_to_a_topic_counts_once() {
+        use crate::data::synth::{Parameters, population};
+        let (dataset, _) = population(&Parameters { users: 40, ..Parameters::default() });
+        let all = crate::memory::Memory::build(&dataset).population;
+        // More topics than a word has bits.
+        let topics = Topics::told_apart(&all, all.len(), 70, 5);
+        let communities = Communities::next(&all, all.len(), &Communities::default(), None, 7);
+        let habits = Habits::of(&all, &communities, Some(&topics), (0..all.len()).map(|item| (item, 1.0)));
+        let answered = |community: CommunityIx, topic: TopicIx| {
+            let to_it = (0..all.len()).filter(|item| topics.of(*item) == topic).map(|item| all.user[item]);
+            let people: std::collections::HashSet<_> =
+                to_it.filter(|u| communities.of[*u] == Some(community)).collect();
+            people.len() as u32
+        };
+        let expected: Vec<u32> = (0..communities.count)
+            .flat_map(|c| (0..topics.count()).map(move |z| (c, z)))
+            .map(|(c, z)| answered(c, z))
+            .collect();
+        assert_eq!(habits.answerers(), expected);
+        assert!(topics.count() > 64 && expected.iter().any(|people| *people > 1));
     }
 
     #[test]
