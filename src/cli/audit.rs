@@ -1,8 +1,6 @@
 //! `logoscope audit`: how groups of people fare, whom the collective overrules, whether the guard held, and gates for
 //! continuous integration.
 
-use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,10 +8,10 @@ use clap::Args;
 
 use super::ask::parse_weight;
 use super::eval::progress::{Clock, Progress};
-use super::eval::{Form, Predictor, Speaker, at_least_one, printed, ranges, writable};
+use super::eval::{Form, Predictor, Speaker, at_least_one, printed, ranges};
 use super::import::interrupted;
+use super::target::Target;
 use super::{CliError, Common};
-use crate::data::dataset::write_whole;
 use crate::engine::prompt::Arm;
 use crate::eval::EvalError;
 use crate::eval::assessment::{Provenance, SplitReport};
@@ -68,9 +66,8 @@ pub struct AuditArgs {
     /// How to print
     #[arg(long, default_value = "text")]
     format: Form,
-    /// File to write, whole or not at all [default: standard output]
-    #[arg(long, value_name = "PATH")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
 }
 
 const AFTER_HELP: &str = "\
@@ -93,9 +90,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
 
 /// Runs the command.
 pub fn run(common: &Common, args: &AuditArgs) -> Result<ExitCode, CliError> {
-    if let Some(out) = &args.out {
-        writable(out)?;
-    }
+    args.target.check()?;
     let found = match audited(common, args, &interrupted()) {
         Err(CliError::Eval(error @ EvalError::Interrupted)) => {
             super::complain(&error.to_string());
@@ -109,10 +104,7 @@ pub fn run(common: &Common, args: &AuditArgs) -> Result<ExitCode, CliError> {
         Form::Text => report::text_of(&report::audit::folded(sections)),
         form => printed(form, &format!("Audit of {}", found.provenance.dataset), &sections, &found)?,
     };
-    match &args.out {
-        Some(path) => write_whole(path, told.as_bytes())?,
-        None => std::io::stdout().lock().write_all(told.as_bytes())?,
-    }
+    args.target.put(&told)?;
     let failed = || found.gates.iter().filter(|gate| gate.failed());
     for gate in failed() {
         super::complain(&format!("gate {} {} failed: {}", gate.gate, gate.bound, gate.told));

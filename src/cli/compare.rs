@@ -1,14 +1,13 @@
 //! `logoscope compare`: two results of `eval` on the same queries, A minus B.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::CliError;
-use super::eval::{Form, printed, writable};
-use crate::data::dataset::write_whole;
+use super::eval::{Form, printed};
+use super::target::Target;
 use crate::eval::compare::{Outcome, compare};
 use crate::eval::report;
 use crate::eval::stats::Plan;
@@ -35,9 +34,8 @@ pub struct CompareArgs {
     /// How to print
     #[arg(long, default_value = "text")]
     format: Form,
-    /// File to write, whole or not at all [default: standard output]
-    #[arg(long, value_name = "PATH")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
 }
 
 const AFTER_HELP: &str = "\
@@ -52,16 +50,11 @@ pub fn run(args: &CompareArgs) -> Result<ExitCode, CliError> {
     if args.format == Form::Csv {
         return Err(CliError::Usage("compare has no rows a query; use --format text, md, html or json".to_owned()));
     }
-    if let Some(out) = &args.out {
-        writable(out)?;
-    }
+    args.target.check()?;
     let (a, b) = (Outcome::read(&args.a)?, Outcome::read(&args.b)?);
     let arms = (args.arm.as_str(), args.against.as_deref().unwrap_or(&args.arm));
     let found = compare(&a, &b, arms, Plan::seeded(args.seed))?;
     let report = printed(args.format, "Comparison", &report::comparison(&found), &found)?;
-    match &args.out {
-        Some(path) => write_whole(path, report.as_bytes())?,
-        None => std::io::stdout().lock().write_all(report.as_bytes())?,
-    }
+    args.target.put(&report)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,8 +3,7 @@
 pub(super) mod progress;
 
 use std::collections::VecDeque;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,8 +13,9 @@ use serde_json::json;
 use self::progress::{Clock, Progress};
 use super::ask::parse_weight;
 use super::import::interrupted;
-use super::{CliError, Common, file_error, model};
-use crate::data::dataset::{Dataset, Manifest, write_whole};
+use super::target::Target;
+use super::{CliError, Common, model};
+use crate::data::dataset::{Dataset, Manifest};
 use crate::data::embedding::Embedding;
 use crate::engine::engine::Engine;
 use crate::engine::fit::Fit;
@@ -92,9 +92,8 @@ pub struct EvalArgs {
     /// How to print
     #[arg(long, default_value = "text")]
     format: Form,
-    /// File to write, whole or not at all [default: standard output]
-    #[arg(long, value_name = "PATH")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
 }
 
 fn parse_days(text: &str) -> Result<f64, String> {
@@ -142,9 +141,7 @@ impl Predictor {
 
 /// Runs the command.
 pub fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, CliError> {
-    if let Some(out) = &args.out {
-        writable(out)?;
-    }
+    args.target.check()?;
     let report = match evaluate(common, args, &interrupted()) {
         Err(CliError::Eval(error @ EvalError::Interrupted)) => {
             super::complain(&error.to_string());
@@ -152,31 +149,13 @@ pub fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, CliError> {
         }
         report => report?,
     };
-    match &args.out {
-        Some(path) => write_whole(path, report.as_bytes())?,
-        None => std::io::stdout().lock().write_all(report.as_bytes())?,
-    }
+    args.target.put(&report)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A number that is not 0.
 pub(super) fn at_least_one(text: &str) -> Result<std::num::NonZeroUsize, String> {
     text.parse().map_err(|_| "give a whole number from 1 on".to_owned())
-}
-
-/// Finds out before a long run that its result could not be written.
-pub(super) fn writable(out: &Path) -> Result<(), CliError> {
-    use std::io::ErrorKind::{IsADirectory, NotFound};
-    if out.is_dir() {
-        return Err(file_error(out, IsADirectory.into()));
-    }
-    match out.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            let why = std::io::Error::new(NotFound, "there is no such folder");
-            Err(file_error(folder, why))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<String, CliError> {

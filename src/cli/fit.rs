@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::eval::writable;
 use super::import::interrupted;
+use super::target::require_writable;
 use super::{CliError, Common, Format};
 use crate::data::dataset::{Manifest, write_whole};
 use crate::eval::EvalError;
@@ -36,6 +36,9 @@ pub struct FitArgs {
     /// File for the fitted constants, as a part of dataset.toml
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
+    /// With --out: replace a file that exists
+    #[arg(long, requires = "out")]
+    force: bool,
     /// How to print the report
     #[arg(long, default_value = "text")]
     format: Format,
@@ -44,7 +47,7 @@ pub struct FitArgs {
 /// Runs the command.
 pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
     if let Some(out) = &args.out {
-        writable(out)?;
+        require_writable(out, args.force)?;
         if out.file_name().is_some_and(|name| name == "dataset.toml") {
             let told = "would hold constants alone; --write puts them into the dataset's own";
             return Err(CliError::Usage(format!("{} {told}", out.display())));

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
-use std::path::PathBuf;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
@@ -11,10 +10,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::ask::parse_weight;
-use super::eval::writable;
 use super::import::interrupted;
+use super::target::Target;
 use super::{CliError, Common};
-use crate::data::dataset::{Dataset, write_whole};
+use crate::data::dataset::Dataset;
 use crate::data::sanitize::visible;
 use crate::eval::EvalError;
 use crate::eval::experiment::gathered;
@@ -31,8 +30,8 @@ mod svg;
 
 /// Version of the JSON object.
 const SCHEMA: &str = "logoscope.sweep/1";
-/// Columns of the longest bar.
-const BAR: usize = 40;
+/// Columns from the least end of an interval to the greatest.
+const AXIS: usize = 40;
 /// Shades of a heat map, worst first.
 const SHADES: [&str; 5] = [" ", "░", "▒", "▓", "█"];
 
@@ -63,9 +62,8 @@ pub struct SweepArgs {
     /// How to print
     #[arg(long, default_value = "text")]
     format: Form,
-    /// File to write, whole or not at all [default: standard output]
-    #[arg(long, value_name = "PATH")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// How the result is printed.
@@ -97,9 +95,7 @@ impl Told<'_> {
 
 /// Runs the command.
 pub fn run(common: &Common, args: &SweepArgs) -> Result<ExitCode, CliError> {
-    if let Some(out) = &args.out {
-        writable(out)?;
-    }
+    args.target.check()?;
     let dataset = common.dataset()?;
     let report = match report(&dataset, args, &interrupted(), common.ascii) {
         Err(CliError::Eval(error @ EvalError::Interrupted)) => {
@@ -108,10 +104,7 @@ pub fn run(common: &Common, args: &SweepArgs) -> Result<ExitCode, CliError> {
         }
         report => report?,
     };
-    match &args.out {
-        Some(path) => write_whole(path, report.as_bytes())?,
-        None => std::io::stdout().lock().write_all(report.as_bytes())?,
-    }
+    args.target.put(&report)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -231,6 +224,12 @@ fn extent(points: &[Point]) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }
 
+/// The same of the intervals around them.
+fn spread(points: &[Point]) -> (f64, f64) {
+    let spans = points.iter().filter_map(|point| point.interval);
+    spans.fold(extent(points), |(low, high), span| (low.min(span.low), high.max(span.high)))
+}
+
 /// 0 for the least, 1 for the greatest; ½ where all are equal.
 fn share(value: f64, (low, high): (f64, f64)) -> f64 {
     if high > low { (value - low) / (high - low) } else { 0.5 }
@@ -248,8 +247,10 @@ fn mark(found: &Sweep, place: usize) -> &'static str {
 
 fn curve(out: &mut String, found: &Sweep) {
     let name = found.grids.first().map_or("", |grid| grid.weight.name());
-    let _ = writeln!(out, "{name:>20}  {:>9}  interval", found.by);
-    let extent = extent(&found.points);
+    let (low, high) = spread(&found.points);
+    let cell = |value: f64| (share(value, (low, high)) * (AXIS - 1) as f64).round() as usize;
+    let ends = if low <= high { format!("{low:<width$.3}{high:.3}", width = AXIS - 5) } else { String::new() };
+    let _ = writeln!(out, "{name:>20}  {:>9}  {:<15} {}", found.by, "interval", ends.trim_end());
     for (place, point) in found.points.iter().enumerate() {
         let at = point.at.first().copied().unwrap_or_default();
         let Some(value) = point.value else {
@@ -257,8 +258,10 @@ fn curve(out: &mut String, found: &Sweep) {
             continue;
         };
         let span = point.interval.map_or(String::new(), |span| format!("[{:.3}, {:.3}]", span.low, span.high));
-        let cells = 1 + (share(value, extent) * (BAR - 1) as f64).round() as usize;
-        let line = format!("{at:>20}  {value:>9.4}  {span:<15} {} {}", "█".repeat(cells), mark(found, place));
+        let mut axis = [' '; AXIS];
+        point.interval.into_iter().for_each(|span| axis[cell(span.low)..=cell(span.high)].fill('─'));
+        axis[cell(value)] = '●';
+        let line = format!("{at:>20}  {value:>9.4}  {span:<15} {} {}", String::from_iter(axis), mark(found, place));
         let _ = writeln!(out, "{}", line.trim_end());
     }
 }
@@ -290,7 +293,18 @@ fn heat_map(out: &mut String, found: &Sweep, across: &Grid) {
 }
 
 pub(super) fn in_ascii(text: &str) -> String {
-    let pairs = [("█", "#"), ("▓", "+"), ("▒", "="), ("░", "-"), ("·", "-"), ("×", "x"), ("−", "-"), ("–", "-")];
+    let pairs = [
+        ("█", "#"),
+        ("●", "*"),
+        ("─", "-"),
+        ("▓", "+"),
+        ("▒", "="),
+        ("░", "-"),
+        ("·", "-"),
+        ("×", "x"),
+        ("−", "-"),
+        ("–", "-"),
+    ];
     pairs.iter().fold(text.to_owned(), |text, (glyph, twin)| text.replace(glyph, twin))
 }
 

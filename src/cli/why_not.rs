@@ -45,7 +45,7 @@ pub struct WhyNotArgs {
     format: Format,
 }
 
-/// Runs the command: exit 0 whatever the reasons are.
+/// Runs the command: exit 0 whatever the reasons are, and 2 where nobody knows an id.
 pub fn run(common: &Common, args: &WhyNotArgs) -> Result<ExitCode, CliError> {
     let memory = common.memory()?;
     let user = UserId::new(args.user.as_str());
@@ -66,6 +66,7 @@ pub fn run(common: &Common, args: &WhyNotArgs) -> Result<ExitCode, CliError> {
     for id in &args.ids {
         answers.push((id, why_not(&memory, &question, &read, &weights, None, id)?));
     }
+    let unknown = answers.iter().any(|(_, reason)| matches!(reason, Reason::Unknown));
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Text => {
@@ -94,5 +95,5 @@ pub fn run(common: &Common, args: &WhyNotArgs) -> Result<ExitCode, CliError> {
             writeln!(out, "{printed}")?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(if unknown { 2 } else { 0 }))
 }

@@ -282,7 +282,10 @@ impl Reader<'_> {
             entries: self.vote(candidates.iter(), asking),
             communities: Vec::new(),
         };
-        let topic = self.topics.map_or(0, |topics| topics.about(&probe.vector));
+        let topic = match self.calibration.community_habit {
+            0.0 => 0,
+            _ => self.topics.map_or(0, |topics| topics.about(&probe.vector)),
+        };
         let mut support = 0;
         for ((c, terms), near) in counted.iter().zip(terms.communities).zip(close) {
             let entries = self.vote(own_entries(*c), asking);

@@ -343,7 +343,9 @@ fn the_command_line_tells_reasons_and_trees() {
     let shown = hits[0]["id"].as_str().unwrap();
     let ids = [shown, "nothing\u{1b}[31m"];
     let (text, err, code) = logoscope(&[&["why-not"][..], &question, &ids].concat());
-    assert_eq!((err.as_str(), code), ("", 0));
+    assert_eq!((err.as_str(), code), ("", 2), "somebody misspelt an id");
+    let (_, _, code) = logoscope(&[&["why-not"][..], &question, &ids[..1]].concat());
+    assert_eq!(code, 0);
     assert!(text.starts_with(&format!("{shown}: shown as number 1 of local memory\n")), "{text}");
     assert!(text.contains("no interaction and no entry has this id") && !text.contains('\u{1b}'), "{text:?}");
     let (out, _, _) = logoscope(&[&["why-not", "--format", "json"][..], &question, &ids].concat());

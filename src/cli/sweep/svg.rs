@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{extent, mark, share};
+use super::{extent, mark, share, spread};
 use crate::eval::sweep::{Grid, Sweep};
 use crate::mediator::weights::STOPS;
 
@@ -38,8 +38,7 @@ fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, told: &str) {
 
 fn curve(out: &mut String, found: &Sweep, grid: &Grid) {
     let (left, top, right, bottom) = PLOT;
-    let spans = found.points.iter().filter_map(|point| point.interval);
-    let (low, high) = spans.fold(extent(&found.points), |(low, high), span| (low.min(span.low), high.max(span.high)));
+    let (low, high) = spread(&found.points);
     let places: Vec<f64> = grid.values.iter().map(|value| grid.weight.position(*value)).collect();
     let (first, last) = (places.first().copied().unwrap_or_default(), places.last().copied().unwrap_or(STOPS));
     let x = |place: f64| left + share(place, (first, last)) * (right - left);
