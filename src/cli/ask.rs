@@ -175,7 +175,7 @@ struct Asked<'a> {
     /// The model that was asked.
     model: Option<Caps>,
     /// The memory that the model wrote for the mediated arm, under a policy that has it written.
-    written: Option<(Written, Disagreement)>,
+    written: Option<(Written, Option<Disagreement>)>,
     /// The person's profile that stood in prompts.
     profile: Option<Standing>,
 }
@@ -205,10 +205,11 @@ fn ask<'a>(
         let answered = match engine {
             Some(engine) if arm == Arm::Mediated && policy.writes() => {
                 let wrote = reconcile::write(engine, &blocks, &weights)?;
-                let request = answer::request_written(&blocks, &memory.population.labels, &wrote.text);
+                let request = answer::request_written(&blocks, memory.scored_labels(), &wrote.text);
                 let answered = answer::by_model_asked(engine, request, &resolution, arm, &weights)?;
-                let said = answered.log_probabilities.as_deref();
-                written = said.map(|said| (wrote, Disagreement::of(&resolution, said)));
+                // Nothing is scored of texts, nor by a server that reports no probabilities.
+                let said = answered.log_probabilities.as_deref().filter(|said| !said.is_empty());
+                written = Some((wrote, said.map(|said| Disagreement::of(&resolution, said))));
                 answered
             }
             Some(engine) => {

@@ -15,7 +15,7 @@ use crate::data::sample;
 use crate::data::sanitize::visible;
 use crate::engine::embedding::attach;
 use crate::memory::Memory;
-use crate::memory::store::{Notice, Report, Store, StoreError};
+use crate::memory::store::{Left, Notice, Report, Store, StoreError};
 
 /// How long a piece of work goes on before its progress is told.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -96,9 +96,14 @@ fn compact(store: &Store, report: &mut Report<StoreError>) -> Result<(), CliErro
 
 fn remove(store: &Store, recorded: bool) -> Result<(), CliError> {
     let folder = store.folder().display().to_string();
-    match store.remove(recorded)? {
-        0 => print_line!("{folder}: removed")?,
-        kept => print_line!("{folder}: removed but for {kept} recorded interactions; --recorded removes them too")?,
+    let Left { recorded, aside } = store.remove(recorded)?;
+    let records = (recorded > 0).then(|| format!("{recorded} recorded interactions"));
+    let names = aside.iter().filter_map(|path| path.file_name());
+    let damaged = names.map(|name| format!("the damaged {}", visible(&name.to_string_lossy())));
+    let left: Vec<String> = records.into_iter().chain(damaged).collect();
+    match &left[..] {
+        [] => print_line!("{folder}: removed")?,
+        left => print_line!("{folder}: removed but for {}; --recorded removes all", left.join(", "))?,
     }
     Ok(())
 }

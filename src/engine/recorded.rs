@@ -41,6 +41,13 @@ impl RecordedEngine {
         Self { caps, labels, calls: calls.into_iter().collect() }
     }
 
+    /// The same of a model that can write a memory in its own words, which then has to be in the recording.
+    #[must_use]
+    pub fn writing(mut self) -> Self {
+        self.caps.chat = true;
+        self
+    }
+
     /// How many prompts it can answer.
     pub fn len(&self) -> usize {
         self.calls.len()

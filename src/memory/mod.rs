@@ -388,8 +388,9 @@ impl Memory {
 
     /// Global memory alone, of a task without ratings.
     pub fn read_global(&self, user: &UserId, query: &str, t: Timestamp) -> Result<GlobalRead, IndexError> {
-        let asking = self.population.user_ix(user);
+        self.allow(t)?;
         self.embedder.ready(query)?;
+        let asking = self.population.user_ix(user);
         let (probe, terms) = (self.probe(query), self.terms_at(t));
         let sought = self.sought(&probe, t);
         let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };

@@ -295,12 +295,15 @@ impl Session {
             let stats = GenStats { tokens: answered.tokens, ..GenStats::default() };
             Some((answered.prompt.clone(), Answer { scores, text: answered.text.clone(), stats }))
         });
-        let written = answered.filter_map(|answered| answered.written.as_ref()).map(|written| {
+        let written = answered.filter_map(|answered| answered.written.as_ref());
+        let wrote = written.clone().next().is_some();
+        let written = written.map(|written| {
             let stats = GenStats { tokens: written.tokens, ..GenStats::default() };
             (written.prompt.clone(), Answer { scores: Vec::new(), text: written.text.clone(), stats })
         });
         let device = self.header.device.as_deref().unwrap_or("recorded");
-        Some(RecordedEngine::new(&model.name, device, labels.clone(), calls.chain(written)))
+        let engine = RecordedEngine::new(&model.name, device, labels.clone(), calls.chain(written));
+        Some(if wrote { engine.writing() } else { engine })
     }
 }
 

@@ -15,9 +15,10 @@ use std::hash::BuildHasher;
 use serde_json::{Map, Value};
 
 use super::error::SessionError;
-use super::event::{Answered, ByLabel, DatasetId, Event, Header, Origin};
+use super::event::{Answered, ByLabel, DatasetId, Event, Header, ModelId, Origin};
 use super::log::Session;
 use crate::data::interaction::{Timestamp, UserId};
+use crate::engine::model::DeviceChoice;
 
 /// Keeps keys made for this from being those made for anything else of the same words.
 const CONTEXT: &str = "logoscope session redaction 1";
@@ -31,6 +32,9 @@ const FACETS: [&str; 5] = ["label", "score", "form", "length", "terms"];
 /// Fields that hold a label, if the header has it.
 const LABELS: [&str; 10] =
     ["gold", "form", "response", "decision", "runner_up", "answer", "local", "global", "label", "text"];
+/// Fields that hold numbers by label, where all that they hold is numbers.
+const BY_LABEL: [&str; 8] =
+    ["profile", "distribution", "base", "population", "community", "local", "global", "log_probabilities"];
 /// Fields that hold a moment.
 const MOMENTS: [&str; 3] = ["at", "last_seen", "end"];
 /// Numbers that JSON has no number for.
@@ -87,6 +91,12 @@ impl Redaction {
     fn header(&self, header: &Header) -> Header {
         let DatasetId { name, hash, without } = &header.dataset;
         let user = |user: &UserId| UserId::new(self.pseudonym("user", user.as_str()));
+        // A model that runs elsewhere is told by its address.
+        let elsewhere = header.device.as_deref().filter(|device| device.parse::<DeviceChoice>().is_err());
+        let model = header.model.as_ref().map(|model| match elsewhere {
+            Some(_) => ModelId { hash: self.hash(&model.hash).to_hex().to_string(), ..model.clone() },
+            None => model.clone(),
+        });
         Header {
             title: TITLE.to_owned(),
             dataset: DatasetId {
@@ -94,6 +104,8 @@ impl Redaction {
                 hash: self.hash(hash).to_hex().to_string(),
                 without: without.iter().map(user).collect(),
             },
+            model,
+            device: elsewhere.map(|host| self.pseudonym("host", host)).or_else(|| header.device.clone()),
             origin: Some(Origin::Redaction),
             ..header.clone()
         }
@@ -165,8 +177,8 @@ impl Walk<'_> {
             map.retain(|key, _| INTERACTION.contains(&key.as_str()));
         }
         let fits = seal(&map).is_some_and(|seal| map.get("seal").and_then(Value::as_str) == Some(&seal));
-        // Numbers by label: a stranger among the labels is a text of somebody.
-        let by_label = map.keys().any(|key| self.is_label(key));
+        // A label may be called as a field is, so names alone do not tell. A stranger among labels is a text of somebody.
+        let by_label = BY_LABEL.contains(&field) && map.values().all(is_number);
         let mut redacted: Map<String, Value> = map
             .into_iter()
             .map(|(key, value)| {
@@ -180,6 +192,10 @@ impl Walk<'_> {
         }
         Value::Object(redacted)
     }
+}
+
+fn is_number(value: &Value) -> bool {
+    value.is_number() || value.as_str().is_some_and(|text| NUMBERS.contains(&text))
 }
 
 /// The seal that what a model said should have, if this is that.

@@ -217,6 +217,31 @@ proptest! {
     }
 }
 
+/// A label may have a name that the format has for something else.
+#[test]
+fn labels_that_are_called_as_fields_are_pass_a_redaction() {
+    for session in shipped() {
+        for name in ["local", "global", "user", "text", "score", "lexical", "hash"] {
+            let text = String::from_utf8(session.to_bytes().unwrap()).unwrap();
+            let named = parse(text.replace("\"comedy\"", &format!("\"{name}\"")).as_bytes()).unwrap();
+            let redacted = Redaction::keyed("k").of(&named).unwrap();
+            assert_eq!(numbers_of(&redacted), numbers_of(&named), "{name}");
+            assert_eq!(parse(&redacted.to_bytes().unwrap()).unwrap(), redacted, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_address_of_a_server_does_not_pass_a_redaction() {
+    let [mut session, _] = shipped();
+    assert_eq!(Redaction::random().of(&session).unwrap().header.device, session.header.device, "the machine's own");
+    session.header.device = Some("models.example.org:8080".to_owned());
+    let redacted = Redaction::random().of(&session).unwrap().header;
+    assert!(is_pseudonym(redacted.device.as_deref().unwrap()), "{redacted:?}");
+    let hash = |header: &logoscope::session::Header| header.model.as_ref().unwrap().hash.clone();
+    assert_ne!(hash(&redacted), hash(&session.header), "of an address whoever knows it can try");
+}
+
 #[test]
 fn what_is_forged_or_unknown_does_not_pass_a_redaction() {
     let (dataset, session) = small();

@@ -299,6 +299,7 @@ proptest! {
             let message = whole.read(&user, &text, early).unwrap_err().to_string();
             prop_assert!(message.contains("fit-embedder --until") && message.contains(&early.to_string()), "{}", message);
             prop_assert!(whole.read_local(&user, &text, early).is_err());
+            prop_assert!(whole.read_global(&user, &text, early).is_err());
         }
     }
 

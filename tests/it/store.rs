@@ -15,7 +15,7 @@ use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::data::synth::Parameters;
 use logoscope::engine::prompt::Question;
 use logoscope::memory::Memory;
-use logoscope::memory::store::{Fault, Notice, Store, StoreError, checksum};
+use logoscope::memory::store::{Fault, Left, Notice, Store, StoreError, checksum};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -510,12 +510,27 @@ pub fn names(dir: &Path) -> Vec<String> {
 fn removing_a_store_keeps_what_is_nowhere_else() {
     let place = Place::of(&small());
     let records = record_three(&place);
-    assert_eq!(place.store().remove(false).unwrap(), 3);
+    let of = |recorded| Left { recorded, ..Left::default() };
+    assert_eq!(place.store().remove(false).unwrap(), of(3));
     assert_eq!(place.store().recorded().unwrap().0, records);
     assert_eq!(place.open().0.population.len(), 43);
-    assert_eq!(place.store().remove(true).unwrap(), 0);
+    assert_eq!(place.store().remove(true).unwrap(), of(0));
     assert!(!place.store().folder().exists());
     assert_eq!(place.open().0.population.len(), 40);
+}
+
+#[test]
+fn removing_a_store_keeps_a_damaged_log_that_was_moved_aside() {
+    let place = Place::of(&small());
+    record_three(&place);
+    // Nothing can be read any more: the new log is empty, and the damaged one is all there is.
+    let log = place.store().folder().join("log");
+    let aside = place.store().folder().join("log.damaged-1");
+    fs::rename(&log, &aside).unwrap();
+    assert_eq!(place.store().remove(false).unwrap(), Left { recorded: 0, aside: vec![aside.clone()] });
+    assert!(aside.exists());
+    assert_eq!(place.store().remove(true).unwrap(), Left::default());
+    assert!(!aside.exists());
 }
 
 /// `logoscope store` on a place.

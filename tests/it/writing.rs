@@ -22,6 +22,7 @@ use logoscope::memory::Memory;
 use logoscope::session::check::{Report, Verdict, check};
 use logoscope::session::event::{Answered, Asked, DatasetId, FORMAT};
 use logoscope::session::record::turn;
+use logoscope::session::rerun::Anew;
 use logoscope::session::{Event, Header, Session};
 use proptest::prelude::*;
 
@@ -185,6 +186,9 @@ fn a_session_keeps_the_memory_its_prompt_the_rules_and_the_disagreement() {
     let engine = back.engine().unwrap();
     let wrote = reconcile::write(&engine, &blocks, &session.header.setting.weights).unwrap();
     assert_eq!(wrote.text, MEMORY);
+    let id = back.header.model.clone().unwrap();
+    let anew = Anew { dataset: &dataset, voice: Some((&engine, id)), weights: Vec::new(), policy: None };
+    assert_eq!(answers(&anew.rerun(&back).unwrap()), answers(&back), "computed again by what it holds");
 }
 
 fn differing(report: &Report) -> Vec<(&'static str, String)> {

@@ -157,10 +157,11 @@ impl Asked<'_> {
         }
         if let Some((written, disagreement)) = &self.written {
             let (tokens, ms) = (written.stats.tokens, written.stats.elapsed.as_secs_f64() * 1e3);
-            let told = words::disagreement(disagreement);
             let _ = writeln!(out, "\nthe model wrote, in {tokens} tokens and {ms:.0} ms:");
             let _ = writeln!(out, "  {}", visible(&written.text));
-            let _ = writeln!(out, "  having read that, {told}");
+            if let Some(disagreement) = disagreement {
+                let _ = writeln!(out, "  having read that, {}", words::disagreement(disagreement));
+            }
         }
         let caveat =
             self.model.as_ref().and_then(|caps| caps.score.caveat().filter(|_| !memory.scored_labels().is_empty()));

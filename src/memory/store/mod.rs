@@ -88,6 +88,15 @@ pub struct Verdict {
     pub faults: Vec<String>,
 }
 
+/// What [`Store::remove`] leaves, because it is nowhere else.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Recorded interactions that can be read.
+    pub recorded: usize,
+    /// Logs that were moved aside because of damage, which may hold more.
+    pub aside: Vec<PathBuf>,
+}
+
 impl Store {
     /// The store of the dataset folder `dataset` under `root`; reads the dataset once, to find it by its content.
     pub fn of(root: &Path, dataset: &Path) -> Result<Self, StoreError> {
@@ -226,22 +235,26 @@ impl Store {
         Ok(verdict)
     }
 
-    /// Removes the store. Recorded interactions are nowhere else: they are kept unless `recorded`. Says how many are.
-    pub fn remove(&self, recorded: bool) -> Result<usize, StoreError> {
+    /// Removes the store. Recorded interactions are nowhere else: they are kept unless `recorded`, and so are logs that
+    /// were moved aside because of damage. Says what is left.
+    pub fn remove(&self, recorded: bool) -> Result<Left, StoreError> {
         if !self.folder.exists() {
-            return Ok(0);
+            return Ok(Left::default());
         }
         let lock = self.lock()?;
         let log = LogContent::read(&self.log())?;
-        let kept = if recorded { 0 } else { log.records.len() };
+        let left = match recorded {
+            true => Left::default(),
+            false => Left { recorded: log.records.len(), aside: self.aside()? },
+        };
         for base in self.bases()? {
             fs::remove_dir_all(&base).map_err(StoreError::io(&base))?;
         }
-        if recorded || log.is_empty() {
+        if recorded || (log.is_empty() && left.aside.is_empty()) {
             drop(lock);
             fs::remove_dir_all(&self.folder).map_err(StoreError::io(&self.folder))?;
         }
-        Ok(kept)
+        Ok(left)
     }
 
     fn log(&self) -> PathBuf {
@@ -261,20 +274,30 @@ impl Store {
 
     /// The bases, oldest first.
     fn bases(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(StoreError::Io { path: self.folder.clone(), source }),
-        };
-        let mut bases = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(StoreError::io(&self.folder))?.path();
-            if let Some(number) = number(&path) {
-                bases.push((number, path));
-            }
-        }
+        let mut bases: Vec<_> = self.entries()?.into_iter().filter_map(|path| Some((number(&path)?, path))).collect();
         bases.sort();
         Ok(bases.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// Logs that were moved aside because of damage, by name.
+    fn aside(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let is_aside =
+            |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "log") && path.extension().is_some();
+        let mut aside: Vec<PathBuf> = self.entries()?.into_iter().filter(is_aside).collect();
+        aside.sort();
+        Ok(aside)
+    }
+
+    /// What stands in the folder, if there is one.
+    fn entries(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let failed = StoreError::io(&self.folder);
+        match fs::read_dir(&self.folder) {
+            Ok(entries) => {
+                entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(failed)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// The manifest of `base`, if it was made from this dataset and this log.
