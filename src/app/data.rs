@@ -118,7 +118,10 @@ impl Data {
         let mut count = |user, response| *visible.entry(user).or_default().entry(response).or_default() += 1;
         match &self.archive {
             Some(archive) => archive.visible(t).for_each(|(user, label)| count(user, self.label(label))),
-            None => self.dataset.interactions[..self.before(t)].iter().for_each(|i| count(&i.user, &i.response)),
+            None => self.dataset.interactions[..self.before(t)]
+                .iter()
+                .filter_map(|i| Some((&i.user, self.label_of(&i.response)?)))
+                .for_each(|(user, label)| count(user, label)),
         }
         visible
     }

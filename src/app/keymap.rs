@@ -230,6 +230,14 @@ impl Keymap {
         self.keys(entry).map(read).collect::<Vec<_>>().join("  ")
     }
 
+    /// Whether the first key of `entry` does it in `context`: not where a row that is read earlier has that key.
+    pub fn reads(&self, context: Context, entry: &Entry) -> bool {
+        self.keys(entry).next().is_some_and(|key| {
+            let first = context.entries().find(|other| self.keys(other).any(|other| other == key));
+            first.is_some_and(|first| first.command == entry.command)
+        })
+    }
+
     /// What `chord` does in `context`.
     pub fn command(&self, context: Context, chord: Chord) -> Option<Command> {
         let name = chord.to_string();

@@ -282,6 +282,14 @@ pub struct List {
     pub compared: Option<u32>,
 }
 
+impl Row {
+    /// Whether each word of `filter` stands somewhere in the row.
+    fn holds_each(&self, filter: &str) -> bool {
+        let columns = [&self.name, &self.note, &self.text].map(|column| column.to_lowercase());
+        filter.to_lowercase().split_whitespace().all(|word| columns.iter().any(|column| column.contains(word)))
+    }
+}
+
 impl List {
     /// A list of `rows` with the `current` one selected.
     pub fn new(kind: ListKind, rows: Vec<Row>, current: usize) -> Self {
@@ -562,8 +570,8 @@ impl List {
         let filter = self.filter.text().trim().to_owned();
         let score = |row: &Row| {
             let (name, text) = (fuzzy(&filter, &row.name), fuzzy(&filter, &row.text));
-            // A match in the name is worth more than the same in the text.
-            name.map(|score| score + 2_000).max(text)
+            // A match in the name is worth more than the same in the text; words may also stand in several columns.
+            name.map(|score| score + 2_000).max(text).or_else(|| row.holds_each(&filter).then_some(0))
         };
         let mut found: Vec<(i64, usize)> =
             self.rows.iter().enumerate().filter_map(|(ix, row)| Some((score(row)?, ix))).collect();

@@ -406,6 +406,16 @@ impl Replaying {
         self.opened.pulse.moments().get(..=self.turn).unwrap_or_default()
     }
 
+    /// Whether all of the session was recorded under `setting`.
+    pub fn is_recorded_under(&self, setting: &Setting) -> bool {
+        let session = self.opened.replay.session();
+        let mut changes = session.events.iter().filter_map(|event| match event.as_ref() {
+            Event::WeightsChanged(setting) => Some(setting),
+            _ => None,
+        });
+        session.header.setting == *setting && changes.all(|changed| changed == setting)
+    }
+
     /// Mediates every turn under `setting`; `None` follows the recording.
     pub fn remediate(&mut self, setting: Option<&Setting>) {
         self.now = setting.map(|setting| self.opened.replay.remediate(setting)).unwrap_or_default();

@@ -243,6 +243,8 @@ pub struct State {
     pub question: Option<Question>,
     /// The judged query it comes from.
     pub judged: Option<usize>,
+    /// The judged query that was opened last: where the next one is looked for from.
+    pub opened: Option<usize>,
     /// A query typed before the dataset was read.
     pub wanted: Option<String>,
     /// Whether the analyst has chosen a question, so that none is chosen for them.
@@ -374,6 +376,7 @@ impl State {
             unkept: BTreeMap::new(),
             question: None,
             judged: None,
+            opened: None,
             wanted: None,
             chosen: false,
             ticket: 0,
@@ -505,6 +508,12 @@ impl State {
         let visited =
             || self.visit.as_ref().filter(|visit| self.question.as_ref() == Some(&visit.question))?.gold.as_deref();
         judged().or_else(visited)
+    }
+
+    /// Whether a judged question is asked at another moment than it is judged at: memory may know its answer there.
+    pub fn is_moved(&self) -> bool {
+        let query = || self.data.as_ref()?.queries.get(self.judged?);
+        query().zip(self.question.as_ref()).is_some_and(|(query, question)| query.at != question.at)
     }
 
     /// Whether answers are texts.

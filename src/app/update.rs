@@ -99,6 +99,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             // The newest of interactions that are asked again, the first of judged queries.
             let opening = if data.is_asked_again() { data.queries.len().checked_sub(1) } else { Some(0) };
             state.judged = opening.filter(|ix| *ix < data.queries.len());
+            state.opened = state.judged;
             let fallback = || {
                 let last = data.interaction(data.interactions().checked_sub(1)?)?.into_owned();
                 Some(Question { user: last.user, query: last.query, at: last.at })
@@ -384,7 +385,10 @@ fn remember(state: &mut State, response: String) -> Vec<Effect> {
     // A rating is of the thing that its question names.
     let same = data.rated(&query).map(Cow::into_owned);
     let (item, extra) = same.map(|same| (same.item, same.extra)).unwrap_or_default();
-    let told = format!("memory knows now that {user} answered '{}'; until this program ends", brief(&response, 40));
+    let told = format!(
+        "memory knows now that {user} answered '{}', until this program ends; the question counts no longer",
+        brief(&response, 40)
+    );
     let interaction = Interaction { id, user, at, query, response, item, extra };
     let mut effects = match visit::remember(state, &interaction) {
         Some(effect) => vec![effect],
@@ -400,7 +404,7 @@ fn remember(state: &mut State, response: String) -> Vec<Effect> {
 fn open_judged(state: &mut State, ix: usize) -> Vec<Effect> {
     let Some(query) = state.data.as_ref().and_then(|data| data.queries.get(ix)) else { return Vec::new() };
     state.question = Some(question_of(query));
-    state.judged = Some(ix);
+    (state.judged, state.opened) = (Some(ix), Some(ix));
     read(state)
 }
 

@@ -297,8 +297,9 @@ fn visited(origin: &Data, hash: &str, world: &World) -> Result<Dataset, String> 
             world.dataset.name
         ));
     }
-    let known = origin.dataset.manifest.responses();
-    if let Some(stranger) = world.remembered.iter().find(|interaction| !known.contains(&interaction.response)) {
+    let places = origin.dataset.manifest.places();
+    let mut remembered = world.remembered.iter();
+    if let Some(stranger) = remembered.find(|interaction| places.of(&interaction.response).is_none()) {
         return Err(format!("the recording remembers '{}', which is no label of the dataset", stranger.response));
     }
     let whole = origin.whole().map_err(|error| error.to_string())?;

@@ -18,6 +18,7 @@ use crate::eval::timelines::Timelines;
 use crate::session::Session;
 use crate::session::diff::{Diff, Kind, Pair, Told};
 use crate::session::event::{ModelId, Origin};
+use crate::view::text::plural;
 
 /// Version of the JSON object.
 const SCHEMA: &str = "logoscope.diff/1";
@@ -170,8 +171,11 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
     for (name, tally) in names.iter().zip(&lines.tallies) {
         let _ = writeln!(
             text,
-            "{name:<width$}  {} turns, {} overrides of local: {} rescues, {} suppressions",
-            tally.turns, tally.overrides, tally.rescues, tally.suppressions
+            "{name:<width$}  {}, {} of local: {}, {}",
+            plural(tally.turns, "turn", "turns"),
+            plural(tally.overrides, "override", "overrides"),
+            plural(tally.rescues, "rescue", "rescues"),
+            plural(tally.suppressions, "suppression", "suppressions")
         );
     }
     let _ = writeln!(text, "{} of {} decisions are other ones", lines.decided_otherwise, lines.turns);

@@ -15,7 +15,7 @@ use super::ask::parse_weight;
 use super::import::interrupted;
 use super::target::Target;
 use super::{CliError, Common, model};
-use crate::data::dataset::{Dataset, Manifest};
+use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::embedding::Embedding;
 use crate::engine::engine::Engine;
 use crate::engine::fit::Fit;
@@ -346,6 +346,7 @@ impl Speaker {
             device: caps.device.clone(),
             dtype: caps.dtype.clone(),
             scores: caps.score,
+            writes: manifest.task == TaskKind::Text,
         };
         Ok(Self { engine, report, fit })
     }

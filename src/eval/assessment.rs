@@ -74,6 +74,9 @@ pub struct ModelReport {
     /// How it scores labels; not said where that is exact.
     #[serde(skip_serializing_if = "ScoreKind::is_exact")]
     pub scores: ScoreKind,
+    /// Whether it writes texts, of which nothing is scored or fused.
+    #[serde(skip)]
+    pub writes: bool,
 }
 
 /// The split with the times it used.

@@ -157,6 +157,12 @@ impl Conflict {
         self.claims.iter().find(|claim| claim.party != winner)
     }
 
+    /// Whether a claim of it is for anything but its label: of one label a side may claim the opposite.
+    pub fn denies(&self, claim: &Claim) -> bool {
+        let [a, b] = &self.claims;
+        self.kind == ConflictKind::Polarity && a.label == b.label && claim.nats < 0.0
+    }
+
     /// The rule in a sentence, with its numbers.
     pub fn rule(&self) -> String {
         let [a, b] = &self.claims;

@@ -90,10 +90,7 @@ pub fn all_details(conflicts: &[Conflict], label: Namer) -> Vec<String> {
 pub fn details(conflict: &Conflict, label: Namer) -> Vec<String> {
     let claim = |claim: &Claim| {
         let Claim { party, p, nats, n, .. } = claim;
-        // Of one label a side may claim the opposite.
-        let [a, b] = &conflict.claims;
-        let opposite = conflict.kind == ConflictKind::Polarity && a.label == b.label && *nats < 0.0;
-        let not = if opposite { "not " } else { "" };
+        let not = if conflict.denies(claim) { "not " } else { "" };
         let behind = match party {
             Party::Global | Party::Community | Party::Population => format!("{n:.0} contributors"),
             _ => format!("{n:.1} examples"),

@@ -244,6 +244,11 @@ impl Crowd {
         &self.steps
     }
 
+    /// The ratings of a thing, ascending.
+    pub(super) fn items_of(&self, thing: ThingIx) -> impl Iterator<Item = ItemIx> {
+        self.rated(thing).items.iter().map(|item| *item as ItemIx)
+    }
+
     /// How many people have ever rated a thing.
     pub(super) fn raters(&self, thing: ThingIx) -> usize {
         self.rated(thing).raters.last().map_or(0, |raters| *raters as usize)

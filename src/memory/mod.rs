@@ -375,12 +375,16 @@ impl Memory {
     }
 
     /// Who gave something to the collective entry `id` as of `t`, told anew from its items, whatever the entry says of
-    /// itself; `None` where there is no such entry, and of ratings, whose entries are no groups of items.
+    /// itself; `None` where there is no such entry.
     ///
     /// # Errors
     ///
     /// What a period's snapshot cannot be formed for.
     pub fn contributors(&self, id: &str, t: Timestamp) -> Result<Option<BTreeSet<UserIx>>, IndexError> {
+        if let Some(ratings) = &self.ratings {
+            let thing = rating::thing_of_id(id).and_then(|name| ratings.crowd().named(name));
+            return Ok(thing.map(|thing| ratings.raters(&self.population, thing, self.population.before(t))));
+        }
         let Some(snapshot) = self.snapshot_at(t)? else { return Ok(None) };
         let entry = snapshot.entries.named(id);
         Ok(entry.map(|entry| entry.items().map(|item| self.population.user[item]).collect()))

@@ -8,7 +8,7 @@
 //! to what is given to everything. Ratings that were written and read back, and those that were added later, read like
 //! those made of all interactions at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::attributes::{Attributes, Traits};
@@ -39,6 +39,13 @@ pub struct Subject {
     /// `None` for a thing that nobody rated.
     thing: Option<ThingIx>,
     traits: Traits,
+}
+
+impl Subject {
+    /// The thing that it is, among those that somebody rated.
+    pub(super) fn thing(&self) -> Option<ThingIx> {
+        self.thing
+    }
 }
 
 /// The scale of a read, and the crowd's mean on it.
@@ -178,6 +185,11 @@ impl Ratings {
         &self.crowd
     }
 
+    /// Who rated a thing among the items before `before`, told anew from those items.
+    pub(super) fn raters(&self, population: &Population, thing: ThingIx, before: ItemIx) -> BTreeSet<UserIx> {
+        self.crowd.items_of(thing).take_while(|item| *item < before).map(|item| population.user[item]).collect()
+    }
+
     /// Whether a question in these very words is known from an item or a judged query.
     pub(super) fn knows(&self, population: &Population, text: &str) -> bool {
         self.texts.first(population, text).is_some() || self.asked.contains_key(text)
@@ -259,11 +271,21 @@ pub fn mean(p: &[f64], steps: &[f64]) -> f64 {
     p.iter().zip(steps).map(|(p, y)| p * y).sum()
 }
 
+/// What the crowd's opinion of a thing is called as a collective entry.
+pub(super) fn entry_id(thing: &str) -> String {
+    format!("item-{thing}")
+}
+
+/// The thing of a collective entry's id; `None` where that is none of ratings.
+pub(super) fn thing_of_id(id: &str) -> Option<&str> {
+    id.strip_prefix("item-")
+}
+
 /// The crowd's opinion as a collective entry.
 fn entry(population: &Population, opinion: &Opinion, thing: &str) -> GlobalHit {
     let n = opinion.raters as f64;
     GlobalHit {
-        id: format!("item-{thing}"),
+        id: entry_id(thing),
         community: None,
         terms: EntryTerms::new(Similarity::of_attributes(1.0), 1.0),
         distribution: opinion.counts.iter().map(|count| count / n).collect(),

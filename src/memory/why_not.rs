@@ -3,6 +3,8 @@
 //! Reasons are told in the order in which memory itself decides: what is not there yet, what is not the person's, what
 //! the guard keeps back, what others are nearer than. Invariant: nothing of a group below the guard is told but its size.
 
+mod rated;
+
 use std::fmt;
 
 use serde::Serialize;
@@ -131,6 +133,8 @@ pub enum Reason {
         /// How many there have to be.
         guard: usize,
     },
+    /// Of ratings: what others gave another thing than the one asked about.
+    AnotherThing,
     /// An entry so old that nothing of it is left.
     Faded,
     /// An entry that shares no word with the query and is not among the nearest by vector.
@@ -224,6 +228,9 @@ impl fmt::Display for Reason {
             Reason::Suppressed { contributors, guard } => {
                 write!(f, "suppressed: {contributors} of {guard} contributors, the asking person aside")
             }
+            Reason::AnotherThing => {
+                write!(f, "of another thing: only what others gave the very thing that is asked about speaks")
+            }
             Reason::Faded => write!(f, "so old that nothing of it is left"),
             Reason::Unrelated { of } => write!(
                 f,
@@ -294,7 +301,9 @@ impl Memory {
         let own = population.user_ix(user).map_or(&[][..], |user| &population.items_of[user]);
         let item = |item: &ItemIx| Candidate { id: population.id[*item].to_owned(), kind: CandidateKind::Item(*item) };
         let mut all: Vec<Candidate> = own.iter().rev().map(item).collect();
-        if let Some(snapshot) = self.snapshot_at(t)? {
+        // Of ratings an entry is of one thing, and there is one of each.
+        let entries = if self.ratings.is_some() { None } else { self.snapshot_at(t)? };
+        if let Some(snapshot) = entries {
             let kind = |entry: Entry| CandidateKind::Entry(entry.community());
             all.extend(snapshot.entries.iter().map(|entry| Candidate { id: entry.id(), kind: kind(entry) }));
         }
@@ -314,7 +323,10 @@ impl Memory {
         let asked = Asked { memory: self, asking: self.population.user_ix(user), probe, t, read };
         match self.population.item_ix(id) {
             Some(item) => asked.about_item(item),
-            None => asked.about_entry(id),
+            None => match &self.ratings {
+                Some(ratings) => Ok(asked.about_thing(ratings, id)),
+                None => asked.about_entry(id),
+            },
         }
     }
 }
@@ -335,7 +347,11 @@ impl Asked<'_> {
         if at >= self.t {
             return Ok(Reason::NotYet { at, days: at.days_since(self.t) });
         }
-        if Some(population.user[item]) == self.asking { Ok(self.about_own(item)) } else { self.about_another(item) }
+        match &self.memory.ratings {
+            _ if Some(population.user[item]) == self.asking => Ok(self.about_own(item)),
+            Some(ratings) => Ok(self.about_anothers_rating(ratings, item)),
+            None => self.about_another(item),
+        }
     }
 
     /// An own, visible item.

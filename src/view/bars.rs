@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
 use super::{put, put_both, span, symbols, text};
-use crate::app::command::Command;
+use crate::app::command::{Command, Entry};
 use crate::app::journal::Recording;
 use crate::app::overlay::{Edit, EditKind, Overlay};
 use crate::app::state::{MemoryState, ModelState, Pane, State};
@@ -213,6 +213,7 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
     };
     let what = match (&state.replay, data.is_asked_again()) {
         (Some(_), _) => "turn",
+        _ if state.is_moved() => "moved and not counted,",
         (None, true) => "asked again",
         (None, false) => "judged",
     };
@@ -279,9 +280,7 @@ fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: 
         span(under, theme.selection),
         span(text::fit(rest.as_str(), room), theme.input),
     ];
-    if let Some(complaint) = &edit.complaint {
-        parts.push(span(format!("  {}", text::fit(complaint, 200)), theme.error));
-    } else if let Some(hint) = hint {
+    if let Some(hint) = hint.filter(|_| edit.complaint.is_none()) {
         parts.push(span(format!("  {hint}"), theme.dim));
     }
     put(&Line::from(parts), area, buffer);
@@ -384,12 +383,19 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         MemoryState::Failed(_) => memory_news(state).map(|text| (text, theme.error)),
         _ => None,
     };
-    if let Some((news, style)) = news.or_else(memory) {
+    // What is wrong with a line being typed says what to type instead, and may need more than the rest of that line.
+    let complaint = match &state.overlay {
+        Some(Overlay::Edit(edit)) => edit.complaint.clone().map(|complaint| (complaint, theme.error)),
+        _ => None,
+    };
+    if let Some((news, style)) = complaint.or(news).or_else(memory) {
         return news_in_full(&news, style, theme, area, buffer);
     }
     let context = state.context();
-    for entry in context.entries().filter(|entry| !entry.hint.is_empty() && entry.command.unavailable(state).is_none())
-    {
+    let hinted = |entry: &&Entry| {
+        !entry.hint.is_empty() && entry.command.unavailable(state).is_none() && state.keys.reads(context, entry)
+    };
+    for entry in context.entries().filter(hinted) {
         let key = match pair(entry.command) {
             Some((one, other)) => format!("{}/{}", state.keys.first(one), state.keys.first(other)),
             None => state.keys.first(entry.command).to_owned(),

@@ -133,7 +133,7 @@ fn columns(list: &List) -> (usize, usize) {
     let widest = |of: fn(&crate::app::overlay::Row) -> &str, most| {
         list.rows.iter().map(|r| text::width(of(r))).max().unwrap_or(0).min(most)
     };
-    (widest(|row| &row.name, 24), widest(|row| &row.note, 28))
+    (widest(|row| &row.name, 30), widest(|row| &row.note, 28))
 }
 
 fn row(
@@ -152,8 +152,11 @@ fn row(
     let room = width.saturating_sub(2 + name + 2 + note + 2);
     Line::from(vec![
         span(format!("{pointer} "), theme.key),
-        span(text::pad(&row.name, name + 2), if row.disabled.is_some() { theme.stale } else { theme.text }),
-        span(text::pad(&row.note, note + 2), theme.score),
+        span(
+            text::pad(&text::fit(&row.name, name), name + 2),
+            if row.disabled.is_some() { theme.stale } else { theme.text },
+        ),
+        span(text::pad(&text::fit(&row.note, note), note + 2), theme.score),
         span(text::fit(&told, room), text_style),
     ])
 }

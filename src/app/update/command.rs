@@ -126,6 +126,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::ResetAll => {
             let weights = state.defaults();
             step(state, Setting { weights, ..state.setting });
+            // What is in force now is no try.
+            state.at_try = 0;
         }
         Command::TypeValue => tries::type_value(state),
         Command::OpenHere => match state.focus {
@@ -333,6 +335,7 @@ fn accept(state: &mut State) -> Vec<Effect> {
     match edit.kind {
         EditKind::Query if text.is_empty() => {
             close(state);
+            tell(state, "nothing was typed; the question stays".to_owned(), false);
             Vec::new()
         }
         EditKind::Query => {
@@ -515,8 +518,13 @@ fn neighbour(state: &mut State, steps: isize) -> Vec<Effect> {
     if n == 0 {
         return Vec::new();
     }
-    // From a typed query the next one is the first.
-    let from = state.judged.map_or(if steps > 0 { -1 } else { 0 }, |ix| ix as isize);
+    let from = match (state.judged, state.opened) {
+        (Some(ix), _) => ix as isize,
+        // A typed query stands behind the one that was opened last,
+        (None, Some(ix)) => ix as isize + isize::from(steps < 0),
+        // or before all of them.
+        (None, None) => -isize::from(steps > 0),
+    };
     state.chosen = true;
     open_judged(state, (from + steps).rem_euclid(n) as usize)
 }

@@ -201,10 +201,16 @@ pub(super) fn change_speed(state: &mut State, steps: isize) {
     }
 }
 
-/// Weighs the shown turn and every other one under the present setting. Without a step to undo nothing was turned, and
-/// the setting follows the recording.
+/// The setting, where something was turned; else it follows the recording.
+fn turned(state: &State) -> Option<Setting> {
+    let replaying = state.replay.as_ref()?;
+    let anew = state.undo.can_undo() && !replaying.is_recorded_under(&state.setting);
+    anew.then_some(state.setting)
+}
+
+/// Weighs the shown turn and every other one under the present setting.
 pub(super) fn weigh(state: &mut State) {
-    let turned = state.undo.can_undo().then_some(state.setting);
+    let turned = turned(state);
     let Some(replaying) = &mut state.replay else { return };
     replaying.remediate(turned.as_ref());
     let labels = replaying.opened.data.labels.len();
@@ -214,7 +220,7 @@ pub(super) fn weigh(state: &mut State) {
 
 /// Puts the turn under the playhead on the screen.
 fn show(state: &mut State) {
-    let follows = !state.undo.can_undo();
+    let follows = turned(state).is_none();
     let Some(replaying) = &state.replay else { return };
     let folded = replaying.opened.replay.state();
     let Some(turn) = &folded.turn else { return };

@@ -15,9 +15,7 @@ use crate::session::steps::Step;
 /// The judged question on the screen, where it is asked as it is judged: at another moment memory may know its answer. What a
 /// replayed moment's memory says is no part of the study of this one.
 fn studied(state: &State) -> Option<usize> {
-    let turn = state.judged.filter(|_| state.visit.is_none())?;
-    let (query, question) = (state.data.as_ref()?.queries.get(turn)?, state.question.as_ref()?);
-    (query.at == question.at).then_some(turn)
+    state.judged.filter(|_| state.visit.is_none() && !state.is_moved())
 }
 
 /// Memory has answered: a judged question is studied from now on, as it was asked last.

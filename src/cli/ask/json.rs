@@ -115,6 +115,9 @@ impl Asked<'_> {
             .map(|conflict| {
                 let mut value = serde_json::json!(event::Conflict::of(labels, &r.facet, conflict));
                 value["rule"] = conflict.rule().into();
+                for (place, _) in conflict.claims.iter().enumerate().filter(|(_, claim)| conflict.denies(claim)) {
+                    value["sides"][place]["denies"] = true.into();
+                }
                 value
             })
             .collect();

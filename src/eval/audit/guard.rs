@@ -1,12 +1,14 @@
 //! The guard over all prompts: what was kept back, and whether anything that was shown stands on too few people.
 //!
-//! An entry is not believed: who contributed is counted anew from its items. Of ratings, whose entries are opinions of the
-//! crowd and no groups of items, the number that the opinion carries is taken.
+//! An entry is not believed: who contributed is counted anew from its items.
 
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
+use crate::data::dataset::TaskKind;
+use crate::data::interaction::Timestamp;
 use crate::eval::experiment::Answered;
 use crate::eval::split::Question;
 use crate::memory::Memory;
@@ -41,17 +43,19 @@ pub struct GuardReport {
 pub fn look(memory: &Memory, questions: &[Question], answered: &[Answered]) -> Result<GuardReport, IndexError> {
     let guard = memory.manifest.retrieval.guard;
     let mut found = GuardReport { guard, ..GuardReport::default() };
-    // An identity names its period, so it stands for the same people at any moment.
-    let mut known: HashMap<&str, Option<BTreeSet<UserIx>>> = HashMap::new();
+    // An identity names its period and stands for the same people at any moment; but of ratings it names a thing, of which
+    // there are more with time.
+    let mut known: HashMap<(&str, Option<Timestamp>), Option<BTreeSet<UserIx>>> = HashMap::new();
+    let rated = memory.manifest.task == TaskKind::Rating;
     for (question, answered) in questions.iter().zip(answered) {
         found.suppressed += answered.heard.suppressed;
         found.queries += usize::from(answered.heard.suppressed > 0);
         let asking = memory.population.user_ix(question.user);
         for entry in &answered.heard.entries {
-            if !known.contains_key(entry.id.as_str()) {
-                known.insert(&entry.id, memory.contributors(&entry.id, question.at)?);
-            }
-            let counted = known.get(entry.id.as_str()).and_then(Option::as_ref);
+            let counted = match known.entry((&entry.id, rated.then_some(question.at))) {
+                Occupied(counted) => counted.into_mut(),
+                Vacant(place) => place.insert(memory.contributors(&entry.id, question.at)?),
+            };
             let people = match counted {
                 Some(users) => users.len() - usize::from(asking.is_some_and(|asking| users.contains(&asking))),
                 None => entry.people,

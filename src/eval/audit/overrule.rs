@@ -74,7 +74,7 @@ pub struct Overruled {
     pub whose: String,
     /// Whether only people are counted whose own preference is not that of the others.
     pub minority: bool,
-    /// Queries.
+    /// Queries of people who remember something.
     pub n: usize,
     /// Right local answers that the mediator gave up, of all right ones.
     pub suppressed: Rate,
@@ -82,9 +82,15 @@ pub struct Overruled {
     pub rescued: Rate,
 }
 
-/// Of everybody, of those who differ from the others, and of these by each group that is told of.
+/// Whether there was anything that local memory could be right or wrong about; else its answer is what others answer.
+fn remembers(inquiry: &Inquiry, row: &usize) -> bool {
+    inquiry.answered[*row].visible > 0
+}
+
+/// Of everybody who remembers something, of those of them who differ from the others, and of these by each group that is
+/// told of.
 pub fn overruled(inquiry: &Inquiry, groupings: &[Grouping], dimensions: &[Dimension]) -> Vec<Overruled> {
-    let all: Vec<usize> = (0..inquiry.questions.len()).collect();
+    let all: Vec<usize> = (0..inquiry.questions.len()).filter(|row| remembers(inquiry, row)).collect();
     let differ: Vec<usize> = all.iter().copied().filter(|row| inquiry.is_minority(*row)).collect();
     let of = |by: Option<String>, whose: String, minority: bool, rows: &[usize]| {
         let (right, wrong): (Vec<usize>, Vec<usize>) =
@@ -140,7 +146,7 @@ pub struct Case {
 
 /// How many such queries there are, and the `most` of them with the greatest harm.
 pub fn cases(inquiry: &Inquiry, most: usize, names: &[String], opening: &[String]) -> (usize, Vec<Case>) {
-    let all = 0..inquiry.questions.len();
+    let all = (0..inquiry.questions.len()).filter(|row| remembers(inquiry, row));
     let lost = all.filter(|row| inquiry.is_right(*row, Arm::Local) && !inquiry.is_right(*row, Arm::Mediated));
     let name = |label: usize| names.get(label).cloned().unwrap_or_default();
     let case = |row: usize| {

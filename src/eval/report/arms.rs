@@ -36,9 +36,11 @@ pub(super) fn head(p: &Provenance, n: usize, users: usize) -> Section {
         let (name, device, dtype) = (visible(&model.name), visible(&model.device), visible(&model.dtype));
         let hash = model.hash.get(..12).unwrap_or(&model.hash);
         let caveat = model.scores.caveat().map_or(String::new(), |caveat| format!(", {caveat}"));
-        notes.push(format!(
-            "model: {name} ({hash}) on {device}, {dtype}{caveat}; scores the labels on each arm, fused with ω"
-        ));
+        let asked = match model.writes {
+            true => "writes a text on each arm",
+            false => "scores the labels on each arm, fused with ω",
+        };
+        notes.push(format!("model: {name} ({hash}) on {device}, {dtype}{caveat}; {asked}"));
     }
     if let Some(sampled) = p.split.sampled {
         notes.push(format!("drawn by lot from {} queries, seed {}", sampled.of, sampled.seed));

@@ -277,9 +277,10 @@ fn flips(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<L
     if reading.flips.is_empty() {
         return vec![Line::from(span(text::fit("no single weight flips this decision", width), theme.dim))];
     }
-    // Where the model has the last word, another decision of the rules need not be another answer.
-    let overruled = answers(state).is_some_and(|answers| answers.mediated != reading.resolution.decision);
-    let first = if overruled { "rules flip to " } else { "flips to " };
+    // Where a model has a say, another decision of the rules need not be another answer.
+    let speaks = answers(state).is_some() || (state.replay.is_none() && state.model.unable().is_none());
+    let fused = speaks && state.setting.weights.model_trust > 0.0;
+    let first = if fused { "rules flip to " } else { "flips to " };
     let line = |(ix, flip): (usize, &crate::mediator::flip::Flip)| {
         // The whole value: what is shown does flip.
         let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };

@@ -22,7 +22,7 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     let (near, n) = (found.nearest.near, found.n);
     let sentence = format!(
         "{near} of {} would flip within {NEAR:.0} of some slider {} {} flip on none",
-        text::plural(n, "decision", "decisions"),
+        text::plural(n, "decision of the rules", "decisions of the rules"),
         symbols::DOT,
         n - found.nearest.flips
     );

@@ -167,8 +167,8 @@ fn told(state: &State, kind: Kind) -> Vec<String> {
             let borne = |arm: Arm| rungs.tolerance[arm as usize].map_or("-".to_owned(), |rung| rung.name());
             let each = |of: &dyn Fn(Arm) -> String| arms.map(|arm| format!("{} {}", arm.name(), of(arm))).join(", ");
             vec![
-                format!("this question, decided as at the own share up to: {}", each(&held)),
-                format!("tolerance over {so_far}, within 2 points of the own share up to: {}", each(&borne)),
+                format!("this question, greatest share that is decided as the own one: {}", each(&held)),
+                format!("tolerance over {so_far}, greatest share within 2 points of the own one: {}", each(&borne)),
             ]
         }
     }
