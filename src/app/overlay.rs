@@ -362,8 +362,9 @@ impl List {
         });
         let typed = row(Choice::TypePath, "another file", "", "type its path");
         let barred = state.cannot_make();
+        let task = state.manifest().map(|manifest| manifest.task);
         let made = Scenario::ALL.into_iter().map(|scenario| Row {
-            disabled: barred,
+            disabled: barred.or(task.and_then(|task| scenario.needs_labels(task))),
             ..row(Choice::Made(scenario), scenario.name(), "made now", scenario.about())
         });
         let own = state.recordings.iter().enumerate().map(|(at, found)| {

@@ -3,6 +3,7 @@
 
 use super::conflict::{Claim, Conflict, ConflictKind, Party, Side, in_words};
 use super::counterfactual::{Removed, Without};
+use super::facet::Facet;
 use super::policy::Disagreement;
 use super::signature::Signature;
 
@@ -67,6 +68,18 @@ pub fn coverage(silent: Option<Side>) -> &'static str {
         Some(Side::Local) => "coverage: local has too little to say",
         Some(Side::Global) => "coverage: too few users stand behind global",
         Some(Side::Both) | None => "coverage: neither side has enough to say",
+    }
+}
+
+/// What has to be known to read a ledger of `facet`; `None` where that is nothing.
+pub fn reading_aid(facet: &Facet) -> Option<&'static str> {
+    match facet {
+        Facet::Score(_) => Some(
+            "local is told here as it votes: what the person gave other things, moved by what the crowd gives them and this \
+             one; what they gave is local's answer. Without global memory votes stay moved. In a polarity conflict a score \
+             stands for its whole end of the scale",
+        ),
+        Facet::Label | Facet::Form => None,
     }
 }
 

@@ -83,6 +83,18 @@ pub enum SessionError {
         /// Why not.
         reason: String,
     },
+    /// A scenario that a task has none of.
+    #[error(
+        "the scenario {scenario} {reason}, and '{dataset}' is no task of labels; take another scenario, or other data"
+    )]
+    OtherTask {
+        /// Name of the dataset.
+        dataset: String,
+        /// Which scenario.
+        scenario: &'static str,
+        /// What it needs labels for.
+        reason: &'static str,
+    },
     /// Nobody in the data fits a scenario.
     #[error(
         "nobody in '{dataset}' fits the scenario {scenario}: {reason}; name somebody with --user, or use other data"

@@ -7,6 +7,7 @@ use crate::mediator::conflict::Side;
 use crate::mediator::style::{self, Length};
 use crate::mediator::words;
 use crate::memory::Memory;
+use crate::view::text::sum_of;
 
 impl Asked<'_> {
     /// How long a text is to be, and its words.
@@ -62,9 +63,15 @@ impl Asked<'_> {
         let _ = writeln!(out, "\nlocal memory: {} visible items", self.read.local.visible());
         for hit in self.read.local.shown() {
             let t = hit.terms;
-            let parts = match &self.read.scored {
-                Some(_) if t.attributes > 0.0 || t.similarity() == 0.0 => format!("attributes {:.2}", t.attributes),
-                _ => format!("lexical {:.2} + dense {:.2}", t.lexical, t.dense),
+            let (score, parts) = match &self.read.scored {
+                Some(_) if t.attributes > 0.0 || t.similarity() == 0.0 => {
+                    let (score, [attributes, recency]) = sum_of(t.score(), [t.attributes, t.recency]);
+                    (score, format!("attributes {attributes} + recency {recency}"))
+                }
+                _ => {
+                    let (score, [lexical, dense, recency]) = sum_of(t.score(), [t.lexical, t.dense, t.recency]);
+                    (score, format!("lexical {lexical} + dense {dense} + recency {recency}"))
+                }
             };
             let departed = match (hit.crowd, self.residual(hit)) {
                 (Some(crowd), Some(residual)) => format!(", crowd {crowd:.1}, residual {residual:+.1}"),
@@ -72,11 +79,9 @@ impl Asked<'_> {
             };
             let _ = writeln!(
                 out,
-                "  {:.2} {:18} {} = {parts} + recency {:.2}{departed}, {:.0} d: {}",
-                t.score(),
+                "  {score} {:18} {} = {parts}{departed}, {:.0} d: {}",
                 labels[hit.label],
                 visible(&memory.population.id[hit.item]),
-                t.recency,
                 hit.age_days,
                 visible(&memory.population.text[hit.item])
             );
@@ -111,14 +116,11 @@ impl Asked<'_> {
         // The crowd's opinion of one thing is told with the global side below.
         for hit in global.hits.iter().filter(|_| self.read.scored.is_none()) {
             let t = hit.terms;
+            let (score, [lexical, dense, community]) = sum_of(t.score(), [t.lexical, t.dense, t.community]);
             let _ = writeln!(
                 out,
-                "  {:.2} {} = lexical {:.2} + dense {:.2} + community {:.2}, {} users: {} ({})",
-                t.score(),
+                "  {score} {} = lexical {lexical} + dense {dense} + community {community}, {} users: {} ({})",
                 hit.id,
-                t.lexical,
-                t.dense,
-                t.community,
                 hit.users,
                 top(&hit.distribution),
                 visible(&hit.top_terms.join(", "))
@@ -144,6 +146,9 @@ impl Asked<'_> {
             for line in words::all_details(conflicts, &named).iter().filter(|_| explain) {
                 let _ = writeln!(out, "    {line}");
             }
+        }
+        if let Some(aid) = words::reading_aid(&r.facet).filter(|_| explain) {
+            let _ = writeln!(out, "  {aid}");
         }
         if let Some(signature) = &self.signature {
             let _ = writeln!(out, "  {}", words::signature(*signature, &named, &item));

@@ -117,7 +117,7 @@ fn bounded(gate: &'static str, bound: f64, found: &[Candidate]) -> GateReport {
         return GateReport { gate, bound, verdict: Verdict::Unjudged, told };
     };
     let interval = worst.figure.ci.map_or(String::new(), |ci| format!(" [{:.3}, {:.3}]", ci.low, ci.high));
-    let p = worst.p.map_or(String::new(), |p| format!(", p {p:.3}"));
+    let p = worst.p.map_or(String::new(), |p| if p < 0.001 { ", p < .001".to_owned() } else { format!(", p {p:.3}") });
     let told = format!("{}: {:.3}{interval}{p}", worst.what, worst.figure.value);
     GateReport { gate, bound, verdict: if worst.exceeds(bound) { Verdict::Failed } else { Verdict::Held }, told }
 }

@@ -6,7 +6,7 @@
 //! else's (Jensen–Shannon divergence of response shares), which is decided without looking at any answer of an arm.
 
 use super::{Options, Plan, Planned, Scenario, asked_of};
-use crate::data::dataset::{Dataset, TaskKind};
+use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::mediator::distribution::jensen_shannon;
 use crate::memory::Memory;
@@ -110,9 +110,6 @@ pub(super) fn plan(options: &Options, dataset: &Dataset) -> Result<Plan, Session
         scenario: Scenario::NewCommunity.name(),
         reason,
     };
-    if dataset.manifest.task != TaskKind::Labels {
-        return Err(nobody("communities are found in tasks of labels".to_owned()));
-    }
     let arrival = Arrival::of(&Memory::build(dataset), options.community).map_err(nobody)?;
     let arriving: Vec<&Interaction> =
         dataset.interactions.iter().filter(|i| i.at >= arrival.from && arrival.is_member(&i.user)).collect();

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::{Options, Plan, Planned, Scenario, asked_of};
-use crate::data::dataset::{Dataset, TaskKind};
+use crate::data::dataset::Dataset;
 use crate::data::draw::Draw;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::mediator::urn::marginal;
@@ -140,9 +140,6 @@ pub(super) fn plan(options: &Options, dataset: &Dataset, user: Option<&UserId>) 
         scenario: Scenario::Drift.name(),
         reason,
     };
-    if dataset.manifest.task != TaskKind::Labels {
-        return Err(nobody("a change of taste is looked for in labels".to_owned()));
-    }
     if options.made { made(options, dataset, user, nobody) } else { natural(dataset, user, nobody) }
 }
 

@@ -40,7 +40,7 @@ use super::event::{Asked, DatasetId, Event, FORMAT, Header, ModelId, Setting};
 use super::log::Session;
 use super::record::turn;
 use super::replay::{Outcome, State};
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::interaction::{Interaction, JudgedQuery, UserId};
 use crate::engine::engine::Engine;
 use crate::engine::prompt::Arm;
@@ -93,6 +93,17 @@ impl Scenario {
             Scenario::Drift => "drift",
             Scenario::NewCommunity => "new-community",
             Scenario::Gallery => "gallery",
+        }
+    }
+
+    /// What it needs labels for; `None` where a dataset of `task` can show it.
+    pub fn needs_labels(self, task: TaskKind) -> Option<&'static str> {
+        match self {
+            _ if task == TaskKind::Labels => None,
+            Scenario::Dial => Some("skews a history toward one label"),
+            Scenario::Drift => Some("looks for a change of taste in labels"),
+            Scenario::NewCommunity => Some("needs communities, which are found by labels"),
+            Scenario::ColdStart | Scenario::Biased | Scenario::Ladder | Scenario::Gallery => None,
         }
     }
 
@@ -220,6 +231,10 @@ impl Plan {
         setting: &Setting,
         voice: Option<&Voice>,
     ) -> Result<Self, SessionError> {
+        if let Some(reason) = scenario.needs_labels(dataset.manifest.task) {
+            let (dataset, scenario) = (dataset.manifest.name.clone(), scenario.name());
+            return Err(SessionError::OtherTask { dataset, scenario, reason });
+        }
         let candidates = match scenario {
             Scenario::Drift => return drift::plan(options, dataset, user),
             Scenario::NewCommunity => return arrival::plan(options, dataset),

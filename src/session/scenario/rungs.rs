@@ -8,7 +8,7 @@
 
 use super::biased::habit;
 use super::{Options, Planned, asked_of, asked_of_query};
-use crate::data::dataset::{Dataset, TaskKind};
+use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::memory::Memory;
 use crate::memory::held::{Held, Skew, rungs};
@@ -108,9 +108,6 @@ pub(super) fn dial(
     memory: &Memory,
     user: &UserId,
 ) -> Result<Vec<Planned>, String> {
-    if dataset.manifest.task != TaskKind::Labels {
-        return Err("answers no task of labels; the dial skews a history toward one label".to_owned());
-    }
     let population = &memory.population;
     let ix = population.user_ix(user);
     let mut asked = questions(dataset, user);

@@ -33,6 +33,7 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize) -> Vec<Line<'sta
         say(&format!("{} {}", symbols::CONFLICT, words::headlines(conflicts, &label)), 0, theme.conflict);
         words::all_details(conflicts, &label).iter().for_each(|line| say(line, 4, theme.text));
     }
+    words::reading_aid(&reading.resolution.facet).into_iter().for_each(|aid| say(aid, 0, theme.dim));
     let change = reading.without.iter().filter(|without| without.changes).count();
     let told = match change {
         0 => "what would change without a memory: never the decision".to_owned(),

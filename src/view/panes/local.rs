@@ -113,8 +113,8 @@ fn parts(reading: &Reading, hit: &LocalHit) -> String {
     let sum = if attributes > 0.0 || lexical + dense == 0.0 { by_attributes(score) } else { by_text(score) };
     match (hit.crowd, hit.residual(&scored.steps)) {
         (Some(crowd), Some(residual)) => {
-            let dot = symbols::DOT;
-            format!("crowd {crowd:.1} {residual:+.1} {dot} {age} {dot} {sum}")
+            // Room for all of it at 120 columns.
+            format!("crowd {crowd:.1} {residual:+.1}  {age}  {sum}")
         }
         _ => format!("{sum}  {age}"),
     }
