@@ -234,6 +234,24 @@ fn the_worked_lengths_are_computed() {
 }
 
 /// Both memories are worth something in the generated world, and together more, in form and in length.
+/// Whatever was written can be remembered: a text task has no list of answers.
+#[test]
+fn a_session_that_remembers_texts_is_computed_again() {
+    use logoscope::session::rerun::Anew;
+    use logoscope::session::scenario::{Plan, Scenario};
+
+    let (dataset, setting) = (small(), defaults(&small()));
+    let did = |user: &UserId| dataset.interactions.iter().filter(|interaction| interaction.user == *user).count();
+    let busiest = dataset.users().into_iter().max_by_key(did).unwrap();
+    let plan = Plan::of(Scenario::ColdStart, &dataset, Some(&busiest), &setting, None).unwrap();
+    let session = plan.record(&dataset, setting, None).unwrap();
+    assert!(session.events.iter().any(|event| matches!(event.as_ref(), Event::Remembered { .. })));
+    let anew = Anew { dataset: &dataset, voice: None, weights: Vec::new(), policy: None };
+    let again = anew.rerun(&session).unwrap();
+    assert_eq!(again.events.len(), session.events.len());
+    assert!(!check(&again, &dataset).unwrap().differs());
+}
+
 #[test]
 fn mediation_is_better_than_either_side_on_headlines() {
     let mut sums = vec![vec![0.0; 0]; 4];

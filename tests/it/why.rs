@@ -3,6 +3,7 @@
 use logoscope::data::dataset::{Dataset, PeriodLength, Retrieval};
 use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::data::sample;
+use logoscope::data::synth::{Parameters, products};
 use logoscope::engine::prompt::Question;
 use logoscope::engine::why;
 use logoscope::mediator::Weights;
@@ -35,6 +36,33 @@ fn shown_adds_up(node: &Node) -> Result<(), TestCaseError> {
         prop_assert!(children.is_empty() || children.iter().sum::<i64>() == *value, "{shown:?}");
     }
     Ok(())
+}
+
+/// Of ratings the crowd speaks of the very thing that is asked about, through one entry.
+#[test]
+fn what_others_gave_a_thing_speaks_through_its_entry() {
+    let dataset = products(&Parameters::of_products()).0;
+    let memory = Memory::build(&dataset);
+    let heard = dataset.queries.iter().find_map(|asked| {
+        let read = memory.read(&asked.user, &asked.query, asked.at).unwrap();
+        (!read.global.hits.is_empty()).then_some((asked, read))
+    });
+    let (asked, read) = heard.unwrap();
+    let why = |id: &str| memory.why_not(&asked.user, &asked.query, asked.at, &read, id).unwrap();
+    let shown = Reason::Shown { side: Side::Global, place: 1 };
+    let entry = read.global.hits[0].id.clone();
+    assert_eq!(why(&entry), shown);
+    let others = || dataset.interactions.iter().filter(|i| i.at < asked.at && i.user != asked.user);
+    let this = others().find(|i| i.item == asked.item).unwrap();
+    assert_eq!(why(&this.id), Reason::Another { entry: Some(entry.clone()), fate: Box::new(shown) });
+    let other = others().find(|i| i.item != asked.item).unwrap();
+    let Reason::Another { entry: Some(of), fate } = why(&other.id) else { panic!("{:?}", why(&other.id)) };
+    assert_eq!((of, *fate), (format!("item-{}", other.item.as_ref().unwrap()), Reason::AnotherThing));
+    assert_eq!((why("item-nothing"), why("p1-c0-0")), (Reason::Unknown, Reason::Unknown));
+    // Counted anew, as many as the entry says.
+    let people = memory.contributors(&entry, asked.at).unwrap().unwrap();
+    let own = memory.population.user_ix(&asked.user).is_some_and(|user| people.contains(&user));
+    assert_eq!(people.len() - usize::from(own), read.global.hits[0].users);
 }
 
 proptest! {

@@ -414,6 +414,60 @@ fn lists_choose_and_the_palette_says_why_not() {
 }
 
 #[test]
+fn a_typed_question_keeps_the_place_among_the_judged_ones() {
+    let mut state = answered();
+    press(&mut state, &["n", "n"]);
+    let place = state.judged.unwrap();
+    press(&mut state, &["i", "s", "e", "a", "enter"]);
+    assert_eq!(state.judged, None);
+    press(&mut state, &["p"]);
+    assert_eq!(state.judged, Some(place), "back to where it was typed");
+    press(&mut state, &["i", "s", "e", "a", "enter", "n"]);
+    assert_eq!(state.judged, Some(place + 1));
+}
+
+#[test]
+fn a_judged_question_that_is_moved_in_time_is_said_not_to_count() {
+    let mut state = answered();
+    press(&mut state, &["n"]);
+    assert!(!state.is_moved() && text_of(&drawn(&state, 120, 40)).contains("judged"));
+    press(&mut state, &["["]);
+    let shown = text_of(&drawn(&state, 120, 40));
+    assert!(state.is_moved() && shown.contains("moved and not counted"), "{shown}");
+}
+
+#[test]
+fn hints_name_keys_that_do_what_they_say() {
+    let mut state = answered();
+    for keys in [&["S"][..], &["esc", "N"], &["esc", "P"], &["esc", "E"]] {
+        press(&mut state, keys);
+        let context = state.context();
+        let hinted = context.entries().filter(|entry| !entry.hint.is_empty() && state.keys.reads(context, entry));
+        let mut keys: Vec<&str> = hinted.map(|entry| state.keys.first(entry.command)).collect();
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), all, "each key once on {context:?}");
+        let shown = text_of(&drawn(&state, 120, 40));
+        assert!(!shown.contains("q quit") || state.overlay.is_none(), "{shown}");
+    }
+}
+
+#[test]
+fn words_of_a_filter_may_stand_in_several_columns() {
+    let mut state = answered();
+    press(&mut state, &["o"]);
+    let Some(Overlay::List(list)) = &state.overlay else { panic!("a list") };
+    let row = &list.rows[list.rows.len() - 1];
+    let date = row.note.split(' ').next().unwrap();
+    let typed: Vec<String> = format!("{} {date}", row.name).chars().map(String::from).collect();
+    let (name, note) = (row.name.clone(), row.note.clone());
+    press(&mut state, &typed.iter().map(String::as_str).collect::<Vec<_>>());
+    let Some(Overlay::List(list)) = &state.overlay else { panic!("a list") };
+    assert!(list.shown.iter().any(|ix| (&list.rows[*ix].name, &list.rows[*ix].note) == (&name, &note)), "{typed:?}");
+}
+
+#[test]
 fn what_is_typed_before_the_data_is_there_is_asked_later() {
     let mut state = started();
     assert!(press(&mut state, &["i", "s", "e", "a", "enter"]).is_empty());
