@@ -554,6 +554,9 @@ impl Command {
                 availability::of_words(self, state)
             }
             Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
+            Command::PickModel if state.visit.is_some() => {
+                Some("another model begins another session; go back to the replay first")
+            }
             Command::KeepSession => availability::of_keeping(state),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
             Command::Back if state.answers.written.phase.is_open() => None,

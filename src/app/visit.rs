@@ -85,6 +85,8 @@ pub struct Home {
     pub answered: Vec<(UserId, Resolution)>,
     /// Memory had not answered yet.
     pub unheard: bool,
+    /// Another model answers since: its session is over, and what was asked last is asked again.
+    pub ended: bool,
     /// What of it was to be recorded.
     pub journal: Journal,
 }
@@ -94,6 +96,7 @@ impl Home {
     pub fn take(state: &mut State) -> Self {
         Self {
             unheard: state.heard != state.ticket,
+            ended: false,
             question: state.question.take(),
             judged: state.judged.take(),
             setting: Some(state.setting),

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use logoscope::app::effect::Effect;
-use logoscope::app::journal::Journal;
+use logoscope::app::journal::{Journal, Recording};
 use logoscope::app::message::Message;
 use logoscope::app::overlay::Overlay;
 use logoscope::app::replay::{Mark, Opened, Replaying, Standing};
@@ -16,8 +16,12 @@ use logoscope::app::visit::World;
 use logoscope::app::worker::{MemoryWorker, Source};
 use logoscope::data::dataset::{Dataset, PeriodLength};
 use logoscope::data::interaction::{Interaction, UserId};
+use logoscope::engine::engine::Caps;
+use logoscope::engine::fit::Training;
 use logoscope::engine::host::{HostEvent, Ticket};
+use logoscope::engine::model::{Located, Origin};
 use logoscope::engine::prompt::Arm;
+use logoscope::engine::room::Need;
 use logoscope::eval::pulse::{Beat, Measure, Pulse};
 use logoscope::mediator::{Course, Policy};
 use logoscope::memory::Memory;
@@ -26,8 +30,8 @@ use logoscope::session::event::{Asked, DatasetId, Evidence, FORMAT, Judgement};
 use logoscope::session::record::turn;
 use logoscope::session::{Event, Header, Replay, Session, State as Folded};
 
-use crate::replaying::{recording, replaying, session, written};
-use crate::screens::{answered, dataset, drawn, press, styles_of, text_of};
+use crate::replaying::{hear, recording, replaying, session, written};
+use crate::screens::{answered, caps, dataset, drawn, press, styles_of, text_of};
 use crate::session::defaults;
 
 fn replay(state: &State) -> &Replaying {
@@ -338,6 +342,44 @@ fn a_session_opened_during_a_visit_ends_it() {
     press(&mut state, &["x"]);
     assert!(state.replay.is_none() && state.visit.is_none());
     assert_eq!(state.data.as_ref().unwrap().dataset, films());
+}
+
+/// A session of its own began in a visit, in no file of which a visit should stand, where a model came meanwhile.
+#[test]
+fn a_model_that_comes_during_a_visit_ends_the_session_at_home_and_begins_none_there() {
+    let mut state = recording();
+    let (header, _) = written(press(&mut state, &["m", "u", "ctrl-o"]));
+    assert_eq!(header.unwrap().model.unwrap().name, "nano");
+    "/no/such/model".chars().for_each(|letter| drop(press(&mut state, &[&letter.to_string()])));
+    let effects = press(&mut state, &["enter"]);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
+    let opened = Opened::of("cold".to_owned(), cold()).unwrap();
+    update(&mut state, Message::SessionOpened(Box::new(opened)));
+    assert!(press(&mut state, &["b"]).is_empty(), "one session is answered by one model");
+    assert!(state.notice.as_ref().unwrap().text.contains("fork when it is ready"), "{:?}", state.notice);
+    press(&mut state, &["a"]);
+    assert!(press(&mut state, &["ctrl-o"]).is_empty() && state.overlay.is_none());
+    assert!(state.notice.as_ref().unwrap().text.contains("another model begins another session"), "{:?}", state.notice);
+
+    let writes = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Begin(_) | Effect::Record(_)));
+    let need = Need { weights: 1, cache: 1, context: 512 };
+    let origin = Origin { place: Located::Files("/other".into()), training: Training::default(), need };
+    let mut effects = update(&mut state, Message::Host(HostEvent::Origin(origin)));
+    let other = Caps { name: "other".into(), ..caps() };
+    effects.extend(update(&mut state, Message::Host(HostEvent::Ready(other))));
+    effects.extend(hear(&mut state));
+    effects.extend(press(&mut state, &["m"]));
+    assert!(!writes(&effects) && state.journal.away, "what is asked at a moment stands in no file: {effects:?}");
+    let home = state.visit.as_ref().unwrap().home.setting.unwrap();
+    assert_eq!(home.weights.model_trust, 0.0, "at home, too, another model has yet to earn its share");
+    let effects = press(&mut state, &["a", "x"]);
+    assert!(!writes(&effects), "{effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Read(_))), "asked anew of the other model");
+    assert_eq!(state.journal.recording, Recording::Waiting);
+    let (header, events) = written(hear(&mut state));
+    let header = header.expect("another model's session");
+    assert_eq!(header.model.unwrap().name, "other");
+    assert_eq!(events[0].tag(), "asked");
 }
 
 #[test]

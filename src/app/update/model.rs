@@ -75,18 +75,30 @@ fn go_without(state: &mut State, why: &'static str) -> Vec<Effect> {
     effects
 }
 
-/// Changes what the model is. A share in the decision that stood at its default moves to the new default.
+/// Changes what the model is. A share in the decision that stood at its default moves to the new default, also where live
+/// work goes on after a visit.
 fn with_defaults(state: &mut State, change: impl FnOnce(&mut State)) {
     let before = state.defaults().get(Weight::ModelTrust);
     change(state);
     let after = state.defaults().get(Weight::ModelTrust);
-    if state.manifest().is_some() && state.setting.weights.get(Weight::ModelTrust) == before {
-        state.setting.weights = state.setting.weights.with(Weight::ModelTrust, after);
+    if state.manifest().is_none() {
+        return;
+    }
+    let home = state.visit.as_mut().and_then(|visit| visit.home.setting.as_mut());
+    for setting in std::iter::once(&mut state.setting).chain(home) {
+        if setting.weights.get(Weight::ModelTrust) == before {
+            setting.weights = setting.weights.with(Weight::ModelTrust, after);
+        }
     }
 }
 
 /// Ends the recorded session: the next question begins another one, with the model that answers then.
-fn turn_page(state: &mut State) -> Vec<Effect> {
+pub(super) fn turn_page(state: &mut State) -> Vec<Effect> {
+    if let Some(visit) = &mut state.visit {
+        // What is recorded of live use waits at home, and ends on coming back; what is asked here is none of it.
+        visit.home.ended = true;
+        return Vec::new();
+    }
     record::settle(state);
     let journal = &mut state.journal;
     let fresh = Journal {

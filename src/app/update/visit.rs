@@ -6,7 +6,7 @@ use super::super::effect::Effect;
 use super::super::journal::Recording;
 use super::super::state::{Data, MemoryState, State};
 use super::super::visit::{Fork, Home, Visit, World};
-use super::{profile, read, record, replay, stop, study, tell};
+use super::{model, profile, read, record, replay, stop, study, tell};
 use crate::data::interaction::Interaction;
 use crate::session::Event;
 use crate::session::fork::fork;
@@ -25,6 +25,9 @@ pub(super) fn begin(state: &mut State, forks: bool) -> Vec<Effect> {
         Some(_) if session.header.is_redacted() => {
             Some("its texts and identities are pseudonyms; no memory can be asked about them".to_owned())
         }
+        Some(live) if forks && live.incoming.is_some() => Some(
+            "another model is being loaded, and one session is answered by one model; fork when it is ready".to_owned(),
+        ),
         Some(live) if forks && !live.journal.keeps() => {
             Some("nothing is recorded here (--no-record), so there is no place for a fork".to_owned())
         }
@@ -83,7 +86,7 @@ pub(super) fn end(state: &mut State) -> Vec<Effect> {
     let Some(visit) = state.visit.take() else { return Vec::new() };
     let Visit { mut screen, home, fork, .. } = *visit;
     let mut effects = stop(state);
-    let unheard = home.unheard;
+    let (unheard, ended) = (home.unheard, home.ended);
     let written = match (&fork, &state.journal.recording) {
         (Some(_), Recording::In(path)) => Some(format!("the fork is recorded in {}", path.display())),
         _ => None,
@@ -93,15 +96,20 @@ pub(super) fn end(state: &mut State) -> Vec<Effect> {
         effects.push(Effect::Record(std::mem::take(&mut state.journal.waiting)));
         effects.push(Effect::EndFork);
     }
-    let recording = state.journal.recording.clone();
+    let (recording, place) = (state.journal.recording.clone(), state.journal.model.take());
     home.restore(state);
+    // The model is the same here and there.
+    state.journal.model = place;
     if fork.is_none() {
         // What the scribe has told meanwhile was of this session.
         state.journal.recording = recording;
     }
+    if ended {
+        effects.extend(model::turn_page(state));
+    }
     effects.push(Effect::Visit(None));
     effects.extend(profile::reread(state));
-    if unheard {
+    if unheard || ended {
         effects.extend(read(state));
     }
     study::weigh(state);
