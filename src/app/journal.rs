@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::state::{Data, Setting};
+use crate::data::interaction::Interaction;
 use crate::engine::model::Located;
 use crate::session::event::Event;
 
@@ -41,10 +42,10 @@ pub struct Journal {
     pub away: bool,
     /// Identity of the embedder that memory reads with.
     pub embedder: String,
-    /// The dataset at the first question.
+    /// The dataset at the first question, as it was before anything was remembered.
     pub data: Option<Arc<Data>>,
-    /// How many interactions the analyst has given to memory.
-    pub remembered: usize,
+    /// What the analyst has given to memory, in order: a session that begins later begins with it.
+    pub remembered: Vec<Interaction>,
     /// Where the model is.
     pub model: Option<Located>,
     /// What is to be written next.

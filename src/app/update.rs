@@ -376,9 +376,8 @@ fn ask(state: &mut State, change: impl FnOnce(&mut Question)) -> Vec<Effect> {
 /// Lets memory know that the person answers the question so, and asks again a second later.
 fn remember(state: &mut State, response: String) -> Vec<Effect> {
     let (Some(data), Some(question)) = (state.data.clone(), state.question.clone()) else { return Vec::new() };
-    state.journal.remembered += 1;
     let free = |id: &String| data.is_free(id);
-    let Some(id) = (state.journal.remembered..).map(|n| format!("remembered-{n}")).find(free) else {
+    let Some(id) = (state.journal.remembered.len() + 1..).map(|n| format!("remembered-{n}")).find(free) else {
         return Vec::new();
     };
     let Question { user, query, at } = question;
@@ -394,7 +393,7 @@ fn remember(state: &mut State, response: String) -> Vec<Effect> {
         Some(effect) => vec![effect],
         None => vec![Effect::Remember(Box::new(interaction.clone()))],
     };
-    record::remembered(state, &interaction);
+    record::remembered(state, interaction);
     effects.extend(ask(state, |question| question.at = Timestamp(question.at.0.saturating_add(1))));
     tell(state, told, false);
     effects

@@ -543,6 +543,43 @@ fn a_write_that_fails_is_told_and_everything_is_handed_on_for_another_attempt() 
     assert!(!text_of(&drawn(&state, 120, 40)).contains("not recorded"));
 }
 
+/// The header of a session begun behind something remembered named a dataset that is nowhere.
+#[test]
+fn a_session_of_another_model_begins_with_what_was_remembered_before() {
+    let mut state = recording();
+    press(&mut state, &["l"]);
+    for (answer, number) in [(["d", "r", "a", "m", "a"], 1), (["c", "o", "m", "e", "d"], 2)] {
+        press(&mut state, &["R"]);
+        press(&mut state, &answer);
+        let effects = press(&mut state, &["enter"]);
+        let given = effects.into_iter().find_map(|effect| match effect {
+            Effect::Remember(interaction) => Some(*interaction),
+            _ => None,
+        });
+        let given = given.unwrap();
+        assert_eq!(given.id, format!("remembered-{number}"));
+        let (data, place) = state.data.as_ref().unwrap().with(given).unwrap();
+        update(&mut state, Message::Remembered { data: Arc::new(data), place, periods: 8 });
+        hear(&mut state);
+    }
+    let mut effects = press(&mut state, &["ctrl-o", "down", "enter"]);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Begin(_))), "nothing has been asked yet");
+    effects = hear(&mut state);
+    let begun = effects.iter().find_map(|effect| match effect {
+        Effect::Begin(beginning) => Some(beginning.clone()),
+        _ => None,
+    });
+    let hash = begun.expect("another session").data.content_hash().unwrap();
+    assert_eq!(hash, dataset().content_hash(), "the dataset as everybody has it");
+    let (header, events) = written(effects);
+    let tags: Vec<&str> = events.iter().map(Event::tag).collect();
+    assert_eq!(tags[..3], ["remembered", "remembered", "asked"]);
+    let mut header = header.unwrap();
+    header.dataset.hash = hash;
+    let report = logoscope::session::check::check(&Session::new(header, events), &dataset()).unwrap();
+    assert!(matches!(report.retrieval, Verdict::Equal { .. }), "{:?}", report.retrieval);
+}
+
 #[test]
 fn what_is_remembered_is_known_a_second_later() {
     let mut state = recording();

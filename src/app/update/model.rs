@@ -8,11 +8,13 @@ use super::super::journal::{Journal, Recording};
 use super::super::overlay::{List, Overlay};
 use super::super::state::{Incoming, ModelState, Phase, State};
 use super::{ask_model, profile, read, record, stop, study, tell};
+use crate::data::interaction::Interaction;
 use crate::engine::address;
 use crate::engine::engine::{Caps, LoadStage};
 use crate::engine::error::EngineError;
 use crate::engine::model::{ModelSpec, SHIPPED};
 use crate::mediator::Weight;
+use crate::session::event::Event;
 
 /// What is typed, or chosen, for memory alone.
 pub(super) const NONE: &str = "none";
@@ -101,11 +103,15 @@ pub(super) fn turn_page(state: &mut State) -> Vec<Effect> {
     }
     record::settle(state);
     let journal = &mut state.journal;
+    // The dataset is the one without what was remembered, which the new session therefore says first.
+    let known = |interaction: &Interaction| Event::Remembered { interaction: interaction.clone() };
     let fresh = Journal {
         recording: Recording::Waiting,
         touched: journal.touched,
-        remembered: journal.remembered,
+        data: journal.data.clone(),
+        remembered: journal.remembered.clone(),
         model: journal.model.clone(),
+        waiting: journal.remembered.iter().map(known).collect(),
         ..Journal::default()
     };
     match journal.recording {

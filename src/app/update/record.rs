@@ -89,11 +89,12 @@ pub(super) fn answered_alone(state: &mut State) {
 }
 
 /// Memory is to know something new.
-pub(super) fn remembered(state: &mut State, interaction: &Interaction) {
+pub(super) fn remembered(state: &mut State, interaction: Interaction) {
     settle(state);
     if state.journal.listens() && state.journal.start.is_some() {
         state.journal.waiting.push(Event::Remembered { interaction: interaction.clone() });
     }
+    state.journal.remembered.push(interaction);
 }
 
 /// The analyst said something of the answers to the question at hand.
@@ -140,7 +141,6 @@ pub(super) fn drain(state: &mut State) -> Vec<Effect> {
 }
 
 fn beginning(state: &State) -> Option<Beginning> {
-    // As it was before anything was remembered.
     let data = state.journal.data.clone()?;
     let caps = match &state.model {
         ModelState::Ready(caps) => Some(caps),

@@ -68,7 +68,7 @@ pub(super) fn begin(state: &mut State, forks: bool) -> Vec<Effect> {
     match &forked {
         Some(_) => {
             (journal.recording, journal.touched, journal.start) = (Recording::Begun, true, Some(setting));
-            (journal.turned, journal.remembered) = (false, 0);
+            (journal.turned, journal.remembered) = (false, Vec::new());
         }
         None => journal.away = true,
     }
