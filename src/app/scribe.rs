@@ -1,8 +1,8 @@
 //! The scribe: a thread that writes live use into a session file, an event a line, synced as it happens.
 //!
 //! Invariants: no file is ever overwritten; the caller never waits, except at the end, for what is still to be written;
-//! an event that cannot be written is kept, in order, and tried again with the next one and at the end; a failure is told
-//! once, until writing works again.
+//! an event that cannot be written is kept for the session it belongs to, in order, and tried again with the next one, of
+//! whatever session, and at the end; a failure is told once, until writing works again.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -61,9 +61,9 @@ pub enum Ending {
     Nothing,
     /// All of it is in this file.
     Written(PathBuf),
-    /// Some of it is in no file.
+    /// Some of it, or of a session before it, is in no file.
     Unwritten {
-        /// Its last events, so many.
+        /// So many events.
         events: usize,
         /// Why, with the place.
         reason: String,
@@ -125,37 +125,83 @@ enum Page<T> {
     Open(Recorder<T>),
 }
 
-/// A session on its way to a file that `create` makes.
-struct Book<T, F> {
-    create: F,
+/// A session on its way to its file.
+struct Leaf<T> {
     page: Page<T>,
     /// What is not written yet, oldest first.
     waiting: VecDeque<Event>,
+    /// Why not, if that has been tried.
     failed: Option<String>,
-    /// The session that waits while a fork is written.
-    home: Option<Home<T>>,
 }
 
-/// How far a session is that waits.
-type Home<T> = (Page<T>, VecDeque<Event>, Option<String>);
+impl<T: Tape> Leaf<T> {
+    fn of(page: Page<T>) -> Self {
+        Self { page, waiting: VecDeque::new(), failed: None }
+    }
+
+    /// The file, once it is there.
+    fn path(&self) -> Option<&Path> {
+        match &self.page {
+            Page::Open(recorder) => Some(recorder.path()),
+            Page::Blank | Page::Begun(_) | Page::Titled(_) => None,
+        }
+    }
+
+    /// Writes what waits, as far as that goes.
+    fn attempt(&mut self, create: &mut impl FnMut(&Header) -> Result<Recorder<T>, SessionError>) {
+        self.failed = self.advance(create).err().map(|error| error.to_string());
+    }
+
+    fn advance(
+        &mut self,
+        create: &mut impl FnMut(&Header) -> Result<Recorder<T>, SessionError>,
+    ) -> Result<(), SessionError> {
+        if let Page::Begun(beginning) = &self.page {
+            self.page = Page::Titled(titled(beginning)?);
+        }
+        if let Page::Titled(header) = &self.page {
+            self.page = Page::Open(create(header)?);
+        }
+        let Page::Open(recorder) = &mut self.page else { return Ok(()) };
+        while let Some(event) = self.waiting.front() {
+            recorder.append(event)?;
+            self.waiting.pop_front();
+        }
+        Ok(())
+    }
+}
+
+/// What is written, into files that `create` makes.
+struct Book<T, F> {
+    create: F,
+    /// The session that events are of now.
+    leaf: Leaf<T>,
+    /// The one that waits while a fork is written.
+    home: Option<Leaf<T>>,
+    /// Those that are over and not all in their file, oldest first.
+    over: Vec<Leaf<T>>,
+}
 
 impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F> {
     fn new(create: F) -> Self {
-        Self { create, page: Page::Blank, waiting: VecDeque::new(), failed: None, home: None }
+        Self { create, leaf: Leaf::of(Page::Blank), home: None, over: Vec::new() }
     }
 
     fn write(mut self, inbox: &Receiver<Request>, out: &Sender<Message>) -> Ending {
         for request in inbox {
             match request {
-                Request::Begin(beginning) => self.page = Page::Begun(*beginning),
-                Request::Write(events) => self.waiting.extend(events),
-                Request::Fork(session) => {
-                    self.return_home(out);
-                    let page = std::mem::replace(&mut self.page, Page::Titled(session.header));
-                    let shared = session.events.iter().map(|event| event.as_ref().clone()).collect();
-                    self.home = Some((page, std::mem::replace(&mut self.waiting, shared), self.failed.take()));
+                Request::Begin(beginning) => {
+                    self.return_home();
+                    self.turn_to(Leaf::of(Page::Begun(*beginning)));
                 }
-                Request::EndFork => self.return_home(out),
+                Request::Write(events) => self.leaf.waiting.extend(events),
+                Request::Fork(session) => {
+                    self.return_home();
+                    let mut fork = Leaf::of(Page::Titled(session.header));
+                    fork.waiting = session.events.iter().map(|event| event.as_ref().clone()).collect();
+                    self.home = Some(std::mem::replace(&mut self.leaf, fork));
+                }
+                Request::EndFork => self.return_home(),
                 Request::Keep(session) => {
                     let kept = self.keep(&session).map_err(|error| error.to_string());
                     let _ = out.send(Message::SessionKept(kept));
@@ -164,14 +210,14 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
             }
             self.attempt(out);
         }
-        self.return_home(out);
-        if self.failed.is_some() {
-            self.attempt(out);
-        }
-        match (self.failed, self.page) {
-            (Some(reason), _) => Ending::Unwritten { events: self.waiting.len(), reason },
-            (None, Page::Open(recorder)) => Ending::Written(recorder.path().to_owned()),
-            (None, _) => Ending::Nothing,
+        self.return_home();
+        self.attempt(out);
+        let leaves = || self.over.iter().chain([&self.leaf]);
+        let events = leaves().map(|leaf| leaf.waiting.len()).sum();
+        match (leaves().find_map(|leaf| leaf.failed.clone()), self.leaf.path()) {
+            (Some(reason), _) => Ending::Unwritten { events, reason },
+            (None, Some(path)) => Ending::Written(path.to_owned()),
+            (None, None) => Ending::Nothing,
         }
     }
 
@@ -182,47 +228,34 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
         Ok(recorder.path().to_owned())
     }
 
-    /// Goes back to the session that waits, if one does. What of the fork is unwritten is tried once more.
-    fn return_home(&mut self, out: &Sender<Message>) {
-        let Some((page, waiting, failed)) = self.home.take() else { return };
-        if self.failed.is_some() {
-            self.attempt(out);
+    /// Goes back to the session that waits, if one does.
+    fn return_home(&mut self) {
+        if let Some(home) = self.home.take() {
+            self.turn_to(home);
         }
-        (self.page, self.waiting, self.failed) = (page, waiting, failed);
+    }
+
+    /// Events are of another session from here on. What of the one before is unwritten goes on being tried.
+    fn turn_to(&mut self, leaf: Leaf<T>) {
+        let last = std::mem::replace(&mut self.leaf, leaf);
+        self.over.extend((!last.waiting.is_empty()).then_some(last));
     }
 
     /// Writes what waits, and tells what is new about that: the first failure, and that it works (again).
     fn attempt(&mut self, out: &Sender<Message>) {
-        let opened = matches!(self.page, Page::Open(_));
-        match (self.advance(), &self.page) {
-            (Ok(()), Page::Open(recorder)) => {
-                if self.failed.take().is_some() || !opened {
-                    let _ = out.send(Message::Recording(recorder.path().to_owned()));
-                }
-            }
-            (Ok(()), _) => {}
-            (Err(error), _) => {
-                let reason = error.to_string();
-                if self.failed.replace(reason.clone()).is_none() {
-                    let _ = out.send(Message::RecordFailed(reason));
-                }
-            }
-        }
-    }
-
-    fn advance(&mut self) -> Result<(), SessionError> {
-        if let Page::Begun(beginning) = &self.page {
-            self.page = Page::Titled(titled(beginning)?);
-        }
-        if let Page::Titled(header) = &self.page {
-            self.page = Page::Open((self.create)(header)?);
-        }
-        let Page::Open(recorder) = &mut self.page else { return Ok(()) };
-        while let Some(event) = self.waiting.front() {
-            recorder.append(event)?;
-            self.waiting.pop_front();
-        }
-        Ok(())
+        let Self { create, leaf, over, .. } = self;
+        over.retain_mut(|leaf| {
+            leaf.attempt(create);
+            leaf.failed.is_some()
+        });
+        let (open, failed) = (leaf.path().is_some(), leaf.failed.is_some());
+        leaf.attempt(create);
+        let news = match (&leaf.failed, leaf.path()) {
+            (Some(reason), _) if !failed => Message::RecordFailed(reason.clone()),
+            (None, Some(path)) if failed || !open => Message::Recording(path.to_owned()),
+            _ => return,
+        };
+        let _ = out.send(news);
     }
 }
 
@@ -260,6 +293,7 @@ pub(super) fn plain(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::collections::BTreeMap;
     use std::io::Write;
     use std::rc::Rc;
 
@@ -345,9 +379,9 @@ mod tests {
         let (out, inbox) = mpsc::channel();
         let tape = reel.clone();
         let mut book = Book::new(|header: &Header| Recorder::on(tape.clone(), Path::new("reel"), header));
-        book.page = Page::Begun(beginning());
+        book.leaf = Leaf::of(Page::Begun(beginning()));
         let mut write = |text: &str| {
-            book.waiting.push_back(note(text));
+            book.leaf.waiting.push_back(note(text));
             book.attempt(&out);
         };
         write("one");
@@ -373,6 +407,66 @@ mod tests {
         let events: Vec<Event> = session.events.iter().map(|event| event.as_ref().clone()).collect();
         assert_eq!(events, ["one", "two", "three", "four", "five"].map(note));
         assert!(session.cut.is_none() && !session.header.dataset.hash.is_empty());
+    }
+
+    /// What a book writes that refuses the first files called `refused`, so often; by title, and its ending.
+    fn written_by(
+        requests: Vec<Request>,
+        refused: &str,
+        mut refusals: usize,
+    ) -> (BTreeMap<String, Vec<Event>>, Ending) {
+        let mut reels: BTreeMap<String, Reel> = BTreeMap::new();
+        let create = |header: &Header| {
+            let path = Path::new(&header.title);
+            if header.title == refused && refusals > 0 {
+                refusals -= 1;
+                return Err(SessionError::Write { path: path.to_owned(), source: io::ErrorKind::StorageFull.into() });
+            }
+            let reel = reels.entry(header.title.clone()).or_default();
+            reel.0.borrow_mut().room = usize::MAX;
+            Recorder::on(reel.clone(), path, header)
+        };
+        let (requested, inbox) = mpsc::channel();
+        requests.into_iter().for_each(|request| requested.send(request).unwrap());
+        drop(requested);
+        let ending = Book::new(create).write(&inbox, &mpsc::channel().0);
+        let events = |reel: &Reel| {
+            let session = Session::parse(Path::new("reel"), &reel.0.borrow().bytes).unwrap();
+            session.events.iter().map(|event| event.as_ref().clone()).collect()
+        };
+        (reels.iter().map(|(title, reel)| (title.clone(), events(reel))).collect(), ending)
+    }
+
+    fn begun(title: &str) -> Request {
+        let mut beginning = beginning();
+        beginning.header.title = title.to_owned();
+        Request::Begin(Box::new(beginning))
+    }
+
+    /// They went into the file of the next one, or nowhere.
+    #[test]
+    fn what_a_session_could_not_write_goes_into_its_own_file_when_another_has_begun() {
+        let one = |text: &str| Request::Write(vec![note(text)]);
+        let next = || vec![begun("a"), one("one"), begun("b"), one("two")];
+        let (files, ending) = written_by(next(), "a", 2);
+        assert_eq!((&files["a"][..], &files["b"][..]), (&[note("one")][..], &[note("two")][..]));
+        assert_eq!(ending, Ending::Written("b".into()));
+        let (files, ending) = written_by(next(), "a", usize::MAX);
+        assert_eq!((files.len(), &files["b"][..]), (1, &[note("two")][..]));
+        assert!(matches!(ending, Ending::Unwritten { events: 1, .. }), "{ending:?}");
+
+        let forks = || {
+            let Request::Begin(beginning) = begun("fork") else { unreachable!() };
+            let fork = Request::Fork(Box::new(Session::new(beginning.header, vec![note("shared")])));
+            vec![begun("a"), one("one"), fork, one("two"), Request::EndFork, one("three")]
+        };
+        let (files, ending) = written_by(forks(), "fork", 2);
+        assert_eq!(files["fork"], ["shared", "two"].map(note));
+        assert_eq!(files["a"], ["one", "three"].map(note));
+        assert_eq!(ending, Ending::Written("a".into()));
+        let (files, ending) = written_by(forks(), "fork", usize::MAX);
+        assert_eq!((files.len(), &files["a"][..]), (1, &["one", "three"].map(note)[..]));
+        assert!(matches!(ending, Ending::Unwritten { events: 2, .. }), "{ending:?}");
     }
 
     #[test]

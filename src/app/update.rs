@@ -208,6 +208,15 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             tell(state, reason, true);
             Vec::new()
         }
+        // Of a session that is over; the next one has not begun, and must not be taken for written.
+        Message::Recording(_) if state.journal.recording == Recording::Waiting => {
+            state.dirty = false;
+            Vec::new()
+        }
+        Message::RecordFailed(reason) if state.journal.recording == Recording::Waiting => {
+            tell(state, format!("the session before is kept in memory, it cannot be recorded: {reason}"), true);
+            Vec::new()
+        }
         Message::Recording(path) => {
             if matches!(state.journal.recording, Recording::Failed(_)) {
                 tell(state, format!("recorded again, with all that was missing, in {}", path.display()), false);

@@ -150,7 +150,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
         Ending::Nothing => {}
         Ending::Written(path) => super::complain(&format!("this session is recorded in {}", path.display())),
         Ending::Unwritten { events, reason } => {
-            super::complain(&format!("the last {events} events of this session are in no file: {reason}"));
+            super::complain(&format!("the last {events} events of live use are in no file: {reason}"));
         }
     }
     Ok(exit)

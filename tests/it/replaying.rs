@@ -580,6 +580,18 @@ fn a_session_of_another_model_begins_with_what_was_remembered_before() {
     assert!(matches!(report.retrieval, Verdict::Equal { .. }), "{:?}", report.retrieval);
 }
 
+/// What the scribe told of the session before was taken for news of the next one, which then never began.
+#[test]
+fn news_of_a_session_that_is_over_does_not_keep_the_next_one_from_beginning() {
+    for news in [Message::Recording("films-001.jsonl".into()), Message::RecordFailed("the disk is full".to_owned())] {
+        let mut state = recording();
+        press(&mut state, &["m", "ctrl-o", "down", "enter"]);
+        update(&mut state, news);
+        let (header, events) = written(hear(&mut state));
+        assert!(header.is_some() && events[0].tag() == "asked", "{events:?}");
+    }
+}
+
 #[test]
 fn what_is_remembered_is_known_a_second_later() {
     let mut state = recording();
