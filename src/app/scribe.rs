@@ -74,7 +74,7 @@ impl Scribe {
     /// Starts it. Files go to `folder`, which is made when the first one is.
     pub fn start(folder: PathBuf, out: Sender<Message>) -> io::Result<Self> {
         let (requests, inbox) = mpsc::channel();
-        let work = move || Book::new(move |header: &Header| create(&folder, header)).write(&inbox, &out);
+        let work = move || Book::new(move |begun: &Session| create(&folder, begun)).write(&inbox, &out);
         let work = thread::Builder::new().name("scribe".to_owned()).spawn(work)?;
         Ok(Self { requests, work })
     }
@@ -119,8 +119,8 @@ enum Page<T> {
     Blank,
     /// A session has begun; its hashes are not known yet.
     Begun(Beginning),
-    /// Its first line is complete, and not written.
-    Titled(Header),
+    /// What its file begins with is complete, and not written.
+    Titled(Session),
     /// The file is there.
     Open(Recorder<T>),
 }
@@ -139,6 +139,15 @@ impl<T: Tape> Leaf<T> {
         Self { page, waiting: VecDeque::new(), failed: None }
     }
 
+    /// Events that are in no file.
+    fn unwritten(&self) -> usize {
+        let begun = match &self.page {
+            Page::Titled(begun) => begun.events.len(),
+            Page::Blank | Page::Begun(_) | Page::Open(_) => 0,
+        };
+        begun + self.waiting.len()
+    }
+
     /// The file, once it is there.
     fn path(&self) -> Option<&Path> {
         match &self.page {
@@ -148,19 +157,19 @@ impl<T: Tape> Leaf<T> {
     }
 
     /// Writes what waits, as far as that goes.
-    fn attempt(&mut self, create: &mut impl FnMut(&Header) -> Result<Recorder<T>, SessionError>) {
+    fn attempt(&mut self, create: &mut impl FnMut(&Session) -> Result<Recorder<T>, SessionError>) {
         self.failed = self.advance(create).err().map(|error| error.to_string());
     }
 
     fn advance(
         &mut self,
-        create: &mut impl FnMut(&Header) -> Result<Recorder<T>, SessionError>,
+        create: &mut impl FnMut(&Session) -> Result<Recorder<T>, SessionError>,
     ) -> Result<(), SessionError> {
         if let Page::Begun(beginning) = &self.page {
-            self.page = Page::Titled(titled(beginning)?);
+            self.page = Page::Titled(Session::new(titled(beginning)?, Vec::new()));
         }
-        if let Page::Titled(header) = &self.page {
-            self.page = Page::Open(create(header)?);
+        if let Page::Titled(begun) = &self.page {
+            self.page = Page::Open(create(begun)?);
         }
         let Page::Open(recorder) = &mut self.page else { return Ok(()) };
         while let Some(event) = self.waiting.front() {
@@ -171,7 +180,7 @@ impl<T: Tape> Leaf<T> {
     }
 }
 
-/// What is written, into files that `create` makes.
+/// What is written, into files that `create` makes with what a session begins with.
 struct Book<T, F> {
     create: F,
     /// The session that events are of now.
@@ -182,7 +191,7 @@ struct Book<T, F> {
     over: Vec<Leaf<T>>,
 }
 
-impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F> {
+impl<T: Tape, F: FnMut(&Session) -> Result<Recorder<T>, SessionError>> Book<T, F> {
     fn new(create: F) -> Self {
         Self { create, leaf: Leaf::of(Page::Blank), home: None, over: Vec::new() }
     }
@@ -197,14 +206,13 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
                 Request::Write(events) => self.leaf.waiting.extend(events),
                 Request::Fork(session) => {
                     self.return_home();
-                    let mut fork = Leaf::of(Page::Titled(session.header));
-                    fork.waiting = session.events.iter().map(|event| event.as_ref().clone()).collect();
+                    let fork = Leaf::of(Page::Titled(*session));
                     self.home = Some(std::mem::replace(&mut self.leaf, fork));
                 }
                 Request::EndFork => self.return_home(),
                 Request::Keep(session) => {
-                    let kept = self.keep(&session).map_err(|error| error.to_string());
-                    let _ = out.send(Message::SessionKept(kept));
+                    let kept = (self.create)(&session).map(|recorder| recorder.path().to_owned());
+                    let _ = out.send(Message::SessionKept(kept.map_err(|error| error.to_string())));
                     continue;
                 }
             }
@@ -213,19 +221,12 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
         self.return_home();
         self.attempt(out);
         let leaves = || self.over.iter().chain([&self.leaf]);
-        let events = leaves().map(|leaf| leaf.waiting.len()).sum();
+        let events = leaves().map(Leaf::unwritten).sum();
         match (leaves().find_map(|leaf| leaf.failed.clone()), self.leaf.path()) {
             (Some(reason), _) => Ending::Unwritten { events, reason },
             (None, Some(path)) => Ending::Written(path.to_owned()),
             (None, None) => Ending::Nothing,
         }
-    }
-
-    /// Writes all of a session; says where.
-    fn keep(&mut self, session: &Session) -> Result<PathBuf, SessionError> {
-        let mut recorder = (self.create)(&session.header)?;
-        session.events.iter().try_for_each(|event| recorder.append(event))?;
-        Ok(recorder.path().to_owned())
     }
 
     /// Goes back to the session that waits, if one does.
@@ -238,7 +239,7 @@ impl<T: Tape, F: FnMut(&Header) -> Result<Recorder<T>, SessionError>> Book<T, F>
     /// Events are of another session from here on. What of the one before is unwritten goes on being tried.
     fn turn_to(&mut self, leaf: Leaf<T>) {
         let last = std::mem::replace(&mut self.leaf, leaf);
-        self.over.extend((!last.waiting.is_empty()).then_some(last));
+        self.over.extend((last.unwritten() > 0).then_some(last));
     }
 
     /// Writes what waits, and tells what is new about that: the first failure, and that it works (again).
@@ -269,14 +270,14 @@ fn titled(beginning: &Beginning) -> Result<Header, SessionError> {
     Ok(header)
 }
 
-/// Starts a file under the first free number of its dataset.
-fn create(folder: &Path, header: &Header) -> Result<Recorder<File>, SessionError> {
+/// Starts a file under the first free number of its dataset, with all that the session holds so far or not at all.
+fn create(folder: &Path, begun: &Session) -> Result<Recorder<File>, SessionError> {
     let failed = |source| SessionError::Write { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(failed)?;
-    let name = plain(&header.dataset.name);
+    let name = plain(&begun.header.dataset.name);
     for number in 1..MOST {
         let path = folder.join(format!("{name}-{number:03}.jsonl"));
-        match Recorder::create(&path, header) {
+        match Recorder::after(&path, begun) {
             Err(SessionError::Write { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
             created => return created,
         }
@@ -378,7 +379,7 @@ mod tests {
         let reel = Reel::default();
         let (out, inbox) = mpsc::channel();
         let tape = reel.clone();
-        let mut book = Book::new(|header: &Header| Recorder::on(tape.clone(), Path::new("reel"), header));
+        let mut book = Book::new(|begun: &Session| Recorder::on(tape.clone(), Path::new("reel"), &begun.header));
         book.leaf = Leaf::of(Page::Begun(beginning()));
         let mut write = |text: &str| {
             book.leaf.waiting.push_back(note(text));
@@ -416,15 +417,18 @@ mod tests {
         mut refusals: usize,
     ) -> (BTreeMap<String, Vec<Event>>, Ending) {
         let mut reels: BTreeMap<String, Reel> = BTreeMap::new();
-        let create = |header: &Header| {
-            let path = Path::new(&header.title);
-            if header.title == refused && refusals > 0 {
+        let create = |begun: &Session| {
+            let title = &begun.header.title;
+            let path = Path::new(title);
+            if title == refused && refusals > 0 {
                 refusals -= 1;
                 return Err(SessionError::Write { path: path.to_owned(), source: io::ErrorKind::StorageFull.into() });
             }
-            let reel = reels.entry(header.title.clone()).or_default();
+            let reel = reels.entry(title.clone()).or_default();
             reel.0.borrow_mut().room = usize::MAX;
-            Recorder::on(reel.clone(), path, header)
+            let mut recorder = Recorder::on(reel.clone(), path, &begun.header)?;
+            begun.events.iter().try_for_each(|event| recorder.append(event))?;
+            Ok(recorder)
         };
         let (requested, inbox) = mpsc::channel();
         requests.into_iter().for_each(|request| requested.send(request).unwrap());

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::error::SessionError;
 use super::event::{Event, FORMAT, Header, Setting};
+use crate::data::dataset::{DatasetError, write_whole};
 use crate::data::sanitize::visible;
 use crate::data::text::{json_fault, without_mark};
 use crate::engine::engine::{Answer, GenStats};
@@ -58,26 +59,18 @@ pub struct Recorder<T = File> {
 impl Recorder {
     /// Starts a session. A file that exists is never overwritten.
     pub fn create(path: &Path, header: &Header) -> Result<Self, SessionError> {
-        let opened = OpenOptions::new().write(true).create_new(true).open(path);
-        let file = opened.map_err(|source| SessionError::Write { path: path.to_owned(), source })?;
-        let begun = Self::on(file, path, header);
-        if begun.is_err() {
-            // Ours, and without a header of no use to anybody; one that stays is merely empty.
-            let _ = fs::remove_file(path);
-        }
-        begun
+        Self::after(path, &Session::new(header.clone(), Vec::new()))
     }
-}
 
-impl Recorder {
     /// Goes on with `begun`, a [fork](super::fork::fork) perhaps, in a new file: what it holds so far is written and
-    /// synced at once. A file that exists is never overwritten.
+    /// synced at once, or the file is not there. A file that exists is never overwritten.
     pub fn after(path: &Path, begun: &Session) -> Result<Self, SessionError> {
         let wrap = |source| SessionError::Write { path: path.to_owned(), source };
         let bytes = begun.to_bytes().map_err(wrap)?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(wrap)?;
         let written = file.write_all(&bytes).and_then(|()| file.sync_all());
         if let Err(error) = written {
+            // Ours, and a half of no use to anybody.
             let _ = fs::remove_file(path);
             return Err(wrap(error));
         }
@@ -244,15 +237,10 @@ impl Session {
     pub fn write(&self, path: &Path) -> Result<(), SessionError> {
         let wrap = |source| SessionError::Write { path: path.to_owned(), source };
         let bytes = self.to_bytes().map_err(wrap)?;
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".part");
-        let beside = PathBuf::from(beside);
-        let mut file = File::create(&beside).map_err(wrap)?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(wrap)?;
-        fs::rename(&beside, path).map_err(|source| {
-            // What could not take its place is of no use.
-            let _ = fs::remove_file(&beside);
-            wrap(source)
+        write_whole(path, &bytes).map_err(|error| match error {
+            // In a session's words: no folder has to be another one.
+            DatasetError::Write { source, .. } => wrap(source),
+            other => other.into(),
         })
     }
 

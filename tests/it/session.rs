@@ -362,6 +362,23 @@ pub fn small() -> (Dataset, Session) {
     (dataset, session)
 }
 
+/// Two writers shared a file beside the session's, and one of them renamed the other's half or failed.
+#[test]
+fn a_session_is_written_whole_by_several_and_nothing_is_left_beside_it() {
+    let (_, session) = small();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("session.jsonl");
+    std::thread::scope(|scope| {
+        (0..8).for_each(|_| drop(scope.spawn(|| (0..10).for_each(|_| session.write(&path).unwrap()))));
+    });
+    assert_eq!(Session::open(&path).unwrap(), session);
+    let taken = dir.path().join("taken.jsonl");
+    std::fs::create_dir(&taken).unwrap();
+    let told = session.write(&taken).unwrap_err().to_string();
+    assert!(told.contains("taken.jsonl: cannot be written") && told.contains("choose another place"), "{told}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside them");
+}
+
 #[test]
 fn every_event_is_a_line_with_its_tag_first() {
     let (_, session) = small();
