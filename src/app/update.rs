@@ -161,11 +161,15 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Remembered { data, place, periods } => {
+            // A visit is to another memory: what this one was given while it lasts is known at home.
+            let (reading, known, span) = match &mut state.visit {
+                Some(visit) => (&mut visit.home.reading, &mut visit.home.data, &mut visit.home.periods),
+                None => (&mut state.reading, &mut state.data, &mut state.periods),
+            };
             // Items are numbered in the dataset's order: those behind the new one move on.
-            let hits = state.reading.iter_mut().flat_map(|reading| &mut reading.read.local.hits);
+            let hits = reading.iter_mut().flat_map(|reading| &mut reading.read.local.hits);
             hits.filter(|hit| hit.item >= place).for_each(|hit| hit.item += 1);
-            state.data = Some(data);
-            state.periods = periods;
+            (*known, *span) = (Some(data), periods);
             state.rungs.forget();
             Vec::new()
         }

@@ -15,7 +15,7 @@ use logoscope::app::update::update;
 use logoscope::app::visit::World;
 use logoscope::app::worker::{MemoryWorker, Source};
 use logoscope::data::dataset::{Dataset, PeriodLength};
-use logoscope::data::interaction::{Interaction, UserId};
+use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::engine::engine::Caps;
 use logoscope::engine::fit::Training;
 use logoscope::engine::host::{HostEvent, Ticket};
@@ -342,6 +342,30 @@ fn a_session_opened_during_a_visit_ends_it() {
     press(&mut state, &["x"]);
     assert!(state.replay.is_none() && state.visit.is_none());
     assert_eq!(state.data.as_ref().unwrap().dataset, films());
+}
+
+/// Memory tells it when it is done, which may be after a moment has been asked; the moment then held what home was given.
+#[test]
+fn what_home_was_given_is_known_there_also_when_it_is_told_during_a_visit() {
+    let mut state = recording();
+    let opened = Opened::of("cold".to_owned(), cold()).unwrap();
+    update(&mut state, Message::SessionOpened(Box::new(opened)));
+    press(&mut state, &["a"]);
+    let before = state.data.clone().unwrap();
+    let items = |state: &State| -> Vec<usize> {
+        let reading = state.visit.as_ref().unwrap().home.reading.as_ref().unwrap();
+        reading.read.local.hits.iter().map(|hit| hit.item).collect()
+    };
+    let (places, periods) = (items(&state), state.periods);
+    assert!(!places.is_empty());
+    let first = Interaction { id: "first".into(), at: Timestamp(0), ..before.dataset.interactions[0].clone() };
+    let (data, place) = before.with(first).unwrap();
+    let data = Arc::new(data);
+    update(&mut state, Message::Remembered { data: Arc::clone(&data), place, periods: periods + 1 });
+    assert!(Arc::ptr_eq(state.data.as_ref().unwrap(), &before) && state.periods == periods, "the moment's stay");
+    assert_eq!(items(&state), places.iter().map(|place| place + 1).collect::<Vec<_>>());
+    press(&mut state, &["a", "x"]);
+    assert!(Arc::ptr_eq(state.data.as_ref().unwrap(), &data) && state.periods == periods + 1);
 }
 
 /// A session of its own began in a visit, in no file of which a visit should stand, where a model came meanwhile.
