@@ -1,7 +1,7 @@
 //! The memory worker: a thread that reads the dataset, builds memory and answers reads.
 //!
-//! Invariants: the newest read request wins, older ones that wait are dropped; a panic becomes a message and ends only
-//! the request it happened in; the caller never waits.
+//! Invariants: the newest read request wins, older ones that wait are dropped; once memory is built, a panic becomes a
+//! message and ends only the request it happened in; the caller never waits.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -130,9 +130,8 @@ impl MemoryWorker {
         let climbing = Arc::new(AtomicU64::new(0));
         let watched = Arc::clone(&climbing);
         let work = move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(source, before_build, (&inbox, &watched), &out)));
-            if let Err(payload) = outcome {
-                let _ = out.send(Message::WorkerFailed { worker: "memory", reason: panic_reason(&*payload) });
+            if let Err(reason) = caught(|| work(source, before_build, (&inbox, &watched), &out)) {
+                let _ = out.send(Message::WorkerFailed { worker: "memory", reason });
             }
         };
         thread::Builder::new().name("memory".to_owned()).spawn(work)?;
@@ -248,21 +247,37 @@ fn work(
                 Request::Visit(None) => there = None,
                 Request::Visit(Some(world)) => {
                     let hash = hash.get_or_insert_with(|| origin.content_hash().map_err(|error| error.to_string()));
-                    let made = hash.as_ref().map_err(String::clone).and_then(|hash| visited(&origin, hash, &world));
-                    there = Some(made.map(|dataset| {
-                        let (memory, data) = (Memory::build(&dataset), Arc::new(Data::of(dataset)));
-                        tell(Message::Visited { world, data, periods: memory.periods() });
+                    let made = caught(|| {
+                        let dataset = visited(&origin, hash.as_ref().map_err(String::clone)?, &world)?;
+                        Ok((Memory::build(&dataset), Data::of(dataset)))
+                    });
+                    let made =
+                        made.unwrap_or_else(|reason| Err(format!("this moment's memory cannot be built: {reason}")));
+                    there = Some(made.map(|(memory, data)| {
+                        tell(Message::Visited { world, data: Arc::new(data), periods: memory.periods() });
                         memory
                     }));
                 }
                 Request::Climb(request) => climb = Some(request),
-                Request::Remember(interaction) => match remembered(&mut memory, &data, *interaction, &tell) {
-                    Ok((with, place)) => {
-                        data = with;
-                        tell(Message::Remembered { data: Arc::clone(&data), place, periods: memory.periods() });
+                Request::Remember(interaction) => {
+                    match caught(|| remembered(&mut memory, &data, *interaction, &tell)) {
+                        Ok(Ok((with, place))) => {
+                            data = with;
+                            tell(Message::Remembered { data: Arc::clone(&data), place, periods: memory.periods() });
+                        }
+                        Ok(Err(error)) => tell(Message::Stored(format!("not remembered: {error}"))),
+                        Err(reason) => {
+                            tell(Message::Stored(format!("not remembered: {reason}; memory is built anew")));
+                            // It may know a half of it.
+                            match data.whole() {
+                                Ok(whole) => memory = Memory::build(whole.as_ref()),
+                                Err(error) => {
+                                    return tell(Message::WorkerFailed { worker: "memory", reason: error.to_string() });
+                                }
+                            }
+                        }
                     }
-                    Err(error) => tell(Message::Stored(format!("not remembered: {error}"))),
-                },
+                }
             }
         }
         if let Some(request) = newest {
@@ -282,8 +297,8 @@ fn work(
                 Some(Ok(there)) => rungs::climb(there, &request, &wanted, &tell),
                 None => rungs::climb(&memory, &request, &wanted, &tell),
             };
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(climb)) {
-                tell(News::Nothing(panic_reason(&*payload)));
+            if let Err(reason) = caught(climb) {
+                tell(News::Nothing(reason));
             }
         }
     }
@@ -361,19 +376,24 @@ pub fn evidence_of(read: &MemoryRead, manifest: &crate::data::dataset::Manifest)
 }
 
 fn inquire(memory: &Memory, request: &InquiryRequest) -> Message {
-    let answered = catch_unwind(AssertUnwindSafe(|| inquiry::answer(memory, request)));
-    let told = answered.unwrap_or_else(|payload| Err(panic_reason(&*payload)));
+    let told = caught(|| inquiry::answer(memory, request)).unwrap_or_else(Err);
     Message::Told { ticket: request.ticket, told: Box::new(told) }
 }
 
 /// Who asks, and what memory says.
-fn both(memory: &Memory, request: ReadRequest) -> [Message; 2] {
-    [portray(memory, &request), read(memory, request)]
+fn both(memory: &Memory, request: ReadRequest) -> Vec<Message> {
+    let mut told = portray(memory, &request);
+    told.push(read(memory, request));
+    told
 }
 
-fn portray(memory: &Memory, request: &ReadRequest) -> Message {
-    let portrait = memory.portrait(&request.question.user, request.question.at);
-    Message::Portrayed { ticket: request.ticket, portrait: Box::new(portrait) }
+/// A description, not evidence: where it fails nobody is described, and memory answers all the same.
+fn portray(memory: &Memory, request: &ReadRequest) -> Vec<Message> {
+    let portrait = caught(|| memory.portrait(&request.question.user, request.question.at));
+    let failed = portrait.as_ref().err().map(|reason| format!("who asks cannot be described: {reason}"));
+    let portrait = Box::new(portrait.unwrap_or_default());
+    let portrayed = Message::Portrayed { ticket: request.ticket, portrait };
+    std::iter::once(portrayed).chain(failed.map(Message::Stored)).collect()
 }
 
 fn read(memory: &Memory, request: ReadRequest) -> Message {
@@ -385,8 +405,13 @@ fn read(memory: &Memory, request: ReadRequest) -> Message {
         let heard = Some(Box::new(heard));
         Ok(Message::MemoryRead { ticket, read: Box::new(read), blocks, heard })
     };
-    let outcome = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(panic_reason(&*payload)));
+    let outcome = caught(read).unwrap_or_else(Err);
     outcome.unwrap_or_else(|reason| Message::ReadFailed { ticket, reason })
+}
+
+/// What `work` comes to, or what it panicked with.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| panic_reason(&*payload))
 }
 
 /// What a panic said, in a line.
