@@ -1,8 +1,8 @@
 //! The keeper: a thread that keeps tries on disk, one file a dataset.
 //!
 //! Invariants: a file is written whole or not at all, and never while it cannot be read; every change is made to what the
-//! file holds at that moment, so that two workbenches do not undo each other's; a change that failed is tried again with
-//! the next one and at the end; every request is answered by one message.
+//! file holds at that moment, by one at a time, so that two workbenches do not undo each other's; a change that failed is
+//! tried again with the next one and at the end; every request is answered by one message.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +14,7 @@ use std::thread::{self, JoinHandle};
 use super::message::Message;
 use super::scribe::plain;
 use crate::data::dataset::write_whole;
+use crate::data::lock::FolderLock;
 use crate::session::tries::{self, Book, Try};
 
 /// A change of the tries on a dataset.
@@ -186,17 +187,19 @@ fn import(path: &Path) -> Result<Vec<Try>, String> {
 /// Makes the `changes` of the file of a dataset and forgets them; all of them, or none.
 fn attempt(folder: &Path, dataset: &str, changes: &mut Vec<Change>) -> Kept {
     let path = folder.join(file_name(dataset));
-    let kept = read(&path).and_then(|mut book| {
-        if !changes.is_empty() {
-            changes.iter().for_each(|change| change.make(&mut book));
-            fs::create_dir_all(folder)
-                .map_err(|error| format!("{}: cannot be made ({error}); check its permissions", folder.display()))?;
-            write_whole(&path, tries::write(dataset, &book).as_bytes()).map_err(|error| error.to_string())?;
-            changes.clear();
+    let make = |changes: &mut Vec<Change>| -> Result<Book, String> {
+        if changes.is_empty() {
+            return read(&path);
         }
+        let unchanged = |error| format!("{}: cannot be changed ({error}); check its permissions", folder.display());
+        let _alone = FolderLock::take(folder).map_err(unchanged)?;
+        let mut book = read(&path)?;
+        changes.iter().for_each(|change| change.make(&mut book));
+        write_whole(&path, tries::write(dataset, &book).as_bytes()).map_err(|error| error.to_string())?;
+        changes.clear();
         Ok(book)
-    });
-    kept.map_err(|reason| Unkept { reason, changes: changes.clone() })
+    };
+    make(changes).map_err(|reason| Unkept { reason, changes: changes.clone() })
 }
 
 fn read(path: &Path) -> Result<Book, String> {
@@ -249,6 +252,21 @@ mod tests {
             Book::default(),
             "a dataset has a file of its own"
         );
+    }
+
+    /// Both read the same file, and the later one wrote over what the earlier one had.
+    #[test]
+    fn no_try_is_lost_where_two_workbenches_save_at_once() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("tries");
+        let save = |name: &str| attempt(&folder, "films", &mut vec![Change::Save(saved(1, name))]).unwrap();
+        thread::scope(|scope| {
+            for who in ["mine", "yours"] {
+                scope.spawn(move || (0..25).for_each(|n| drop(save(&format!("{who} {n}")))));
+            }
+        });
+        let numbers: Vec<u32> = read(&folder.join("films.toml")).unwrap().tries.iter().map(|it| it.number).collect();
+        assert_eq!(numbers, (1..=50).collect::<Vec<_>>());
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod hidden;
 pub mod import;
 pub mod interaction;
 pub mod lamp_output;
+pub mod lock;
 pub mod manifest;
 pub mod sample;
 pub mod sanitize;

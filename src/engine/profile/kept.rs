@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Profile;
 use crate::data::dataset::{DatasetError, write_whole};
 use crate::data::interaction::UserId;
+use crate::data::lock::FolderLock;
 
 /// The newest form of file that is read.
 const FORMAT: u32 = 1;
@@ -99,6 +100,8 @@ pub fn read(folder: &Path, dataset: &str, user: &UserId) -> Result<Vec<Profile>,
 
 /// Makes a change, and says what is kept then.
 pub fn change(folder: &Path, dataset: &str, user: &UserId, change: &Change) -> Result<Vec<Profile>, ProfileError> {
+    // What another workbench writes between reading and writing would be undone.
+    let _alone = FolderLock::take(folder).map_err(|source| ProfileError::Change { path: folder.to_owned(), source })?;
     let mut profiles = read(folder, dataset, user)?;
     change.make(&mut profiles);
     let path = path_of(folder, dataset, user);
@@ -106,7 +109,6 @@ pub fn change(folder: &Path, dataset: &str, user: &UserId, change: &Change) -> R
         remove(&path)?;
         return Ok(profiles);
     }
-    fs::create_dir_all(folder).map_err(|source| ProfileError::Change { path: folder.to_owned(), source })?;
     let file = File { format: FORMAT, dataset: dataset.to_owned(), user: user.clone(), profiles };
     let bytes = serde_json::to_vec_pretty(&file)
         .map_err(|error| ProfileError::Change { path: path.clone(), source: io::Error::other(error) })?;
@@ -203,6 +205,21 @@ mod tests {
         change(&folder, "films", &ann, &Change::Drop(profile(2, ""))).unwrap();
         assert!(about(&folder, "films", &ann).unwrap().is_empty(), "a file of nothing goes");
         assert_eq!(about(&folder, "films", &bo).unwrap().len(), 1);
+    }
+
+    /// Both read the same file, and the later one wrote over what the earlier one had.
+    #[test]
+    fn no_profile_is_lost_where_two_workbenches_keep_one_at_once() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, ann) = (home.path().join("profiles"), UserId::new("ann"));
+        let keep = |from| change(&folder, "films", &ann, &Change::Keep(profile(from, "a"))).unwrap();
+        std::thread::scope(|scope| {
+            for first in [0, 1] {
+                scope.spawn(move || (first..MOST).step_by(2).for_each(|from| drop(keep(from))));
+            }
+        });
+        let kept: Vec<usize> = read(&folder, "films", &ann).unwrap().iter().map(|profile| profile.from).collect();
+        assert_eq!(kept, (0..MOST).collect::<Vec<_>>());
     }
 
     #[test]
