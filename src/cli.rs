@@ -79,6 +79,7 @@ use crate::eval::EvalError;
 use crate::eval::audit::group::AuditError;
 use crate::eval::compare::CompareError;
 use crate::forget::ForgetError;
+use crate::logging::LogError;
 use crate::mediator::Policy;
 use crate::memory::Memory;
 use crate::memory::embed::lsa::LsaError;
@@ -135,6 +136,9 @@ pub enum CliError {
     /// A table of an embedder.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// A measurement.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
@@ -284,7 +288,7 @@ pub struct Common {
     /// Folder for stores of large datasets [default: in the platform's cache folder]
     #[arg(long, global = true, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// Write a log to this file
+    /// Write a log to the end of this file
     #[arg(long, global = true, value_name = "FILE")]
     log: Option<PathBuf>,
     /// ASCII instead of Unicode glyphs
@@ -498,7 +502,7 @@ fn run(cli: Cli, settled: Settled) -> Result<ExitCode, CliError> {
     // These tell of the program itself, and there is nothing to log.
     let tells = matches!(cli.command, Some(Command::Config(_) | Command::Generate(_)));
     if let Some(path) = cli.common.log.as_ref().filter(|_| !tells) {
-        crate::logging::to_file(path).map_err(|source| file_error(path, source))?;
+        crate::logging::to_file(path)?;
     }
     match cli.command {
         Some(Command::Ask(args)) => ask::run(&cli.common, &args),

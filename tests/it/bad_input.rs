@@ -550,10 +550,29 @@ fn bad_questions_are_refused() {
         ("--color", "never", "pink", &["'pink'", "[possible values: auto, always, never]"]),
         ("--log", "log", "nowhere/log", &["nowhere/log: ", "check the path"]),
         ("--log", "log", "full", &["full: ", "check the path"]),
+        ("--log", "log", "data/interactions.jsonl", &["data/interactions.jsonl: holds something", "name a new file"]),
     ] {
         cases.push(said(&with(&format!("{option} {good}")), &with(&format!("{option} {bad}")), told));
     }
     judge_all(cases);
+}
+
+/// A log goes on where the run before ended, and what is no log stays as it was.
+#[test]
+fn a_log_grows_and_takes_no_file_of_another_kind() {
+    let dir = good_files();
+    let line = "2026-03-01T12:30:00.000001Z  INFO logoscope::engine: the run before\n";
+    fs::write(dir.path().join("log"), line).unwrap();
+    let logged = run(dir.path(), &words(&format!("{ASK} --log log")));
+    assert!(logged.status.success(), "{}", String::from_utf8_lossy(&logged.stderr));
+    assert!(fs::read_to_string(dir.path().join("log")).unwrap().starts_with(line));
+    for name in ["data/interactions.jsonl", "data/dataset.toml", "full/thing"] {
+        let path = dir.path().join(name);
+        let before = fs::read(&path).unwrap();
+        let refused = run(dir.path(), &words(&format!("{ASK} --log {name}")));
+        assert_eq!(faults(&refused, &owned(&[name, "no log of this program", "name a new file"])), [""; 0], "{name}");
+        assert!(fs::read(&path).unwrap() == before, "{name} is as it was");
+    }
 }
 
 #[test]
