@@ -233,6 +233,42 @@ fn every_movielens_rating_has_a_fate() {
     }
 }
 
+/// Spreadsheets put a byte order mark before each of their files, and none of it belongs to a name.
+#[test]
+fn a_byte_order_mark_is_part_of_no_column() {
+    let marked = |text: &str| format!("\u{FEFF}{text}").into_bytes();
+    let cancel = AtomicBool::new(false);
+    let map = "user=who,at=when,query=text,response=tag";
+    for (delimiter, header) in [(",", "who,when,text,tag"), ("tab", "who\twhen\ttext\ttag")] {
+        let part = if delimiter == "," { "," } else { "\t" };
+        let row = |at: &str, tag: &str| ["ann", at, "hello", tag].join(part);
+        let first = marked(&format!("{header}\n{}\n", row("1", "a")));
+        let second = marked(&format!("{header}\r\n{}\r\n", row("2", "b")));
+        let syntax = Syntax::Csv { delimiter: delimiter.parse().unwrap(), header: true };
+        for pack in [false, true] {
+            let bytes = |plain: &[u8]| Cursor::new(if pack { packed(plain) } else { plain.to_vec() });
+            let sources = vec![Source::new("one", bytes(&first)), Source::new("two", bytes(&second))];
+            let mut mapping = Mapped::new("small", "rows", syntax, Answers::Labels, map.parse::<FieldMap>().unwrap());
+            let report = import(sources, &mut mapping, None, Watch { cancel: &cancel, progress: &mut |_| () }).unwrap();
+            assert_eq!((report.read, report.kept, report.users), (2, 2, 1), "{delimiter}, packed: {pack}");
+            assert_eq!(report.bytes, (first.len() + second.len()) as u64, "every byte is counted");
+        }
+    }
+    // Quotes around the first name begin behind the mark.
+    let quoted = marked("\"who\",when,text,tag\nann,1,hello,a\nbo,2,there,b\n");
+    assert_eq!(imported(COMMA, Answers::Labels, map, &quoted, None).unwrap().kept, 2);
+
+    let dir = tempfile::tempdir().unwrap();
+    movielens_folder(dir.path(), false);
+    for name in ["movies.csv", "ratings.csv", "tags.csv"] {
+        let path = dir.path().join(name);
+        fs::write(&path, marked(&fs::read_to_string(&path).unwrap())).unwrap();
+    }
+    let watch = Watch { cancel: &cancel, progress: &mut |_| () };
+    let report = movielens::import_folder(dir.path(), "stars", None, watch).unwrap();
+    assert_eq!((report.read, report.kept, report.users), (7, 3, 2));
+}
+
 #[test]
 fn the_real_ratings_are_all_kept() {
     let Some(folder) = std::env::var_os("LOGOSCOPE_REAL_DATA") else {

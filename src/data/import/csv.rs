@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
-use std::io::{BufRead, ErrorKind, Read, Result};
+use std::io::{BufRead, Cursor, ErrorKind, Read, Result};
 use std::rc::Rc;
 use std::str::FromStr;
 
@@ -18,6 +18,9 @@ use super::lines::LONGEST;
 use super::records::{Raw, Record};
 use super::report::Reason;
 use crate::data::interaction::Extra;
+
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 /// What separates fields: one ASCII character that is no letter, digit, quote or line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,7 @@ pub struct CsvRecords {
 impl CsvRecords {
     /// The records of `input`. With a `header` the first of them names the fields.
     pub fn of(input: Box<dyn BufRead>, delimiter: Delimiter, header: bool) -> Result<Self> {
+        let input = without_mark(input)?;
         let ration = Rc::new(Ration::default());
         let reader = reader(Rationed { input, ration: Rc::clone(&ration), open: false }, delimiter);
         let record = ByteRecord::new();
@@ -140,6 +144,14 @@ impl CsvRecords {
 struct Row {
     line: u64,
     cut: bool,
+}
+
+/// `input` behind its byte order mark. The library knows one only where the first read brings all of it, which of a pipe,
+/// or of a file whose beginning was looked at, may be less.
+fn without_mark(mut input: Box<dyn BufRead>) -> Result<Box<dyn BufRead>> {
+    let mut begin = Vec::with_capacity(MARK.len());
+    input.by_ref().take(MARK.len() as u64).read_to_end(&mut begin)?;
+    Ok(if begin == MARK { input } else { Box::new(Cursor::new(begin).chain(input)) })
 }
 
 fn reader(input: Rationed, delimiter: Delimiter) -> Reader<Rationed> {
@@ -250,8 +262,6 @@ impl Read for Rationed {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use super::*;
 
     fn records(text: &[u8], header: bool) -> CsvRecords {
