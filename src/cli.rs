@@ -97,6 +97,9 @@ pub enum CliError {
     /// Somebody did not want to wait for vectors.
     #[error("interrupted while vectors were made; those that were made are kept")]
     Interrupted,
+    /// Somebody did not want to wait for files.
+    #[error("interrupted; nothing was written")]
+    Unwritten,
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -483,7 +486,7 @@ pub fn main() -> ExitCode {
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());
-            ExitCode::from(if matches!(error, CliError::Interrupted) { 130 } else { 2 })
+            ExitCode::from(if matches!(error, CliError::Interrupted | CliError::Unwritten) { 130 } else { 2 })
         }
     }
 }

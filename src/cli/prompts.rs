@@ -6,13 +6,15 @@
 
 mod evaluation;
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
+use super::import::interrupted;
 use super::synth::Task;
+use super::target::Unfinished;
 use super::{CliError, file_error};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::draw::Draw;
@@ -57,6 +59,8 @@ struct Row<'a> {
 pub struct Export<'a> {
     /// The file written.
     pub path: &'a Path,
+    /// Whether it may replace another.
+    pub force: bool,
     /// What is asked.
     pub task: Task,
     /// Populations, from `parameters.seed` on.
@@ -67,7 +71,7 @@ pub struct Export<'a> {
     pub evaluation: bool,
 }
 
-/// Writes the header and all rows.
+/// Writes the header and all rows, or nothing.
 pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
     if export.evaluation && export.task != Task::Labels {
         let told = "--evaluation is of tags: what could have been known of other answers is not reckoned; judge them with \
@@ -75,11 +79,12 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
         return Err(CliError::Usage(told.to_owned()));
     }
     let wrap = |source| file_error(export.path, source);
-    let mut out = BufWriter::new(File::create(export.path).map_err(wrap)?);
+    let mut out = Unfinished::begin(export.path, export.force)?;
+    let cancel = interrupted();
     for number in 0..export.populations {
         let seed = parameters.seed.wrapping_add(number);
         let parameters = Parameters { seed, ..parameters.clone() };
-        let head = |out: &mut BufWriter<File>, dataset: &Dataset| {
+        let head = |out: &mut Unfinished<'_>, dataset: &Dataset| {
             let (task, labels) = (dataset.manifest.task, &dataset.manifest.responses());
             if number == 0 { write_line(out, &Header { task, labels }) } else { Ok(()) }
         };
@@ -98,11 +103,17 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
             };
             head(&mut out, &dataset).map_err(wrap)?;
             let likely = |asked: &Interaction| likely(known.as_ref()?, asked);
-            write_lines(&mut out, &training_rows(&dataset, &Memory::build(&dataset), seed, export.rows, likely)?)
+            let memory = Memory::build(&dataset);
+            write_lines(&mut out, &training_rows(&dataset, &memory, (seed, export.rows), likely, &cancel)?)
         };
+        unless_stopped(&cancel)?;
         tell_line!("population {seed}: {} rows", written.map_err(wrap)?);
     }
-    out.flush().map_err(wrap)
+    out.finish()
+}
+
+fn unless_stopped(cancel: &AtomicBool) -> Result<(), CliError> {
+    if cancel.load(Ordering::Relaxed) { Err(CliError::Unwritten) } else { Ok(()) }
 }
 
 /// Says how many there were.
@@ -120,9 +131,9 @@ fn write_line(out: &mut impl Write, row: &impl Serialize) -> std::io::Result<()>
 fn training_rows<'a>(
     dataset: &'a Dataset,
     memory: &Memory,
-    seed: u64,
-    rows: usize,
+    (seed, rows): (u64, usize),
     likely: impl Fn(&Interaction) -> Option<Likely>,
+    cancel: &AtomicBool,
 ) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x007E_AC11);
     let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
@@ -131,6 +142,7 @@ fn training_rows<'a>(
     // How texts are written stands in both blocks of a prompt, so that neither can be somebody else's alone.
     let swappable = dataset.manifest.task != TaskKind::Text;
     let row = |_| {
+        unless_stopped(cancel)?;
         let asked = &all[draw.between(first, all.len() - 1)];
         let read = read_of(memory, asked)?;
         let arm = draw.one_of(&Arm::ALL);

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::import::interrupted;
 use super::prompts::{self, Export};
 use super::{CliError, file_error};
-use crate::data::dataset::Dataset;
-use crate::data::dataset::{require_vacant, write_whole};
+use crate::data::dataset::{Dataset, DatasetError, require_vacant, write_whole};
+use crate::data::hidden::Hidden;
 use crate::data::sanitize::visible;
 use crate::data::synth::{Parameters, headlines, population, products};
 
@@ -37,6 +39,9 @@ pub struct SynthArgs {
     /// Write rendered prompts with their answers (JSON Lines) to this file instead
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     export_prompts: Option<PathBuf>,
+    /// With --export-prompts: replace a file that exists
+    #[arg(long, requires = "export_prompts", conflicts_with = "out")]
+    force: bool,
     /// With --export-prompts: how many populations, from --seed on
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..), requires = "export_prompts")]
     populations: u64,
@@ -92,7 +97,7 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
     };
     if let Some(path) = &args.export_prompts {
         let (task, populations, rows, evaluation) = (args.task, args.populations, args.rows, args.evaluation);
-        prompts::run(&Export { path, task, populations, rows, evaluation }, &parameters)?;
+        prompts::run(&Export { path, force: args.force, task, populations, rows, evaluation }, &parameters)?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(out) = &args.out else {
@@ -106,16 +111,27 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Writes a population with its latent truth beside it.
+/// Writes a population with its latent truth beside it: the whole folder or nothing.
 fn write(out: &Path, parameters: &Parameters, made: (Dataset, impl Serialize)) -> Result<ExitCode, CliError> {
     let (mut dataset, truth) = made;
+    // From here on there is something to clear away: until now Ctrl-C ends the program at once.
+    let cancel = interrupted();
     // Sessions and what is forgotten from them go by the name, so two populations should not share one.
-    let folder = out.file_name().map(|name| name.to_string_lossy().into_owned());
-    dataset.manifest.name = folder.filter(|name| !name.trim().is_empty()).unwrap_or(dataset.manifest.name);
-    dataset.write(out)?;
-    let path = out.join("truth.json");
-    let json = serde_json::to_vec(&truth).map_err(|error| file_error(&path, error.into()))?;
-    write_whole(&path, &json)?;
+    let name = out.file_name().map(|name| name.to_string_lossy().into_owned());
+    dataset.manifest.name = name.filter(|name| !name.trim().is_empty()).unwrap_or(dataset.manifest.name);
+    let folder = Hidden::beside(out)?;
+    // Where it is written meanwhile is nobody's business.
+    let of_target = |error| match error {
+        DatasetError::Write { source, .. } => DatasetError::Write { path: out.to_owned(), source },
+        other => other,
+    };
+    dataset.write(folder.path()).map_err(of_target)?;
+    let json = serde_json::to_vec(&truth).map_err(|error| file_error(&out.join("truth.json"), error.into()))?;
+    write_whole(&folder.path().join("truth.json"), &json).map_err(of_target)?;
+    if cancel.load(Ordering::Relaxed) {
+        return Err(CliError::Unwritten);
+    }
+    folder.publish()?;
     print_line!(
         "{}: {} users, {} interactions, {} judged queries, seed {}",
         visible(&out.to_string_lossy()),
@@ -125,4 +141,30 @@ fn write(out: &Path, parameters: &Parameters, made: (Dataset, impl Serialize)) -
         parameters.seed
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A truth that cannot be written, as on a disk that is full by then.
+    struct Unwritable;
+
+    impl Serialize for Unwritable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("no room"))
+        }
+    }
+
+    #[test]
+    fn a_population_that_cannot_be_written_whole_leaves_nothing() {
+        let parameters = Parameters { users: 12, communities: 2, periods: 2, ..Parameters::default() };
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("made");
+        let (dataset, truth) = population(&parameters);
+        assert!(write(&out, &parameters, (dataset.clone(), Unwritable)).is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "neither half a folder nor a hidden one");
+        write(&out, &parameters, (dataset, truth)).unwrap();
+        assert!(out.join("truth.json").is_file() && Dataset::open(&out).is_ok(), "the same command succeeds then");
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: nothing that exists is replaced unless that is asked for, and a recording never by what is made of it.
 
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -31,7 +32,7 @@ impl Target {
     pub(super) fn put(&self, report: &str) -> Result<(), CliError> {
         match &self.out {
             Some(path) => write_whole(path, report.as_bytes())?,
-            None => std::io::stdout().lock().write_all(report.as_bytes())?,
+            None => io::stdout().lock().write_all(report.as_bytes())?,
         }
         Ok(())
     }
@@ -39,13 +40,13 @@ impl Target {
 
 /// Fails where nothing can be written to `out`, or where something is there and nobody said `force`.
 pub(super) fn require_writable(out: &Path, force: bool) -> Result<(), CliError> {
-    use std::io::ErrorKind::{IsADirectory, NotFound};
+    use io::ErrorKind::{IsADirectory, NotFound};
     if out.is_dir() {
         return Err(file_error(out, IsADirectory.into()));
     }
     match out.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            let why = std::io::Error::new(NotFound, "there is no such folder");
+            let why = io::Error::new(NotFound, "there is no such folder");
             Err(file_error(folder, why))
         }
         _ => require_free(out, None, force),
@@ -64,4 +65,91 @@ pub(super) fn require_free(out: &Path, of: Option<&Path>, force: bool) -> Result
         return told("exists already; --force replaces it");
     }
     Ok(())
+}
+
+/// A file that is too long to be held: it is written beside its place, takes that when it is whole, and leaves nothing
+/// where it never is.
+pub(super) struct Unfinished<'a> {
+    file: BufWriter<File>,
+    target: &'a Path,
+    /// Where it is written; `None` of what is written as it comes, and once it is in its place.
+    beside: Option<PathBuf>,
+}
+
+impl<'a> Unfinished<'a> {
+    /// Begins `target`, under the rules of [`require_writable`]. A device, a pipe, or a link to one or to nothing yet, as
+    /// `/dev/stdout` may be, holds nothing to lose and is written as it comes.
+    pub(super) fn begin(target: &'a Path, force: bool) -> Result<Self, CliError> {
+        let wrap = |source| file_error(target, source);
+        let is_link = fs::symlink_metadata(target).is_ok_and(|there| there.is_symlink());
+        let flows = fs::metadata(target)
+            .is_ok_and(|there| !there.is_dir() && (!there.is_file() || is_link && there.len() == 0));
+        let beside = if flows {
+            None
+        } else {
+            require_writable(target, force)?;
+            let mut name = target.file_name().unwrap_or_default().to_owned();
+            name.push(format!(".{}.part", std::process::id()));
+            Some(target.with_file_name(name))
+        };
+        let file = File::create(beside.as_deref().unwrap_or(target)).map_err(wrap)?;
+        Ok(Self { file: BufWriter::new(file), target, beside })
+    }
+
+    /// Puts it in its place.
+    pub(super) fn finish(mut self) -> Result<(), CliError> {
+        let wrap = |source| file_error(self.target, source);
+        self.file.flush().map_err(wrap)?;
+        if let Some(beside) = &self.beside {
+            self.file.get_ref().sync_all().and_then(|()| fs::rename(beside, self.target)).map_err(wrap)?;
+        }
+        self.beside = None;
+        Ok(())
+    }
+}
+
+impl Write for Unfinished<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(beside) = &self.beside {
+            let _ = fs::remove_file(beside);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_when_it_is_whole_and_replaced_when_that_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = || fs::read_dir(dir.path()).unwrap().count();
+        let path = dir.path().join("rows.jsonl");
+        let mut given_up = Unfinished::begin(&path, false).unwrap();
+        given_up.write_all(b"half").unwrap();
+        drop(given_up);
+        assert_eq!(names(), 0, "what is given up leaves nothing");
+
+        let mut first = Unfinished::begin(&path, false).unwrap();
+        first.write_all(b"one").unwrap();
+        assert!(!path.exists());
+        first.finish().unwrap();
+        assert!(Unfinished::begin(&path, false).is_err_and(|error| error.to_string().contains("--force replaces it")));
+        let mut second = Unfinished::begin(&path, true).unwrap();
+        second.write_all(b"two").unwrap();
+        second.flush().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one", "until the second is whole");
+        second.finish().unwrap();
+        assert_eq!((fs::read(&path).unwrap(), names()), (b"two".to_vec(), 1));
+    }
 }

@@ -811,7 +811,9 @@ fn bad_requests_to_make_something_are_refused() {
         ),
         said(SYNTH, "synth --users 20 --communities 65 --out new", &["'65' for '--communities", "1..=64"]),
         said(SYNTH, "synth --users 20 --periods 1 --out new", &["'1' for '--periods", "2..=80"]),
-        said(PROMPTS, "synth --users 20 --export-prompts nowhere/new", &["nowhere/new: ", "check the path"]),
+        said(PROMPTS, "synth --users 20 --export-prompts nowhere/new", &["nowhere: there is no", "check the path"]),
+        said(PROMPTS, "synth --users 20 --export-prompts file", &["file exists already", "--force replaces it"]),
+        said(SYNTH, "synth --users 20 --out new --force", &["cannot be used with", "see `logoscope --help`"]),
         said(PROMPTS, "synth --users 20 --export-prompts full", &["full: ", "check the path"]),
         said(PROMPTS, "synth --users 20 --export-prompts new --out out", &["cannot be used with", "see `logoscope"]),
         said(
