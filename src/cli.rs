@@ -112,6 +112,12 @@ pub enum CliError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A store that was asked for, and memory has none.
+    #[error("no store was built: {reason}")]
+    NoStore {
+        /// What was in the way and what to do.
+        reason: String,
+    },
     /// The model.
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -1,5 +1,8 @@
 //! `logoscope doctor`: checks what the default run needs and says what to do about what is missing.
 
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::{CliError, Common, cache_folder, model};
@@ -20,13 +23,7 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
         format!("{}: {users} users, {items} interactions, {} periods", memory.manifest.name, memory.periods())
     });
     let cache = cache_folder();
-    let about_cache = std::fs::create_dir_all(&cache)
-        .and_then(|()| {
-            // Of this process alone: another doctor removes its own.
-            let probe = cache.join(format!("doctor-{}.part", std::process::id()));
-            std::fs::write(&probe, b"")?;
-            std::fs::remove_file(&probe)
-        })
+    let about_cache = writable(&cache)
         .map(|()| cache.display().to_string())
         .map_err(|error| format!("{}: {error}; make it writable or set XDG_CACHE_HOME", cache.display()));
     let about_terminal = {
@@ -64,10 +61,27 @@ fn store(common: &Common) -> Result<String, String> {
         return Ok(format!("none: interactions.jsonl is smaller than {} MiB", WORTH_BYTES >> 20));
     }
     let verdict = store.verify().map_err(|error| error.to_string())?;
-    match verdict.faults.first() {
-        Some(fault) => Err(format!("{fault}; it is rebuilt when the dataset is opened")),
-        None => Ok(format!("{}: {} recorded interactions", store.folder().display(), verdict.records)),
+    if let Some(fault) = verdict.faults.first() {
+        return Err(format!("{fault}; it is rebuilt when the dataset is opened"));
     }
+    let (folder, stores) = (store.folder().display(), common.stores());
+    if verdict.base.is_some() {
+        return Ok(format!("{folder}: {} recorded interactions", verdict.records));
+    }
+    // Opening the dataset would have built one, but for an embedding model that is not at hand.
+    let place = if store.folder().is_dir() { store.folder() } else { &stores };
+    writable(place)
+        .map_err(|error| format!("{}: {error}; make it writable or name another one with --store", place.display()))?;
+    Ok(format!("{folder}: not built yet, {} recorded interactions", verdict.records))
+}
+
+/// Makes `folder` and a file in it, which goes again.
+fn writable(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    // Of this process alone: another doctor removes its own.
+    let probe = folder.join(format!("doctor-{}.part", std::process::id()));
+    fs::write(&probe, b"")?;
+    fs::remove_file(&probe)
 }
 
 fn answering(common: &Common) -> Result<String, String> {

@@ -120,6 +120,11 @@ fn opened(common: &Common, data: &Path) -> Result<Store, CliError> {
 /// Opens the store, and forms what the first read would have to wait for.
 fn build(store: &Store, report: &mut Report<StoreError>) -> Result<(), CliError> {
     let opened = store.open(None, report)?;
+    // Whoever reads does without one; who asks for it wants to know.
+    if let Some(Notice::InMemory { reason }) = opened.notices.iter().find(|it| matches!(it, Notice::InMemory { .. })) {
+        clear();
+        return Err(CliError::NoStore { reason: reason.clone() });
+    }
     report("forming collective entries", 0, 1)?;
     opened.memory.prepare()?;
     clear();

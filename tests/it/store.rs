@@ -654,6 +654,34 @@ fn the_command_tells_what_is_damaged() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("name a dataset folder with --data"));
 }
 
+/// A link that leads nowhere, where not even root can make a folder.
+#[cfg(unix)]
+#[test]
+fn a_store_that_cannot_be_written_is_neither_built_nor_ok() {
+    let place = Place::of(&small());
+    std::os::unix::fs::symlink("nowhere/at/all", place.root()).unwrap();
+    let built = command(&place, &["build"]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(built.stderr).unwrap();
+    assert_eq!((built.status.code(), built.stdout.as_slice()), (Some(2), &b""[..]), "{said}");
+    assert!(said.starts_with("logoscope: no store was built: ") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("stores") && said.contains("--store DIR"), "{said}");
+
+    // Blanks make the file large enough for a store to pay.
+    let rows = place.data().join("interactions.jsonl");
+    fs::OpenOptions::new().append(true).open(rows).unwrap().write_all(" ".repeat(9 << 20).as_bytes()).unwrap();
+    let doctor = || {
+        let mut doctor = crate::program();
+        doctor.args(["doctor", "--model", "none", "--data"]).arg(place.data()).arg("--store").arg(place.root());
+        let output = doctor.env("XDG_CACHE_HOME", place.dir.path().join("cache")).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, told) = doctor();
+    assert!(code == Some(1) && told.contains("missing  store") && told.contains("ok       dataset"), "{told}");
+    fs::remove_file(place.root()).unwrap();
+    let (code, told) = doctor();
+    assert!(code == Some(0) && told.contains("ok       store"), "{told}");
+}
+
 /// What the workbench remembers over a store: behind all others at once; before others memory is built anew, which the screen
 /// says beforehand, and reads like memory built with it.
 #[test]
