@@ -61,7 +61,7 @@ pub enum EvalError {
     /// Too little to fit on.
     #[error(
         "a fit needs at least {least} queries in the second half of the history and found {found}; \
-         give it a dataset with more, or a history that begins earlier (a smaller --split), or evaluate without --fit"
+         give it a dataset with more, or more of this one as history (a larger --split)"
     )]
     TooFewToFit {
         /// Queries there are.

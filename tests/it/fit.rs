@@ -55,7 +55,10 @@ fn a_fit_betters_its_tuning_set_and_sees_nothing_later() {
 #[test]
 fn too_short_a_history_is_refused() {
     let error = fitted(&history(), 120).1.unwrap_err();
-    assert!(error.to_string().contains("at least 100 queries"), "{error}");
+    let told = error.to_string();
+    assert!(told.contains("at least 100 queries") && told.contains("a larger --split"), "{told}");
+    // `fit` and the workbench have no --fit to leave out.
+    assert!(!told.contains("--fit"), "{told}");
 }
 
 #[test]
