@@ -184,6 +184,9 @@ fn record(store: &Store, file: &Path, report: &mut Report<StoreError>) -> Result
         let interaction: Interaction = serde_json::from_str(&line).map_err(|error| {
             place(format!("{error}; a line is {{\"id\", \"user\", \"at\", \"query\", \"response\"}}"))
         })?;
+        if let Some(reason) = interaction.fault() {
+            return Err(place(reason));
+        }
         recorder.append(&interaction).map_err(|error| match error {
             unfit @ StoreError::Unfit { .. } => place(unfit.to_string()),
             other => other.into(),

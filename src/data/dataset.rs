@@ -1,7 +1,7 @@
 //! A dataset folder: `dataset.toml`, `interactions.jsonl`, `queries.jsonl`. Plain files, the user's truth.
 //!
-//! Invariants of a [`Dataset`]: interactions are sorted by `(at, id)`, ids are unique, and every response and gold fits
-//! the task: one of [`Manifest::responses`] for `labels` and `rating`, not blank for `text`. A score is held as its
+//! Invariants of a [`Dataset`]: interactions are sorted by `(at, id)`, ids are unique, no id, user or query is blank, and
+//! every response and gold fits the task: one of [`Manifest::responses`] for `labels` and `rating`, not blank for `text`. A score is held as its
 //! scale writes it, so `4.0` in a file is `4` here. A file that breaks them is refused with its line; nothing is dropped.
 
 use std::collections::{BTreeSet, HashSet};
@@ -172,14 +172,16 @@ impl Dataset {
         }
         manifest.retrieval.embedder.load(paths[0].parent().unwrap_or(Path::new(".")))?;
         let responses = Responses::of(&manifest);
+        let refused = |path: &Path, line: usize, reason| DatasetError::Line { path: path.to_owned(), line, reason };
         let fitting = |path: &Path, line: usize, what: &str, response: &mut String| {
-            responses.fit(what, response).map_err(|reason| DatasetError::Line { path: path.to_owned(), line, reason })
+            responses.fit(what, response).map_err(|reason| refused(path, line, reason))
         };
 
         let mut ids = HashSet::new();
         let mut interactions = Vec::new();
         for read in json_lines::<Interaction>(paths[1], texts[1]) {
             let (line, mut interaction) = read?;
+            interaction.fault().map_or(Ok(()), |reason| Err(refused(paths[1], line, reason)))?;
             fitting(paths[1], line, "response", &mut interaction.response)?;
             unique(&mut ids, paths[1], line, &interaction.id)?;
             interactions.push(interaction);
@@ -191,6 +193,7 @@ impl Dataset {
         let mut queries = Vec::new();
         for read in json_lines::<JudgedQuery>(paths[2], texts[2]) {
             let (line, mut query) = read?;
+            query.fault().map_or(Ok(()), |reason| Err(refused(paths[2], line, reason)))?;
             if let Some(gold) = &mut query.gold {
                 fitting(paths[2], line, "gold", gold)?;
             }
@@ -380,6 +383,20 @@ mod tests {
             (MANIFEST, "", "", "holds no interaction"),
             (MANIFEST, &format!("{good}{good}"), "", "interactions.jsonl:2: id '1' stands twice"),
             (MANIFEST, &line("1", 10, "c"), "", "interactions.jsonl:1: response 'c' is not a label"),
+            (
+                MANIFEST,
+                &(good.clone() + &line(" ", 10, "a")),
+                "",
+                "interactions.jsonl:2: \"id\" is blank; give it a text",
+            ),
+            (MANIFEST, &good.replace("\"u\"", "\"\""), "", "interactions.jsonl:1: \"user\" is blank; give it a text"),
+            (MANIFEST, &good.replace("\"q\"", "\"\\t\""), "", "interactions.jsonl:1: \"query\" is blank"),
+            (
+                MANIFEST,
+                &good,
+                "{\"id\":\"q\",\"user\":\"u\",\"at\":9,\"query\":\" \"}",
+                "queries.jsonl:1: \"query\" is blank",
+            ),
             (MANIFEST, &format!("{good}{{oops"), "", "interactions.jsonl:2:"),
             (MANIFEST, &good, "{\"id\":\"q\",\"user\":\"u\",\"at\":\"soon\",\"query\":\"q\"}", "'soon' is not a time"),
         ] {

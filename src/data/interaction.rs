@@ -169,6 +169,27 @@ pub struct Interaction {
     pub extra: Extra,
 }
 
+impl Interaction {
+    /// What keeps it out of a dataset, and what to do: nobody, nothing asked, or nothing to call it by. Blank ones of
+    /// several people would be taken for one.
+    pub fn fault(&self) -> Option<String> {
+        blank(&self.id, self.user.as_str(), &self.query)
+    }
+}
+
+impl JudgedQuery {
+    /// The same of a judged query.
+    pub fn fault(&self) -> Option<String> {
+        blank(&self.id, self.user.as_str(), &self.query)
+    }
+}
+
+fn blank(id: &str, user: &str, query: &str) -> Option<String> {
+    let (name, _) =
+        [("id", id), ("user", user), ("query", query)].into_iter().find(|(_, text)| text.trim().is_empty())?;
+    Some(format!("\"{name}\" is blank; give it a text or remove the line"))
+}
+
 /// A query with the answer that its user gave, kept out of every memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JudgedQuery {
@@ -209,6 +230,23 @@ mod tests {
         }
         for text in ["", "soon", "2024-13-01T00:00:00Z", "99999999999999"] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn somebody_asks_something_under_a_name() {
+        let good = serde_json::json!({"id": "i", "user": "u", "at": 1, "query": "q", "response": ""});
+        let fault = |record: &serde_json::Value| {
+            let done: Interaction = serde_json::from_value(record.clone()).unwrap();
+            let asked: JudgedQuery = serde_json::from_value(record.clone()).unwrap();
+            assert_eq!(done.fault(), asked.fault());
+            done.fault()
+        };
+        assert_eq!(fault(&good), None, "whether a response may be blank is the task's to say");
+        for (name, blank) in [("id", ""), ("user", " "), ("query", "\t\n")] {
+            let mut record = good.clone();
+            record[name] = blank.into();
+            assert_eq!(fault(&record), Some(format!("\"{name}\" is blank; give it a text or remove the line")));
         }
     }
 

@@ -633,6 +633,13 @@ fn the_command_tells_what_is_damaged() {
     let (code, recorded, said) = run(&["record", file.to_str().unwrap()]);
     assert_eq!((code, recorded.as_str()), (2, "recorded i0500\n"), "{said}");
     assert!(said.contains("more.jsonl:2:") && said.lines().count() <= 3, "{said}");
+    for (field, blank) in [("id", "i0500"), ("user", "u1")] {
+        let nameless = good.replace(&format!("\"{field}\":\"{blank}\""), &format!("\"{field}\":\" \""));
+        fs::write(&file, nameless).unwrap();
+        let (code, recorded, said) = run(&["record", file.to_str().unwrap()]);
+        assert_eq!((code, recorded.as_str()), (2, ""), "{said}");
+        assert!(said.contains(&format!("more.jsonl:1: \"{field}\" is blank; give it a text")), "{said}");
+    }
     assert_eq!(run(&["log"]).1, good + "\n");
     assert_eq!(run(&["compact"]).0, 0);
 
