@@ -1,4 +1,5 @@
-//! A dataset folder: `dataset.toml`, `interactions.jsonl`, `queries.jsonl`. Plain files, the user's truth.
+//! A dataset folder: `dataset.toml`, `interactions.jsonl` and, where queries are judged, `queries.jsonl`. Plain files, the
+//! user's truth.
 //!
 //! Invariants of a [`Dataset`]: interactions are sorted by `(at, id)`, ids are unique, no id, user or query is blank, and
 //! every response and gold fits the task: one of [`Manifest::responses`] for `labels` and `rating`, not blank for `text`. A score is held as its
@@ -6,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -138,14 +139,14 @@ impl Dataset {
         let manifest_path = dir.join("dataset.toml");
         let interactions_path = dir.join("interactions.jsonl");
         let queries_path = dir.join("queries.jsonl");
-        let texts = [read(&manifest_path)?, read(&interactions_path)?, read(&queries_path)?];
+        let texts = [read(&manifest_path)?, read(&interactions_path)?, read_if_there(&queries_path)?];
         Self::parse([&manifest_path, &interactions_path, &queries_path], [&texts[0], &texts[1], &texts[2]])
     }
 
     /// Reads everything of the folder `dir` but its interactions, which may be many.
     pub fn head(dir: &Path) -> Result<Self, DatasetError> {
         let paths = ["dataset.toml", "interactions.jsonl", "queries.jsonl"].map(|name| dir.join(name));
-        let texts = [read(&paths[0])?, String::new(), read(&paths[2])?];
+        let texts = [read(&paths[0])?, String::new(), read_if_there(&paths[2])?];
         Self::parse_any(paths.each_ref().map(PathBuf::as_path), texts.each_ref().map(String::as_str))
     }
 
@@ -278,6 +279,14 @@ fn read(path: &Path) -> Result<String, DatasetError> {
         reason: fault.to_string(),
     };
     text.map(str::to_owned).map_err(fault)
+}
+
+/// The same of a file that may be missing, which says as little as an empty one.
+fn read_if_there(path: &Path) -> Result<String, DatasetError> {
+    match read(path) {
+        Err(DatasetError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        text => text,
+    }
 }
 
 /// The records of a JSON Lines text with their line numbers; blank lines are skipped.
@@ -530,6 +539,22 @@ mod tests {
         });
         assert!(texts.contains(&fs::read(&path).unwrap()));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_folder_without_judged_queries_needs_no_file_of_them() {
+        let dataset = parse(MANIFEST, &line("1", 10, "a"), "").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        dataset.write(dir.path()).unwrap();
+        fs::remove_file(dir.path().join("queries.jsonl")).unwrap();
+        assert_eq!(Dataset::open(dir.path()).unwrap(), dataset);
+        assert_eq!(Dataset::head(dir.path()).unwrap().queries, []);
+        // What is there has to be readable, and the other files have to be there.
+        fs::create_dir(dir.path().join("queries.jsonl")).unwrap();
+        assert!(Dataset::open(dir.path()).unwrap_err().to_string().contains("queries.jsonl: cannot be read"));
+        fs::remove_dir(dir.path().join("queries.jsonl")).unwrap();
+        fs::remove_file(dir.path().join("interactions.jsonl")).unwrap();
+        assert!(Dataset::open(dir.path()).unwrap_err().to_string().contains("interactions.jsonl: cannot be read"));
     }
 
     #[test]

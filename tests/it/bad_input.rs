@@ -232,7 +232,6 @@ fn bad_datasets_are_refused_with_file_line_value_and_remedy() {
         ),
         missing(ASK, MANIFEST, &["data/dataset.toml: cannot be read", "a dataset folder holds"]),
         missing(ASK, ROWS, &["data/interactions.jsonl: cannot be read", "a dataset folder holds"]),
-        missing(ASK, "data/queries.jsonl", &["data/queries.jsonl: cannot be read", "a dataset folder holds"]),
         // Whoever runs the tests may read everything, so a folder stands in for a file without permission.
         folder(ASK, MANIFEST, &["data/dataset.toml: cannot be read", "a dataset folder holds"]),
         folder(ASK, ROWS, &["data/interactions.jsonl: cannot be read", "a dataset folder holds"]),
@@ -797,6 +796,7 @@ fn bad_requests_to_make_something_are_refused() {
     const SCENARIO: &str = "scenario cold-start --user u1 --data data --model none --out out";
     const EVAL: &str = "eval --data judged";
     let mut cases = vec![
+        missing(EVAL, "judged/queries.jsonl", &["'small' has no judged query", "split the interactions"]),
         said(SYNTH, "synth", &["--out <DIR>", "see `logoscope --help`"]),
         said(SYNTH, "synth --users 20 --out full", &["full: exists and is not an empty folder", "--out"]),
         said(SYNTH, "synth --users 20 --out file", &["file: exists and is not an empty folder", "--out"]),
