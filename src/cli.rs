@@ -148,6 +148,14 @@ pub enum CliError {
     /// The log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// A dataset that has nothing to ask.
+    #[error(
+        "the dataset '{dataset}' has no judged query to ask; write some into its queries.jsonl, or leave out --data"
+    )]
+    NoQuestion {
+        /// Its name.
+        dataset: String,
+    },
     /// A measurement.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),

@@ -1,11 +1,13 @@
 //! `logoscope parity`: asks a model the judged queries of a dataset on two devices and says where the answers part.
 //! Exit 1 on a difference that is more than numbers rounded differently.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
 
+use super::eval::at_least_one;
 use super::{CliError, Common, Format, model};
 use crate::data::sanitize::visible;
 use crate::engine::answer::request;
@@ -17,6 +19,8 @@ use crate::engine::prompt::{Arm, Blocks};
 use crate::mediator::Policy;
 use crate::memory::Memory;
 
+/// Version of the JSON object that `parity` prints.
+const SCHEMA: &str = "logoscope.parity/1";
 /// Differences that are told one by one.
 const TOLD: usize = 12;
 
@@ -33,8 +37,8 @@ pub struct ParityArgs {
     #[arg(long, value_name = "NATS", default_value_t = 0.05)]
     tolerance: f64,
     /// How many of the judged queries [default: all]
-    #[arg(long, value_name = "N")]
-    queries: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    queries: Option<NonZeroUsize>,
     /// Tokens of text to compare on every arm
     #[arg(long, value_name = "N", default_value_t = 24)]
     tokens: usize,
@@ -46,6 +50,10 @@ pub struct ParityArgs {
 /// Runs the command.
 pub fn run(common: &Common, args: &ParityArgs) -> Result<ExitCode, CliError> {
     let dataset = common.dataset()?;
+    // Who compared nothing has found no difference, which would pass for agreement.
+    if dataset.queries.is_empty() {
+        return Err(CliError::NoQuestion { dataset: dataset.manifest.name });
+    }
     let Some(path) = common.model_place()? else {
         return Err(CliError::Usage("parity compares a model's answers and --model is none; name one".to_owned()));
     };
@@ -65,7 +73,7 @@ pub fn run(common: &Common, args: &ParityArgs) -> Result<ExitCode, CliError> {
     let mut parity = Parity::of(&*reference, &*other);
     let mut found: Vec<(String, Arm, Difference)> = Vec::new();
     let mut asked = 0;
-    for query in dataset.queries.iter().take(args.queries.unwrap_or(usize::MAX)) {
+    for query in dataset.queries.iter().take(args.queries.map_or(usize::MAX, NonZeroUsize::get)) {
         let read = memory.read(&query.user, &query.query, query.at)?;
         let blocks = Blocks::of(&memory, &query.query, &read);
         for arm in Arm::ALL {
@@ -90,7 +98,7 @@ pub fn run(common: &Common, args: &ParityArgs) -> Result<ExitCode, CliError> {
                 })
                 .collect();
             let told = json!({
-                "schema": 1, "reference": names[0], "other": names[1], "answers": asked, "tolerance": args.tolerance,
+                "schema": SCHEMA, "reference": names[0], "other": names[1], "answers": asked, "tolerance": args.tolerance,
                 "tokens_per_second": {"reference": left.speed(), "other": other_pace.speed()},
                 "differences": differences, "real": real,
             });

@@ -696,6 +696,23 @@ fn a_load_ends_where_nobody_wants_it_any_more() {
     assert_eq!(answer(&LocalEngine::load(dir.path()).unwrap(), "Once").len(), 12);
 }
 
+/// Nothing compared is no agreement.
+#[test]
+fn parity_asks_something_or_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::session::small().0.write(dir.path()).unwrap();
+    let unjudged = dir.path().to_str().unwrap();
+    for (more, told) in [
+        (&["--queries", "0"][..], "give a whole number from 1 on"),
+        (&["--data", unjudged], "'small' has no judged query to ask; write some into its queries.jsonl"),
+    ] {
+        let output = crate::program().args([&["parity", "--device", "cpu"][..], more].concat()).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{error}");
+        assert!(error.contains(told), "{error}");
+    }
+}
+
 #[test]
 fn parity_finds_no_difference_with_itself_and_every_real_one_with_another() {
     let nano = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/models/nano");
@@ -717,7 +734,7 @@ fn parity_finds_no_difference_with_itself_and_every_real_one_with_another() {
     };
     let (code, told) = parity(&[]);
     assert_eq!((code, &told["real"], told["differences"].as_array().unwrap().len()), (Some(0), &json!(0), 0));
-    assert_eq!(told["answers"], 12);
+    assert_eq!((&told["schema"], &told["answers"]), (&json!("logoscope.parity/1"), &json!(12)));
     assert!(told["tokens_per_second"]["other"].as_f64().unwrap() > 0.0);
     let (code, told) = parity(&["--other", other.path().to_str().unwrap()]);
     assert_eq!(code, Some(1), "{told}");
