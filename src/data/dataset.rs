@@ -389,6 +389,13 @@ mod tests {
             (&MANIFEST.replace("\"t\"", "\"t\\u001b[2J\""), &good, "", "'t␛[2J' holds a control character"),
             (&MANIFEST.replace("\"b\"", "\" \""), &good, "", "empty label"),
             (&format!("{MANIFEST}colour = 1\n"), &good, "", "unknown field `colour`"),
+            (
+                &format!("{MANIFEST}metric = \"nonsense\"\n"),
+                &good,
+                "",
+                "dataset.toml: 'metric' is 'nonsense'; a labels task is judged by one of accuracy, balanced_accuracy",
+            ),
+            (&format!("{MANIFEST}metric = \"mae\"\n"), &good, "", "'metric' is 'mae'; a labels task"),
             (MANIFEST, "", "", "holds no interaction"),
             (MANIFEST, &format!("{good}{good}"), "", "interactions.jsonl:2: id '1' stands twice"),
             (MANIFEST, &line("1", 10, "c"), "", "interactions.jsonl:1: response 'c' is not a label"),
@@ -421,7 +428,12 @@ mod tests {
     fn scores_and_texts_are_read_and_written_back() {
         let query =
             |gold: &str| format!("{{\"id\":\"q\",\"user\":\"u\",\"at\":9,\"query\":\"q\",\"gold\":\"{gold}\"}}");
-        let rated = parse(RATING, &(line("1", 10, "4.0") + &line("2", 11, "0.5")), &query("3.50")).unwrap();
+        let rated = parse(
+            &format!("{RATING}metric = \"rmse\"\n"),
+            &(line("1", 10, "4.0") + &line("2", 11, "0.5")),
+            &query("3.50"),
+        )
+        .unwrap();
         assert_eq!((rated.interactions[0].response.as_str(), rated.queries[0].gold.as_deref()), ("4", Some("3.5")));
         let responses = rated.manifest.responses();
         assert_eq!((responses.len(), responses[0].as_str(), responses[9].as_str()), (10, "0.5", "5"));
@@ -452,6 +464,11 @@ mod tests {
             (TEXT, line("1", 10, "  "), "interactions.jsonl:1: response is blank"),
             (&RATING.replace("scale", "#"), good.clone(), "'scale' is missing"),
             (&RATING.replace("0.5 }", "0.4 }"), good.clone(), "does not reach 5 from 0.5"),
+            (
+                &format!("{RATING}metric = \"log_loss\"\n"),
+                good.clone(),
+                "'metric' is 'log_loss'; a rating task is judged by one of mae, rmse",
+            ),
             (
                 &format!("{RATING}labels = [\"a\"]"),
                 good.clone(),

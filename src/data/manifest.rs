@@ -40,6 +40,31 @@ pub enum TaskKind {
     Text,
 }
 
+impl TaskKind {
+    /// Names of the metrics that say how well it is done. They are computed by a module that this one may not know; a test
+    /// there holds the two together.
+    pub fn metrics(self) -> &'static [&'static str] {
+        const OF_TEXTS: [&str; 10] = [
+            "accuracy",
+            "balanced_accuracy",
+            "macro_f1",
+            "log_loss",
+            "brier",
+            "calibration_error",
+            "entropy",
+            "length_error",
+            "rouge1",
+            "rougeL",
+        ];
+        match self {
+            // Of texts the form is judged as a label is.
+            TaskKind::Labels => &OF_TEXTS[..7],
+            TaskKind::Rating => &["mae", "rmse"],
+            TaskKind::Text => &OF_TEXTS,
+        }
+    }
+}
+
 impl fmt::Display for TaskKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -566,6 +591,12 @@ impl Manifest {
                 }
             }
             (TaskKind::Labels | TaskKind::Text, None) => {}
+        }
+        let known = self.task.metrics();
+        // Left out it is accuracy, whatever the task.
+        if self.metric != default_metric() && !known.contains(&self.metric.as_str()) {
+            let (metric, task) = (visible(&self.metric), self.task);
+            return Some(format!("'metric' is '{metric}'; a {task} task is judged by one of {}", known.join(", ")));
         }
         let shown = [&self.name, &self.prompt.query, &self.prompt.response];
         if let Some(text) = shown.into_iter().find(|text| visible(text) != text.as_str()) {
