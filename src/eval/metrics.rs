@@ -263,8 +263,7 @@ impl Measures for LabelMeasures {
             Metric::CalibrationError => (judged > 0.0).then(|| self.calibration_error(sums)),
             Metric::Entropy => {
                 let shares: Vec<f64> = (0..k).map(|y| answered(y) / rows).collect();
-                // Adding 0 takes the sign from the −0 of a certain answer.
-                Some(normalised_entropy(&shares) + 0.0)
+                Some(normalised_entropy(&shares))
             }
             Metric::MeanAbsoluteError
             | Metric::RootMeanSquareError
@@ -493,6 +492,20 @@ mod tests {
             add(&mut sums, &measures.row(gold, answer, Some(&p)));
         }
         (measures, sums)
+    }
+
+    /// `dataset.toml` is read where nothing is known of metrics.
+    #[test]
+    fn the_metrics_of_a_manifest_are_those_of_its_task() {
+        let forms = LabelMeasures { labels: 2 };
+        for (task, measures) in [
+            (TaskKind::Labels, TaskMeasures::Labels(forms)),
+            (TaskKind::Rating, TaskMeasures::Rating(vec![1.0, 2.0])),
+            (TaskKind::Text, TaskMeasures::Text(TextMeasures { forms })),
+        ] {
+            let names: Vec<&str> = measures.metrics().iter().map(|metric| metric.name()).collect();
+            assert_eq!(task.metrics(), names, "{task}");
+        }
     }
 
     #[test]

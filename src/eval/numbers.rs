@@ -195,8 +195,7 @@ impl Numbers {
 /// Of counts, over the logarithm of how many there are; `None` if all are 0.
 fn entropy(counts: &[f64]) -> Option<f64> {
     let sum: f64 = counts.iter().sum();
-    // Adding 0 takes the sign from the −0 of a certain answer.
-    (sum > 0.0).then(|| normalised_entropy(&counts.iter().map(|count| count / sum).collect::<Vec<_>>()) + 0.0)
+    (sum > 0.0).then(|| normalised_entropy(&counts.iter().map(|count| count / sum).collect::<Vec<_>>()))
 }
 
 /// Wilson's score interval of `right` among `n`, at least one.

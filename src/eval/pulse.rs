@@ -110,8 +110,7 @@ impl Moment {
             diversity: Arm::ALL.map(|arm| {
                 given(arm, 2)?;
                 let counts = counted(labels, decided(arm).rev().take(WINDOW));
-                // Adding 0 takes the sign from the −0 of a certain answer.
-                Some(normalised_entropy(&normalise(counts)) + 0.0)
+                Some(normalised_entropy(&normalise(counts)))
             }),
             drift: Arm::ALL.map(|arm| {
                 let n = (given(arm, 2 * LEAST)? / 2).min(WINDOW);

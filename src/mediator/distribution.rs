@@ -64,12 +64,21 @@ pub fn brier(p: &[f64], gold: usize) -> f64 {
 /// Shannon entropy over the logarithm of the number of labels: 0 for a certain answer, 1 for none at all.
 pub fn normalised_entropy(p: &[f64]) -> f64 {
     let nats: f64 = p.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();
-    if p.len() > 1 { nats / (p.len() as f64).ln() } else { 0.0 }
+    // A certain answer comes to -0, or to a hair below it.
+    if p.len() > 1 && nats > 0.0 { nats / (p.len() as f64).ln() } else { 0.0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certain_answer_has_no_entropy_and_no_sign() {
+        for certain in [&[1.0, 0.0][..], &[0.0, 1.0 + f64::EPSILON], &[0.0, 0.0], &[1.0], &[]] {
+            assert_eq!(format!("{:?}", normalised_entropy(certain)), "0.0", "{certain:?}");
+        }
+        assert_eq!(normalised_entropy(&[0.5, 0.5]), 1.0);
+    }
 
     #[test]
     fn divergence_is_symmetric_and_bounded() {

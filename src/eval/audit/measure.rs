@@ -193,8 +193,7 @@ fn figures(inquiry: &Inquiry, layout: &Layout, second: Metric, sums: &[f64]) -> 
 fn entropy(layout: &Layout, sums: &[f64], which: usize) -> f64 {
     let start = layout.task + which * layout.labels;
     let counts = &sums[start..start + layout.labels];
-    // Adding 0 takes the sign from the −0 of one answer alone.
-    if counts.iter().sum::<f64>() > 0.0 { normalised_entropy(&normalise(counts.to_vec())) + 0.0 } else { 0.0 }
+    if counts.iter().sum::<f64>() > 0.0 { normalised_entropy(&normalise(counts.to_vec())) } else { 0.0 }
 }
 
 /// The groups of one grouping on all arms.
@@ -216,7 +215,7 @@ pub fn dimension(inquiry: &Inquiry, grouping: &Grouping) -> Dimension {
         let often = people.values().filter(|n| **n >= LEAST_OF_PERSON).count();
         let mut counts = vec![0.0; inquiry.measures.labels()];
         rows.iter().for_each(|row| counts[inquiry.questions[*row].gold] += 1.0);
-        let gold_entropy = normalised_entropy(&normalise(counts)) + 0.0;
+        let gold_entropy = normalised_entropy(&normalise(counts));
         groups.push(GroupReport { name, told: group.told.clone(), n, users, often, gold_entropy, place });
         members.push(rows);
     }
