@@ -55,7 +55,7 @@ pub struct AskArgs {
     /// What is asked
     #[arg(long, value_name = "Q", required_unless_present = "queries")]
     query: Option<String>,
-    /// Ask every line {"user", "query", "at"?} of this file; one result a line
+    /// Ask every line {"user", "query", "at"?} of this file, or - for standard input; one result a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "query"])]
     queries: Option<PathBuf>,
     /// When: whole seconds or RFC 3339; memory is read strictly before [default: just after the last interaction]

@@ -1,7 +1,8 @@
 //! The contract of `logoscope ask`, over every shipped query, through the real binary and the shipped model.
 
 use std::collections::BTreeSet;
-use std::process::Output;
+use std::io::Write as _;
+use std::process::{Output, Stdio};
 
 use logoscope::data::sample;
 use serde_json::Value;
@@ -130,6 +131,18 @@ fn a_new_user_is_answered_from_the_collective_side_alone() {
     let (global, mediated) = (of("global"), of("mediated"));
     assert!(global.iter().all(|(label, p)| (p.as_f64().unwrap() - mediated[label].as_f64().unwrap()).abs() < 1e-12));
     assert_eq!(result["arms"]["mediated"]["tokens"], 0, "no model was asked");
+}
+
+#[test]
+fn questions_come_through_a_pipe_too() {
+    let mut ask = crate::program();
+    ask.args(["ask", "--queries", "-", "--model", "none", "--format", "json"]);
+    let mut child = ask.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"user\":\"u017\",\"query\":\"sea\"}\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["user"], &told["query"]), (&"u017".into(), &"sea".into()));
 }
 
 #[test]

@@ -500,6 +500,11 @@ fn bad_questions_are_refused() {
         said(ASK, "ask --data data --user u1 --model none", &["--query <Q>", "see `logoscope --help`"]),
         said(ASK, &with("--queries questions.jsonl"), &["cannot be used with", "see `logoscope --help`"]),
         said(QUESTIONS, "ask --data data --queries nowhere.jsonl --model none", &["nowhere.jsonl: ", "check the path"]),
+        said(
+            QUESTIONS,
+            "ask --data data --queries - --model none",
+            &["standard input: holds no question", "write one"],
+        ),
         folder(QUESTIONS, LINES, &["questions.jsonl: ", "check the path"]),
         holding(QUESTIONS, LINES, b"", &["questions.jsonl: holds no question", "write one object"]),
         longer(QUESTIONS, LINES, b"{\"user\":\"u1\"\n", &["questions.jsonl:4: EOF", "a question is"]),

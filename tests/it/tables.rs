@@ -233,6 +233,31 @@ fn every_movielens_rating_has_a_fate() {
     }
 }
 
+/// The first of two columns of one name was taken, whichever was meant.
+#[test]
+fn a_name_of_two_columns_is_no_map() {
+    let text = b"who,when,text,tag,who,note,note\nann,1,hello,a,x,,\nann,2,there,b,y,,\n";
+    let users = |user: &str| {
+        let map = format!("user={user},at=when,query=text,response=tag");
+        imported(COMMA, Answers::Labels, &map, text, None).map(|report| report.users)
+    };
+    let told = users("who").unwrap_err().to_string();
+    assert_eq!(told, "--map user=who: more than one column is called 'who'; name the one that is meant by its number");
+    assert_eq!((users("1").unwrap(), users("5").unwrap()), (1, 2), "a number says which");
+}
+
+/// Numbers are those of each file's own columns.
+#[test]
+fn columns_by_number_are_counted_in_every_file() {
+    let map = "user=1,at=2,query=3,response=4".parse::<FieldMap>().unwrap();
+    let mut mapping = Mapped::new("small", "rows", COMMA, Answers::Labels, map);
+    let files = [b"who,when,text,tag\nann,1,hello,a\n".to_vec(), b"person,at,title,who\nbo,2,there,b\n".to_vec()];
+    let sources = files.map(|bytes| Source::new("rows", Cursor::new(bytes))).into();
+    let watch = Watch { cancel: &AtomicBool::new(false), progress: &mut |_| () };
+    let report = import(sources, &mut mapping, None, watch).unwrap();
+    assert_eq!((report.kept, report.labels.keys().map(String::as_str).collect::<Vec<_>>()), (2, vec!["a", "b"]));
+}
+
 /// Spreadsheets put a byte order mark before each of their files, and none of it belongs to a name.
 #[test]
 fn a_byte_order_mark_is_part_of_no_column() {

@@ -1,5 +1,6 @@
 //! What is asked: the question of the command line, or a file of them.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -40,8 +41,14 @@ pub(super) fn questions(args: &AskArgs, memory: &Memory) -> Result<Vec<Named>, C
         }
         return Ok(vec![Named { id: None, question: Question { user, query: query.clone(), at: default_at } }]);
     }
-    let path: &Path = args.queries.as_deref().unwrap_or(Path::new(""));
-    let bytes = std::fs::read(path).map_err(|source| file_error(path, source))?;
+    let (path, bytes) = match args.queries.as_deref().unwrap_or(Path::new("")) {
+        dash if dash == Path::new("-") => {
+            let mut bytes = Vec::new();
+            (Path::new("standard input"), std::io::stdin().read_to_end(&mut bytes).map(|_| bytes))
+        }
+        path => (path, std::fs::read(path)),
+    };
+    let bytes = bytes.map_err(|source| file_error(path, source))?;
     let fault = |line: usize, reason: String| CliError::Line { path: path.to_owned(), line, reason };
     let text = text::decode(&bytes).map_err(|error| fault(error.line, error.to_string()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());

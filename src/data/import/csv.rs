@@ -62,6 +62,8 @@ pub struct CsvRecords {
     ration: Rc<Ration>,
     record: ByteRecord,
     header: Vec<String>,
+    /// Names that stand in the header more than once.
+    repeated: Vec<String>,
     /// Names of the fields: of the header, or numbers.
     names: Vec<String>,
     /// Lines before the first one that `reader` has seen.
@@ -75,11 +77,18 @@ impl CsvRecords {
         let ration = Rc::new(Ration::default());
         let reader = reader(Rationed { input, ration: Rc::clone(&ration), open: false }, delimiter);
         let record = ByteRecord::new();
-        let (header_names, names) = (Vec::new(), Vec::new());
-        let mut records =
-            Self { reader: Some(reader), delimiter, ration, record, header: header_names, names, lines_before: 0 };
+        let mut records = Self {
+            reader: Some(reader),
+            delimiter,
+            ration,
+            record,
+            header: Vec::new(),
+            repeated: Vec::new(),
+            names: Vec::new(),
+            lines_before: 0,
+        };
         if header && records.advance()?.is_some() {
-            records.header = names_of(&records.record);
+            (records.header, records.repeated) = names_of(&records.record);
             records.names.clone_from(&records.header);
         }
         Ok(records)
@@ -88,6 +97,11 @@ impl CsvRecords {
     /// The names in the header, in order. One that is blank or stands twice is replaced by its number.
     pub fn header(&self) -> &[String] {
         &self.header
+    }
+
+    /// Names that more than one column bears: only the first of them goes by it.
+    pub fn repeated(&self) -> &[String] {
+        &self.repeated
     }
 
     /// The next record; `None` at the end. Blank lines are no records.
@@ -188,13 +202,20 @@ fn trim_line_end(record: &mut ByteRecord) -> bool {
     false
 }
 
-fn names_of(record: &ByteRecord) -> Vec<String> {
-    let mut taken = HashSet::new();
+/// What the columns go by, and the names that do not tell one from another.
+fn names_of(record: &ByteRecord) -> (Vec<String>, Vec<String>) {
+    let (mut taken, mut repeated) = (HashSet::new(), Vec::new());
     let name = |(place, field): (usize, &[u8])| {
         let name = String::from_utf8_lossy(field).trim().to_owned();
-        if !name.is_empty() && taken.insert(name.clone()) { name } else { (place + 1).to_string() }
+        if !name.is_empty() {
+            if taken.insert(name.clone()) {
+                return name;
+            }
+            repeated.push(name);
+        }
+        (place + 1).to_string()
     };
-    record.iter().enumerate().map(name).collect()
+    (record.iter().enumerate().map(name).collect(), repeated)
 }
 
 fn skip_line(input: &mut impl BufRead) -> Result<()> {
@@ -299,7 +320,11 @@ mod tests {
         let rows = [(4, Ok(r#"{"a":"1"}"#.to_owned())), (7, Ok(r#"{"a":"2"}"#.to_owned()))];
         assert_eq!(all(b"\na\n\n1\n\n\n2", true), rows);
         assert_eq!(all(b"\r\na\r\n\r\n1\r\n\r\n\r\n2", true), rows);
-        assert_eq!(records(b"a,,a,b", true).header(), ["a", "2", "3", "b"]);
+        let named = records(b"a,,a,b,", true);
+        assert_eq!(
+            (named.header(), named.repeated()),
+            (&["a", "2", "3", "b", "5"].map(str::to_owned)[..], &["a".to_owned()][..])
+        );
     }
 
     #[test]

@@ -136,6 +136,9 @@ pub struct Mapped {
     source: String,
     syntax: Syntax,
     answers: Answers,
+    /// As it was given.
+    given: FieldMap,
+    /// With the names of the present input in the place of numbers.
     map: FieldMap,
     /// By role: whether any record had the field.
     found: [bool; 6],
@@ -153,6 +156,7 @@ impl Mapped {
             source: format!("imported from {source} with {map}"),
             syntax,
             answers,
+            given: map.clone(),
             map,
             found: [false; 6],
             known: BTreeSet::new(),
@@ -207,7 +211,11 @@ impl Mapping for Mapped {
         }
     }
 
-    fn header(&mut self, names: &[String]) {
+    fn header(&mut self, names: &[String], repeated: &[String]) -> Result<(), ImportError> {
+        if let Some((role, field)) = self.given.pairs().find(|(_, field)| repeated.iter().any(|name| name == field)) {
+            return Err(ImportError::TwoColumns { role, field: field.to_owned() });
+        }
+        self.map = self.given.clone();
         for field in self.map.0.iter_mut().flatten() {
             // A name comes before a number: a column may be called 2.
             let column = field.parse::<usize>().ok().filter(|_| !names.contains(field));
@@ -215,6 +223,7 @@ impl Mapping for Mapped {
                 field.clone_from(name);
             }
         }
+        Ok(())
     }
 
     fn interaction(&mut self, row: u64, mut record: Extra) -> Result<Interaction, Rejection> {

@@ -86,6 +86,14 @@ pub enum ImportError {
         /// The fields there are, in words.
         known: String,
     },
+    /// A mapped name stands over several columns.
+    #[error("--map {role}={field}: more than one column is called '{field}'; name the one that is meant by its number")]
+    TwoColumns {
+        /// What the field was to be.
+        role: mapped::Role,
+        /// The name.
+        field: String,
+    },
     /// The responses make no label set.
     #[error(
         "--map response={field}: {found} distinct responses; a labels task has 2 to {}: map a field with few values, \
@@ -146,9 +154,15 @@ pub trait Mapping {
         TaskKind::Labels
     }
 
-    /// Hears the names in an input's header before its records; not called where there is no header.
-    fn header(&mut self, names: &[String]) {
-        let _ = names;
+    /// Hears the names in an input's header before its records, and those that more than one column bears; not called
+    /// where there is no header.
+    ///
+    /// # Errors
+    ///
+    /// Where a name does not say which column is meant.
+    fn header(&mut self, names: &[String], repeated: &[String]) -> Result<(), ImportError> {
+        let _ = (names, repeated);
+        Ok(())
     }
 
     /// The interaction of a record; `row` counts all rows of all inputs from 1.
@@ -173,7 +187,7 @@ pub fn import(
         let wrap = ImportError::reading(&name);
         let mut records = Records::of(source.open().map_err(&wrap)?, mapping.syntax()).map_err(&wrap)?;
         if !records.header().is_empty() {
-            mapping.header(records.header());
+            mapping.header(records.header(), records.repeated())?;
         }
         let cancel = intake.watch.cancel;
         while let Some(record) = records.next(cancel).map_err(&wrap)? {

@@ -79,6 +79,14 @@ impl Records {
         }
     }
 
+    /// Names in the header that more than one column bears.
+    pub fn repeated(&self) -> &[String] {
+        match self {
+            Self::Lines(..) => &[],
+            Self::Csv(records) => records.repeated(),
+        }
+    }
+
     /// The next record; `None` at the end. Once `cancel` is set a record may end early: the caller is to look at it
     /// first.
     pub fn next(&mut self, cancel: &AtomicBool) -> Result<Option<Record<'_>>> {
