@@ -59,8 +59,8 @@ pub struct Scribe {
 pub enum Ending {
     /// Nothing was to be written.
     Nothing,
-    /// All of it is in this file.
-    Written(PathBuf),
+    /// All of it is in these files: of live use, and of a fork that was not left.
+    Written(Vec<PathBuf>),
     /// Some of it, or of a session before it, is in no file.
     Unwritten {
         /// So many events.
@@ -218,15 +218,16 @@ impl<T: Tape, F: FnMut(&Session) -> Result<Recorder<T>, SessionError>> Book<T, F
             }
             self.attempt(out);
         }
+        let fork = self.home.as_ref().and_then(|_| self.leaf.path().map(Path::to_owned));
         self.return_home();
         self.attempt(out);
         let leaves = || self.over.iter().chain([&self.leaf]);
         let events = leaves().map(Leaf::unwritten).sum();
-        match (leaves().find_map(|leaf| leaf.failed.clone()), self.leaf.path()) {
-            (Some(reason), _) => Ending::Unwritten { events, reason },
-            (None, Some(path)) => Ending::Written(path.to_owned()),
-            (None, None) => Ending::Nothing,
+        if let Some(reason) = leaves().find_map(|leaf| leaf.failed.clone()) {
+            return Ending::Unwritten { events, reason };
         }
+        let files: Vec<PathBuf> = self.leaf.path().map(Path::to_owned).into_iter().chain(fork).collect();
+        if files.is_empty() { Ending::Nothing } else { Ending::Written(files) }
     }
 
     /// Goes back to the session that waits, if one does.
@@ -454,7 +455,7 @@ mod tests {
         let next = || vec![begun("a"), one("one"), begun("b"), one("two")];
         let (files, ending) = written_by(next(), "a", 2);
         assert_eq!((&files["a"][..], &files["b"][..]), (&[note("one")][..], &[note("two")][..]));
-        assert_eq!(ending, Ending::Written("b".into()));
+        assert_eq!(ending, Ending::Written(vec!["b".into()]));
         let (files, ending) = written_by(next(), "a", usize::MAX);
         assert_eq!((files.len(), &files["b"][..]), (1, &[note("two")][..]));
         assert!(matches!(ending, Ending::Unwritten { events: 1, .. }), "{ending:?}");
@@ -467,10 +468,16 @@ mod tests {
         let (files, ending) = written_by(forks(), "fork", 2);
         assert_eq!(files["fork"], ["shared", "two"].map(note));
         assert_eq!(files["a"], ["one", "three"].map(note));
-        assert_eq!(ending, Ending::Written("a".into()));
+        assert_eq!(ending, Ending::Written(vec!["a".into()]));
         let (files, ending) = written_by(forks(), "fork", usize::MAX);
         assert_eq!((files.len(), &files["a"][..]), (1, &["one", "three"].map(note)[..]));
         assert!(matches!(ending, Ending::Unwritten { events: 2, .. }), "{ending:?}");
+
+        // Somebody quits without leaving the fork: both are told of.
+        let mut within = forks();
+        within.truncate(4);
+        let (_, ending) = written_by(within, "nothing", 0);
+        assert_eq!(ending, Ending::Written(vec!["a".into(), "fork".into()]));
     }
 
     #[test]
@@ -488,10 +495,10 @@ mod tests {
             }
             scribe.write(vec![note("one"), note("two")]);
             match scribe.finish() {
-                Ending::Written(path) => {
+                Ending::Written(files) => {
                     assert!(comes_back);
-                    assert_eq!(path, folder.join("film-tags-001.jsonl"));
-                    assert_eq!(Session::open(&path).unwrap().events.len(), 2);
+                    assert_eq!(files, [folder.join("film-tags-001.jsonl")]);
+                    assert_eq!(Session::open(&files[0]).unwrap().events.len(), 2);
                 }
                 Ending::Unwritten { events, reason } => {
                     assert!(!comes_back && events == 2 && reason.contains("sessions"), "{events} {reason}");

@@ -148,7 +148,14 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     }
     match runner.scribe.map_or(Ending::Nothing, Scribe::finish) {
         Ending::Nothing => {}
-        Ending::Written(path) => super::complain(&format!("this session is recorded in {}", path.display())),
+        Ending::Written(files) => files.iter().for_each(|path| {
+            let told = match path.exists() {
+                true => format!("this session is recorded in {}", path.display()),
+                // Somebody was forgotten, or made room, in another window.
+                false => format!("{} was removed while it was written; this session is in no file", path.display()),
+            };
+            super::complain(&told);
+        }),
         Ending::Unwritten { events, reason } => {
             super::complain(&format!("the last {events} events of live use are in no file: {reason}"));
         }
