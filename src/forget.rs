@@ -13,14 +13,15 @@ use std::path::{Path, PathBuf};
 
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::forget::{FolderError, Person, Place, Share, Stage, Survey, remove_leftover, survey};
-use crate::data::interaction::{Interaction, UserId};
-use crate::engine::profile::kept::{self, ProfileError};
+use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::engine::profile::kept::{self, ProfileError, Whose};
+use crate::engine::profile::{History, Profile};
 use crate::memory::Memory;
 use crate::memory::entry::IndexError;
 use crate::memory::store::{Forgetting, Holding, Notice, Remains, Report, Store, StoreError};
 use crate::memory::trace::{Trace, probe_count};
 use crate::session::SessionError;
-use crate::session::recordings::{self, Recording};
+use crate::session::recordings::{self, Mark, Recording};
 
 /// Why a person could not be forgotten.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,8 @@ pub struct Findings {
     pub recordings: Vec<Recording>,
     /// Files of prose profiles that a model wrote about them.
     pub profiles: Vec<PathBuf>,
+    /// Recordings and profiles of somebody of this name that are of other data; they stay.
+    pub unrelated: Vec<PathBuf>,
     /// In memory; `None` for a task that has none, and of a dataset without interactions.
     pub memory: Option<Vec<Trace>>,
 }
@@ -97,7 +100,7 @@ pub struct Receipt {
     pub probes: usize,
     /// Own texts in all.
     pub texts: usize,
-    /// Before. All but `named`, `elsewhere` and `packed` is what is removed.
+    /// Before. All but `named`, `elsewhere`, `packed` and `unrelated` is what is removed.
     pub before: Findings,
     /// After; `None` where nothing was changed.
     pub after: Option<Findings>,
@@ -130,16 +133,33 @@ impl Findings {
     }
 }
 
-/// A person with the memory that holds them.
+/// A person, and what there is of them.
 struct Known {
+    dataset: String,
     person: Person,
+    /// Everything they did, as their profiles are made from it.
+    history: History,
     findings: Findings,
 }
 
-/// Looks everywhere; changes nothing. `person` brings what is known of them already.
+/// Whether a profile is of this person: made from their history, or in their words.
+fn is_about(profile: &Profile, person: &Person, history: &History) -> bool {
+    let texts = [Some(&profile.written), profile.edited.as_ref()];
+    profile.is_of(history) || texts.into_iter().flatten().any(|text| person.speaks_in(text))
+}
+
+impl Known {
+    /// Takes them out of a file of profiles.
+    fn leave_profiles(&self, path: &Path) -> Result<(), ProfileError> {
+        let theirs = |profile: &Profile| is_about(profile, &self.person, &self.history);
+        kept::forget(path, Whose { dataset: &self.dataset, user: &self.person.user, theirs: &theirs })
+    }
+}
+
+/// Looks everywhere; changes nothing. `known` brings what is known of them already.
 fn look(
     request: Request,
-    known: Option<&Person>,
+    known: Option<&Known>,
     open: impl FnOnce(&Store) -> Result<Memory, ForgetError>,
 ) -> Result<Known, ForgetError> {
     let head = Dataset::head(request.data)?;
@@ -159,33 +179,48 @@ fn look(
         others.extend(head.queries.iter().filter(|q| q.user != *request.user).map(|q| q.query.as_str()));
     }
     found.person.learn(recorded, others.into_iter());
-    if let Some(known) = known {
-        found.person = known.clone();
-    }
+    let history = match known {
+        Some(known) => {
+            found.person = known.person.clone();
+            known.history.clone()
+        }
+        None => match &memory {
+            Some(memory) => History::of_memory(memory, request.user, Timestamp(i64::MAX)),
+            None => History::of_interactions(request.user, &[]),
+        },
+    };
     found.look_around(request.data)?;
-    let mut recordings = recordings::about(&request.data.join("sessions"), &found.person, None)?;
+    let mut recordings = recordings::within(&request.data.join("sessions"), &found.person)?;
     recordings.extend(recordings::among(request.data, &found.person)?);
     found.elsewhere.retain(|place| recordings.iter().all(|recording| recording.path != place.path));
-    recordings.extend(recordings::about(request.recordings, &found.person, Some(&manifest.name))?);
-    let profiles = kept::about(request.profiles, &manifest.name, request.user)?;
+    let did = found.person.interactions.iter().map(|i| (i.id.as_str(), i.query.as_str()));
+    let asked = head.queries.iter().chain(&found.person.queries).map(|q| (q.id.as_str(), q.query.as_str()));
+    let stated: HashSet<(&str, &str)> = did.chain(asked).collect();
     let same = |id: &str, text: &str| {
         let population = memory.as_ref().map(|memory| &memory.population);
         let held = population.and_then(|p| p.item_ix(id).map(|item| p.text[item] == *text));
-        held == Some(true) || found.person.interactions.iter().any(|i| i.id == id && i.query == text)
+        held == Some(true) || stated.contains(&(id, text))
     };
+    let recorded = recordings::about(request.recordings, &found.person, Mark { name: &manifest.name, knows: &same })?;
+    recordings.extend(recorded.ours);
+    let theirs = |profile: &Profile| is_about(profile, &found.person, &history);
+    let profiles =
+        kept::about(request.profiles, Whose { dataset: &manifest.name, user: request.user, theirs: &theirs })?;
+    let unrelated = [recorded.unrelated, profiles.unrelated].concat();
     let mut stores = store.remains(request.user, &same)?;
     if found.person.is_unknown() {
         // The dataset's own store holds what the dataset holds, but for what was moved aside.
         stores.holdings.retain(|holding| !holding.current || holding.aside > 0);
     }
     let Survey { person, shares, named, elsewhere, packed, leftovers } = found;
+    let profiles = profiles.theirs;
     let mut findings =
-        Findings { shares, named, elsewhere, packed, leftovers, stores, recordings, profiles, memory: None };
+        Findings { shares, named, elsewhere, packed, leftovers, stores, recordings, profiles, unrelated, memory: None };
     // Memory takes its time, and of somebody who is nowhere else it knows nothing.
     if let Some(memory) = memory.filter(|_| known.is_some() || !person.is_unknown() || findings.hold_somebody()) {
         findings.memory = Some(memory.traces(&person)?);
     }
-    Ok(Known { person, findings })
+    Ok(Known { dataset: manifest.name.clone(), person, history, findings })
 }
 
 /// Looks for a person and says what there is of them; changes nothing.
@@ -204,9 +239,8 @@ fn seek(request: Request) -> Result<(Receipt, Known), ForgetError> {
     if known.person.is_unknown() && !findings.hold_somebody() {
         return Err(ForgetError::Unknown(request.user.clone()));
     }
-    let head = Dataset::head(request.data)?;
     let receipt = Receipt {
-        dataset: head.manifest.name,
+        dataset: known.dataset.clone(),
         user: request.user.clone(),
         probes: probe_count(&known.person),
         texts: known.person.texts().count(),
@@ -233,7 +267,7 @@ pub fn forget(
     stage.commit(step)?;
     let stored = receipt.before.stores.holdings.iter().any(|holding| holding.current && holding.bases > 0);
     let notices = &mut receipt.notices;
-    let after = look(request, Some(&known.person), |store| {
+    let after = look(request, Some(&known), |store| {
         // Traces are looked for in words: of an embedding model that nobody opened, no vectors are needed.
         let from_store = store.worthwhile() || (stored && store.openable().is_ok());
         if !from_store {
@@ -255,17 +289,18 @@ fn leave(request: Request, known: &Known, stage: &Stage, step: &mut dyn FnMut())
     let next = Store::of(request.stores, stage.folder())?;
     let begin = |holding: &Holding| Ok((holding.current, Forgetting::begin(holding, request.user)?));
     let leaving: Vec<_> = findings.stores.holdings.iter().map(begin).collect::<Result<_, StoreError>>()?;
-    for (current, forgetting) in leaving {
-        step();
-        if current { forgetting.move_to(&next, step)? } else { forgetting.finish(&next)? }
-    }
+    // Before the stores: that these are the person's may be known by what was recorded there alone.
     for recording in &findings.recordings {
         step();
         recordings::remove(recording)?;
     }
     for profile in &findings.profiles {
         step();
-        kept::remove(profile)?;
+        known.leave_profiles(profile)?;
+    }
+    for (current, forgetting) in leaving {
+        step();
+        if current { forgetting.move_to(&next, step)? } else { forgetting.finish(&next)? }
     }
     findings.leftovers.iter().filter(|path| !path.starts_with(stage.folder())).try_for_each(|path| {
         step();

@@ -251,6 +251,13 @@ fn notes(findings: &Findings) -> String {
         let _ =
             writeln!(text, "  {}: {records} of somebody of this name; nothing ties it to this dataset", shown(path));
     }
+    for path in &findings.unrelated {
+        let _ = writeln!(
+            text,
+            "  {}: of somebody of this name, or with a text of theirs, on other data; kept",
+            shown(path)
+        );
+    }
     if text.is_empty() { text } else { format!("\nLook at\n{text}") }
 }
 
@@ -309,5 +316,6 @@ fn findings(found: &Findings) -> Value {
         "named_by_others": places(&found.named),
         "packed": found.packed,
         "unrelated_logs": unrelated.collect::<Vec<_>>(),
+        "unrelated": found.unrelated,
     })
 }

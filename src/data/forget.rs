@@ -168,6 +168,11 @@ fn is_name(user: &UserId) -> bool {
     user.as_str().chars().any(char::is_alphabetic)
 }
 
+/// Whether a text is told from chance in a file of any kind.
+pub fn is_telling(text: &str) -> bool {
+    text.chars().count() >= TELLING
+}
+
 /// Whether any text in `value`, keys included, satisfies `holds`.
 pub fn any_text(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
     match value {
@@ -191,6 +196,11 @@ impl Person {
         for text in others {
             self.alone.remove(text);
         }
+    }
+
+    /// Whether a text that only they have, and that is told from chance, stands in `line`, which is no JSON.
+    pub fn speaks_in(&self, line: &str) -> bool {
+        self.alone.iter().any(|text| is_telling(text) && line.contains(text.as_str()))
     }
 
     /// Their texts, interactions first, as a question to memory each: text and, of an interaction, its identity.
@@ -314,8 +324,7 @@ fn speaks_of(line: &[u8], person: &Person) -> bool {
     let line = String::from_utf8_lossy(line);
     let quoted = line.contains(&format!("\"{user}\""));
     let named = is_name(&person.user) && names(&line, user);
-    let telling = |text: &&String| text.chars().count() >= TELLING;
-    quoted || named || person.alone.iter().filter(telling).any(|text| line.contains(text.as_str()))
+    quoted || named || person.speaks_in(&line)
 }
 
 /// All files under `dir`, links aside, in order.

@@ -207,7 +207,12 @@ impl Profile {
     /// put their own words there.
     pub fn fits(&self, history: &History, model: &str) -> bool {
         let ours = self.edited.is_some() || (self.model == model && self.version == VERSION);
-        ours && self.from > 0 && history.hash(self.from).is_some_and(|hash| hash == self.history)
+        ours && self.is_of(history)
+    }
+
+    /// Whether it is made from the first interactions of `history`. One of none is made from nobody's.
+    pub fn is_of(&self, history: &History) -> bool {
+        self.from > 0 && history.hash(self.from).is_some_and(|hash| hash == self.history)
     }
 }
 

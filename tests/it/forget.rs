@@ -292,8 +292,53 @@ fn everything_that_holds_a_person_lets_go_of_them() {
     assert_eq!(place.holding(&[name(1).to_string(), word(1)]), Vec::<PathBuf>::new());
     assert_eq!(place.store().recorded().unwrap().0, others);
     assert!(place.recordings().join("small-002.jsonl").exists(), "somebody else's");
-    assert_eq!(kept::about(&place.profiles(), "small", &name(2)).unwrap().len(), 1, "somebody else's");
+    assert_eq!(kept::read(&place.profiles(), "small", &name(2)).unwrap().len(), 1, "somebody else's");
     assert!(matches!(place.forget(&name(1)), Err(ForgetError::Unknown(_))));
+}
+
+/// A recording is of the data whose items it names and a profile of the history that it is made from, whatever name stands
+/// on them: datasets share names, and get other ones.
+#[test]
+fn a_name_makes_nothing_theirs() {
+    let place = Place::of(&small());
+    let who = name(1);
+    let mut elsewhere = small();
+    elsewhere.interactions.iter_mut().for_each(|i| i.query = format!("of other data {}", i.id));
+    fs::create_dir_all(place.recordings()).unwrap();
+    let mut made = Vec::new();
+    for (file, called, data) in [("a", "small", small()), ("b", "small", elsewhere.clone()), ("c", "renamed", small())]
+    {
+        let votes: Vec<_> = data.interactions.iter().filter(|i| i.user == who).collect();
+        let votes: Vec<_> = votes.iter().map(|i| serde_json::json!({"id": i.id, "text": i.query})).collect();
+        let events = [
+            serde_json::json!({"event": "session", "dataset": {"name": called, "hash": ""}}),
+            serde_json::json!({"event": "asked", "user": who, "query": "tide"}),
+            serde_json::json!({"event": "evidence", "local": {"votes": votes}}),
+        ];
+        made.push(place.recordings().join(format!("{file}.jsonl")));
+        fs::write(made.last().unwrap(), events.map(|event| format!("{event}\n")).concat()).unwrap();
+    }
+    let profile = |data: &Dataset| {
+        let history = History::of_dataset(data, &who, Timestamp(i64::MAX));
+        Profile::written(&history, "m".into(), "They like the sea.", 5).unwrap()
+    };
+    let keep = |called: &str, of: Profile| kept::change(&place.profiles(), called, &who, &Change::Keep(of)).unwrap();
+    keep("small", profile(&small()));
+    keep("small", profile(&elsewhere));
+    keep("renamed", profile(&small()));
+
+    let dry = place.run(&["--user", who.as_str(), "--data", "data", "--dry-run"], None);
+    let told = String::from_utf8(dry.stdout).unwrap();
+    assert!(told.contains("b.jsonl: of somebody of this name"), "{told}");
+    let receipt = place.forget(&who).unwrap();
+    let paths: Vec<PathBuf> = receipt.before.recordings.iter().map(|recording| recording.path.clone()).collect();
+    assert_eq!(paths, [made[0].clone(), made[2].clone()]);
+    assert_eq!(receipt.before.profiles.len(), 2, "one of them holds other data's, too");
+    let after = receipt.after.unwrap();
+    assert_eq!((after.left(), after.unrelated.len()), (0, 2), "{:?}", after.unrelated);
+    assert_eq!(made.iter().map(|path| path.exists()).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(kept::read(&place.profiles(), "small", &who).unwrap(), [profile(&elsewhere)]);
+    assert_eq!(kept::read(&place.profiles(), "renamed", &who).unwrap(), []);
 }
 
 /// What is theirs is found under whatever name it is kept, and in whatever is left of it.

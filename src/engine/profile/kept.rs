@@ -1,7 +1,8 @@
 //! Profiles on disk: one file a person and dataset, whose name says neither.
 //!
 //! Invariants: a file is written whole or not at all; one that cannot be read is told and never written over; a person's
-//! file is found by what stands in it, also where it is damaged.
+//! file is found by what stands in it, also where it is damaged. Two datasets of one name that have somebody of the same
+//! name share a file: profiles are told apart by the history that they are made from.
 
 use std::fs;
 use std::io;
@@ -110,44 +111,112 @@ pub fn change(folder: &Path, dataset: &str, user: &UserId, change: &Change) -> R
         return Ok(profiles);
     }
     let file = File { format: FORMAT, dataset: dataset.to_owned(), user: user.clone(), profiles };
-    let bytes = serde_json::to_vec_pretty(&file)
-        .map_err(|error| ProfileError::Change { path: path.clone(), source: io::Error::other(error) })?;
-    write_whole(&path, &bytes)?;
+    write(&path, &file)?;
     Ok(file.profiles)
 }
 
-/// Files that hold profiles of `user` on the dataset of this name, halves of interrupted writes among them.
-pub fn about(folder: &Path, dataset: &str, user: &UserId) -> Result<Vec<PathBuf>, ProfileError> {
+/// Files with profiles of somebody of a person's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Those with something of the person.
+    pub theirs: Vec<PathBuf>,
+    /// Those with profiles that nothing ties to them, which stay; one may be among the others, too.
+    pub unrelated: Vec<PathBuf>,
+}
+
+/// Tells the profiles of a person from those of somebody else of the same name.
+#[derive(Clone, Copy)]
+pub struct Whose<'a> {
+    /// The name of the dataset.
+    pub dataset: &'a str,
+    /// The name of the person.
+    pub user: &'a UserId,
+    /// Whether a profile is made from what the person did, or says it.
+    pub theirs: &'a dyn Fn(&Profile) -> bool,
+}
+
+impl Whose<'_> {
+    /// What stays of a file without the person; `None` where nothing of theirs is in it.
+    fn without(&self, file: &File) -> Option<Vec<Profile>> {
+        let named = file.user == *self.user && file.dataset == self.dataset;
+        // Of no interactions a profile can be typed: that is theirs by name, or nobody's.
+        let goes = |profile: &Profile| (self.theirs)(profile) || (named && profile.from == 0);
+        let stays: Vec<Profile> = file.profiles.iter().filter(|profile| !goes(profile)).cloned().collect();
+        let theirs = stays.len() < file.profiles.len() || (named && stays.is_empty());
+        theirs.then_some(stays)
+    }
+}
+
+/// What `bytes` hold, if this program reads it.
+fn parse(bytes: &[u8]) -> Option<File> {
+    serde_json::from_slice::<File>(bytes).ok().filter(|file| file.format == FORMAT)
+}
+
+/// Files in `folder` with profiles of a person, damaged ones and halves of interrupted writes among them.
+pub fn about(folder: &Path, whose: Whose) -> Result<Files, ProfileError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         |source| ProfileError::Read { path, source }
     };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Files::default()),
         Err(error) => return Err(failed(folder)(error)),
     };
-    let quoted = serde_json::Value::from(user.as_str()).to_string();
-    let mut found = Vec::new();
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let (user, dataset) = (quoted(whose.user.as_str()), quoted(whose.dataset));
+    let mut found = Files::default();
     for entry in entries {
         let path = entry.map_err(failed(folder))?.path();
         if !path.is_file() {
             continue;
         }
         let bytes = fs::read(&path).map_err(failed(&path))?;
-        let theirs = match serde_json::from_slice::<File>(&bytes) {
-            Ok(file) => file.user == *user && file.dataset == dataset,
-            // Whose a damaged one is can only be guessed; by its name, or by theirs in it.
-            Err(_) => path == path_of(folder, dataset, user) || String::from_utf8_lossy(&bytes).contains(&quoted),
+        let (theirs, unrelated) = match parse(&bytes) {
+            Some(file) if file.user == *whose.user => {
+                let stays = whose.without(&file);
+                (stays.is_some(), stays.is_none_or(|stays| !stays.is_empty()))
+            }
+            Some(_) => (false, false),
+            // Whose a damaged one is can only be guessed; by its name, or by both names in it.
+            None => {
+                let text = String::from_utf8_lossy(&bytes);
+                let named = text.contains(&user);
+                let theirs = path == path_of(folder, whose.dataset, whose.user) || (named && text.contains(&dataset));
+                (theirs, named && !theirs)
+            }
         };
-        found.extend(theirs.then_some(path));
+        found.theirs.extend(theirs.then(|| path.clone()));
+        found.unrelated.extend(unrelated.then_some(path));
     }
-    found.sort();
+    found.theirs.sort();
+    found.unrelated.sort();
     Ok(found)
 }
 
+/// Takes a person's profiles out of a file that [`about`] found: all of it goes that is not somebody else's.
+pub fn forget(path: &Path, whose: Whose) -> Result<(), ProfileError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(ProfileError::Read { path: path.to_owned(), source }),
+    };
+    match parse(&bytes).map(|file| (whose.without(&file), file)) {
+        // It was read since, and there is nothing of theirs in it any more.
+        Some((None, _)) => Ok(()),
+        Some((Some(profiles), file)) if !profiles.is_empty() => write(path, &File { profiles, ..file }),
+        _ => remove(path),
+    }
+}
+
+fn write(path: &Path, file: &File) -> Result<(), ProfileError> {
+    let bytes = serde_json::to_vec_pretty(file)
+        .map_err(|error| ProfileError::Change { path: path.to_owned(), source: io::Error::other(error) })?;
+    Ok(write_whole(path, &bytes)?)
+}
+
 /// Removes a file; one that is gone already is no failure.
-pub fn remove(path: &Path) -> Result<(), ProfileError> {
+fn remove(path: &Path) -> Result<(), ProfileError> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(ProfileError::Change { path: path.to_owned(), source })
@@ -178,6 +247,12 @@ mod tests {
         }
     }
 
+    /// How many files hold profiles of `user`, all of them theirs, and how many are of somebody else of the name.
+    fn found(folder: &Path, dataset: &str, user: &UserId, theirs: bool) -> (usize, usize) {
+        let found = about(folder, Whose { dataset, user, theirs: &|_| theirs }).unwrap();
+        (found.theirs.len(), found.unrelated.len())
+    }
+
     #[test]
     fn profiles_are_kept_by_person_dataset_and_key() {
         let home = tempfile::tempdir().unwrap();
@@ -196,15 +271,38 @@ mod tests {
         assert_eq!(keep(&ann, profile(2, "earlier")), [profile(2, "earlier"), edited.clone()]);
         assert_eq!(read(&folder, "films", &ann).unwrap(), [profile(2, "earlier"), edited.clone()]);
         assert_eq!(read(&folder, "books", &ann).unwrap(), [], "another dataset's ann");
-        assert_eq!(about(&folder, "films", &ann).unwrap().len(), 1);
-        assert!(about(&folder, "books", &ann).unwrap().is_empty());
+        assert_eq!(found(&folder, "films", &ann, true), (1, 0));
+        assert_eq!(found(&folder, "books", &ann, true), (1, 0), "another name, and made from what she did");
+        assert_eq!(found(&folder, "films", &ann, false), (0, 1), "another's ann on data of the same name");
         let names: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(names.iter().all(|name| !name.to_string_lossy().contains("ann")), "{names:?}");
 
         change(&folder, "films", &ann, &Change::Drop(edited)).unwrap();
         change(&folder, "films", &ann, &Change::Drop(profile(2, ""))).unwrap();
-        assert!(about(&folder, "films", &ann).unwrap().is_empty(), "a file of nothing goes");
-        assert_eq!(about(&folder, "films", &bo).unwrap().len(), 1);
+        assert_eq!(found(&folder, "films", &ann, true), (0, 0), "a file of nothing goes");
+        assert_eq!(found(&folder, "films", &bo, true), (1, 0));
+    }
+
+    /// Two datasets of one name share a file of somebody of the same name; a profile of no interactions is theirs by name.
+    #[test]
+    fn what_is_not_made_from_their_history_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, ann) = (home.path(), UserId::new("ann"));
+        for of in [profile(0, "typed"), profile(3, "hers"), profile(4, "of another ann")] {
+            change(folder, "imported", &ann, &Change::Keep(of)).unwrap();
+        }
+        let whose = |dataset: &'static str| Whose { dataset, user: &ann, theirs: &|of: &Profile| of.history == "h3" };
+        let path = path_of(folder, "imported", &ann);
+        let both = Files { theirs: vec![path.clone()], unrelated: vec![path.clone()] };
+        assert_eq!(about(folder, whose("renamed")).unwrap(), both);
+        forget(&path, whose("renamed")).unwrap();
+        assert_eq!(read(folder, "imported", &ann).unwrap(), [profile(0, "typed"), profile(4, "of another ann")]);
+        assert_eq!(about(folder, whose("imported")).unwrap(), both);
+        forget(&path, whose("imported")).unwrap();
+        let stays = Files { theirs: Vec::new(), unrelated: vec![path.clone()] };
+        assert_eq!(about(folder, whose("imported")).unwrap(), stays);
+        forget(&path, whose("imported")).unwrap();
+        assert_eq!(read(folder, "imported", &ann).unwrap(), [profile(4, "of another ann")]);
     }
 
     /// Both read the same file, and the later one wrote over what the earlier one had.
@@ -232,11 +330,14 @@ mod tests {
         let told = change(folder, "films", &ann, &Change::Keep(profile(4, "b"))).unwrap_err().to_string();
         assert!(told.contains(".json") && told.contains("move it away") && !told.contains('\n'), "{told}");
         assert!(fs::read_to_string(&path).unwrap().ends_with("\"ann\", "), "nothing is written over it");
-        assert_eq!(about(folder, "films", &ann).unwrap(), std::slice::from_ref(&path));
-        fs::write(folder.join("half.part"), "{\"user\": \"ann\"").unwrap();
-        assert_eq!(about(folder, "films", &ann).unwrap().len(), 2);
-        about(folder, "films", &ann).unwrap().iter().for_each(|path| remove(path).unwrap());
-        remove(&path).unwrap();
+        assert_eq!(found(folder, "films", &ann, false), (1, 0), "by its name");
+        fs::write(folder.join("half.part"), "{\"dataset\": \"films\", \"user\": \"ann\"").unwrap();
+        assert_eq!(found(folder, "films", &ann, false), (2, 0), "by both names in it");
+        assert_eq!(found(folder, "books", &ann, false), (0, 2));
+        let whose = Whose { dataset: "films", user: &ann, theirs: &|_| false };
+        about(folder, whose).unwrap().theirs.iter().for_each(|path| forget(path, whose).unwrap());
+        forget(&path, whose).unwrap();
+        assert_eq!(found(folder, "films", &ann, false), (0, 0));
         fs::write(&path, "{\"format\": 9, \"dataset\": \"films\", \"user\": \"ann\", \"profiles\": []}").unwrap();
         assert!(read(folder, "films", &ann).unwrap_err().to_string().contains("format 9"));
     }
