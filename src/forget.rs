@@ -265,7 +265,7 @@ pub fn forget(
         return Err(error);
     }
     stage.commit(step)?;
-    let stored = receipt.before.stores.holdings.iter().any(|holding| holding.current && holding.bases > 0);
+    let stored = receipt.before.stores.holdings.iter().any(|holding| holding.current && !holding.bases.is_empty());
     let notices = &mut receipt.notices;
     let after = look(request, Some(&known), |store| {
         // Traces are looked for in words: of an embedding model that nobody opened, no vectors are needed.

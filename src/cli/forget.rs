@@ -130,12 +130,15 @@ fn held(holding: &Holding) -> String {
             parts.push(counted(n, what));
         }
     };
-    part(holding.bases, "base");
+    part(holding.bases.len(), "base");
     part(holding.recorded.len(), "recorded interaction");
     part(holding.aside, "damaged log");
     if holding.others > 0 {
-        let place = if holding.current { "in the new store" } else { "here" };
-        parts.push(format!("while {} of others stay {place}", holding.others));
+        parts.push(match holding {
+            Holding { current: true, others, .. } => format!("while {others} of others stay in the new store"),
+            Holding { tied: true, others, .. } => format!("while {others} of others stay here"),
+            Holding { others, .. } => format!("while all {others} in its log stay: nothing ties it to this dataset"),
+        });
     }
     if let Some(damage) = &holding.damage {
         parts.push(format!("and what stands behind the damage in its log ({damage})"));
@@ -157,7 +160,11 @@ fn text(receipt: &Receipt) -> String {
         let _ = writeln!(text, "  {:<20} {theirs}; {} of others stay as they are", share.file, share.others);
     }
     for holding in &before.stores.holdings {
-        let whose = if holding.current { "store" } else { "store of earlier data" };
+        let whose = match holding {
+            Holding { current: true, .. } => "store",
+            Holding { tied: true, .. } => "store of earlier data",
+            Holding { .. } => "unreadable base",
+        };
         let _ = writeln!(text, "  {whose:<20} {}: {}", shown(&holding.folder), held(holding));
     }
     for recording in &before.recordings {
@@ -287,7 +294,7 @@ fn findings(found: &Findings) -> Value {
         json!({
             "folder": holding.folder,
             "current": holding.current,
-            "bases": holding.bases,
+            "bases": holding.bases.len(),
             "damaged_logs": holding.aside,
             "recorded": holding.recorded.len(),
             "recorded_by_others": holding.others,

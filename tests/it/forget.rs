@@ -341,6 +341,62 @@ fn a_name_makes_nothing_theirs() {
     assert_eq!(kept::read(&place.profiles(), "renamed", &who).unwrap(), []);
 }
 
+/// A store that nothing ties to the dataset keeps every byte of its logs, whatever is wrong with them. A base that cannot be
+/// read goes where its list of people has the very name, not one that begins with it.
+#[test]
+fn a_store_of_other_data_keeps_its_logs() {
+    let place = Place::of(&small());
+    let who = name(1);
+    let made = |folder: &str, called: UserId, records: usize| -> Store {
+        let mut other = small();
+        other.queries.clear();
+        for i in &mut other.interactions {
+            i.query = format!("of other data {}", i.id);
+            i.user = if i.user == who { called.clone() } else { i.user.clone() };
+        }
+        let data = place.dir.path().join(folder);
+        other.write(&data).unwrap();
+        let store = Store::of(&place.stores(), &data).unwrap();
+        store.open(None, &mut go_on).unwrap();
+        if records > 0 {
+            let mut recorder = store.record(&mut go_on).unwrap();
+            for n in 0..records {
+                let record = interaction(100 + n, 0, 6_500_000 + n as i64, &[n], n % 4);
+                recorder.append(&Interaction { user: called.clone(), ..record }).unwrap();
+            }
+            drop(recorder);
+            let log = store.folder().join("log");
+            fs::copy(&log, store.folder().join("log.damaged-1")).unwrap();
+            fs::write(&log, [&fs::read(&log).unwrap()[..], b"which only somebody else can still mend"].concat())
+                .unwrap();
+        }
+        for entry in fs::read_dir(store.folder()).unwrap() {
+            let manifest = entry.unwrap().path().join("manifest");
+            if manifest.exists() {
+                fs::write(manifest, "of another version").unwrap();
+            }
+        }
+        store
+    };
+    let same = made("same", who.clone(), 2);
+    let longer = made("longer", UserId::new(format!("{who}-too")), 2);
+    let bare = made("bare", who.clone(), 0);
+    // Whether there is a base, and the logs.
+    let kept = |store: &Store| {
+        let logs = ["log", "log.damaged-1"].map(|name| fs::read(store.folder().join(name)).unwrap());
+        (store.verify().unwrap().base.is_some(), logs)
+    };
+    let before = [&same, &longer].map(kept);
+    let receipt = place.forget(&who).unwrap();
+    let holdings = &receipt.before.stores.holdings;
+    assert!(holdings.len() == 2 && holdings.iter().all(|held| !held.tied && held.bases.len() == 1), "{holdings:?}");
+    assert_eq!(receipt.before.stores.unrelated.len(), 2, "a log and what was moved aside");
+    assert_eq!(receipt.after.unwrap().left(), 0);
+    assert_eq!(kept(&longer), before[1]);
+    assert_eq!(kept(&same), (false, before[0].1.clone()));
+    assert!(before[0].0 && !bare.folder().exists(), "where there was nothing else, nothing is left");
+}
+
 /// What is theirs is found under whatever name it is kept, and in whatever is left of it.
 #[test]
 fn a_trace_needs_no_name() {

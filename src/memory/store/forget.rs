@@ -3,19 +3,22 @@
 //! Every content of a dataset has a store of its own, so one that lost a line begins a new one, and the old one, which
 //! nobody looks for any more, still holds everything. Invariants: what other people recorded is in the new store's log
 //! before the old one goes; a store is gone as a whole, base, log and whatever was moved aside, or its log stays without
-//! the person; all of it is done under the writer's lock, and again without harm.
+//! the person; a store that nothing ties to the dataset loses bases that nobody can read, which are made again, and not a
+//! byte of its logs; all of it is done under the writer's lock, and again without harm.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::base::{self, BaseManifest};
 use super::error::StoreError;
 use super::lock::WriterLock;
 use super::log::{LogContent, Rest, replace};
-use super::{Memory, Opened, Store, number};
+use super::{Memory, Opened, Store, Verified, number};
 use crate::data::interaction::{Interaction, UserId};
+use crate::memory::column::Source;
 
 /// What a store holds of a person.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,11 +27,11 @@ pub struct Holding {
     pub folder: PathBuf,
     /// Whether it is the store of the dataset as it is.
     pub current: bool,
-    /// Whether anything readable ties it to the dataset. Where nothing does, a damaged base goes, and its log stays.
+    /// Whether anything readable ties it to the dataset. Where nothing does, bases that cannot be read go, and its logs stay.
     pub tied: bool,
-    /// Bases, whole or in the making.
-    pub bases: usize,
-    /// Logs that were moved aside because of damage.
+    /// Bases that go, whole or in the making.
+    pub bases: Vec<PathBuf>,
+    /// Logs that go and were moved aside because of damage.
     pub aside: usize,
     /// Their recorded interactions.
     pub recorded: Vec<Interaction>,
@@ -51,6 +54,10 @@ pub struct Remains {
 pub struct Forgetting {
     folder: PathBuf,
     lock: WriterLock,
+    /// Whether it is the dataset's, now or once; else its logs are none of its business.
+    tied: bool,
+    /// The bases that were found.
+    bases: Vec<PathBuf>,
     /// What others recorded.
     others: Vec<Interaction>,
 }
@@ -59,7 +66,8 @@ pub struct Forgetting {
 #[derive(Default)]
 struct Folder {
     bases: Vec<PathBuf>,
-    aside: Vec<PathBuf>,
+    /// Logs moved aside, with what can be read of them.
+    aside: Vec<(PathBuf, Vec<Interaction>)>,
     log: LogContent,
 }
 
@@ -72,7 +80,8 @@ impl Folder {
             if name.starts_with("base-") {
                 found.bases.push(path);
             } else if name.starts_with("log.") {
-                found.aside.push(path);
+                let records = LogContent::read(&path)?.records;
+                found.aside.push((path, records));
             }
         }
         Ok(found)
@@ -82,15 +91,22 @@ impl Folder {
         self.log.records.iter().filter(|record| record.user == *user).cloned().collect()
     }
 
-    fn holding(&self, folder: &Path, current: bool, tied: bool, user: &UserId) -> Holding {
-        let recorded = if tied { self.theirs(user) } else { Vec::new() };
-        let damage = match &self.log.rest {
-            Rest::Damage { what } => Some(what.clone()),
+    /// What the dataset's store, or one of an earlier content, holds of them.
+    fn holding(self, folder: &Path, current: bool, user: &UserId) -> Holding {
+        let recorded = self.theirs(user);
+        let damage = match self.log.rest {
+            Rest::Damage { what } => Some(what),
             Rest::Nothing | Rest::Unfinished { .. } => None,
         };
-        let others = self.log.records.len() - recorded.len();
-        let (bases, aside) = (self.bases.len(), self.aside.len());
-        Holding { folder: folder.to_owned(), current, tied, bases, aside, recorded, others, damage }
+        let (others, aside) = (self.log.records.len() - recorded.len(), self.aside.len());
+        let folder = folder.to_owned();
+        Holding { folder, current, tied: true, bases: self.bases, aside, recorded, others, damage }
+    }
+
+    /// The same of a store that nothing ties to the dataset, but that has `bases` which may name them.
+    fn doubt(self, folder: &Path, bases: Vec<PathBuf>) -> Holding {
+        let (folder, others) = (folder.to_owned(), self.log.records.len());
+        Holding { folder, current: false, tied: false, bases, aside: 0, recorded: Vec::new(), others, damage: None }
     }
 
     /// Whether the folder is nothing but its lock.
@@ -118,8 +134,7 @@ fn bond(dir: &Path, user: &UserId, known: &dyn Fn(&str, &str) -> bool) -> Bond {
     let columns = || base::people_and_texts(dir).ok();
     let Some((people, ids, texts)) = whole.then(columns).flatten() else {
         // What cannot be read answers nothing and is made again: no reason to keep what may name them.
-        let names = fs::read(dir.join("users")).map(|bytes| contains(&bytes, user.as_str().as_bytes()));
-        return if names.unwrap_or(true) { Bond::Unreadable } else { Bond::None };
+        return if may_name(dir, user) { Bond::Unreadable } else { Bond::None };
     };
     let related = ids.iter().zip(texts.iter()).any(|(id, text)| known(id, text));
     match (related, people.iter().any(|person| person == user.as_str())) {
@@ -129,8 +144,20 @@ fn bond(dir: &Path, user: &UserId, known: &dyn Fn(&str, &str) -> bool) -> Bond {
     }
 }
 
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    word.is_empty() || bytes.windows(word.len()).any(|window| window == word)
+/// Whether somebody stands in the list of people of a base that was not verified, or would if there were a whole one.
+fn may_name(dir: &Path, user: &UserId) -> bool {
+    let source = Verified(dir);
+    let (Ok(ends), Ok(people)) = (source.column::<usize>("users-ends"), source.column::<u8>("users")) else {
+        return true;
+    };
+    let starts = iter::once(0).chain(ends.iter().copied());
+    // Nothing has been compared with a checksum: an end may lie anywhere.
+    let people_of = starts.zip(ends.iter()).map(|(start, end)| people.get(start..*end));
+    let whole = ends.last().copied().unwrap_or(0) == people.len();
+    match people_of.collect::<Option<Vec<&[u8]>>>().filter(|_| whole) {
+        Some(people) => people.contains(&user.as_str().as_bytes()),
+        None => true,
+    }
 }
 
 impl Store {
@@ -155,7 +182,7 @@ impl Store {
         let mut remains = Remains::default();
         if self.folder.exists() {
             let folder = Folder::read(&self.folder)?;
-            remains.holdings.extend((!folder.is_bare()).then(|| folder.holding(&self.folder, true, true, user)));
+            remains.holdings.extend((!folder.is_bare()).then(|| folder.holding(&self.folder, true, user)));
         }
         let root = self.folder.parent().unwrap_or(Path::new("."));
         let entries = match fs::read_dir(root) {
@@ -174,18 +201,26 @@ impl Store {
         for path in others {
             let folder = Folder::read(&path)?;
             let bonds: Vec<Bond> = folder.bases.iter().map(|base| bond(base, user, known)).collect();
-            let theirs = folder.theirs(user);
-            let tied = folder.log.records.iter().any(|record| known(&record.id, &record.query))
+            let unreadable = bonds.contains(&Bond::Unreadable);
+            let recorded = iter::once(&folder.log.records).chain(folder.aside.iter().map(|(_, records)| records));
+            let tied = recorded.flatten().any(|record| known(&record.id, &record.query))
                 || bonds.contains(&Bond::Related)
                 || bonds.contains(&Bond::Holds);
-            let unreadable = bonds.contains(&Bond::Unreadable);
-            let holds = !theirs.is_empty() || !folder.aside.is_empty() || bonds.contains(&Bond::Holds);
-            if unreadable || (tied && holds) {
-                remains.holdings.push(folder.holding(&path, false, tied, user));
+            if tied {
+                let theirs = folder.log.records.iter().any(|record| record.user == *user);
+                let holds = theirs || !folder.aside.is_empty() || bonds.contains(&Bond::Holds);
+                remains.holdings.extend((holds || unreadable).then(|| folder.holding(&path, false, user)));
+                continue;
             }
-            if !tied && !theirs.is_empty() {
-                remains.unrelated.push((path.join("log"), theirs.len()));
+            let log = path.join("log");
+            let logs = iter::once((&log, &folder.log.records)).chain(folder.aside.iter().map(|(path, r)| (path, r)));
+            for (log, records) in logs {
+                let theirs = records.iter().filter(|record| record.user == *user).count();
+                remains.unrelated.extend((theirs > 0).then(|| (log.clone(), theirs)));
             }
+            let doubtful = folder.bases.iter().zip(&bonds).filter(|(_, bond)| **bond == Bond::Unreadable);
+            let doubtful: Vec<PathBuf> = doubtful.map(|(base, _)| base.clone()).collect();
+            remains.holdings.extend(unreadable.then(|| folder.doubt(&path, doubtful)));
         }
         Ok(remains)
     }
@@ -213,26 +248,29 @@ impl Forgetting {
         let folder = holding.folder.clone();
         let lock = WriterLock::take(&folder.join("lock"))?;
         let mut others = LogContent::read(&folder.join("log"))?.records;
-        others.retain(|record| !holding.tied || record.user != *user);
-        Ok(Self { folder, lock, others })
+        others.retain(|record| record.user != *user);
+        Ok(Self { folder, lock, tied: holding.tied, bases: holding.bases.clone(), others })
     }
 
     /// Ends it for the dataset's own store: what others recorded goes to `next`, the store of the dataset without the
     /// person.
     /// `step` is called between both.
-    pub fn move_to(self, next: &Store, step: &mut dyn FnMut()) -> Result<(), StoreError> {
+    pub fn move_to(mut self, next: &Store, step: &mut dyn FnMut()) -> Result<(), StoreError> {
         if next.folder == self.folder {
             return self.finish(next);
         }
-        next.adopt(self.others)?;
+        next.adopt(std::mem::take(&mut self.others))?;
         step();
-        drop(self.lock);
-        fs::remove_dir_all(&self.folder).map_err(StoreError::io(&self.folder))
+        self.remove_folder()
     }
 
     /// Ends it for the store of an earlier content: what others recorded stays where it is, unless it is in the log of
-    /// `current` too.
+    /// `current` too. Of a store that nothing ties to the dataset only the bases go that were found.
     pub fn finish(mut self, current: &Store) -> Result<(), StoreError> {
+        if !self.tied {
+            remove(&self.bases)?;
+            return if Folder::read(&self.folder)?.is_bare() { self.remove_folder() } else { Ok(()) };
+        }
         if current.folder != self.folder {
             let known = LogContent::read(&current.log())?.records;
             self.others.retain(|record| !known.contains(record));
@@ -242,19 +280,27 @@ impl Forgetting {
         if !self.others.is_empty() {
             replace(&log, &self.others)?;
         }
-        for path in found.bases.iter().chain(&found.aside) {
-            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(StoreError::Io { path: path.clone(), source: error });
-                }
-                _ => {}
-            }
-        }
-        if self.others.is_empty() {
-            drop(self.lock);
-            fs::remove_dir_all(&self.folder).map_err(StoreError::io(&self.folder))?;
-        }
-        Ok(())
+        remove(&found.bases)?;
+        remove(found.aside.iter().map(|(path, _)| path))?;
+        if self.others.is_empty() { self.remove_folder() } else { Ok(()) }
     }
+
+    fn remove_folder(self) -> Result<(), StoreError> {
+        drop(self.lock);
+        fs::remove_dir_all(&self.folder).map_err(StoreError::io(&self.folder))
+    }
+}
+
+/// Removes files and folders; one that is gone already is no failure.
+fn remove<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), StoreError> {
+    for path in paths {
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::Io { path: path.clone(), source: error });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
