@@ -1,5 +1,5 @@
-//! Forgetting a person: out of the dataset, its stores, its recorded sessions and the profiles that a model wrote of them,
-//! with a receipt.
+//! Forgetting a person: out of the dataset, its stores, its recorded sessions, the profiles that a model wrote of them and
+//! the vectors that one made of their texts, with a receipt.
 //!
 //! Invariants:
 //! * Nothing is changed before everything that has to be written to is locked and the dataset without the person is whole
@@ -8,7 +8,7 @@
 //!   same command finds them and ends the work.
 //! * What is told as gone was looked for: memory is opened anew and asked with the person's own words.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::data::dataset::{Dataset, DatasetError};
@@ -17,6 +17,7 @@ use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::profile::kept::{self, ProfileError, Whose};
 use crate::engine::profile::{History, Profile};
 use crate::memory::Memory;
+use crate::memory::embed::{self, OfTexts, VectorsError};
 use crate::memory::entry::IndexError;
 use crate::memory::store::{Forgetting, Holding, Notice, Remains, Report, Store, StoreError};
 use crate::memory::trace::{Trace, probe_count};
@@ -44,6 +45,9 @@ pub enum ForgetError {
     /// Prose profiles.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// Vectors of an embedding model.
+    #[error(transparent)]
+    Vectors(#[from] VectorsError),
     /// Nobody of this name.
     #[error("user '{0}' is not in the dataset, its stores or its recorded sessions; check the spelling")]
     Unknown(UserId),
@@ -62,6 +66,8 @@ pub struct Request<'a> {
     pub recordings: &'a Path,
     /// Where prose profiles are kept.
     pub profiles: &'a Path,
+    /// Where vectors of embedding models are kept.
+    pub vectors: &'a Path,
 }
 
 /// Everything that is kept of a person, and what a search for them finds.
@@ -83,6 +89,8 @@ pub struct Findings {
     pub recordings: Vec<Recording>,
     /// Files of prose profiles that a model wrote about them.
     pub profiles: Vec<PathBuf>,
+    /// What embedding models made of their texts, wherever those are kept.
+    pub vectors: OfTexts,
     /// Recordings and profiles of somebody of this name that are of other data; they stay.
     pub unrelated: Vec<PathBuf>,
     /// In memory; `None` for a task that has none, and of a dataset without interactions.
@@ -129,7 +137,9 @@ impl Findings {
     pub fn left(&self) -> usize {
         let in_files = self.shares.iter().filter(|share| share.theirs > 0).count();
         let in_stores = self.stores.holdings.iter().filter(|holding| !holding.current).count();
-        in_files + in_stores + self.elsewhere.len() + self.leftovers.len() + self.recorded() + self.traces().count()
+        let in_vectors = usize::from(!self.vectors.is_none());
+        let of_sessions = self.recorded() + self.elsewhere.len() + self.leftovers.len();
+        in_files + in_stores + in_vectors + of_sessions + self.traces().count()
     }
 }
 
@@ -139,6 +149,8 @@ struct Known {
     person: Person,
     /// Everything they did, as their profiles are made from it.
     history: History,
+    /// Everything they said or asked, in the dataset and in the logs of stores.
+    texts: BTreeSet<String>,
     findings: Findings,
 }
 
@@ -212,15 +224,35 @@ fn look(
         // The dataset's own store holds what the dataset holds, but for what was moved aside.
         stores.holdings.retain(|holding| !holding.current || holding.aside > 0);
     }
+    let texts = match known {
+        Some(known) => known.texts.clone(),
+        None => {
+            let recorded = stores.holdings.iter().flat_map(|holding| &holding.recorded);
+            let said = found.person.texts().map(|(text, _)| text).chain(recorded.map(|record| record.query.as_str()));
+            said.map(str::to_owned).collect()
+        }
+    };
+    let vectors = embed::of_texts(request.vectors, texts.iter().map(String::as_str))?;
     let Survey { person, shares, named, elsewhere, packed, leftovers } = found;
     let profiles = profiles.theirs;
-    let mut findings =
-        Findings { shares, named, elsewhere, packed, leftovers, stores, recordings, profiles, unrelated, memory: None };
+    let mut findings = Findings {
+        shares,
+        named,
+        elsewhere,
+        packed,
+        leftovers,
+        stores,
+        recordings,
+        profiles,
+        vectors,
+        unrelated,
+        memory: None,
+    };
     // Memory takes its time, and of somebody who is nowhere else it knows nothing.
     if let Some(memory) = memory.filter(|_| known.is_some() || !person.is_unknown() || findings.hold_somebody()) {
         findings.memory = Some(memory.traces(&person)?);
     }
-    Ok(Known { dataset: manifest.name.clone(), person, history, findings })
+    Ok(Known { dataset: manifest.name.clone(), person, history, texts, findings })
 }
 
 /// Looks for a person and says what there is of them; changes nothing.
@@ -289,7 +321,11 @@ fn leave(request: Request, known: &Known, stage: &Stage, step: &mut dyn FnMut())
     let next = Store::of(request.stores, stage.folder())?;
     let begin = |holding: &Holding| Ok((holding.current, Forgetting::begin(holding, request.user)?));
     let leaving: Vec<_> = findings.stores.holdings.iter().map(begin).collect::<Result<_, StoreError>>()?;
-    // Before the stores: that these are the person's may be known by what was recorded there alone.
+    // Before the stores: that all this is the person's may be known by what was recorded there alone.
+    if !findings.vectors.is_none() {
+        step();
+        embed::forget(request.vectors, known.texts.iter().map(String::as_str))?;
+    }
     for recording in &findings.recordings {
         step();
         recordings::remove(recording)?;

@@ -10,15 +10,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::store::{Progress, clear, tell};
-use super::{CliError, Common, Format, cache_folder, complain, profiles_folder, sessions_folder};
-use crate::data::dataset::Dataset;
+use super::{CliError, Common, Format, cache_folder, profiles_folder, sessions_folder};
 use crate::data::forget::Place;
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
 use crate::engine::embedding;
-use crate::engine::error::EngineError;
 use crate::forget::{Findings, ForgetError, Receipt, Request, forget, look_for};
-use crate::memory::embed as vectors;
+use crate::memory::embed::OfTexts;
 use crate::memory::store::{Holding, StoreError};
 use crate::memory::trace::{Trace, Way};
 
@@ -60,14 +58,12 @@ pub fn run(common: &Common, args: &ForgetArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage(told.to_owned()));
     };
     let (user, stores, recordings) = (UserId::new(args.user.as_str()), common.stores(), sessions_folder());
-    let profiles = profiles_folder();
-    let request = Request { data, user: &user, stores: &stores, recordings: &recordings, profiles: &profiles };
+    let (profiles, vectors) = (profiles_folder(), embedding::folder(&cache_folder()));
+    let request =
+        Request { data, user: &user, stores: &stores, recordings: &recordings, profiles: &profiles, vectors: &vectors };
     let outcome = if args.dry_run {
         look_for(request)
     } else {
-        // First, while the dataset still knows what they said; a run that is interrupted behind this is made whole by the
-        // next one, and vectors that are wanted again are made again.
-        forget_vectors(data, &user)?;
         let mut progress = Progress::begin()?;
         let mut report = |stage: &'static str, done: usize, total: usize| progress.tell(stage, done, total);
         let mut left = std::env::var(ABORT_VARIABLE).ok().and_then(|text| text.parse::<usize>().ok());
@@ -98,18 +94,6 @@ pub fn run(common: &Common, args: &ForgetArgs) -> Result<ExitCode, CliError> {
     }
     let left = receipt.after.as_ref().map_or(0, Findings::left);
     Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-/// Removes the vectors of what `user` says and asks from those that embedding models have made.
-fn forget_vectors(data: &Path, user: &UserId) -> Result<(), CliError> {
-    let dataset = Dataset::open(data)?;
-    let said = dataset.interactions.iter().filter(|said| said.user == *user).map(|said| said.query.as_str());
-    let asked = dataset.queries.iter().filter(|asked| asked.user == *user).map(|asked| asked.query.as_str());
-    let removed = vectors::forget(&embedding::folder(&cache_folder()), said.chain(asked)).map_err(EngineError::from)?;
-    if removed > 0 {
-        complain(&format!("{} of theirs removed from the cache of embedding models", counted(removed, "vector")));
-    }
-    Ok(())
 }
 
 /// `1 line`, `2 lines`.
@@ -173,6 +157,18 @@ fn text(receipt: &Receipt) -> String {
     }
     for profile in &before.profiles {
         let _ = writeln!(text, "  {:<20} {}", "prose profile", shown(profile));
+    }
+    let OfTexts { vectors, unreadable } = before.vectors;
+    if vectors > 0 {
+        let _ = writeln!(
+            text,
+            "  {:<20} {} that embedding models made of their texts",
+            "cache",
+            counted(vectors, "vector")
+        );
+    }
+    if unreadable > 0 {
+        let _ = writeln!(text, "  {:<20} {} of vectors that cannot be read", "cache", counted(unreadable, "file"));
     }
     for leftover in &before.leftovers {
         let _ = writeln!(text, "  {:<20} {}", "unfinished file", shown(leftover));
@@ -317,6 +313,8 @@ fn findings(found: &Findings) -> Value {
         "stores": stores.collect::<Vec<_>>(),
         "sessions": sessions.collect::<Vec<_>>(),
         "profiles": found.profiles,
+        "vectors": found.vectors.vectors,
+        "unreadable_vector_files": found.vectors.unreadable,
         "unfinished": found.leftovers,
         "memory": found.memory.as_ref().map(|traces| traces.iter().map(trace).collect::<Vec<_>>()),
         "other_files": places(&found.elsewhere),

@@ -13,6 +13,7 @@ use logoscope::engine::profile::kept::{self, Change};
 use logoscope::engine::profile::{History, Profile};
 use logoscope::forget::{ForgetError, Receipt, Request, forget, look_for};
 use logoscope::memory::Memory;
+use logoscope::memory::embed::{KeptVectors, Maker, OfTexts, VectorsError, of_texts};
 use logoscope::memory::store::{Store, StoreError};
 use logoscope::memory::trace::Way;
 use proptest::prelude::*;
@@ -48,15 +49,29 @@ impl Place {
         self.dir.path().join("home/.cache/logoscope/profiles")
     }
 
+    fn vectors(&self) -> PathBuf {
+        self.dir.path().join("home/.cache/logoscope/vectors")
+    }
+
     fn store(&self) -> Store {
         Store::of(&self.stores(), &self.data()).unwrap()
     }
 
     fn forget(&self, user: &UserId) -> Result<Receipt, ForgetError> {
+        self.asked(user, |request| forget(request, &mut go_on, &mut || ()))
+    }
+
+    fn asked<T>(&self, user: &UserId, ask: impl FnOnce(Request) -> T) -> T {
         let (data, stores, recordings) = (self.data(), self.stores(), self.recordings());
-        let profiles = self.profiles();
-        let request = Request { data: &data, user, stores: &stores, recordings: &recordings, profiles: &profiles };
-        forget(request, &mut go_on, &mut || ())
+        let (profiles, vectors) = (self.profiles(), self.vectors());
+        ask(Request {
+            data: &data,
+            user,
+            stores: &stores,
+            recordings: &recordings,
+            profiles: &profiles,
+            vectors: &vectors,
+        })
     }
 
     /// Every file by its path from here, with its bytes.
@@ -202,7 +217,22 @@ fn session(users: &[usize], text: &str) -> String {
     header + &users.iter().map(asked).collect::<String>()
 }
 
-/// A place with everything: two contents' stores, a log that was damaged, recordings. Says what others recorded.
+/// Makes vectors of texts by their lengths.
+struct Lengths;
+
+impl Maker for Lengths {
+    fn make(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+        Ok(texts.iter().map(|text| vec![text.len() as f32, 1.0]).collect())
+    }
+}
+
+/// Has the vectors of `texts` kept, as an embedding model would.
+fn keep_vectors(place: &Place, texts: &[String]) {
+    let (kept, _) = KeptVectors::open("m".into(), 2, place.vectors().join("m"), Box::new(Lengths)).unwrap();
+    kept.prepare(texts.iter().map(String::as_str), &mut |_, _| Ok::<(), VectorsError>(())).unwrap();
+}
+
+/// A place with everything: two contents' stores, a log that was damaged, recordings, vectors. Says what others recorded.
 fn full() -> (Place, Vec<Interaction>) {
     let place = Place::of(&with(&small(), &[private(interaction(90, 4, 5_900_000, &[1], 1))]));
     place.store().open(None, &mut go_on).unwrap();
@@ -225,6 +255,8 @@ fn full() -> (Place, Vec<Interaction>) {
         let profile = Profile::written(&history, "m".into(), &format!("They say {} a lot.", word(user)), 5).unwrap();
         kept::change(&place.profiles(), "small", &name(user), &Change::Keep(profile)).unwrap();
     }
+    let said = small().interactions.into_iter().chain(records.iter().cloned()).map(|i| i.query);
+    keep_vectors(&place, &said.collect::<Vec<_>>());
     (place, records.into_iter().filter(|record| record.user != name(1)).collect())
 }
 
@@ -283,6 +315,7 @@ fn everything_that_holds_a_person_lets_go_of_them() {
     assert_eq!(receipt.before.recordings.len(), 2);
     assert_eq!(receipt.before.profiles.len(), 1);
     assert_eq!(receipt.before.stores.holdings[0].recorded.len(), 2);
+    assert_eq!(receipt.before.vectors, OfTexts { vectors: 10, unreadable: 0 });
     let ways: Vec<Way> = receipt.before.traces().map(|trace| trace.way).collect();
     let told_of = receipt.before.memory.as_ref().unwrap().len();
     assert_eq!(ways.len(), told_of, "a way that finds nobody proves nothing: {ways:?}");
@@ -291,6 +324,9 @@ fn everything_that_holds_a_person_lets_go_of_them() {
     assert_eq!(receipt.after.unwrap().left(), 0);
     assert_eq!(place.holding(&[name(1).to_string(), word(1)]), Vec::<PathBuf>::new());
     assert_eq!(place.store().recorded().unwrap().0, others);
+    let vectors =
+        |records: &[Interaction]| of_texts(&place.vectors(), records.iter().map(|i| i.query.as_str())).unwrap().vectors;
+    assert_eq!((vectors(&others), vectors(&without(&small(), &name(1)).interactions)), (4, 32), "somebody else's");
     assert!(place.recordings().join("small-002.jsonl").exists(), "somebody else's");
     assert_eq!(kept::read(&place.profiles(), "small", &name(2)).unwrap().len(), 1, "somebody else's");
     assert!(matches!(place.forget(&name(1)), Err(ForgetError::Unknown(_))));
@@ -536,14 +572,13 @@ fn a_dry_run_changes_no_byte() {
         assert!(told.contains(part), "{told}");
     }
     assert_eq!(place.files(), before);
-    let (data, stores, recordings) = (place.data(), place.stores(), place.recordings());
-    let profiles = place.profiles();
-    let request = Request { data: &data, user: &who, stores: &stores, recordings: &recordings, profiles: &profiles };
-    assert!(look_for(request).unwrap().after.is_none());
+    assert!(place.asked(&who, look_for).unwrap().after.is_none());
     let json = place.run(&["--user", who.as_str(), "--data", "data", "--dry-run", "--format", "json"], None);
     let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((&value["schema"], &value["dry_run"]), (&"logoscope.forget/1".into(), &true.into()));
     assert_eq!(value["before"]["sessions"].as_array().unwrap().len(), 2);
+    assert_eq!(value["before"]["vectors"], 10, "of eight texts in the data, and of two that were recorded");
+    assert!(told.contains("10 vectors that embedding models made of their texts"), "{told}");
 }
 
 #[test]

@@ -400,12 +400,13 @@ fn prompts_hold_own_texts_and_of_others_only_how_they_write() {
 #[test]
 fn a_forgotten_writer_leaves_no_text_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let [data, stores, recordings, profiles] =
-        ["data", "stores", "recordings", "profiles"].map(|name| dir.path().join(name));
+    let [data, stores, recordings, profiles, vectors] =
+        ["data", "stores", "recordings", "profiles", "vectors"].map(|name| dir.path().join(name));
     let dataset = small();
     dataset.write(&data).unwrap();
     let user = &dataset.interactions[0].user;
-    let request = Request { data: &data, user, stores: &stores, recordings: &recordings, profiles: &profiles };
+    let request =
+        Request { data: &data, user, stores: &stores, recordings: &recordings, profiles: &profiles, vectors: &vectors };
     let receipt = forget(request, &mut |_, _, _| Ok(()), &mut || ()).unwrap();
     let written = |findings: &logoscope::forget::Findings| {
         let traces = findings.memory.as_ref().unwrap();

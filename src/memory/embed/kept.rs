@@ -7,7 +7,7 @@
 //! * where all texts are kept, the model is not asked;
 //! * files are verified when they are opened and mapped then: what is resident is what was looked at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,18 @@ pub enum VectorsError {
     /// They could not be kept.
     #[error("{}: vectors cannot be kept there: {reason}; make room, or set XDG_CACHE_HOME to another place", path.display())]
     Unkept {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's own words.
+        reason: String,
+    },
+    /// Those that are kept cannot be looked through or removed.
+    #[error(
+        "{}: kept vectors cannot be searched or removed there: {reason}; check the permissions, or delete the folder: they \
+         are made again",
+        path.display()
+    )]
+    Unreached {
         /// The folder or file.
         path: PathBuf,
         /// The system's own words.
@@ -352,32 +364,82 @@ fn read(bytes: &[u8], dimensions: usize) -> Result<Vec<(Key, Vec<f32>)>, String>
     Ok(keys.iter().copied().zip(numbers.chunks_exact(dimensions).map(<[f32]>::to_vec)).collect())
 }
 
-/// Removes the vectors of `texts` from all files below `folder`, whatever model made them: how many there were.
-pub fn forget<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result<usize, VectorsError> {
-    let gone: std::collections::HashSet<Key> = texts.map(key).collect();
-    let mut removed = 0;
-    let entries = |dir: &Path| match fs::read_dir(dir) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect::<Vec<_>>(),
-        Err(_) => Vec::new(),
-    };
-    for path in entries(folder).iter().flat_map(|model| entries(model)) {
-        if path.extension().is_none_or(|extension| extension != EXTENSION) {
-            continue;
-        }
-        let unkept = |reason: String| VectorsError::Unkept { path: path.clone(), reason };
-        let bytes = fs::read(&path).map_err(|error| unkept(error.to_string()))?;
-        let width = bytes.get(8..16).and_then(|width| width.try_into().ok()).map_or(0, u64::from_le_bytes) as usize;
-        // One that cannot be read holds nobody any more once it is gone.
-        let vectors = read(&bytes, width).unwrap_or_default();
-        let stays: Vec<_> = vectors.iter().filter(|(key, _)| !gone.contains(key)).cloned().collect();
-        removed += vectors.len() - stays.len();
-        if stays.is_empty() {
-            fs::remove_file(&path).map_err(|error| unkept(error.to_string()))?;
-        } else if stays.len() < vectors.len() {
-            write_whole(&path, &written(&stays, width)).map_err(|error| unkept(error.to_string()))?;
+/// What is kept of some texts, whatever model made it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfTexts {
+    /// Their vectors.
+    pub vectors: usize,
+    /// Files that cannot be read, which may hold some.
+    pub unreadable: usize,
+}
+
+impl OfTexts {
+    /// Whether there is nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is kept of `texts` in all files below `folder`. Changes nothing.
+pub fn of_texts<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result<OfTexts, VectorsError> {
+    each_file_of(folder, texts, &mut |_, _| Ok(()))
+}
+
+/// Removes what is kept of `texts` from all files below `folder`, and says what that was. A file that cannot be read holds
+/// nobody any more once it is gone.
+pub fn forget<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result<OfTexts, VectorsError> {
+    each_file_of(folder, texts, &mut |path, stays| match stays {
+        [] => fs::remove_file(path).map_err(unreached(path)),
+        stays => write_whole(path, stays)
+            .map_err(|error| VectorsError::Unreached { path: path.to_owned(), reason: error.to_string() }),
+    })
+}
+
+/// Hands over every file below `folder` that holds something of `texts`, or cannot be read, with what it would be without
+/// that: nothing, where nothing else is in it.
+fn each_file_of<'a>(
+    folder: &Path,
+    texts: impl Iterator<Item = &'a str>,
+    visit: &mut dyn FnMut(&Path, &[u8]) -> Result<(), VectorsError>,
+) -> Result<OfTexts, VectorsError> {
+    let gone: HashSet<Key> = texts.map(key).collect();
+    let mut found = OfTexts::default();
+    for model in entries(folder)?.iter().filter(|path| path.is_dir()) {
+        for path in entries(model)? {
+            if path.extension().is_none_or(|extension| extension != EXTENSION) {
+                continue;
+            }
+            let bytes = fs::read(&path).map_err(unreached(&path))?;
+            let width = bytes.get(8..16).and_then(|width| width.try_into().ok()).map_or(0, u64::from_le_bytes) as usize;
+            let Ok(keys) = keys(&bytes, width) else {
+                found.unreadable += 1;
+                visit(&path, &[])?;
+                continue;
+            };
+            let theirs = keys.iter().filter(|key| gone.contains(*key)).count();
+            found.vectors += theirs;
+            if theirs > 0 {
+                let mut stays = read(&bytes, width).unwrap_or_default();
+                stays.retain(|(key, _)| !gone.contains(key));
+                visit(&path, &if stays.is_empty() { Vec::new() } else { written(&stays, width) })?;
+            }
         }
     }
-    Ok(removed)
+    Ok(found)
+}
+
+/// What is in `folder`; no folder holds nothing.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, VectorsError> {
+    let listed = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    match listed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(unreached(folder)),
+    }
+}
+
+fn unreached(path: &Path) -> impl FnOnce(io::Error) -> VectorsError {
+    let path = path.to_owned();
+    |error| VectorsError::Unreached { path, reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -495,11 +557,34 @@ mod tests {
         let texts = ["one".to_owned(), "two".to_owned()];
         let (kept, ..) = open(&folder.path().join("m"));
         prepare(&kept, &texts).unwrap();
-        assert_eq!(forget(folder.path(), ["two", "three"].into_iter()), Ok(1));
+        let theirs = || ["two", "three"].into_iter();
+        let one = OfTexts { vectors: 1, unreadable: 0 };
+        assert_eq!(of_texts(folder.path(), theirs()), Ok(one));
+        assert_eq!(forget(folder.path(), theirs()), Ok(one));
+        assert_eq!(of_texts(folder.path(), theirs()), Ok(OfTexts::default()));
         let (kept, notices, made) = open(&folder.path().join("m"));
         assert!(notices.is_empty() && !kept.write("two", &mut [0.0; 4]));
         prepare(&kept, &texts).unwrap();
         assert_eq!(made.load(Ordering::Relaxed), 1);
-        assert_eq!(forget(&folder.path().join("none"), ["one"].into_iter()), Ok(0));
+        assert_eq!(forget(&folder.path().join("none"), ["one"].into_iter()), Ok(OfTexts::default()));
+    }
+
+    #[test]
+    fn what_cannot_be_searched_is_told_and_what_cannot_be_read_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, ..) = open(&folder.path().join("m"));
+        prepare(&kept, &["one".to_owned()]).unwrap();
+        fs::write(folder.path().join("m/damaged.vectors"), "half").unwrap();
+        fs::write(folder.path().join("read-me"), "no folder of a model").unwrap();
+        let damaged = OfTexts { vectors: 0, unreadable: 1 };
+        assert_eq!(of_texts(folder.path(), ["two"].into_iter()), Ok(damaged));
+        assert_eq!(forget(folder.path(), ["two"].into_iter()), Ok(damaged));
+        assert_eq!(of_texts(folder.path(), ["one"].into_iter()), Ok(OfTexts { vectors: 1, unreadable: 0 }));
+        // A file where the folder should be cannot be listed, whoever asks.
+        let file = folder.path().join("read-me");
+        for outcome in [of_texts(&file, ["one"].into_iter()), forget(&file, ["one"].into_iter())] {
+            let told = outcome.unwrap_err().to_string();
+            assert!(told.contains("read-me: kept vectors cannot be searched") && !told.contains('\n'), "{told}");
+        }
     }
 }

@@ -11,7 +11,7 @@ mod table;
 use std::sync::Arc;
 
 pub use hash::HashEmbedder;
-pub use kept::{KeptVectors, Maker, VectorsError, forget};
+pub use kept::{KeptVectors, Maker, OfTexts, VectorsError, forget, of_texts};
 
 use super::wide::wide;
 use crate::data::embedding::Embedding;
