@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::data::dataset::{Dataset, DatasetError};
-use crate::data::forget::{FolderError, Person, Place, Share, Stage, Survey, remove_leftover, survey};
+use crate::data::forget::{FolderError, Person, Place, SESSIONS, Share, Stage, Survey, remove_leftover, survey};
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::profile::kept::{self, ProfileError, Whose};
 use crate::engine::profile::{History, Profile};
@@ -202,7 +202,7 @@ fn look(
         },
     };
     found.look_around(request.data)?;
-    let mut recordings = recordings::within(&request.data.join("sessions"), &found.person)?;
+    let mut recordings = recordings::within(&request.data.join(SESSIONS), &found.person)?;
     recordings.extend(recordings::among(request.data, &found.person)?);
     found.elsewhere.retain(|place| recordings.iter().all(|recording| recording.path != place.path));
     let did = found.person.interactions.iter().map(|i| (i.id.as_str(), i.query.as_str()));

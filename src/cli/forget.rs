@@ -237,11 +237,8 @@ fn notes(findings: &Findings) -> String {
     let mut text = String::new();
     let place = |place: &Place| format!("{}:{}: {}", shown(&place.path), place.line, counted(place.lines, "line"));
     for found in &findings.elsewhere {
-        let _ = writeln!(
-            text,
-            "  {}; a file that is no dataset's and no session: remove what is theirs, LEFT",
-            place(found)
-        );
+        let _ =
+            writeln!(text, "  {}; a file that this command leaves as it is: remove what is theirs, LEFT", place(found));
     }
     for found in &findings.named {
         let _ = writeln!(text, "  {} of other people with this name; kept: see if it is this person", place(found));

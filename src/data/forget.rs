@@ -23,6 +23,8 @@ const INTERACTIONS: &str = "interactions.jsonl";
 const QUERIES: &str = "queries.jsonl";
 /// What `synth` writes beside its data.
 const TRUTH: &str = "truth.json";
+/// Where sessions of the dataset lie in its folder.
+pub const SESSIONS: &str = "sessions";
 /// What a dataset folder consists of.
 const OWN_FILES: [&str; 4] = ["dataset.toml", INTERACTIONS, QUERIES, TRUTH];
 /// Files that have to be unpacked to be looked into.
@@ -198,9 +200,15 @@ impl Person {
         }
     }
 
-    /// Whether a text that only they have, and that is told from chance, stands in `line`, which is no JSON.
+    /// Whether a text that only they have, and that is told from chance, stands in `line`, which is no JSON; as JSON writes
+    /// it, too, since half a line of JSON is none.
     pub fn speaks_in(&self, line: &str) -> bool {
-        self.alone.iter().any(|text| is_telling(text) && line.contains(text.as_str()))
+        let escapes = |c: char| matches!(c, '"' | '\\') || c.is_control();
+        let stands = |text: &str| {
+            let written = || Value::from(text).to_string();
+            line.contains(text) || (text.contains(escapes) && line.contains(written().trim_matches('"')))
+        };
+        self.alone.iter().any(|text| is_telling(text) && stands(text))
     }
 
     /// Their texts, interactions first, as a question to memory each: text and, of an interaction, its identity.
@@ -294,11 +302,12 @@ impl Survey {
             self.leftovers.push(path);
             return Ok(());
         }
-        if inside.starts_with("sessions") {
-            return Ok(());
-        }
         if path.extension().is_some_and(|extension| PACKED.iter().any(|packed| extension == *packed)) {
             self.packed.push(path);
+            return Ok(());
+        }
+        // Those are searched as sessions; what lies in folders below is not.
+        if inside.parent() == Some(Path::new(SESSIONS)) {
             return Ok(());
         }
         let mut place = Place { path: path.clone(), line: 0, lines: 0 };
@@ -565,6 +574,36 @@ mod tests {
         assert_eq!(told(&found.named), [(INTERACTIONS.to_owned(), 4, 1)]);
         assert_eq!(told(&found.elsewhere), [("notes.txt".to_owned(), 2, 1), ("old.jsonl.bak".to_owned(), 1, 1)]);
         assert_eq!((found.packed.len(), found.leftovers.len()), (1, 1));
+    }
+
+    /// What is searched as a session is left to that, and nothing else that lies there.
+    #[test]
+    fn folders_below_sessions_are_looked_into() {
+        let dir = folder(&[line("1", "ann", "hers"), line("2", "bo", "his")].join("\n"), "");
+        let sessions = dir.path().join(SESSIONS);
+        fs::create_dir_all(sessions.join("old/older")).unwrap();
+        for name in ["a.jsonl", "old/a.jsonl", "old/older/a.jsonl", "packed.gz"] {
+            fs::write(sessions.join(name), "{\"event\":\"asked\",\"user\":\"ann\"}\n").unwrap();
+        }
+        let mut found = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels).unwrap();
+        found.look_around(dir.path()).unwrap();
+        let paths: Vec<&Path> = found.elsewhere.iter().map(|place| place.path.as_path()).collect();
+        assert_eq!(paths, [sessions.join("old/a.jsonl"), sessions.join("old/older/a.jsonl")]);
+        assert_eq!(found.packed, [sessions.join("packed.gz")]);
+    }
+
+    #[test]
+    fn a_text_is_found_in_half_a_line_of_json() {
+        let text = "she said \"no\" twice\n";
+        let alone = HashSet::from([text.to_owned(), "short".to_owned()]);
+        let person = Person { user: UserId::new("ann"), interactions: Vec::new(), queries: Vec::new(), alone };
+        for (line, expected) in [
+            (format!("{{\"query\":{}", Value::from(text)), true),
+            (format!("{{\"query\":{}", Value::from("she said \"yes\" twice\n")), false),
+            ("a short line".to_owned(), false),
+        ] {
+            assert_eq!(person.speaks_in(&line), expected, "{line}");
+        }
     }
 
     #[test]

@@ -158,7 +158,11 @@ impl Reading {
         let mut made: HashMap<String, String> = HashMap::new();
         for line in without_mark(bytes).split(|byte| *byte == b'\n') {
             let Ok(value) = serde_json::from_slice::<Value>(line) else {
-                reading.named |= String::from_utf8_lossy(line).contains(&quoted);
+                let line = String::from_utf8_lossy(line);
+                reading.named |= line.contains(&quoted);
+                if person.speaks_in(&line) {
+                    (reading.speaks, reading.tells) = (true, true);
+                }
                 continue;
             };
             match value["event"].as_str() {
@@ -284,6 +288,8 @@ mod tests {
             ("{\"event\":\"remembered\",\"interaction\":{\"user\":\"ann\"}}\n".to_owned(), Some((0, 0))),
             (asked("anna", "x"), None),
             (asked("bo", "x") + "{\"event\":\"asked\",\"user\":\"ann\",\"que", Some((1, 0))),
+            (asked("bo", "x") + "{\"event\":\"note\",\"text\":\"a text of hers", Some((1, 0))),
+            (asked("bo", "x") + "{\"event\":\"note\",\"text\":\"a text of his", None),
         ] {
             let reading = Reading::of((HEADER.to_owned() + &events).as_bytes(), &ann(), &|_, _| true);
             assert_eq!(reading.holds().then_some((reading.turns, reading.theirs)), expected, "{events}");

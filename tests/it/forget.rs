@@ -587,12 +587,15 @@ fn what_the_program_did_not_write_is_told_and_fails_the_check() {
     let who = name(1);
     fs::write(place.data().join("interactions.jsonl.bak"), format!("{{\"user\":\"{who}\"}}\n")).unwrap();
     fs::write(place.data().join("rows.csv.gz"), "packed").unwrap();
+    fs::create_dir_all(place.data().join("sessions/old")).unwrap();
+    fs::write(place.data().join("sessions/old/a.jsonl"), session(&[1], "tide")).unwrap();
     let output = place.run(&["--user", who.as_str(), "--data", "data"], None);
     let told = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("interactions.jsonl.bak:1: 1 line; a file that is no dataset's and no session"), "{told}");
+    assert!(told.contains("interactions.jsonl.bak:1: 1 line; a file that this command leaves as it is"), "{told}");
+    assert!(told.contains("sessions/old/a.jsonl:2: 1 line; a file that this command leaves as it is"), "{told}");
     assert!(told.contains("rows.csv.gz: packed, and was not looked into"), "{told}");
-    assert!(told.ends_with("is left in 1 place, marked above.\n"), "{told}");
+    assert!(told.ends_with("is left in 2 places, marked above.\n"), "{told}");
     assert!(place.data().join("interactions.jsonl.bak").exists());
 }
 
