@@ -368,10 +368,14 @@ enum Command {
 }
 
 impl Common {
-    /// The dataset named on the command line, or the embedded one: to ask questions of.
+    /// The dataset named on the command line with what was recorded since, or the embedded one: to ask questions of.
     fn dataset(&self) -> Result<Dataset, CliError> {
         let mut dataset = match &self.data {
-            Some(dir) => Dataset::open(dir)?,
+            Some(dir) => {
+                let (dataset, notice) = Store::of(&self.stores(), dir)?.with_recorded(Dataset::open(dir)?)?;
+                tell(notice.as_slice());
+                dataset
+            }
             None => sample::dataset()?,
         };
         self.embed(&mut dataset)?;

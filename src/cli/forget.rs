@@ -146,7 +146,7 @@ fn text(receipt: &Receipt) -> String {
     for holding in &before.stores.holdings {
         let whose = match holding {
             Holding { current: true, .. } => "store",
-            Holding { tied: true, .. } => "store of earlier data",
+            Holding { tied: true, .. } => "store of like data",
             Holding { .. } => "unreadable base",
         };
         let _ = writeln!(text, "  {whose:<20} {}: {}", shown(&holding.folder), held(holding));

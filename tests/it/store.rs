@@ -519,6 +519,19 @@ fn removing_a_store_keeps_what_is_nowhere_else() {
     assert_eq!(place.open().0.population.len(), 40);
 }
 
+/// Commands that read the dataset itself see what memory sees, or a session made in the workbench would not be theirs.
+#[test]
+fn what_was_recorded_belongs_to_the_dataset() {
+    let place = Place::of(&small());
+    let records = record_three(&place);
+    let (whole, notice) = place.store().with_recorded(small()).unwrap();
+    assert!(notice.is_none() && whole.interactions.len() == 43);
+    assert!(whole.interactions.is_sorted_by_key(|interaction| (interaction.at, interaction.id.clone())));
+    assert!(records.iter().all(|record| whole.interactions.contains(record)));
+    assert_eq!(Memory::build(&whole).population.len(), place.open().0.population.len());
+    assert_eq!(place.store().with_recorded(whole.clone()).unwrap().0.content_hash(), whole.content_hash());
+}
+
 #[test]
 fn removing_a_store_keeps_a_damaged_log_that_was_moved_aside() {
     let place = Place::of(&small());

@@ -167,6 +167,13 @@ impl Store {
         Ok((content.records, notice))
     }
 
+    /// `dataset`, which is this store's, with what was recorded.
+    pub fn with_recorded(&self, mut dataset: Dataset) -> Result<(Dataset, Option<Notice>), StoreError> {
+        let content = LogContent::read(&self.log())?;
+        merge(&mut dataset, &content.records);
+        Ok((dataset, content.notice()))
+    }
+
     /// Opens the memory, building the base if there is none that serves. `dataset` spares reading the folder again
     /// where its content is at hand, with what was recorded or without.
     pub fn open(&self, dataset: Option<&Dataset>, report: &mut Report<StoreError>) -> Result<Opened, StoreError> {
@@ -397,10 +404,7 @@ impl Store {
             }
         };
         whole.manifest.retrieval.embedder.clone_from(&self.head.manifest.retrieval.embedder);
-        let ids: BTreeSet<&str> = content.records.iter().map(|record| record.id.as_str()).collect();
-        whole.interactions.retain(|interaction| !ids.contains(interaction.id.as_str()));
-        whole.interactions.extend(content.records.iter().cloned());
-        whole.interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        merge(&mut whole, &content.records);
         Ok(whole)
     }
 
@@ -487,4 +491,14 @@ fn origin(dataset: &Path, head: &Dataset, sums: &[Content]) -> Result<Origin, St
 /// The checksum that a store keeps of `bytes`.
 pub fn checksum(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
+}
+/// Adds what was recorded, in the place of what has the same id.
+fn merge(dataset: &mut Dataset, records: &[Interaction]) {
+    if records.is_empty() {
+        return;
+    }
+    let ids: BTreeSet<&str> = records.iter().map(|record| record.id.as_str()).collect();
+    dataset.interactions.retain(|interaction| !ids.contains(interaction.id.as_str()));
+    dataset.interactions.extend(records.iter().cloned());
+    dataset.interactions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
 }
