@@ -77,8 +77,8 @@ pub(super) struct Unfinished<'a> {
 }
 
 impl<'a> Unfinished<'a> {
-    /// Begins `target`, under the rules of [`require_writable`]. A device, a pipe, or a link to one or to nothing yet, as
-    /// `/dev/stdout` may be, holds nothing to lose and is written as it comes.
+    /// Begins `target`, under the rules of [`require_writable`]. A device, a pipe, or a link to one or to an empty
+    /// file, as `/dev/stdout` may be, holds nothing to lose and is written as it comes.
     pub(super) fn begin(target: &'a Path, force: bool) -> Result<Self, CliError> {
         let wrap = |source| file_error(target, source);
         let is_link = fs::symlink_metadata(target).is_ok_and(|there| there.is_symlink());
