@@ -2,8 +2,9 @@
 //! user's truth.
 //!
 //! Invariants of a [`Dataset`]: interactions are sorted by `(at, id)`, ids are unique, no id, user or query is blank, and
-//! every response and gold fits the task: one of [`Manifest::responses`] for `labels` and `rating`, not blank for `text`. A score is held as its
-//! scale writes it, so `4.0` in a file is `4` here. A file that breaks them is refused with its line; nothing is dropped.
+//! every response and gold fits the task: one of [`Manifest::responses`] for `labels` and `rating`, not blank for `text`. A
+//! score is held as its scale writes it, so `4.0` in a file is `4` here. A file that breaks them is refused with its line;
+//! nothing is dropped.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
