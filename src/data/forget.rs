@@ -129,7 +129,11 @@ fn write_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
 
 /// Hands over every line of `path` with its number and its line end, a byte order mark in front included.
 fn each_line(path: &Path, mut visit: impl FnMut(usize, &[u8]) -> Result<(), FolderError>) -> Result<(), FolderError> {
-    let mut file = File::open(path).map(BufReader::new).map_err(read_error(path))?;
+    let mut file = match File::open(path) {
+        // A folder without judged queries needs no file of them.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.ends_with(QUERIES) => return Ok(()),
+        file => BufReader::new(file.map_err(read_error(path))?),
+    };
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -410,7 +414,9 @@ impl Stage {
     fn fill(&mut self, user: &UserId) -> Result<(), FolderError> {
         let settings = self.folder.join("dataset.toml");
         fs::copy(self.dir.join("dataset.toml"), &settings).map_err(write_error(&settings))?;
-        self.filter(QUERIES, user)?;
+        if self.dir.join(QUERIES).exists() {
+            self.filter(QUERIES, user)?;
+        }
         let path = self.dir.join(TRUTH);
         if let Some(truth) = truth_of(&self.dir)? {
             let (truth, (theirs, _)) = without_person(&truth, user);

@@ -468,6 +468,17 @@ fn odd_datasets_and_questions_are_answered() {
 }
 
 #[test]
+fn a_dataset_without_a_file_of_queries_is_asked_stored_and_healthy() {
+    let dir = good_files();
+    fs::remove_file(dir.path().join("data/queries.jsonl")).unwrap();
+    for line in [ASK, "doctor --data data --model none", "store build --data data --store stores"] {
+        let output = run(dir.path(), &words(line));
+        let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(output.status.code(), Some(0), "{line}: {told:?}");
+    }
+}
+
+#[test]
 fn bad_questions_are_refused() {
     const LINES: &str = "questions.jsonl";
     let with = |more: &str| format!("{ASK} {more}");
