@@ -84,7 +84,7 @@ use crate::mediator::Policy;
 use crate::memory::Memory;
 use crate::memory::embed::lsa::LsaError;
 use crate::memory::entry::IndexError;
-use crate::memory::store::StoreError;
+use crate::memory::store::{Store, StoreError};
 use crate::session::SessionError;
 use crate::theme::Theme;
 
@@ -373,7 +373,7 @@ impl Common {
         let mut dataset = match &self.data {
             Some(dir) => {
                 let (dataset, notice) = Store::of(&self.stores(), dir)?.with_recorded(Dataset::open(dir)?)?;
-                tell(notice.as_slice());
+                store::tell(notice.as_slice());
                 dataset
             }
             None => sample::dataset()?,

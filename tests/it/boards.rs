@@ -282,7 +282,11 @@ fn a_survey_is_asked_for_once_and_anew_when_something_turns() {
     assert!(shown(&state).contains("surveying"), "{}", shown(&state));
     assert!(press(&mut state, &["j"]).is_empty(), "nothing has changed");
     survey(&mut state, &request);
-    assert!(shown(&state).contains("of 7 decisions of the rules would flip within 10 of some slider"), "{}", shown(&state));
+    assert!(
+        shown(&state).contains("of 7 decisions of the rules would flip within 10 of some slider"),
+        "{}",
+        shown(&state)
+    );
 
     let effects = press(&mut state, &["l"]);
     let next = surveyed(&effects).unwrap();
