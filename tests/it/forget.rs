@@ -387,7 +387,7 @@ fn a_store_of_other_data_keeps_its_logs() {
         let mut other = small();
         other.queries.clear();
         for i in &mut other.interactions {
-            i.query = format!("of other data {}", i.id);
+            i.query = format!("of other data, {folder} {}", i.id);
             i.user = if i.user == who { called.clone() } else { i.user.clone() };
         }
         let data = place.dir.path().join(folder);

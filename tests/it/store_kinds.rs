@@ -206,6 +206,7 @@ fn another_task_or_scale_is_another_store() {
     wider.manifest.scale = Some(Scale { low: 0.0, high: 5.0, step: 1.0 });
     let mut named = scored.clone();
     (named.manifest.task, named.manifest.scale) = (TaskKind::Labels, None);
+    named.manifest.metric = "accuracy".to_owned();
     let mut written = named.clone();
     named.manifest.labels = (1..6).map(|score| score.to_string()).collect();
     written.manifest.task = TaskKind::Text;
