@@ -382,13 +382,13 @@ impl OfTexts {
 
 /// What is kept of `texts` in all files below `folder`. Changes nothing.
 pub fn of_texts<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result<OfTexts, VectorsError> {
-    each_file_of(folder, texts, &mut |_, _| Ok(()))
+    each_file_of(folder, texts, |_, _| Ok(()))
 }
 
 /// Removes what is kept of `texts` from all files below `folder`, and says what that was. A file that cannot be read holds
 /// nobody any more once it is gone.
 pub fn forget<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result<OfTexts, VectorsError> {
-    each_file_of(folder, texts, &mut |path, stays| match stays {
+    each_file_of(folder, texts, |path, stays| match stays {
         [] => fs::remove_file(path).map_err(unreached(path)),
         stays => write_whole(path, stays)
             .map_err(|error| VectorsError::Unreached { path: path.to_owned(), reason: error.to_string() }),
@@ -400,7 +400,7 @@ pub fn forget<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result
 fn each_file_of<'a>(
     folder: &Path,
     texts: impl Iterator<Item = &'a str>,
-    visit: &mut dyn FnMut(&Path, &[u8]) -> Result<(), VectorsError>,
+    mut visit: impl FnMut(&Path, &[u8]) -> Result<(), VectorsError>,
 ) -> Result<OfTexts, VectorsError> {
     let gone: HashSet<Key> = texts.map(key).collect();
     let mut found = OfTexts::default();
