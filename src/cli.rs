@@ -371,14 +371,12 @@ impl Common {
     /// The dataset named on the command line with what was recorded since, or the embedded one: to ask questions of.
     fn dataset(&self) -> Result<Dataset, CliError> {
         let mut dataset = match &self.data {
-            // Nothing was ever recorded where there are no stores at all.
-            Some(dir) if self.stores().is_dir() => {
+            Some(dir) => {
                 let dataset = Dataset::open(dir)?;
-                let (dataset, notice) = Store::of(&self.stores(), dir)?.with_recorded(dataset)?;
+                let (dataset, notice) = Store::of_read(&self.stores(), dir, &dataset)?.with_recorded(dataset)?;
                 store::tell(notice.as_slice());
                 dataset
             }
-            Some(dir) => Dataset::open(dir)?,
             None => sample::dataset()?,
         };
         self.embed(&mut dataset)?;

@@ -722,8 +722,9 @@ fn sessions_are_computed_again_forked_compared_and_redacted_from_the_command_lin
     assert!(out.contains("answers: not checked (--no-model)"), "{out}");
 
     let again = path("again.jsonl");
-    let (out, told, rc) =
-        logoscope(&["rerun", &recording, "--weight", "prior-strength=2", "--policy", "shrinkage", "--out", &again]);
+    // The rules alone: with the model's say no decision is another one.
+    let turned = ["--weight", "prior-strength=2", "--weight", "model-trust=0", "--policy", "shrinkage"];
+    let (out, told, rc) = logoscope(&[&["rerun", &recording][..], &turned, &["--out", &again]].concat());
     assert_eq!(rc, 0, "{told}");
     assert!(out.contains("policy product → shrinkage") && out.contains("24 turns in both"), "{out}");
     assert!(out.contains("mediation  24 turns differ, first turns 1 and 1 (lines 5, 5), resolution.policy"), "{out}");

@@ -106,8 +106,18 @@ impl Store {
             let head = Dataset::head(dataset);
             (head, sums.join().unwrap_or_else(|payload| resume_unwind(payload)))
         });
-        let head = head?;
-        let origin = origin(dataset, &head, &sums?)?;
+        Self::with_head(root, dataset, head?, &sums?)
+    }
+
+    /// The same of a dataset that has been read from there.
+    pub fn of_read(root: &Path, folder: &Path, dataset: &Dataset) -> Result<Self, StoreError> {
+        let (manifest, queries) = (dataset.manifest.clone(), dataset.queries.clone());
+        let head = Dataset { manifest, queries, interactions: Vec::new() };
+        Self::with_head(root, folder, head, &sums(folder)?)
+    }
+
+    fn with_head(root: &Path, dataset: &Path, head: Dataset, sums: &[Content]) -> Result<Self, StoreError> {
+        let origin = origin(dataset, &head, sums)?;
         let folder = root.join(&origin.data[..16]);
         Ok(Self { dataset: dataset.to_owned(), head, origin, folder, sizes: Sizes::default() })
     }
