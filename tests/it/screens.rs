@@ -316,7 +316,7 @@ fn the_shown_numbers_are_those_of_the_state() {
     let reading = state.reading.as_ref().unwrap();
     for expected in [
         format!("margin .{:02.0}", reading.resolution.margin * 100.0),
-        format!("flips to {}", state.data.as_ref().unwrap().label(reading.flips[0].becomes)),
+        format!("rules flip to {}", state.data.as_ref().unwrap().label(reading.flips[0].becomes)),
         format!("at {} {}", reading.flips[0].weight, reading.flips[0].at),
         "value and polarity conflict: noir against dystopia".to_owned(),
         "2 entries suppressed (fewer than 5 users)".to_owned(),

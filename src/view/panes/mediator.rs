@@ -206,6 +206,12 @@ fn answers(state: &State) -> Option<Answers> {
     Some(Answers { mediated: answer(Arm::Mediated)?, local: answer(Arm::Local) })
 }
 
+/// Who flips. Where a model has a say, another decision of the rules need not be another answer.
+pub(super) fn flips_to(state: &State) -> &'static str {
+    let speaks = answers(state).is_some() || (state.replay.is_none() && state.model.unable().is_none());
+    if speaks && state.setting.weights.model_trust > 0.0 { "rules flip to" } else { "flips to" }
+}
+
 /// What is answered in the end, where the model has changed the rules' decision.
 fn overruled(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Option<Line<'static>> {
     let answers = answers(state).filter(|answers| answers.mediated != reading.resolution.decision)?;
@@ -277,14 +283,11 @@ fn flips(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<L
     if reading.flips.is_empty() {
         return vec![Line::from(span(text::fit("no single weight flips this decision", width), theme.dim))];
     }
-    // Where a model has a say, another decision of the rules need not be another answer.
-    let speaks = answers(state).is_some() || (state.replay.is_none() && state.model.unable().is_none());
-    let fused = speaks && state.setting.weights.model_trust > 0.0;
-    let first = if fused { "rules flip to " } else { "flips to " };
+    let first = format!("{} ", flips_to(state));
     let line = |(ix, flip): (usize, &crate::mediator::flip::Flip)| {
         // The whole value: what is shown does flip.
         let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };
-        let lead = if ix == 0 { first.to_owned() } else { text::pad_left("to ", first.len()) };
+        let lead = if ix == 0 { first.clone() } else { text::pad_left("to ", first.len()) };
         Line::from(vec![
             span(lead, theme.dim),
             span(name(state, flip.becomes), theme.title),

@@ -2,6 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
+use super::mediator::flips_to;
 use crate::app::state::State;
 use crate::data::dataset::Manifest;
 use crate::engine::prompt::Arm;
@@ -118,7 +119,7 @@ fn about(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let consequence = match (flip, &state.data) {
         (Some(flip), Some(data)) => {
             let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };
-            format!("flips to {} at {at}", text::fit(data.label(flip.becomes), 20))
+            format!("{} {} at {at}", flips_to(state), text::fit(data.label(flip.becomes), 20))
         }
         _ => match weight.scope() {
             Scope::Mediate => "no value of it flips the mediator's decision",
