@@ -1,6 +1,7 @@
 //! `update`: the only function that changes the state. Pure: no clock, no I/O, no thread; what the world has to do is
 //! returned as effects.
 
+mod arms;
 mod attribution;
 mod board;
 mod command;
@@ -8,6 +9,7 @@ mod feedback;
 mod fit;
 mod inquiry;
 mod model;
+mod moment;
 mod profile;
 mod record;
 mod replay;
@@ -27,14 +29,10 @@ use super::keymap::Chord;
 use super::message::Message;
 use super::overlay::{Edit, EditKind, List, ListKind, Overlay};
 use super::shelf::Source;
-use super::state::{
-    ArmAnswer, Data, Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of,
-};
+use super::state::{Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of};
 use super::worker::ReadRequest;
-use crate::data::dataset::PeriodLength;
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::data::text::brief;
-use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::Policy;
 
@@ -63,7 +61,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Clock(now) => {
             state.now = now;
             state.dirty |= state.busy() | replay::tick(state);
-            return ask_where_outdated(state);
+            return arms::ask_where_outdated(state);
         }
         Message::Drawn(limits) => {
             state.limits = limits;
@@ -141,7 +139,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.take_reading(*read, *blocks);
             study::heard(state);
             record::heard(state, heard, None);
-            ask_model(state)
+            arms::ask(state)
         }
         Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
             state.heard = ticket;
@@ -272,7 +270,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             profile::known(state, &request, known);
             Vec::new()
         }
-        Message::Host(event) => host(state, event),
+        Message::Host(event) => arms::host(state, event),
         Message::WorkerFailed { worker, reason } => {
             if worker == "memory" {
                 state.memory = MemoryState::Failed(reason.clone());
@@ -420,52 +418,6 @@ fn open_judged(state: &mut State, ix: usize) -> Vec<Effect> {
     read(state)
 }
 
-/// Moves the moment of asking, within the time that the data spans.
-fn move_time(state: &mut State, days: f64) -> Vec<Effect> {
-    move_within(state, |at, _| at.plus_days(days))
-}
-
-/// Moves the question by the length of a period, back or on.
-fn move_period(state: &mut State, on: bool) -> Vec<Effect> {
-    let length = state.manifest().map_or(PeriodLength::Days(1.0), |manifest| manifest.periods.length);
-    match (length, on) {
-        (PeriodLength::Days(days), true) => move_time(state, days),
-        (PeriodLength::Days(days), false) => move_time(state, -days),
-        // The first moment that knows so many more, or the last one that knows so many fewer: what happens in one second
-        // is known at once, and the question moves all the same.
-        (PeriodLength::Interactions(count), true) => move_within(state, |at, data| {
-            let known = data.before(at).saturating_add(count).min(data.interactions());
-            let last = known.checked_sub(1).and_then(|last| data.moment(last));
-            last.map_or(at, |last| at.max(Timestamp(last.0.saturating_add(1))))
-        }),
-        (PeriodLength::Interactions(count), false) => move_within(state, |at, data| {
-            data.moment(data.before(at).saturating_sub(count)).map_or(at, |next| at.min(next))
-        }),
-    }
-}
-
-/// Moves the question to another moment of the data.
-fn move_within(state: &mut State, to: impl Fn(Timestamp, &Data) -> Timestamp) -> Vec<Effect> {
-    let Some(data) = state.data.clone() else { return Vec::new() };
-    let first = data.moment(0).unwrap_or(Timestamp(0));
-    let last = data.end();
-    let Some(now) = state.question.as_ref().map(|question| question.at) else { return Vec::new() };
-    // A date typed beyond the data is left step by step, too.
-    let wanted = to(now, &data);
-    let next = wanted.clamp(first, last.max(now));
-    if next == now {
-        let told = if now <= first { "the data begins here" } else { "the data ends here" };
-        tell(state, told.to_owned(), false);
-        return Vec::new();
-    }
-    let effects = ask(state, |question| question.at = next);
-    if wanted != next {
-        let end = if wanted > next { "ends" } else { "begins" };
-        tell(state, format!("the data {end} here, nearer than a whole step"), false);
-    }
-    effects
-}
-
 /// Reads memory for the question; whatever is on its way for an earlier one no longer counts.
 fn read(state: &mut State) -> Vec<Effect> {
     let Some(question) = state.question.clone() else { return Vec::new() };
@@ -493,128 +445,6 @@ fn stop(state: &mut State) -> Vec<Effect> {
         *phase = Phase::Stopped;
     }
     vec![Effect::Cancel]
-}
-
-/// Asks the model on all arms.
-fn ask_model(state: &mut State) -> Vec<Effect> {
-    ask_arms(state, |_, _| true)
-}
-
-/// Asks the model on some arms.
-fn ask_arms(state: &mut State, wanted: impl Fn(&State, Arm) -> bool) -> Vec<Effect> {
-    let Some(reading) = &state.reading else { return Vec::new() };
-    state.ask_at = None;
-    if state.model.unable().is_some() {
-        return Vec::new();
-    }
-    let arms = Arm::ALL.into_iter().filter(|arm| wanted(state, *arm));
-    let mut requests: Vec<_> = arms.map(|arm| (arm, reading.requests[arm as usize].clone())).collect();
-    if requests.is_empty() {
-        return Vec::new();
-    }
-    state.answers.epoch += 1;
-    let epoch = state.answers.epoch;
-    let mediated = requests.iter().any(|(arm, _)| *arm == Arm::Mediated);
-    let writing = if mediated { writing::first(state) } else { None };
-    requests.retain(|(arm, _)| writing.is_none() || *arm != Arm::Mediated);
-    for (arm, request) in &requests {
-        let prompt = request.prompt.clone();
-        state.answers.arms[*arm as usize] = ArmAnswer { phase: Phase::Waiting, prompt, ..ArmAnswer::default() };
-    }
-    state.fuse();
-    let asked = (!requests.is_empty()).then_some(Effect::Ask { epoch, requests });
-    let write = writing.map(|request| Effect::Write { epoch, request: Box::new(request) });
-    // The host drops what it was asked before, so that a profile under way begins anew behind the arms.
-    let profile = if state.profile.draft.phase.is_open() { profile::again(state) } else { None };
-    asked.into_iter().chain(write).chain(profile).collect()
-}
-
-/// Once a prompt has rested, asks the arm it belongs to again, and with it those that still have to answer: the model
-/// drops what it was asked before.
-fn ask_where_outdated(state: &mut State) -> Vec<Effect> {
-    if state.ask_at.is_none_or(|at| state.now < at) {
-        return Vec::new();
-    }
-    let effects = ask_arms(state, |state, arm| state.outdated(arm) || state.answers.arms[arm as usize].phase.is_open());
-    state.dirty |= !effects.is_empty();
-    effects
-}
-
-fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
-    if writing::is_about(&event) {
-        return writing::heard(state, event);
-    }
-    if profile::is_about(&event) {
-        return profile::said(state, event);
-    }
-    match event {
-        // Whatever it says, it is not asked.
-        HostEvent::Loading { .. } | HostEvent::Origin(_) | HostEvent::Ready(_) | HostEvent::LoadFailed(_)
-            if state.incoming.is_none() && matches!(state.model, ModelState::Unfit(_)) => {}
-        HostEvent::Loading { stage, .. } => model::loading(state, stage),
-        HostEvent::Resident(bytes) => state.resident = Some(bytes),
-        HostEvent::Origin(origin) => state.arriving = Some(origin),
-        HostEvent::Ready(caps) => return model::ready(state, caps),
-        HostEvent::LoadFailed(error) => model::failed(state, &error),
-        HostEvent::Scores { ticket, scores } => {
-            if let Some(arm) = answered(state, ticket) {
-                arm.scores = Some(scores);
-                arm.phase = Phase::Speaking;
-                state.fuse();
-                if ticket.id as usize + 1 == Arm::ALL.len() {
-                    state.refresh_model_bands();
-                }
-            }
-        }
-        HostEvent::Token { ticket, text } => {
-            if let Some(arm) = answered(state, ticket) {
-                arm.phase = Phase::Speaking;
-                arm.text.push_str(&text);
-            }
-        }
-        HostEvent::Again { ticket, outage } => {
-            if let Some(arm) = answered(state, ticket) {
-                arm.scores = None;
-                arm.text.clear();
-                arm.phase = Phase::Lost(outage);
-                state.fuse();
-            }
-        }
-        HostEvent::Done { ticket, stats } => {
-            if answered(state, ticket).is_some() {
-                record::settle(state);
-            }
-            if let Some(arm) = answered(state, ticket) {
-                arm.phase = Phase::Done(stats);
-                let arm = Arm::ALL.into_iter().find(|arm| *arm as u64 == ticket.id);
-                // An answer to a prompt that has changed since belongs to no setting that stands.
-                if let Some(arm) = arm.filter(|arm| !state.outdated(*arm)) {
-                    // The study holds the question with the whole history.
-                    if state.rungs.set.is_none() {
-                        study::spoke(state, arm);
-                    }
-                    record::answered(state, arm);
-                }
-            }
-        }
-        HostEvent::Failed { ticket, error } => {
-            if let Some(arm) = answered(state, ticket) {
-                arm.phase = Phase::Failed(error.to_string());
-            }
-        }
-        HostEvent::Traced { ticket, traced } => return attribution::traced(state, ticket, traced),
-    }
-    Vec::new()
-}
-
-/// The arm that an event speaks of, unless it answers an earlier question.
-fn answered(state: &mut State, ticket: Ticket) -> Option<&mut ArmAnswer> {
-    if ticket.epoch != state.answers.epoch {
-        // Nothing that is shown has changed.
-        state.dirty = false;
-        return None;
-    }
-    state.answers.arms.get_mut(ticket.id as usize)
 }
 
 /// Changes weights or policy as a step of the history, and weighs anew at once.

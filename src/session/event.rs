@@ -3,11 +3,14 @@
 //! Invariants: a number reads back as the very number written; labels stand by name, so a line can be read by itself;
 //! an [`Evidence`] holds all that the mediator weighs and all that the panes show.
 
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::ser::{SerializeMap, Serializer};
+mod evidence;
+mod number;
+
 use serde::{Deserialize, Serialize};
 
-use crate::data::dataset::AgeUnit;
+pub use evidence::{Entry, Evidence, GlobalEvidence, LocalEvidence, Period, Vote};
+pub use number::ByLabel;
+
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::engine::ScoreKind;
 use crate::engine::prompt::Arm;
@@ -15,8 +18,6 @@ use crate::mediator::conflict::{ConflictKind, Party, Side};
 use crate::mediator::policy::Disagreement;
 use crate::mediator::style::Style;
 use crate::mediator::{Policy, Weight, Weights};
-use crate::memory::fusion::{EntryTerms, LocalTerms, nothing};
-use crate::memory::writing;
 
 /// The newest session format this program reads.
 pub const FORMAT: u32 = 1;
@@ -224,140 +225,6 @@ impl Asked {
     pub fn right(&self) -> Option<&str> {
         self.form.as_deref().or(self.gold.as_deref())
     }
-}
-
-/// Something the person did, as it votes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Vote {
-    /// Identity of the interaction.
-    pub id: String,
-    /// When.
-    pub at: Timestamp,
-    /// What was asked then.
-    pub text: String,
-    /// What they answered.
-    pub response: String,
-    /// The form of that, of texts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub form: Option<String>,
-    /// ln of its words, of texts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub length: Option<f64>,
-    /// The score's parts; all but recency are the similarity that the mediator weighs.
-    #[serde(with = "LocalTermsFields")]
-    pub terms: LocalTerms,
-    /// Raw cosine of query and item.
-    pub cosine: f64,
-    /// Days before the question.
-    pub age_days: f64,
-    /// Place among the person's own items, 0 the newest.
-    pub recency_rank: usize,
-    /// What others thought of the same thing, of ratings.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crowd: Option<f64>,
-}
-
-impl Vote {
-    /// The label that it is for: of texts their form.
-    pub fn label(&self) -> &str {
-        self.form.as_deref().unwrap_or(&self.response)
-    }
-}
-
-/// What local memory said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LocalEvidence {
-    /// How many votes are displayed and stand in the prompt.
-    pub shown: usize,
-    /// A_L.
-    pub calibration: f64,
-    /// ν: how unlike the person's memories the question is, 0–1.
-    #[serde(default)]
-    pub novelty: f64,
-    /// What a memory's age is counted in.
-    #[serde(default, skip_serializing_if = "in_days")]
-    pub age_unit: AgeUnit,
-    /// The person's habits: decayed count per label.
-    pub profile: ByLabel,
-    /// Every visible item, best first.
-    pub votes: Vec<Vote>,
-}
-
-fn in_days(unit: &AgeUnit) -> bool {
-    *unit == AgeUnit::Days
-}
-
-/// The closed period that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Period {
-    /// 1-based.
-    pub number: usize,
-    /// The first moment after it.
-    pub end: Timestamp,
-}
-
-/// A collective entry as the person was shown it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Identity.
-    pub id: String,
-    /// Whose; absent for the whole population.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub community: Option<usize>,
-    /// The score's parts.
-    #[serde(with = "EntryTermsFields")]
-    pub terms: EntryTerms,
-    /// Response probabilities.
-    pub distribution: ByLabel,
-    /// Decayed, capped mass behind them.
-    pub mass: f64,
-    /// Distinct contributors.
-    pub users: usize,
-    /// Its words.
-    pub top_terms: Vec<String>,
-    /// Newest member.
-    pub last_seen: Timestamp,
-}
-
-/// What global memory said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GlobalEvidence {
-    /// Base rate b(y) of others.
-    pub base: ByLabel,
-    /// p(y | x) of the whole population.
-    pub population: ByLabel,
-    /// p(y | x) of the person's communities.
-    pub community: ByLabel,
-    /// m_G of the thing asked about, of ratings; then the labels are the scores of a scale.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crowd: Option<f64>,
-    /// Distinct contributors behind the collective side.
-    pub support: usize,
-    /// Entries kept back by the guard.
-    pub suppressed: usize,
-    /// Fewest contributors of anything collective.
-    pub guard: usize,
-    /// The period; absent before the first one closes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub period: Option<Period>,
-    /// Probability of each community for the person.
-    pub membership: Vec<f64>,
-    /// Members of each community, the person aside.
-    pub members: Vec<usize>,
-    /// Displayed entries, best first.
-    pub entries: Vec<Entry>,
-}
-
-/// What both memories said to a question, whole.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// About the person.
-    pub local: LocalEvidence,
-    /// About everyone else.
-    pub global: GlobalEvidence,
-    /// How both write, of texts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub written: Option<writing::Written>,
 }
 
 /// One side of a disagreement.
@@ -597,110 +464,4 @@ impl Event {
         };
         Self::TAGS[ix]
     }
-}
-
-/// A number for each label, by name, in display order: `{"noir": 0.5, …}`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ByLabel(pub Vec<(String, f64)>);
-
-impl ByLabel {
-    /// Names `values`, which stand in the order of `labels`.
-    pub fn of(labels: &[String], values: &[f64]) -> Self {
-        Self(labels.iter().cloned().zip(values.iter().copied()).collect())
-    }
-
-    /// The number of `label`.
-    pub fn get(&self, label: &str) -> Option<f64> {
-        self.0.iter().find(|(name, _)| name == label).map(|(_, value)| *value)
-    }
-
-    /// `(label, number)` by falling number.
-    pub fn ranked(&self) -> Vec<(&str, f64)> {
-        let mut ranked: Vec<(&str, f64)> = self.0.iter().map(|(label, value)| (label.as_str(), *value)).collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        ranked
-    }
-}
-
-impl Serialize for ByLabel {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (label, value) in &self.0 {
-            map.serialize_entry(label, &Number(*value))?;
-        }
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for ByLabel {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = ByLabel;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("an object {label: number}")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ByLabel, A::Error> {
-                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(0));
-                while let Some((label, Number(value))) = map.next_entry()? {
-                    pairs.push((label, value));
-                }
-                Ok(ByLabel(pairs))
-            }
-        }
-        deserializer.deserialize_map(Pairs)
-    }
-}
-
-/// A number that may be infinite: a model can find a label impossible, and JSON has no word for that.
-struct Number(f64);
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_finite() { serializer.serialize_f64(self.0) } else { serializer.collect_str(&self.0) }
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a number, \"inf\" or \"-inf\"")]
-        enum Written {
-            Finite(f64),
-            Text(String),
-        }
-        match Written::deserialize(deserializer)? {
-            Written::Finite(value) => Ok(Number(value)),
-            Written::Text(text) => match text.as_str() {
-                "inf" => Ok(Number(f64::INFINITY)),
-                "-inf" => Ok(Number(f64::NEG_INFINITY)),
-                "NaN" => Ok(Number(f64::NAN)),
-                _ => Err(serde::de::Error::custom(format!("'{text}' is no number"))),
-            },
-        }
-    }
-}
-
-/// The fields of [`LocalTerms`], which memory itself only writes.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "LocalTerms")]
-struct LocalTermsFields {
-    lexical: f64,
-    dense: f64,
-    #[serde(default, skip_serializing_if = "nothing")]
-    attributes: f64,
-    recency: f64,
-}
-
-/// The fields of [`EntryTerms`], which memory itself only writes.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "EntryTerms")]
-struct EntryTermsFields {
-    lexical: f64,
-    dense: f64,
-    #[serde(default, skip_serializing_if = "nothing")]
-    attributes: f64,
-    community: f64,
 }

@@ -993,7 +993,7 @@ def proof(labels, rows, restricted):
     errors = np.array([r["bayes"]["error"] for r in rows if r.get("bayes")])
     out["reference_error"] = {"mean": float(errors.mean()), "largest": float(errors.max())}
     print("\nregret to exact Bayes inference, points (printed: of the person's printed memories; whole: of all of memory; both"
-          " know the habits of the crowd exactly where the arm sees it)")  # fmt: skip
+          " of what everybody answered before, where the arm sees the crowd)")  # fmt: skip
     print(f"Monte Carlo standard error of a reference probability: mean {errors.mean():.4f}, largest {errors.max():.4f}")
     print(f"{'arm':<10}{'n':>6}{'accuracy':>16}{'log-loss':>9}{'ECE':>7}  "
           + "".join(f"{kind:>9}{'regret':>14}{'expected':>14}{'log-loss':>9}{'ECE':>7}  " for kind in reference))  # fmt: skip

@@ -11,8 +11,8 @@ use super::super::rungs::Kind;
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, ask, ask_model, attribution, board, edited, feedback, fit, inquiry, model, move_period, move_time,
-    open_judged, profile, record, remember, replay, rungs, set, stop, tell, tries, visit, weigh,
+    Effect, arms, ask, attribution, board, edited, feedback, fit, inquiry, model, moment, open_judged, profile, record,
+    remember, replay, rungs, set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
@@ -59,15 +59,15 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Help => open(state, Some(Overlay::Help(Help::over(state.screen())))),
         Command::NextQuery => return neighbour(state, 1),
         Command::PreviousQuery => return neighbour(state, -1),
-        Command::DayBack => return move_time(state, -1.0),
-        Command::DayOn => return move_time(state, 1.0),
-        Command::PeriodBack => return move_period(state, false),
-        Command::PeriodOn => return move_period(state, true),
+        Command::DayBack => return moment::by_days(state, -1.0),
+        Command::DayOn => return moment::by_days(state, 1.0),
+        Command::PeriodBack => return moment::by_period(state, false),
+        Command::PeriodOn => return moment::by_period(state, true),
         Command::AskAgain => {
             let mut effects = stop(state);
             state.answers.written = Default::default();
             state.word();
-            effects.extend(ask_model(state));
+            effects.extend(arms::ask(state));
             return effects;
         }
         // Of texts only a true one can be remembered: a form is no text.

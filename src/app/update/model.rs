@@ -7,7 +7,7 @@ use super::super::effect::Effect;
 use super::super::journal::{Journal, Recording};
 use super::super::overlay::{List, Overlay};
 use super::super::state::{Incoming, ModelState, Phase, State};
-use super::{ask_model, profile, read, record, stop, study, tell};
+use super::{arms, profile, read, record, stop, study, tell};
 use crate::data::interaction::Interaction;
 use crate::engine::address;
 use crate::engine::engine::{Caps, LoadStage};
@@ -174,7 +174,7 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
         effects.extend(read(state));
     } else if !again && state.reading.is_some() && !state.answers.stale && !state.answers.open() {
         // What was asked while it loaded is waiting with the host; ask only if nothing was.
-        effects.extend(ask_model(state));
+        effects.extend(arms::ask(state));
     }
     effects
 }

@@ -6,7 +6,7 @@ use super::super::effect::Effect;
 use super::super::overlay::Overlay;
 use super::super::rungs::{ClimbRequest, News};
 use super::super::state::{MemoryState, State};
-use super::{ask_model, read, record};
+use super::{arms, read, record};
 
 /// Rungs that stay in sight above the one that is looked at.
 const LEAD: u16 = 4;
@@ -108,5 +108,5 @@ fn show(state: &mut State) -> Vec<Effect> {
     state.retake_reading(climbed.read, climbed.blocks);
     record::heard(state, Some(Box::new(climbed.heard)), Some(climbed.held));
     state.dirty = true;
-    ask_model(state)
+    arms::ask(state)
 }

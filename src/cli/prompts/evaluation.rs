@@ -13,7 +13,7 @@ use super::{CliError, stranger};
 use crate::data::dataset::Dataset;
 use crate::data::draw::Draw;
 use crate::data::interaction::{Timestamp, UserId};
-use crate::data::synth::bayes::{self, History, Prediction, Presence, Seen, World};
+use crate::data::synth::bayes::{self, History, Learned, Prediction, Presence, Seen, Stretch, World};
 use crate::data::synth::{Kind, THEMES, Truth, UserTruth};
 use crate::engine::prompt::{Arm, Blocks};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
@@ -25,6 +25,8 @@ use crate::memory::{Memory, MemoryRead};
 const CONTROLLED: usize = 3;
 /// Ages, in days, that a memory gets instead of its own: the other of the two.
 const AGES: (f64, f64) = (3.0, 500.0);
+/// The crowd's habits are learned anew so many times between the first question and the last one.
+const LEARNED: usize = 12;
 
 /// What is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -128,15 +130,20 @@ pub(super) fn rows(dataset: &Dataset, truth: &Truth, memory: &mut Memory, again:
         all.push(trial.question(&questions, number, &mut draw)?);
     }
     let world = World::of(truth);
+    let at = |place: usize| all.get(place).map(|(subject, _): &Asking| subject.asked.at);
+    let (first, last) = (0..all.len()).filter_map(at).fold((1.0, 0.0), |(a, b), at| (f64::min(a, at), f64::max(b, at)));
+    let moment = |place: usize| first + (last - first) * place as f64 / LEARNED as f64;
+    let moments: Vec<f64> = (0..LEARNED).map(moment).collect();
+    let learned = Learned::of(&world, &stretches(dataset, truth, &world), &moments, &mut draw);
     let seed = |number: usize| (truth.seed << 24) ^ number as u64 ^ 0xBA_7E5;
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let share = all.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
         for (part, some) in all.chunks_mut(share).enumerate() {
-            let world = &world;
+            let (world, learned) = (&world, &learned);
             scope.spawn(move || {
                 for (place, (subject, rows)) in some.iter_mut().enumerate() {
-                    predict(world, subject, rows, &mut Draw::seeded(seed(part * share + place)));
+                    predict(world, learned, subject, rows, &mut Draw::seeded(seed(part * share + place)));
                 }
             });
         }
@@ -160,6 +167,25 @@ fn questions<'a>(dataset: &'a Dataset, truth: &'a Truth, draw: &mut Draw, again:
         Some(Asked { id: &i.id, user: &i.user, at: i.at, text: &i.query, answer, theme, judged: false, truth })
     });
     judged.chain(again).collect()
+}
+
+/// What everybody answered, by the habits behind it.
+fn stretches(dataset: &Dataset, truth: &Truth, world: &World) -> Vec<Stretch> {
+    let number: HashMap<&UserId, usize> =
+        truth.users.iter().enumerate().map(|(place, person)| (&person.user, 2 * place)).collect();
+    let empty = |person: &UserTruth| {
+        let of = |community| Stretch { community, fixation: person.fixation, seen: Vec::new() };
+        [of(person.community), of(person.community_after.unwrap_or(person.community))]
+    };
+    let mut stretches: Vec<Stretch> = truth.users.iter().flat_map(empty).collect();
+    for i in &dataset.interactions {
+        let Some((theme, place)) = theme(truth, i.item.as_deref()).zip(number.get(&i.user)) else { continue };
+        let Some(tag) = dataset.manifest.labels.iter().position(|label| *label == i.response) else { continue };
+        let moved = truth.users[place / 2].drift_at.is_some_and(|moment| i.at >= moment);
+        stretches[place + usize::from(moved)].seen.push(Seen { theme, tag, at: world.moment(i.at) });
+    }
+    stretches.retain(|stretch| !stretch.seen.is_empty());
+    stretches
 }
 
 /// What a generated film is about.
@@ -417,11 +443,11 @@ impl Given {
 }
 
 /// Fills in what could have been known.
-fn predict(world: &World, subject: &Subject, rows: &mut [(Row, Given)], draw: &mut Draw) {
+fn predict(world: &World, learned: &Learned, subject: &Subject, rows: &mut [(Row, Given)], draw: &mut Draw) {
     let Subject { asked, whole } = subject;
     let history = History { seen: whole, whole: true };
     let own = world.from_own(asked, history, draw);
-    let both = world.from_both(asked, history, draw);
+    let both = learned.from_both(asked, history, draw);
     // The same draws for all rows: a control that changes nothing changes nothing.
     let start = draw.clone();
     for (row, given) in rows {
@@ -436,9 +462,9 @@ fn predict(world: &World, subject: &Subject, rows: &mut [(Row, Given)], draw: &m
             Given::Unasked => continue,
             Given::Nothing => (world.from_nothing(asked), None),
             Given::Own(seen) => (world.from_own(asked, printed(seen), draw), Some(&own)),
-            Given::Crowd(community) => (world.from_crowd(asked, &membership(community)), None),
+            Given::Crowd(community) => (learned.from_crowd(asked, &membership(community)), None),
             Given::Both(seen, community) => {
-                (world.from_member(asked, printed(seen), &membership(community), draw), Some(&both))
+                (learned.from_member(asked, printed(seen), &membership(community), draw), Some(&both))
             }
         };
         let whole = whole.filter(|_| usual);

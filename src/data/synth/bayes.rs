@@ -10,18 +10,22 @@
 //! community and of the kind; a diet is integrated out by Laplace's method. Several independent runs are pooled by
 //! evidence, and their scatter is the Monte Carlo error.
 //!
+//! A crowd's habits are not told either, they are guessed at from what everybody answered before ([`Learned`]).
+//!
 //! What the reference is told and no reader is: the theme of every film, whether the question is a judged one, all
-//! moments to the second, and, where the crowd is known, its habits exactly. It then errs in one direction: regret to it
-//! is overstated. What it leaves out: that a theme's films run out.
+//! moments to the second, what communities watch, and who else is in which. It then errs in one direction: regret to it is
+//! overstated. What it leaves out: that a theme's films run out.
 //!
 //! Invariant: a prediction is a pure function of its arguments, the state of the draw among them.
 
 mod cloud;
 mod diet;
 mod kinds;
+mod learned;
 mod mixture;
 
 pub use kinds::{Kinds, Presence};
+pub use learned::{Learned, Stretch};
 
 use super::{COMMUNITY_DIET, COMMUNITY_SHARE, DIET_SPREAD, FIXED, OWN_LEANING, OWN_SHARE, START, TAKEN_OVER};
 use super::{Parameters, TAGS, THEMES, Truth};
@@ -133,7 +137,7 @@ pub struct History<'a> {
 /// How much to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Effort {
-    /// Independent runs, at least 2.
+    /// Independent runs; a single one tells no error.
     runs: usize,
     /// Guesses in each.
     guesses: usize,
@@ -157,6 +161,11 @@ impl Effort {
     fn part(self, share: f64) -> Self {
         let part = |count: usize| (count as f64 * share.max(0.25)).ceil() as usize;
         Self { guesses: part(self.guesses), further: part(self.further), ..self }
+    }
+
+    /// For one of several predictions whose mean is taken.
+    fn alone(self) -> Self {
+        Self { runs: 1, guesses: self.guesses.div_ceil(2), further: self.further / 2, ..self }
     }
 }
 
@@ -208,7 +217,7 @@ struct Case<'a> {
     settling: usize,
 }
 
-/// A population's latent truth, as prediction needs it.
+/// A population's latent truth, as prediction needs it, or a guess at it.
 #[derive(Clone, Debug)]
 pub struct World {
     shape: Shape,
@@ -240,7 +249,7 @@ impl World {
             .map(|habit| habit.iter().zip(&shape.fits).map(|(habit, fits)| custom(habit, fits)).collect())
             .collect();
         let diets = diets.iter().map(|diet| diet.iter().map(|weight| weight.ln()).collect()).collect();
-        let expected = expected_habits(&shape, &customs);
+        let expected = expected_habits(&shape, &customs, AVERAGED);
         Self { shape, customs, diets, expected, parameters: Parameters::default(), effort }
     }
 
@@ -280,18 +289,21 @@ impl World {
         self.predict(asked, history, Crowd::Unknown, self.effort, draw)
     }
 
-    /// From a person's memories and the habits of all communities.
-    pub fn from_both(&self, asked: &Asked, history: History, draw: &mut Draw) -> Prediction {
-        self.predict(asked, history, Crowd::Known, self.effort, draw)
-    }
-
-    /// The same where membership is settled elsewhere, so that the memories tell of kind and own habit alone.
-    pub fn from_member(&self, asked: &Asked, history: History, membership: &[f64], draw: &mut Draw) -> Prediction {
+    /// From a person's memories and the habits of all communities, where membership is settled elsewhere, so that the
+    /// memories tell of kind and own habit alone.
+    fn predict_member(
+        &self,
+        asked: &Asked,
+        history: History,
+        membership: &[f64],
+        effort: Effort,
+        draw: &mut Draw,
+    ) -> Prediction {
         let mut p = vec![0.0; self.shape.tags];
         let (mut weight, mut variance) = (0.0, 0.0);
         let mut kinds = Kinds { steady: 0.0, biased: 0.0, drifting: 0.0 };
         for (community, share) in membership.iter().enumerate().filter(|(_, share)| **share >= LEAST_MEMBERSHIP) {
-            let found = self.predict(asked, history, Crowd::Member(community), self.effort.part(*share), draw);
+            let found = self.predict(asked, history, Crowd::Member(community), effort.part(*share), draw);
             p.iter_mut().zip(&found.p).for_each(|(p, more)| *p += share * more);
             kinds = kinds.plus(*share, &found.kinds);
             variance += (share * found.error).powi(2);
@@ -303,7 +315,7 @@ impl World {
     }
 
     /// From membership alone: kind and own habit are integrated out under their priors given the community.
-    pub fn from_crowd(&self, asked: &Asked, membership: &[f64]) -> Prediction {
+    fn from_crowd(&self, asked: &Asked, membership: &[f64]) -> Prediction {
         let mut local = [0.0; MOST];
         let mut kinds = Kinds { steady: 0.0, biased: 0.0, drifting: 0.0 };
         for (community, share) in membership.iter().enumerate() {
@@ -435,7 +447,7 @@ impl World {
         let variance = |place: usize| {
             let off =
                 runs.iter().zip(&shares).map(|(run, share)| (share * (run.answers[place] - local[place])).powi(2));
-            off.sum::<f64>() * runs.len() as f64 / (runs.len() - 1) as f64
+            off.sum::<f64>() * runs.len() as f64 / (runs.len() as f64 - 1.0).max(1.0)
         };
         let error = (0..MOST).map(variance).fold(0.0, f64::max).sqrt();
         Prediction { p: self.by_tag(asked.theme, &local), error, membership, kinds }
@@ -510,17 +522,17 @@ fn log_sum(logs: &[f64]) -> f64 {
 }
 
 /// The own habit that is expected of a community's people: signature and noise together are one Gaussian per theme.
-fn expected_habits(shape: &Shape, customs: &[Vec<Custom>]) -> Vec<Vec<Fitting>> {
+fn expected_habits(shape: &Shape, customs: &[Vec<Custom>], averaged: usize) -> Vec<Vec<Fitting>> {
     let mut draw = Draw::seeded(0xBA_7E5);
     let deviation = OWN_LEANING.0.hypot(OWN_LEANING.1);
-    let noise: Vec<Fitting> = (0..AVERAGED / 2).map(|_| std::array::from_fn(|_| deviation * draw.normal())).collect();
+    let noise: Vec<Fitting> = (0..averaged / 2).map(|_| std::array::from_fn(|_| deviation * draw.normal())).collect();
     let mean = |custom: &Custom, tags: usize| {
         let mut mean = [0.0; MOST];
         for (noise, sign) in noise.iter().flat_map(|noise| [(noise, 1.0), (noise, -1.0)]) {
             let mut leaning = custom.leaning;
             leaning.iter_mut().zip(noise).for_each(|(leaning, noise)| *leaning += sign * noise);
             let habit = softmax(&leaning, tags);
-            mean.iter_mut().zip(habit).for_each(|(mean, p)| *mean += p / AVERAGED as f64);
+            mean.iter_mut().zip(habit).for_each(|(mean, p)| *mean += p / averaged as f64);
         }
         mean
     };

@@ -130,6 +130,9 @@ pub struct UserTruth {
     pub kind: Kind,
     /// Latent community.
     pub community: usize,
+    /// What tag a biased person is fixed on, as an index into [`TAGS`].
+    #[serde(skip)]
+    pub fixation: Option<usize>,
     /// When a drifting person's taste moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_at: Option<Timestamp>,
@@ -180,7 +183,7 @@ impl Tastes {
         let person = self.people.get(user)?;
         let (own, community) = person.at(at);
         let (own, common, fits) = (&own[theme], &self.habits[community][theme], THEMES[theme].tags);
-        let fixed = person.fixation.filter(|tag| fits.contains(tag)).map_or(0.0, |tag| {
+        let fixed = person.truth.fixation.filter(|tag| fits.contains(tag)).map_or(0.0, |tag| {
             let spread = THEMES.iter().filter(|theme| theme.tags.contains(&tag)).count();
             let (fixed, free) = (FIXED.0 / spread as f64, (1.0 - FIXED.0) / THEMES.len() as f64);
             fixed / (fixed + free)
@@ -220,8 +223,6 @@ struct Person {
     joined: f64,
     history: usize,
     queries: usize,
-    /// A biased person's films are mostly of themes that fit this tag.
-    fixation: Option<usize>,
 }
 
 /// Makes the population of `parameters` and its latent truth.
@@ -449,8 +450,8 @@ fn person(draw: &mut Draw, index: usize, parameters: &Parameters, cultures: &[Cu
     }
     let queries = if kind == Kind::ColdStart { JUDGED.0 } else { draw.between(JUDGED.1.0, JUDGED.1.1) };
     let user = UserId::new(format!("u{index:03}"));
-    let truth = UserTruth { user, kind, community, drift_at, community_after };
-    Person { truth, habit, diet, habit_after, joined, history, queries, fixation }
+    let truth = UserTruth { user, kind, community, fixation, drift_at, community_after };
+    Person { truth, habit, diet, habit_after, joined, history, queries }
 }
 
 /// Plays out one person's time: interactions first, judged queries among and after the last of them.
@@ -482,9 +483,9 @@ fn live(
 
     for (day, judged) in events {
         // A biased person's queries range over all themes: that is where a one-sided history misleads.
-        let fixed = person.fixation.filter(|_| !judged && draw.chance(FIXED.0));
+        let fixed = truth.fixation.filter(|_| !judged && draw.chance(FIXED.0));
         let diet: Vec<f64> = (0..THEMES.len())
-            .map(|theme| match (person.fixation, fixed) {
+            .map(|theme| match (truth.fixation, fixed) {
                 _ if unseen[theme].is_empty() => 0.0,
                 (_, Some(tag)) => {
                     if THEMES[theme].tags.contains(&tag) {

@@ -63,9 +63,19 @@ pub(super) fn add(sum: &mut Fitting, share: f64, more: &Fitting) {
 
 /// What was answered to one theme.
 #[derive(Clone, Debug)]
-struct Block {
-    theme: usize,
-    counts: Fitting,
+pub(super) struct Block {
+    pub(super) theme: usize,
+    pub(super) counts: Fitting,
+}
+
+impl Block {
+    /// ln probability of what was answered, under the community's habit and the own one.
+    pub(super) fn told(&self, world: &World, (common, own): &(Fitting, Fitting), fixation: Option<usize>) -> f64 {
+        let answers = world.answers(self.theme, common, own, fixation, false);
+        // One logarithm: a theme's few films leave the product far from underflow.
+        let said = self.counts.iter().zip(answers).filter(|(count, _)| **count > 0.0);
+        said.map(|(count, p)| p.powi(*count as i32)).product::<f64>().ln()
+    }
 }
 
 /// Standard normal: what a theme adds to the own leanings, then, of an unknown community, to the community's.
@@ -240,7 +250,7 @@ fn evenly(weights: &[f64], count: usize, draw: &mut Draw) -> Vec<usize> {
 }
 
 /// Standard normals, two at a time, by Box and Muller.
-fn fill(normals: &mut [f64], draw: &mut Draw) {
+pub(super) fn fill(normals: &mut [f64], draw: &mut Draw) {
     for pair in normals.chunks_mut(2) {
         let radius = (-2.0 * (1.0 - draw.unit()).ln()).sqrt();
         let (sin, cos) = (std::f64::consts::TAU * draw.unit()).sin_cos();
@@ -297,11 +307,8 @@ impl Heard<'_> {
     }
 
     /// ln probability of what was answered to a theme.
-    fn told(&self, block: &Block, (common, own): &(Fitting, Fitting), fixation: Option<usize>) -> f64 {
-        let answers = self.world.answers(block.theme, common, own, fixation, false);
-        // One logarithm: a theme's few films leave the product far from underflow.
-        let said = block.counts.iter().zip(answers).filter(|(count, _)| **count > 0.0);
-        said.map(|(count, p)| p.powi(*count as i32)).product::<f64>().ln()
+    fn told(&self, block: &Block, habits: &(Fitting, Fitting), fixation: Option<usize>) -> f64 {
+        block.told(self.world, habits, fixation)
     }
 
     /// The same of all themes, with what may be changed; −∞ below `floor`, where the rest need not be looked at.
@@ -429,7 +436,7 @@ fn sum_above(floor: f64, terms: impl Iterator<Item = f64>) -> f64 {
 
 /// Elliptical slice sampling (Murray, Adams and MacKay, AISTATS 2010): moves `at`, standard normal a priori, under a ln
 /// likelihood, which may be −∞ below the floor that it is given.
-fn slice(draw: &mut Draw, at: &mut [f64], log_likelihood: impl Fn(&[f64], f64) -> f64) {
+pub(super) fn slice(draw: &mut Draw, at: &mut [f64], log_likelihood: impl Fn(&[f64], f64) -> f64) {
     let from = at.to_vec();
     let mut other = vec![0.0; at.len()];
     fill(&mut other, draw);

@@ -3,12 +3,24 @@
 use std::iter;
 
 use super::super::COMMUNITY_LEANING;
+use super::learned::Guessing;
 use super::*;
 
 const LONG: Effort = Effort { runs: 8, guesses: 500, further: 0, settling: 6 };
 const STEADY: Kinds = Kinds { steady: 1.0, biased: 0.0, drifting: 0.0 };
 const BIASED: Kinds = Kinds { steady: 0.0, biased: 1.0, drifting: 0.0 };
 const ANY: Kinds = Kinds { steady: 0.4, biased: 0.25, drifting: 0.35 };
+
+impl World {
+    /// From a person's memories, all habits being told.
+    fn from_both(&self, asked: &Asked, history: History, draw: &mut Draw) -> Prediction {
+        self.predict(asked, history, Crowd::Known, self.effort, draw)
+    }
+
+    fn from_member(&self, asked: &Asked, history: History, membership: &[f64], draw: &mut Draw) -> Prediction {
+        self.predict_member(asked, history, membership, self.effort, draw)
+    }
+}
 
 /// One theme, two tags, communities that like the first one with probability `p`.
 fn tiny(p: &[f64], effort: Effort) -> World {
@@ -113,6 +125,60 @@ fn an_unknown_community_agrees_with_quadrature() {
         assert!((found.p[0] - exact).abs() < 0.012, "{a} of one, {b} of the other: {} for {exact}", found.p[0]);
         assert!(found.error < 0.01 && (found.p[0] + found.p[1] - 1.0).abs() < 1e-12);
     }
+}
+
+/// What a habit is taken to be after some people's responses, some of them fixed on a tag, and what a newcomer answers.
+#[test]
+fn a_learned_habit_agrees_with_quadrature() {
+    let world = tiny(&[0.5, 0.5], LONG);
+    let counts = [(4, 1), (0, 3), (2, 0), (1, 1), (5, 0)];
+    let stretch = |community, fixation, seen| Stretch { community, fixation, seen };
+    let mut people: Vec<Stretch> =
+        counts.map(|(a, b)| stretch(0, None, seen(a as usize, b as usize))).into_iter().collect();
+    people.push(stretch(0, Some(1), seen(1, 3)));
+    // Of the other community, and too late: neither tells anything.
+    people.push(stretch(1, None, seen(0, 9)));
+    people.push(stretch(0, None, (0..9).map(|_| Seen { theme: 0, tag: 1, at: 0.5 }).collect()));
+    let fixed = |p: f64| {
+        let second = 0.9 * (0.97 + 0.03 * (1.0 - p)) + 0.1 * (0.52 + 0.40 * (1.0 - p) + 0.04);
+        (1.0 - second) * second.powi(3)
+    };
+    let told = |p: f64| counts.iter().map(|said| over_own(p, *said).0).product::<f64>() * fixed(p);
+    let (evidence, first) = over_community(|p| (told(p), told(p) * over_own(p, (0, 0)).1));
+    let (_, habit) = over_community(|p| (told(p), told(p) * p));
+    let guessing = Guessing { guesses: 120, moves: (60, 0), averaged: 200 };
+    let learned = Learned::with(&world, &people, &[0.4], guessing, &mut Draw::seeded(3));
+    let habits: Vec<f64> = learned.as_of(0.4).iter().map(|world| world.customs[0][0].habit[0]).collect();
+    let mean = habits.iter().sum::<f64>() / 120.0;
+    assert!((mean - habit / evidence).abs() < 0.06, "{mean} for {}", habit / evidence);
+    let found = learned.from_crowd(&asked(STEADY, true), &[1.0, 0.0]);
+    assert!((found.p[0] - first / evidence).abs() < 0.05, "{} for {}", found.p[0], first / evidence);
+    assert!(found.error > 0.0 && found.error < 0.04, "{}", found.error);
+    // Far from knowing nothing, and from being told of one person alone.
+    assert!(found.p[0] > 0.6, "{}", found.p[0]);
+}
+
+/// Somebody's own responses are among what was learned, and count once.
+#[test]
+fn a_learned_crowd_and_the_own_responses_agree_with_quadrature() {
+    let world = tiny(&[0.5], LONG);
+    let others = [(4, 1), (3, 0), (0, 2)];
+    let own = (0, 4);
+    let stretch = |(a, b): (i32, i32)| Stretch { community: 0, fixation: None, seen: seen(a as usize, b as usize) };
+    let people: Vec<Stretch> = others.into_iter().chain([own]).map(stretch).collect();
+    let told = |p: f64| others.iter().map(|said| over_own(p, *said).0).product::<f64>();
+    let (evidence, first) = over_community(|p| {
+        let (said, also) = over_own(p, own);
+        (told(p) * said, told(p) * also)
+    });
+    let guessing = Guessing { guesses: 120, moves: (60, 0), averaged: 200 };
+    let learned = Learned::with(&world, &people, &[0.4], guessing, &mut Draw::seeded(5));
+    let history = seen(0, 4);
+    let history = History { seen: &history, whole: true };
+    let found = learned.from_both(&asked(STEADY, true), history, &mut Draw::seeded(5));
+    assert!((found.p[0] - first / evidence).abs() < 0.04, "{} for {}", found.p[0], first / evidence);
+    let member = learned.from_member(&asked(STEADY, true), history, &[1.0], &mut Draw::seeded(6));
+    assert!((member.p[0] - first / evidence).abs() < 0.04, "{} for {}", member.p[0], first / evidence);
 }
 
 #[test]

@@ -1,0 +1,417 @@
+//! What runs on the host's thread: it handles messages one after another, and waits for nothing else.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::{HostEvent, Loader, Ticket, lock, spawn};
+use crate::engine::engine::{Cancel, Engine, GenEvent, GenRequest, LoadStage};
+use crate::engine::error::{EngineError, panic_text};
+use crate::engine::model::ModelSpec;
+use crate::engine::trace::{Trace, TraceRequest};
+use crate::engine::{heap, room};
+
+/// An engine that dies this often with no whole answer between dies of what it is asked: the rest of that is not tried.
+const DEADLY: u32 = 2;
+/// Between two looks at memory while that changes.
+const TICK: Duration = Duration::from_millis(250);
+/// Looks after a model has gone: the library's threads let go of it in their own time.
+const SETTLING: u32 = 8;
+
+pub(super) enum Message {
+    Load(ModelSpec),
+    CancelLoad,
+    Unload,
+    Generate(Ticket, GenRequest),
+    Trace(Ticket, TraceRequest),
+    /// The floor has risen.
+    Superseded,
+    Shutdown,
+    /// From a loading thread: its number and what it has to say.
+    Loading(u64, LoadStage, Duration),
+    Loaded(u64, Result<Arc<dyn Engine>, EngineError>),
+    /// From an answering thread: its number and what it has to say.
+    Started(u64, Cancel),
+    Said(u64, GenEvent),
+    Traced(u64, Result<Trace, EngineError>),
+    Ended(u64),
+}
+
+#[derive(Clone)]
+struct Running {
+    number: u64,
+    ticket: Ticket,
+    /// Whether it is a trace, whose epochs are counted apart.
+    traces: bool,
+    /// Number of the engine that answers.
+    engine: u64,
+    /// Unknown until the answer has started.
+    cancel: Option<Cancel>,
+    /// Its `Done` or `Failed` has been seen.
+    finished: bool,
+}
+
+/// A load under way. Dropping it ends it.
+struct Load {
+    number: u64,
+    spec: ModelSpec,
+    cancel: Cancel,
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+pub(super) struct Host {
+    inbox: Sender<Message>,
+    floor: Arc<Mutex<u64>>,
+    trace_floor: Arc<Mutex<u64>>,
+    events: Box<dyn Fn(HostEvent) + Send>,
+    loader: Arc<Loader>,
+    engine: Option<Arc<dyn Engine>>,
+    /// How many engines there have been: the number of this one.
+    engines: u64,
+    /// What the engine was made from.
+    spec: Option<ModelSpec>,
+    /// The load under way.
+    loading: Option<Load>,
+    /// How often memory is still to be given back, a while after a model has gone.
+    settling: u32,
+    loads: u64,
+    /// How often an engine of this model has stopped without finishing since its last whole answer.
+    deaths: u32,
+    queue: VecDeque<(Ticket, GenRequest)>,
+    traces: VecDeque<(Ticket, TraceRequest)>,
+    running: Option<Running>,
+    runs: u64,
+}
+
+impl Host {
+    pub(super) fn new(
+        inbox: Sender<Message>,
+        floor: Arc<Mutex<u64>>,
+        trace_floor: Arc<Mutex<u64>>,
+        events: Box<dyn Fn(HostEvent) + Send>,
+        loader: Arc<Loader>,
+    ) -> Self {
+        Self {
+            inbox,
+            floor,
+            trace_floor,
+            events,
+            loader,
+            engine: None,
+            engines: 0,
+            spec: None,
+            loading: None,
+            settling: 0,
+            loads: 0,
+            deaths: 0,
+            queue: VecDeque::new(),
+            traces: VecDeque::new(),
+            running: None,
+            runs: 0,
+        }
+    }
+
+    pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        loop {
+            // Waits without end unless something changes by itself: memory, while a model comes or has just gone.
+            let waiting = self.loading.is_some() || self.settling > 0;
+            let message = if waiting {
+                match messages.recv_timeout(TICK) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.tick();
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            } else {
+                match messages.recv() {
+                    Ok(message) => message,
+                    Err(_) => break,
+                }
+            };
+            match message {
+                Message::Load(spec) => self.load(spec),
+                Message::CancelLoad => self.loading = None,
+                Message::Unload => {
+                    (self.loading, self.engine, self.spec) = (None, None, None);
+                    self.settling = SETTLING;
+                }
+                Message::Generate(ticket, req) => self.queue.push_back((ticket, req)),
+                Message::Trace(ticket, req) => self.traces.push_back((ticket, req)),
+                Message::Traced(number, traced) => self.traced(number, traced),
+                Message::Superseded => {}
+                Message::Shutdown => break,
+                Message::Loading(number, stage, elapsed) => {
+                    if self.is_current(number) {
+                        (self.events)(HostEvent::Loading { stage, elapsed });
+                    }
+                }
+                Message::Loaded(number, result) => self.loaded(number, result),
+                Message::Started(number, cancel) => {
+                    if let Some(running) = self.running.as_mut().filter(|running| running.number == number) {
+                        running.cancel = Some(cancel);
+                    }
+                }
+                Message::Said(number, event) => self.said(number, event),
+                Message::Ended(number) => self.ended(number),
+            }
+            self.drop_superseded();
+            self.answer_next();
+        }
+        if let Some(cancel) = self.running.and_then(|running| running.cancel) {
+            cancel.cancel();
+        }
+    }
+
+    /// Sends an event of an answer unless its epoch is superseded. The lock is held while it is sent: whoever has
+    /// raised the floor can rely on it.
+    fn emit(&self, ticket: Ticket, event: HostEvent) {
+        let floor = match event {
+            HostEvent::Traced { .. } => lock(&self.trace_floor),
+            _ => lock(&self.floor),
+        };
+        if ticket.epoch >= *floor {
+            (self.events)(event);
+        }
+    }
+
+    /// What is told of an answer, or a trace, that came to nothing.
+    fn fail(&self, ticket: Ticket, traces: bool, error: EngineError) {
+        let event = match traces {
+            true => HostEvent::Traced { ticket, traced: Err(error) },
+            false => HostEvent::Failed { ticket, error },
+        };
+        self.emit(ticket, event);
+    }
+
+    /// Whether this load is the newest one.
+    fn is_current(&self, number: u64) -> bool {
+        self.loading.as_ref().is_some_and(|load| load.number == number)
+    }
+
+    fn load(&mut self, spec: ModelSpec) {
+        self.loads += 1;
+        let number = self.loads;
+        let (inbox, loader, asked) = (self.inbox.clone(), Arc::clone(&self.loader), Instant::now());
+        let cancel = Cancel::default();
+        // One that was under way ends at its next stage.
+        self.loading = Some(Load { number, spec: spec.clone(), cancel: cancel.clone() });
+        let started = spawn("load", move || {
+            let observe = |stage| {
+                if cancel.is_cancelled() {
+                    return Err(EngineError::Cancelled);
+                }
+                let _ = inbox.send(Message::Loading(number, stage, asked.elapsed()));
+                Ok(())
+            };
+            let result = catch_unwind(AssertUnwindSafe(|| loader(&spec, &observe)))
+                .unwrap_or_else(|payload| Err(EngineError::Inference { reason: panic_text(&*payload) }));
+            let _ = inbox.send(Message::Loaded(number, result));
+        });
+        if let Err(error) = started {
+            self.loaded(number, Err(error));
+        }
+    }
+
+    fn loaded(&mut self, number: u64, result: Result<Arc<dyn Engine>, EngineError>) {
+        let Some(load) = self.loading.take_if(|load| load.number == number) else {
+            // Nobody waits for it any more; what it took goes with it.
+            drop(result);
+            self.settling = SETTLING;
+            return;
+        };
+        let spec = load.spec.clone();
+        match result {
+            Ok(engine) => {
+                if self.spec.as_ref() != Some(&spec) {
+                    self.deaths = 0;
+                }
+                self.spec = Some(spec);
+                self.engines += 1;
+                let caps = engine.caps().clone();
+                if let Some(origin) = engine.origin() {
+                    (self.events)(HostEvent::Origin(origin.clone()));
+                }
+                // An answer still running on the old engine keeps it until it has ended.
+                if self.engine.replace(engine).is_some() {
+                    self.settling = SETTLING;
+                }
+                (self.events)(HostEvent::Ready(caps));
+            }
+            Err(error) => {
+                (self.events)(HostEvent::LoadFailed(error));
+                // The engine died while another model was on its way, which does not come.
+                if let Some(before) = self.spec.clone().filter(|before| self.engine.is_none() && *before != spec) {
+                    self.load(before);
+                }
+            }
+        }
+    }
+
+    /// What changes by itself.
+    fn tick(&mut self) {
+        if self.settling > 0 {
+            self.settling -= 1;
+            heap::give_back();
+        }
+        if let Some(bytes) = room::resident().filter(|_| self.loading.is_some()) {
+            (self.events)(HostEvent::Resident(bytes));
+        }
+    }
+
+    fn drop_superseded(&mut self) {
+        let (floor, trace_floor) = (*lock(&self.floor), *lock(&self.trace_floor));
+        self.queue.retain(|(ticket, _)| ticket.epoch >= floor);
+        self.traces.retain(|(ticket, _)| ticket.epoch >= trace_floor);
+        let lowest = |running: &Running| if running.traces { trace_floor } else { floor };
+        if let Some(running) = self.running.as_ref().filter(|running| running.ticket.epoch < lowest(running)) {
+            // Not forgotten: the next answer starts when this one has really ended.
+            running.cancel.iter().for_each(Cancel::cancel);
+        }
+    }
+
+    fn answer_next(&mut self) {
+        while self.running.is_none() {
+            let Some(engine) = self.engine.clone() else {
+                if self.loading.is_none() {
+                    for (ticket, _) in std::mem::take(&mut self.queue) {
+                        self.fail(ticket, false, EngineError::NotLoaded);
+                    }
+                    for (ticket, _) in std::mem::take(&mut self.traces) {
+                        self.fail(ticket, true, EngineError::NotLoaded);
+                    }
+                }
+                return;
+            };
+            let (number, inbox) = (self.runs + 1, self.inbox.clone());
+            let (ticket, cancel, started) = if let Some((ticket, req)) = self.queue.pop_front() {
+                (ticket, None, spawn("answer", move || answer(&*engine, req, number, inbox)))
+            } else if let Some((ticket, req)) = self.traces.pop_front() {
+                let cancel = Cancel::default();
+                let handle = cancel.clone();
+                (ticket, Some(cancel), spawn("trace", move || trace(&*engine, &req, &handle, number, inbox)))
+            } else {
+                return;
+            };
+            self.runs = number;
+            let (traces, engine) = (cancel.is_some(), self.engines);
+            match started {
+                Ok(_) => self.running = Some(Running { number, ticket, traces, engine, cancel, finished: false }),
+                Err(error) => self.fail(ticket, traces, error),
+            }
+        }
+    }
+
+    fn traced(&mut self, number: u64, traced: Result<Trace, EngineError>) {
+        let Some(running) = self.running.as_mut().filter(|running| running.number == number) else { return };
+        running.finished = true;
+        let running = running.clone();
+        let (ticket, died) = (running.ticket, traced == Err(EngineError::Gone));
+        if traced.is_ok() {
+            self.deaths = 0;
+        }
+        self.emit(ticket, HostEvent::Traced { ticket, traced });
+        if died {
+            self.replace_the_dead_engine(&running);
+        }
+    }
+
+    fn said(&mut self, number: u64, event: GenEvent) {
+        let Some(running) = self.running.as_mut().filter(|running| running.number == number) else { return };
+        running.finished |= matches!(event, GenEvent::Done(_) | GenEvent::Failed(_));
+        let running = running.clone();
+        let ticket = running.ticket;
+        let event = match event {
+            GenEvent::Scores(scores) => HostEvent::Scores { ticket, scores },
+            GenEvent::Token(text) => HostEvent::Token { ticket, text },
+            GenEvent::Again(outage) => HostEvent::Again { ticket, outage },
+            GenEvent::Done(stats) => {
+                self.deaths = 0;
+                HostEvent::Done { ticket, stats }
+            }
+            GenEvent::Failed(error) => HostEvent::Failed { ticket, error },
+        };
+        let died = matches!(event, HostEvent::Failed { error: EngineError::Gone, .. });
+        // Of an answer that nobody waits for any more an end is no death: should it be one, the next answer tells.
+        let awaited = ticket.epoch >= *lock(&self.floor);
+        self.emit(ticket, event);
+        if died && awaited {
+            self.replace_the_dead_engine(&running);
+        }
+    }
+
+    fn ended(&mut self, number: u64) {
+        let Some(running) = self.running.take_if(|running| running.number == number) else { return };
+        let cancelled = running.cancel.as_ref().is_some_and(Cancel::is_cancelled);
+        if !running.finished && !cancelled {
+            // The engine panicked in our own thread.
+            self.fail(running.ticket, running.traces, EngineError::Gone);
+            self.replace_the_dead_engine(&running);
+        }
+    }
+
+    /// The engine of `running` has died in it.
+    fn replace_the_dead_engine(&mut self, running: &Running) {
+        if running.engine != self.engines {
+            // Another one answers by now.
+            return;
+        }
+        self.engine = None;
+        self.settling = SETTLING;
+        self.deaths += 1;
+        if self.deaths >= DEADLY {
+            let alike = |waiting: &Ticket| waiting.epoch == running.ticket.epoch;
+            let doomed: Vec<Ticket> = match running.traces {
+                true => self.traces.iter().map(|(waiting, _)| *waiting).filter(alike).collect(),
+                false => self.queue.iter().map(|(waiting, _)| *waiting).filter(alike).collect(),
+            };
+            match running.traces {
+                true => self.traces.retain(|(waiting, _)| !alike(waiting)),
+                false => self.queue.retain(|(waiting, _)| !alike(waiting)),
+            }
+            for ticket in doomed {
+                self.fail(ticket, running.traces, EngineError::Gone);
+            }
+        }
+        if let Some(spec) = self.spec.clone().filter(|_| self.loading.is_none()) {
+            self.load(spec);
+        }
+    }
+}
+
+/// Tells the host that a run has ended, also when the engine panics.
+struct Ended(u64, Sender<Message>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.1.send(Message::Ended(self.0));
+    }
+}
+
+/// Runs one answer to its end and reports it.
+fn answer(engine: &dyn Engine, req: GenRequest, number: u64, inbox: Sender<Message>) {
+    let ended = Ended(number, inbox);
+    let generation = engine.generate(req);
+    let _ = ended.1.send(Message::Started(number, generation.cancel_handle()));
+    for event in generation {
+        if ended.1.send(Message::Said(number, event)).is_err() {
+            // The host has ended; dropping the answer cancels it.
+            return;
+        }
+    }
+}
+
+/// Runs one trace to its end and reports it.
+fn trace(engine: &dyn Engine, req: &TraceRequest, cancel: &Cancel, number: u64, inbox: Sender<Message>) {
+    let ended = Ended(number, inbox);
+    let traced = engine.trace(req, cancel);
+    let _ = ended.1.send(Message::Traced(number, traced));
+}
