@@ -70,7 +70,15 @@ pub fn run(
         if state.dirty && (hurry || rested) {
             state.dirty = false;
             hurry = false;
-            let limits = draw(state)?;
+            let limits = match draw(state) {
+                Ok(limits) => limits,
+                Err(error) => {
+                    // A gesture under way is part of what was done.
+                    state.exit = Some(Exit::Done);
+                    take(state, runner, Message::Clock(start.elapsed()));
+                    return Err(error);
+                }
+            };
             drawn_at = Some(Instant::now());
             take(state, runner, Message::Drawn(limits));
         }

@@ -132,14 +132,15 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
         profiles: true,
     });
     let mut theme = Theme::named(state.theme);
-    let exit = app::run(&mut state, &runner, &inbox, |state| {
+    let ended = app::run(&mut state, &runner, &inbox, |state| {
         if theme.name != state.theme {
             theme = Theme::named(state.theme);
         }
         let limits = screen.draw(|frame| view::render(state, &theme, frame.area(), frame.buffer_mut()))?;
         assert!(panics != "ui", "asked to panic by {PANIC_VARIABLE}");
         Ok(limits)
-    })?;
+    });
+    // Also where the terminal failed, what was recorded reaches its file.
     drop(guard);
     drop(capture);
     runner.profiler.into_iter().for_each(Profiler::finish);
@@ -160,7 +161,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
             super::complain(&format!("the last {events} events of live use are in no file: {reason}"));
         }
     }
-    Ok(exit)
+    Ok(ended?)
 }
 
 /// Starts the memory worker and, if a model was asked for, the engine's host.

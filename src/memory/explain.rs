@@ -12,7 +12,7 @@ use super::entry::{Entry, EntryQuery, IndexError};
 use super::fusion::{EntryTerms, age_factor, membership_factor, ranks_of};
 use super::global::Snapshot;
 use super::local::{self, LocalHit, Probe};
-use super::matching::{Matching, WordPart};
+use super::matching::{Matching, Others, WordPart};
 use super::population::UserIx;
 use crate::data::dataset::{Bm25, Fusion, Lexical, Likeness, Retrieval};
 use crate::data::interaction::{Timestamp, UserId};
@@ -167,8 +167,10 @@ fn word(part: &WordPart, share: f64) -> Node {
     };
     let times = if part.times == 1 { "once".to_owned() } else { format!("{} times", part.times) };
     let mut note = format!("{times}; idf {:.2}, own {} of {}", part.idf, part.own.with_term, part.own.total);
-    if let Some(others) = part.others {
-        note += &format!(", others {} of {}", others.with_term, others.total);
+    match part.others {
+        Others::Unasked => {}
+        Others::Few => note += ", others too few to tell",
+        Others::Counted(others) => note += &format!(", others {} of {}", others.with_term, others.total),
     }
     Node::leaf(word, share * part.share, note)
 }

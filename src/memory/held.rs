@@ -143,11 +143,15 @@ pub fn rungs(most: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::data::dataset::{Bm25, Fusion};
     use crate::data::sample;
-    use crate::memory::Memory;
+    use crate::memory::local::LocalHit;
+    use crate::memory::{Memory, MemoryRead};
 
     #[test]
     fn rungs_double_and_end_at_the_most() {
@@ -230,6 +234,36 @@ mod tests {
             let oldest = Held::oldest(population, Some(user), t, m);
             prop_assert_eq!(oldest.items(), &visible[..m.min(visible.len())]);
         }
+    }
+
+    /// The newest items score as they do where the older ones never were, also as `rank_bm25` has it, whose words are
+    /// numbered as they come.
+    #[test]
+    fn held_items_score_like_a_history_of_those_alone() {
+        let mut dataset = sample::dataset().unwrap();
+        dataset.manifest.retrieval.bm25 = Bm25::Lamp;
+        dataset.manifest.retrieval.fusion = Fusion::Lexical;
+        let memory = Memory::build(&dataset);
+        let population = &memory.population;
+        let user = (0..population.users.len()).find(|user| population.items_of[*user].len() > 12).unwrap();
+        let (t, who) = (memory.end(), population.users[user].clone());
+        let held = Held::newest(population, Some(user), t, 5);
+        let asked = population.text[held.items()[2]].to_owned();
+        let scores = |memory: &Memory, read: MemoryRead| {
+            let hit = |hit: &LocalHit| (memory.population.id[hit.item].to_owned(), hit.terms.lexical);
+            let mut scores: Vec<_> = read.local.hits.iter().map(hit).collect();
+            scores.sort_by(|a, b| a.0.cmp(&b.0));
+            scores
+        };
+        let found = scores(&memory, memory.read_held(&who, &asked, None, t, &held).unwrap());
+        let kept: HashSet<String> = held.items().iter().map(|item| population.id[*item].to_owned()).collect();
+        let mut short = dataset.clone();
+        short.interactions.retain(|i| i.user != who || kept.contains(&i.id));
+        let short = Memory::build(&short);
+        let alone = scores(&short, short.read(&who, &asked, t).unwrap());
+        assert_eq!(found.len(), 5);
+        assert!(found.iter().zip(&alone).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-12), "{found:?} {alone:?}");
+        assert!(found.iter().any(|(_, score)| (score - found[0].1).abs() > 1e-6), "all alike would prove nothing");
     }
 
     #[test]

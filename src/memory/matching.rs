@@ -20,6 +20,17 @@ struct ShrunkWord {
     others: DocumentCounts,
 }
 
+/// Other people's texts with a word, as far as that may be told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Others {
+    /// They are not asked.
+    Unasked,
+    /// Fewer people than the guard said it.
+    Few,
+    /// So many of so many.
+    Counted(DocumentCounts),
+}
+
 /// What a word of the query adds to a text's lexical score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WordPart {
@@ -33,14 +44,16 @@ pub struct WordPart {
     pub times: u32,
     /// The person's texts with it.
     pub own: DocumentCounts,
-    /// Other people's; absent where they are not asked.
-    pub others: Option<DocumentCounts>,
+    /// Other people's.
+    pub others: Others,
 }
 
 /// The query's words against the person's visible texts.
 pub struct Matching<'a> {
     population: &'a Population,
     visible: &'a [ItemIx],
+    before: usize,
+    guard: usize,
     form: Form<'a>,
 }
 
@@ -83,7 +96,7 @@ impl<'a> Matching<'a> {
                 Form::Lamp { okapi, spoken, query, scores, low, high }
             }
         };
-        Self { population, visible, form }
+        Self { population, visible, before: population.before(t), guard: settings.guard, form }
     }
 
     /// The lexical score of the text in this place among the visible ones, in [0, 1].
@@ -104,6 +117,14 @@ impl<'a> Matching<'a> {
         }
     }
 
+    fn others(&self, word: &ShrunkWord) -> Others {
+        let person = self.visible.first().map(|first| self.population.user[*first]);
+        match self.population.many_said(word.term, self.before, person, self.guard) {
+            true => Others::Counted(word.others),
+            false => Others::Few,
+        }
+    }
+
     /// What each word adds to [`Self::score`], greatest first; words that add nothing are left out.
     pub fn parts(&self, place: usize) -> Vec<WordPart> {
         let item = self.visible[place];
@@ -117,7 +138,7 @@ impl<'a> Matching<'a> {
                     idf: word.idf,
                     times: bag.frequency(word.term),
                     own: word.own,
-                    others: Some(word.others),
+                    others: self.others(word),
                 };
                 if *ideal > 0.0 { words.iter().map(part).collect() } else { Vec::new() }
             }
@@ -135,7 +156,7 @@ impl<'a> Matching<'a> {
                         idf: okapi.idf(number).unwrap_or_default(),
                         times: tokens(&self.population.text[item]).filter(|token| token == word).count() as u32,
                         own: DocumentCounts { with_term, total },
-                        others: None,
+                        others: Others::Unasked,
                     }
                 };
                 let lift = WordPart {
@@ -144,7 +165,7 @@ impl<'a> Matching<'a> {
                     idf: 0.0,
                     times: 0,
                     own: DocumentCounts::default(),
-                    others: None,
+                    others: Others::Unasked,
                 };
                 distinct.iter().map(part).chain([lift]).collect()
             }
@@ -164,6 +185,10 @@ fn shrunk<'a>(
     t: Timestamp,
 ) -> Form<'a> {
     let before = population.before(t);
+    // All that the person did is kept from the others' texts, also what memory is made not to hold.
+    let person = visible.first().map(|first| population.user[*first]);
+    let did = population.visible(person, t);
+    let holding = |items: &[ItemIx], term| items.iter().filter(|i| population.bag(**i).frequency(term) > 0).count();
     let mut words = Vec::new();
     // Words that nobody used before: whether a later text holds them must make no difference.
     let mut unseen = probe.unknown;
@@ -173,9 +198,9 @@ fn shrunk<'a>(
             unseen += 1;
             continue;
         }
-        let with_term = visible.iter().filter(|item| population.bag(**item).frequency(term) > 0).count();
-        let own = DocumentCounts { with_term, total: visible.len() };
-        let others = DocumentCounts { with_term: all.with_term - with_term, total: all.total - visible.len() };
+        let own = DocumentCounts { with_term: holding(visible, term), total: visible.len() };
+        let theirs = if did.len() == visible.len() { own.with_term } else { holding(did, term) };
+        let others = DocumentCounts { with_term: all.with_term - theirs, total: all.total - did.len() };
         words.push(ShrunkWord { term, idf: shrunk_idf(own, others, settings.idf_prior), own, others });
     }
     // A word nobody used before t is as rare as a word can be.

@@ -4,7 +4,7 @@
 //! that order. Users are numbered in order of identity. What a person's memory is read from lies together: words and
 //! vectors are kept in rows by `(user, at, id)`, those of items that were added later behind them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -227,11 +227,14 @@ impl Population {
         &items[..items.partition_point(|item| self.at[*item] < t)]
     }
 
-    /// The words of everything that the person behind `visible` ever said; `visible` are their first items. Numbered
-    /// when they are read for the first time.
+    /// Words whose first texts are those of `visible`, items of one person. Where these are the person's first ones, it is
+    /// everything they ever said, numbered when it is read for the first time.
     pub fn spoken(&self, visible: &[ItemIx]) -> Arc<Spoken> {
         let Some(first) = visible.first() else { return Arc::default() };
         let user = self.user[*first];
+        if !self.items_of[user].starts_with(visible) {
+            return Arc::new(Spoken::new(visible.iter().map(|item| &self.text[*item])));
+        }
         let kept = || self.spoken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(spoken) = kept().get(&user) {
             return Arc::clone(spoken);
@@ -279,6 +282,17 @@ impl Population {
         let added = self.added_postings.get(&term);
         let later = added.map_or(0, |items| items.partition_point(|item| *item < before));
         DocumentCounts { with_term: first + later, total: before }
+    }
+
+    /// Whether at least `guard` people besides `except` said `term` among the first `before` items.
+    pub fn many_said(&self, term: TermId, before: usize, except: Option<UserIx>, guard: usize) -> bool {
+        let known = term as usize;
+        let first = if known < self.postings.len() { &self.postings[known] } else { &[] };
+        let added = self.added_postings.get(&term).into_iter().flatten().copied();
+        let items = first.iter().map(|item| *item as ItemIx).chain(added).take_while(|item| *item < before);
+        let mut people = HashSet::new();
+        let mut others = items.map(|item| self.user[item]).filter(|user| Some(*user) != except);
+        guard == 0 || others.any(|user| people.insert(user) && people.len() == guard)
     }
 
     fn row(&self, item: ItemIx) -> usize {

@@ -30,8 +30,9 @@ pub struct Characteristic {
     pub z: f64,
     /// In how many of the person's texts it stands.
     pub own: DocumentCounts,
-    /// In how many of other people's.
-    pub others: DocumentCounts,
+    /// In how many of other people's; absent where fewer people than the guard said it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub others: Option<DocumentCounts>,
 }
 
 /// The form of texts.
@@ -74,13 +75,13 @@ pub struct Portrait {
 impl Memory {
     /// What is characteristic of `user` at `t`.
     pub fn portrait(&self, user: &UserId, t: Timestamp) -> Portrait {
-        Portrait::of(&self.population, self.population.user_ix(user), t)
+        Portrait::of(&self.population, self.population.user_ix(user), t, self.manifest.retrieval.guard)
     }
 }
 
 impl Portrait {
-    /// What is characteristic of `user` at `t`.
-    pub fn of(population: &Population, user: Option<UserIx>, t: Timestamp) -> Self {
+    /// What is characteristic of `user` at `t`; what fewer others than `guard` did is not told.
+    pub fn of(population: &Population, user: Option<UserIx>, t: Timestamp, guard: usize) -> Self {
         let (visible, before) = (population.visible(user, t), population.before(t));
         let mut used: BTreeMap<TermId, usize> = BTreeMap::new();
         for item in visible {
@@ -93,7 +94,9 @@ impl Portrait {
                 let all = population.document_counts(term, before);
                 let own = DocumentCounts { with_term, total: visible.len() };
                 let others = DocumentCounts { with_term: all.with_term - with_term, total: all.total - visible.len() };
-                Characteristic { word: population.lexicon.word(term).to_owned(), z: z(own, others), own, others }
+                let told = population.many_said(term, before, user, guard).then_some(others);
+                let word = population.lexicon.word(term).to_owned();
+                Characteristic { word, z: z(own, others), own, others: told }
             })
             .filter(|word| word.z >= LEAST_Z)
             .collect();

@@ -260,7 +260,11 @@ fn a_portrait_names_the_words_that_stand_out() {
     let portrait = Memory::build(&dataset).portrait(&UserId::new("u0"), END);
     let words: Vec<&str> = portrait.words.iter().map(|word| word.word.as_str()).collect();
     assert_eq!(words, ["memo"], "everybody says 'tide'");
-    assert_eq!((portrait.words[0].own.with_term, portrait.words[0].others.with_term), (6, 0));
+    assert_eq!(
+        (portrait.words[0].own.with_term, portrait.words[0].others),
+        (6, None),
+        "nobody else said it, which is not told"
+    );
     assert_eq!(portrait.style.unwrap().words, 2.0);
     assert_eq!(Memory::build(&dataset).portrait(&UserId::new("nobody"), END), Portrait::default());
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use logoscope::app::command::{Command, Context, TABLE};
 use logoscope::app::effect::Effect;
+use logoscope::app::journal;
 use logoscope::app::keymap::Chord;
 use logoscope::app::message::{Heard, Message};
 use logoscope::app::overlay::Overlay;
 use logoscope::app::recordings::Recording;
 use logoscope::app::replay::{Opened, Replaying, SPEEDS, Standing};
 use logoscope::app::shelf::{Shelf, Source};
-use logoscope::app::state::{Data, Phase, Start, State};
+use logoscope::app::state::{Data, ModelState, Phase, Start, State};
 use logoscope::app::update::update;
 use logoscope::app::worker::MemoryWorker;
 use logoscope::data::dataset::PeriodLength;
@@ -488,6 +489,23 @@ pub fn written(effects: Vec<Effect>) -> (Option<Header>, Vec<Event>) {
         }
     }
     (header, events)
+}
+
+/// Minutes may pass while a large model loads.
+#[test]
+fn what_was_asked_while_the_first_model_loaded_is_written_when_that_is_given_up() {
+    let mut state = recording();
+    state.model = ModelState::Loading(None);
+    let (header, events) = written(press(&mut state, &["n"]));
+    assert!(header.is_none() && events.is_empty(), "it is not settled yet whether a model answers");
+    hear(&mut state);
+    let waiting = state.journal.waiting.len();
+    assert!(waiting >= 6, "two questions: {waiting}");
+    let (header, events) = written(press(&mut state, &["esc"]));
+    assert_eq!((header.unwrap().model, events.len()), (None, waiting));
+    assert_eq!(state.journal.recording, journal::Recording::Waiting, "the next question begins another session");
+    let (header, _) = written(hear(&mut state));
+    assert!(header.is_some());
 }
 
 #[test]

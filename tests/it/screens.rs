@@ -545,7 +545,8 @@ fn explanations_over_the_screen() {
 #[test]
 fn a_portrait_stands_where_there_is_room() {
     let counts = |with_term, total| DocumentCounts { with_term, total };
-    let word = |word: &str| Characteristic { word: word.to_owned(), z: 2.0, own: counts(2, 3), others: counts(4, 16) };
+    let word =
+        |word: &str| Characteristic { word: word.to_owned(), z: 2.0, own: counts(2, 3), others: Some(counts(4, 16)) };
     let style = Some(Style { texts: 3, words: 5.25, questions: 0.5, numbers: 0.0 });
     let portrait = Portrait { words: vec![word("tide"), word("di\u{1b}ver")], style };
     let mut state = answered();

@@ -1,7 +1,9 @@
 //! Explanations add up, every reason of *why not?* is met by a case made for it, and a reason given is the right one.
 
+use std::collections::HashSet;
+
 use logoscope::data::dataset::{Dataset, PeriodLength, Retrieval};
-use logoscope::data::interaction::{Timestamp, UserId};
+use logoscope::data::interaction::{Interaction, Timestamp, UserId};
 use logoscope::data::sample;
 use logoscope::data::synth::{Parameters, products};
 use logoscope::engine::prompt::Question;
@@ -55,9 +57,16 @@ fn what_others_gave_a_thing_speaks_through_its_entry() {
     let others = || dataset.interactions.iter().filter(|i| i.at < asked.at && i.user != asked.user);
     let this = others().find(|i| i.item == asked.item).unwrap();
     assert_eq!(why(&this.id), Reason::Another { entry: Some(entry.clone()), fate: Box::new(shown) });
-    let other = others().find(|i| i.item != asked.item).unwrap();
+    let item = |i: &Interaction| i.item.clone().unwrap();
+    let raters =
+        |of: &String| others().filter(|i| i.item.as_ref() == Some(of)).map(|i| &i.user).collect::<HashSet<_>>().len();
+    let guard = dataset.manifest.retrieval.guard;
+    let other = others().find(|i| i.item != asked.item && raters(&item(i)) >= guard).unwrap();
     let Reason::Another { entry: Some(of), fate } = why(&other.id) else { panic!("{:?}", why(&other.id)) };
     assert_eq!((of, *fate), (format!("item-{}", other.item.as_ref().unwrap()), Reason::AnotherThing));
+    // What few rated would tell what this one of them did.
+    let rare = others().find(|i| i.item != asked.item && raters(&item(i)) < guard).unwrap();
+    assert_eq!(why(&rare.id), Reason::Another { entry: None, fate: Box::new(Reason::AnotherThing) });
     assert_eq!((why("item-nothing"), why("p1-c0-0")), (Reason::Unknown, Reason::Unknown));
     // Counted anew, as many as the entry says.
     let people = memory.contributors(&entry, asked.at).unwrap().unwrap();

@@ -116,9 +116,11 @@ pub(super) fn turn_page(state: &mut State) -> Vec<Effect> {
     };
     match journal.recording {
         Recording::Off => Vec::new(),
+        // What was asked while the first model loaded is a session of memory alone.
         Recording::Waiting => {
-            *journal = fresh;
-            Vec::new()
+            let begun = record::begin_alone(state);
+            state.journal = fresh;
+            begun
         }
         Recording::Begun | Recording::In(_) | Recording::Failed(_) => {
             let last = std::mem::replace(journal, fresh).waiting;

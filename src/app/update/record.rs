@@ -140,6 +140,12 @@ pub(super) fn drain(state: &mut State) -> Vec<Effect> {
     effects
 }
 
+/// What waits for a first model that never spoke, as a session without one.
+pub(super) fn begin_alone(state: &mut State) -> Vec<Effect> {
+    let Some(beginning) = beginning(state).filter(|_| state.journal.touched) else { return Vec::new() };
+    vec![Effect::Begin(Box::new(beginning)), Effect::Record(std::mem::take(&mut state.journal.waiting))]
+}
+
 fn beginning(state: &State) -> Option<Beginning> {
     let data = state.journal.data.clone()?;
     let caps = match &state.model {

@@ -231,8 +231,10 @@ impl LogWriter {
     /// Adds an interaction; when this returns, it is on the disk and counted.
     pub fn append(&mut self, interaction: &Interaction) -> Result<(), StoreError> {
         self.write(interaction).map_err(|source| {
-            // A full disk may have taken half of it. Where even this fails, the next writer cuts it off.
+            // A full disk may have taken half of it. Where even this fails, the next writer cuts it off; a head that
+            // counts what is cut off would be taken for damage.
             let _ = self.file.set_len(self.end);
+            let _ = write_head(&mut self.file, self.records, self.end);
             StoreError::Io { path: self.path.clone(), source }
         })
     }

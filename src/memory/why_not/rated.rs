@@ -9,8 +9,10 @@ impl Asked<'_> {
     /// A visible rating of somebody else.
     pub(super) fn about_anothers_rating(&self, ratings: &Ratings, item: ItemIx) -> Reason {
         let thing = ratings.crowd().thing_of(item);
-        let entry = Some(entry_id(ratings.crowd().name(thing)));
-        Reason::Another { entry, fate: Box::new(self.fate_of_thing(ratings, thing)) }
+        let fate = self.fate_of_thing(ratings, thing);
+        // What few rated, and nobody asks about, would tell what this one person did.
+        let told = fate != Reason::AnotherThing || self.raters(ratings, thing) >= self.memory.manifest.retrieval.guard;
+        Reason::Another { entry: told.then(|| entry_id(ratings.crowd().name(thing))), fate: Box::new(fate) }
     }
 
     /// An id that no rating has.
@@ -30,10 +32,13 @@ impl Asked<'_> {
         if ratings.subject(population, &self.probe.text, before).thing() != Some(thing) {
             return Reason::AnotherThing;
         }
-        let mut raters = ratings.raters(population, thing, before);
-        if let Some(asking) = self.asking {
-            raters.remove(&asking);
-        }
-        Reason::Suppressed { contributors: raters.len(), guard: self.memory.manifest.retrieval.guard }
+        Reason::Suppressed { contributors: self.raters(ratings, thing), guard: self.memory.manifest.retrieval.guard }
+    }
+
+    /// How many people besides the asking one have rated `thing`.
+    fn raters(&self, ratings: &Ratings, thing: ThingIx) -> usize {
+        let population = &self.memory.population;
+        let raters = ratings.raters(population, thing, population.before(self.t));
+        raters.iter().filter(|rater| Some(**rater) != self.asking).count()
     }
 }
