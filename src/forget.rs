@@ -318,7 +318,10 @@ pub fn forget(
 /// Takes the person out of everything but the dataset.
 fn leave(request: Request, known: &Known, stage: &Stage, step: &mut dyn FnMut()) -> Result<(), ForgetError> {
     let findings = &known.findings;
-    let next = Store::of(request.stores, stage.folder())?;
+    // A table or model that the dataset names lies relative to its folder, not to that of what waits.
+    let mut head = Dataset::head(request.data)?;
+    head.queries.retain(|query| query.user != *request.user);
+    let next = Store::of_read(request.stores, stage.folder(), &head)?;
     let begin = |holding: &Holding| Ok((holding.current, Forgetting::begin(holding, request.user)?));
     let leaving: Vec<_> = findings.stores.holdings.iter().map(begin).collect::<Result<_, StoreError>>()?;
     // Before the stores: that all this is the person's may be known by what was recorded there alone.

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::base::decay;
+use super::embed::Forbidden;
 use super::entry::{Entry, EntryQuery};
 use super::features::{FeatureIx, Features};
 use super::finder::{Found, IndexError, Looking};
@@ -194,7 +195,12 @@ impl Memory {
     fn closing(&self) -> Timestamp {
         let end = self.end();
         let closed = self.calendar.end(self.calendar.count.saturating_sub(1));
-        if closed.days_since(end) < NEAR { closed.max(end) } else { end }
+        let t = if closed.days_since(end) < NEAR { closed.max(end) } else { end };
+        // A table may have seen later texts than memory holds, those of whoever was forgotten among them.
+        match self.allow(t) {
+            Err(Forbidden::Future { fit_until, .. }) => fit_until,
+            _ => t,
+        }
     }
 }
 

@@ -229,7 +229,8 @@ proptest! {
     }
 }
 
-fn plan(until: i64) -> Plan {
+/// A small table of what was said before a moment.
+pub fn plan(until: i64) -> Plan {
     Plan { until: Timestamp(until), dimensions: 3, vocabulary: 1000, contributors: 1, seed: 5 }
 }
 
@@ -238,7 +239,7 @@ fn fitted(dataset: &Dataset, plan: Plan) -> Option<Fitted> {
 }
 
 /// Fits and writes a table, as the program does.
-fn table(dir: &Path, dataset: &Dataset, plan: Plan) -> Option<PathBuf> {
+pub fn table(dir: &Path, dataset: &Dataset, plan: Plan) -> Option<PathBuf> {
     let fitted = fitted(dataset, plan)?;
     let note = FitNote {
         kind: "lsa".to_owned(),

@@ -13,12 +13,14 @@ use logoscope::engine::profile::kept::{self, Change};
 use logoscope::engine::profile::{History, Profile};
 use logoscope::forget::{ForgetError, Receipt, Request, forget, look_for};
 use logoscope::memory::Memory;
+use logoscope::memory::embed::lsa::Plan;
 use logoscope::memory::embed::{KeptVectors, Maker, OfTexts, VectorsError, of_texts};
 use logoscope::memory::store::{Store, StoreError};
 use logoscope::memory::trace::Way;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use crate::embed::{plan, table};
 use crate::population::{datasets, interaction, manifest, query};
 
 /// A dataset folder, its stores and the recordings of its users.
@@ -507,6 +509,33 @@ fn raters_and_writers_leave_their_stores() {
         assert_eq!(place.store().recorded().unwrap().0, others);
         let left = place.store().open(None, &mut go_on).unwrap();
         assert_eq!(told(&left.memory), told(&Memory::build(&with(&without(&dataset, &name(1)), &others))));
+    }
+}
+
+/// A table lies relative to the dataset's folder. That of what waits has none; and fitted, as by default, on all before the
+/// first judged query it has seen later moments than memory holds.
+#[test]
+fn people_leave_a_dataset_with_a_table_beside_it() {
+    let mut dataset = small();
+    dataset.manifest.retrieval.embedder = "static:table".parse().unwrap();
+    for stored in [false, true] {
+        let place = Place::of(&dataset);
+        table(&place.data(), &dataset, Plan { contributors: 2, ..plan(6_000_000) }).unwrap();
+        let records: Vec<Interaction> =
+            stored.then(|| private(interaction(100, 2, 6_500_000, &[1], 1))).into_iter().collect();
+        if stored {
+            let store = place.store();
+            let mut recorder = store.record(&mut go_on).unwrap();
+            records.iter().for_each(|record| recorder.append(record).unwrap());
+        }
+        let receipt = place.forget(&name(1)).unwrap();
+        let after = receipt.after.unwrap();
+        assert_eq!(after.left(), 0, "{after:?}");
+        assert_eq!(place.holding(&[name(1).to_string(), word(1)]), Vec::<PathBuf>::new());
+        assert_eq!(place.store().recorded().unwrap().0, records);
+        let left = Dataset::open(&place.data()).unwrap();
+        assert_eq!(left.interactions, without(&dataset, &name(1)).interactions);
+        assert!(Memory::build(&left).embedder().starts_with("static-"), "its table is where it was");
     }
 }
 
