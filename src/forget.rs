@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::forget::{FolderError, Person, Place, SESSIONS, Share, Stage, Survey, remove_leftover, survey};
-use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::data::interaction::{Timestamp, UserId};
 use crate::engine::profile::kept::{self, ProfileError, Whose};
 use crate::engine::profile::{History, Profile};
 use crate::memory::Memory;
@@ -176,24 +176,17 @@ fn look(
 ) -> Result<Known, ForgetError> {
     let head = Dataset::head(request.data)?;
     let manifest = &head.manifest;
-    let mut found: Survey = survey(request.data, request.user, manifest.task)?;
     let store = Store::of(request.stores, request.data)?;
+    let (recorded, _) = store.recorded()?;
+    let mut found: Survey = survey(request.data, request.user, manifest.task, &recorded)?;
     // Without interactions there is no memory.
     let any = found.shares.first().is_some_and(|share| share.theirs + share.others > 0);
     let memory = any.then(|| open(&store)).transpose()?;
-    let recorded: Vec<Interaction> =
-        store.recorded()?.0.into_iter().filter(|record| record.user == *request.user).collect();
-    let mut others: HashSet<&str> = HashSet::new();
-    if let Some(memory) = memory.as_ref().filter(|_| !recorded.is_empty()) {
-        let (population, user) = (&memory.population, memory.population.user_ix(request.user));
-        let items = (0..population.len()).filter(|item| Some(population.user[*item]) != user);
-        others.extend(items.map(|item| &population.text[item]));
-        others.extend(head.queries.iter().filter(|q| q.user != *request.user).map(|q| q.query.as_str()));
-    }
-    found.person.learn(recorded, others.into_iter());
     let history = match known {
         Some(known) => {
             found.person = known.person.clone();
+            // What lies in the log of the new store is seen only now.
+            found.person.share(&recorded);
             known.history.clone()
         }
         None => match &memory {

@@ -198,12 +198,19 @@ impl Person {
         self.interactions.is_empty() && self.queries.is_empty()
     }
 
-    /// Takes in what was recorded of them elsewhere; `others` are the texts of everybody else.
-    pub fn learn<'a>(&mut self, records: Vec<Interaction>, others: impl Iterator<Item = &'a str>) {
-        self.alone.extend(records.iter().map(|record| record.query.clone()));
-        self.interactions.extend(records);
-        for text in others {
-            self.alone.remove(text);
+    /// Takes in what they said. Of most tasks a response says nothing of anybody.
+    fn say(&mut self, query: String, response: String, task: TaskKind) {
+        if task == TaskKind::Text && !response.is_empty() {
+            self.alone.insert(response);
+        }
+        self.alone.insert(query);
+    }
+
+    /// What others recorded too is not theirs alone.
+    pub fn share(&mut self, recorded: &[Interaction]) {
+        for record in recorded.iter().filter(|record| record.user != self.user) {
+            self.alone.remove(&record.query);
+            self.alone.remove(&record.response);
         }
     }
 
@@ -225,8 +232,8 @@ impl Person {
     }
 }
 
-/// Looks for `user` in the dataset folder `dir`. Changes nothing.
-pub fn survey(dir: &Path, user: &UserId, task: TaskKind) -> Result<Survey, FolderError> {
+/// Looks for `user` in the dataset folder `dir`, and in what was `recorded` since it was written. Changes nothing.
+pub fn survey(dir: &Path, user: &UserId, task: TaskKind, recorded: &[Interaction]) -> Result<Survey, FolderError> {
     let mut person =
         Person { user: user.clone(), interactions: Vec::new(), queries: Vec::new(), alone: HashSet::new() };
     let mut shares = Vec::new();
@@ -243,10 +250,7 @@ pub fn survey(dir: &Path, user: &UserId, task: TaskKind) -> Result<Survey, Folde
                 return Ok(());
             }
             share.theirs += 1;
-            if task == TaskKind::Text && !whose.response.is_empty() {
-                person.alone.insert(whose.response);
-            }
-            person.alone.insert(whose.query);
+            person.say(whose.query, whose.response, task);
             if file == INTERACTIONS {
                 person.interactions.extend(record::<Interaction>(&path, number, line)?);
             } else {
@@ -256,7 +260,12 @@ pub fn survey(dir: &Path, user: &UserId, task: TaskKind) -> Result<Survey, Folde
         })?;
         shares.push(share);
     }
+    for record in recorded.iter().filter(|record| record.user == *user) {
+        person.say(record.query.clone(), record.response.clone(), task);
+        person.interactions.push(record.clone());
+    }
     // What others say too is not theirs alone, and is known only now.
+    person.share(recorded);
     let mut named = Vec::new();
     for file in [INTERACTIONS, QUERIES] {
         let path = dir.join(file);
@@ -393,6 +402,7 @@ pub fn remove_leftover(path: &Path) -> Result<(), FolderError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::interaction::{Extra, Timestamp};
 
     const MANIFEST: &str = "format = 1\nname = \"t\"\ntask = \"labels\"\nlabels = [\"a\", \"b\"]\n";
 
@@ -441,7 +451,7 @@ mod tests {
         fs::write(dir.path().join("old.jsonl.bak"), line("3", "anna", "hers")).unwrap();
         fs::write(dir.path().join("rows.csv.gz"), [1, 2, 3]).unwrap();
         fs::write(dir.path().join("queries.77-0.part"), "half").unwrap();
-        let mut found = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels).unwrap();
+        let mut found = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels, &[]).unwrap();
         found.look_around(dir.path()).unwrap();
         assert_eq!(found.person.alone, HashSet::from(["hers".to_owned()]));
         assert_eq!(found.shares[0], Share { file: INTERACTIONS, theirs: 2, others: 2 });
@@ -454,6 +464,31 @@ mod tests {
         assert_eq!((found.packed.len(), found.leftovers.len()), (1, 1));
     }
 
+    #[test]
+    fn what_was_recorded_is_said_too() {
+        let dir = folder(&[line("1", "ann", "hers"), line("2", "bo", "his")].join("\n"), "");
+        let record = |user: &str, query: &str, response: &str| Interaction {
+            id: format!("{user} {query}"),
+            user: UserId::new(user),
+            at: Timestamp(2),
+            query: query.to_owned(),
+            response: response.to_owned(),
+            item: None,
+            extra: Extra::new(),
+        };
+        let recorded = [
+            record("ann", "his", "her answer"),
+            record("ann", "both", "their answer"),
+            record("bo", "both", "his answer"),
+            record("cy", "mine", "their answer"),
+        ];
+        for (task, alone) in [(TaskKind::Labels, vec!["hers"]), (TaskKind::Text, vec!["hers", "her answer"])] {
+            let found = survey(dir.path(), &UserId::new("ann"), task, &recorded).unwrap();
+            assert_eq!(found.person.alone, alone.into_iter().map(str::to_owned).collect());
+            assert_eq!(found.person.interactions.len(), 3);
+        }
+    }
+
     /// What is searched as a session is left to that, and nothing else that lies there.
     #[test]
     fn folders_below_sessions_are_looked_into() {
@@ -463,7 +498,7 @@ mod tests {
         for name in ["a.jsonl", "old/a.jsonl", "old/older/a.jsonl", "packed.gz"] {
             fs::write(sessions.join(name), "{\"event\":\"asked\",\"user\":\"ann\"}\n").unwrap();
         }
-        let mut found = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels).unwrap();
+        let mut found = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels, &[]).unwrap();
         found.look_around(dir.path()).unwrap();
         let paths: Vec<&Path> = found.elsewhere.iter().map(|place| place.path.as_path()).collect();
         assert_eq!(paths, [sessions.join("old/a.jsonl"), sessions.join("old/older/a.jsonl")]);
@@ -503,7 +538,7 @@ mod tests {
         let path = dir.path().join(INTERACTIONS);
         fs::rename(&path, dir.path().join("real")).unwrap();
         std::os::unix::fs::symlink("real", &path).unwrap();
-        let refused = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels);
+        let refused = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels, &[]);
         assert!(matches!(refused, Err(FolderError::Link { .. })));
     }
 }

@@ -539,6 +539,32 @@ fn people_leave_a_dataset_with_a_table_beside_it() {
     }
 }
 
+/// Who recorded the same words keeps their record and their session, and is no trace of whoever is forgotten.
+#[test]
+fn what_others_recorded_is_not_theirs_alone() {
+    for dataset in [small(), written()] {
+        let said = dataset.interactions[1].clone();
+        assert_eq!(said.user, name(1));
+        let place = Place::of(&dataset);
+        let record = Interaction { id: "later".to_owned(), user: name(2), at: Timestamp(6_500_000), ..said.clone() };
+        let store = place.store();
+        let mut recorder = store.record(&mut go_on).unwrap();
+        recorder.append(&record).unwrap();
+        drop(recorder);
+        fs::create_dir_all(place.recordings()).unwrap();
+        let path = place.recordings().join("small-001.jsonl");
+        let note = serde_json::json!({"event": "note", "text": said.response});
+        fs::write(&path, format!("{}{note}\n", session(&[2], &said.query))).unwrap();
+
+        let receipt = place.forget(&name(1)).unwrap();
+        assert_eq!(receipt.before.recordings, []);
+        let after = receipt.after.unwrap();
+        assert_eq!(after.left(), 0, "{after:?}");
+        assert!(path.exists(), "somebody else's");
+        assert_eq!(place.store().recorded().unwrap().0, [record]);
+    }
+}
+
 /// The process ends before any of its changes; what it leaves opens, and the same command ends the work.
 #[test]
 fn an_interrupted_run_is_ended_by_the_next() {
