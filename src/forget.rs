@@ -12,7 +12,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::data::dataset::{Dataset, DatasetError};
-use crate::data::forget::{FolderError, Person, Place, SESSIONS, Share, Stage, Survey, remove_leftover, survey};
+use crate::data::forget::{
+    FolderError, Person, Place, SESSIONS, Share, Stage, Survey, refuse_link, remove_leftover, survey,
+};
 use crate::data::interaction::{Timestamp, UserId};
 use crate::engine::profile::kept::{self, ProfileError, Whose};
 use crate::engine::profile::{History, Profile};
@@ -211,6 +213,8 @@ fn look(
     let theirs = |profile: &Profile| is_about(profile, &found.person, &history);
     let profiles =
         kept::about(request.profiles, Whose { dataset: &manifest.name, user: request.user, theirs: &theirs })?;
+    let written = recordings.iter().map(|recording| &recording.path).chain(&profiles.theirs);
+    written.map(PathBuf::as_path).try_for_each(refuse_link)?;
     let unrelated = [recorded.unrelated, profiles.unrelated].concat();
     let mut stores = store.remains(request.user, &same)?;
     if found.person.is_unknown() {

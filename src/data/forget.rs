@@ -41,12 +41,8 @@ pub enum FolderError {
     /// The folder cannot be read or written.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// A file is a link: taking its place would leave what it leads to.
-    #[error(
-        "{}: is a link, and what it leads to would keep the person; put the file itself into the folder, or name the \
-         folder it lies in",
-        path.display()
-    )]
+    /// Something is a link: taking its place would leave what it leads to.
+    #[error("{}: is a link, and what it leads to would keep the person; put that in the link's place", path.display())]
     Link {
         /// The link.
         path: PathBuf,
@@ -236,12 +232,12 @@ impl Person {
 pub fn survey(dir: &Path, user: &UserId, task: TaskKind, recorded: &[Interaction]) -> Result<Survey, FolderError> {
     let mut person =
         Person { user: user.clone(), interactions: Vec::new(), queries: Vec::new(), alone: HashSet::new() };
+    for name in [INTERACTIONS, QUERIES, TRUTH, SESSIONS] {
+        refuse_link(&dir.join(name))?;
+    }
     let mut shares = Vec::new();
     for file in [INTERACTIONS, QUERIES] {
         let path = dir.join(file);
-        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
-            return Err(FolderError::Link { path });
-        }
         let mut share = Share { file, theirs: 0, others: 0 };
         each_line(&path, |number, line| {
             let Some(whose) = record::<Whose>(&path, number, line)? else { return Ok(()) };
@@ -391,6 +387,14 @@ fn without_person(truth: &Value, user: &UserId) -> (Value, (usize, usize)) {
     (truth, (all - others, others))
 }
 
+/// Refuses what is to be replaced or removed and is a link: what it leads to would stay.
+pub fn refuse_link(path: &Path) -> Result<(), FolderError> {
+    match fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
+        true => Err(FolderError::Link { path: path.to_owned() }),
+        false => Ok(()),
+    }
+}
+
 /// Removes a file that an interrupted write has left.
 pub fn remove_leftover(path: &Path) -> Result<(), FolderError> {
     match fs::remove_file(path) {
@@ -534,11 +538,18 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_link_is_refused() {
-        let dir = folder("", "");
-        let path = dir.path().join(INTERACTIONS);
-        fs::rename(&path, dir.path().join("real")).unwrap();
-        std::os::unix::fs::symlink("real", &path).unwrap();
-        let refused = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels, &[]);
-        assert!(matches!(refused, Err(FolderError::Link { .. })));
+        for name in [INTERACTIONS, QUERIES, TRUTH, SESSIONS] {
+            let dir = folder("", "");
+            let [real, link] = ["real", name].map(|name| dir.path().join(name));
+            match name {
+                SESSIONS => fs::create_dir(&real).unwrap(),
+                _ => fs::write(&real, "").unwrap(),
+            }
+            // Where there was no such file, nothing goes.
+            let _ = fs::remove_file(&link);
+            std::os::unix::fs::symlink("real", &link).unwrap();
+            let refused = survey(dir.path(), &UserId::new("ann"), TaskKind::Labels, &[]);
+            assert!(matches!(refused, Err(FolderError::Link { path }) if path == link), "{name}");
+        }
     }
 }

@@ -565,6 +565,30 @@ fn what_others_recorded_is_not_theirs_alone() {
     }
 }
 
+/// Of a session that is a link only the link would go: nothing is done before the session itself lies there.
+#[cfg(unix)]
+#[test]
+fn a_session_that_is_a_link_is_refused() {
+    for file in ["data/sessions/a.jsonl", "home/.local/state/logoscope/sessions/small-001.jsonl"] {
+        let (place, _) = full();
+        let linked = |path: &Path, real: &str| {
+            let real = place.dir.path().join(real);
+            fs::rename(path, &real).unwrap();
+            std::os::unix::fs::symlink(&real, path).unwrap();
+        };
+        let path = place.dir.path().join(file);
+        linked(&path, "theirs");
+        linked(&place.recordings().join("small-002.jsonl"), "somebody-elses");
+        let before = place.files();
+        let refused = place.forget(&name(1)).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("{}: is a link, and ", path.display())), "{refused}");
+        assert_eq!(place.files(), before);
+        fs::rename(place.dir.path().join("theirs"), &path).unwrap();
+        assert_eq!(place.forget(&name(1)).unwrap().after.unwrap().left(), 0);
+        assert!(!path.exists() && place.recordings().join("small-002.jsonl").exists());
+    }
+}
+
 /// The process ends before any of its changes; what it leaves opens, and the same command ends the work.
 #[test]
 fn an_interrupted_run_is_ended_by_the_next() {
