@@ -21,10 +21,20 @@ impl FolderLock {
     /// What the system says of a folder that cannot be made or locked.
     pub fn take(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let path = folder.join(Self::NAME);
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = Self::file(folder)?;
         file.lock()?;
         Ok(Self { file })
+    }
+
+    /// `None` while somebody has it, and where nobody may.
+    pub fn take_free(folder: &Path) -> Option<Self> {
+        let file = Self::file(folder).ok()?;
+        file.try_lock().ok()?;
+        Some(Self { file })
+    }
+
+    fn file(folder: &Path) -> io::Result<File> {
+        File::options().read(true).write(true).create(true).truncate(false).open(folder.join(Self::NAME))
     }
 }
 

@@ -77,7 +77,8 @@ fn options(cache: &Path, memory: Allowance) -> LoadOptions {
 /// Files of vectors below `cache`.
 fn kept(cache: &Path) -> Vec<PathBuf> {
     let entries = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path());
-    entries(folder(cache)).flat_map(entries).collect()
+    let is_kept = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "vectors");
+    entries(folder(cache)).flat_map(entries).filter(is_kept).collect()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Invariants:
 //! * a vector is found by the model's identity and the BLAKE3 of the text, never by where the text stands;
 //! * a file of vectors appears whole or not at all; one whose checksum does not hold is removed, told, and made again;
+//! * the half that an interrupted write leaves is nobody's once the folder's lock is free, and goes when files are opened;
 //! * every vector has the model's own width and unit length, or is all zero where a text has nothing to embed;
 //! * where all texts are kept, the model is not asked;
 //! * files are verified when they are opened and mapped then: what is resident is what was looked at.
@@ -16,6 +17,7 @@ use std::sync::{PoisonError, RwLock};
 use super::normalise;
 use crate::data::dataset::write_whole;
 use crate::data::embedding::TextVectors;
+use crate::data::lock::FolderLock;
 use crate::data::text::brief;
 use crate::memory::column::{Slab, bytes};
 
@@ -23,6 +25,8 @@ use crate::memory::column::{Slab, bytes};
 const MAGIC: &[u8; 8] = b"LGVECT01";
 /// How a file's name ends.
 const EXTENSION: &str = "vectors";
+/// The same before it is whole.
+const HALF: &str = "part";
 /// Bytes before a file's first key.
 const HEAD: usize = 24;
 /// Bytes of a checksum at a file's end.
@@ -156,7 +160,8 @@ impl KeptVectors {
         fs::create_dir_all(&folder).map_err(unkept)?;
         let listed = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(unkept)?;
         let mut files: Vec<PathBuf> = listed.into_iter().map(|entry| entry.path()).collect();
-        files.retain(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
+        sweep(&folder, &files);
+        files.retain(|path| ends(path, EXTENSION));
         files.sort();
         let (mut known, mut notices) = (Known::default(), Vec::new());
         for path in files {
@@ -239,7 +244,10 @@ impl KeptVectors {
         let name = blake3::hash(&bytes).to_hex();
         let path = self.folder.join(format!("{}.{EXTENSION}", &name[..16]));
         let unkept = |reason: String| VectorsError::Unkept { path: path.clone(), reason };
+        // Held until the file is whole. Where nothing can be locked nobody sweeps, either.
+        let writing = FolderLock::take(&self.folder);
         write_whole(&path, &bytes).map_err(|error| unkept(error.to_string()))?;
+        drop(writing);
         made.clear();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.open(&path, self.dimensions).map_err(|error| unkept(error.to_string()))?.map_err(unkept)
@@ -314,6 +322,23 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
+fn ends(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
+}
+
+/// Takes away halves among the files `listed` in `folder`, unless somebody is writing there.
+fn sweep(folder: &Path, listed: &[PathBuf]) {
+    let halves: Vec<&PathBuf> = listed.iter().filter(|path| ends(path, HALF)).collect();
+    if halves.is_empty() {
+        return;
+    }
+    let Some(_alone) = FolderLock::take_free(folder) else { return };
+    for half in halves {
+        // What does not go now may go next time; nobody reads it.
+        let _ = fs::remove_file(half);
+    }
+}
+
 /// A file: what it is, its width, its length, its keys, its rows, and the BLAKE3 of all that.
 fn written(vectors: &[(Key, Vec<f32>)], dimensions: usize) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
@@ -369,7 +394,7 @@ fn read(bytes: &[u8], dimensions: usize) -> Result<Vec<(Key, Vec<f32>)>, String>
 pub struct OfTexts {
     /// Their vectors.
     pub vectors: usize,
-    /// Files that cannot be read, which may hold some.
+    /// Files that cannot be read, halves of interrupted writes among them, which may hold some.
     pub unreadable: usize,
 }
 
@@ -388,6 +413,8 @@ pub fn of_texts<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Resu
 /// Removes what is kept of `texts` from all files below `folder`, and says what that was. A file that cannot be read holds
 /// nobody any more once it is gone.
 pub fn forget<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result<OfTexts, VectorsError> {
+    // Whoever is writing ends first: what is left half then stays half.
+    let _alone: Vec<_> = models(folder)?.iter().map(|model| FolderLock::take(model)).collect();
     each_file_of(folder, texts, |path, stays| match stays {
         [] => fs::remove_file(path).map_err(unreached(path)),
         stays => write_whole(path, stays)
@@ -404,9 +431,14 @@ fn each_file_of<'a>(
 ) -> Result<OfTexts, VectorsError> {
     let gone: HashSet<Key> = texts.map(key).collect();
     let mut found = OfTexts::default();
-    for model in entries(folder)?.iter().filter(|path| path.is_dir()) {
-        for path in entries(model)? {
-            if path.extension().is_none_or(|extension| extension != EXTENSION) {
+    for model in models(folder)? {
+        for path in entries(&model)? {
+            if ends(&path, HALF) {
+                // Not read: its writer may be about to end it.
+                found.unreadable += 1;
+                visit(&path, &[])?;
+            }
+            if !ends(&path, EXTENSION) {
                 continue;
             }
             let bytes = fs::read(&path).map_err(unreached(&path))?;
@@ -425,6 +457,13 @@ fn each_file_of<'a>(
             }
         }
     }
+    Ok(found)
+}
+
+/// The folders of models in `folder`.
+fn models(folder: &Path) -> Result<Vec<PathBuf>, VectorsError> {
+    let mut found = entries(folder)?;
+    found.retain(|path| path.is_dir());
     Ok(found)
 }
 
@@ -522,7 +561,7 @@ mod tests {
         prepare(&kept, &texts).unwrap();
         assert_eq!(made.load(Ordering::Relaxed), 36, "two batches were kept");
         let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        assert!(names.into_iter().all(|path| path.extension().is_some_and(|extension| extension == EXTENSION)));
+        assert!(names.into_iter().all(|path| ends(&path, EXTENSION) || path.ends_with("lock")));
     }
 
     #[test]
@@ -539,7 +578,8 @@ mod tests {
             let (kept, ..) = open(folder.path());
             prepare(&kept, &texts).unwrap();
             let expected = vector(&kept, "two");
-            let path = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+            let mut paths = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+            let path = paths.find(|path| ends(path, EXTENSION)).unwrap();
             let mut bytes = fs::read(&path).unwrap();
             damage(&mut bytes);
             fs::write(&path, bytes).unwrap();
@@ -567,6 +607,28 @@ mod tests {
         prepare(&kept, &texts).unwrap();
         assert_eq!(made.load(Ordering::Relaxed), 1);
         assert_eq!(forget(&folder.path().join("none"), ["one"].into_iter()), Ok(OfTexts::default()));
+    }
+
+    /// A half holds whoever was embedded last: it goes with any person, and by itself unless it is just being written.
+    #[test]
+    fn halves_of_interrupted_writes_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("m");
+        let (kept, ..) = open(&model);
+        prepare(&kept, &["one".to_owned()]).unwrap();
+        let half = model.join("0123456789abcdef.7-0.part");
+        fs::write(&half, "half").unwrap();
+        let unfinished = OfTexts { vectors: 0, unreadable: 1 };
+        assert_eq!(of_texts(folder.path(), ["two"].into_iter()), Ok(unfinished));
+        assert_eq!(forget(folder.path(), ["two"].into_iter()), Ok(unfinished));
+        assert!(!half.exists());
+        fs::write(&half, "half").unwrap();
+        let writing = FolderLock::take(&model).unwrap();
+        open(&model);
+        assert!(half.exists(), "somebody is writing it");
+        drop(writing);
+        let (kept, notices, _) = open(&model);
+        assert!(!half.exists() && notices.is_empty() && kept.write("one", &mut [0.0; 4]));
     }
 
     #[test]
