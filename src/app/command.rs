@@ -187,6 +187,7 @@ pub enum Command {
     Back,
     Quit,
     Interrupt,
+    Suspend,
     Accept,
     Leave,
     CursorLeft,
@@ -275,9 +276,11 @@ pub struct Entry {
 }
 
 macro_rules! table {
-    ($($context:ident / $group:literal { $($command:ident $name:literal [$($key:literal),*] $hint:literal $doc:literal;)* })*) => {
+    ($($context:ident / $group:literal {
+        $($(#[$there:meta])? $command:ident $name:literal [$($key:literal),*] $hint:literal $doc:literal;)*
+    })*) => {
         /// All commands.
-        pub static TABLE: &[Entry] = &[$($(Entry {
+        pub static TABLE: &[Entry] = &[$($($(#[$there])? Entry {
             command: Command::$command,
             name: $name,
             keys: &[$($key),*],
@@ -474,6 +477,8 @@ table! {
     }
     Always / "Always" {
         Interrupt "interrupt" ["ctrl-c"] "" "Once: close what is open or stop the model; twice: quit";
+        #[cfg(unix)]
+        Suspend "suspend" ["ctrl-z"] "" "Give the terminal back to the shell until it lets the program go on (fg)";
     }
 }
 

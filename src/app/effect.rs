@@ -108,6 +108,8 @@ pub enum Effect {
     Make(Box<Order>),
     /// Put a text into the clipboard of whoever sits at the terminal.
     Copy(String),
+    /// Give the terminal back and stop until the program is told to go on.
+    Suspend,
     /// Write tries to a file.
     Export {
         /// The file.
@@ -136,7 +138,7 @@ pub enum Effect {
     },
 }
 
-/// Runs effects. Never waits: everything is a message to a thread.
+/// Runs effects. Never waits, unless the program as a whole does: everything else is a message to a thread.
 pub struct Runner {
     /// Reads memory.
     pub memory: MemoryWorker,
@@ -156,6 +158,8 @@ pub struct Runner {
     pub surveyor: Option<Surveyor>,
     /// Puts a text into the clipboard and tells how that went; absent where there is none.
     pub copy: Option<Box<dyn Fn(String)>>,
+    /// Gives the terminal back and stops, and takes it again; absent where there is none.
+    pub suspend: Option<Box<dyn Fn()>>,
 }
 
 impl Runner {
@@ -263,6 +267,11 @@ impl Runner {
             Effect::Copy(text) => {
                 if let Some(copy) = &self.copy {
                     copy(text);
+                }
+            }
+            Effect::Suspend => {
+                if let Some(suspend) = &self.suspend {
+                    suspend();
                 }
             }
             Effect::Open(source) => self.shelf.open(source),

@@ -199,6 +199,8 @@ pub enum Message {
     InputLost(String),
     /// The system asks the program to end.
     Signal(i32),
+    /// The system asks the program to stop until it is told to go on.
+    Suspend,
 }
 
 /// How far things can scroll.

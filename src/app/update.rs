@@ -286,6 +286,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.exit = Some(Exit::Signal(signal));
             Vec::new()
         }
+        Message::Suspend => vec![Effect::Suspend],
     }
 }
 

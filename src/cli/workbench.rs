@@ -3,10 +3,12 @@
 //! Order matters here: descriptors 1 and 2 are captured before the model library can write to them, the terminal is
 //! taken over after that, and both are given back in reverse on every way out.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::mpsc::{self, Sender};
 
 use super::Color;
@@ -29,7 +31,7 @@ use crate::engine::host::EngineHost;
 use crate::engine::model::{LoadOptions, ModelSpec, short};
 use crate::engine::stdio::StdioCapture;
 use crate::term::clipboard::Clipboard;
-use crate::term::guard::TerminalGuard;
+use crate::term::guard::{self, TerminalGuard};
 use crate::term::writer::Screen;
 use crate::term::{input, signals};
 use crate::theme::Theme;
@@ -114,9 +116,10 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     let guard = TerminalGuard::enter(&terminal)?;
     let (out, inbox) = mpsc::channel();
     let clipboard = Clipboard::new(terminal.try_clone()?);
-    let mut screen = Screen::new(terminal)?;
+    let screen = Rc::new(RefCell::new(Screen::new(terminal)?));
     signals::start(out.clone())?;
-    let runner = start_workers(&options, panics == "memory", clipboard, &out)?;
+    let workers = start_workers(&options, panics == "memory", clipboard, &out)?;
+    let runner = Runner { suspend: Some(suspension(Rc::clone(&screen), out.clone())), ..workers };
     input::start(out)?;
 
     let mut state = State::new(Start {
@@ -136,7 +139,7 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
         if theme.name != state.theme {
             theme = Theme::named(state.theme);
         }
-        let limits = screen.draw(|frame| view::render(state, &theme, frame.area(), frame.buffer_mut()))?;
+        let limits = screen.borrow_mut().draw(|frame| view::render(state, &theme, frame.area(), frame.buffer_mut()))?;
         assert!(panics != "ui", "asked to panic by {PANIC_VARIABLE}");
         Ok(limits)
     });
@@ -162,6 +165,15 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
         }
     }
     Ok(ended?)
+}
+
+/// What stops the program until it is told to go on: the screen may have any size then, and is drawn whole.
+fn suspension(screen: Rc<RefCell<Screen>>, out: Sender<Message>) -> Box<dyn Fn()> {
+    Box::new(move || {
+        let back = guard::suspend().and_then(|()| screen.borrow_mut().forget());
+        let told = back.map_or_else(|error| Message::InputLost(error.to_string()), |()| Message::Resized);
+        let _ = out.send(told);
+    })
 }
 
 /// Starts the memory worker and, if a model was asked for, the engine's host.
@@ -191,7 +203,8 @@ fn start_workers(
     });
     let surveyor = Some(Surveyor::start(out.clone())?);
     let fitter = Some(Fitter::new(out.clone()));
-    let runner = Runner { memory, host: None, shelf, scribe, keeper, profiler, fitter, surveyor, copy: Some(copy) };
+    let (copy, suspend) = (Some(copy), None);
+    let runner = Runner { memory, host: None, shelf, scribe, keeper, profiler, fitter, surveyor, copy, suspend };
     let events = out.clone();
     let host = EngineHost::start(Box::new(move |event| drop(events.send(Message::Host(event)))))?;
     if let Some(spec) = &options.model {

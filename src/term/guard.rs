@@ -1,4 +1,4 @@
-//! Takes the terminal over and gives it back: once, whatever ends the program.
+//! Takes the terminal over and gives it back: once, whatever ends the program, and as often as it is suspended.
 //!
 //! Invariant: [`restore`] undoes exactly what [`TerminalGuard::enter`] did, the first time it is called after it, from
 //! whichever of drop, panic hook or signal comes first. Worker threads that panic leave the screen alone.
@@ -32,11 +32,10 @@ impl TerminalGuard {
     pub fn enter(terminal: &File) -> io::Result<Self> {
         let _ = DRAWING.set(thread::current().id());
         restore_on_panic();
-        let mut out = terminal.try_clone()?;
         enable_raw_mode()?;
         *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(terminal.try_clone()?);
         let guard = Self(());
-        execute!(out, EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+        cover(terminal)?;
         Ok(guard)
     }
 }
@@ -49,13 +48,38 @@ impl Drop for TerminalGuard {
 
 /// Gives the terminal back, and standard output and error with it. Does nothing the second time.
 pub fn restore() {
-    let Some(mut out) = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    let Some(out) = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    give_back(&out);
+    release_stdio();
+}
+
+/// Gives the terminal back, stops this process until it is told to go on, and takes the terminal again.
+#[cfg(unix)]
+pub fn suspend() -> io::Result<()> {
+    let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(out) = taken.as_ref() else { return Ok(()) };
+    give_back(out);
+    signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+    enable_raw_mode()?;
+    cover(out)
+}
+
+/// There is no such thing here.
+#[cfg(not(unix))]
+pub fn suspend() -> io::Result<()> {
+    Ok(())
+}
+
+fn cover(mut terminal: &File) -> io::Result<()> {
+    execute!(terminal, EnterAlternateScreen, EnableBracketedPaste, Hide)
+}
+
+fn give_back(mut terminal: &File) {
     // A terminal that is gone cannot be restored; there is nobody left to tell.
     let mut bytes = Vec::new();
     let _ = queue!(bytes, ResetColor, DisableBracketedPaste, LeaveAlternateScreen, Show);
-    let _ = out.write_all(&bytes);
+    let _ = terminal.write_all(&bytes);
     let _ = disable_raw_mode();
-    release_stdio();
 }
 
 /// Puts a hook before the present one: a panic of the drawing thread first gives the terminal back; a panic of a worker

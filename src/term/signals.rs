@@ -1,20 +1,24 @@
-//! Signals that ask the program to end become messages, so that the terminal is given back first.
+//! Signals that ask the program to end or to stop become messages, so that the terminal is given back first.
 
 use std::io;
 use std::sync::mpsc::Sender;
 
 use crate::app::message::Message;
 
-/// Starts the signal thread. A second signal ends the program at once, should the first one not get through.
+/// Starts the signal thread. A second signal to end does so at once, should the first one not get through.
 #[cfg(unix)]
 pub fn start(out: Sender<Message>) -> io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
     use signal_hook::iterator::Signals;
 
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGTSTP])?;
     let wait = move || {
         let mut seen = false;
         for signal in signals.forever() {
+            if signal == SIGTSTP {
+                let _ = out.send(Message::Suspend);
+                continue;
+            }
             if seen || out.send(Message::Signal(signal)).is_err() {
                 super::guard::restore();
                 let _ = signal_hook::low_level::emulate_default_handler(signal);

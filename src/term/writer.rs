@@ -44,6 +44,12 @@ impl Screen {
         Ok(Self { terminal, gathered, out })
     }
 
+    /// Forgets what the terminal shows: the next frame is drawn whole.
+    pub fn forget(&mut self) -> io::Result<()> {
+        *self = Self::new(self.out.try_clone()?)?;
+        Ok(())
+    }
+
     /// Draws a frame: what `draw` changes leaves in one write.
     pub fn draw<T>(&mut self, draw: impl FnOnce(&mut Frame) -> T) -> io::Result<T> {
         let mut result = None;

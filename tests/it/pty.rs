@@ -296,6 +296,32 @@ fn signals_give_the_terminal_back() {
 }
 
 #[test]
+fn a_suspended_workbench_gives_the_terminal_back_and_takes_it_again() {
+    let mut session = memory_only(80, 24, &[]);
+    let pid = session.child.process_id().unwrap().to_string();
+    let stopped = || {
+        let asked = std::process::Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().unwrap();
+        String::from_utf8_lossy(&asked.stdout).starts_with('T')
+    };
+    for by_key in [true, false] {
+        if by_key {
+            session.keys("\x1a");
+        } else {
+            session.signal("-TSTP");
+        }
+        session.until("the stop", |screen, _| !screen.alternate_screen() && stopped());
+        session.assert_restored();
+        session.signal("-CONT");
+        session.until("the whole screen", |screen, text| {
+            screen.alternate_screen() && screen.hide_cursor() && text.contains("logoscope") && text.contains("margin")
+        });
+    }
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+}
+
+#[test]
 fn without_colour_the_selection_can_be_seen() {
     let mut session = memory_only(100, 30, &[("NO_COLOR", "1")]);
     session.keys("w");

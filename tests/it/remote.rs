@@ -825,6 +825,7 @@ fn workbench(loader: Arc<Loader>, mut look: impl FnMut(&app::state::State, &dyn 
         fitter: None,
         surveyor: None,
         copy: None,
+        suspend: None,
     };
     out.send(Message::ModelNamed("http://elsewhere".into())).unwrap();
     let keys = |keys: &[&str]| keys.iter().for_each(|key| out.send(Message::Key(key.parse().unwrap())).unwrap());

@@ -607,6 +607,7 @@ fn the_loop_answers_a_typed_query_and_then_rests() {
         fitter: None,
         surveyor: None,
         copy: None,
+        suspend: None,
     };
     out.send(Message::ModelNamed("nowhere".into())).unwrap();
     let keys = |keys: &[&str]| {
@@ -672,6 +673,7 @@ fn the_screenshot_is_what_the_program_draws() {
         fitter: None,
         surveyor: None,
         copy: None,
+        suspend: None,
     };
     let mut state = logoscope::app::state::State::new(Start {
         dataset_name: "film-tags".into(),

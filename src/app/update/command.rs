@@ -32,6 +32,10 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
     if command == Command::Interrupt {
         return interrupt(state);
     }
+    if command == Command::Suspend {
+        // Whoever comes back finds everything as it was.
+        return vec![Effect::Suspend];
+    }
     state.interrupted = false;
     let leaving = std::mem::take(&mut state.leaving);
     state.notice = None;
@@ -205,7 +209,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             }
             None => state.exit = Some(Exit::Done),
         },
-        Command::Interrupt => {}
+        Command::Interrupt | Command::Suspend => {}
         Command::PromptRoom => board::open(state, Page::Prompts { arm: Arm::Mediated, against: None }),
         Command::Numbers => board::open(state, Page::Numbers),
         Command::FlipDistances => board::open(state, Page::Flips),
