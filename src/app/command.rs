@@ -331,7 +331,7 @@ table! {
         LiveHere "live-here" ["a"] "live" "Ask this question live, of memory as it was at this moment";
         ForkHere "fork-here" ["b"] "fork" "Fork the session at this turn: a file of its own shares what was before, and goes on live under the present weights";
         KeepSession "keep-session" ["ctrl-s"] "" "Keep a session that was made now, in a file of its own among the recordings";
-        NextConflict "next-conflict" ["c"] "conflict" "Go to the next turn on which the sides prefer different values";
+        NextConflict "next-conflict" ["c"] "conflict" "Go to the next turn with a conflict, of whatever type";
         PreviousConflict "previous-conflict" ["C"] "" "Go to the one before";
         NextOverride "next-override" ["v"] "override" "Go to the next turn on which the mediator chose against local";
         PreviousOverride "previous-override" ["V"] "" "Go to the one before";

@@ -55,6 +55,8 @@ pub struct Opened {
     pub made: bool,
     /// How sure each arm was on every turn.
     sure: Vec<[Option<Sure>; 4]>,
+    /// On which turns the mediator told of a conflict.
+    conflicts: Vec<bool>,
     /// The setting under which every turn was mediated last.
     settings: Vec<Setting>,
     /// What is wrong with the recording.
@@ -68,6 +70,7 @@ impl Opened {
         let mut answers: Vec<Option<String>> = Vec::new();
         let mut settings: Vec<Setting> = Vec::new();
         let mut sure: Vec<[Option<Sure>; 4]> = Vec::new();
+        let mut conflicts: Vec<bool> = Vec::new();
         let mut pulse = Pulse::new(session.header.labels.len());
         let mut written = false;
         for event in &session.events {
@@ -79,6 +82,7 @@ impl Opened {
                 Event::Asked(_) => {
                     answers.push(None);
                     sure.push([None; 4]);
+                    conflicts.push(false);
                     settings.push(folded.setting);
                 }
                 Event::Mediated { .. } | Event::Answered(_) => {
@@ -89,6 +93,9 @@ impl Opened {
             written |= matches!(event.as_ref(), Event::Answered(answered) if answered.written.is_some());
             if let (Some(last), Some(turn), Event::Answered(_)) = (sure.last_mut(), &folded.turn, event.as_ref()) {
                 *last = turn.sure();
+            }
+            if let (Some(last), Event::Mediated { resolution }) = (conflicts.last_mut(), event.as_ref()) {
+                *last = resolution.has_conflict();
             }
             if let (Some(last), Some(turn)) = (answers.last_mut(), &folded.turn) {
                 let answered = turn.answered(Arm::Mediated).map(|answered| &answered.answer);
@@ -103,7 +110,7 @@ impl Opened {
         let replay = Replay::new(session);
         let start = replay.session().header.setting;
         let signatures = replay.signatures(usize::MAX, |turn| settings.get(turn).copied().unwrap_or(start));
-        Some(Self { name, replay, data, answers, sure, pulse, written, made: false, settings, signatures })
+        Some(Self { name, replay, data, answers, sure, conflicts, pulse, written, made: false, settings, signatures })
     }
 
     /// How every turn came out.
@@ -227,7 +234,7 @@ pub struct Sums {
 /// What marks a turn as worth a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// Both sides spoke and preferred different values.
+    /// The mediator told of a conflict, of whatever type.
     Conflict,
     /// The mediator chose against local.
     Override,
@@ -370,7 +377,7 @@ impl Replaying {
     pub fn bears(&self, turn: usize, mark: Mark) -> bool {
         let outcome = self.opened.outcomes().get(turn).copied().unwrap_or_default();
         match mark {
-            Mark::Conflict => outcome.conflict,
+            Mark::Conflict => self.opened.conflicts.get(turn).copied().unwrap_or_default(),
             Mark::Override => outcome.overridden,
             Mark::Wrong => outcome.arms[Arm::Mediated as usize] == Some(false),
             Mark::Said => outcome.said.iter().any(Option::is_some),

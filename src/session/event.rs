@@ -314,6 +314,13 @@ pub struct Resolution {
     pub style: Option<Style>,
 }
 
+impl Resolution {
+    /// Whether anything is told of it as a conflict: of whatever type, and of texts also of their length.
+    pub fn has_conflict(&self) -> bool {
+        !self.conflicts.is_empty() || self.style.is_some_and(|style| style.length.conflict.is_some())
+    }
+}
+
 fn is_zero(ledger: &u32) -> bool {
     *ledger == 0
 }

@@ -78,6 +78,21 @@ fn jumps_visit_every_marked_turn_and_say_when_there_is_no_further() {
 }
 
 #[test]
+fn every_conflict_that_the_pane_tells_is_marked() {
+    let mut state = replaying();
+    let told = |state: &State| state.reading.as_ref().is_some_and(|reading| !reading.ledger.is_empty());
+    let mut turns = Vec::new();
+    for turn in 0..7 {
+        if told(&state) {
+            turns.push(turn);
+        }
+        press(&mut state, &["."]);
+    }
+    assert!(!turns.is_empty());
+    assert_eq!(marked(&state, Mark::Conflict), turns);
+}
+
+#[test]
 fn typing_a_turn_holds_what_plays_and_lets_it_go_on() {
     let mut state = replaying();
     assert_eq!(answered().standing(), Standing::Live);
