@@ -88,6 +88,22 @@ impl Context {
         }
     }
 
+    /// What leads away from it to what lies beneath.
+    pub fn left_by(self) -> Option<Command> {
+        match self {
+            Context::Replay => Some(Command::LeaveReplay),
+            Context::Help => Some(Command::HelpClose),
+            Context::Sheet => Some(Command::SheetClose),
+            _ => self.layers().contains(&Context::Board).then_some(Command::BoardClose),
+        }
+    }
+
+    /// Where it is, in a sentence; all boards are alike there.
+    pub fn place(self) -> String {
+        let of = if self.layers().contains(&Context::Board) { Context::Board } else { self };
+        of.title().to_lowercase()
+    }
+
     /// The rows read here, its own first.
     pub fn entries(self) -> impl Iterator<Item = &'static Entry> {
         self.layers().iter().flat_map(|layer| TABLE.iter().filter(move |entry| entry.context == *layer))

@@ -123,7 +123,7 @@ impl FromStr for Chord {
 const SPACE: &str = "space";
 
 /// A key as people read it.
-fn read(key: &str) -> &str {
+pub(super) fn read(key: &str) -> &str {
     if key == " " { SPACE } else { key }
 }
 
@@ -242,6 +242,19 @@ impl Keymap {
     pub fn command(&self, context: Context, chord: Chord) -> Option<Command> {
         let name = chord.to_string();
         context.entries().find(|entry| self.keys(entry).any(|key| key == name)).map(|entry| entry.command)
+    }
+}
+
+impl Keymap {
+    /// What `chord` does on another screen or board: on `screen`, which lies beneath, before all others.
+    pub fn elsewhere(&self, screen: Context, chord: Chord) -> Option<&'static Entry> {
+        let name = chord.to_string();
+        let typed = |context: &Context| {
+            matches!(context, Context::Edit | Context::List | Context::Help | Context::Sheet | Context::Always)
+        };
+        let others = Context::ALL.into_iter().filter(|context| !typed(context));
+        let rows = others.flat_map(|context| TABLE.iter().filter(move |entry| entry.context == context));
+        screen.entries().chain(rows).find(|entry| self.keys(entry).any(|key| key == name))
     }
 }
 

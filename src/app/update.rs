@@ -25,7 +25,7 @@ use std::time::Duration;
 use super::command::Context;
 use super::effect::Effect;
 use super::journal::Recording;
-use super::keymap::Chord;
+use super::keymap::{self, Chord};
 use super::message::Message;
 use super::overlay::{Edit, EditKind, List, ListKind, Overlay};
 use super::shelf::Source;
@@ -324,15 +324,33 @@ fn key(state: &mut State, chord: Chord) -> Vec<Effect> {
     if let Some(command) = state.keys.command(context, chord) {
         return command::run(state, command);
     }
+    if state.input_mut().is_none() {
+        unread(state, context, chord);
+        return Vec::new();
+    }
     let Some(typed) = chord.typed() else { return Vec::new() };
     (state.interrupted, state.leaving) = (false, false);
-    if let Some(input) = state.input_mut() {
-        input.insert(typed.encode_utf8(&mut [0; 4]));
-        edited(state);
-    } else {
-        state.dirty = false;
-    }
+    state.input_mut().into_iter().for_each(|input| input.insert(typed.encode_utf8(&mut [0; 4])));
+    edited(state);
     Vec::new()
+}
+
+/// Says where a key is read that is not read here: in silence, what somebody believes to type would go on as commands.
+fn unread(state: &mut State, context: Context, chord: Chord) {
+    let Some(entry) = state.keys.elsewhere(state.screen(), chord) else {
+        state.dirty = false;
+        return;
+    };
+    (state.interrupted, state.leaving) = (false, false);
+    let (key, name) = (chord.to_string(), entry.name);
+    let key = keymap::read(&key);
+    let told = match context.left_by() {
+        Some(leaving) => {
+            format!("{key}: no {name} {}; {} leaves it", context.place(), state.keys.first(leaving))
+        }
+        None => format!("{key}: {name} works {} only", entry.context.place()),
+    };
+    tell(state, told, false);
 }
 
 /// What follows from a change of the line being typed.

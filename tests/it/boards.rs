@@ -74,6 +74,26 @@ fn a_value_is_typed_over_a_board_that_stays_and_follows() {
 }
 
 #[test]
+fn a_key_that_is_not_read_here_says_where_it_is() {
+    let mut state = two_asked();
+    let told = |state: &State| state.notice.as_ref().map(|notice| notice.text.clone()).unwrap_or_default();
+    press(&mut state, &["x"]);
+    assert_eq!(told(&state), "x: leave-replay works in a replay only");
+    press(&mut state, &["N", "i"]);
+    assert_eq!(told(&state), "i: no edit-query on a board; esc leaves it");
+    assert_eq!(board(&state).page, Page::Numbers, "and nothing else happens");
+    press(&mut state, &["?", "w"]);
+    assert_eq!(told(&state), "w: no pick-user in the help; esc leaves it");
+    let mut state = replaying();
+    for (key, name) in [("i", "edit-query"), ("n", "next-query"), ("R", "remember"), ("B", "dial")] {
+        press(&mut state, &[key]);
+        assert_eq!(told(&state), format!("{key}: no {name} in a replay; x leaves it"));
+    }
+    press(&mut state, &["i", "."]);
+    assert_eq!(told(&state), "", "until the next key");
+}
+
+#[test]
 fn the_prompt_room_shows_what_the_model_reads_to_the_letter() {
     let mut state = answered();
     press(&mut state, &["P"]);

@@ -349,7 +349,7 @@ fn an_idle_screen_is_not_drawn_again() {
     session.until("another focus", |_, text| text.contains("┏━ ◆ Global"));
     let drawn = session.seen().raw.len();
     // … and one that means nothing is read without a frame; the key after it proves that it was read.
-    session.keys("x");
+    session.keys("~");
     session.keys("q");
     session.end();
     let raw = &session.seen().raw;

@@ -516,7 +516,7 @@ fn nothing_moves_when_nothing_happens() {
     let mut state = answered();
     state.dirty = false;
     update(&mut state, Message::Clock(Duration::from_secs(9)));
-    press(&mut state, &["x"]);
+    press(&mut state, &["~"]);
     assert!(!state.dirty, "neither time nor an unbound key asks for a frame");
     press(&mut state, &["tab"]);
     assert!(state.dirty);
