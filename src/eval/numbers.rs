@@ -126,6 +126,8 @@ impl Paired {
 pub struct Numbers {
     /// Counts.
     pub tally: Tally,
+    /// Judged questions that not every arm has answered: arms are counted and compared on the others.
+    pub unanswered: usize,
     /// Accuracy of each arm, in order of [`Arm::ALL`].
     pub accuracy: [Option<Share>; 4],
     /// Mediated against local.
@@ -153,12 +155,25 @@ impl Numbers {
         let mut squares = [(0.0, 0usize); 4];
         let measures = LabelMeasures { labels };
         let mut bins = vec![0.0; measures.width()];
-        for Counted { user, outcome, sure, decision, gold } in questions {
+        let questions: Vec<Counted> = questions.into_iter().collect();
+        // An arm that never answers, as in a session without it, is not waited for.
+        let answers = Arm::ALL.map(|arm| questions.iter().any(|asked| asked.outcome.arms[arm as usize].is_some()));
+        let mut unanswered = 0;
+        for Counted { user, mut outcome, sure, decision, gold } in questions {
+            let complete = outcome.arms.iter().zip(answers).all(|(right, answers)| right.is_some() || !answers);
+            if outcome.judged && !complete {
+                unanswered += 1;
+                outcome =
+                    Outcome { arms: [None; 4], overridden: false, rescued: false, suppressed: false, ..outcome };
+            }
             tally.add(&outcome);
             if !outcome.judged {
                 continue;
             }
             people.insert(user);
+            if !complete {
+                continue;
+            }
             for ((sum, n), sure) in squares.iter_mut().zip(&sure) {
                 sure.iter().for_each(|sure| (*sum, *n) = (*sum + sure.brier, *n + 1));
             }
@@ -188,7 +203,18 @@ impl Numbers {
         let error = measures.value(Metric::CalibrationError, &bins);
         let calibration = error.zip(reliability).map(|(error, reliability)| (error, reliability.by_chance));
         let people = people.len();
-        Self { tally, accuracy, over_local, over_global, brier, calibration, diversity, gold_diversity, people }
+        Self {
+            tally,
+            unanswered,
+            accuracy,
+            over_local,
+            over_global,
+            brier,
+            calibration,
+            diversity,
+            gold_diversity,
+            people,
+        }
     }
 }
 
@@ -310,6 +336,26 @@ mod tests {
         assert!((by_chance - (root(2.0 * 0.1875) + root(0.2475)) / 3.0).abs() < 1e-12, "{by_chance}");
         let nothing = Numbers::of(4, []);
         assert_eq!((nothing.accuracy, nothing.brier, nothing.calibration), ([None; 4], [None; 4], None));
+    }
+
+    #[test]
+    fn arms_are_counted_on_the_questions_that_all_of_them_answered() {
+        let user = UserId::new("a");
+        let counted = |arms: [Option<bool>; 4]| {
+            let outcome = Outcome { judged: true, arms, overridden: true, ..Outcome::default() };
+            Counted { user: &user, outcome, sure: [None; 4], decision: None, gold: None }
+        };
+        let whole = [Some(false), Some(true), Some(true), Some(true)];
+        let left = [Some(true), Some(false), None, None];
+        let numbers = Numbers::of(2, [counted(whole), counted(left), counted(whole)]);
+        assert_eq!((numbers.tally.judged, numbers.unanswered, numbers.tally.overrides), (3, 1, 2));
+        let shares = numbers.accuracy.map(|share| share.map(|share| (share.right, share.n)));
+        assert_eq!(shares, [Some((0, 2)), Some((2, 2)), Some((2, 2)), Some((2, 2))]);
+        assert_eq!(numbers.over_local.n, 2);
+        // Without an arm that never answers nothing is left.
+        let alone = [None, None, None, Some(true)];
+        let numbers = Numbers::of(2, [counted(alone), counted(alone)]);
+        assert_eq!((numbers.unanswered, numbers.accuracy[3].map(|share| share.n)), (0, Some(2)));
     }
 
     proptest! {

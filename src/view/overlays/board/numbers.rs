@@ -39,7 +39,11 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     let whole = if state.replay.is_some() { "the whole session" } else { "asked so far, each as asked last" };
     let (turns, judged) = (text::plural(tally.turns, "question", "questions"), tally.judged);
     let people = text::plural(before.people, "person", "people");
-    let told = format!("{turns} {whole} {dot} {judged} judged {dot} {people}", dot = symbols::DOT);
+    let dot = symbols::DOT;
+    let mut told = format!("{turns} {whole} {dot} {judged} judged {dot} {people}");
+    if before.unanswered > 0 {
+        told += &format!(" {dot} {} not counted: not every arm answered", before.unanswered);
+    }
     let mut heading = vec![span(text::pad("accuracy", NAME), theme.dim)];
     heading.extend(columns.iter().map(|(name, _)| span(text::pad(name, CELL), theme.dim)));
     let mut body = vec![Line::from(heading)];
