@@ -59,6 +59,11 @@ impl State {
         if self.replay.is_some() { "recorded" } else { "default" }
     }
 
+    /// Whether the questions were picked for what they show: no test on them says anything of others.
+    pub fn is_picked(&self) -> bool {
+        self.replay.as_ref().is_some_and(|replaying| replaying.opened.replay.session().header.is_picked())
+    }
+
     /// The numbers of the study's steps under `setting`; `None` without steps.
     pub fn numbers_under(&self, setting: &Setting) -> Option<Numbers> {
         let labels = self.data.as_ref()?.labels.len();

@@ -20,6 +20,8 @@ const Z: f64 = 1.959_963_985;
 const TAIL: f64 = 0.025;
 /// A p-value above this is no news.
 const LEVEL: f64 = 0.05;
+/// What is said instead of a test where questions were picked for what they show.
+pub const PICKED: &str = "picked questions: no test";
 /// Halvings that find an end of an exact interval.
 const HALVINGS: usize = 50;
 
@@ -97,6 +99,16 @@ impl Paired {
             let Interval { low, high } = clopper_pearson(self.won, apart);
             Interval { low: (2.0 * low - 1.0) * scale, high: (2.0 * high - 1.0) * scale }
         })
+    }
+
+    /// What it says of questions that were picked for what they show: counts and no test.
+    pub fn told_of_picked(self, names: [&str; 2]) -> String {
+        let [first, second] = names;
+        let Self { n, won, lost } = self;
+        match n {
+            0 => self.told(names),
+            _ => format!("{first} − {second} {:+} of {n} ({won} won, {lost} lost); {PICKED}", self.difference()),
+        }
     }
 
     /// What it says in plain words, `names` being those of the two arms.
@@ -294,6 +306,8 @@ mod tests {
         assert_eq!(told(90, 12, 1), "mediated − local +11 of 90, more than chance (p .003, 12 won, 1 lost)");
         assert_eq!(told(9, 0, 0), "mediated and local are right or wrong together, 9 of 9");
         assert_eq!(told(0, 0, 0), "mediated and local share no judged question");
+        let picked = Paired { n: 18, won: 9, lost: 1 }.told_of_picked(["mediated", "local"]);
+        assert_eq!(picked, "mediated − local +8 of 18 (9 won, 1 lost); picked questions: no test");
         let all = Paired { n: 24, won: 5, lost: 2 }.interval().unwrap();
         assert!(all.low < 0.0 && all.high > 3.0 / 24.0, "{all:?} holds chance and what was found");
         assert_eq!(Paired { n: 9, won: 0, lost: 0 }.interval(), None);

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use evidence::{Entry, Evidence, GlobalEvidence, LocalEvidence, Period, Vote};
 pub use number::ByLabel;
 
+use super::scenario::Scenario;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::engine::ScoreKind;
 use crate::engine::prompt::Arm;
@@ -61,6 +62,13 @@ impl ModelId {
     /// Its name, with what has to be said of its scores.
     pub fn told(&self) -> String {
         self.scores.of(&self.name)
+    }
+}
+
+impl Header {
+    /// Whether its questions were picked for what they show, so that chance explains nothing of how they come out.
+    pub fn is_picked(&self) -> bool {
+        self.title.starts_with(Scenario::Gallery.name())
     }
 }
 

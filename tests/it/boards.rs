@@ -22,7 +22,7 @@ use logoscope::eval::sweep::{Case, Grid, sweep};
 use logoscope::mediator::{Weight, Weights};
 use logoscope::session::replay::Tally;
 
-use crate::replaying::replaying;
+use crate::replaying::{open, replaying, session};
 use crate::screens::{answer, answered, asked, drawn, press, speak, text_of};
 
 fn board(state: &State) -> &Board {
@@ -264,6 +264,19 @@ fn a_replay_counts_the_whole_session_recorded_and_now() {
     assert!(press(&mut state, &["y"]).is_empty());
     press(&mut state, &["esc", "x"]);
     assert_eq!(state.study.steps.len(), 1, "live work goes on with its own");
+}
+
+#[test]
+fn picked_questions_are_counted_and_not_tested() {
+    let mut session = session(true);
+    session.header.title = "gallery of conflicts".to_owned();
+    let mut state = answered();
+    open(&mut state, session);
+    let screen = text_of(&drawn(&state, 200, 60));
+    assert!(screen.contains("picked questions: no test") && !screen.contains("chance (p"), "{screen}");
+    press(&mut state, &["N"]);
+    let screen = shown(&state);
+    assert!(screen.contains("lost); picked questions: no test") && !screen.contains("(p "), "{screen}");
 }
 
 /// The request among `effects`, if there is one.

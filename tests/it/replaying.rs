@@ -93,7 +93,7 @@ pub fn session(with_model: bool) -> Session {
     Session::new(header, events)
 }
 
-fn open(state: &mut State, session: Session) {
+pub fn open(state: &mut State, session: Session) {
     let opened = Opened::of("by-the-sea".to_owned(), session).unwrap();
     update(state, Message::SessionOpened(Box::new(opened)));
 }

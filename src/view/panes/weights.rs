@@ -6,6 +6,7 @@ use super::mediator::flips_to;
 use crate::app::state::State;
 use crate::data::dataset::Manifest;
 use crate::engine::prompt::Arm;
+use crate::eval::numbers::PICKED;
 use crate::eval::p_value;
 use crate::mediator::Weight;
 use crate::mediator::weights::{Scope, unit_name};
@@ -43,10 +44,14 @@ pub(super) fn numbers(state: &State, theme: &Theme, width: usize) -> Line<'stati
         parts.push(span(format!(" {}/{} [{low}–{high}] ", share.right, share.n), theme.dim));
     }
     let pair = numbers.over_local;
-    let verdict = if pair.won + pair.lost == 0 || pair.is_noise() { "could be chance" } else { "more than chance" };
+    let verdict = match pair.won + pair.lost == 0 || pair.is_noise() {
+        _ if state.is_picked() => PICKED.to_owned(),
+        true => format!("could be chance (p {})", p_value(pair.p())),
+        false => format!("more than chance (p {})", p_value(pair.p())),
+    };
     let tally = &numbers.tally;
     let more = [
-        format!("{dot} over local {:+}, {verdict} (p {}) ", pair.difference(), p_value(pair.p())),
+        format!("{dot} over local {:+}, {verdict} ", pair.difference()),
         format!("{dot} {} overrides, {} rescued, {} suppressed ", tally.overrides, tally.rescues, tally.suppressions),
         format!("{dot} diversity {} ", numbers.diversity.map_or("-".to_owned(), text::share)),
     ];

@@ -71,8 +71,11 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     for (name, numbers) in &columns {
         let lead = if columns.len() > 1 { format!("{name}: ") } else { String::new() };
         for (pair, other) in [(numbers.over_local, "local"), (numbers.over_global, "global")] {
-            let told = format!("{lead}{}{}", pair.told(["mediated", other]), difference(pair));
-            let style = if pair.n == 0 || pair.is_noise() { theme.text } else { theme.good };
+            let (told, certain) = match state.is_picked() {
+                true => (pair.told_of_picked(["mediated", other]), false),
+                false => (pair.told(["mediated", other]) + &difference(pair), pair.n > 0 && !pair.is_noise()),
+            };
+            let (told, style) = (format!("{lead}{told}"), if certain { theme.good } else { theme.text });
             body.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, style))));
         }
     }
