@@ -168,7 +168,8 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
     let mut clear = vec![span(format!("  margin {}", text::share(r.margin)), theme.dim)];
     let overrides = answers.and_then(Answers::overrides_local).unwrap_or_else(|| r.overrides_local());
     if overrides && !overruled && reading.read.local.visible() > 0 {
-        clear.push(span(format!(" {} overrides local", symbols::DOT), theme.conflict));
+        let told = overriding(state, reading, answers.and_then(|answers| answers.local));
+        clear.push(span(format!(" {} {told}", symbols::DOT), theme.conflict));
     }
     if let Some(side) = r.held {
         let side = if side == Side::Local { "local" } else { "global" };
@@ -180,6 +181,15 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
         return vec![Line::from(parts)];
     }
     vec![Line::from(parts), Line::from(clear)]
+}
+
+/// Which answer of local's is overridden, where it is not the one that stands above: the model has had its say in it.
+fn overriding(state: &State, reading: &Reading, local: Option<usize>) -> String {
+    let r = &reading.resolution;
+    match local.filter(|local| *local != r.decide(&r.local)) {
+        Some(local) => format!("overrides local's {}", name(state, local)),
+        None => "overrides local".to_owned(),
+    }
 }
 
 /// What arms answer in the end, where a model has its say in it.
@@ -219,7 +229,10 @@ fn overruled(state: &State, reading: &Reading, theme: &Theme, width: usize) -> O
     let label = name(state, answer.decision);
     let trust = text::value(state.setting.weights.model_trust);
     let local = match answers.overrides_local().filter(|_| reading.read.local.visible() > 0) {
-        Some(true) => span(format!(" {} overrides local", symbols::DOT), theme.conflict),
+        Some(true) => {
+            let told = overriding(state, reading, answers.local);
+            span(format!(" {} {told}", symbols::DOT), theme.conflict)
+        }
         Some(false) => span(format!(" {} as local answers", symbols::DOT), theme.dim),
         None => span("", theme.dim),
     };
