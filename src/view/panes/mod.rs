@@ -197,10 +197,10 @@ fn habits(length: Option<f64>, terms: &[Term]) -> String {
     length.into_iter().chain(words).collect::<Vec<_>>().join(&format!(" {} ", symbols::DOT))
 }
 
-/// `lexical .34 · dense .47 · recency -.02`.
+/// `lexical .34 + dense .47 + recency -.02`: what adds up, so that no dot is taken for a minus in ASCII.
 fn terms<const N: usize>(names: [&str; N], shown: &[String; N]) -> String {
     let parts: Vec<String> = names.iter().zip(shown).map(|(name, share)| format!("{name} {share}")).collect();
-    parts.join(&format!(" {} ", symbols::DOT))
+    parts.join(" + ")
 }
 
 /// `style`, unless what is shown answers an earlier question.
