@@ -162,10 +162,10 @@ pub fn question(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     };
     if area.height > 1 {
         let (left, inner) = (asking(state, theme), Rect { width: area.width.saturating_sub(1), ..upper });
-        let full = judged(state, theme);
-        let gold = Line::from(full.spans.iter().take(2).cloned().collect::<Vec<_>>());
-        let fits = left.width() + 2 + full.width() <= usize::from(inner.width);
-        put_both(&left, if fits { &full } else { &gold }, inner, buffer);
+        let fits = |told: &Line| left.width() + 2 + told.width() <= usize::from(inner.width);
+        let gold = Line::from(judged(state, theme, true).spans.into_iter().take(2).collect::<Vec<_>>());
+        let told = [false, true].map(|short| judged(state, theme, short)).into_iter().find(fits);
+        put_both(&left, &told.unwrap_or(gold), inner, buffer);
     }
     put(&Line::from(vec![span(" ", theme.text), query]), lower, buffer);
 }
@@ -200,7 +200,8 @@ fn moment(at: crate::data::interaction::Timestamp) -> String {
     }
 }
 
-fn judged(state: &State, theme: &Theme) -> Line<'static> {
+/// The true answer and which query it is of; `short` where little room is left.
+fn judged(state: &State, theme: &Theme, short: bool) -> Line<'static> {
     let mut parts = Vec::new();
     if let Some(gold) = state.gold() {
         parts.push(span("gold ", theme.dim));
@@ -211,13 +212,16 @@ fn judged(state: &State, theme: &Theme) -> Line<'static> {
         parts.push(span(if parts.is_empty() { "not judged" } else { "as recorded" }, theme.dim));
         return Line::from(parts);
     };
-    let what = match (&state.replay, data.is_asked_again()) {
-        (Some(_), _) => "turn",
-        _ if state.is_moved() => "moved and not counted,",
-        (None, true) => "asked again",
-        (None, false) => "judged",
+    let place = format!("{} of {}", ix + 1, data.queries.len());
+    let told = match (&state.replay, data.is_asked_again()) {
+        (Some(_), _) => format!("turn {place}"),
+        _ if state.is_moved() && short => format!("query {place}, not counted"),
+        _ if state.is_moved() => format!("query {place}, moved and not counted"),
+        _ if short => format!("query {place}"),
+        (None, true) => format!("query {place}, asked again"),
+        (None, false) => format!("judged query {place}"),
     };
-    parts.push(span(format!("{what} {} of {}", ix + 1, data.queries.len()), theme.dim));
+    parts.push(span(told, theme.dim));
     Line::from(parts)
 }
 
@@ -345,6 +349,7 @@ fn pair(command: Command) -> Option<(Command, Command)> {
         Command::WeightUp => Some((Command::WeightDown, command)),
         Command::NextQuery => Some((command, Command::PreviousQuery)),
         Command::StepOn => Some((Command::StepBack, command)),
+        Command::RungOn => Some((Command::RungBack, command)),
         Command::Faster => Some((Command::Slower, command)),
         Command::NextConflict => Some((command, Command::PreviousConflict)),
         Command::NextOverride => Some((command, Command::PreviousOverride)),

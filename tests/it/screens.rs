@@ -323,7 +323,7 @@ fn the_shown_numbers_are_those_of_the_state() {
         "community 4 · 31 users".to_owned(),
         "period 5 of 8".to_owned(),
         "nano 3.1M cpu f32".to_owned(),
-        "gold noir · judged 1 of 2".to_owned(),
+        "gold noir · judged query 1 of 2".to_owned(),
     ] {
         assert!(text.contains(&expected), "{expected} is missing in\n{text}");
     }

@@ -311,7 +311,7 @@ fn without_judged_queries_the_newest_interactions_are_asked_again() {
     assert_eq!(asked, did, "a fifth of 19");
     let (mut state, _) = asked_of(whole);
     assert_eq!((state.judged, state.truth()), (Some(3), Some(newest[3].response.as_str())));
-    assert!(text_of(&drawn(&state, 120, 40)).contains("asked again 4 of 4"));
+    assert!(text_of(&drawn(&state, 120, 40)).contains("query 4 of 4, asked again"));
     press(&mut state, &["p"]);
     assert_eq!(state.question.as_ref().unwrap().at, newest[2].at);
     // What is remembered meanwhile is not asked again.
