@@ -1,6 +1,7 @@
 //! `logoscope sweep`: one or two weights over a grid, with intervals, on past queries.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -249,7 +250,12 @@ fn curve(out: &mut String, found: &Sweep) {
     let name = found.grids.first().map_or("", |grid| grid.weight.name());
     let (low, high) = spread(&found.points);
     let cell = |value: f64| (share(value, (low, high)) * (AXIS - 1) as f64).round() as usize;
-    let ends = if low <= high { format!("{low:<width$.3}{high:.3}", width = AXIS - 5) } else { String::new() };
+    let ends = match low.total_cmp(&high) {
+        Ordering::Less => format!("{low:<width$.3}{high:.3}", width = AXIS - 5),
+        // All of one value stands in the middle.
+        Ordering::Equal => format!("{low:^AXIS$.3}"),
+        Ordering::Greater => String::new(),
+    };
     let _ = writeln!(out, "{name:>20}  {:>9}  {:<15} {}", found.by, "interval", ends.trim_end());
     for (place, point) in found.points.iter().enumerate() {
         let at = point.at.first().copied().unwrap_or_default();

@@ -43,11 +43,15 @@ fn curve(out: &mut String, found: &Sweep, grid: &Grid) {
     let (first, last) = (places.first().copied().unwrap_or_default(), places.last().copied().unwrap_or(STOPS));
     let x = |place: f64| left + share(place, (first, last)) * (right - left);
     let y = |value: f64| bottom - share(value, (low, high)) * (bottom - top);
-    for tick in 0..TICKS {
-        let part = tick as f64 / (TICKS - 1) as f64;
-        let value = low + part * (high - low);
+    // An axis of one value has one number.
+    let ticks = |varies: bool| if varies { TICKS } else { 1 };
+    for tick in 0..ticks(high > low) {
+        let value = low + tick as f64 / (TICKS - 1) as f64 * (high - low);
         let _ = writeln!(out, "<path d=\"M{left} {0:.1}H{right}\" stroke=\"#ddd\"/>", y(value));
         text(out, (left - 8.0, y(value) + 4.0), "end", &format!("{value:.3}"));
+    }
+    for tick in 0..ticks(last > first) {
+        let part = tick as f64 / (TICKS - 1) as f64;
         let place = ((grid.values.len() - 1) as f64 * part).round() as usize;
         text(out, (x(places[place]), bottom + 18.0), "middle", &grid.values[place].to_string());
     }

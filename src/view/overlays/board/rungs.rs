@@ -139,6 +139,7 @@ fn told(state: &State, kind: Kind) -> Vec<String> {
     let rungs = &state.rungs;
     let asked = rungs.verdicts.iter().map(|verdict| verdict.so_far.0).max().unwrap_or_default();
     let so_far = text::plural(asked, "judged question", "judged questions");
+    let nothing = |what: &str| format!("{what}: nothing judged is there yet");
     let labels = state.data.as_ref().map_or(&[][..], |data| &data.labels);
     let gold = state.gold().and_then(|gold| labels.iter().position(|label| label == gold));
     let arms = [Arm::Local, Arm::Global, Arm::Mediated];
@@ -153,6 +154,7 @@ fn told(state: &State, kind: Kind) -> Vec<String> {
                 told.push(format!("this question, right: {}", each.join(", ")));
             }
             told.push(match rungs.hand_over() {
+                _ if asked == 0 => nothing("hand-over"),
                 Some(rung) => {
                     format!("hand-over at {} over {so_far}: local beats global by more than chance", rung.name())
                 }
@@ -166,10 +168,11 @@ fn told(state: &State, kind: Kind) -> Vec<String> {
             let held = |arm: Arm| rungs.holds_to(arm).map_or("-".to_owned(), |rung| rung.name());
             let borne = |arm: Arm| rungs.tolerance[arm as usize].map_or("-".to_owned(), |rung| rung.name());
             let each = |of: &dyn Fn(Arm) -> String| arms.map(|arm| format!("{} {}", arm.name(), of(arm))).join(", ");
-            vec![
-                format!("this question, greatest share that is decided as the own one: {}", each(&held)),
-                format!("tolerance over {so_far}, greatest share within 2 points of the own one: {}", each(&borne)),
-            ]
+            let tolerance = match asked {
+                0 => nothing("tolerance"),
+                _ => format!("tolerance over {so_far}, greatest share within 2 points of the own one: {}", each(&borne)),
+            };
+            vec![format!("this question, greatest share that is decided as the own one: {}", each(&held)), tolerance]
         }
     }
 }

@@ -79,7 +79,9 @@ fn curve(found: &Sweep, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for row in (0..ROWS).rev() {
         let value = low + (high - low) * row as f64 / (ROWS - 1) as f64;
-        let scale = if row % 3 == 0 { format!("{value:.3}") } else { String::new() };
+        // Where all is one value, the scale has one number.
+        let told = if high > low { row % 3 == 0 } else { row == ROWS / 2 };
+        let scale = if told { format!("{value:.3}") } else { String::new() };
         let mut parts = vec![span(text::pad(&scale, SCALE), theme.dim)];
         for place in &shown {
             let point = &found.points[*place];
