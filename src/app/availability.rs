@@ -2,7 +2,7 @@
 
 use super::board::{Board, Page};
 use super::command::Command;
-use super::overlay::{Choice, List, ListKind, Overlay};
+use super::overlay::{Choice, Edit, EditKind, List, ListKind, Overlay};
 use super::state::State;
 use super::study::FitState;
 
@@ -112,6 +112,16 @@ pub(super) fn of_tries(command: Command, state: &State) -> Option<&'static str> 
         (Command::NoteTry | Command::CompareTry, _) => Some("this is for tries; T lists them"),
         (Command::ExportTries | Command::ImportTries, _) if list.is_none() => Some("this is for tries; T lists them"),
         _ => None,
+    }
+}
+
+/// Why no question can be recalled into the line being typed; `None` if one can.
+pub(super) fn of_recalling(state: &State) -> Option<&'static str> {
+    match &state.overlay {
+        Some(Overlay::Edit(Edit { kind: EditKind::Query, .. })) => {
+            state.typed.is_none().then_some("no question has been typed yet")
+        }
+        _ => Some("this is for a question; i types one"),
     }
 }
 

@@ -206,6 +206,7 @@ pub enum Command {
     Suspend,
     Accept,
     Leave,
+    RecallQuery,
     CursorLeft,
     CursorRight,
     CursorStart,
@@ -414,7 +415,8 @@ table! {
     }
     Edit / "Line" {
         Accept "accept" ["enter"] "take" "Take what was typed";
-        Leave "leave" ["esc"] "leave" "Leave without it";
+        Leave "leave" ["esc"] "leave" "Leave without it; a question is kept and gone on with";
+        RecallQuery "recall-query" ["up"] "" "Recall the question that was typed last";
         CursorLeft "cursor-left" ["left"] "" "Move left";
         CursorRight "cursor-right" ["right"] "" "Move right";
         CursorStart "cursor-start" ["home", "ctrl-a"] "" "Move to the start";
@@ -534,6 +536,7 @@ impl Command {
             | Command::PreviousQuery
             | Command::RungNextQuery
             | Command::RungPreviousQuery => no_data.or_else(no_queries),
+            Command::RecallQuery => availability::of_recalling(state),
             Command::Ladder | Command::Dial => super::rungs::unavailable(self, state),
             Command::AskAgain if matches!(state.memory, MemoryState::Failed(_)) => Some("memory could not be built"),
             Command::AskAgain if state.reading.is_none() => Some("memory has not been read yet"),

@@ -135,9 +135,9 @@ impl Edit {
             Overlay::Edit(edit) => edit.behind,
             _ => None,
         });
-        // A profile and a note are gone on with; anything else is as often another one.
+        // A profile, a note and a question left half typed are gone on with; anything else is as often another one.
         let input = match kind {
-            EditKind::Profile | EditKind::Note | EditKind::TryNote(_) => Input::of(text),
+            EditKind::Query | EditKind::Profile | EditKind::Note | EditKind::TryNote(_) => Input::of(text),
             _ => Input::offering(text),
         };
         Self { kind, input, complaint: None, behind }

@@ -247,6 +247,10 @@ pub struct State {
     pub opened: Option<usize>,
     /// A query typed before the dataset was read.
     pub wanted: Option<String>,
+    /// A query left half typed.
+    pub draft: String,
+    /// The query that was typed and asked last.
+    pub typed: Option<String>,
     /// Whether the analyst has chosen a question, so that none is chosen for them.
     pub chosen: bool,
     /// The number of the last read asked for.
@@ -378,6 +382,8 @@ impl State {
             judged: None,
             opened: None,
             wanted: None,
+            draft: String::new(),
+            typed: None,
             chosen: false,
             ticket: 0,
             heard: 0,

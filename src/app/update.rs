@@ -190,7 +190,10 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
-        Message::SessionOpened(opened) => replay::enter(state, *opened),
+        Message::SessionOpened(opened) => {
+            led(state, EditKind::Path);
+            replay::enter(state, *opened)
+        }
         Message::SessionKept(outcome) => {
             replay::kept(state, outcome);
             Vec::new()
@@ -207,7 +210,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::Made { .. } => Vec::new(),
         Message::SessionFailed(reason) => {
-            tell(state, reason, true);
+            misled(state, EditKind::Path, reason);
             Vec::new()
         }
         // Of a session that is over; the next one has not begun, and must not be taken for written.
@@ -236,12 +239,22 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::Exported(exported) => {
             match exported {
-                Ok(path) => tell(state, format!("the tries are written to {}", path.display()), false),
-                Err(reason) => tell(state, reason, true),
+                Ok(path) => {
+                    led(state, EditKind::ExportPath);
+                    tell(state, format!("the tries are written to {}", path.display()), false);
+                }
+                Err(reason) => misled(state, EditKind::ExportPath, reason),
             }
             Vec::new()
         }
-        Message::Imported(imported) => tries::imported(state, imported),
+        Message::Imported(Ok(read)) => {
+            led(state, EditKind::ImportPath);
+            tries::imported(state, read)
+        }
+        Message::Imported(Err(reason)) => {
+            misled(state, EditKind::ImportPath, reason);
+            Vec::new()
+        }
         Message::Fitting { ticket, news } => fit::told(state, ticket, news),
         Message::Surveyed { ticket, done, found } => {
             study::surveyed(state, ticket, done, found.map(|found| *found));
@@ -384,6 +397,21 @@ fn grow(state: &mut State, kind: ListKind, rows: impl Fn(&State) -> List) {
         list.refilter();
         list.selected = at.min(list.shown.len().saturating_sub(1));
         state.overlay = Some(Overlay::List(list));
+    }
+}
+
+/// A path that was typed has led somewhere: its line closes, if it is still there.
+fn led(state: &mut State, kind: EditKind) {
+    if matches!(&state.overlay, Some(Overlay::Edit(edit)) if edit.kind == kind) {
+        command::close(state);
+    }
+}
+
+/// A path leads nowhere: its line says why, so that it can be corrected there; without one it is news.
+fn misled(state: &mut State, kind: EditKind, reason: String) {
+    match &mut state.overlay {
+        Some(Overlay::Edit(edit)) if edit.kind == kind => edit.complaint = Some(reason),
+        _ => tell(state, reason, true),
     }
 }
 

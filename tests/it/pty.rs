@@ -411,6 +411,9 @@ fn a_session_is_opened_played_to_its_end_and_left() {
     session.until_shown(" open ");
     session.keys(&format!("{}\r", file.display()));
     session.until_shown("is not a session");
+    assert!(session.text().contains(" open "), "the path can be corrected");
+    session.keys("\x1b");
+    session.until("the line closes", |_, text| !text.contains("is not a session"));
     session.keys(",");
     session.until_shown("REPLAY sea 6/7");
     session.keys("x");

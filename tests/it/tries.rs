@@ -380,7 +380,11 @@ fn tries_are_written_out_and_read_in() {
     let effects = press(&mut state, &["enter"]);
     let [Effect::Export { path, dataset, book }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((path.to_str(), dataset.as_str(), &book.tries), (Some("films-tries.toml"), "films", &state.tries));
+    update(&mut state, Message::Exported(Err("films-tries.toml exists".into())));
+    let Some(Overlay::Edit(edit)) = &state.overlay else { panic!("the path can be corrected") };
+    assert_eq!((edit.input.text(), edit.complaint.as_deref()), ("films-tries.toml", Some("films-tries.toml exists")));
     update(&mut state, Message::Exported(Ok(path.clone())));
+    assert!(state.overlay.is_none());
     assert_eq!(state.notice.as_ref().unwrap().text, "the tries are written to films-tries.toml");
     press(&mut state, &["T", "ctrl-o"]);
     type_text(&mut state, "mine.toml");
@@ -391,6 +395,7 @@ fn tries_are_written_out_and_read_in() {
     let [Effect::Tries { change: Some(Change::Save(new)), .. }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((new.number, new.name.as_str()), (3, "other"), "a number of its own");
     assert_eq!(state.notice.as_ref().unwrap().text, "1 try is read; 1 left out, the name being taken");
+    assert!(state.overlay.is_none());
     update(&mut state, Message::Imported(Err("mine.toml: cannot be read".into())));
     assert!(state.notice.as_ref().unwrap().failure);
 }

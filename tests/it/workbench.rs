@@ -404,6 +404,27 @@ fn letters_typed_are_letters() {
 }
 
 #[test]
+fn a_question_left_half_typed_is_gone_on_with_and_the_last_one_recalled() {
+    let mut state = answered();
+    let line = |state: &State| match &state.overlay {
+        Some(Overlay::Edit(edit)) => edit.input.text().to_owned(),
+        other => panic!("nothing is typed but {other:?}"),
+    };
+    press(&mut state, &["i", "up"]);
+    assert_eq!(state.notice.as_ref().unwrap().text, "no question has been typed yet");
+    press(&mut state, &["s", "e", "esc", "i"]);
+    assert_eq!(line(&state), "se");
+    press(&mut state, &["ctrl-c", "i", "a", "enter"]);
+    assert_eq!((state.question.as_ref().unwrap().query.as_str(), state.draft.as_str()), ("sea", ""));
+    press(&mut state, &["i"]);
+    assert_eq!(line(&state), "", "it has been asked");
+    press(&mut state, &["o", "up"]);
+    assert_eq!(line(&state), "sea");
+    press(&mut state, &["esc", "d", "up"]);
+    assert_ne!(line(&state), "sea", "a date is no question");
+}
+
+#[test]
 fn lists_choose_and_the_palette_says_why_not() {
     let mut state = answered();
     let effects = press(&mut state, &["w", "0", "0", "5", "enter"]);

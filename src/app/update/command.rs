@@ -52,7 +52,10 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
     }
     state.journal.touched |= command != Command::Quit;
     match command {
-        Command::EditQuery => edit(state, EditKind::Query, ""),
+        Command::EditQuery => {
+            let draft = std::mem::take(&mut state.draft);
+            edit(state, EditKind::Query, &draft);
+        }
         Command::PickDate => {
             let now = state.question.as_ref().map(|question| question.at.to_string()).unwrap_or_default();
             edit(state, EditKind::Date, &now)
@@ -239,6 +242,10 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             leave(state);
         }
         Command::Accept => return accept(state),
+        Command::RecallQuery => {
+            let typed = state.typed.clone().unwrap_or_default();
+            line(state, |input| *input = Input::of(&typed));
+        }
         Command::Choose => return choose(state),
         Command::CursorLeft => line(state, Input::left),
         Command::CursorRight => line(state, Input::right),
@@ -279,6 +286,7 @@ fn interrupt(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     state.interrupted = true;
+    put_aside(state);
     if state.overlay.take().is_some() {
         return Vec::new();
     }
@@ -298,7 +306,15 @@ pub(super) fn edit(state: &mut State, kind: EditKind, text: &str) {
     state.overlay = Some(Overlay::Edit(Edit::over(kind, text, before)));
 }
 
+/// Keeps a question that is left half typed, for whoever goes on with it.
+fn put_aside(state: &mut State) {
+    if let Some(Overlay::Edit(Edit { kind: EditKind::Query, input, .. })) = &state.overlay {
+        state.draft = input.text().to_owned();
+    }
+}
+
 fn leave(state: &mut State) {
+    put_aside(state);
     match &mut state.overlay {
         // In layers: first the filter goes, then the help.
         Some(Overlay::Help(help)) if help.filtering || !help.filter.text().is_empty() => {
@@ -309,7 +325,7 @@ fn leave(state: &mut State) {
 }
 
 /// Closes what lies over the screen; what it lay over is seen again.
-fn close(state: &mut State) {
+pub(super) fn close(state: &mut State) {
     state.overlay = state.overlay.take().and_then(Overlay::closed);
 }
 
@@ -339,11 +355,14 @@ fn accept(state: &mut State) -> Vec<Effect> {
     match edit.kind {
         EditKind::Query if text.is_empty() => {
             close(state);
+            state.draft.clear();
             tell(state, "nothing was typed; the question stays".to_owned(), false);
             Vec::new()
         }
         EditKind::Query => {
             close(state);
+            state.draft.clear();
+            state.typed = Some(text.clone());
             if state.data.is_none() {
                 state.wanted = Some(text);
                 state.chosen = true;
@@ -394,19 +413,17 @@ fn accept(state: &mut State) -> Vec<Effect> {
             let taken = tries::note(state, number, &text);
             taken_or_told(state, taken)
         }
-        EditKind::ExportPath | EditKind::ImportPath if text.is_empty() => {
+        EditKind::ExportPath | EditKind::ImportPath | EditKind::Path if text.is_empty() => {
             close(state);
             Vec::new()
         }
+        // The line stays until it is known whether its path leads anywhere.
         EditKind::ExportPath => {
-            close(state);
             let book = Box::new(state.tries.clone().into());
             vec![Effect::Export { path: text.into(), dataset: state.dataset_name.clone(), book }]
         }
-        EditKind::ImportPath => {
-            close(state);
-            vec![Effect::Import(text.into())]
-        }
+        EditKind::ImportPath => vec![Effect::Import(text.into())],
+        EditKind::Path => vec![Effect::Open(Source::File(text.into()))],
         EditKind::Id => {
             close(state);
             if text.is_empty() { Vec::new() } else { inquiry::ask(state, Inquiry::WhyNot(text), None) }
@@ -414,10 +431,6 @@ fn accept(state: &mut State) -> Vec<Effect> {
         EditKind::Model => {
             close(state);
             model::choose(state, text)
-        }
-        EditKind::Path => {
-            close(state);
-            if text.is_empty() { Vec::new() } else { vec![Effect::Open(Source::File(text.into()))] }
         }
     }
 }

@@ -156,14 +156,7 @@ pub(super) fn compare(state: &mut State) {
 }
 
 /// Saves what was read from a file, under numbers of its own.
-pub(super) fn imported(state: &mut State, imported: Result<Vec<Try>, String>) -> Vec<Effect> {
-    let read = match imported {
-        Ok(read) => read,
-        Err(reason) => {
-            tell(state, reason, true);
-            return Vec::new();
-        }
-    };
+pub(super) fn imported(state: &mut State, read: Vec<Try>) -> Vec<Effect> {
     let (mut effects, mut left_out) = (Vec::new(), 0);
     for other in read {
         if state.tries.iter().any(|saved| saved.name == other.name) {
