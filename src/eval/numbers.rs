@@ -175,8 +175,7 @@ impl Numbers {
             let complete = outcome.arms.iter().zip(answers).all(|(right, answers)| right.is_some() || !answers);
             if outcome.judged && !complete {
                 unanswered += 1;
-                outcome =
-                    Outcome { arms: [None; 4], overridden: false, rescued: false, suppressed: false, ..outcome };
+                outcome = Outcome { arms: [None; 4], overridden: false, rescued: false, suppressed: false, ..outcome };
             }
             tally.add(&outcome);
             if !outcome.judged {

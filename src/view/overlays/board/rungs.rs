@@ -170,7 +170,9 @@ fn told(state: &State, kind: Kind) -> Vec<String> {
             let each = |of: &dyn Fn(Arm) -> String| arms.map(|arm| format!("{} {}", arm.name(), of(arm))).join(", ");
             let tolerance = match asked {
                 0 => nothing("tolerance"),
-                _ => format!("tolerance over {so_far}, greatest share within 2 points of the own one: {}", each(&borne)),
+                _ => {
+                    format!("tolerance over {so_far}, greatest share within 2 points of the own one: {}", each(&borne))
+                }
             };
             vec![format!("this question, greatest share that is decided as the own one: {}", each(&held)), tolerance]
         }
