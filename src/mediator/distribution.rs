@@ -1,5 +1,8 @@
 //! Small operations on distributions over a label set.
 
+/// Values that differ by less than this share of the greater one are equal: what sums lose in binary decides nothing.
+const SLACK: f64 = 1e-12;
+
 /// Scales non-negative `weights` to sum to 1; uniform if they sum to nothing.
 pub fn normalise(mut weights: Vec<f64>) -> Vec<f64> {
     let sum: f64 = weights.iter().sum();
@@ -47,7 +50,12 @@ pub fn runner_up(p: &[f64], base: &[f64], winner: usize) -> Option<usize> {
 
 /// Whether a label of probability p and base rate b goes before another one. Asked some hundred times a mediation.
 fn surpasses((p, b): (f64, f64), (other, b_other): (f64, f64)) -> bool {
-    p > other || (p == other && b > b_other)
+    exceeds(p, other) || (b > b_other && !exceeds(other, p) && exceeds(b, b_other))
+}
+
+/// Whether `a` is more than `b`, neither of them negative, by more than rounding.
+pub fn exceeds(a: f64, b: f64) -> bool {
+    a > b && a - b > SLACK * a
 }
 
 /// Jensen–Shannon divergence in bits: 0 for equal distributions, 1 for disjoint ones.
@@ -92,6 +100,10 @@ mod tests {
         assert_eq!(decision(&[0.4, 0.4, 0.2], &[0.1, 0.2, 0.7]), 1);
         assert_eq!(decision(&[0.4, 0.4, 0.2], &[0.1, 0.1, 0.8]), 0);
         assert_eq!(runner_up(&[0.4, 0.4, 0.2], &[0.1, 0.1, 0.8], 0), Some(1));
+        let dust = 0.4 + 2.0 * f64::EPSILON;
+        assert_eq!(decision(&[0.4, dust, 0.2], &[0.1, 0.1 + f64::EPSILON, 0.8]), 0, "rounding decides nothing");
+        assert_eq!(decision(&[0.4, dust, 0.2], &[0.2, 0.1, 0.7]), 0);
+        assert_eq!(decision(&[0.0, 1e-300], &[0.5, 0.5]), 1, "little is not nothing");
         assert_eq!(runner_up(&[1.0], &[1.0], 0), None);
     }
 }

@@ -59,7 +59,8 @@ impl Facet {
         match self {
             Facet::Label | Facet::Form => {
                 let runner_up = distribution::runner_up(p, base, decision);
-                Verdict { decision, runner_up, margin: p[decision] - runner_up.map_or(0.0, |y| p[y]) }
+                // Of equals the one that rounding put below may be decided for.
+                Verdict { decision, runner_up, margin: (p[decision] - runner_up.map_or(0.0, |y| p[y])).max(0.0) }
             }
             Facet::Score(_) => {
                 // Up to here lies less than half, up to and with it at least half.

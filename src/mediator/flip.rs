@@ -16,6 +16,8 @@ use super::weights::{STOPS, Scope, Weight, Weights};
 
 /// Positions on which roots in γ and τ are isolated; two flips closer than this go unseen.
 pub const GRID: usize = 128;
+/// A weight below this is off: a flip there is a tie, which goes to the first label.
+const OFF: f64 = 1e-9;
 /// Halvings of a bracket: a slider position then is exact to double precision.
 const HALVINGS: usize = 60;
 
@@ -83,7 +85,7 @@ pub fn flip(evidence: &Evidence, weights: &Weights, policy: Policy, weight: Weig
         let at = rounded_away(root, now, low, high);
         let becomes = mediate(evidence, &weights.with(weight, at), policy).decision;
         // A root against one rival need not be a flip: another label may win on both sides of it.
-        (becomes != winner).then_some(Flip { weight, now, at, becomes })
+        (becomes != winner && at >= OFF).then_some(Flip { weight, now, at, becomes })
     })
 }
 

@@ -42,11 +42,16 @@ impl BaseRates {
     /// b at `t` without what `asking` answered. Sums to 1, every entry > 0.
     pub fn read(&self, population: &Population, asking: Option<UserIx>, t: Timestamp) -> Vec<f64> {
         let mut counts = self.counts(population, t);
+        let before = population.before(t);
+        let mut others: Vec<usize> = self.labels.iter().map(|sums| given(sums, before)).collect();
         for item in population.visible(asking, t) {
             counts[population.label[*item]] -= decay(population.at[*item], t, self.half_life);
+            others[population.label[*item]] = others[population.label[*item]].saturating_sub(1);
         }
-        // Subtraction leaves rounding dust where nobody else gave a label.
-        counts.iter_mut().for_each(|count| *count = count.max(0.0) + PSEUDO);
+        // Subtraction leaves rounding dust where nobody else gave a label, and dust must not decide a query.
+        for (count, others) in counts.iter_mut().zip(others) {
+            *count = PSEUDO + if others > 0 { count.max(0.0) } else { 0.0 };
+        }
         let sum: f64 = counts.iter().sum();
         counts.iter_mut().for_each(|count| *count /= sum);
         counts
@@ -56,11 +61,16 @@ impl BaseRates {
     pub(super) fn counts(&self, population: &Population, t: Timestamp) -> Vec<f64> {
         let before = population.before(t);
         let count = |sums: &Vec<(ItemIx, f64)>| {
-            let last = sums.partition_point(|(item, _)| *item < before).checked_sub(1);
+            let last = given(sums, before).checked_sub(1);
             last.map_or(0.0, |last| sums[last].1 * decay(population.at[sums[last].0], t, self.half_life))
         };
         self.labels.iter().map(count).collect()
     }
+}
+
+/// How many items before `before` have the label of `sums`.
+fn given(sums: &[(ItemIx, f64)], before: ItemIx) -> usize {
+    sums.partition_point(|(item, _)| *item < before)
 }
 
 /// 2^(−age/h).

@@ -16,7 +16,7 @@ use crate::data::sanitize::visible;
 use crate::data::text::brief;
 use crate::eval::bucket::ACTIVITY;
 use crate::eval::split::Question;
-use crate::mediator::distribution::{decision, jensen_shannon, normalise};
+use crate::mediator::distribution::{decision, exceeds, jensen_shannon, normalise};
 use crate::memory::Memory;
 
 /// A share of the likeliest response from which on somebody leans, and from which on they are one-sided.
@@ -157,9 +157,9 @@ impl Past {
         jensen_shannon(&normalise(self.counts.clone()), others)
     }
 
-    /// Whether the likeliest response is not that of others; among equals the one that others prefer.
+    /// Whether others prefer another response to the likeliest one; among equals that is the one that others prefer.
     pub fn departs(&self, others: &[f64]) -> bool {
-        self.top_share().is_some() && decision(&self.counts, others) != decision(others, others)
+        self.top_share().is_some() && exceeds(others[decision(others, others)], others[decision(&self.counts, others)])
     }
 }
 
@@ -362,6 +362,10 @@ mod tests {
         let newcomer = Past { counts: vec![0.0, 0.0] };
         assert_eq!(newcomer.top_share(), None);
         assert!(!newcomer.departs(&[0.2, 0.8]), "who has said nothing differs from nobody");
+        assert!(
+            !Past { counts: vec![0.0, 4.0] }.departs(&[0.5, 0.5]),
+            "nor does anybody from others who prefer nothing"
+        );
     }
 
     #[test]
