@@ -22,7 +22,7 @@ use crate::eval::experiment::{Setting, run as by_memory, run_with_model};
 use crate::eval::metrics::{Metric, TaskMeasures};
 use crate::eval::report;
 use crate::eval::split::{Asked, Split};
-use crate::eval::stats::Plan;
+use crate::eval::stats::{Plan, Unit};
 use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::{Apart, Memory};
 
@@ -158,8 +158,16 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
     let plan = Plan::seeded(args.seed);
     let pasts = pasts(&dataset, &asked.questions);
     let guard = dataset.manifest.retrieval.guard;
-    let inquiry =
-        Inquiry { questions: &asked.questions, answered: &answered, pasts: &pasts, measures: &measures, guard, plan };
+    let people: Vec<_> = asked.questions.iter().map(|question| question.user).collect();
+    let inquiry = Inquiry {
+        questions: &asked.questions,
+        units: Unit::observations(&people),
+        answered: &answered,
+        pasts: &pasts,
+        measures: &measures,
+        guard,
+        plan,
+    };
     let mut groupings: Vec<Grouping> = Vec::new();
     for by in &args.by {
         if groupings.iter().all(|known| known.by != *by) {

@@ -2,7 +2,7 @@
 
 pub(super) mod progress;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ use crate::eval::report::{self, Section};
 use crate::eval::row::Row;
 use crate::eval::signs::Sightings;
 use crate::eval::split::{Asked, Question, Range, Split};
-use crate::eval::stats::Plan;
+use crate::eval::stats::{Plan, Unit};
 use crate::eval::{EvalError, ablate, peer};
 use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::{Apart, Memory};
@@ -446,11 +446,13 @@ fn ablations(
     let ablated = ablate::ablate(memory, &asked.questions, &tuning, measures, Plan::seeded(args.seed), cancel)?;
     let name = &memory.manifest.name;
     let embedder = memory.embedder();
-    let section = report::ablation(name, &embedder, &ablated, asked.query_range, fitted_on);
+    let unit = Unit::of(asked.questions.iter().map(|question| question.user).collect::<BTreeSet<_>>().len());
+    let section = report::ablation(name, &embedder, &ablated, unit, asked.query_range, fitted_on);
     let object = json!({
         "schema": ablate::SCHEMA,
         "dataset": name,
         "embedder": embedder,
+        "resampled": unit,
         "queries": asked.query_range,
         "fitted_on": fitted_on,
         "variants": ablated,

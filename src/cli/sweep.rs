@@ -197,15 +197,15 @@ fn title(told: &Told, found: &Sweep) -> String {
 fn text(told: &Told, found: &Sweep) -> String {
     let mut out = format!("{}\n", title(told, found));
     let (from, to) = (told.range.from.date(), told.range.to.date());
-    let unit = if found.by_person() { "people" } else { "questions, people being few," };
     let less = if found.by.0.is_error() { "; less is better" } else { "" };
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "  {}: {} queries of {} people, {from} to {to}; intervals of 95 % by resampling {unit}{less}",
+        "  {}: {} queries of {} people, {from} to {to}; intervals of 95 % by resampling {}{less}",
         told.part(),
         found.n,
-        found.people
+        found.people,
+        found.unit().resampled()
     );
     out.push('\n');
     match &found.grids[..] {
@@ -362,7 +362,7 @@ fn object(told: &Told, found: &Sweep) -> Value {
         "part": if told.held_out { "hold-out" } else { "tuning" },
         "queries": told.range,
         "people": found.people,
-        "resampled": if found.by_person() { "people" } else { "questions" },
+        "resampled": found.unit(),
         "policy": told.policy,
         "metric": found.by,
         "weights": found.grids.iter().map(|grid| grid.weight.name()).collect::<Vec<_>>(),

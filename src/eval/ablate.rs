@@ -14,7 +14,7 @@ use super::fit::rows::{Asker, Row, gather};
 use super::fit::{fit_exponents, free, rebase};
 use super::metrics::{LabelMeasures, Measures, Metric, add};
 use super::split::Question;
-use super::stats::{Plan, Tail, holm, sign_flip};
+use super::stats::{Plan, Tail, Unit, holm, sign_flip};
 use crate::data::dataset::Manifest;
 use crate::mediator::{Policy, Weights, mediate};
 use crate::memory::Memory;
@@ -161,7 +161,7 @@ pub struct Ablated {
     pub wins: usize,
     /// Queries that only everything has right.
     pub losses: usize,
-    /// Sign-flip permutation by person; 1 for everything itself.
+    /// Sign-flip permutation by person, of few people by question; 1 for everything itself.
     pub p: f64,
     /// Corrected over the variants.
     pub p_holm: f64,
@@ -218,14 +218,15 @@ pub fn ablate(
     }
     let Some((_, reference)) = outcomes.first() else { return Ok(Vec::new()) };
     let value = |metric, sums: &[f64]| measures.value(metric, sums).unwrap_or_default();
+    let units = Unit::observations(&questions.iter().map(|question| question.user).collect::<Vec<_>>());
     let judged = |(variant, outcome): &(Variant, Outcome)| {
         let only = |a: &Outcome, b: &Outcome| a.right.iter().zip(&b.right).filter(|(a, b)| **a && !**b).count();
-        let mut people: BTreeMap<_, f64> = BTreeMap::new();
-        for (row, question) in questions.iter().enumerate() {
+        let mut sums: BTreeMap<usize, f64> = BTreeMap::new();
+        for (row, unit) in units.iter().enumerate() {
             let one = |outcome: &Outcome| f64::from(u8::from(outcome.right[row]));
-            *people.entry(question.user).or_default() += one(outcome) - one(reference);
+            *sums.entry(*unit).or_default() += one(outcome) - one(reference);
         }
-        let differences: Vec<f64> = people.into_values().collect();
+        let differences: Vec<f64> = sums.into_values().collect();
         Ablated {
             variant: *variant,
             accuracy: value(Metric::Accuracy, &outcome.sums),

@@ -11,7 +11,7 @@ use super::metrics::{Metric, Reliability};
 use super::row::Row;
 use super::signs::Signs;
 use super::split::{Range, Sampled, Split};
-use super::stats::{Interval, Plan};
+use super::stats::{Interval, Plan, Unit};
 use crate::engine::engine::ScoreKind;
 use crate::mediator::{Policy, Weights};
 use crate::memory::fusion::nothing;
@@ -368,6 +368,8 @@ pub struct Assessment {
     pub n: usize,
     /// Who asked them.
     pub users: usize,
+    /// What intervals resample and tests flip.
+    pub resampled: Unit,
     /// The metric of comparisons.
     #[serde(skip)]
     pub headline: Metric,
@@ -420,6 +422,8 @@ pub struct GainReport<'a> {
     /// How it came about.
     #[serde(flatten)]
     pub provenance: &'a Provenance,
+    /// What intervals resample.
+    pub resampled: Unit,
     /// The metric of both figures.
     pub metric: Metric,
     /// The relative gain that `needed` is computed for: [`CLAIM`].
@@ -431,8 +435,8 @@ pub struct GainReport<'a> {
 impl<'a> GainReport<'a> {
     /// That of `assessment`.
     pub fn of(assessment: &'a Assessment) -> Self {
-        let Assessment { provenance, headline, gain, .. } = assessment;
-        Self { provenance, metric: *headline, claim: CLAIM, gain }
+        let Assessment { provenance, resampled, headline, gain, .. } = assessment;
+        Self { provenance, resampled: *resampled, metric: *headline, claim: CLAIM, gain }
     }
 }
 

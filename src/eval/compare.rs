@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::assessment::{self, Difference};
 use super::metrics::{Addend, LabelMeasures, Measures, Metric, RatingMeasures};
 use super::row::{Row, RowAnswer};
-use super::stats::{Plan, Table, Tail, detectable, intervals, mcnemar, sign_flip, standard_error};
+use super::stats::{Plan, Table, Tail, Unit, detectable, intervals, mcnemar, sign_flip, standard_error};
 use crate::data::interaction::UserId;
 use crate::data::text;
 
@@ -160,6 +160,8 @@ pub struct Comparison {
     pub n: usize,
     /// Who asked them.
     pub users: usize,
+    /// What intervals resample and the test flips.
+    pub resampled: Unit,
     /// The metric that is tested.
     pub headline: Metric,
     /// Every metric that rows can give.
@@ -168,7 +170,7 @@ pub struct Comparison {
     pub wins: usize,
     /// Questions only B has right, or nearer.
     pub losses: usize,
-    /// By-person sign-flip permutation of the headline metric.
+    /// Sign-flip permutation of the headline metric.
     pub p: f64,
     /// Exact McNemar, rows taken as independent; of ratings the sign test.
     pub p_mcnemar: f64,
@@ -227,9 +229,10 @@ pub fn compare(a: &Outcome, b: &Outcome, arms: (&str, &str), plan: Plan) -> Resu
     };
     let (first, second) = (judge(a, &answers.0)?, judge(b, &answers.1)?);
 
-    let table = |judged: &Judged| {
-        Table::of(measures.width(), a.rows.iter().zip(&judged.rows).map(|(row, addends)| (&row.user, addends)))
-    };
+    let asked: Vec<&UserId> = a.rows.iter().map(|row| &row.user).collect();
+    let units = Unit::observations(&asked);
+    let users = asked.iter().collect::<BTreeSet<_>>().len();
+    let table = |judged: &Judged| Table::of(measures.width(), units.iter().zip(&judged.rows));
     let tables = [table(&first), table(&second)];
     let totals = [tables[0].total(), tables[1].total()];
     let found = intervals(&tables, plan, |sums| {
@@ -240,13 +243,13 @@ pub fn compare(a: &Outcome, b: &Outcome, arms: (&str, &str), plan: Plan) -> Resu
         Some(Both { a, b, difference: Difference { metric: *metric, value: a - b, ci: ci? } })
     });
     let gained: Vec<f64> = first.merit.iter().zip(&second.merit).map(|(a, b)| a - b).collect();
-    let mut people: BTreeMap<&UserId, (f64, f64)> = BTreeMap::new();
-    for (row, gained) in a.rows.iter().zip(&gained) {
-        let (n, d) = people.entry(&row.user).or_default();
+    let mut observed: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+    for (unit, gained) in units.iter().zip(&gained) {
+        let (n, d) = observed.entry(*unit).or_default();
         *n += 1.0;
         *d += gained;
     }
-    let people: Vec<(f64, f64)> = people.into_values().collect();
+    let observed: Vec<(f64, f64)> = observed.into_values().collect();
     let wins = gained.iter().filter(|gained| **gained > EVEN).count();
     let losses = gained.iter().filter(|gained| **gained < -EVEN).count();
     Ok(Comparison {
@@ -254,14 +257,15 @@ pub fn compare(a: &Outcome, b: &Outcome, arms: (&str, &str), plan: Plan) -> Resu
         a: a.side(arms.0),
         b: b.side(arms.1),
         n: a.rows.len(),
-        users: people.len(),
+        users,
+        resampled: Unit::of(users),
         headline: metrics[0],
         metrics: both.collect(),
         wins,
         losses,
-        p: sign_flip(&people.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan),
+        p: sign_flip(&observed.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan),
         p_mcnemar: mcnemar(wins, losses),
-        detectable: standard_error(&people).and_then(detectable),
+        detectable: standard_error(&observed).and_then(detectable),
         plan,
     })
 }

@@ -4,6 +4,8 @@ use super::experiment::{Answer, Answered};
 use super::judge::{Contestant, Material};
 use super::metrics::TaskMeasures;
 use super::split::Question;
+use super::stats::Unit;
+use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 
 /// The answers to some questions, in their order.
@@ -49,7 +51,8 @@ impl Contest {
     /// What is judged: `questions` are those that were answered.
     pub fn material<'a>(&'a self, questions: &'a [Question<'a>], measures: TaskMeasures) -> Material<'a> {
         let Self { visible, arms, peers, parts } = self;
-        Material { questions, visible, arms, peers, parts, measures }
+        let asked: Vec<&UserId> = questions.iter().map(|question| question.user).collect();
+        Material { questions, units: Unit::observations(&asked), visible, arms, peers, parts, measures }
     }
 }
 

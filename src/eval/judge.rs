@@ -1,6 +1,7 @@
 //! Judging: what predictors answered becomes an [`Assessment`].
 //!
-//! Intervals and tests go by person throughout; every comparison is of the same questions.
+//! Intervals and tests go by person throughout, or by question where people are too few, see [`Unit`]; every comparison is
+//! of the same questions.
 
 mod pairs;
 mod sides;
@@ -15,7 +16,7 @@ use super::bucket::{Bucket, FINE, POOLED_RATINGS};
 use super::experiment::Answer;
 use super::metrics::{Addend, Measures, Metric, TaskMeasures};
 use super::split::{Asked, Question, Range};
-use super::stats::{Interval, Plan, Table, intervals};
+use super::stats::{Interval, Plan, Table, Unit, intervals};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::mediator::Weights;
@@ -34,6 +35,8 @@ pub struct Contestant {
 pub struct Material<'a> {
     /// The questions.
     pub questions: &'a [Question<'a>],
+    /// The observation that each question is part of.
+    pub units: Vec<usize>,
     /// The asking person's visible items, one number a question.
     pub visible: &'a [usize],
     /// Arms asked for.
@@ -97,6 +100,7 @@ impl Material<'_> {
         Assessment {
             n: self.questions.len(),
             users: self.users(&|_| true),
+            resampled: Unit::of(self.users(&|_| true)),
             headline: self.measures.headline(),
             gold_entropy: normalised_entropy(&counts),
             arms: arms.iter().map(|judged| self.report(judged, plan)).collect(),
@@ -169,11 +173,11 @@ impl Material<'_> {
         asking.map(|(question, _)| question.user).collect::<BTreeSet<&UserId>>().len()
     }
 
-    /// Sums by person of the rows whose number of visible items is `wanted`.
+    /// Sums by observation of the rows whose number of visible items is `wanted`.
     fn table(&self, judged: &Judged, wanted: &dyn Fn(usize) -> bool) -> Table {
-        let rows = self.questions.iter().zip(self.visible).zip(&judged.rows);
+        let rows = self.units.iter().zip(self.visible).zip(&judged.rows);
         let wanted = rows.filter(|((_, visible), _)| wanted(**visible));
-        Table::of(self.measures.width(), wanted.map(|((question, _), row)| (question.user, row)))
+        Table::of(self.measures.width(), wanted.map(|((unit, _), row)| (unit, row)))
     }
 
     /// Scores and intervals of a table.
@@ -195,7 +199,7 @@ impl Material<'_> {
             let table = self.table(judged, &holds);
             let (scores, ci) = self.scores(&table, plan);
             let n = self.visible.iter().filter(|visible| bucket.holds(**visible)).count();
-            BucketReport { bucket: *bucket, n, users: table.people(), scores, ci }
+            BucketReport { bucket: *bucket, n, users: self.users(&holds), scores, ci }
         };
         let coarse = if self.of_scores() { &POOLED_RATINGS[..] } else { &[] };
         let (buckets, pooled) = (FINE.iter().map(bucket).collect(), coarse.iter().map(bucket).collect());
@@ -276,7 +280,9 @@ mod tests {
             })
             .collect();
         let measures = TaskMeasures::Labels(LabelMeasures { labels: 3 });
-        Material { questions: &questions, visible: &visible, arms, peers: &[], parts: &[], measures }
+        let asked: Vec<&UserId> = questions.iter().map(|question| question.user).collect();
+        let units = Unit::observations(&asked);
+        Material { questions: &questions, units, visible: &visible, arms, peers: &[], parts: &[], measures }
             .assess(provenance())
     }
 
@@ -319,19 +325,20 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_tested_by_person_and_corrected() {
+    fn pairs_of_few_people_are_tested_by_question_and_corrected() {
         let found = assess(&arms());
+        assert_eq!((found.users, found.resampled), (3, Unit::Questions));
         let local = &found.paired[0];
         assert_eq!((local.against, local.wins, local.losses), ("local", 3, 1));
         assert_eq!(local.headline.value, 0.25);
-        // Summed by person 0, 1, 1: two of four sign patterns reach 2. McNemar: 2·(1 + 4)/16.
-        assert_eq!((local.p, local.p_mcnemar), (0.5, 0.625));
+        // Questions being independent both are 2·(1 + 4)/16.
+        assert_eq!((local.p, local.p_mcnemar), (0.625, 0.625));
         let global = &found.paired[1];
-        // By person 1 − 1 = 0, 1 and 0: nobody can be told apart from a coin.
+        // 1, 1 and −1: every sign pattern reaches 1.
         assert_eq!((global.against, global.wins, global.losses, global.p), ("global", 2, 1, 1.0));
         assert_eq!((local.p_holm, global.p_holm), (1.0, 1.0));
-        // Differences 0 of 3, 1 of 3, 1 of 2 around ¼: √(3/2 · (.75² + .25² + .5²))/8 · 2.80.
-        let error = (1.5 * (0.75f64.powi(2) + 0.25f64.powi(2) + 0.5f64.powi(2))).sqrt() / 8.0;
+        // Three times 1, once −1, four times 0 around ¼: √(8/7 · (3·.75² + 1.25² + 4·.25²))/8 · 2.80.
+        let error = (8.0 / 7.0 * (3.0 * 0.75f64.powi(2) + 1.25f64.powi(2) + 4.0 * 0.25f64.powi(2))).sqrt() / 8.0;
         assert!((local.detectable.unwrap() - 2.801_585_219 * error).abs() < 1e-9);
     }
 
@@ -339,9 +346,9 @@ mod tests {
     fn not_worse_is_shown_only_where_people_suffice() {
         let same = assess(&[named("local", &[0; 8]), named("mediated", &[0; 8])]);
         let tests: Vec<_> = same.pooled.iter().map(|test| (test.bucket.from, test.n, test.users, test.p)).collect();
-        // Equal answers are better than the margin allows for every person: one sign pattern in 2^people.
-        assert_eq!(tests, [(0, 2, 2, 0.25), (1, 3, 2, 0.25), (6, 2, 1, 0.5), (21, 1, 1, 0.5)]);
-        assert!(same.pooled.iter().all(|test| test.p_holm == 1.0 && !test.non_inferior && test.detectable.is_none()));
+        // Equal answers are better than the margin allows for every question: one sign pattern in 2^questions.
+        assert_eq!(tests, [(0, 2, 2, 0.25), (1, 3, 2, 0.125), (6, 2, 1, 0.25), (21, 1, 1, 0.5)]);
+        assert!(same.pooled.iter().all(|test| test.p_holm >= 0.5 && !test.non_inferior && test.detectable.is_none()));
 
         let users: Vec<UserId> = (0..60).map(|who| UserId::new(format!("u{who}"))).collect();
         let question = |user| Question { id: "q", user, at: Timestamp(0), text: "", about: None, gold: 0, answer: "" };
@@ -349,8 +356,9 @@ mod tests {
         let verdict = |mediated: &[usize]| {
             let arms = [named("local", &[0; 60]), named("mediated", mediated)];
             let measures = TaskMeasures::Labels(LabelMeasures { labels: 2 });
+            let (questions, units) = (&questions[..], (0..60).collect());
             let material =
-                Material { questions: &questions, visible: &[0; 60], arms: &arms, peers: &[], parts: &[], measures };
+                Material { questions, units, visible: &[0; 60], arms: &arms, peers: &[], parts: &[], measures };
             material.assess(provenance()).pooled[0].non_inferior
         };
         assert!(verdict(&[0; 60]));

@@ -1,5 +1,5 @@
-//! Statistics for answers that come in clusters: one person's queries are not independent, so people are resampled,
-//! never rows.
+//! Statistics for answers that come in clusters: one person's queries are not independent, so people are resampled, and
+//! questions only where people are too few, see [`Unit`].
 //!
 //! Everything is a pure function of its arguments and a seed, and the same on any number of threads: each resample has
 //! a stream of its own. Sources: percentile bootstrap (Efron), cluster-robust standard errors and power as in Miller
@@ -20,6 +20,62 @@ pub const CONFIDENCE: f64 = 0.95;
 const DETECTABLE: f64 = 1.959_963_985 + 0.841_621_234;
 /// Up to this many people all sign patterns are tried instead of drawn ones.
 const ENUMERABLE: usize = 12;
+
+/// Fewer people than this cannot be resampled.
+pub const FEW: usize = 5;
+
+/// What intervals and tests take for one observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// A person with all their questions.
+    People,
+    /// A question by itself: fewer than [`FEW`] people ask.
+    Questions,
+}
+
+impl Unit {
+    /// That of questions of so many people.
+    pub fn of(people: usize) -> Self {
+        if people < FEW { Unit::Questions } else { Unit::People }
+    }
+
+    /// The observation of each question, by who asked it.
+    pub fn observations<P: Ord>(asked: &[P]) -> Vec<usize> {
+        let mut people: Vec<&P> = asked.iter().collect();
+        people.sort_unstable();
+        people.dedup();
+        let place = |(ix, who)| match (Unit::of(people.len()), people.binary_search(&who)) {
+            (Unit::People, Ok(person)) => person,
+            _ => ix,
+        };
+        asked.iter().enumerate().map(place).collect()
+    }
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::People => "people",
+            Unit::Questions => "questions",
+        }
+    }
+
+    /// What is resampled, for reading.
+    pub fn resampled(self) -> &'static str {
+        match self {
+            Unit::People => "people",
+            Unit::Questions => "questions, people being few",
+        }
+    }
+
+    /// What signs are flipped by.
+    pub fn singular(self) -> &'static str {
+        match self {
+            Unit::People => "person",
+            Unit::Questions => "question",
+        }
+    }
+}
 
 /// How often something random is repeated, and from which seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -73,8 +129,8 @@ impl Table {
         Self { width, people: people.into_values().map(|sums| sums.into_iter().collect()).collect() }
     }
 
-    /// How many people.
-    pub fn people(&self) -> usize {
+    /// How many observations.
+    pub fn observations(&self) -> usize {
         self.people.len()
     }
 
@@ -110,7 +166,7 @@ where
     F: Fn(&[Vec<f64>]) -> Vec<Option<f64>> + Sync,
 {
     let whole = statistics(&tables.iter().map(Table::total).collect::<Vec<_>>());
-    let people = tables.first().map_or(0, Table::people);
+    let people = tables.first().map_or(0, Table::observations);
     let resample = |number: usize| {
         let mut draw = Draw::seeded(plan.seed.wrapping_add(number as u64));
         let mut times = vec![0.0; people];
@@ -288,6 +344,13 @@ mod tests {
         let rows: Vec<(u8, bool)> = (0..100).map(|_| (0, true)).chain((0..100).map(|_| (1, false))).collect();
         let interval = intervals(&[table(&rows)], PLAN, share)[0].unwrap();
         assert_eq!(interval, Interval { low: 0.0, high: 1.0 });
+    }
+
+    #[test]
+    fn questions_of_few_people_stand_for_themselves() {
+        assert_eq!(Unit::observations(&["v", "u", "v", "w"]), [0, 1, 2, 3]);
+        assert_eq!(Unit::observations(&["e", "b", "a", "b", "c", "d"]), [4, 1, 0, 1, 2, 3], "in order of the person");
+        assert_eq!([4, 5].map(|people| Unit::of(people).name()), ["questions", "people"]);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! an honest word on whether the best point is any better than the present setting.
 //!
 //! The best of many points looks better than it is, so its p-value against the present setting is multiplied by the number
-//! of points tried (Bonferroni). Where fewer than [`FEW`] people ask, questions are resampled instead of people, and the
+//! of points tried (Bonferroni). Where fewer than [`FEW`](super::stats::FEW) people ask, questions are resampled instead of people, and the
 //! result says so.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::AtomicBool;
@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 use super::EvalError;
 use super::experiment::{Answer, Score, spread};
 use super::metrics::{FLOOR, Measures, Metric, TaskMeasures};
-use super::stats::{Interval, Plan, Table, Tail, intervals, sign_flip};
+use super::stats::{Interval, Plan, Table, Tail, Unit, intervals, sign_flip};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::mediator::weights::STOPS;
@@ -25,8 +25,6 @@ use crate::session::event::Setting;
 use crate::session::record::finally;
 use crate::session::steps::Step;
 
-/// Fewer people than this cannot be resampled.
-pub const FEW: usize = 5;
 /// Points of a grid that names none.
 const POINTS: usize = 21;
 /// Points of one weight at most.
@@ -249,9 +247,9 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Whether people were resampled, or questions because people are few.
-    pub fn by_person(&self) -> bool {
-        self.people >= FEW
+    /// What was resampled.
+    pub fn unit(&self) -> Unit {
+        Unit::of(self.people)
     }
 
     /// The best point against the present one, in a sentence.
@@ -298,15 +296,9 @@ pub fn sweep(
     }
     let here: Vec<f64> = grids.iter().map(now).collect();
     let present = points.iter().position(|point| *point == here).unwrap_or_default();
-    let mut people: Vec<&UserId> = cases.iter().map(|case| case.user).collect();
-    people.sort();
-    people.dedup();
-    // What is resampled: a person with all questions, or a question.
-    let unit = |(ix, case): (usize, &Case)| match people.binary_search(&case.user) {
-        Ok(person) if people.len() >= FEW => person,
-        _ => ix,
-    };
-    let units: Vec<usize> = cases.iter().enumerate().map(unit).collect();
+    let asked: Vec<&UserId> = cases.iter().map(|case| case.user).collect();
+    let people = asked.iter().collect::<BTreeSet<_>>().len();
+    let units = Unit::observations(&asked);
     let width = measures.width();
     let at = |ix: usize| {
         let weights =
@@ -344,7 +336,7 @@ pub fn sweep(
     });
     let points = points.into_iter().zip(values).zip(&spans);
     let points = points.map(|((at, value), interval)| Point { at, value, interval: *interval }).collect();
-    Ok(Sweep { by, grids, points, present, best, gain, n: cases.len(), people: people.len() })
+    Ok(Sweep { by, grids, points, present, best, gain, n: cases.len(), people })
 }
 
 /// What the mediated arm answers to `case` under `setting`.
@@ -440,6 +432,6 @@ mod tests {
         let least = found.points.iter().filter_map(|point| point.value).fold(f64::INFINITY, f64::min);
         assert_eq!(found.points[found.best].value, Some(least), "less loss is better");
         let few = run(&[(0, 0), (0, 0), (1, 1)], "local-trust=0..4:3", Metric::MacroF1);
-        assert!(!few.by_person() && few.gain.is_none_or(|gain| gain.p.is_none()));
+        assert!(few.unit() == Unit::Questions && few.gain.is_none_or(|gain| gain.p.is_none()));
     }
 }

@@ -273,15 +273,10 @@ fn measured(inquiry: &Inquiry, arm: Arm, groups: &[GroupReport], members: &[Vec<
 }
 
 /// What the queries of a group add, and what each person in it adds once.
-fn addends<'a>(
-    inquiry: &Inquiry<'a>,
-    arm: Arm,
-    rows: &[usize],
-    layout: &Layout,
-    start: usize,
-) -> Vec<(&'a UserId, Vec<Addend>)> {
+fn addends(inquiry: &Inquiry, arm: Arm, rows: &[usize], layout: &Layout, start: usize) -> Vec<(usize, Vec<Addend>)> {
     let own = start + layout.own();
-    let mut people: BTreeMap<&UserId, [Vec<f64>; 2]> = BTreeMap::new();
+    // Answers and right answers of each person, and the observation that the first of them is part of.
+    let mut people: BTreeMap<&UserId, (usize, [Vec<f64>; 2])> = BTreeMap::new();
     let mut all = Vec::with_capacity(rows.len());
     for row in rows.iter().copied() {
         let (question, answer, popularity) = (&inquiry.questions[row], inquiry.said(row, arm), inquiry.popularity(row));
@@ -296,16 +291,17 @@ fn addends<'a>(
             (own + 2, popular(answer.decision)),
             (own + 3, popular(question.gold)),
         ]);
-        all.push((question.user, adds));
-        let [answers, golds] =
-            people.entry(question.user).or_insert_with(|| [vec![0.0; layout.labels], vec![0.0; layout.labels]]);
+        let unit = inquiry.units[row];
+        all.push((unit, adds));
+        let none = || vec![0.0; layout.labels];
+        let (_, [answers, golds]) = people.entry(question.user).or_insert_with(|| (unit, [none(), none()]));
         answers[answer.decision] += 1.0;
         golds[question.gold] += 1.0;
     }
-    for (user, [answers, golds]) in people {
+    for (unit, [answers, golds]) in people.into_values() {
         if golds.iter().sum::<f64>() >= LEAST_OF_PERSON as f64 {
             let apart = miscalibration(&normalise(answers), &normalise(golds));
-            all.push((user, vec![(own + 4, 1.0), (own + 5, apart)]));
+            all.push((unit, vec![(own + 4, 1.0), (own + 5, apart)]));
         }
     }
     all
@@ -315,7 +311,7 @@ fn addends<'a>(
 fn gaps(inquiry: &Inquiry, arm: Arm, members: &[Vec<usize>], best: Option<usize>) -> Vec<Gap> {
     let scored: Vec<Vec<Scored>> = members
         .iter()
-        .map(|rows| rows.iter().map(|row| (inquiry.questions[*row].user, inquiry.score(*row, arm))).collect())
+        .map(|rows| rows.iter().map(|row| (inquiry.units[*row], inquiry.score(*row, arm))).collect())
         .collect();
     let pairs: Vec<(usize, usize)> =
         (0..scored.len()).flat_map(|second| (0..second).map(move |first| (first, second))).collect();

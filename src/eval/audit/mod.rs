@@ -26,7 +26,7 @@ use super::assessment::Provenance;
 use super::experiment::{Answer, Answered};
 use super::metrics::{Metric, TaskMeasures};
 use super::split::Question;
-use super::stats::Plan;
+use super::stats::{Plan, Unit};
 use crate::engine::prompt::Arm;
 
 /// Version of the JSON object.
@@ -42,6 +42,8 @@ pub const LEAST_OF_PERSON: usize = 5;
 pub struct Inquiry<'a> {
     /// The queries.
     pub questions: &'a [Question<'a>],
+    /// The observation that each of them is part of.
+    pub units: Vec<usize>,
     /// What the arms answered, in the same order.
     pub answered: &'a [Answered],
     /// What was known of each asking person, in the same order.
@@ -115,6 +117,8 @@ pub struct Audit {
     pub n: usize,
     /// Who asked them.
     pub users: usize,
+    /// What intervals resample and tests flip.
+    pub resampled: Unit,
     /// What groups are compared in.
     pub headline: Metric,
     /// By each grouping asked for.
@@ -159,9 +163,11 @@ pub fn audit(inquiry: &Inquiry, guarded: GuardReport, wanted: Wanted) -> Audit {
     let (overridden_right, cases) = overrule::cases(inquiry, cases, names, opening);
     let headline = inquiry.headline();
     let gates = gate::judge(bounds, &dimensions, &overruled, &guarded);
+    let users = measure::askers(inquiry, 0..inquiry.questions.len());
     Audit {
         n: inquiry.questions.len(),
-        users: measure::askers(inquiry, 0..inquiry.questions.len()),
+        users,
+        resampled: Unit::of(users),
         headline,
         passed: gates.iter().all(|gate| !gate.failed()),
         personalised: overrule::personalised(inquiry),

@@ -33,7 +33,7 @@ pub struct Share {
     /// 0 to 1.
     pub share: f64,
     /// By person. Where it never or always happened resamples do not vary, and the end is that of the rule of three over
-    /// people, 3/m of m.
+    /// people, 3/m of m, or over questions where people are few.
     pub ci: Interval,
 }
 
@@ -47,9 +47,11 @@ impl Rate {
         if left_out.is_some() {
             return Self { n, of, users, share: None, left_out };
         }
-        let table = Table::of(2, hits.iter().map(|(row, hit)| (inquiry.questions[*row].user, [(0, 1.0), (1, *hit)])));
-        let found = intervals(&[table], inquiry.plan, |sums| vec![(sums[0][0] > 0.0).then(|| sums[0][1] / sums[0][0])]);
-        let (share, least) = (n as f64 / of as f64, (3.0 / users as f64).min(1.0));
+        let table = Table::of(2, hits.iter().map(|(row, hit)| (inquiry.units[*row], [(0, 1.0), (1, *hit)])));
+        let found = intervals(std::slice::from_ref(&table), inquiry.plan, |sums| {
+            vec![(sums[0][0] > 0.0).then(|| sums[0][1] / sums[0][0])]
+        });
+        let (share, least) = (n as f64 / of as f64, (3.0 / table.observations() as f64).min(1.0));
         let ci = match n {
             0 => Interval { low: 0.0, high: least },
             n if n == of => Interval { low: 1.0 - least, high: 1.0 },

@@ -23,9 +23,9 @@ fn close(value: f64, expected: f64) {
     assert!((value - expected).abs() < 1e-12, "{value} is not {expected}");
 }
 
-/// Four people, five queries each: the first two prefer 1 and ask in the first group, the others prefer 0.
+/// Six people, five queries each: the first three prefer 1 and ask in the first group, the others prefer 0.
 fn users() -> Vec<UserId> {
-    ["u0", "u1", "u2", "v's"].map(UserId::new).to_vec()
+    ["u0", "u1", "u2", "u3", "u4", "v's"].map(UserId::new).to_vec()
 }
 
 fn question(user: &UserId, gold: usize) -> Question<'_> {
@@ -85,9 +85,19 @@ fn provenance() -> Provenance {
     }
 }
 
+fn inquiry<'a>(
+    questions: &'a [Question],
+    answered: &'a [Answered],
+    pasts: &'a [Past],
+    measures: &'a TaskMeasures,
+) -> Inquiry<'a> {
+    let asked: Vec<&UserId> = questions.iter().map(|question| question.user).collect();
+    Inquiry { questions, units: Unit::observations(&asked), answered, pasts, measures, guard: 2, plan: PLAN }
+}
+
 fn audited(questions: &[Question], answered: &[Answered], pasts: &[Past], bounds: Bounds) -> Audit {
     let measures = TaskMeasures::Labels(LabelMeasures { labels: 3 });
-    let inquiry = Inquiry { questions, answered, pasts, measures: &measures, guard: 2, plan: PLAN };
+    let inquiry = inquiry(questions, answered, pasts, &measures);
     let wanted = Wanted {
         provenance: provenance(),
         groupings: &[two_groups(questions.len())],
@@ -125,12 +135,12 @@ fn figures_of_groups_equal_hand_computed_values() {
     let found = by_hand(Bounds::default());
     let dimension = &found.dimensions[0];
     let told: Vec<_> = dimension.groups.iter().map(|g| (g.name.as_str(), g.n, g.users, g.often)).collect();
-    assert_eq!(told, [("first", 10, 2, 2), ("second", 10, 2, 2)], "an empty group is none");
+    assert_eq!(told, [("first", 15, 3, 3), ("second", 15, 3, 3)], "an empty group is none");
     let entropy = -(0.6f64 * 0.6f64.ln() + 0.4 * 0.4f64.ln()) / 3f64.ln();
     close(dimension.groups[0].gold_entropy, entropy);
     let of = |arm: Arm| &dimension.arms.iter().find(|groups| groups.arm == arm).unwrap().groups;
     let [first, second] = &of(Arm::Mediated)[..] else { panic!("two groups") };
-    // Six of ten right, all of label 0 and none of label 1.
+    // Nine of fifteen right, all of label 0 and none of label 1.
     close(first.score.value, 0.6);
     assert_eq!(first.score.ci, Some(Interval { low: 0.6, high: 0.6 }), "everybody has the same share");
     close(first.second.value, 0.5);
@@ -143,8 +153,8 @@ fn figures_of_groups_equal_hand_computed_values() {
     let gap = first.gap.as_ref().unwrap();
     assert_eq!(gap.best, "second");
     close(gap.value, 0.4);
-    // Around .8 each of the four adds a tenth to it: all signs alike in 2 of 16.
-    assert_eq!((gap.p, gap.p_holm, gap.detectable), (0.125, 0.125, None));
+    // Around .8 each of the six adds a fifteenth to it: all signs alike in 2 of 64.
+    assert_eq!((gap.p, gap.p_holm, gap.detectable), (0.03125, 0.03125, None));
     assert!(second.gap.is_none());
     close(second.score.value, 1.0);
     close(second.variety.value, 0.0);
@@ -161,35 +171,35 @@ fn who_is_overruled_equals_hand_counts() {
         let Overruled { whose, n, suppressed, rescued, .. } = &found.overruled[ix];
         (whose.as_str(), *n, (suppressed.n, suppressed.of), (rescued.n, rescued.of))
     };
-    assert_eq!(of(0), ("everybody", 20, (4, 10), (10, 10)));
-    // The second two people prefer what others prefer, and local is right for none of them.
-    assert_eq!(of(1), ("people who differ", 10, (4, 10), (0, 0)));
-    assert_eq!(of(2), ("first", 10, (4, 10), (0, 0)));
+    assert_eq!(of(0), ("everybody", 30, (6, 15), (15, 15)));
+    // The second three people prefer what others prefer, and local is right for none of them.
+    assert_eq!(of(1), ("people who differ", 15, (6, 15), (0, 0)));
+    assert_eq!(of(2), ("first", 15, (6, 15), (0, 0)));
     assert_eq!(of(3), ("second", 0, (0, 0), (0, 0)));
-    // Always rescued: by the rule of three two people show nothing.
+    // Always rescued: by the rule of three three people show nothing.
     let always = Share { share: 1.0, ci: Interval { low: 0.0, high: 1.0 } };
     assert_eq!(found.overruled[0].rescued.share, Some(always));
     assert_eq!(found.overruled[1].rescued.left_out.as_deref(), Some("0 people, fewer than the guard of 2"));
 
     let local = &found.personalised[0];
     assert_eq!((local.arm, local.without), ("local", "none"));
-    // None says 0: other answers on the four 1s, and on all of the second group, where 0 was right four times.
-    assert_eq!((local.changed.n, local.changed.of), (14, 20));
-    assert_eq!((local.worsened.n, local.worsened.of), (4, 10));
-    assert_eq!((local.bettered.n, local.bettered.of), (4, 10));
+    // None says 0: other answers on the six 1s, and on all of the second group, where 0 was right six times.
+    assert_eq!((local.changed.n, local.changed.of), (21, 30));
+    assert_eq!((local.worsened.n, local.worsened.of), (6, 15));
+    assert_eq!((local.bettered.n, local.bettered.of), (6, 15));
 }
 
 #[test]
 fn the_worst_cases_come_first_with_the_command_that_shows_them() {
     let found = by_hand(Bounds::default());
-    assert_eq!((found.overridden_right, found.cases.len()), (4, 2));
+    assert_eq!((found.overridden_right, found.cases.len()), (6, 2));
     let case = &found.cases[0];
-    // Rows 3, 4, 8, 9; in row 9 local gives the others .16 each, mediated gives the right one .1.
-    close(case.p_local.unwrap(), 1.0 - 2.0 * 0.16);
-    close(case.harm.unwrap(), 1.0 - 2.0 * 0.16 - 0.1);
+    // Rows 3, 4, 8, 9, 13, 14; in row 14 local gives the others .11 each, mediated gives the right one .1.
+    close(case.p_local.unwrap(), 1.0 - 2.0 * 0.11);
+    close(case.harm.unwrap(), 1.0 - 2.0 * 0.11 - 0.1);
     assert!(case.harm > found.cases[1].harm);
     assert_eq!((case.right.as_str(), case.mediated.as_str(), case.minority, case.as_others), ("b", "a", true, true));
-    let open = "logoscope ask --data 'my data' --user u1 --at 1970-01-01T00:00:09Z --query='-a film'";
+    let open = "logoscope ask --data 'my data' --user u2 --at 1970-01-01T00:00:09Z --query='-a film'";
     assert_eq!(case.open, open);
 }
 
@@ -211,7 +221,7 @@ fn a_gate_fails_beyond_doubt_alone_and_names_itself() {
     let gap = |users: &[UserId]| halves(users, Bounds { gap: Some(0.1), suppression: None }).gates.pop().unwrap();
     // All signs alike: 2 of 256.
     assert_eq!(gap(&eight).told, "first against second by activity: 0.400 [0.400, 0.400], p 0.008");
-    assert_eq!((gap(&users()).verdict, gap(&eight).verdict), (held, failed), "of four people no gap is decisive");
+    assert_eq!(gap(&eight).verdict, failed);
 
     let broken = GuardReport { guard: 5, entries: 9, below: 1, ..GuardReport::default() };
     assert_eq!(gate::judge(Bounds::default(), &[], &[], &broken)[0].verdict, failed);
@@ -233,7 +243,7 @@ proptest! {
         let pasts: Vec<Past> =
             rows.iter().map(|row| Past { counts: row.4.iter().map(|n| f64::from(*n)).collect() }).collect();
         let measures = TaskMeasures::Labels(LabelMeasures { labels: 3 });
-        let inquiry = Inquiry { questions: &questions, answered: &answers, pasts: &pasts, measures: &measures, guard: 2, plan: PLAN };
+        let inquiry = inquiry(&questions, &answers, &pasts, &measures);
         for (by, (groups, of)) in [
             (By::Activity, group::activity(&inquiry)),
             (By::Taste, group::taste(&inquiry)),

@@ -1,28 +1,27 @@
-//! Pairs of predictors on the same questions: differences by person, with tests that respect that.
+//! Pairs of predictors on the same questions: differences by person, or by question where people are few.
 
 use std::collections::BTreeMap;
 
 use super::{Judged, Material};
-use crate::data::interaction::UserId;
 use crate::eval::assessment::{Difference, Paired, Window};
 use crate::eval::metrics::{Measures, Metric, Spread};
 use crate::eval::stats::{Plan, Tail, detectable, holm, intervals, mcnemar, sign_flip, standard_error};
 
 impl Material<'_> {
-    /// Per person among `wanted` rows: rows, and by how much `first` is better than `second`, summed.
+    /// Per observation among `wanted` rows: rows, and by how much `first` is better than `second`, summed.
     pub(super) fn differences(
         &self,
         first: &Judged,
         second: &Judged,
         wanted: &dyn Fn(usize) -> bool,
     ) -> Vec<(f64, f64)> {
-        let mut people: BTreeMap<&UserId, (f64, f64)> = BTreeMap::new();
-        for (row, question) in self.questions.iter().enumerate().filter(|(row, _)| wanted(self.visible[*row])) {
-            let (n, d) = people.entry(question.user).or_default();
+        let mut units: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+        for (row, unit) in self.units.iter().enumerate().filter(|(row, _)| wanted(self.visible[*row])) {
+            let (n, d) = units.entry(*unit).or_default();
             *n += 1.0;
             *d += first.gained(second, row);
         }
-        people.into_values().collect()
+        units.into_values().collect()
     }
 
     /// The first of each pair against the second; Holm over the pairs.
@@ -41,7 +40,7 @@ impl Material<'_> {
             let of = |m: &Metric| Some(self.measures.value(*m, &sums[0])? - self.measures.value(*m, &sums[1])?);
             metrics.iter().map(of).collect()
         };
-        let people = self.differences(first, second, &|_| true);
+        let observed = self.differences(first, second, &|_| true);
         let tables = [self.table(first, &|_| true), self.table(second, &|_| true)];
         let whole = difference(&[tables[0].total(), tables[1].total()]);
         let found = intervals(&tables, plan, difference);
@@ -49,8 +48,8 @@ impl Material<'_> {
         let difference =
             difference.filter_map(|((metric, value), ci)| Some(Difference { metric: *metric, value: value?, ci: ci? }));
         let (wins, losses) = (first.better(second), second.better(first));
-        let gained: f64 = people.iter().map(|(_, d)| d).sum();
-        let p = sign_flip(&people.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan);
+        let gained: f64 = observed.iter().map(|(_, d)| d).sum();
+        let p = sign_flip(&observed.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan);
         Paired {
             against: second.contestant.name,
             headline: self.headline(first.sign * gained / self.questions.len() as f64),
@@ -60,7 +59,7 @@ impl Material<'_> {
             p,
             p_holm: p,
             p_mcnemar: mcnemar(wins, losses),
-            detectable: standard_error(&people).and_then(detectable),
+            detectable: standard_error(&observed).and_then(detectable),
         }
     }
 }

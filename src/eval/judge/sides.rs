@@ -21,24 +21,23 @@ impl Material<'_> {
             };
             let ceiling = global.map(|global| share(&|row| best(global, row)));
             let relative = |x: f64| (l > 0.0).then(|| (x - l) / l);
-            let sums = rows
-                .iter()
-                .map(|row| (self.questions[*row].user, [(0, local.headline[*row]), (1, mediated.headline[*row])]));
+            let sums =
+                rows.iter().map(|row| (self.units[*row], [(0, local.headline[*row]), (1, mediated.headline[*row])]));
             let table = Table::of(2, sums);
             let of_sums = |sums: &[Vec<f64>]| {
                 let (l, m) = (sums[0][0], sums[0][1]);
                 vec![(l > 0.0).then(|| (m - l) / l)]
             };
-            let people = self.differences(mediated, local, &|visible| bucket.holds(visible));
+            let observed = self.differences(mediated, local, &|visible| bucket.holds(visible));
             (n > 0).then(|| Gain {
                 bucket: *bucket,
                 n,
-                users: table.people(),
+                users: self.users(&|visible| bucket.holds(visible)),
                 local: l,
                 mediated: m,
                 relative: relative(m),
                 ci: intervals(&[table], plan, of_sums)[0],
-                p: sign_flip(&people.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan),
+                p: sign_flip(&observed.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan),
                 ceiling,
                 most: ceiling.and_then(relative),
                 needed: if error { l * (1.0 - CLAIM) } else { l * (1.0 + CLAIM) },
@@ -49,25 +48,25 @@ impl Material<'_> {
 
     pub(super) fn non_inferiority(&self, mediated: &Judged, side: &Judged, plan: Plan) -> Vec<NonInferiority> {
         let test = |bucket: &Bucket| {
-            let people = self.differences(mediated, side, &|visible| bucket.holds(visible));
-            let n: f64 = people.iter().map(|(n, _)| n).sum();
-            let table = Table::of(2, people.iter().enumerate().map(|(who, (n, d))| (who, [(0, *n), (1, *d)])));
+            let observed = self.differences(mediated, side, &|visible| bucket.holds(visible));
+            let n: f64 = observed.iter().map(|(n, _)| n).sum();
+            let table = Table::of(2, observed.iter().enumerate().map(|(who, (n, d))| (who, [(0, *n), (1, *d)])));
             let mean = |sums: &[Vec<f64>]| (sums[0][0] > 0.0).then(|| mediated.sign * sums[0][1] / sums[0][0]);
             let ci = intervals(&[table], plan, |sums| vec![mean(sums)]);
             // Under the null hypothesis mediated is worse by the margin: then these differences are around 0.
-            let shifted: Vec<f64> = people.iter().map(|(n, d)| d + MARGIN * n).collect();
+            let shifted: Vec<f64> = observed.iter().map(|(n, d)| d + MARGIN * n).collect();
             let p = sign_flip(&shifted, Tail::Upper, plan);
             (n > 0.0).then(|| NonInferiority {
                 against: side.contestant.name,
                 bucket: *bucket,
                 n: n as usize,
-                users: people.len(),
-                headline: self.headline(mediated.sign * people.iter().map(|(_, d)| d).sum::<f64>() / n),
+                users: self.users(&|visible| bucket.holds(visible)),
+                headline: self.headline(mediated.sign * observed.iter().map(|(_, d)| d).sum::<f64>() / n),
                 ci: ci[0],
                 p,
                 p_holm: p,
                 non_inferior: false,
-                detectable: standard_error(&people).and_then(detectable),
+                detectable: standard_error(&observed).and_then(detectable),
             })
         };
         let buckets = if self.of_scores() { &POOLED_RATINGS[..] } else { &POOLED[..] };

@@ -1,6 +1,6 @@
 //! What each predictor did: where it comes from, its scores, buckets, overrides and disagreement.
 
-use super::section::{Bar, Section, interval, number, optional, predictors, range, title_of};
+use super::section::{Bar, Section, interval, number, optional, predictors, range, resampling, title_of};
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
 use crate::eval::assessment::{ArmReport, Assessment, Provenance};
@@ -96,7 +96,7 @@ pub(super) fn scores(assessment: &Assessment) -> Section {
     }
     section.chart = headline_bars(assessment);
     section.notes = vec![
-        format!("95 %: percentile bootstrap of people, {} resamples", assessment.provenance.plan.resamples),
+        resampling(assessment.resampled, assessment.provenance.plan),
         "log-loss in nats; lower is better for log-loss, Brier and ECE; rare labels make macro-F1 unsteady".to_owned(),
         format!("entropy of the answered labels, 0 to 1; that of the right answers is {:.3}", assessment.gold_entropy),
     ];
@@ -160,7 +160,7 @@ fn errors(assessment: &Assessment) -> Section {
     }
     section.chart = headline_bars(assessment);
     section.notes = vec![
-        format!("95 %: percentile bootstrap of people, {} resamples", assessment.provenance.plan.resamples),
+        resampling(assessment.resampled, assessment.provenance.plan),
         "MAE is of the median, RMSE of the mean; a peer predicts one number for both; lower is better".to_owned(),
     ];
     section

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::arms::head;
-use super::section::{Bar, Section, heading, number, p_value};
+use super::section::{Bar, Section, heading, number, p_value, resampling};
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
 use crate::eval::assessment::LEVEL;
@@ -12,6 +12,7 @@ use crate::eval::audit::measure::{ArmGroups, Dimension, Figure, Measured, second
 use crate::eval::audit::overrule::{Case, Overruled, Personalised, Rate, Share};
 use crate::eval::audit::{Audit, LEAST_OF_PERSON, LEAST_QUERIES};
 use crate::eval::metrics::Metric;
+use crate::eval::stats::Unit;
 
 /// Groups side by side in a terminal of 80 columns.
 const ABREAST: usize = 3;
@@ -182,7 +183,7 @@ fn of_dimension(audit: &Audit, dimension: &Dimension) -> Vec<Section> {
         first.chart = mediated.map(bar).collect();
     }
     sections.extend(scores);
-    sections.push(gaps(dimension, headline));
+    sections.push(gaps(dimension, headline, audit.resampled));
     sections.extend(matrix(
         &format!("By {by}: {}", if other == Metric::BalancedAccuracy { "balanced accuracy" } else { "RMSE" }),
         dimension,
@@ -250,7 +251,7 @@ fn groups(dimension: &Dimension) -> Section {
     section
 }
 
-fn gaps(dimension: &Dimension, headline: Metric) -> Section {
+fn gaps(dimension: &Dimension, headline: Metric, resampled: Unit) -> Section {
     let title = format!("By {}: gap in {} to the best group of the arm", dimension.by, heading(headline));
     let mut section = Section::table(title, &["", "best", "gap", "95 %", "p", "detectable"]);
     for ArmGroups { arm, groups } in &dimension.arms {
@@ -272,11 +273,11 @@ fn gaps(dimension: &Dimension, headline: Metric) -> Section {
         Metric::RougeL => "gap .08: ROUGE-L is .08 lower than in the best group".to_owned(),
         _ => "gap .08: eight more of a hundred answers are wrong than in the best group".to_owned(),
     });
-    section.notes.push(
-        "p: sign flips by person, after Holm over all pairs of the arm's groups; below .05 is decisive. A true gap as \
-         large as the detectable one would be found four times out of five"
-            .to_owned(),
-    );
+    section.notes.push(format!(
+        "p: sign flips by {}, after Holm over all pairs of the arm's groups; below .05 is decisive. A true gap as large as \
+         the detectable one would be found four times out of five",
+        resampled.singular()
+    ));
     if section.rows.len() == 1 {
         section.rows.clear();
         section.notes = vec!["one group alone has no gap".to_owned()];
@@ -313,8 +314,9 @@ fn overruled(audit: &Audit) -> Section {
             .to_owned(),
         format!(
             "– where people are fewer than the guard of {} or queries than {LEAST_QUERIES}; where it never happened the \
-             upper end is that of the rule of three, 3 over the people",
-            audit.provenance.guard
+             upper end is that of the rule of three, 3 over the {}",
+            audit.provenance.guard,
+            audit.resampled.name()
         ),
     ];
     if audit.headline == Metric::MeanAbsoluteError {
@@ -400,9 +402,10 @@ fn limits(audit: &Audit) -> Section {
     let mut notes = vec![
         format!("dataset {} {}", visible(&p.dataset), p.dataset_hash),
         format!(
-            "95 %: percentile bootstrap of people, {} resamples, seed {}; groups with fewer people than the guard of {} or \
-             fewer queries than {LEAST_QUERIES} are left out",
-            p.plan.resamples, p.plan.seed, p.guard
+            "{}, seed {}; groups with fewer people than the guard of {} or fewer queries than {LEAST_QUERIES} are left out",
+            resampling(audit.resampled, p.plan),
+            p.plan.seed,
+            p.guard
         ),
         "groups are not random: a gap says that one fares worse, not that being in it is why; groupings overlap, so their \
          gaps are not separate findings"

@@ -1,7 +1,8 @@
 //! What is said of differences: gain over local, pairs, windows, non-inferiority, ablations, and comparisons of results.
 
 use super::section::{
-    Bar, Section, heading, number, optional, p_value, points, predictors, range, signed, signed_interval, title_of,
+    Bar, Section, heading, number, optional, p_value, points, predictors, range, resampling, signed, signed_interval,
+    title_of,
 };
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
@@ -12,14 +13,16 @@ use crate::eval::assessment::{
 use crate::eval::compare::{Comparison, Side};
 use crate::eval::metrics::Metric;
 use crate::eval::split::Range;
+use crate::eval::stats::Unit;
 use crate::mediator::Policy;
 
 /// A table of ablations, the first being everything. `embedder` made the vectors, `fitted_on` is the time that exponents
-/// were fitted on.
+/// were fitted on, and tests flip the signs of `unit`s.
 pub fn ablation(
     dataset: &str,
     embedder: &str,
     ablated: &[Ablated],
+    unit: Unit,
     queries: Range,
     fitted_on: Option<Range>,
 ) -> Section {
@@ -46,7 +49,7 @@ pub fn ablation(
             || "exponents: the dataset's in every row; nothing was fitted".to_owned(),
             |fitted| format!("exponents fitted in every row on {}", range(fitted)),
         ),
-        "p: sign-flip permutation by person of right answers; Holm over the rows".to_owned(),
+        format!("p: sign-flip permutation by {} of right answers; Holm over the rows", unit.singular()),
     ];
     section
 }
@@ -147,7 +150,8 @@ fn pairs(title: &str, against: &str, assessment: &Assessment, pairs: &[Paired]) 
     }
     section.notes = vec![
         format!(
-            "p: sign-flip permutation by person ({}); Holm over these rows; McNemar takes queries as independent",
+            "p: sign-flip permutation by {} ({}); Holm over these rows; McNemar takes queries as independent",
+            assessment.resampled.singular(),
             assessment.provenance.plan.permutations
         ),
         "detectable: a true difference that these people would show with 80 % power at 5 %".to_owned(),
@@ -287,10 +291,10 @@ pub(super) fn pooled(assessment: &Assessment) -> Option<Section> {
         ]
     };
     section.rows.extend(assessment.pooled.iter().map(row));
-    section.notes.push(
-        "p: one-sided sign-flip permutation by person of the difference plus the margin; Holm over a side's buckets"
-            .to_owned(),
-    );
+    section.notes.push(format!(
+        "p: one-sided sign-flip permutation by {} of the difference plus the margin; Holm over a side's buckets",
+        assessment.resampled.singular()
+    ));
     (!assessment.pooled.is_empty()).then_some(section)
 }
 
@@ -321,7 +325,7 @@ pub fn comparison(found: &Comparison) -> Vec<Section> {
         ]);
         table.chart.push(Bar { name, value: both.difference.value, ci: Some(both.difference.ci) });
     }
-    table.notes.push(format!("95 %: percentile bootstrap of people, {} resamples", found.plan.resamples));
+    table.notes.push(resampling(found.resampled, found.plan));
 
     let mut tests = Section::table("Tests", &["", "won/lost", "p", "p (McNemar)", "detectable"]);
     tests.rows.push(vec![
@@ -339,7 +343,8 @@ pub fn comparison(found: &Comparison) -> Vec<Section> {
             (true, false) => format!("A is worse than B by {}", points(found.headline, by.abs())),
         },
         format!(
-            "p: sign-flip permutation by person ({}); McNemar takes queries as independent",
+            "p: sign-flip permutation by {} ({}); McNemar takes queries as independent",
+            found.resampled.singular(),
             found.plan.permutations
         ),
         "won/lost: only A right or nearer, only B; detectable: with 80 % power at 5 %".to_owned(),

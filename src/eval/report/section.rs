@@ -4,7 +4,7 @@
 use crate::eval::assessment::{ArmReport, Assessment};
 use crate::eval::metrics::Metric;
 use crate::eval::split::Range;
-use crate::eval::stats::Interval;
+use crate::eval::stats::{Interval, Plan, Unit};
 
 /// One part of a report.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +54,11 @@ impl Section {
 
 pub(super) fn predictors(assessment: &Assessment) -> impl Iterator<Item = &ArmReport> {
     assessment.arms.iter().chain(&assessment.peers)
+}
+
+/// What intervals are made of.
+pub(super) fn resampling(unit: Unit, plan: Plan) -> String {
+    format!("95 %: percentile bootstrap of {}, {} resamples", unit.resampled(), plan.resamples)
 }
 
 pub(super) fn number(x: f64) -> String {

@@ -177,7 +177,7 @@ impl Dial {
         });
         let label = shape.label.map(|label| population.labels[label].clone());
         let own_share = fixed.iter().map(|fixed| fixed.own).sum::<f64>() / fixed.len() as f64;
-        let (length, draws, people) = (shape.length, shape.draws, tables[0].people());
+        let (length, draws, people) = (shape.length, shape.draws, tables[0].observations());
         let questions = (on, fixed.len() - on);
         Ok(Self { subject, length, draws, label, questions, people, own_share, rungs: found, tolerance })
     }

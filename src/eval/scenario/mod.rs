@@ -217,7 +217,7 @@ impl Cell {
         if n == 0.0 {
             return None;
         }
-        let people = table.people();
+        let people = table.observations();
         let figures = |sums: &[Vec<f64>]| -> Vec<Option<f64>> {
             let sums = &sums[0];
             let mean = |at: usize| (sums[0] > 0.0).then(|| sums[at] / sums[0]);

@@ -39,7 +39,7 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     let certain = found.gain.is_some_and(|gain| !gain.is_noise());
     let style = if certain { theme.good } else { theme.text };
     body.extend(text::wrap(&found.verdict(), width).into_iter().map(|line| Line::from(span(line, style))));
-    let unit = if found.by_person() { "people" } else { "questions, people being few" };
+    let unit = found.unit().resampled();
     let notes = format!(
         "The band is the 95 % interval by resampling {unit}. {} present, {} best. A value chosen here has seen these \
          questions: judge it on others.",
