@@ -390,6 +390,12 @@ impl Memory {
         Ok(entry.map(|entry| entry.items().map(|item| self.population.user[item]).collect()))
     }
 
+    /// Of ratings, where no thing is called `text`: up to three titles before `t` that are like it. `None` where one is, and
+    /// of other tasks.
+    pub fn nearest_things(&self, text: &str, t: Timestamp) -> Option<Vec<&str>> {
+        self.ratings.as_ref()?.nearest(&self.population, text, self.population.before(t), 3)
+    }
+
     /// Global memory alone, of a task without ratings.
     pub fn read_global(&self, user: &UserId, query: &str, t: Timestamp) -> Result<GlobalRead, IndexError> {
         self.allow(t)?;

@@ -195,6 +195,33 @@ impl Ratings {
         self.texts.first(population, text).is_some() || self.asked.contains_key(text)
     }
 
+    /// Where nothing is called `text`: the titles before `before` that begin with it, hold it or are held by it, in any
+    /// case, `most` of them. `None` where something is.
+    pub(super) fn nearest<'a>(
+        &self,
+        population: &'a Population,
+        text: &str,
+        before: ItemIx,
+        most: usize,
+    ) -> Option<Vec<&'a str>> {
+        if self.knows(population, text) || self.crowd.named(text).is_some() {
+            return None;
+        }
+        let wanted = text.trim().to_lowercase();
+        let rank = |title: &str| {
+            let title = title.trim().to_lowercase();
+            let ranks = [title.starts_with(&wanted), title.contains(&wanted), wanted.contains(&title)];
+            ranks.into_iter().position(|near| near)
+        };
+        let titles = (0..self.texts.firsts.len())
+            .map(|number| self.texts.firsts[number] as ItemIx)
+            .filter(|item| *item < before);
+        let titles = titles.map(|item| &population.text[item]);
+        let mut near: Vec<_> = titles.filter_map(|title| Some((rank(title)?, title))).collect();
+        near.sort_unstable();
+        Some(near.into_iter().take(most).map(|(_, title)| title).collect())
+    }
+
     /// Likeness of an item to what is asked about.
     pub fn similarity(&self, manifest: &Manifest, subject: &Subject, item: ItemIx) -> Similarity {
         let width = manifest.retrieval.attribute_width.unwrap_or(ATTRIBUTE_WIDTH);

@@ -280,6 +280,21 @@ fn folder(dir: &Path) -> String {
 }
 
 #[test]
+fn a_question_about_no_thing_says_so_and_names_titles_that_are_like_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = folder(dir.path());
+    let ask = |query: &str, form: &str| {
+        logoscope(&["ask", "--data", &data, "--model", "none", "--user", "u", "--query", query, "--format", form])
+    };
+    let told = ask("FILM", "text");
+    assert!(told.contains("no thing of the dataset is called 'FILM'; nearest: 'film x', 'film y'; what"), "{told}");
+    assert!(ask("opera", "text").contains("is called 'opera'; what others give to everything"), "nothing is like it");
+    let crowd = |query: &str| serde_json::from_str::<Value>(&ask(query, "json")).unwrap()["global"]["crowd"].clone();
+    assert_eq!((&crowd("opera")["named"], &crowd("opera")["nearest"]), (&false.into(), &json!([])));
+    assert!(crowd("film x").get("named").is_none());
+}
+
+#[test]
 fn a_tiny_evaluation_gives_the_figures_computed_by_hand() {
     let dir = tempfile::tempdir().unwrap();
     let data = folder(dir.path());

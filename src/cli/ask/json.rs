@@ -224,6 +224,10 @@ impl Asked<'_> {
         }
         if let Some(scored) = &self.read.scored {
             object["global"]["crowd"] = serde_json::json!({"mean": scored.crowd, "raters": global.support});
+            if let Some(nearest) = memory.nearest_things(&self.question.query, self.question.at) {
+                object["global"]["crowd"]["named"] = false.into();
+                object["global"]["crowd"]["nearest"] = serde_json::json!(nearest);
+            }
         }
         object
     }

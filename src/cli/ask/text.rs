@@ -36,6 +36,17 @@ impl Asked<'_> {
         let _ = writeln!(out, "  words    {}", if terms.is_empty() { "none".to_owned() } else { terms.join(", ") });
     }
 
+    /// Of a rating task, that nothing is called as the query, with titles that are like it.
+    fn unnamed(&self, memory: &Memory) -> Option<String> {
+        let nearest = memory.nearest_things(&self.question.query, self.question.at)?;
+        let titles: Vec<String> = nearest.iter().map(|title| format!("'{}'", visible(title))).collect();
+        let nearest = if titles.is_empty() { String::new() } else { format!(" nearest: {};", titles.join(", ")) };
+        let query = visible(&self.question.query);
+        Some(format!(
+            "no thing of the dataset is called '{query}';{nearest} what others give to everything is all there is"
+        ))
+    }
+
     /// For reading, in plain lines.
     pub(super) fn to_text(&self, memory: &Memory, explain: bool) -> String {
         use std::fmt::Write as _;
@@ -101,7 +112,9 @@ impl Asked<'_> {
         match &self.read.scored {
             Some(scored) => {
                 let told = match (global.support, global.suppressed) {
-                    (0, 0) => "nobody else rated this; what others give to everything is all there is".to_owned(),
+                    (0, 0) => self.unnamed(memory).unwrap_or_else(|| {
+                        "nobody else rated this; what others give to everything is all there is".to_owned()
+                    }),
                     (0, _) => {
                         "suppressed, too few others rated this; what they give to everything is all there is".to_owned()
                     }
