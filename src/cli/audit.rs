@@ -14,7 +14,7 @@ use super::target::Target;
 use super::{CliError, Common};
 use crate::engine::prompt::Arm;
 use crate::eval::EvalError;
-use crate::eval::assessment::{Provenance, SplitReport};
+use crate::eval::assessment::{Provenance, Settings, SplitReport};
 use crate::eval::audit::gate::Bounds;
 use crate::eval::audit::group::{By, Grouping, grouping, pasts};
 use crate::eval::audit::{Audit, Inquiry, SCHEMA, Wanted, audit, guard};
@@ -178,6 +178,7 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
         schema: SCHEMA,
         dataset: dataset.manifest.name.clone(),
         dataset_hash: dataset.content_hash(),
+        records_hash: dataset.records_hash(),
         predictor: args.predictor.name(),
         model: speaker.map(|speaker| speaker.report),
         split: SplitReport {
@@ -192,6 +193,7 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
         weights: Some(weights),
         gap_days: 0.0,
         guard,
+        settings: Some(Settings::of(&dataset.manifest)),
         embedder: memory.embedder(),
         plan,
     };

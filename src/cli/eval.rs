@@ -20,7 +20,9 @@ use crate::data::embedding::Embedding;
 use crate::engine::engine::Engine;
 use crate::engine::fit::Fit;
 use crate::engine::prompt::Arm;
-use crate::eval::assessment::{Assessment, GAIN_SCHEMA, GainReport, ModelReport, Provenance, SCHEMA, SplitReport};
+use crate::eval::assessment::{
+    Assessment, GAIN_SCHEMA, GainReport, ModelReport, Provenance, SCHEMA, Settings, SplitReport,
+};
 use crate::eval::contest::Contest;
 use crate::eval::experiment::{Setting, run as by_memory, run_with_model};
 use crate::eval::fit::{fit, rating, tuning};
@@ -233,6 +235,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         schema: SCHEMA,
         dataset: dataset.manifest.name.clone(),
         dataset_hash: dataset.content_hash(),
+        records_hash: dataset.records_hash(),
         predictor: args.predictor.name(),
         model: run.speaker.map(|speaker| speaker.report),
         split: SplitReport {
@@ -247,6 +250,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         weights: (!of_its_own).then_some(weights),
         gap_days: args.gap,
         guard: dataset.manifest.retrieval.guard,
+        settings: (!of_its_own).then(|| Settings::of(&run.memory.manifest)),
         embedder: run.memory.embedder(),
         plan,
     });

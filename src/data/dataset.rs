@@ -217,7 +217,15 @@ impl Dataset {
 
     /// A fingerprint of everything the dataset says: equal content, equal value.
     pub fn content_hash(&self) -> String {
-        let mut content = Content::of(&self.manifest);
+        self.hashed(Content::of(&self.manifest))
+    }
+
+    /// The same of its records alone, whatever is set.
+    pub fn records_hash(&self) -> String {
+        self.hashed(Content::bare())
+    }
+
+    fn hashed(&self, mut content: Content) -> String {
         self.interactions.iter().for_each(|interaction| content.take(interaction));
         content.end(&self.queries)
     }
@@ -252,9 +260,14 @@ pub(super) struct Content {
 impl Content {
     /// Settings come first.
     pub(super) fn of(manifest: &Manifest) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(toml::to_string(manifest).unwrap_or_default().as_bytes());
-        Self { hasher, line: Vec::new() }
+        let mut content = Self::bare();
+        content.hasher.update(toml::to_string(manifest).unwrap_or_default().as_bytes());
+        content
+    }
+
+    /// Without settings.
+    fn bare() -> Self {
+        Self { hasher: blake3::Hasher::new(), line: Vec::new() }
     }
 
     /// A record of a file, as it is written there.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::bucket::Bucket;
 use super::metrics::{Metric, Reliability};
@@ -12,6 +13,7 @@ use super::row::Row;
 use super::signs::Signs;
 use super::split::{Range, Sampled, Split};
 use super::stats::{Interval, Plan, Unit};
+use crate::data::dataset::Manifest;
 use crate::engine::engine::ScoreKind;
 use crate::mediator::{Policy, Weights};
 use crate::memory::fusion::nothing;
@@ -37,6 +39,8 @@ pub struct Provenance {
     pub dataset: String,
     /// Fingerprint of its content.
     pub dataset_hash: String,
+    /// That of its records alone, whatever is set.
+    pub records_hash: String,
     /// What answered.
     pub predictor: &'static str,
     /// The model that was asked, its share being the weight ω.
@@ -54,10 +58,39 @@ pub struct Provenance {
     pub gap_days: f64,
     /// Fewest distinct contributors of anything collective.
     pub guard: usize,
+    /// What memory was made and read with, constants as they were fitted; absent where each window has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
     /// What made the vectors, see [`Memory::embedder`](crate::memory::Memory::embedder).
     pub embedder: String,
     /// What resampling did.
     pub plan: Plan,
+}
+
+/// Settings of a dataset by their tables, as its `dataset.toml` calls them; what a result tells elsewhere left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Settings(BTreeMap<&'static str, BTreeMap<String, Value>>);
+
+impl Settings {
+    /// Those of `manifest`.
+    pub fn of(manifest: &Manifest) -> Self {
+        let tables = toml::Table::try_from(manifest).unwrap_or_default();
+        let of = |name: &'static str| {
+            let elsewhere = |name: &str| ["guard", "embedder"].contains(&name);
+            let settings = tables.get(name)?.as_table()?.iter().filter(|(name, _)| !elsewhere(name));
+            Some((name, settings.map(|(name, value)| (name.clone(), plain(value))).collect()))
+        };
+        Self(["retrieval", "periods", "calibration", "prompt"].into_iter().filter_map(of).collect())
+    }
+}
+
+/// As JSON, which has no infinity.
+fn plain(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::Float(number) if !number.is_finite() => json!(number.to_string()),
+        value => json!(value),
+    }
 }
 
 /// The model that answered.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::assessment::{self, Difference};
 use super::metrics::{Addend, LabelMeasures, Measures, Metric, RatingMeasures};
@@ -67,13 +68,38 @@ struct Head {
     schema: String,
     dataset: String,
     dataset_hash: String,
+    /// Results of earlier programs tell neither this nor the embedder nor settings.
+    #[serde(default)]
+    records_hash: Option<String>,
     predictor: String,
     policy: String,
-    /// Results of earlier programs do not name it.
     #[serde(default)]
     embedder: Option<String>,
     #[serde(default)]
+    model: Value,
+    #[serde(default)]
+    weights: Value,
+    #[serde(default)]
+    gap_days: f64,
+    #[serde(default)]
+    guard: Value,
+    #[serde(default)]
+    settings: Value,
+    #[serde(default)]
+    split: Value,
+    #[serde(default)]
     rows: Vec<Row>,
+}
+
+/// A setting in which two results differ, by its path; null where one does not have it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Differing {
+    /// Which.
+    pub setting: String,
+    /// In A.
+    pub a: Value,
+    /// In B.
+    pub b: Value,
 }
 
 impl Outcome {
@@ -108,11 +134,54 @@ impl Outcome {
         self.rows.iter().map(|row| row.answers.get(wanted).ok_or_else(|| missing(row))).collect()
     }
 
-    fn side(&self, arm: &str) -> Side {
-        let Head { dataset, dataset_hash, predictor, policy, embedder, .. } = self.head.clone();
-        let (file, arm) = (self.path.display().to_string(), arm.to_owned());
-        Side { file, dataset, dataset_hash, predictor, policy, embedder, arm }
+    /// Every setting by its path.
+    fn settings(&self) -> BTreeMap<String, Value> {
+        let Head { predictor, policy, embedder, model, weights, gap_days, guard, settings, split, .. } = &self.head;
+        let told = json!({
+            "predictor": predictor, "policy": policy, "embedder": embedder, "model": model, "weights": weights,
+            "gap_days": gap_days, "guard": guard, "settings": settings, "fitted_on": split.get("fitted_on"),
+        });
+        let mut flat = BTreeMap::new();
+        flatten(String::new(), told, &mut flat);
+        flat
     }
+
+    fn side(&self, arm: &str) -> Side {
+        let Head { dataset, dataset_hash, records_hash, predictor, policy, embedder, .. } = self.head.clone();
+        let (file, arm) = (self.path.display().to_string(), arm.to_owned());
+        Side { file, dataset, dataset_hash, records_hash, predictor, policy, embedder, arm }
+    }
+}
+
+/// Takes `value` apart into what is no object.
+fn flatten(path: String, value: Value, flat: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) => fields.into_iter().for_each(|(name, value)| {
+            let path = if path.is_empty() { name } else { format!("{path}.{name}") };
+            flatten(path, value, flat);
+        }),
+        Value::Null => {}
+        value => drop(flat.insert(path, value)),
+    }
+}
+
+fn part_of(path: &str) -> &str {
+    path.split('.').next().unwrap_or_default()
+}
+
+/// The settings in which `a` and `b` differ. Of a part that only one of them tells at all nothing is said.
+fn differing(a: &Outcome, b: &Outcome) -> Vec<Differing> {
+    let (a, b) = (a.settings(), b.settings());
+    let tells = |all: &BTreeMap<String, Value>, part: &str| all.keys().any(|path| part_of(path) == part);
+    let untold = |path: &str| {
+        let part = part_of(path);
+        // A model or a fit that only one of them has is a difference.
+        !["model", "fitted_on"].contains(&part) && !(tells(&a, part) && tells(&b, part))
+    };
+    let paths: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let paths = paths.into_iter().filter(|path| a.get(*path) != b.get(*path) && !untold(path));
+    let of = |all: &BTreeMap<String, Value>, path: &String| all.get(path).cloned().unwrap_or_default();
+    paths.map(|path| Differing { setting: path.clone(), a: of(&a, path), b: of(&b, path) }).collect()
 }
 
 /// One of the two.
@@ -124,6 +193,9 @@ pub struct Side {
     pub dataset: String,
     /// Fingerprint of its content and settings.
     pub dataset_hash: String,
+    /// Fingerprint of its records alone, where the result names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records_hash: Option<String>,
     /// What answered: `memory` or `model`.
     pub predictor: String,
     /// The mediator's rule.
@@ -156,6 +228,8 @@ pub struct Comparison {
     pub a: Side,
     /// The second.
     pub b: Side,
+    /// Settings in which they differ, by path.
+    pub differing: Vec<Differing>,
     /// Questions.
     pub n: usize,
     /// Who asked them.
@@ -256,6 +330,7 @@ pub fn compare(a: &Outcome, b: &Outcome, arms: (&str, &str), plan: Plan) -> Resu
         schema: SCHEMA,
         a: a.side(arms.0),
         b: b.side(arms.1),
+        differing: differing(a, b),
         n: a.rows.len(),
         users,
         resampled: Unit::of(users),

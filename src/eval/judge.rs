@@ -243,6 +243,7 @@ mod tests {
             schema: SCHEMA,
             dataset: "t".into(),
             dataset_hash: String::new(),
+            records_hash: String::new(),
             predictor: "memory",
             split: SplitReport {
                 split: Split::Judged,
@@ -257,6 +258,7 @@ mod tests {
             weights: Some(weights),
             gap_days: 0.0,
             guard: 5,
+            settings: None,
             embedder: String::new(),
             plan: Plan { resamples: 50, permutations: 50, seed: 1 },
         }

@@ -117,6 +117,8 @@ fn fused_answers_are_judged_against_both_parts() {
     let assessment = contest.material(&asked.questions, measures).assess(Provenance {
         schema: SCHEMA,
         dataset: "t".into(),
+        records_hash: String::new(),
+        settings: None,
         dataset_hash: String::new(),
         predictor: "model",
         model: None,

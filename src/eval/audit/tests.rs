@@ -66,6 +66,7 @@ fn provenance() -> Provenance {
         schema: SCHEMA,
         dataset: "t".into(),
         dataset_hash: String::new(),
+        records_hash: String::new(),
         predictor: "memory",
         model: None,
         split: SplitReport {
@@ -80,6 +81,7 @@ fn provenance() -> Provenance {
         weights: None,
         gap_days: 0.0,
         guard: 2,
+        settings: None,
         embedder: String::new(),
         plan: PLAN,
     }

@@ -1,5 +1,7 @@
 //! What is said of differences: gain over local, pairs, windows, non-inferiority, ablations, and comparisons of results.
 
+use serde_json::Value;
+
 use super::section::{
     Bar, Section, heading, number, optional, p_value, points, predictors, range, resampling, signed, signed_interval,
     title_of,
@@ -308,9 +310,18 @@ pub fn comparison(found: &Comparison) -> Vec<Section> {
         format!("{name}: {arm} of {file} · {dataset} · predictor {predictor} · policy {policy}{embedder}")
     };
     let mut notes = vec![side("A", &found.a), side("B", &found.b)];
-    if found.a.dataset_hash != found.b.dataset_hash {
-        notes.push("the datasets differ in content or settings; questions and right answers are the same".to_owned());
-    }
+    let told = |value: &Value| match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => visible(text).into_owned(),
+        value => visible(&value.to_string()).into_owned(),
+    };
+    let differing = found.differing.iter();
+    notes.extend(differing.map(|d| format!("{}: A {}, B {}", visible(&d.setting), told(&d.a), told(&d.b))));
+    let differ = match (&found.a.records_hash, &found.b.records_hash) {
+        (Some(a), Some(b)) => (a != b).then_some("content"),
+        _ => (found.a.dataset_hash != found.b.dataset_hash).then_some("content or settings"),
+    };
+    notes.extend(differ.map(|how| format!("the datasets differ in {how}; questions and right answers are the same")));
     let head = Section::notes(format!("A minus B · {} queries of {} people", found.n, found.users), notes);
 
     let mut table = Section::table("Metrics", &["", "A", "B", "A − B", "95 %"]);
