@@ -15,7 +15,7 @@ use super::{CliError, Common};
 use crate::engine::prompt::Arm;
 use crate::eval::EvalError;
 use crate::eval::assessment::{Provenance, Settings, SplitReport};
-use crate::eval::audit::gate::Bounds;
+use crate::eval::audit::gate::{Bounds, GUARD};
 use crate::eval::audit::group::{By, Grouping, grouping, pasts};
 use crate::eval::audit::{Audit, Inquiry, SCHEMA, Wanted, audit, guard};
 use crate::eval::experiment::{Setting, run as by_memory, run_with_model};
@@ -76,6 +76,8 @@ Examples:
   logoscope audit --data news --split 0.8 --by activity,community --format html --out audit.html
   logoscope audit --data news --split 0.8 --max-gap 0.1 --max-suppression 0.15
 
+A gate that no group is left to judge by is named on standard error and does not fail.
+
 Exit codes: 0 ok, 1 a gate failed, 2 usage or runtime error, 130 interrupted.";
 
 fn parse_gap(text: &str) -> Result<f64, String> {
@@ -105,6 +107,12 @@ pub fn run(common: &Common, args: &AuditArgs) -> Result<ExitCode, CliError> {
         form => printed(form, &format!("Audit of {}", found.provenance.dataset), &sections, &found)?,
     };
     args.target.put(&told)?;
+    for gate in found.gates.iter().filter(|gate| !gate.judged() && gate.gate != GUARD) {
+        super::complain(&format!(
+            "gate {} {} was not judged, and so did not fail: {}",
+            gate.gate, gate.bound, gate.told
+        ));
+    }
     let failed = || found.gates.iter().filter(|gate| gate.failed());
     for gate in failed() {
         super::complain(&format!("gate {} {} failed: {}", gate.gate, gate.bound, gate.told));

@@ -141,6 +141,12 @@ fn gates_decide_the_exit_code_and_name_themselves() {
     let (code, errors, text) = run(&["--max-gap", "1", "--max-suppression", "1"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{text}");
     assert!(text.contains("gate --max-gap 1: held") && text.contains("gate --max-suppression 1: held"), "{text}");
+    let (code, errors, _) = run(&["--limit", "1", "--max-gap", "0.1"]);
+    assert_eq!((code, errors.lines().count()), (Some(0), 1), "{errors}");
+    assert!(
+        errors.starts_with("logoscope: gate --max-gap 0.1 was not judged, and so did not fail: no group"),
+        "{errors}"
+    );
     // Somebody who was right is overruled in any case.
     let (code, errors, text) = run(&["--max-suppression", "0"]);
     assert_eq!(code, Some(1), "{text}");

@@ -12,6 +12,9 @@ use super::overrule::Overruled;
 use crate::engine::prompt::Arm;
 use crate::eval::assessment::LEVEL;
 
+/// The gate that nobody has to ask for.
+pub const GUARD: &str = "guard";
+
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
@@ -36,7 +39,7 @@ pub enum Verdict {
 /// One gate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GateReport {
-    /// The option that asks for it; `guard` is always judged.
+    /// The option that asks for it, or [`GUARD`].
     pub gate: &'static str,
     /// The bound.
     pub bound: f64,
@@ -47,6 +50,11 @@ pub struct GateReport {
 }
 
 impl GateReport {
+    /// Whether there was anything to judge it by.
+    pub fn judged(&self) -> bool {
+        self.verdict != Verdict::Unjudged
+    }
+
     /// Whether it failed.
     pub fn failed(&self) -> bool {
         self.verdict == Verdict::Failed
@@ -133,5 +141,5 @@ fn of_guard(guarded: &GuardReport) -> GateReport {
         Verdict::Unjudged => "no prompt held a collective entry".to_owned(),
         _ => format!("{below} of {entries} entries in prompts with fewer than {guard} contributors"),
     };
-    GateReport { gate: "guard", bound: guard as f64, verdict, told }
+    GateReport { gate: GUARD, bound: guard as f64, verdict, told }
 }

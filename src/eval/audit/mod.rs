@@ -135,8 +135,8 @@ pub struct Audit {
     pub cases: Vec<Case>,
     /// Bounds that were asked for, and the guard.
     pub gates: Vec<GateReport>,
-    /// Whether every gate held.
-    pub passed: bool,
+    /// Whether every gate that could be judged held; `None` where none could.
+    pub passed: Option<bool>,
 }
 
 /// What is wanted of an audit.
@@ -169,7 +169,7 @@ pub fn audit(inquiry: &Inquiry, guarded: GuardReport, wanted: Wanted) -> Audit {
         users,
         resampled: Unit::of(users),
         headline,
-        passed: gates.iter().all(|gate| !gate.failed()),
+        passed: gates.iter().any(GateReport::judged).then(|| gates.iter().all(|gate| !gate.failed())),
         personalised: overrule::personalised(inquiry),
         provenance,
         dimensions,

@@ -211,7 +211,7 @@ fn a_gate_fails_beyond_doubt_alone_and_names_itself() {
     let verdicts = |gap: f64, suppression: f64| {
         let found = halves(&eight, Bounds { gap: Some(gap), suppression: Some(suppression) });
         let verdicts: Vec<(&str, Verdict)> = found.gates.iter().map(|gate| (gate.gate, gate.verdict)).collect();
-        assert_eq!(found.passed, verdicts.iter().all(|(_, verdict)| *verdict != Verdict::Failed));
+        assert_eq!(found.passed, Some(verdicts.iter().all(|(_, verdict)| *verdict != Verdict::Failed)));
         verdicts
     };
     let (held, failed) = (Verdict::Held, Verdict::Failed);
@@ -286,7 +286,7 @@ proptest! {
         let alike: Vec<Answered> = rows.iter().map(|row| answered(0, [row.2[0]; 4])).collect();
         let found = audited(&questions, &alike, &pasts, Bounds { gap: None, suppression: Some(0.0) });
         prop_assert!(found.overruled.iter().all(|o| o.suppressed.n == 0 && o.rescued.n == 0));
-        prop_assert!(found.personalised.iter().all(|p| p.changed.n == 0) && found.cases.is_empty() && found.passed);
+        prop_assert!(found.personalised.iter().all(|p| p.changed.n == 0) && found.cases.is_empty() && found.passed == Some(true));
         let scores: Vec<Vec<f64>> = found.dimensions[0].arms.iter()
             .map(|arm| arm.groups.iter().map(|group| group.score.value).collect()).collect();
         prop_assert!(scores.iter().all(|of| *of == scores[0]));
@@ -298,6 +298,6 @@ proptest! {
         for gap in groups.filter_map(|group| group.gap.as_ref()) {
             prop_assert_eq!((gap.value, gap.p, gap.detectable), (0.0, 1.0, None));
         }
-        prop_assert!(found.passed);
+        prop_assert_eq!(found.passed, Some(true));
     }
 }
