@@ -87,9 +87,19 @@ impl fmt::Display for Timestamp {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "'{0}' is not a time: give a date such as 2024-03-01, a moment such as 2024-03-01T12:30:00Z, or whole seconds since \
-     1970"
+     1970{hint}",
+    hint = hint(.0)
 )]
 pub struct BadTimestamp(String);
+
+/// Of a number that is too large, where it is a time once it is divided.
+fn hint(text: &str) -> &'static str {
+    let large = text.parse::<i64>().ok().filter(|number| number.unsigned_abs() > 100_000_000_000);
+    match large.map(|number| OffsetDateTime::from_unix_timestamp(number / 1000)) {
+        Some(Ok(_)) => "; it looks like milliseconds: divide it by 1000",
+        _ => "",
+    }
+}
 
 impl std::str::FromStr for Timestamp {
     type Err = BadTimestamp;
@@ -99,11 +109,14 @@ impl std::str::FromStr for Timestamp {
         if let Ok(seconds) = text.parse::<i64>() {
             return Timestamp::of_seconds(seconds);
         }
-        // A date alone is its midnight, a blank stands for the T, and a clock without a zone is UTC.
+        // A date alone is its midnight, a blank stands for the T, and a clock without seconds or a zone is a full minute
+        // and UTC.
         let read = |text: &str| OffsetDateTime::parse(text, &Rfc3339);
+        let joined = || text.replacen(' ', "T", 1);
         read(text)
             .or_else(|_| read(&format!("{text}T00:00:00Z")))
-            .or_else(|_| read(&format!("{}Z", text.replacen(' ', "T", 1))))
+            .or_else(|_| read(&format!("{}Z", joined())))
+            .or_else(|_| read(&format!("{}:00Z", joined())))
             .map(|t| Timestamp(t.unix_timestamp()))
             .map_err(|_| BadTimestamp(text.to_owned()))
     }
@@ -225,12 +238,17 @@ mod tests {
             ("2024-03-01", 1_709_251_200),
             ("2024-03-01 00:00:30", 1_709_251_230),
             ("2024-03-01T00:00:30", 1_709_251_230),
+            ("2024-03-01 00:01", 1_709_251_260),
+            ("2024-03-01T00:01", 1_709_251_260),
         ] {
             assert_eq!(text.parse::<Timestamp>().unwrap(), Timestamp(seconds), "{text}");
         }
         for text in ["", "soon", "2024-13-01T00:00:00Z", "99999999999999"] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }
+        let told = |text: &str| text.parse::<Timestamp>().unwrap_err().to_string();
+        assert!(told("1709251200000").ends_with("since 1970; it looks like milliseconds: divide it by 1000"));
+        assert!(["soon", "9223372036854775807"].iter().all(|text| told(text).ends_with("since 1970")));
     }
 
     #[test]

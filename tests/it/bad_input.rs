@@ -796,7 +796,7 @@ fn bad_imports_are_refused() {
             "user=who,at=at,query=text,response=mood",
             &["no record has the field 'mood'", "it has at, pair.n, tag, text, who"],
         ),
-        ("user=who,at=at,query=text,response=text", &["1 distinct responses", "map a field with few values"]),
+        ("user=who,at=at,query=text,response=text", &["1 distinct response;", "map a field with few values"]),
         ("user=who,at=tag,query=text,response=tag", &["unreadable time", "check that the file is in this format"]),
         ("user=\u{1b}[2J,at=at,query=text,response=tag", &["no record has the field '␛[2J'", "it has at"]),
     ] {

@@ -254,8 +254,13 @@ fn what_makes_no_dataset_is_refused_and_leaves_nothing() {
     for (bytes, map, expected) in [
         ("", PLAIN, "the input holds no row"),
         ("\n\n", PLAIN, "none of 2 rows could be kept: 2 × blank line (first rows.jsonl:1)"),
+        (
+            &row("a").replace("\"at\":1,", "\"at\":1700000000000,"),
+            PLAIN,
+            "1 × unreadable time (first rows.jsonl:1: '1700000000000' is not a time: give a date",
+        ),
         ("oops\n{}", PLAIN, "--map user=user: no record has the field 'user'; its records have no field at all"),
-        (&row("a"), PLAIN, "--map response=response: 1 distinct responses; a labels task has 2 to 200"),
+        (&row("a"), PLAIN, "--map response=response: 1 distinct response; a labels task has 2 to 200"),
         (&many.join("\n"), PLAIN, "201 or more distinct responses"),
         (
             &few,

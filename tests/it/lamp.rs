@@ -343,7 +343,7 @@ fn what_is_no_lamp_file_is_refused_and_leaves_nothing() {
         (&format!("{tweet}]"), "trailing characters"),
         ("[]", "the input holds no row"),
         ("[{\"id\": \"1\", \"output\": \"x\"}]", "the input holds no row"),
-        (&strange, "none of 2 rows could be kept: 2 × prompt is not its task's (first q.json:1)"),
+        (&strange, "none of 2 rows could be kept: 2 × prompt is not its task's (first q.json:1"),
         (&tweet.replace("\"t\"", "\"\""), "none of 2 rows could be kept"),
     ] {
         let outcome = run(vec![Source::new("q.json", Cursor::new(text.to_owned()))], Request::default(), Some(&out));

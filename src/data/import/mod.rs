@@ -96,8 +96,9 @@ pub enum ImportError {
     },
     /// The responses make no label set.
     #[error(
-        "--map response={field}: {found} distinct responses; a labels task has 2 to {}: map a field with few values, \
+        "--map response={field}: {found} distinct response{}; a labels task has 2 to {}: map a field with few values, \
          or name another task: --task rating or --task text",
+        if found == "1" { "" } else { "s" },
         mapped::MOST_LABELS
     )]
     Labels {

@@ -248,11 +248,18 @@ impl Report {
         if self.read == 0 {
             return ImportError::NoRow;
         }
+        let most = self.rejected.values().map(|rejected| rejected.count).max();
         let why: Vec<String> = self
             .rejected
             .iter()
             .map(|(reason, Rejected { count, first })| {
-                format!("{count} × {reason} (first {}:{})", first.path, first.line)
+                // Of many reasons the values would fill the message.
+                let value = match (reason, first.text.parse::<Timestamp>()) {
+                    _ if first.text.is_empty() || Some(*count) < most => String::new(),
+                    (Reason::BadTime, Err(error)) => format!(": {error}"),
+                    _ => format!(": '{}'", first.text),
+                };
+                format!("{count} × {reason} (first {}:{}{value})", first.path, first.line)
             })
             .collect();
         ImportError::NothingKept { read: self.read, why: why.join(", ") }
