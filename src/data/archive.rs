@@ -140,10 +140,10 @@ impl Archive {
         if kept.is_empty() {
             return Err(DatasetError::Empty { path });
         }
-        if let Some(reason) = head.manifest.period_fault(kept.iter().map(|kept: &Kept| kept.at)) {
+        let id = |ix: usize| &names[if ix == 0 { 0 } else { ends[ix - 1] }..ends[ix]];
+        if let Some(reason) = head.manifest.period_fault((0..kept.len()).map(|ix| (kept[ix].at, id(ix)))) {
             return Err(DatasetError::Manifest { path: dir.join("dataset.toml"), reason });
         }
-        let id = |ix: usize| &names[if ix == 0 { 0 } else { ends[ix - 1] }..ends[ix]];
         let mut order: Vec<usize> = (0..kept.len()).collect();
         order.sort_by(|a, b| (kept[*a].at, id(*a)).cmp(&(kept[*b].at, id(*b))));
         let mut ids: Vec<u64> = (0..kept.len()).map(|ix| hash(id(ix))).collect();

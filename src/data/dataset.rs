@@ -157,7 +157,8 @@ impl Dataset {
         if dataset.interactions.is_empty() {
             return Err(DatasetError::Empty { path: paths[1].to_owned() });
         }
-        if let Some(reason) = dataset.manifest.period_fault(dataset.interactions.iter().map(|i| i.at)) {
+        if let Some(reason) = dataset.manifest.period_fault(dataset.interactions.iter().map(|i| (i.at, i.id.as_str())))
+        {
             return Err(DatasetError::Manifest { path: paths[0].to_owned(), reason });
         }
         Ok(dataset)
@@ -542,7 +543,9 @@ mod tests {
             ("interactions = 2", "would cut 2001 interactions into more than 1000 periods; give 3 or more"),
             (
                 "days = 1e-5",
-                "'periods.days' is 0.00001, which would cut 0.0 days into more than 1000 periods; give 0.01",
+                "'periods.days' is 0.00001, which would cut 0.0 days into more than 1000 periods; give 0.01 or more, unless \
+                 the time of the earliest interaction '0', 1970-01-01T00:00:00Z, or of the latest '2000', \
+                 1970-01-01T00:33:20Z, is wrong",
             ),
             ("weeks = 2", "unknown field `weeks`"),
         ] {

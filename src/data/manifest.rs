@@ -532,13 +532,17 @@ impl Manifest {
         })
     }
 
-    /// What is wrong with the length of a period for interactions `at` these times, ascending. The periods of a shorter
+    /// What is wrong with the length of a period for interactions at these times, by their ids. The periods of a shorter
     /// population must not depend on how long it will grow, so they cannot be lengthened as it does.
-    pub(super) fn period_fault(&self, at: impl ExactSizeIterator<Item = Timestamp> + Clone) -> Option<String> {
-        let count = at.len();
+    pub(super) fn period_fault<'a>(
+        &self,
+        interactions: impl ExactSizeIterator<Item = (Timestamp, &'a str)> + Clone,
+    ) -> Option<String> {
+        let count = interactions.len();
         let least = count.div_ceil(MOST_PERIODS);
-        let first = at.clone().next()?;
-        let span = at.last()?.days_since(first);
+        let (first, earliest) = interactions.clone().min()?;
+        let (last, latest) = interactions.max()?;
+        let span = last.days_since(first);
         match self.periods.length {
             PeriodLength::Interactions(every) if every < least => Some(format!(
                 "'periods.interactions' is {every}, which would cut {count} interactions into more than \
@@ -546,7 +550,8 @@ impl Manifest {
             )),
             PeriodLength::Days(days) if span / days >= MOST_PERIODS as f64 => Some(format!(
                 "'periods.days' is {days}, which would cut {span:.1} days into more than {MOST_PERIODS} periods; give {} \
-                 or more",
+                 or more, unless the time of the earliest interaction '{earliest}', {first}, or of the latest '{latest}', \
+                 {last}, is wrong",
                 // Rounded up to what is easily typed.
                 (100.0 * span / (MOST_PERIODS - 1) as f64).ceil() / 100.0
             )),
