@@ -40,12 +40,23 @@ pub enum EvalError {
     /// The dataset could not be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// The share of a split is no share.
-    #[error("the split {0} leaves no history or no queries; give a share between 0 and 1 such as 0.8")]
-    EmptySplit(f64),
+    /// The share of a split is no share, or there is too little to share.
+    #[error(
+        "the split {share} leaves no history or no queries of {}; {}",
+        counted(*interactions, "interaction", "interactions"),
+        advice(*share, *interactions)
+    )]
+    EmptySplit {
+        /// The share asked for.
+        share: f64,
+        /// Interactions there are.
+        interactions: usize,
+    },
     /// More windows than queries, or none.
     #[error(
-        "{queries} queries cannot be cut into {origins} windows; give --origins from 1 up, or leave more to --split"
+        "{} cannot be cut into {}; give --origins from 1 up, or leave more to --split",
+        counted(*queries, "query", "queries"),
+        counted(*origins, "window", "windows")
     )]
     Origins {
         /// Windows asked for.
@@ -118,6 +129,26 @@ pub enum EvalError {
     /// Somebody asked to stop.
     #[error("the evaluation was interrupted; nothing was written")]
     Interrupted,
+}
+
+/// What to split by instead.
+fn advice(share: f64, interactions: usize) -> String {
+    if interactions < 2 {
+        return "give it a dataset with two or more".to_owned();
+    }
+    // 80 is meant as a percentage.
+    let instead = if share > 1.0 && share <= 100.0 { share / 100.0 } else { 0.8 };
+    format!("give a share between 0 and 1 such as {instead}")
+}
+
+/// `n` of something.
+pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// `x`, or 0 where it is that to so many decimals: what rounds to nothing has no sign.
+pub(crate) fn steady(x: f64, decimals: i32) -> f64 {
+    if (x * 10f64.powi(decimals)).abs() < 0.5 { 0.0 } else { x }
 }
 
 /// A p-value in few digits: `.25`, `.003`, `<.001`.

@@ -212,7 +212,7 @@ fn cut(dataset: &Dataset, share: f64) -> Result<usize, EvalError> {
     let n = dataset.interactions.len();
     let cut = (n as f64 * share).floor() as usize;
     if !(share > 0.0 && share < 1.0) || cut == 0 || cut == n {
-        return Err(EvalError::EmptySplit(share));
+        return Err(EvalError::EmptySplit { share, interactions: n });
     }
     Ok(cut)
 }

@@ -386,6 +386,7 @@ fn options_that_make_no_sense_are_refused_with_a_remedy() {
     for (args, expected) in [
         (vec!["--split", "0"], "give a share between 0 and 1"),
         (vec!["--split", "1.5"], "the split 1.5 leaves no history or no queries"),
+        (vec!["--split", "80"], "interactions; give a share between 0 and 1 such as 0.8"),
         (vec!["--split", "NaN"], "give a share between 0 and 1"),
         (vec!["--data", &data], "'tiny' has no judged query"),
         (vec!["--peers"], "--split <FRACTION>"),
