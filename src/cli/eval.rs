@@ -182,6 +182,13 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     if let Some(limit) = args.limit {
         windows.iter_mut().for_each(|asked| asked.sample(limit.get(), args.seed));
     }
+    let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
+    let asks = args.predictor == Predictor::Model;
+    for (weight, _) in &args.weights {
+        if let Some(reason) = super::sweep::idle(*weight, policy, asks) {
+            super::complain(&format!("--weight {weight} changes nothing here: {reason}"));
+        }
+    }
     let mut progress = Progress::start();
     windows.iter().for_each(|asked| progress.say(&ranges(asked)));
     let mut clock = Clock::start();
@@ -246,7 +253,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
             sampled: first.sampled,
             fitted_on: fitted_on.filter(|_| !rolling),
         },
-        policy: args.policy.unwrap_or(Policy::of(dataset.manifest.task)),
+        policy,
         weights: (!of_its_own).then_some(weights),
         gap_days: args.gap,
         guard: dataset.manifest.retrieval.guard,

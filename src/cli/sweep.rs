@@ -174,19 +174,21 @@ fn swept(grids: &[Grid], policy: Policy) -> Result<(), CliError> {
         }
         _ => {}
     }
-    for Grid { weight, .. } in grids {
-        use crate::mediator::weights::Scope::{Display, Mediate, Model, Prompt, Session};
-        let reason = match weight.scope() {
-            Mediate => policy.rule().ignores(*weight),
-            Display => Some("it shows conflicts or hides them; no decision depends on it"),
-            Session => Some("it acts from question to question of a session, not on a query by itself"),
-            Prompt | Model => Some("it acts through a model, and a sweep asks none"),
-        };
-        if let Some(reason) = reason {
-            return usage(format!("--weight {weight} changes nothing here: {reason}"));
-        }
+    match grids.iter().find_map(|Grid { weight, .. }| Some((weight, idle(*weight, policy, false)?))) {
+        Some((weight, reason)) => usage(format!("--weight {weight} changes nothing here: {reason}")),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Why `weight` changes no answer to a query by itself under `policy`; `asked` says whether a model is asked.
+pub(super) fn idle(weight: Weight, policy: Policy, asked: bool) -> Option<&'static str> {
+    use crate::mediator::weights::Scope::{Display, Mediate, Model, Prompt, Session};
+    match weight.scope() {
+        Mediate => policy.rule().ignores(weight),
+        Display => Some("it shows conflicts or hides them; no decision depends on it"),
+        Session => Some("it acts from question to question of a session, not on a query by itself"),
+        Prompt | Model => (!asked).then_some("it acts through a model, and none is asked"),
+    }
 }
 
 fn title(told: &Told, found: &Sweep) -> String {

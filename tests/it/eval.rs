@@ -18,7 +18,7 @@ use logoscope::eval::split::{Asked, Split};
 use logoscope::mediator::{Policy, Weights};
 use logoscope::memory::{Apart, Memory};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::population::datasets;
 
@@ -194,6 +194,37 @@ fn reports_for_reading_are_what_they_were() {
     let data = tiny(dir.path());
     insta::assert_snapshot!("eval_text", told(&["eval", "--data", &data]));
     insta::assert_snapshot!("eval_md", told(&["eval", "--data", &data, "--format", "md", "--arms", "local,mediated"]));
+}
+
+#[test]
+fn a_weight_that_changes_nothing_is_told_and_evaluated_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = tiny(dir.path());
+    let output = logoscope(&["eval", "--data", &data, "--policy", "shrinkage", "--weight", "local-trust=2"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.lines().count() == 1, "{told}");
+    assert!(told.starts_with("logoscope: --weight local-trust changes nothing here: "), "{told}");
+}
+
+/// One person alone: nobody else says anything, so arms without local memory answer the first label throughout.
+#[test]
+fn rounding_answers_nothing_where_nobody_else_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = |day: usize| json!({"id": day.to_string(), "user": "u", "at": 86_400 * day, "query": "red fox", "response": if day * day % 7 < 3 { "a" } else { "b" }});
+    let lines: String = (1..60).map(|n| day(n).to_string() + "\n").collect();
+    fs::write(dir.path().join("dataset.toml"), MANIFEST.replace("base-half-life = inf", "base-half-life = 30.0"))
+        .unwrap();
+    fs::write(dir.path().join("interactions.jsonl"), lines).unwrap();
+    let data = dir.path().to_str().unwrap();
+    let arguments = ["eval", "--data", data, "--split", "0.5", "--format", "json", "--rows"];
+    let report: Value = serde_json::from_str(&told(&arguments)).unwrap();
+    assert_eq!(report["resampled"], "questions");
+    for row in report["rows"].as_array().unwrap() {
+        for arm in ["none", "global"] {
+            let (answer, gold) = (&row["answers"][arm], row["gold"].as_str().unwrap());
+            assert_eq!((&answer["answer"], &answer["p_gold"]), (&"a".into(), &0.5.into()), "{gold} by {arm}");
+        }
+    }
 }
 
 /// The four cells of the override table in a report for reading.
