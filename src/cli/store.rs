@@ -16,6 +16,7 @@ use crate::data::sanitize::visible;
 use crate::engine::embedding::attach;
 use crate::memory::Memory;
 use crate::memory::store::{Left, Notice, Report, Store, StoreError};
+use crate::view::text::plural;
 
 /// How long a piece of work goes on before its progress is told.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -175,17 +176,36 @@ fn record(store: &Store, file: &Path, report: &mut Report<StoreError>) -> Result
         Box::new(std::fs::File::open(file).map_err(|source| file_error(file, source))?)
     };
     let mut out = io::stdout().lock();
+    let mut recorded = 0;
     for (index, line) in io::BufRead::lines(io::BufReader::new(input)).enumerate() {
         let line = line.map_err(|source| file_error(file, source))?;
         if line.trim().is_empty() {
             continue;
         }
-        let place = |reason: String| CliError::Line { path: file.to_owned(), line: index + 1, reason };
+        let place = |reason: String| {
+            let reason = match recorded {
+                0 => reason,
+                n => format!(
+                    "{reason}; {}: correct the line and record the file again, which passes over what is recorded",
+                    plural(
+                        n,
+                        "interaction before it was recorded and stays",
+                        "interactions before it were recorded and stay"
+                    )
+                ),
+            };
+            CliError::Line { path: file.to_owned(), line: index + 1, reason }
+        };
         let interaction: Interaction = serde_json::from_str(&line).map_err(|error| {
             place(format!("{error}; a line is {{\"id\", \"user\", \"at\", \"query\", \"response\"}}"))
         })?;
         if let Some(reason) = interaction.fault() {
             return Err(place(reason));
+        }
+        if recorder.holds(&interaction) {
+            writeln!(out, "passed over {}, which is recorded already", visible(&interaction.id))?;
+            out.flush()?;
+            continue;
         }
         recorder.append(&interaction).map_err(|error| match error {
             unfit @ StoreError::Unfit { .. } => place(unfit.to_string()),
@@ -193,6 +213,7 @@ fn record(store: &Store, file: &Path, report: &mut Report<StoreError>) -> Result
         })?;
         writeln!(out, "recorded {}", visible(&interaction.id))?;
         out.flush()?;
+        recorded += 1;
     }
     Ok(())
 }

@@ -646,6 +646,10 @@ fn the_command_tells_what_is_damaged() {
     let (code, recorded, said) = run(&["record", file.to_str().unwrap()]);
     assert_eq!((code, recorded.as_str()), (2, "recorded i0500\n"), "{said}");
     assert!(said.contains("more.jsonl:2:") && said.lines().count() <= 3, "{said}");
+    assert!(said.contains("; 1 interaction before it was recorded and stays: correct the line"), "{said}");
+    fs::write(&file, format!("{good}\n")).unwrap();
+    let again = run(&["record", file.to_str().unwrap()]);
+    assert_eq!((again.0, again.1.as_str()), (0, "passed over i0500, which is recorded already\n"), "{}", again.2);
     for (field, blank) in [("id", "i0500"), ("user", "u1")] {
         let nameless = good.replace(&format!("\"{field}\":\"{blank}\""), &format!("\"{field}\":\" \""));
         fs::write(&file, nameless).unwrap();

@@ -1,6 +1,6 @@
 //! Adding to a store: what is recorded is on the disk before it is acknowledged, and in memory at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::iter;
 
 use super::base;
@@ -26,7 +26,8 @@ impl Store {
         let (log, content, notice) = LogWriter::open(&self.log())?;
         let mut notices: Vec<Notice> = notice.into_iter().collect();
         let memory = self.open_locked(&lock, &content, None, &mut notices, report)?;
-        Ok(Recorder { store: self, lock, log, opened: Opened { memory, notices }, late: BTreeSet::new() })
+        let known = content.records.iter().map(fingerprint).collect();
+        Ok(Recorder { store: self, lock, log, opened: Opened { memory, notices }, known, late: BTreeSet::new() })
     }
 }
 
@@ -36,6 +37,8 @@ pub struct Recorder<'a> {
     lock: WriterLock,
     log: LogWriter,
     opened: Opened,
+    /// Fingerprints of everything recorded.
+    known: HashSet<blake3::Hash>,
     /// Recorded interactions that are earlier than others: memory does not hold them yet.
     late: BTreeSet<String>,
 }
@@ -53,10 +56,17 @@ impl Recorder<'_> {
             .map_err(|reason| StoreError::Unfit { id: visible(&interaction.id).into_owned(), reason })?;
         base::make_ready(self.opened.memory.embedder.as_ref(), iter::once(&fitted), &mut |_, _, _| Ok(()))?;
         self.log.append(&fitted)?;
+        self.known.insert(fingerprint(&fitted));
         if !self.late.is_empty() || self.opened.memory.remember(&[&fitted]).is_err() {
             self.late.insert(fitted.id);
         }
         Ok(())
+    }
+
+    /// Whether this very interaction has been recorded.
+    pub fn holds(&self, interaction: &Interaction) -> bool {
+        let mut fitted = interaction.clone();
+        self.store.head.fit(&mut fitted.response).is_ok() && self.known.contains(&fingerprint(&fitted))
     }
 
     /// The memory with everything recorded. Where something was recorded that is earlier than others, the base is
@@ -85,4 +95,9 @@ impl Recorder<'_> {
         }
         Ok(fitted)
     }
+}
+
+/// Of everything that an interaction says. Writing one to memory cannot fail.
+fn fingerprint(interaction: &Interaction) -> blake3::Hash {
+    blake3::hash(&serde_json::to_vec(interaction).unwrap_or_default())
 }
