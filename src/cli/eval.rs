@@ -33,7 +33,7 @@ use crate::eval::row::Row;
 use crate::eval::signs::Sightings;
 use crate::eval::split::{Asked, Question, Range, Split};
 use crate::eval::stats::{Plan, Unit};
-use crate::eval::{EvalError, ablate, peer};
+use crate::eval::{EvalError, ablate, counted, peer};
 use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::{Apart, Memory};
 
@@ -475,5 +475,6 @@ fn ablations(
 pub(super) fn ranges(asked: &Asked) -> String {
     let told = |range: Range| format!("{} to {}", range.from.date(), range.to.date());
     let history = asked.history_range.map_or_else(|| "none".to_owned(), told);
-    format!("{} queries, {}; history {history}", asked.questions.len(), told(asked.query_range))
+    let n = counted(asked.questions.len(), "query", "queries");
+    format!("{n}, {}; history {history}", told(asked.query_range))
 }

@@ -18,6 +18,7 @@ use crate::data::import::mapped::{Answers, FieldMap, Mapped};
 use crate::data::import::{Delimiter, ImportError, Progress, Report, Source, Syntax, Watch, import, movielens};
 use crate::data::sanitize::visible;
 use crate::data::scale::Scale;
+use crate::eval::counted;
 
 /// Labels of an import that are told with their counts.
 const LABELS_TOLD: usize = 24;
@@ -344,12 +345,13 @@ fn print_report(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     }
     if let Some((first, last)) = report.span {
         let responses = match report.task {
-            TaskKind::Labels => format!("{} labels", report.labels.len()),
-            TaskKind::Rating => format!("{} scores", report.labels.len()),
+            TaskKind::Labels => counted(report.labels.len(), "label", "labels"),
+            TaskKind::Rating => counted(report.labels.len(), "score", "scores"),
             TaskKind::Text => "texts".to_owned(),
         };
         let name = visible(&report.name);
-        writeln!(out, "{name}: {} users, {responses}, {} to {}", report.users, first.date(), last.date())?;
+        let users = counted(report.users, "user", "users");
+        writeln!(out, "{name}: {users}, {responses}, {} to {}", first.date(), last.date())?;
     }
     if report.task == TaskKind::Labels {
         let counts = report.by_count();

@@ -16,13 +16,13 @@ use super::target::Target;
 use super::{CliError, Common};
 use crate::data::dataset::Dataset;
 use crate::data::sanitize::visible;
-use crate::eval::EvalError;
 use crate::eval::experiment::gathered;
 use crate::eval::fit::tuning;
 use crate::eval::metrics::TaskMeasures;
 use crate::eval::split::{Asked, Question, Range, Split};
 use crate::eval::stats::Plan;
 use crate::eval::sweep::{By, Case, Grid, Point, Sweep, sweep};
+use crate::eval::{EvalError, counted};
 use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::Memory;
 use crate::session::event::Setting;
@@ -203,10 +203,10 @@ fn text(told: &Told, found: &Sweep) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "  {}: {} queries of {} people, {from} to {to}; intervals of 95 % by resampling {}{less}",
+        "  {}: {} of {}, {from} to {to}; intervals of 95 % by resampling {}{less}",
         told.part(),
-        found.n,
-        found.people,
+        counted(found.n, "query", "queries"),
+        counted(found.people, "person", "people"),
         found.unit().resampled()
     );
     out.push('\n');

@@ -265,7 +265,7 @@ impl Sweep {
             None => "judged by its interval".to_owned(),
         };
         let verdict = if gain.is_noise() { "could be chance: keep the present value" } else { "more than chance" };
-        let (best, difference) = (at(self.best), gain.difference);
+        let (best, difference) = (at(self.best), super::steady(gain.difference, 3));
         format!("best at {best}: {by} {difference:+.3} against the present, {verdict} ({told})")
     }
 }

@@ -23,6 +23,7 @@ use self::guard::GuardReport;
 use self::measure::Dimension;
 use self::overrule::{Case, Overruled, Personalised};
 use super::assessment::Provenance;
+use super::counted;
 use super::experiment::{Answer, Answered};
 use super::metrics::{Metric, TaskMeasures};
 use super::split::Question;
@@ -98,10 +99,10 @@ impl Inquiry<'_> {
     pub fn too_few(&self, queries: usize, people: usize) -> Option<String> {
         match (people < self.guard, queries < LEAST_QUERIES) {
             (true, _) => {
-                let people = if people == 1 { "1 person".to_owned() } else { format!("{people} people") };
+                let people = counted(people, "person", "people");
                 Some(format!("{people}, fewer than the guard of {}", self.guard))
             }
-            (false, true) => Some(format!("{queries} queries, fewer than {LEAST_QUERIES}")),
+            (false, true) => Some(format!("{}, fewer than {LEAST_QUERIES}", counted(queries, "query", "queries"))),
             (false, false) => None,
         }
     }

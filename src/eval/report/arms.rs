@@ -4,6 +4,7 @@ use super::section::{Bar, Section, interval, number, optional, predictors, range
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
 use crate::eval::assessment::{ArmReport, Assessment, Provenance};
+use crate::eval::counted;
 use crate::eval::metrics::Metric;
 use crate::eval::split::Split;
 use crate::mediator::Weight;
@@ -65,10 +66,12 @@ pub(super) fn head(p: &Provenance, n: usize, users: usize) -> Section {
     }
     notes.push(reading);
     let title = format!(
-        "{} · predictor {} · policy {} · {n} queries of {users} people",
+        "{} · predictor {} · policy {} · {} of {}",
         visible(&p.dataset),
         p.predictor,
-        p.policy
+        p.policy,
+        counted(n, "query", "queries"),
+        counted(users, "person", "people")
     );
     Section::notes(title, notes)
 }
@@ -240,8 +243,8 @@ pub(super) fn signs(assessment: &Assessment) -> Option<Section> {
         "too local: by the rules, against what the others prefer, and without one of several own items it is another"
             .to_owned(),
         format!(
-            "contested: the sides' first choices differ, asked by {} people; too global: nine in ten as the others",
-            signs.people
+            "contested: the sides' first choices differ, asked by {}; too global: nine in ten as the others",
+            counted(signs.people, "person", "people")
         ),
         "changes of side: from one question of a person to their next, while what both sides say hardly moves"
             .to_owned(),

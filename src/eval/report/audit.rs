@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::arms::head;
-use super::section::{Bar, Section, heading, number, p_value, resampling};
+use super::section::{Bar, Section, heading, number, p_value, resampling, signed_interval};
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Arm;
 use crate::eval::assessment::LEVEL;
@@ -13,6 +13,7 @@ use crate::eval::audit::overrule::{Case, Overruled, Personalised, Rate, Share};
 use crate::eval::audit::{Audit, LEAST_OF_PERSON, LEAST_QUERIES};
 use crate::eval::metrics::Metric;
 use crate::eval::stats::Unit;
+use crate::eval::steady;
 
 /// Groups side by side in a terminal of 80 columns.
 const ABREAST: usize = 3;
@@ -70,8 +71,8 @@ fn signed_cell(figure: Option<Figure>) -> String {
     figure.map_or_else(
         || "–".to_owned(),
         |Figure { value, ci }| {
-            let ci = ci.map_or(String::new(), |ci| format!(" [{:+.2}, {:+.2}]", ci.low, ci.high));
-            format!("{value:+.2}{ci}")
+            let ci = ci.map_or(String::new(), |ci| format!(" [{:+.2}, {:+.2}]", steady(ci.low, 2), steady(ci.high, 2)));
+            format!("{:+.2}{ci}", steady(value, 2))
         },
     )
 }
@@ -260,7 +261,7 @@ fn gaps(dimension: &Dimension, headline: Metric, resampled: Unit) -> Section {
                 format!("{}, {}", arm.name(), group.group),
                 gap.best.clone(),
                 number(gap.value),
-                gap.ci.map_or_else(String::new, |ci| format!("[{:+.3}, {:+.3}]", ci.low, ci.high)),
+                signed_interval(gap.ci),
                 p_value(gap.p_holm),
                 gap.detectable.map_or_else(|| "–".to_owned(), number),
             ]);

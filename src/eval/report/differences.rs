@@ -16,6 +16,7 @@ use crate::eval::compare::{Comparison, Side};
 use crate::eval::metrics::Metric;
 use crate::eval::split::Range;
 use crate::eval::stats::Unit;
+use crate::eval::{counted, steady};
 use crate::mediator::Policy;
 
 /// A table of ablations, the first being everything. `embedder` made the vectors, `fitted_on` is the time that exponents
@@ -61,7 +62,7 @@ pub(super) fn gain(assessment: &Assessment) -> Option<Section> {
     let header =
         ["visible items", "queries", "local", "mediated", "gain", "95 %", "ceiling", "at most", needed.as_str()];
     let mut section = Section::table("Gain over local in a cold start", &header);
-    let percent = |x: f64| format!("{:+.1} %", 100.0 * x);
+    let percent = |x: f64| format!("{:+.1} %", steady(100.0 * x, 1));
     for gain in &assessment.gain {
         section.rows.push(vec![
             gain.bucket.name(),
@@ -69,7 +70,9 @@ pub(super) fn gain(assessment: &Assessment) -> Option<Section> {
             number(gain.local),
             number(gain.mediated),
             gain.relative.map_or_else(|| "–".to_owned(), percent),
-            gain.ci.map_or_else(String::new, |ci| format!("[{:+.1}, {:+.1}]", 100.0 * ci.low, 100.0 * ci.high)),
+            gain.ci.map_or_else(String::new, |ci| {
+                format!("[{:+.1}, {:+.1}]", steady(100.0 * ci.low, 1), steady(100.0 * ci.high, 1))
+            }),
             optional(gain.ceiling),
             gain.most.map_or_else(|| "–".to_owned(), percent),
             number(gain.needed),
@@ -177,11 +180,12 @@ pub(super) fn windows(assessment: &Assessment) -> Option<Section> {
     }
     for (window, ix) in numbered() {
         let (from, to) = (window.queries.from.date(), window.queries.to.date());
-        let (history, users) = (window.history.map_or(0, |history| history.n), window.users);
+        let (history, users) =
+            (window.history.map_or(0, |history| history.n), counted(window.users, "person", "people"));
         let fitted = window.fitted_on.map_or_else(String::new, |fitted| {
             format!(", constants fitted on {} to {}", fitted.from.date(), fitted.to.date())
         });
-        section.notes.push(format!("{ix}: {from} to {to}, {users} people, history {history}{fitted}"));
+        section.notes.push(format!("{ix}: {from} to {to}, {users}, history {history}{fitted}"));
     }
     (!assessment.origins.is_empty()).then_some(section)
 }
@@ -322,7 +326,8 @@ pub fn comparison(found: &Comparison) -> Vec<Section> {
         _ => (found.a.dataset_hash != found.b.dataset_hash).then_some("content or settings"),
     };
     notes.extend(differ.map(|how| format!("the datasets differ in {how}; questions and right answers are the same")));
-    let head = Section::notes(format!("A minus B · {} queries of {} people", found.n, found.users), notes);
+    let (n, users) = (counted(found.n, "query", "queries"), counted(found.users, "person", "people"));
+    let head = Section::notes(format!("A minus B · {n} of {users}"), notes);
 
     let mut table = Section::table("Metrics", &["", "A", "B", "A − B", "95 %"]);
     for both in &found.metrics {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::section::{Bar, Curve, Section};
 use crate::data::sanitize::visible;
+use crate::eval::steady;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1d2328;--faint:#5c6670;--line:#d5dade;--paper:#fdfdfc;--bar:#7da7d9;--err:#1d2328}
@@ -109,7 +110,7 @@ fn chart(out: &mut String, bars: &[Bar], title: &str) {
         let top = ROW * place as f64;
         let (middle, text) = (top + ROW / 2.0, top + ROW * 0.7);
         let (start, end) = (x(bar.value.min(0.0)), x(bar.value.max(0.0)));
-        let value = if signed { format!("{:+.3}", bar.value) } else { format!("{:.3}", bar.value) };
+        let value = if signed { format!("{:+.3}", steady(bar.value, 3)) } else { format!("{:.3}", bar.value) };
         let _ = writeln!(
             out,
             "<text x=\"0\" y=\"{text:.1}\">{}</text><rect x=\"{start:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"14\"/>",

@@ -5,6 +5,7 @@ use crate::eval::assessment::{ArmReport, Assessment};
 use crate::eval::metrics::Metric;
 use crate::eval::split::Range;
 use crate::eval::stats::{Interval, Plan, Unit};
+use crate::eval::steady;
 
 /// One part of a report.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +71,7 @@ pub(super) fn optional(x: Option<f64>) -> String {
 }
 
 pub(super) fn signed(x: f64) -> String {
-    format!("{x:+.3}")
+    format!("{:+.3}", steady(x, 3))
 }
 
 pub(super) fn interval(ci: Option<Interval>) -> String {
@@ -78,7 +79,7 @@ pub(super) fn interval(ci: Option<Interval>) -> String {
 }
 
 pub(super) fn signed_interval(ci: Option<Interval>) -> String {
-    ci.map_or_else(String::new, |ci| format!("[{:+.3}, {:+.3}]", ci.low, ci.high))
+    ci.map_or_else(String::new, |ci| format!("[{}, {}]", signed(ci.low), signed(ci.high)))
 }
 
 pub(super) fn p_value(p: f64) -> String {

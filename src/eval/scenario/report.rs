@@ -10,13 +10,14 @@ use super::{By, Cell, Estimate, Subject};
 use crate::engine::prompt::Arm;
 use crate::eval::report::Section;
 use crate::eval::stats::Interval;
+use crate::eval::steady;
 
 fn number(x: f64) -> String {
     format!("{x:.3}")
 }
 
 fn interval(ci: Option<Interval>) -> String {
-    ci.map_or_else(|| "–".to_owned(), |ci| format!("[{:+.3}, {:+.3}]", ci.low, ci.high))
+    ci.map_or_else(|| "–".to_owned(), |ci| format!("[{:+.3}, {:+.3}]", steady(ci.low, 3), steady(ci.high, 3)))
 }
 
 fn sure(estimate: &Estimate) -> String {
@@ -27,11 +28,11 @@ fn sure(estimate: &Estimate) -> String {
 }
 
 fn lead(estimate: &Estimate) -> String {
-    format!("{:+.3} {}", estimate.value, interval(estimate.interval))
+    format!("{:+.3} {}", steady(estimate.value, 3), interval(estimate.interval))
 }
 
 fn relative(cell: &Cell) -> String {
-    cell.relative_gain.map_or_else(|| "–".to_owned(), |gain| format!("{:+.1} %", 100.0 * gain))
+    cell.relative_gain.map_or_else(|| "–".to_owned(), |gain| format!("{:+.1} %", steady(100.0 * gain, 1)))
 }
 
 fn table(title: impl Into<String>, header: &[&str], rows: Vec<Vec<String>>, notes: Vec<String>) -> Section {
