@@ -7,6 +7,7 @@ use logoscope::app::effect::Effect;
 use logoscope::app::message::Message;
 use logoscope::app::order::Order;
 use logoscope::app::recordings::recordings;
+use logoscope::app::replay::Opened;
 use logoscope::app::scribe::{Ending, Scribe};
 use logoscope::app::shelf::Shelf;
 use logoscope::app::state::State;
@@ -95,4 +96,31 @@ fn what_was_stopped_or_superseded_is_not_heard() {
     let third = ordered(&mut state, "drift");
     update(&mut state, failed(third.ticket));
     assert!(state.notice.as_ref().unwrap().text.contains("nobody drifts"));
+}
+
+/// The recording on the screen had ordered nothing and dropped it, and live work waited for it ever after.
+#[test]
+fn a_scenario_that_comes_while_a_recording_is_on_the_screen_is_replayed() {
+    let opened = |name: &str| Box::new(Opened::of(name.to_owned(), crate::replaying::session(true)).unwrap());
+    let mut state = answered();
+    for made in [Ok(opened("drift")), Err("nobody drifts".to_owned())] {
+        let order = ordered(&mut state, "drift");
+        update(&mut state, Message::SessionOpened(opened("by-the-sea")));
+        assert!(state.busy() && state.orders.newest == order.ticket, "it is still being made");
+        let failed = made.is_err();
+        update(&mut state, Message::Made { ticket: order.ticket, made });
+        let shown = &state.replay.as_ref().unwrap().opened.name;
+        assert_eq!(shown, if failed { "by-the-sea" } else { "drift" });
+        let told = |state: &State| state.notice.as_ref().is_some_and(|notice| notice.text.contains("nobody drifts"));
+        assert_eq!(told(&state), failed);
+        press(&mut state, &["x"]);
+        assert!(state.replay.is_none() && !state.busy() && state.orders.under_way.is_none());
+    }
+    // Stopped over a recording, it is stopped in live work, too.
+    let order = ordered(&mut state, "drift");
+    update(&mut state, Message::SessionOpened(opened("by-the-sea")));
+    press(&mut state, &["esc", "x"]);
+    assert!(state.orders.under_way.is_none());
+    update(&mut state, Message::Made { ticket: order.ticket, made: Ok(opened("drift")) });
+    assert!(state.replay.is_none());
 }

@@ -92,6 +92,7 @@ pub(super) fn carry(from: &State, to: &mut State) {
     to.theme = from.theme;
     to.keys.clone_from(&from.keys);
     to.unkept.clone_from(&from.unkept);
+    to.orders = from.orders;
     to.overlay = None;
 }
 
