@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::feedback::Said;
 use super::journal::Journal;
 use super::profile::Profiling;
 use super::state::{Answers, Data, Gesture, Held, Reading, Setting, State};
@@ -83,6 +84,10 @@ pub struct Home {
     pub course: Course,
     /// What the questions before came to.
     pub answered: Vec<(UserId, Resolution)>,
+    /// What the analyst said of the answers.
+    pub said: Vec<Said>,
+    /// The read that the answers are of.
+    pub heard: u64,
     /// Memory had not answered yet.
     pub unheard: bool,
     /// Another model answers since: its session is over, and what was asked last is asked again.
@@ -111,12 +116,14 @@ impl Home {
             answers: Answers { epoch: state.answers.epoch, ..std::mem::take(&mut state.answers) },
             course: std::mem::take(&mut state.course),
             answered: std::mem::take(&mut state.answered),
+            said: std::mem::take(&mut state.said),
+            heard: state.heard,
             journal: state.journal.clone(),
         }
     }
 
     /// Gives it back. Whatever is still on its way answers something else and no longer counts.
-    pub fn restore(self, state: &mut State) {
+    pub fn restore(mut self, state: &mut State) {
         (state.question, state.judged) = (self.question, self.judged);
         state.setting = self.setting.unwrap_or(state.setting);
         (state.undo, state.at_try) = (self.undo, self.at_try);
@@ -126,7 +133,9 @@ impl Home {
         (state.course, state.answered) = (self.course, self.answered);
         state.answers = Answers { epoch: state.answers.epoch, ..self.answers };
         state.ticket += 1;
-        state.heard = state.ticket;
+        // A word on the question at home is on its answers still.
+        self.said.iter_mut().filter(|said| said.ticket == self.heard).for_each(|said| said.ticket = state.ticket);
+        (state.heard, state.said) = (state.ticket, self.said);
         state.ask_at = None;
         state.journal = self.journal;
     }

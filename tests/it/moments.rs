@@ -486,6 +486,30 @@ fn the_analysts_word_is_recorded_counted_apart_and_replayed() {
     assert_eq!(replay(&shown).opened.outcomes()[1].arms, [None; 4], "no gold of the data");
 }
 
+/// It stood for answers that a visit had put aside, and was not shown afterwards, so that saying it again did not take it
+/// back.
+#[test]
+fn a_word_on_the_question_at_home_outlives_a_visit() {
+    let mut state = recording();
+    press(&mut state, &["+", "enter"]);
+    let (called, words) = (state.all_called(), state.said().unwrap().words.clone());
+    assert_eq!((called.questions, called.arms[3]), (1, (1, 1)));
+    update(&mut state, Message::SessionOpened(Box::new(Opened::of("cold".to_owned(), cold()).unwrap())));
+    for key in ["a", "b"] {
+        press(&mut state, &[key]);
+        hear(&mut state);
+        assert!(state.visit.is_some() && state.all_called().questions == 0, "nothing is said of this moment");
+        press(&mut state, &["a"]);
+    }
+    press(&mut state, &["x"]);
+    assert_eq!((state.all_called(), &state.said().unwrap().words), (called, &words));
+    press(&mut state, &["+", "enter"]);
+    assert!(state.notice.as_ref().unwrap().text.contains("taken back"), "{:?}", state.notice);
+    press(&mut state, &["+", "enter", "n"]);
+    hear(&mut state);
+    assert_eq!(state.all_called(), called, "the next question comes, and it stands");
+}
+
 #[test]
 fn a_fork_goes_on_live_in_a_file_of_its_own_and_the_recording_stays() {
     let folder = tempfile::tempdir().unwrap();
