@@ -88,7 +88,7 @@ pub struct Home {
     pub said: Vec<Said>,
     /// The read that the answers are of.
     pub heard: u64,
-    /// Memory had not answered yet.
+    /// Memory had not answered yet, or was last made to hold less than it does.
     pub unheard: bool,
     /// Another model answers since: its session is over, and what was asked last is asked again.
     pub ended: bool,
@@ -99,8 +99,9 @@ pub struct Home {
 impl Home {
     /// Takes from `state` what it is at.
     pub fn take(state: &mut State) -> Self {
+        let on_rung = state.rungs.set.take().is_some();
         Self {
-            unheard: state.heard != state.ticket,
+            unheard: on_rung || state.heard != state.ticket,
             ended: false,
             question: state.question.take(),
             judged: state.judged.take(),
@@ -137,6 +138,8 @@ impl Home {
         self.said.iter_mut().filter(|said| said.ticket == self.heard).for_each(|said| said.ticket = state.ticket);
         (state.heard, state.said) = (state.ticket, self.said);
         state.ask_at = None;
+        // One of the moment's, if there is one.
+        state.rungs.set = None;
         state.journal = self.journal;
     }
 }

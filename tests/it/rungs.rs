@@ -1,10 +1,12 @@
 //! The ladder and the dial in the workbench: what they show is what a session records, and the whole history comes back.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::sync::Arc;
 
 use logoscope::app::effect::Effect;
 use logoscope::app::message::{Heard, Message};
+use logoscope::app::replay::Opened;
 use logoscope::app::rungs::{self, Kind, News, Rung};
 use logoscope::app::state::{Data, Start, State};
 use logoscope::app::update::update;
@@ -12,6 +14,7 @@ use logoscope::data::dataset::Dataset;
 use logoscope::data::sample;
 use logoscope::engine::prompt::{Arm, Blocks};
 use logoscope::memory::Memory;
+use logoscope::session::Session;
 use logoscope::session::event::{Asked, Event, Evidence};
 use logoscope::session::scenario::{Options, Plan, Scenario};
 
@@ -142,6 +145,25 @@ fn the_whole_history_comes_back_and_the_study_never_sees_a_rung() {
     assert_eq!(state.rungs.verdicts[0].so_far.0, 2);
     keys(&mut state, &memory, &["p", "esc"]);
     assert_eq!(state.reading.as_ref().unwrap().read, before.read);
+    assert_eq!((state.rungs.set, state.rungs.wanted.clone()), (None, None));
+}
+
+/// What the rung held stood at home for the whole history from then on.
+#[test]
+fn a_visit_that_began_on_a_rung_comes_back_to_the_whole_history() {
+    let dataset = sample::dataset().unwrap();
+    let memory = Memory::build(&dataset);
+    let mut state = at(&dataset, &memory, "u216");
+    let whole = state.reading.clone().unwrap().read;
+    keys(&mut state, &memory, &["C", "left", "left"]);
+    assert_ne!(state.reading.as_ref().unwrap().read, whole);
+    let (name, bytes) = sample::sessions()[0];
+    let session = Session::parse(Path::new(name), bytes).unwrap();
+    update(&mut state, Message::SessionOpened(Box::new(Opened::of(name.to_owned(), session).unwrap())));
+    keys(&mut state, &memory, &["a"]);
+    assert!(state.visit.is_some() && state.reading.is_some() && state.rungs.set.is_none());
+    keys(&mut state, &memory, &["a", "x"]);
+    assert_eq!(state.reading.as_ref().unwrap().read, whole);
     assert_eq!((state.rungs.set, state.rungs.wanted.clone()), (None, None));
 }
 
