@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::ask::parse_weight;
 use super::target::require_free;
-use super::{CliError, Common, Format, diff, file_error, model, voice};
+use super::{CliError, Common, Format, diff, model, voice};
 use crate::data::dataset::Dataset;
 use crate::data::sanitize::visible;
 use crate::engine::engine::Engine;
@@ -120,8 +120,7 @@ pub fn run_fork(common: &Common, args: &ForkArgs) -> Result<ExitCode, CliError> 
     let mut setting = state.setting;
     setting.weights = weights.iter().fold(setting.weights, |set, (weight, value)| set.with(*weight, *value));
     setting.policy = policy.unwrap_or(setting.policy);
-    let unwritable = |source| file_error(&args.session, source);
-    let mut forked = fork(&parent, position, Some(setting)).map_err(unwritable)?;
+    let mut forked = fork(&parent, position, Some(setting))?;
     if args.rest {
         forked = anew(common, &args.session, &parent, &args.otherwise, |anew| {
             let mut forked = forked;

@@ -107,7 +107,7 @@ pub enum SessionError {
         /// What was looked for.
         reason: String,
     },
-    /// A session that cannot be computed again.
+    /// A session that cannot be computed again, or gone on with.
     #[error("{what}; {remedy}")]
     ReRun {
         /// What is in the way.

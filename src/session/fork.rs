@@ -3,12 +3,12 @@
 //! Invariant: the shared events are the other one's own, so a fork's first lines but for its header are byte for byte
 //! those of the parent.
 
-use std::io;
-
 use super::check::{remember, without};
+use super::error::SessionError;
 use super::event::{Event, Header, Origin, Setting};
 use super::log::Session;
 use super::replay::State;
+use super::rerun::hash;
 use crate::data::dataset::Dataset;
 use crate::mediator::{self, Course, mediate};
 
@@ -17,14 +17,16 @@ use crate::mediator::{self, Course, mediate};
 ///
 /// # Errors
 ///
-/// What makes the parent impossible to write, and so to name.
-pub fn fork(parent: &Session, position: usize, setting: Option<Setting>) -> io::Result<Session> {
+/// [`SessionError::ReRun`] where the parent's texts are pseudonyms, which a fork would pass on as words, or where it cannot
+/// be written, and so not named.
+pub fn fork(parent: &Session, position: usize, setting: Option<Setting>) -> Result<Session, SessionError> {
+    parent.require_words()?;
     let shared = &parent.events[..position.min(parent.events.len())];
     let mut state = State::start(&parent.header);
     shared.iter().for_each(|event| state.apply(event));
     let setting = setting.filter(|setting| *setting != state.setting);
     let changed = setting.map(|setting| setting.changed_from(&state.setting)).unwrap_or_default();
-    let origin = Origin::Fork { of: parent.hash()?, turn: state.outcomes.len(), changed };
+    let origin = Origin::Fork { of: hash(parent)?, turn: state.outcomes.len(), changed };
     let header = Header { origin: Some(origin), ..parent.header.clone() };
     let mut forked = Session::new(header, Vec::new());
     shared.iter().for_each(|event| forked.push_shared(event));

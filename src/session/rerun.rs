@@ -125,7 +125,7 @@ impl Anew<'_> {
 impl Session {
     /// Refuses a session whose texts are pseudonyms.
     pub fn require_words(&self) -> Result<(), SessionError> {
-        let what = || "a redacted session cannot be computed again: its texts are pseudonyms".to_owned();
+        let what = || "a redacted session cannot be computed again or forked: its texts are pseudonyms".to_owned();
         let remedy = "use the session it was made from";
         if self.header.is_redacted() { Err(SessionError::ReRun { what: what(), remedy }) } else { Ok(()) }
     }
@@ -162,7 +162,8 @@ fn profile(session: &Session, asked: usize) -> Option<Prose> {
     known.last().flatten()
 }
 
-fn hash(session: &Session) -> Result<String, SessionError> {
+/// What tells the session from every other one.
+pub(super) fn hash(session: &Session) -> Result<String, SessionError> {
     let unwritable = |error: std::io::Error| SessionError::ReRun {
         what: format!("the session cannot be told by a hash ({error})"),
         remedy: "restore it from a copy",

@@ -406,6 +406,7 @@ fn a_re_run_on_other_data_says_so_and_refuses_what_it_cannot_remember() {
     assert!(told.contains("line 18 remembers the response 'opera', which is no label of 'small'"), "{told}");
     let redacted = Redaction::keyed("k").of(&parent).unwrap();
     assert!(matches!(anew(&dataset, &redacted), Err(SessionError::ReRun { .. })));
+    assert!(matches!(fork(&redacted, 0, None), Err(SessionError::ReRun { .. })));
 }
 
 // Diff
@@ -767,6 +768,7 @@ fn sessions_are_computed_again_forked_compared_and_redacted_from_the_command_lin
         (vec!["rerun", &recording, "--out", &recording], "is the session itself, which is never rewritten"),
         (vec!["replay", &recording, "--redact", "--out", &recording], "is the session itself"),
         (vec!["rerun", &redacted, "--out", &nowhere], "a redacted session cannot be computed again"),
+        (vec!["fork", &redacted, "--at", "7", "--out", &nowhere], "cannot be computed again or forked: its texts are"),
         (vec!["rerun", &recording, "--weight", "prior-strength=0", "--out", &nowhere], "prior-strength is 0"),
         (vec!["rerun", "/no/such/session", "--out", &nowhere], "/no/such/session: cannot be read"),
         (vec!["fork", &recording, "--at", "25", "--out", &nowhere], "the session has 24 turns; give 0 to 24"),

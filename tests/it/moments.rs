@@ -28,6 +28,7 @@ use logoscope::memory::Memory;
 use logoscope::session::check::{remember, without};
 use logoscope::session::event::{Asked, DatasetId, Evidence, FORMAT, Judgement};
 use logoscope::session::record::turn;
+use logoscope::session::redact::Redaction;
 use logoscope::session::{Event, Header, Replay, Session, State as Folded};
 
 use crate::replaying::{hear, recording, replaying, session, written};
@@ -335,6 +336,11 @@ fn a_moment_of_other_data_is_not_asked() {
     let mut state = over_films(foreign);
     assert!(press(&mut state, &["a"]).is_empty());
     assert!(state.notice.as_ref().unwrap().text.contains("recorded on 'news'"), "{:?}", state.notice);
+    let mut redacted = over_films(Redaction::keyed("k").of(&cold()).unwrap());
+    for key in ["a", "b"] {
+        assert!(press(&mut redacted, &[key]).is_empty());
+        assert!(redacted.notice.as_ref().unwrap().text.contains("pseudonyms"), "{:?}", redacted.notice);
+    }
     let mut changed = cold();
     changed.header.dataset.hash = "0".to_owned();
     let (out, inbox) = mpsc::channel();

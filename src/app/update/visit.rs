@@ -23,7 +23,7 @@ pub(super) fn begin(state: &mut State, forks: bool) -> Vec<Effect> {
             Some("memory is still being built; ask again in a moment".to_owned())
         }
         Some(_) if session.header.is_redacted() => {
-            Some("its texts and identities are pseudonyms; no memory can be asked about them".to_owned())
+            Some("its texts and identities are pseudonyms; open the session it was made from".to_owned())
         }
         Some(live) if forks && live.incoming.is_some() => Some(
             "another model is being loaded, and one session is answered by one model; fork when it is ready".to_owned(),
