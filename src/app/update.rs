@@ -171,10 +171,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.rungs.forget();
             Vec::new()
         }
-        Message::Visited { world, data, periods } => {
-            visit::arrived(state, &world, data, periods);
-            Vec::new()
-        }
+        Message::Visited { world, data, periods } => visit::arrived(state, &world, data, periods).into_iter().collect(),
         Message::MemoryRead { .. } | Message::ReadFailed { .. } | Message::Portrayed { .. } => Vec::new(),
         // The dataset was read first: there is nothing to ask it.
         Message::ModelNamed(_) if matches!(state.model, ModelState::Unfit(_)) => Vec::new(),

@@ -2,7 +2,7 @@
 //!
 //! Invariants: the recording is not touched, and the replay waits at the turn where it was left; what is asked meanwhile
 //! is asked of the moment's memory. It stands in no session file, since the one being written is about another memory,
-//! unless the moment begins a fork: then in the fork's own.
+//! unless the moment begins a fork: then in the fork's own, which begins once that memory is there.
 
 use std::sync::Arc;
 
@@ -151,14 +151,16 @@ pub struct Fork {
     pub shared: usize,
     /// As of its newest event: the same fold as of any session.
     pub folded: Folded,
+    /// What its file will begin with; `None` once it has begun.
+    pub begins: Option<Box<Session>>,
 }
 
 impl Fork {
     /// Of `session`, which has only shared events so far.
-    pub fn of(session: &Session) -> Self {
+    pub fn of(session: Session) -> Self {
         let mut folded = Folded::start(&session.header);
         session.events.iter().for_each(|event| folded.apply(event));
-        Self { shared: folded.outcomes.len(), folded }
+        Self { shared: folded.outcomes.len(), folded, begins: Some(Box::new(session)) }
     }
 
     /// How its own turns came out.
@@ -185,6 +187,11 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// Whether what is asked is for the file of a fork, and that has not begun.
+    pub fn waits(&self) -> bool {
+        self.fork.as_ref().is_some_and(|fork| fork.begins.is_some())
+    }
+
     /// `cold-start 7/24`: the moment, in a few words.
     pub fn told(&self) -> (String, usize, usize) {
         let replay = self.screen.replay.as_ref();

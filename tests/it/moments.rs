@@ -351,6 +351,17 @@ fn a_moment_of_other_data_is_not_asked() {
     assert!(text_of(&drawn(&state, 160, 42)).contains("is not as it was when this was recorded"));
     press(&mut state, &["a"]);
     assert!(state.replay.is_some());
+    // A fork whose memory does not come has no file, and nothing is written into that of live work.
+    let writes = |effects: &[Effect]| {
+        effects.iter().any(|effect| matches!(effect, Effect::Fork(_) | Effect::Record(_) | Effect::EndFork))
+    };
+    let effects = press(&mut state, &["b"]);
+    assert!(!writes(&effects), "{effects:?}");
+    assert_eq!(answered_by(&worker, &inbox, &mut state, effects), None);
+    assert!(state.visit.as_ref().unwrap().waits());
+    let effects = press(&mut state, &["m", "u", "a"]);
+    assert!(!writes(&effects) && state.notice.is_none(), "{effects:?} {:?}", state.notice);
+    assert_eq!(replay(&state).live.as_ref().unwrap().journal.recording, Recording::Waiting);
 }
 
 #[test]
@@ -526,8 +537,8 @@ fn a_fork_goes_on_live_in_a_file_of_its_own_and_the_recording_stays() {
     let mut state = over_films(parent.clone());
     press(&mut state, &[".", ".", "l"]);
     let setting = state.setting;
-    let run = |state: &mut State, effects: Vec<Effect>| {
-        for effect in &effects {
+    let write = |effects: &[Effect]| {
+        for effect in effects {
             match effect {
                 Effect::Fork(session) => scribe.fork((**session).clone()),
                 Effect::EndFork => scribe.end_fork(),
@@ -535,6 +546,9 @@ fn a_fork_goes_on_live_in_a_file_of_its_own_and_the_recording_stays() {
                 _ => {}
             }
         }
+    };
+    let run = |state: &mut State, effects: Vec<Effect>| {
+        write(&effects);
         if effects.iter().any(|effect| matches!(effect, Effect::Read(_))) {
             for effect in effects {
                 match effect {
@@ -553,11 +567,7 @@ fn a_fork_goes_on_live_in_a_file_of_its_own_and_the_recording_stays() {
                         | Message::Portrayed { .. }
                         | Message::Recording(_)
                 ) {
-                    for effect in update(state, message) {
-                        if let Effect::Record(events) = effect {
-                            scribe.write(events);
-                        }
-                    }
+                    write(&update(state, message));
                 }
                 if last {
                     return;

@@ -124,7 +124,8 @@ pub(super) fn drain(state: &mut State) -> Vec<Effect> {
         state.journal.waiting.clear();
         return Vec::new();
     }
-    let settled = !matches!(state.model, ModelState::Loading(_));
+    let waits = state.visit.as_ref().is_some_and(|visit| visit.waits());
+    let settled = !matches!(state.model, ModelState::Loading(_)) && !waits;
     if state.journal.waiting.is_empty() || !state.journal.touched || !settled {
         return Vec::new();
     }

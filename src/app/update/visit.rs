@@ -67,15 +67,14 @@ pub(super) fn begin(state: &mut State, forks: bool) -> Vec<Effect> {
     journal.waiting.clear();
     match &forked {
         Some(_) => {
-            (journal.recording, journal.touched, journal.start) = (Recording::Begun, true, Some(setting));
+            (journal.touched, journal.start) = (true, Some(setting));
             (journal.turned, journal.remembered) = (false, Vec::new());
         }
         None => journal.away = true,
     }
-    let fork = forked.as_ref().map(Fork::of);
+    let fork = forked.map(Fork::of);
     state.visit = Some(Box::new(Visit { screen, world: Arc::clone(&world), question, gold, home, fork }));
     state.chosen = true;
-    effects.extend(forked.map(|forked| Effect::Fork(Box::new(forked))));
     effects.push(Effect::Visit(Some(world)));
     effects.extend(read(state));
     effects
@@ -87,11 +86,12 @@ pub(super) fn end(state: &mut State) -> Vec<Effect> {
     let Visit { mut screen, home, fork, .. } = *visit;
     let mut effects = stop(state);
     let (unheard, ended) = (home.unheard, home.ended);
-    let written = match (&fork, &state.journal.recording) {
-        (Some(_), Recording::In(path)) => Some(format!("the fork is recorded in {}", path.display())),
+    let begun = fork.is_some_and(|fork| fork.begins.is_none());
+    let written = match &state.journal.recording {
+        Recording::In(path) if begun => Some(format!("the fork is recorded in {}", path.display())),
         _ => None,
     };
-    if fork.is_some() {
+    if begun {
         record::settle(state);
         effects.push(Effect::Record(std::mem::take(&mut state.journal.waiting)));
         effects.push(Effect::EndFork);
@@ -100,7 +100,7 @@ pub(super) fn end(state: &mut State) -> Vec<Effect> {
     home.restore(state);
     // The model is the same here and there.
     state.journal.model = place;
-    if fork.is_none() {
+    if !begun {
         // What the scribe has told meanwhile was of this session.
         state.journal.recording = recording;
     }
@@ -129,13 +129,15 @@ pub(super) fn recorded(state: &mut State, events: &[Event]) {
     fork.into_iter().for_each(|fork| events.iter().for_each(|event| fork.folded.apply(&Arc::new(event.clone()))));
 }
 
-/// The moment's memory is there.
-pub(super) fn arrived(state: &mut State, world: &Arc<World>, data: Arc<Data>, periods: usize) {
-    if state.visit.as_ref().is_some_and(|visit| Arc::ptr_eq(&visit.world, world)) {
-        (state.data, state.periods) = (Some(data), periods);
-        // What memory says comes right behind; the two are drawn together.
-        state.dirty = false;
-    }
+/// The moment's memory is there: a fork begins, which would have no turn of its own without.
+pub(super) fn arrived(state: &mut State, world: &Arc<World>, data: Arc<Data>, periods: usize) -> Option<Effect> {
+    let visit = state.visit.as_mut().filter(|visit| Arc::ptr_eq(&visit.world, world))?;
+    (state.data, state.periods) = (Some(data), periods);
+    // What memory says comes right behind; the two are drawn together.
+    state.dirty = false;
+    let begins = visit.fork.as_mut()?.begins.take()?;
+    state.journal.recording = Recording::Begun;
+    Some(Effect::Fork(begins))
 }
 
 /// Lets the moment's memory know one more interaction.
