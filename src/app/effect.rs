@@ -19,7 +19,7 @@ use super::worker::{MemoryWorker, ReadRequest};
 use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{EngineHost, Ticket};
-use crate::engine::model::{LoadOptions, ModelSpec};
+use crate::engine::model::{LoadOptions, Located, ModelSpec};
 use crate::engine::prompt::Arm;
 use crate::engine::trace::TraceRequest;
 use crate::session::Session;
@@ -85,6 +85,8 @@ pub enum Effect {
     FindModels(Box<LoadOptions>),
     /// Look what recordings there are.
     FindRecordings,
+    /// Look which model lies there.
+    Identify(Located),
     /// Keep in mind that a model was used.
     NoteModel {
         /// As it was named.
@@ -298,6 +300,7 @@ impl Runner {
             }
             Effect::FindModels(options) => self.shelf.find_models(*options),
             Effect::FindRecordings => self.shelf.find_recordings(),
+            Effect::Identify(place) => self.shelf.identify(place),
             Effect::NoteModel { name, options } => self.shelf.note_model(name, *options),
         }
     }

@@ -16,6 +16,7 @@ use super::stock::Offer;
 use super::surveyor::Found;
 use super::visit::World;
 use crate::engine::host::HostEvent;
+use crate::engine::model::Located;
 use crate::engine::prompt::Blocks;
 use crate::memory::MemoryRead;
 use crate::memory::portrait::Portrait;
@@ -122,6 +123,13 @@ pub enum Message {
     ModelsFound(Vec<Offer>),
     /// These recordings there are.
     RecordingsFound(Vec<Recording>),
+    /// Which model lies there.
+    Identified {
+        /// Where.
+        place: Located,
+        /// Its fingerprint, or why there is none.
+        hash: Result<String, String>,
+    },
     /// A session file has been named; it is to be replayed.
     SessionNamed(PathBuf),
     /// A session has been opened.

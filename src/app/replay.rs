@@ -318,6 +318,8 @@ pub struct Replaying {
     pub measure: Measure,
     /// How much of the screen the charts have.
     pub charts: Charts,
+    /// The turn to be forked once it is known which model answers.
+    pub forking: Option<usize>,
     /// The workbench that goes on beneath; `None` while it is the one on the screen.
     pub live: Option<Box<State>>,
 }
@@ -336,6 +338,7 @@ impl Replaying {
             signatures: opened.signatures.clone(),
             measure: Measure::default(),
             charts: Charts::default(),
+            forking: None,
             live: Some(live),
             opened,
         };

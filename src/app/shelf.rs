@@ -17,8 +17,9 @@ use super::replay::Opened;
 use super::stock;
 use super::worker::panic_reason;
 use crate::data::sample;
-use crate::engine::model::LoadOptions;
+use crate::engine::model::{LoadOptions, Located};
 use crate::session::Session;
+use crate::session::log::identity;
 
 /// Where a session is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,15 @@ impl Shelf {
         self.aside(move || {
             let found = folder.map(|folder| recordings(&folder)).unwrap_or_default();
             let _ = out.send(Message::RecordingsFound(found));
+        });
+    }
+
+    /// Looks which model lies at `place`: its fingerprint comes as a message.
+    pub fn identify(&self, place: Located) {
+        let out = self.out.clone();
+        self.aside(move || {
+            let hash = identity(&place).map_err(|error| error.to_string());
+            let _ = out.send(Message::Identified { place, hash });
         });
     }
 

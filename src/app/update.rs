@@ -186,6 +186,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             grow(state, ListKind::Sessions, List::sessions);
             Vec::new()
         }
+        Message::Identified { place, hash } => visit::identified(state, &place, hash),
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
         Message::SessionOpened(opened) => {
             led(state, EditKind::Path);

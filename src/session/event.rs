@@ -63,6 +63,11 @@ impl ModelId {
     pub fn told(&self) -> String {
         self.scores.of(&self.name)
     }
+
+    /// `nano (0f3a91c2)`: told from others of its name.
+    pub fn apart(&self) -> String {
+        told(&self.name, &self.hash)
+    }
 }
 
 impl Header {
@@ -157,10 +162,7 @@ impl Header {
 
     /// What this one is recorded with otherwise than `parent`.
     pub fn changed_from(&self, parent: &Header) -> Vec<Changed> {
-        let model = |header: &Header| match &header.model {
-            Some(ModelId { name, hash, .. }) => told(name, hash),
-            None => "none".to_owned(),
-        };
+        let model = |header: &Header| header.model.as_ref().map_or_else(|| "none".to_owned(), ModelId::apart);
         let dataset = |header: &Header| told(&header.dataset.name, &header.dataset.hash);
         let mut changed: Vec<Changed> = [
             ("dataset", dataset(parent), dataset(self)),

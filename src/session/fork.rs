@@ -1,11 +1,11 @@
 //! Fork: a session that shares another one's beginning and goes on by itself. The other one is never rewritten.
 //!
-//! Invariant: the shared events are the other one's own, so a fork's first lines but for its header are byte for byte
-//! those of the parent.
+//! Invariants: the shared events are the other one's own, so a fork's first lines but for its header are byte for byte
+//! those of the parent; what a model says in a fork is said by the one that its header names.
 
 use super::check::{remember, without};
 use super::error::SessionError;
-use super::event::{Event, Header, Origin, Setting};
+use super::event::{Event, Header, ModelId, Origin, Setting};
 use super::log::Session;
 use super::replay::State;
 use super::rerun::hash;
@@ -32,6 +32,38 @@ pub fn fork(parent: &Session, position: usize, setting: Option<Setting>) -> Resu
     shared.iter().for_each(|event| forked.push_shared(event));
     setting.into_iter().for_each(|setting| forked.push(Event::WeightsChanged(setting)));
     Ok(forked)
+}
+
+/// Has `voice`, a model and where it runs, answer what comes behind the events that `forked` shares; with none, memory
+/// alone. Where no model has answered those, the header names the new one.
+///
+/// # Errors
+///
+/// [`SessionError::ReRun`] where another model has: a session has one. What memory alone says stands beside any.
+pub fn said_by(forked: &mut Session, voice: Option<(ModelId, String)>) -> Result<(), SessionError> {
+    let spoke = |event: &Event| matches!(event, Event::Answered(answered) if answered.log_probabilities.is_some());
+    let shared = forked.events.iter().any(|event| spoke(event));
+    let header = &mut forked.header;
+    match (&header.model, &voice) {
+        (Some(was), Some((now, _))) if was.hash == now.hash => return Ok(()),
+        (Some(was), Some((now, _))) if shared => {
+            let (was, now) = (was.apart(), now.apart());
+            let what = format!("what the fork shares is answered by {was}, and {now} answers here");
+            return Err(SessionError::ReRun {
+                what,
+                remedy: "load the first, or have all of it answered again (rerun)",
+            });
+        }
+        _ if shared => return Ok(()),
+        _ => {}
+    }
+    let before = header.clone();
+    (header.model, header.device) = voice.unzip();
+    let other = header.changed_from(&before);
+    if let Some(Origin::Fork { changed, .. }) = &mut header.origin {
+        changed.splice(0..0, other);
+    }
+    Ok(())
 }
 
 /// The dataset as memory knew it at the end of `session`: without those whom the header leaves out, with all that was

@@ -8,7 +8,7 @@
 use super::check::{remember, stretch};
 use super::error::SessionError;
 use super::event::{DatasetId, Event, Header, ModelId, Origin, Prose, Setting};
-use super::fork::{course, known};
+use super::fork::{course, known, said_by};
 use super::log::Session;
 use super::record::turn_knowing;
 use crate::data::dataset::Dataset;
@@ -65,8 +65,10 @@ impl Anew<'_> {
     }
 
     /// The rest of `parent` from event `position`, where a turn begins, asked again at the end of `forked`, which shares
-    /// what lies before it.
+    /// what lies before it. Refused where that is answered by another model.
     pub fn rest(&self, parent: &Session, position: usize, forked: &mut Session) -> Result<(), SessionError> {
+        let voice = self.voice.as_ref().map(|(engine, model)| (model.clone(), engine.caps().device.clone()));
+        said_by(forked, voice)?;
         self.continued(parent, position, forked).map(drop)
     }
 

@@ -17,8 +17,8 @@ use logoscope::mediator::{Policy, Weight};
 use logoscope::session::check::answers::NEAR;
 use logoscope::session::check::{Model, Verdict, check, check_with};
 use logoscope::session::diff::{Diff, Kind, Pair};
-use logoscope::session::event::{Answered, Asked, ByLabel, Feedback, Judgement, Origin};
-use logoscope::session::fork::{fork, known};
+use logoscope::session::event::{Answered, Asked, ByLabel, Feedback, Judgement, ModelId, Origin};
+use logoscope::session::fork::{fork, known, said_by};
 use logoscope::session::redact::Redaction;
 use logoscope::session::replay::Tally;
 use logoscope::session::rerun::Anew;
@@ -384,6 +384,45 @@ proptest! {
         let labels = &parent.header.labels;
         prop_assert_eq!(decided, by_hand.iter().map(|step| labels[step.mediated].as_str()).collect::<Vec<_>>());
         prop_assert!(!check(&again, &dataset).unwrap().differs());
+    }
+}
+
+/// What another model said in a fork stood there under the name and the hash of the one that had answered its parent.
+#[test]
+fn a_fork_is_answered_by_the_model_that_its_header_names() {
+    let (dataset, parent) = small();
+    let echo = Echo::new();
+    let other = ModelId { hash: "1".repeat(64), ..Echo::id() };
+    let voice = |model: &ModelId| Some((model.clone(), "cpu".to_owned()));
+    let anew = |model: Option<&ModelId>| Anew {
+        dataset: &dataset,
+        voice: model.map(|model| (&echo as &dyn Engine, model.clone())),
+        weights: Vec::new(),
+        policy: None,
+    };
+    let second = (1..parent.events.len()).find(|ix| parent.events[*ix].tag() == "asked").unwrap();
+
+    // Behind answers of a model that model goes on, or memory alone.
+    let mut shares = fork(&parent, second, None).unwrap();
+    let before = shares.clone();
+    said_by(&mut shares, voice(&Echo::id())).unwrap();
+    said_by(&mut shares, None).unwrap();
+    assert_eq!(shares, before);
+    let told = anew(Some(&other)).rest(&parent, second, &mut shares).unwrap_err().to_string();
+    assert!(told.contains("answered by echo (00000000), and echo (11111111) answers here; load the first"), "{told}");
+    assert_eq!(shares, before);
+
+    // Where no model has answered yet, any may.
+    let silent = anew(None).rerun(&parent).unwrap();
+    for (parent, position, from) in [(&parent, 0, "echo (00000000)"), (&silent, second, "none")] {
+        let mut forked = fork(parent, position, None).unwrap();
+        anew(Some(&other)).rest(parent, position, &mut forked).unwrap();
+        assert_eq!(forked.header.model.as_ref(), Some(&other));
+        let Some(Origin::Fork { changed, .. }) = &forked.header.origin else { panic!("{:?}", forked.header) };
+        let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
+        assert_eq!(changed, [format!("model {from} → echo (11111111)")]);
+        let report = check_with(&forked, &dataset, Model::AtHand(&echo)).unwrap();
+        assert!(!report.differs() && matches!(report.answers, Verdict::Equal { .. }), "{report:?}");
     }
 }
 

@@ -10,6 +10,7 @@ use logoscope::app::message::Message;
 use logoscope::app::overlay::Overlay;
 use logoscope::app::replay::{Mark, Opened, Replaying, Standing};
 use logoscope::app::scribe::{Ending, Scribe};
+use logoscope::app::shelf::Shelf;
 use logoscope::app::state::{Data, Start, State};
 use logoscope::app::update::update;
 use logoscope::app::visit::World;
@@ -525,6 +526,75 @@ fn a_word_on_the_question_at_home_outlives_a_visit() {
     press(&mut state, &["+", "enter", "n"]);
     hear(&mut state);
     assert_eq!(state.all_called(), called, "the next question comes, and it stands");
+}
+
+/// It bore the name and the hash of the model that had answered the recording, whoever answered.
+#[test]
+fn a_fork_names_the_model_that_answers_and_has_one() {
+    let mut state = recording();
+    let place = Located::Files("/nano".into());
+    let need = Need { weights: 1, cache: 1, context: 512 };
+    let origin = Origin { place: place.clone(), training: Training::default(), need };
+    update(&mut state, Message::Host(HostEvent::Origin(origin)));
+    update(&mut state, Message::Host(HostEvent::Ready(caps())));
+    let forks = |state: &mut State, digit: &str| {
+        assert_eq!(press(state, &["b"]), [Effect::Identify(place.clone())]);
+        update(state, Message::Identified { place: place.clone(), hash: Ok(digit.repeat(64)) });
+    };
+    let named = |state: &State| {
+        let begins = state.visit.as_ref()?.fork.as_ref()?.begins.as_ref()?;
+        begins.header.model.as_ref().map(|model| (model.name.clone(), model.hash.clone()))
+    };
+    let nano = |digit: &str| Some(("nano".to_owned(), digit.repeat(64)));
+    // Memory alone had answered.
+    update(&mut state, Message::SessionOpened(Box::new(Opened::of("cold".to_owned(), cold()).unwrap())));
+    press(&mut state, &["."]);
+    forks(&mut state, "1");
+    assert_eq!(named(&state), nano("1"));
+    press(&mut state, &["a"]);
+
+    // A model had, but nothing of it is shared; then something is.
+    let parent = session(true);
+    let echo = parent.header.model.clone().map(|model| (model.name, model.hash));
+    update(&mut state, Message::SessionOpened(Box::new(Opened::of("sea".to_owned(), parent).unwrap())));
+    forks(&mut state, "1");
+    assert_eq!(named(&state), nano("1"));
+    press(&mut state, &["a", "."]);
+    forks(&mut state, "1");
+    assert!(state.visit.is_none());
+    let told = &state.notice.as_ref().unwrap().text;
+    assert!(told.contains("answered by echo (00000000), and nano (11111111) answers here"), "{told}");
+    forks(&mut state, "0");
+    assert_eq!(named(&state), echo, "told by its files, whatever they are called");
+    press(&mut state, &["a"]);
+
+    // The turn that was to be forked is not shown any more, or there is nothing to tell the model by.
+    press(&mut state, &["b", "."]);
+    update(&mut state, Message::Identified { place: place.clone(), hash: Ok("0".repeat(64)) });
+    assert!(state.visit.is_none());
+    press(&mut state, &["b"]);
+    update(&mut state, Message::Identified { place: place.clone(), hash: Err("it is gone".to_owned()) });
+    assert!(state.visit.is_none() && state.notice.as_ref().unwrap().text.contains("cannot be read (it is gone)"));
+}
+
+#[test]
+fn which_model_lies_somewhere_is_told_by_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = || {
+        let (out, inbox) = mpsc::channel();
+        Shelf::new(out).identify(Located::Files(folder.path().to_owned()));
+        let Message::Identified { place, hash } = inbox.recv_timeout(Duration::from_secs(60)).unwrap() else {
+            panic!()
+        };
+        assert_eq!(place, Located::Files(folder.path().to_owned()));
+        hash
+    };
+    std::fs::write(folder.path().join("weights"), "one").unwrap();
+    let one = found().unwrap();
+    std::fs::write(folder.path().join("weights"), "two").unwrap();
+    assert!(one.len() == 64 && found().unwrap() != one);
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    assert!(found().is_err());
 }
 
 #[test]

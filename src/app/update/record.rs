@@ -9,7 +9,7 @@ use super::super::scribe::Beginning;
 use super::super::state::{ModelState, Phase, Setting, State};
 use super::visit;
 use crate::data::interaction::Interaction;
-use crate::engine::engine::Answer;
+use crate::engine::engine::{Answer, Caps};
 use crate::engine::prompt::Arm;
 use crate::session::event::{Answered, Asked, DatasetId, Event, FORMAT, Header, HeldItem, ModelId, Resolution};
 
@@ -147,6 +147,11 @@ pub(super) fn begin_alone(state: &mut State) -> Vec<Effect> {
     vec![Effect::Begin(Box::new(beginning)), Effect::Record(std::mem::take(&mut state.journal.waiting))]
 }
 
+/// A model that answers, as a header names it.
+pub(super) fn model_id(caps: &Caps, hash: String) -> ModelId {
+    ModelId { name: caps.name.clone(), hash, scores: caps.score }
+}
+
 fn beginning(state: &State) -> Option<Beginning> {
     let data = state.journal.data.clone()?;
     let caps = match &state.model {
@@ -159,7 +164,7 @@ fn beginning(state: &State) -> Option<Beginning> {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         title: "live use".to_owned(),
         dataset: DatasetId { name: manifest.name.clone(), hash: String::new(), without: Vec::new() },
-        model: caps.map(|caps| ModelId { name: caps.name.clone(), hash: String::new(), scores: caps.score }),
+        model: caps.map(|caps| model_id(caps, String::new())),
         device: caps.map(|caps| caps.device.clone()),
         setting: state.journal.start?,
         embedder: state.journal.embedder.clone(),

@@ -4,45 +4,89 @@ use std::sync::Arc;
 
 use super::super::effect::Effect;
 use super::super::journal::Recording;
-use super::super::state::{Data, MemoryState, State};
+use super::super::replay::Replaying;
+use super::super::state::{Data, MemoryState, ModelState, State};
 use super::super::visit::{Fork, Home, Visit, World};
 use super::{model, profile, read, record, replay, stop, study, tell};
 use crate::data::interaction::Interaction;
-use crate::session::Event;
-use crate::session::fork::fork;
+use crate::engine::model::Located;
+use crate::session::fork::{fork, said_by};
+use crate::session::{Event, SessionError};
+
+/// Why the shown turn cannot be asked live, or not as a fork; `None` if it can.
+fn unable(replaying: &Replaying, forks: bool) -> Option<String> {
+    let header = &replaying.opened.replay.session().header;
+    let (recorded, live) = (&header.dataset.name, replaying.live.as_ref()?);
+    let loading = live.incoming.is_some() || matches!(live.model, ModelState::Loading(_));
+    if live.data.is_none() || live.memory != MemoryState::Ready {
+        Some("memory is still being built; ask again in a moment".to_owned())
+    } else if header.is_redacted() {
+        Some("its texts and identities are pseudonyms; open the session it was made from".to_owned())
+    } else if forks && loading {
+        Some("a model is being loaded, and one session is answered by one model; fork when it is ready".to_owned())
+    } else if forks && !live.journal.keeps() {
+        Some("nothing is recorded here (--no-record), so there is no place for a fork".to_owned())
+    } else if *recorded != live.dataset_name {
+        let here = &live.dataset_name;
+        Some(format!("this was recorded on '{recorded}', and what is loaded is '{here}'; start with --data"))
+    } else {
+        None
+    }
+}
+
+/// Forks the shown turn, once it is known which model answers: its file says so.
+pub(super) fn fork_here(state: &mut State) -> Vec<Effect> {
+    let Some(replaying) = &mut state.replay else { return Vec::new() };
+    let able = unable(replaying, true).is_none();
+    let answers = replaying.live.as_ref().filter(|live| able && matches!(live.model, ModelState::Ready(_)));
+    let Some(place) = answers.and_then(|live| live.journal.model.clone()) else {
+        return begin(state, Some(String::new()));
+    };
+    replaying.rest();
+    replaying.forking = Some(replaying.turn);
+    tell(state, "looking which model answers".to_owned(), false);
+    vec![Effect::Identify(place)]
+}
+
+/// It is known which model lies at `place`, or why not: the fork that waits for it begins, if its turn is still shown.
+pub(super) fn identified(state: &mut State, place: &Located, hash: Result<String, String>) -> Vec<Effect> {
+    let Some(replaying) = &mut state.replay else { return Vec::new() };
+    let wanted = replaying.forking.take() == Some(replaying.turn);
+    let answers = replaying.live.as_ref().is_some_and(|live| live.journal.model.as_ref() == Some(place));
+    if !wanted || !answers {
+        return Vec::new();
+    }
+    state.notice = None;
+    match hash {
+        Ok(hash) => begin(state, Some(hash)),
+        Err(reason) => {
+            tell(state, format!("this session cannot be forked: the model cannot be read ({reason})"), true);
+            Vec::new()
+        }
+    }
+}
 
 /// Asks the shown turn live: its question, weights and history as they were. The replay waits. As a fork, what is asked
-/// is recorded behind the turns before it, in a file of its own.
-pub(super) fn begin(state: &mut State, forks: bool) -> Vec<Effect> {
+/// is recorded behind the turns before it, in a file of its own that names the model that answers by the fingerprint
+/// `forks`.
+pub(super) fn begin(state: &mut State, forks: Option<String>) -> Vec<Effect> {
     let Some(replaying) = &mut state.replay else { return Vec::new() };
-    let session = replaying.opened.replay.session();
-    let recorded = &session.header.dataset.name;
-    let here = replaying.live.as_ref().map_or("", |live| live.dataset_name.as_str());
-    let unable = match &replaying.live {
-        Some(live) if live.data.is_none() || live.memory != MemoryState::Ready => {
-            Some("memory is still being built; ask again in a moment".to_owned())
-        }
-        Some(_) if session.header.is_redacted() => {
-            Some("its texts and identities are pseudonyms; open the session it was made from".to_owned())
-        }
-        Some(live) if forks && live.incoming.is_some() => Some(
-            "another model is being loaded, and one session is answered by one model; fork when it is ready".to_owned(),
-        ),
-        Some(live) if forks && !live.journal.keeps() => {
-            Some("nothing is recorded here (--no-record), so there is no place for a fork".to_owned())
-        }
-        Some(_) if recorded != here => {
-            Some(format!("this was recorded on '{recorded}', and what is loaded is '{here}'; start with --data"))
-        }
-        _ => None,
-    };
     let Some(question) = state.question.clone() else { return Vec::new() };
-    if let Some(reason) = unable {
+    if let Some(reason) = unable(replaying, forks.is_some()) {
         tell(state, reason, false);
         return Vec::new();
     }
-    let forked = forks.then(|| fork(session, replaying.start(), Some(state.setting))).transpose();
-    let forked = match forked {
+    let session = replaying.opened.replay.session();
+    let caps = replaying.live.as_ref().and_then(|live| match &live.model {
+        ModelState::Ready(caps) => Some(caps),
+        _ => None,
+    });
+    let forked = forks.map(|hash| {
+        let mut forked = fork(session, replaying.start(), Some(state.setting))?;
+        said_by(&mut forked, caps.map(|caps| (record::model_id(caps, hash), caps.device.clone())))?;
+        Ok::<_, SessionError>(forked)
+    });
+    let forked = match forked.transpose() {
         Ok(forked) => forked,
         Err(reason) => {
             tell(state, format!("this session cannot be forked: {reason}"), true);
