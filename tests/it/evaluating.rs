@@ -314,13 +314,13 @@ fn results_that_cannot_be_compared_are_refused() {
     let found = told(&["compare", &whole, &linear]);
     assert!(found.contains("60 queries of") && found.contains("policy: A product, B linear"), "{found}");
     let trusting =
-        result("trusting.json", &["--split", "0.8", "--rows", "--weight", "local-trust=0.25", "--guard", "2"]);
+        result("trusting.json", &["--split", "0.8", "--rows", "--weight", "local-trust=0.25", "--guard", "3"]);
     let found: Value = serde_json::from_str(&told(&["compare", &trusting, &whole, "--format", "json"])).unwrap();
     let differing = found["differing"].as_array().unwrap();
     let of = |setting: &str| differing.iter().find(|differing| differing["setting"] == setting).unwrap();
-    assert_eq!((&of("weights.local-trust")["a"], &of("guard")["a"]), (&0.25.into(), &2.into()));
+    assert_eq!((&of("weights.local-trust")["a"], &of("guard")["a"]), (&0.25.into(), &3.into()));
     let found = told(&["compare", &trusting, &whole]);
-    assert!(found.contains("guard: A 2, B ") && !found.contains("the datasets differ"), "{found}");
+    assert!(found.contains("guard: A 3, B 2") && !found.contains("the datasets differ"), "{found}");
     let same = told(&["compare", &whole, &whole]);
     assert!(same.contains("A and B: the difference is not decisive") && same.contains("0/0"), "{same}");
     assert!(!same.contains(": A "), "{same}");
