@@ -176,7 +176,8 @@ fn differing(a: &Outcome, b: &Outcome) -> Vec<Differing> {
     let untold = |path: &str| {
         let part = part_of(path);
         // A model or a fit that only one of them has is a difference.
-        !["model", "fitted_on"].contains(&part) && !(tells(&a, part) && tells(&b, part))
+        let both = tells(&a, part) && tells(&b, part);
+        !both && !["model", "fitted_on"].contains(&part)
     };
     let paths: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     let paths = paths.into_iter().filter(|path| a.get(*path) != b.get(*path) && !untold(path));

@@ -315,7 +315,7 @@ impl World {
     }
 
     /// From membership alone: kind and own habit are integrated out under their priors given the community.
-    fn from_crowd(&self, asked: &Asked, membership: &[f64]) -> Prediction {
+    fn predict_crowd(&self, asked: &Asked, membership: &[f64]) -> Prediction {
         let mut local = [0.0; MOST];
         let mut kinds = Kinds { steady: 0.0, biased: 0.0, drifting: 0.0 };
         for (community, share) in membership.iter().enumerate() {

@@ -105,7 +105,7 @@ impl Learned {
 
     /// From membership alone: kind and own habit are integrated out under their priors given the community.
     pub fn from_crowd(&self, asked: &Asked, membership: &[f64]) -> Prediction {
-        mean(self.as_of(asked.at).iter().map(|world| world.from_crowd(asked, membership)))
+        mean(self.as_of(asked.at).iter().map(|world| world.predict_crowd(asked, membership)))
     }
 }
 

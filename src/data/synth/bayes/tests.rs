@@ -13,11 +13,11 @@ const ANY: Kinds = Kinds { steady: 0.4, biased: 0.25, drifting: 0.35 };
 
 impl World {
     /// From a person's memories, all habits being told.
-    fn from_both(&self, asked: &Asked, history: History, draw: &mut Draw) -> Prediction {
+    fn predict_both(&self, asked: &Asked, history: History, draw: &mut Draw) -> Prediction {
         self.predict(asked, history, Crowd::Known, self.effort, draw)
     }
 
-    fn from_member(&self, asked: &Asked, history: History, membership: &[f64], draw: &mut Draw) -> Prediction {
+    fn predict_membership(&self, asked: &Asked, history: History, membership: &[f64], draw: &mut Draw) -> Prediction {
         self.predict_member(asked, history, membership, self.effort, draw)
     }
 }
@@ -191,7 +191,7 @@ fn membership_agrees_with_quadrature() {
         let exact = each.iter().map(|each| each.1).sum::<f64>() / evidence;
         let seen = seen(a as usize, b as usize);
         let history = History { seen: &seen, whole: true };
-        let found = world.from_both(&asked(STEADY, true), history, &mut Draw::seeded(8));
+        let found = world.predict_both(&asked(STEADY, true), history, &mut Draw::seeded(8));
         assert!((found.p[0] - exact).abs() < 0.012, "{a}, {b}: {} for {exact}", found.p[0]);
         for (share, each) in found.membership.iter().zip(each) {
             assert!((share - each.0 / evidence).abs() < 0.015, "{a}, {b}: {share} for {}", each.0 / evidence);
@@ -205,7 +205,7 @@ fn a_settled_membership_learns_nothing_from_memories_but_the_own_habit() {
     let each = [0.9, 0.2].map(|p| over_own(p, (0, 3)));
     let exact: f64 = each.iter().zip([0.3, 0.7]).map(|(joint, w)| w * joint.1 / joint.0).sum();
     let history = History { seen: &seen(0, 3), whole: false };
-    let found = world.from_member(&asked(STEADY, true), history, &[0.3, 0.7], &mut Draw::seeded(9));
+    let found = world.predict_membership(&asked(STEADY, true), history, &[0.3, 0.7], &mut Draw::seeded(9));
     assert!((found.p[0] - exact).abs() < 0.01, "{} for {exact}", found.p[0]);
 }
 
@@ -220,7 +220,7 @@ fn a_fixation_agrees_with_enumeration() {
     let again = on_first * told(1.0) + (1.0 - on_first) * told(0.0);
     for (is_judged, exact) in [(true, judged), (false, again)] {
         let history = History { seen: &seen(a as usize, b as usize), whole: true };
-        let found = world.from_both(&asked(BIASED, is_judged), history, &mut Draw::seeded(10));
+        let found = world.predict_both(&asked(BIASED, is_judged), history, &mut Draw::seeded(10));
         assert!((found.p[0] - exact).abs() < 0.01, "{} for {exact}", found.p[0]);
     }
 }
@@ -263,7 +263,7 @@ fn an_unknown_kind_agrees_with_quadrature_where_communities_are_known() {
         [third(over_own(p[community], all)), third(over_fixation(p[community], all)), into(community)]
     });
     let kinds = [0, 1, 2].map(|kind| sum(each.map(|each| (1.0, each[kind]))));
-    let found = world.from_both(&asked(ANY, true), History { seen: &seen, whole: true }, &mut Draw::seeded(22));
+    let found = world.predict_both(&asked(ANY, true), History { seen: &seen, whole: true }, &mut Draw::seeded(22));
     check(&found, kinds);
     let of = |[steady, biased, drifting]: [Joint; 3]| {
         ANY.steady * steady.0 + ANY.biased * biased.0 + ANY.drifting * drifting.0
@@ -273,7 +273,7 @@ fn an_unknown_kind_agrees_with_quadrature_where_communities_are_known() {
         assert!((share - of(each) / total).abs() < 0.015, "{share} for {}", of(each) / total);
     }
     // The same with the last community settled, for one of them.
-    let settled = world.from_member(
+    let settled = world.predict_membership(
         &asked(ANY, true),
         History { seen: &seen, whole: false },
         &world.certain(2),
@@ -300,7 +300,7 @@ fn the_crowd_alone_is_the_prior_of_its_people() {
     for (kinds, steady) in [(STEADY, 1.0), (ANY, ANY.steady + ANY.drifting)] {
         let one = |p: f64| steady * over_own(p, (0, 0)).1 + (1.0 - steady) * over_fixation(p, (0, 0)).1;
         let exact = 0.25 * one(0.9) + 0.75 * one(0.2);
-        let found = world.from_crowd(&asked(kinds, true), &[0.25, 0.75]);
+        let found = world.predict_crowd(&asked(kinds, true), &[0.25, 0.75]);
         assert!((found.p[0] - exact).abs() < 0.005, "{} for {exact}", found.p[0]);
     }
 }
@@ -382,8 +382,8 @@ fn a_usual_effort_comes_to_what_a_long_one_does() {
     let pairs = [
         (usual.from_own(&asked, history, &mut Draw::seeded(14)), long.from_own(&asked, history, &mut Draw::seeded(15))),
         (
-            usual.from_both(&asked, history, &mut Draw::seeded(14)),
-            long.from_both(&asked, history, &mut Draw::seeded(15)),
+            usual.predict_both(&asked, history, &mut Draw::seeded(14)),
+            long.predict_both(&asked, history, &mut Draw::seeded(15)),
         ),
     ];
     for (short, long) in pairs {
@@ -402,7 +402,7 @@ fn a_prediction_is_a_function_of_its_draws() {
     let world = films(Effort::USUAL);
     let history = History { seen: &[Seen { theme: 3, tag: THEMES[3].tags[1], at: 0.6 }], whole: true };
     let asked = Asked { theme: 3, ..asked(ANY, false) };
-    let predict = |seed| world.from_both(&asked, history, &mut Draw::seeded(seed));
+    let predict = |seed| world.predict_both(&asked, history, &mut Draw::seeded(seed));
     assert_eq!(predict(1), predict(1));
     assert_ne!(predict(1), predict(2));
 }
