@@ -15,6 +15,8 @@ use crate::data::draw::Draw;
 const TEXT_WEIGHT: f32 = 0.7;
 /// Rounds of reassignment at most; assignments settle sooner.
 const ROUNDS: usize = 20;
+/// So many responses say as much of a community as any number of them: they are one person's, and mostly own habits.
+const TOLD: f64 = 6.0;
 /// Rounds in which people move to where their answers are likeliest.
 const MOVES: usize = 4;
 
@@ -43,7 +45,9 @@ impl Communities {
     ) -> Self {
         let vectors = user_vectors(population, before);
         let present: Vec<usize> = (0..vectors.len()).filter(|user| vectors[*user].is_some()).collect();
-        let target = ((present.len() as f64 / 2.0).sqrt() as usize).clamp(4, 64).min(present.len());
+        // Leanings say what few people answered nothing to, so that communities may be smaller.
+        let pairs = if topics.is_some() { 1.0 } else { 2.0 };
+        let target = ((present.len() as f64 / pairs).sqrt() as usize).clamp(4, 64).min(present.len());
         let points: Vec<&[f32]> = present.iter().filter_map(|user| vectors[*user].as_deref()).collect();
         let clusters = k_means(&points, last.centroids.clone(), target.max(last.count), seed);
         let mut of = vec![None; vectors.len()];
@@ -82,9 +86,7 @@ impl Communities {
                 weights.iter_mut().zip(&logs[cell * self.count..]).for_each(|(weight, log)| *weight += log);
             }
             // At home, what the others there answer.
-            let others = habits.besides(&base, Some(home), own.iter().map(|cell| (*cell, 1.0)));
-            weights[home] =
-                (members[home] - 1.0).ln() + own.iter().map(|cell| others.answer(home, *cell).ln()).sum::<f64>();
+            weights[home] = (members[home] - 1.0).ln() + heard.without(home, &own);
             (0..self.count).reduce(|best, c| if weights[c] > weights[best] { c } else { best })
         };
         self.of.iter().enumerate().map(place).collect()
@@ -226,13 +228,13 @@ pub(super) fn nearest(point: &[f32], centroids: &[Vec<f32>], about: &[f32], leas
 }
 
 /// Posterior of a person's community from their visible responses, each of a topic z:
-/// ρ_c ∝ π_c · Π p_c(y|z)^(η·n(z,y)) with η = min(1, 20/n). Without responses it is the prior π.
+/// ρ_c ∝ π_c · Π p_c(y|z)^(η·n(z,y)) with η = min(1, 6/n). Without responses it is the prior π.
 ///
 /// A prior of 0 keeps a community out. `prior` are shares of users, `responses(c, cell)` probabilities > 0, asked for only
 /// where `own[cell]`, a count, is not 0.
 pub fn membership(prior: &[f64], responses: impl Fn(CommunityIx, CellIx) -> f64, own: &[f64]) -> Vec<f64> {
     let n: f64 = own.iter().sum();
-    let eta = if n > 20.0 { 20.0 / n } else { 1.0 };
+    let eta = if n > TOLD { TOLD / n } else { 1.0 };
     let given: Vec<CellIx> = (0..own.len()).filter(|y| own[*y] > 0.0).collect();
     let log_weight = |(c, pi): (CommunityIx, &f64)| {
         let likelihood: f64 = given.iter().map(|y| own[*y] * responses(c, *y).ln()).sum();

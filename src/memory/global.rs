@@ -301,7 +301,7 @@ impl Reader<'_> {
             };
             let leaning = match self.calibration.community_leaning {
                 0.0 => vec![0.0; base.len()],
-                _ => heard.leaning(*c),
+                _ => heard.leaning(*c).to_vec(),
             };
             let habit = match self.calibration.community_habit {
                 0.0 => vec![0.0; base.len()],

@@ -6,16 +6,19 @@
 //! Counts are decayed responses of a community's members; without topics there is one, and a habit is a distribution of
 //! responses. Invariant: what [`Heard`] tells is judged without the asking person, whose items are subtracted first.
 
+use std::borrow::Cow;
+
 use super::community::{Communities, CommunityIx};
-use super::population::{ItemIx, LabelIx, Population};
+use super::leaning::{leaning, leant};
+use super::population::{ItemIx, Population};
 use super::topics::{TopicIx, Topics};
 
 /// Pseudo-counts of everyone's answers to a topic in a community's.
 const HABIT_MASS: f64 = 5.0;
 /// Pseudo-counts of the base rate in everyone's answers to a topic.
 const COMMON_MASS: f64 = 3.0;
-/// Pseudo-counts on either side of a leaning.
-const LEANING_MASS: f64 = 5.0;
+/// Sweeps in which a leaning is found from nothing, and from that of nearly the same people.
+const SWEEPS: (usize, usize) = (16, 4);
 
 /// A topic and a response to it: topic · number of responses + response.
 pub type CellIx = usize;
@@ -111,12 +114,12 @@ impl Habits {
 
     /// What is heard of them besides a person of the community `home`, whose part in the counts is `own`, cell by cell.
     /// `base` is the base rate of responses.
-    pub fn besides(
-        &self,
+    pub fn besides<'a>(
+        &'a self,
         base: &[f64],
         home: Option<CommunityIx>,
         own: impl Iterator<Item = (CellIx, f64)>,
-    ) -> Heard<'_> {
+    ) -> Heard<'a> {
         let mut all = self.all.clone();
         let home = home.map(|community| {
             let mut counts = self.of[community].cells.clone();
@@ -128,9 +131,17 @@ impl Habits {
             }
             // Subtraction leaves rounding dust where the person was alone.
             counts.iter_mut().chain(&mut all).for_each(|count| *count = count.max(0.0));
-            Home { community, counts: Counts::new(counts, self.labels), asked }
+            (Home { community, asked }, Counts::new(counts, self.labels))
         });
-        Heard { habits: self, home, common: common(&all, base) }
+        let common = common(&all, base);
+        let (home, mut besides) = home.unzip();
+        let of = |(community, counts): (CommunityIx, &'a Counts)| {
+            let at_home = home.as_ref().is_some_and(|home: &Home| home.community == community);
+            let counts = besides.take_if(|_| at_home).map_or(Cow::Borrowed(counts), Cow::Owned);
+            Custom::new(counts, &common, &vec![0.0; self.labels], SWEEPS.0)
+        };
+        let customs = self.of.iter().enumerate().map(of).collect();
+        Heard { habits: self, home, customs, common }
     }
 }
 
@@ -152,10 +163,34 @@ fn common(all: &[f64], base: &[f64]) -> Vec<f64> {
     all.chunks_exact(base.len().max(1)).flat_map(shares).collect()
 }
 
-/// The asking person's community without them.
+/// What a community answers.
+struct Custom<'a> {
+    counts: Cow<'a, Counts>,
+    /// θ, by response.
+    leaning: Vec<f64>,
+    /// What is expected of them where they have said little, by cell.
+    expected: Vec<f64>,
+}
+
+impl<'a> Custom<'a> {
+    fn new(counts: Cow<'a, Counts>, common: &[f64], start: &[f64], sweeps: usize) -> Self {
+        let leaning = leaning(&counts.cells, common, start, sweeps);
+        // Of one topic that would be their shares again, less the smoothing.
+        let told_apart = common.len() > leaning.len();
+        let expected = if told_apart { leant(common, &leaning) } else { common.to_vec() };
+        Self { counts, leaning, expected }
+    }
+
+    /// p_c(y|z) = (n_c(z,y) + m p̃_c(y|z)) / (n_c(z) + m), > 0.
+    fn answer(&self, cell: CellIx) -> f64 {
+        let topic: TopicIx = cell / self.leaning.len();
+        (self.counts.cells[cell] + HABIT_MASS * self.expected[cell]) / (self.counts.topics[topic] + HABIT_MASS)
+    }
+}
+
+/// Where the asking person belongs.
 struct Home {
     community: CommunityIx,
-    counts: Counts,
     /// The topics that they answered to.
     asked: Vec<bool>,
 }
@@ -164,23 +199,26 @@ struct Home {
 pub struct Heard<'a> {
     habits: &'a Habits,
     home: Option<Home>,
+    /// By community, the asking person left out.
+    customs: Vec<Custom<'a>>,
     /// p(y|z) by cell.
     common: Vec<f64>,
 }
 
 impl Heard<'_> {
-    fn counts(&self, community: CommunityIx) -> &Counts {
-        match &self.home {
-            Some(home) if home.community == community => &home.counts,
-            _ => &self.habits.of[community],
-        }
+    /// p_c(y|z), > 0.
+    pub fn answer(&self, community: CommunityIx, cell: CellIx) -> f64 {
+        self.customs[community].answer(cell)
     }
 
-    /// p_c(y|z) = (n_c(z,y) + m p(y|z)) / (n_c(z) + m), > 0.
-    pub fn answer(&self, community: CommunityIx, cell: CellIx) -> f64 {
-        let counts = self.counts(community);
-        let topic: TopicIx = cell / self.habits.labels;
-        (counts.cells[cell] + HABIT_MASS * self.common[cell]) / (counts.topics[topic] + HABIT_MASS)
+    /// ln p_c(y|z) summed over what somebody answered, whose answers are left out of the community's.
+    pub fn without(&self, community: CommunityIx, own: &[CellIx]) -> f64 {
+        let custom = &self.customs[community];
+        let mut counts = custom.counts.cells.clone();
+        own.iter().for_each(|cell| counts[*cell] = (counts[*cell] - 1.0).max(0.0));
+        let others = Cow::Owned(Counts::new(counts, self.habits.labels));
+        let others = Custom::new(others, &self.common, &custom.leaning, SWEEPS.1);
+        own.iter().map(|cell| others.answer(*cell).ln()).sum()
     }
 
     /// n_c(z,y)/m: what the community answers to a topic, as votes against one of a parent's. How many people besides the
@@ -193,24 +231,14 @@ impl Heard<'_> {
         if people < guard.max(1) {
             return Err(people);
         }
-        let cells = &self.counts(community).cells[topic * labels..(topic + 1) * labels];
+        let cells = &self.customs[community].counts.cells[topic * labels..(topic + 1) * labels];
         Ok(cells.iter().map(|count| count / HABIT_MASS).collect())
     }
 
-    /// E_S(y) = ln [(Σ_z n_c(z,y) + m) / (Σ_z n_c(z) p(y|z) + m)]: how much more often the community answers y than
-    /// everyone does to the same topics. In nats; 0 of a community without responses.
-    pub fn leaning(&self, community: CommunityIx) -> Vec<f64> {
-        let labels = self.habits.labels;
-        let mut given = vec![0.0; labels];
-        let mut expected = vec![0.0; labels];
-        let Counts { cells, topics } = self.counts(community);
-        let answered = cells.chunks_exact(labels.max(1)).zip(topics);
-        for ((counts, total), common) in answered.zip(self.common.chunks_exact(labels.max(1))) {
-            given.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-            expected.iter_mut().zip(common).for_each(|(sum, p)| *sum += total * p);
-        }
-        let leaning = |y: LabelIx| ((given[y] + LEANING_MASS) / (expected[y] + LEANING_MASS)).ln();
-        (0..labels).map(leaning).collect()
+    /// E_S(y) = θ_c(y): how much more readily the community answers y than everyone does to the same topics. In nats; 0 of a
+    /// community without responses.
+    pub fn leaning(&self, community: CommunityIx) -> &[f64] {
+        &self.customs[community].leaning
     }
 }
 
@@ -247,9 +275,8 @@ mod tests {
         let heard = habits.besides(&[0.54, 0.46], None, std::iter::empty());
         let leaning = heard.leaning(0);
         assert!(leaning[1] > 0.1 && leaning[0] < 0.0, "{leaning:?}, though 0 is most of its answers");
-        let (total, of) = (64.0 + COMMON_MASS, |count: f64, b: f64| count + COMMON_MASS * b);
-        let expected = 32.0 * of(10.0, 0.46) / total + 4.0 * of(36.0, 0.46) / (36.0 + COMMON_MASS);
-        assert!((leaning[1] - ((12.0 + 5.0) / (expected + 5.0)).ln()).abs() < 1e-12);
+        // A leaning changes no share if it is added to all responses alike.
+        assert!((leaning[0] + leaning[1]).abs() < 1e-12);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod guard;
 pub mod habits;
 pub mod held;
 pub mod history;
+pub mod leaning;
 pub mod lexical;
 pub mod lineage;
 pub mod local;

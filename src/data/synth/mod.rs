@@ -295,11 +295,11 @@ fn manifest() -> Manifest {
         // Chosen on populations from the training seeds by log-loss of the mediated arm; model-trust for model nano.
         calibration: Calibration {
             local: 0.65,
-            terms: 0.16,
+            terms: 0.2,
             neighbours: 0.0,
             entries: Some(0.35),
-            community_leaning: 0.4,
-            community_habit: 0.5,
+            community_leaning: 1.0,
+            community_habit: 0.4,
             community_neighbours: 0.2,
             model_trust: 0.7,
             ..Calibration::default()
