@@ -159,6 +159,7 @@ pub enum Command {
     LeaveReplay,
     OpenSession,
     PickModel,
+    OpenData,
     WeightDown,
     WeightUp,
     WeightDownFar,
@@ -323,6 +324,7 @@ table! {
         PeriodOn "period-on" ["}"] "" "Ask a period later";
         AskAgain "ask-again" ["r"] "" "Ask the model again";
         PickModel "pick-model" ["ctrl-o"] "" "Choose the model that answers: the shipped one, none, one of a folder or a hub; the present one answers until it is ready";
+        OpenData "open-data" ["ctrl-f"] "" "Choose the dataset: a shipped one, one opened lately, or a folder; everything begins anew with it, and the model stays";
         Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later";
         BackToReplay "back-to-replay" ["a"] "replay" "Go back to the replay, at the moment where it was left";
         WhyNot "why-not" ["W"] "" "Ask why an interaction or a collective entry is not shown";
@@ -396,7 +398,7 @@ table! {
         OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; in the answers', open the attribution; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
-        Back "back" ["esc"] "" "Stop the model from writing a memory or a profile; else leave the zoom; else stop making a session or loading a model";
+        Back "back" ["esc"] "" "Stop the model from writing a memory or a profile; else leave the zoom; else stop making a session, opening a dataset or loading a model";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Your word" {
@@ -581,12 +583,17 @@ impl Command {
             Command::PickModel if state.visit.is_some() => {
                 Some("another model begins another session; go back to the replay first")
             }
+            Command::OpenData if state.visit.is_some() => {
+                Some("everything begins anew with another dataset; go back to the replay first")
+            }
             Command::KeepSession => availability::of_keeping(state),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
             Command::Back if state.answers.written.phase.is_open() => None,
             Command::Back if state.profile.draft.phase.is_open() => None,
-            Command::Back => (!state.zoom && !state.awaits_model() && state.orders.under_way.is_none())
-                .then_some("no pane is zoomed"),
+            Command::Back => {
+                let none_opens = state.datasets.opening.is_none() && state.orders.under_way.is_none();
+                (!state.zoom && !state.awaits_model() && none_opens).then_some("no pane is zoomed")
+            }
             Command::Profile
             | Command::WriteProfile
             | Command::StopProfile

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::answers::WRITING;
+use super::datasets::Place;
 use super::fitter::{FitRequest, Fitter};
 use super::inquiry::InquiryRequest;
 use super::keeper::{Change, Keeper};
+use super::memories::Memories;
 use super::order::Order;
 use super::profile::PROFILE;
 use super::profiler::{ProfileRequest, Profiler};
@@ -15,7 +17,7 @@ use super::scribe::{Beginning, Scribe};
 use super::shelf::{Shelf, Source};
 use super::surveyor::{SurveyRequest, Surveyor};
 use super::visit::World;
-use super::worker::{MemoryWorker, ReadRequest};
+use super::worker::ReadRequest;
 use crate::data::interaction::Interaction;
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{EngineHost, Ticket};
@@ -94,6 +96,26 @@ pub enum Effect {
         /// Where that is kept.
         options: Box<LoadOptions>,
     },
+    /// Look what datasets there are.
+    FindDatasets(Box<LoadOptions>),
+    /// Open another dataset, beside the one that is asked; supersedes every such request before.
+    OpenData {
+        /// The number of its worker.
+        worker: u64,
+        /// Where it is.
+        place: Place,
+    },
+    /// Open no other dataset after all.
+    CloseData,
+    /// Ask the dataset that was opened from here on.
+    TurnToData,
+    /// Keep in mind that a dataset was opened.
+    NoteDataset {
+        /// Where it is.
+        folder: PathBuf,
+        /// Where that is kept.
+        options: Box<LoadOptions>,
+    },
     /// Begin to record live use.
     Begin(Box<Beginning>),
     /// Record what happened.
@@ -142,8 +164,8 @@ pub enum Effect {
 
 /// Runs effects. Never waits, unless the program as a whole does: everything else is a message to a thread.
 pub struct Runner {
-    /// Reads memory.
-    pub memory: MemoryWorker,
+    /// Read memory.
+    pub memory: Memories,
     /// Answers; absent without a model.
     pub host: Option<EngineHost>,
     /// Opens sessions.
@@ -168,12 +190,15 @@ impl Runner {
     /// Does what `effect` says.
     pub fn run(&self, effect: Effect) {
         match effect {
-            Effect::Read(request) => self.memory.read(request),
-            Effect::Inquire(request) => self.memory.inquire(*request),
-            Effect::Visit(world) => self.memory.visit(world),
-            Effect::Climb(request) => self.memory.climb(*request),
-            Effect::ClimbDown(ticket) => self.memory.climb_down(ticket),
-            Effect::Remember(interaction) => self.memory.remember(*interaction),
+            Effect::Read(request) => self.memory.asked().read(request),
+            Effect::Inquire(request) => self.memory.asked().inquire(*request),
+            Effect::Visit(world) => self.memory.asked().visit(world),
+            Effect::Climb(request) => self.memory.asked().climb(*request),
+            Effect::ClimbDown(ticket) => self.memory.asked().climb_down(ticket),
+            Effect::Remember(interaction) => self.memory.asked().remember(*interaction),
+            Effect::OpenData { worker, place } => self.memory.open(worker, place),
+            Effect::CloseData => self.memory.close(),
+            Effect::TurnToData => self.memory.turn(),
             Effect::Ask { epoch, requests } => {
                 for (arm, request) in requests {
                     if let Some(host) = &self.host {
@@ -299,6 +324,8 @@ impl Runner {
                 }
             }
             Effect::FindModels(options) => self.shelf.find_models(*options),
+            Effect::FindDatasets(options) => self.shelf.find_datasets(*options),
+            Effect::NoteDataset { folder, options } => self.shelf.note_dataset(folder, *options),
             Effect::FindRecordings => self.shelf.find_recordings(),
             Effect::Identify(place) => self.shelf.identify(place),
             Effect::NoteModel { name, options } => self.shelf.note_model(name, *options),

@@ -117,6 +117,15 @@ pub enum Message {
         /// How many periods it spans.
         periods: usize,
     },
+    /// What a memory worker tells, of whatever dataset.
+    OfWorker {
+        /// Its number.
+        worker: u64,
+        /// What.
+        news: Box<Message>,
+    },
+    /// These datasets there are.
+    DatasetsFound(Vec<Offer>),
     /// A model has been named; it is to be loaded.
     ModelNamed(String),
     /// These models there are.

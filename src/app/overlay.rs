@@ -106,6 +106,8 @@ pub enum EditKind {
     Profile,
     /// A model: a path, or its name on a hub.
     Model,
+    /// Where a dataset is.
+    Folder,
     /// Where tries are to be written.
     ExportPath,
     /// Where tries are to be read.
@@ -157,6 +159,8 @@ pub enum ListKind {
     Sessions,
     /// Models.
     Models,
+    /// Datasets.
+    Datasets,
     /// What a person may answer.
     Labels,
     /// What the arms answered, to be called right or wrong.
@@ -181,6 +185,7 @@ impl ListKind {
         match self {
             ListKind::Sessions => Some(EditKind::Path),
             ListKind::Models => Some(EditKind::Model),
+            ListKind::Datasets => Some(EditKind::Folder),
             ListKind::WhyNot => Some(EditKind::Id),
             ListKind::Users
             | ListKind::Queries
@@ -221,6 +226,12 @@ pub enum Choice {
     Offer(usize),
     /// A model is typed.
     TypeModel,
+    /// This shipped dataset is opened.
+    ShippedData(&'static str),
+    /// The dataset of this number among the offers is opened.
+    OfferedData(usize),
+    /// The folder of a dataset is typed.
+    TypeFolder,
     /// This label is what the person answers.
     Label(usize),
     /// This arm's answer is called right, or wrong.

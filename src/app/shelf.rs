@@ -1,5 +1,5 @@
-//! The shelf: opens sessions for replay and looks what models and recordings there are, each on a thread of its own, so that a long
-//! file or a slow disk keeps nobody waiting.
+//! The shelf: opens sessions for replay and looks what models, datasets and recordings there are, each on a thread of its
+//! own, so that a long file or a slow disk keeps nobody waiting.
 //!
 //! Invariant: every session asked for is answered by one message: it is open, or why it is not.
 
@@ -114,6 +114,21 @@ impl Shelf {
         });
     }
 
+    /// Looks what datasets there are; they come as a message.
+    pub fn find_datasets(&self, options: LoadOptions) {
+        let out = self.out.clone();
+        self.aside(move || drop(out.send(Message::DatasetsFound(stock::datasets(&options)))));
+    }
+
+    /// Keeps in mind that a dataset was opened; forgotten where that cannot be written, as with a model.
+    pub fn note_dataset(&self, folder: PathBuf, options: LoadOptions) {
+        self.aside(move || {
+            if let Err(error) = stock::note_dataset(&options, &at_home(&folder)) {
+                tracing::warn!(target: "logoscope::app", "the list of opened datasets: {error}");
+            }
+        });
+    }
+
     fn aside(&self, work: impl FnOnce() + Send + 'static) {
         if let Err(error) = thread::Builder::new().name("shelf".to_owned()).spawn(work) {
             tracing::warn!(target: "logoscope::app", "no thread to look around: {error}");
@@ -122,7 +137,7 @@ impl Shelf {
 }
 
 /// `~/…` as a shell reads it: paths are typed here, too.
-fn at_home(path: &Path) -> PathBuf {
+pub(super) fn at_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), BaseDirs::new()) {
         (Ok(rest), Some(dirs)) => dirs.home_dir().join(rest),
         _ => path.to_owned(),

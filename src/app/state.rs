@@ -4,6 +4,7 @@
 //! drawing; answers belong to the question shown unless they are marked stale.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ pub use super::answers::{Answers, ArmAnswer, Phase, WRITING, Writing};
 use super::attribution::Attributing;
 use super::command::Context;
 pub use super::data::{Data, question_of};
+use super::datasets::Datasets;
 use super::feedback::Said;
 use super::input::Input;
 use super::journal::Journal;
@@ -191,8 +193,12 @@ pub struct State {
     pub dataset_name: String,
     /// Name of the model until it is loaded.
     pub model_name: String,
+    /// What it was asked for by, to be loaded again; empty for memory alone.
+    pub model_named: String,
     /// The dataset, once read.
     pub data: Option<Arc<Data>>,
+    /// Where it is from, and the one that is to take its place.
+    pub datasets: Datasets,
     /// Memory.
     pub memory: MemoryState,
     /// How many periods the data spans; 0 until memory is built.
@@ -320,6 +326,8 @@ pub struct State {
 pub struct Start {
     /// Name of the dataset until it is read.
     pub dataset_name: String,
+    /// Its folder; `None` for one that came with the program.
+    pub folder: Option<PathBuf>,
     /// Name of the model; `None` for memory alone.
     pub model_name: Option<String>,
     /// What the model was made for.
@@ -354,7 +362,9 @@ impl State {
             dirty: true,
             dataset_name: start.dataset_name,
             model_name: start.model_name.unwrap_or_default(),
+            model_named: String::new(),
             data: None,
+            datasets: Datasets { folder: start.folder, ..Datasets::default() },
             memory: MemoryState::Building("starting"),
             periods: 0,
             memory_since: Duration::ZERO,
@@ -484,6 +494,7 @@ impl State {
         matches!(self.memory, MemoryState::Building(_) | MemoryState::Embedding { .. })
             || matches!(self.model, ModelState::Loading(_))
             || self.incoming.is_some()
+            || self.datasets.opening.as_ref().is_some_and(|opening| opening.memory != MemoryState::Ready)
             || self.orders.under_way.is_some()
             || self.answers.open()
             || self.profile.draft.phase.is_open()

@@ -1,4 +1,5 @@
-//! What models there are to choose from: those used lately, those in the folder for models, those that were downloaded.
+//! What models there are to choose from: those used lately, those in the folder for models, those that were downloaded; and
+//! what datasets: those opened lately.
 //!
 //! Invariants: looking opens no weights; a folder that cannot be read holds nothing; lists are short enough to read.
 
@@ -12,12 +13,16 @@ use serde::{Deserialize, Serialize};
 use crate::engine::model::{LoadOptions, SHIPPED};
 use crate::engine::room::Bytes;
 
-/// Models used lately that are kept in mind.
+/// Models, or datasets, used lately that are kept in mind.
 const KEPT: usize = 8;
+/// Where models are.
+const MODELS: &str = "models-used.json";
+/// Where datasets are.
+const DATASETS: &str = "datasets-opened.json";
 /// Models of one folder that are offered.
 const MOST: usize = 200;
 
-/// A model to choose.
+/// A model, or a dataset, to choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// As it would be named on the command line.
@@ -28,37 +33,50 @@ pub struct Offer {
     pub place: String,
 }
 
-/// The models used lately, newest first.
+/// What was used lately, newest first.
 #[derive(Default, Serialize, Deserialize)]
 struct Used {
     names: Vec<String>,
 }
 
-fn path_of(options: &LoadOptions) -> PathBuf {
-    options.hub.cache.join("models-used.json")
-}
-
-fn used(options: &LoadOptions) -> Used {
-    let text = fs::read(path_of(options)).unwrap_or_default();
+fn used(options: &LoadOptions, file: &str) -> Used {
+    let text = fs::read(options.hub.cache.join(file)).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-/// Keeps in mind that the model called `name` was used.
-pub fn note(options: &LoadOptions, name: &str) -> io::Result<()> {
-    let mut used = used(options);
+fn note_in(options: &LoadOptions, file: &str, name: &str) -> io::Result<()> {
+    let mut used = used(options, file);
     used.names.retain(|known| known != name);
     used.names.insert(0, name.to_owned());
     used.names.truncate(KEPT);
     fs::create_dir_all(&options.hub.cache)?;
-    let (path, part) = (path_of(options), path_of(options).with_extension("json.part"));
+    let path = options.hub.cache.join(file);
+    let part = path.with_extension("json.part");
     fs::write(&part, serde_json::to_vec(&used)?)?;
     fs::rename(part, path)
+}
+
+/// Keeps in mind that the model called `name` was used.
+pub fn note(options: &LoadOptions, name: &str) -> io::Result<()> {
+    note_in(options, MODELS, name)
+}
+
+/// Keeps in mind that the dataset in `folder` was opened.
+pub fn note_dataset(options: &LoadOptions, folder: &Path) -> io::Result<()> {
+    note_in(options, DATASETS, &std::path::absolute(folder)?.to_string_lossy())
+}
+
+/// The datasets opened lately that are still there.
+pub fn datasets(options: &LoadOptions) -> Vec<Offer> {
+    let lately = used(options, DATASETS).names.into_iter();
+    let there = lately.filter(|name| Path::new(name).join("dataset.toml").is_file());
+    there.map(|name| Offer { name, note: "opened lately".to_owned(), place: String::new() }).collect()
 }
 
 /// All models that there are, without those that need no looking for.
 pub fn offers(options: &LoadOptions) -> Vec<Offer> {
     let mut offers: Vec<Offer> = Vec::new();
-    let lately = used(options).names.into_iter().filter(|name| name != SHIPPED);
+    let lately = used(options, MODELS).names.into_iter().filter(|name| name != SHIPPED);
     offers.extend(lately.map(|name| Offer { name, note: "used lately".to_owned(), place: String::new() }));
     if let Some(folder) = &options.models {
         offers.extend(models_in(folder, "models folder"));
@@ -213,5 +231,21 @@ mod tests {
         );
         assert_eq!((found[2].note.as_str(), found[2].place.as_str()), ("GGUF 2 kB", "models folder"));
         assert_eq!(offers(&LoadOptions::default()), []);
+    }
+
+    #[test]
+    fn datasets_opened_lately_are_offered_while_they_are_there() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = |name: &str| home.path().join(name);
+        let mut options = LoadOptions::default();
+        options.hub.cache = folder("cache");
+        for name in ["films", "gone", "films"] {
+            note_dataset(&options, &folder(name)).unwrap();
+        }
+        touch(folder("films").join("dataset.toml"));
+        let found = datasets(&options);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((Path::new(&found[0].name), found[0].note.as_str()), (&*folder("films"), "opened lately"));
+        assert_eq!(offers(&options), [], "a dataset is no model");
     }
 }

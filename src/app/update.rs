@@ -5,6 +5,7 @@ mod arms;
 mod attribution;
 mod board;
 mod command;
+mod dataset;
 mod feedback;
 mod fit;
 mod inquiry;
@@ -42,6 +43,7 @@ const REST: Duration = Duration::from_millis(700);
 /// Takes in what happened and says what has to be done.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = react(state, message);
+    effects.extend(dataset::settle(state));
     replay::settle(state);
     board::follow(state);
     effects.extend(record::drain(state));
@@ -122,10 +124,12 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::MemoryBuilt { periods, opening } => {
             state.periods = periods;
             state.memory = MemoryState::Ready;
-            match opening {
+            let mut effects = match opening {
                 Some(ix) if !state.chosen => open_judged(state, ix),
                 _ => read(state),
-            }
+            };
+            effects.extend(dataset::opened(state));
+            effects
         }
         Message::MemoryRead { ticket, read, blocks, heard } if ticket == state.ticket => {
             // What was turned meanwhile was turned on the question before.
@@ -174,11 +178,20 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Visited { world, data, periods } => visit::arrived(state, &world, data, periods).into_iter().collect(),
         Message::MemoryRead { .. } | Message::ReadFailed { .. } | Message::Portrayed { .. } => Vec::new(),
         // The dataset was read first: there is nothing to ask it.
-        Message::ModelNamed(_) if matches!(state.model, ModelState::Unfit(_)) => Vec::new(),
+        Message::ModelNamed(name) if matches!(state.model, ModelState::Unfit(_)) => {
+            state.model_named = name;
+            Vec::new()
+        }
         Message::ModelNamed(name) => model::named(state, name),
         Message::ModelsFound(offers) => {
             state.offers = offers;
             grow(state, ListKind::Models, List::models);
+            Vec::new()
+        }
+        Message::OfWorker { worker, news } => dataset::heard(state, worker, *news),
+        Message::DatasetsFound(offers) => {
+            state.datasets.offers = offers;
+            grow(state, ListKind::Datasets, List::datasets);
             Vec::new()
         }
         Message::RecordingsFound(recordings) => {
@@ -319,6 +332,8 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::Visited { .. }
             | Message::ModelNamed(_)
             | Message::ModelsFound(_)
+            | Message::OfWorker { .. }
+            | Message::DatasetsFound(_)
             | Message::RecordingsFound(_)
             | Message::Recording(_)
             | Message::RecordFailed(_)

@@ -1,7 +1,8 @@
 //! The memory worker: a thread that reads the dataset, builds memory and answers reads.
 //!
 //! Invariants: the newest read request wins, older ones that wait are dropped; once memory is built, a panic becomes a
-//! message and ends only the request it happened in; the caller never waits.
+//! message and ends only the request it happened in; the caller never waits. A worker whose handle is dropped stops what
+//! takes long, and ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::interaction::Interaction;
 use crate::data::sample;
 use crate::engine::embedding::{self, Attached, EmbeddedError};
+use crate::engine::engine::Cancel;
+use crate::engine::error::EngineError;
 use crate::engine::model::LoadOptions;
 use crate::engine::prompt::{Blocks, Question};
 use crate::mediator::conflict::{COVERED, clash};
@@ -49,8 +52,8 @@ pub struct ReadRequest {
 /// Where a dataset comes from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// The sample in the binary.
-    Sample,
+    /// One that came with the program.
+    Shipped(&'static str),
     /// A dataset folder.
     Folder {
         /// The folder.
@@ -69,7 +72,9 @@ impl Source {
     /// their file then.
     fn open(self) -> Result<Opened, EmbeddedError> {
         let (dir, stores, load) = match self {
-            Source::Sample => return Ok(Opened::in_memory(sample::dataset().map_err(StoreError::from)?, None)),
+            Source::Shipped(name) => {
+                return Ok(Opened::in_memory(sample::named(name).map_err(StoreError::from)?, None));
+            }
             Source::Given(dataset) => return Ok(Opened::in_memory(*dataset, None)),
             Source::Folder { dir, stores, load } => (dir, stores, load),
         };
@@ -117,6 +122,15 @@ pub struct MemoryWorker {
     requests: Sender<Request>,
     /// The climb that is wanted; another one stops.
     climbing: Arc<AtomicU64>,
+    /// Asks it to stop opening its dataset.
+    stop: Cancel,
+}
+
+impl Drop for MemoryWorker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.climb_down(u64::MAX);
+    }
 }
 
 impl MemoryWorker {
@@ -126,16 +140,26 @@ impl MemoryWorker {
         before_build: impl FnOnce() + Send + 'static,
         out: Sender<Message>,
     ) -> std::io::Result<Self> {
+        // Whoever listened may have quit.
+        Self::telling(source, before_build, move |news| drop(out.send(news)))
+    }
+
+    /// The same, whose news goes to `tell`.
+    pub fn telling(
+        source: Source,
+        before_build: impl FnOnce() + Send + 'static,
+        tell: impl Fn(Message) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (requests, inbox) = mpsc::channel();
-        let climbing = Arc::new(AtomicU64::new(0));
-        let watched = Arc::clone(&climbing);
+        let (climbing, stop) = (Arc::new(AtomicU64::new(0)), Cancel::default());
+        let (watched, stopped) = (Arc::clone(&climbing), stop.clone());
         let work = move || {
-            if let Err(reason) = caught(|| work(source, before_build, (&inbox, &watched), &out)) {
-                let _ = out.send(Message::WorkerFailed { worker: "memory", reason });
+            if let Err(reason) = caught(|| work(source, before_build, (&inbox, &watched, &stopped), &tell)) {
+                tell(Message::WorkerFailed { worker: "memory", reason });
             }
         };
         thread::Builder::new().name("memory".to_owned()).spawn(work)?;
-        Ok(Self { requests, climbing })
+        Ok(Self { requests, climbing, stop })
     }
 
     /// Asks for a read; the answer comes as a message.
@@ -174,10 +198,9 @@ impl MemoryWorker {
 fn work(
     source: Source,
     before_build: impl FnOnce(),
-    (inbox, climbing): (&Receiver<Request>, &AtomicU64),
-    out: &Sender<Message>,
+    (inbox, climbing, stop): (&Receiver<Request>, &AtomicU64, &Cancel),
+    tell: &dyn Fn(Message),
 ) {
-    let tell = |message| drop(out.send(message));
     tell(Message::Stage("reading the dataset"));
     let Opened { dataset, attached, stored } = match source.open() {
         Ok(opened) => opened,
@@ -194,7 +217,7 @@ fn work(
         attached.notices.iter().for_each(|notice| tell(Message::Stored(notice.clone())));
         let mut report = |done, of| {
             tell(Message::Embedding { done, of });
-            Ok(())
+            if stop.is_cancelled() { Err(EngineError::Cancelled) } else { Ok(()) }
         };
         if let Err(error) = attached.prepare(&data.dataset, &mut report) {
             return tell(Message::DataFailed(error.to_string()));
@@ -207,7 +230,7 @@ fn work(
         Some(store) => {
             let mut report = |stage, done, of| {
                 tell(if stage == ASKING_MODEL { Message::Embedding { done, of } } else { Message::Stage(stage) });
-                Ok(())
+                if stop.is_cancelled() { Err(StoreError::Cancelled) } else { Ok(()) }
             };
             match store.open(None, &mut report) {
                 Ok(opened) => {
@@ -260,7 +283,7 @@ fn work(
                 }
                 Request::Climb(request) => climb = Some(request),
                 Request::Remember(interaction) => {
-                    match caught(|| remembered(&mut memory, &data, *interaction, &tell)) {
+                    match caught(|| remembered(&mut memory, &data, *interaction, tell)) {
                         Ok(Ok((with, place))) => {
                             data = with;
                             tell(Message::Remembered { data: Arc::clone(&data), place, periods: memory.periods() });

@@ -13,18 +13,18 @@ use std::sync::mpsc::{self, Sender};
 
 use super::Color;
 use crate::app;
+use crate::app::datasets::Place;
 use crate::app::effect::Runner;
 use crate::app::fitter::Fitter;
 use crate::app::keeper::Keeper;
 use crate::app::keymap::Keymap;
+use crate::app::memories::{Memories, Opener};
 use crate::app::message::Message;
 use crate::app::profiler::Profiler;
 use crate::app::scribe::{Ending, Scribe};
 use crate::app::shelf::Shelf;
 use crate::app::state::{Exit, Start, State};
 use crate::app::surveyor::Surveyor;
-use crate::app::worker::{MemoryWorker, Source};
-use crate::data::sample;
 use crate::engine::error::EngineError;
 use crate::engine::fit::Training;
 use crate::engine::host::EngineHost;
@@ -123,7 +123,8 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     input::start(out)?;
 
     let mut state = State::new(Start {
-        dataset_name: name_of(options.dataset.as_ref(), sample::DATASET),
+        dataset_name: place(&options).name(),
+        folder: options.dataset.clone(),
         model_name: options.model.as_ref().map(|spec| short(&spec.name)),
         training: options.training.clone(),
         load: options.load.clone(),
@@ -183,11 +184,9 @@ fn start_workers(
     clipboard: Clipboard,
     out: &Sender<Message>,
 ) -> Result<Runner, WorkbenchError> {
-    let load = Box::new(options.load.clone());
-    let folder = |dir: PathBuf| Source::Folder { dir, stores: options.stores.clone(), load };
-    let source = options.dataset.clone().map_or(Source::Sample, folder);
+    let opener = Opener { stores: options.stores.clone(), load: options.load.clone(), out: out.clone() };
     let before_build = move || assert!(!memory_panics, "asked to panic by {PANIC_VARIABLE}");
-    let memory = MemoryWorker::start(source, before_build, out.clone())?;
+    let memory = Memories::start(opener, place(options), before_build)?;
     // The loop has not begun: what is named here is the first thing it takes in.
     if let Some(session) = options.session.clone() {
         let _ = out.send(Message::SessionNamed(session));
@@ -218,7 +217,7 @@ fn nowhere() -> io::Result<File> {
     File::options().write(true).open(if cfg!(windows) { "NUL" } else { "/dev/null" })
 }
 
-fn name_of(folder: Option<&PathBuf>, otherwise: &str) -> String {
-    let name = folder.and_then(|folder| folder.file_name()).map(|name| name.to_string_lossy().into_owned());
-    name.unwrap_or_else(|| otherwise.to_owned())
+/// Where the dataset is that the workbench begins with.
+fn place(options: &WorkbenchOptions) -> Place {
+    options.dataset.clone().map_or_else(Place::default, Place::Folder)
 }

@@ -10,6 +10,12 @@ static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample-data");
 
 /// The default dataset.
 pub const DATASET: &str = "film-tags";
+/// All of them, each with what is asked in it.
+pub const DATASETS: [(&str, &str); 3] = [
+    (DATASET, "which tag somebody gives a film"),
+    ("product-ratings", "how many stars somebody gives a product"),
+    ("headlines", "the headline that somebody writes over an article"),
+];
 /// The default model.
 pub const MODEL: &str = "nano";
 
@@ -18,9 +24,14 @@ fn text(path: &str) -> &'static str {
     SAMPLE.get_file(path).and_then(|file| file.contents_utf8()).unwrap_or_default()
 }
 
-/// Reads the embedded sample dataset.
+/// Reads the default one of the embedded datasets.
 pub fn dataset() -> Result<Dataset, DatasetError> {
-    let names = ["dataset.toml", "interactions.jsonl", "queries.jsonl"].map(|name| format!("{DATASET}/{name}"));
+    named(DATASET)
+}
+
+/// Reads the embedded dataset called `name`.
+pub fn named(name: &str) -> Result<Dataset, DatasetError> {
+    let names = ["dataset.toml", "interactions.jsonl", "queries.jsonl"].map(|file| format!("{name}/{file}"));
     Dataset::parse(names.each_ref().map(|name| Path::new(name.as_str())), names.each_ref().map(|name| text(name)))
 }
 

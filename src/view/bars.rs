@@ -29,12 +29,14 @@ fn elapsed(state: &State, since: std::time::Duration) -> String {
 
 /// What memory is busy with, and for how long.
 pub fn memory_news(state: &State) -> Option<String> {
-    match &state.memory {
-        MemoryState::Building(stage) => {
-            Some(format!("{stage} {} {}", symbols::DOT, elapsed(state, state.memory_since)))
-        }
+    news_of(state, &state.memory, state.memory_since)
+}
+
+fn news_of(state: &State, memory: &MemoryState, since: std::time::Duration) -> Option<String> {
+    let since = elapsed(state, since);
+    match memory {
+        MemoryState::Building(stage) => Some(format!("{stage} {} {since}", symbols::DOT)),
         MemoryState::Embedding { done, of } => {
-            let since = elapsed(state, state.memory_since);
             Some(format!("making vectors, {done} of {of} texts {} {since}", symbols::DOT))
         }
         MemoryState::Failed(reason) => Some(format!("memory could not be built: {reason}")),
@@ -86,6 +88,14 @@ fn model(state: &State, theme: &Theme) -> Line<'static> {
     if let Some((scenario, since)) = state.orders.under_way {
         let (dot, time) = (symbols::DOT, elapsed(state, since));
         line.push_span(span(format!(" {dot} {} making {scenario} {time} {dot} esc stops", spinner(state)), theme.busy));
+    }
+    if let Some(opening) = &state.datasets.opening {
+        let (dot, name) = (symbols::DOT, text::fit(&opening.place.name(), 24));
+        let told = match news_of(state, &opening.memory, opening.since) {
+            Some(news) => format!(" {dot} {} {name}: {news} {dot} esc stops", spinner(state)),
+            None => format!(" {dot} {name} is ready, and opens when this is closed"),
+        };
+        line.push_span(span(told, theme.busy));
     }
     if let Some(incoming) = state.incoming.as_ref().filter(|_| state.replay.is_none()) {
         let name = short(&incoming.name);
@@ -231,6 +241,7 @@ fn hint(state: &State, edit: &Edit) -> Option<String> {
         EditKind::Query | EditKind::Date | EditKind::Turn | EditKind::Path | EditKind::Id => None,
         EditKind::Profile => Some("what stands in prompts about the person".to_owned()),
         EditKind::Note => Some("what is to be remembered of this answer".to_owned()),
+        EditKind::Folder => Some("a folder with dataset.toml and interactions.jsonl".to_owned()),
         EditKind::Model => Some("a folder, a GGUF file, or owner/name[:file.gguf] of a hub".to_owned()),
         EditKind::TryNote(_) => Some("what is to be remembered of it; empty takes the note away".to_owned()),
         EditKind::ExportPath => Some("a file that does not exist yet".to_owned()),
@@ -258,6 +269,7 @@ fn typing(edit: &Edit, hint: Option<String>, theme: &Theme, area: Rect, buffer: 
         EditKind::Turn => " turn ",
         EditKind::Path => " open ",
         EditKind::Model => " model ",
+        EditKind::Folder => " data ",
         EditKind::Id => " why not ",
         EditKind::Value(weight) => weight.name(),
         EditKind::TryName => " save as ",

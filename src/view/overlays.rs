@@ -72,6 +72,7 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         ListKind::Commands => "commands".to_owned(),
         ListKind::Sessions => "recorded sessions".to_owned(),
         ListKind::Models => "models; the present one answers until another is ready".to_owned(),
+        ListKind::Datasets => "datasets; the present one stays until another is ready".to_owned(),
         ListKind::Labels => "what they answer, for memory to keep".to_owned(),
         ListKind::Answers => match list.rows.first().map(|row| row.choice) {
             Some(Choice::Called(_, false)) => "which answer is wrong?".to_owned(),

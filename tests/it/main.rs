@@ -13,6 +13,7 @@ mod branching;
 mod chat;
 mod config;
 mod damage;
+mod datasets;
 mod embed;
 #[cfg(feature = "local")]
 mod embedding;

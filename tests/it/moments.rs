@@ -417,6 +417,8 @@ fn a_model_that_comes_during_a_visit_ends_the_session_at_home_and_begins_none_th
     press(&mut state, &["a"]);
     assert!(press(&mut state, &["ctrl-o"]).is_empty() && state.overlay.is_none());
     assert!(state.notice.as_ref().unwrap().text.contains("another model begins another session"), "{:?}", state.notice);
+    assert!(press(&mut state, &["ctrl-f"]).is_empty() && state.overlay.is_none());
+    assert!(state.notice.as_ref().unwrap().text.contains("anew with another dataset"), "{:?}", state.notice);
 
     let writes = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Begin(_) | Effect::Record(_)));
     let need = Need { weights: 1, cache: 1, context: 512 };

@@ -514,6 +514,37 @@ fn live_use_is_recorded_and_checks() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
+/// One run of the program, two datasets: each is asked, and each has a recording of its own.
+#[test]
+fn another_dataset_is_opened_and_asked_without_leaving() {
+    let mut session = memory_only(160, 40, &[]);
+    session.until_shown("film-tags · 240 users");
+    session.keys("iA diver by the sea\r");
+    session.until("the answer", |_, text| text.contains("not judged") && !text.contains("stale"));
+    session.keys("\x06");
+    session.until_shown("another folder");
+    session.keys("/no/such/data\r");
+    session.until_shown("data is not opened, film-tags stays: /no/such/data/");
+    session.until_shown("A diver by the sea");
+    session.keys("\x06");
+    session.until_shown("another folder");
+    session.keys("headlines\r");
+    session.until_shown("headlines · 120 users");
+    session.until("its first question", |_, text| text.contains("judged query") && text.contains("margin"));
+    session.keys("iThe council votes on the bridge\r");
+    session.until("the answer", |_, text| text.contains("not judged") && !text.contains("stale"));
+    session.keys("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_restored();
+    let folder = session.home.path().join(".local/state/logoscope/sessions");
+    for (name, query) in [("film-tags", "A diver by the sea"), ("headlines", "The council votes on the bridge")] {
+        let file = folder.join(format!("{name}-001.jsonl"));
+        let header = logoscope::session::Session::open(&file).unwrap().header;
+        assert_eq!(header.dataset.name, name);
+        assert!(std::fs::read_to_string(&file).unwrap().contains(query));
+    }
+}
+
 /// Whoever is killed while recording loses at most the event being written: what stood in the file before stands there, and
 /// it opens.
 #[test]

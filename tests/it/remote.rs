@@ -816,7 +816,7 @@ fn workbench(loader: Arc<Loader>, mut look: impl FnMut(&app::state::State, &dyn 
     let host = EngineHost::with_loader(loader, Box::new(move |event| drop(events.send(Message::Host(event))))).unwrap();
     let host = Some(host);
     let runner = Runner {
-        memory,
+        memory: memory.into(),
         host,
         shelf,
         scribe: None,

@@ -740,3 +740,22 @@ fn the_workbench_remembers_at_any_moment() {
         assert_eq!(anew, usize::from(ticket == 2), "{news:?}");
     }
 }
+
+/// Whoever opens another dataset, or none after all, does not wait for a store that is being built.
+#[test]
+fn a_worker_that_nobody_asks_any_more_builds_no_store() {
+    let place = Place::of(&small());
+    place.open();
+    // Damaged, so that it is built anew.
+    for file in fs::read_dir(place.base()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        fs::write(file, "").unwrap();
+    }
+    let ((out, inbox), (go_on, wait)) = (mpsc::channel(), mpsc::channel::<()>());
+    let source = Source::Folder { dir: place.data(), stores: place.root(), load: Box::default() };
+    let worker = MemoryWorker::start(source, move || wait.recv().unwrap(), out).unwrap();
+    drop(worker);
+    go_on.send(()).unwrap();
+    let told: Vec<Message> = inbox.iter().collect();
+    let stopped = |message: &Message| matches!(message, Message::DataFailed(reason) if reason.starts_with("stopped"));
+    assert!(told.iter().any(stopped) && !told.iter().any(|m| matches!(m, Message::MemoryBuilt { .. })), "{told:?}");
+}

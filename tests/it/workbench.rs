@@ -619,7 +619,7 @@ fn the_loop_answers_a_typed_query_and_then_rests() {
     let shelf = Shelf::new(out.clone());
     let host = EngineHost::with_loader(loader, Box::new(move |event| drop(events.send(Message::Host(event))))).unwrap();
     let runner = Runner {
-        memory,
+        memory: memory.into(),
         host: Some(host),
         shelf,
         scribe: None,
@@ -681,11 +681,11 @@ fn the_screenshot_is_what_the_program_draws() {
 
     let cache = tempfile::tempdir().unwrap();
     let (out, inbox) = mpsc::channel();
-    let memory = MemoryWorker::start(Source::Sample, || {}, out.clone()).unwrap();
+    let memory = MemoryWorker::start(Source::Shipped(logoscope::data::sample::DATASET), || {}, out.clone()).unwrap();
     let shelf = Shelf::new(out.clone());
     let host = EngineHost::start(Box::new(move |event| drop(out.send(Message::Host(event))))).unwrap();
     let runner = Runner {
-        memory,
+        memory: memory.into(),
         host: Some(host),
         shelf,
         scribe: None,

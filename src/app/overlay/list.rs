@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Choice, ListKind};
 use crate::app::command::{Command, Context};
+use crate::app::datasets::Place;
 use crate::app::fuzzy::fuzzy;
 use crate::app::input::Input;
 use crate::app::keeper::Change;
@@ -186,6 +187,27 @@ impl List {
             row(Choice::Offer(at), &name, &offer.note, &text)
         });
         Self::new(ListKind::Models, always.into_iter().chain(offers).collect(), 0)
+    }
+
+    /// Datasets: the shipped ones, a way to any other, and those opened lately.
+    pub fn datasets(state: &State) -> Self {
+        let row = |choice, name: String, note: &str, text: &str| Row {
+            choice,
+            name,
+            note: note.to_owned(),
+            text: text.to_owned(),
+            disabled: None,
+        };
+        let shipped = sample::DATASETS
+            .into_iter()
+            .map(|(name, about)| row(Choice::ShippedData(name), name.to_owned(), "shipped", about));
+        let typed =
+            row(Choice::TypeFolder, "another folder".to_owned(), "", "type its path; `logoscope import` makes one");
+        let lately = state.datasets.offers.iter().enumerate().map(|(at, offer)| {
+            let place = Place::Folder(offer.name.clone().into());
+            row(Choice::OfferedData(at), place.name(), &offer.note, &offer.name)
+        });
+        Self::new(ListKind::Datasets, shipped.chain([typed]).chain(lately).collect(), 0)
     }
 
     /// What the person who asks may answer.

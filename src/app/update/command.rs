@@ -2,6 +2,7 @@
 
 use super::super::board::Page;
 use super::super::command::Command;
+use super::super::datasets::Place;
 use super::super::input::Input;
 use super::super::inquiry::Inquiry;
 use super::super::order::Order;
@@ -11,8 +12,8 @@ use super::super::rungs::Kind;
 use super::super::shelf::Source;
 use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
 use super::{
-    Effect, arms, ask, attribution, board, edited, feedback, fit, inquiry, model, moment, open_judged, profile, record,
-    remember, replay, rungs, set, stop, tell, tries, visit, weigh,
+    Effect, arms, ask, attribution, board, dataset, edited, feedback, fit, inquiry, model, moment, open_judged,
+    profile, record, remember, replay, rungs, set, stop, tell, tries, visit, weigh,
 };
 use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
@@ -119,6 +120,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::LeaveReplay => replay::leave(state),
         Command::OpenSession => return replay::list(state),
         Command::PickModel => return model::list(state),
+        Command::OpenData => return dataset::list(state),
         Command::WeightUp => turn(state, 1.0),
         Command::WeightDown => turn(state, -1.0),
         Command::WeightUpFar => turn(state, FAR),
@@ -198,6 +200,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
                 tell(state, format!("no {scenario} session is made"), false);
             }
         }
+        Command::Back if state.datasets.opening.is_some() => return dataset::cancel(state),
         Command::Back => return model::cancel(state),
         Command::SwitchTheme => {
             let names = Theme::names();
@@ -413,7 +416,7 @@ fn accept(state: &mut State) -> Vec<Effect> {
             let taken = tries::note(state, number, &text);
             taken_or_told(state, taken)
         }
-        EditKind::ExportPath | EditKind::ImportPath | EditKind::Path if text.is_empty() => {
+        EditKind::ExportPath | EditKind::ImportPath | EditKind::Path | EditKind::Folder if text.is_empty() => {
             close(state);
             Vec::new()
         }
@@ -427,6 +430,10 @@ fn accept(state: &mut State) -> Vec<Effect> {
         EditKind::Id => {
             close(state);
             if text.is_empty() { Vec::new() } else { inquiry::ask(state, Inquiry::WhyNot(text), None) }
+        }
+        EditKind::Folder => {
+            close(state);
+            dataset::choose(state, Place::Folder(text.into()))
         }
         EditKind::Model => {
             close(state);
@@ -521,6 +528,15 @@ fn choose(state: &mut State) -> Vec<Effect> {
         Choice::Offer(at) => {
             let name = state.offers.get(at).map(|offer| offer.name.clone());
             model::choose(state, name.unwrap_or_default())
+        }
+        Choice::ShippedData(name) => dataset::choose(state, Place::Shipped(name)),
+        Choice::OfferedData(at) => {
+            let folder = state.datasets.offers.get(at).map(|offer| Place::Folder(offer.name.clone().into()));
+            folder.map_or_else(Vec::new, |place| dataset::choose(state, place))
+        }
+        Choice::TypeFolder => {
+            edit(state, EditKind::Folder, "");
+            Vec::new()
         }
         Choice::TypeModel => {
             edit(state, EditKind::Model, "");

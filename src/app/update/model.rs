@@ -29,6 +29,7 @@ pub(super) fn list(state: &mut State) -> Vec<Effect> {
 pub(super) fn named(state: &mut State, name: String) -> Vec<Effect> {
     state.model = ModelState::Loading(None);
     state.model_since = state.now;
+    state.model_named.clone_from(&name);
     load(state, name)
 }
 
@@ -70,6 +71,7 @@ fn go_without(state: &mut State, why: &'static str) -> Vec<Effect> {
     with_defaults(state, |state| {
         state.model = ModelState::Absent(why);
         state.model_name.clear();
+        state.model_named.clear();
     });
     state.answers.arms.iter_mut().for_each(|arm| arm.phase = Phase::Unasked);
     state.answers.written = Default::default();
@@ -148,6 +150,7 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
     if let Some(incoming) = &incoming {
         effects.extend(turn_page(state));
         effects.extend(stop(state));
+        state.model_named.clone_from(&incoming.name);
         if incoming.name != SHIPPED {
             let options = Box::new(state.load.clone());
             effects.push(Effect::NoteModel { name: incoming.name.clone(), options });

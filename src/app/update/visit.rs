@@ -28,7 +28,8 @@ fn unable(replaying: &Replaying, forks: bool) -> Option<String> {
         Some("nothing is recorded here (--no-record), so there is no place for a fork".to_owned())
     } else if *recorded != live.dataset_name {
         let here = &live.dataset_name;
-        Some(format!("this was recorded on '{recorded}', and what is loaded is '{here}'; start with --data"))
+        let remedy = "leave the replay and open that one with ctrl-f";
+        Some(format!("this was recorded on '{recorded}', and what is loaded is '{here}'; {remedy}"))
     } else {
         None
     }
