@@ -96,15 +96,28 @@ enum Given {
     Unasked,
     Nothing,
     Own(Vec<Seen>),
-    /// With the community told, or inferred from all the person did.
-    Crowd(Option<usize>),
-    Both(Vec<Seen>, Option<usize>),
+    Crowd(Company),
+    Both(Vec<Seen>, Company),
 }
 
-/// A question with everything that the person did before it.
+/// Whose community the collective block is of. It is nobody's secret and nobody's knowledge: the reference infers it from all
+/// that this person did, as memory does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Company {
+    Own,
+    Stranger,
+}
+
+/// A question with everything that a person did before it.
 struct Subject {
     asked: bayes::Asked,
     whole: Vec<Seen>,
+}
+
+/// Who asks, and whose blocks stand in for theirs.
+struct Subjects {
+    own: Subject,
+    stranger: Subject,
 }
 
 /// Somebody's question whose true answer is known.
@@ -130,7 +143,7 @@ pub(super) fn rows(dataset: &Dataset, truth: &Truth, memory: &mut Memory, again:
         all.push(trial.question(&questions, number, &mut draw)?);
     }
     let world = World::of(truth);
-    let at = |place: usize| all.get(place).map(|(subject, _): &Asking| subject.asked.at);
+    let at = |place: usize| all.get(place).map(|(subjects, _): &Asking| subjects.own.asked.at);
     let (first, last) = (0..all.len()).filter_map(at).fold((1.0, 0.0), |(a, b), at| (f64::min(a, at), f64::max(b, at)));
     let moment = |place: usize| first + (last - first) * place as f64 / LEARNED as f64;
     let moments: Vec<f64> = (0..LEARNED).map(moment).collect();
@@ -142,8 +155,8 @@ pub(super) fn rows(dataset: &Dataset, truth: &Truth, memory: &mut Memory, again:
         for (part, some) in all.chunks_mut(share).enumerate() {
             let (world, learned) = (&world, &learned);
             scope.spawn(move || {
-                for (place, (subject, rows)) in some.iter_mut().enumerate() {
-                    predict(world, learned, subject, rows, &mut Draw::seeded(seed(part * share + place)));
+                for (place, (subjects, rows)) in some.iter_mut().enumerate() {
+                    predict(world, learned, subjects, rows, &mut Draw::seeded(seed(part * share + place)));
                 }
             });
         }
@@ -194,16 +207,7 @@ fn theme(truth: &Truth, item: Option<&str>) -> Option<usize> {
     THEMES.iter().position(|theme| theme.name == *name)
 }
 
-/// Whose habits a person follows at a moment.
-fn community_of(person: &UserTruth, at: Timestamp) -> usize {
-    if person.drift_at.is_some_and(|moment| at >= moment) {
-        person.community_after.unwrap_or(person.community)
-    } else {
-        person.community
-    }
-}
-
-type Asking = (Subject, Vec<(Row, Given)>);
+type Asking = (Subjects, Vec<(Row, Given)>);
 
 /// What all questions of a population have in common.
 struct Trial<'a> {
@@ -224,16 +228,13 @@ impl<'a> Trial<'a> {
     fn question(&mut self, questions: &[Asked], number: usize, draw: &mut Draw) -> Result<Asking, CliError> {
         let asked = &questions[number];
         let read = self.memory.read(asked.user, asked.text, asked.at)?;
-        let (other, there) = stranger(self.dataset, self.memory, draw, asked.user, asked.text, asked.at, &read)?;
-        let elsewhere = self.truth.users.iter().find(|person| person.user == *other);
-        let elsewhere = elsewhere.map(|person| community_of(person, asked.at));
-
+        let (_, there) = stranger(self.dataset, self.memory, draw, asked.user, asked.text, asked.at, &read)?;
         let habit = read.local.profile.ranked().first().map(|(label, _)| self.dataset.manifest.labels[*label].clone());
         let visible = read.local.visible();
         let mut rows = Rows { asked, number, population: self.truth.seed, visible, habit, all: Vec::new() };
         for arm in Arm::ALL {
             let (prompt, printed) = self.prompt(asked, asked.text, &read, arm);
-            rows.push(arm, None, prompt, Given::of(arm, printed, None));
+            rows.push(arm, None, prompt, Given::of(arm, printed, Company::Own));
         }
         self.remember(asked, &read, &mut rows);
         // As `render_blocks` has it.
@@ -241,10 +242,10 @@ impl<'a> Trial<'a> {
             let blocks =
                 Blocks::with(self.memory, asked.text, own.map(|read| &read.local), others.map(|read| &read.global));
             let lines = blocks.account(Arm::Mediated, &self.weights).local.lines;
-            let given = match (control, elsewhere) {
-                (Control::SwapGlobal, Some(_)) => {
+            let given = match control {
+                Control::SwapGlobal => {
                     let printed = own.map(|read| self.seen(asked, &read.local.hits[..lines])).unwrap_or_default();
-                    Given::of(arm, printed, elsewhere)
+                    Given::of(arm, printed, Company::Stranger)
                 }
                 _ => Given::Unasked,
             };
@@ -259,7 +260,8 @@ impl<'a> Trial<'a> {
             let mut draw = Draw::seeded(self.truth.seed ^ ((number as u64) << 20) ^ 0xC0_77);
             self.controls(questions, &read, &mut rows, &mut draw);
         }
-        Ok((self.subject(asked, &read), rows.all))
+        let subjects = Subjects { own: self.subject(asked, &read), stranger: self.subject(asked, &there) };
+        Ok((subjects, rows.all))
     }
 
     /// What the rules make of the memories that a row's prompt was made from.
@@ -329,7 +331,7 @@ impl<'a> Trial<'a> {
             let (prompt, printed) = self.prompt(asked, text, read, *arm);
             let same = rows.all.iter().any(|(row, _)| row.control.is_none() && row.prompt == prompt);
             let given = match control {
-                Control::Flip | Control::Age => Given::of(*arm, printed, None),
+                Control::Flip | Control::Age => Given::of(*arm, printed, Company::Own),
                 _ => Given::Unasked,
             };
             if !same {
@@ -432,28 +434,30 @@ impl Rows<'_> {
 }
 
 impl Given {
-    fn of(arm: Arm, printed: Vec<Seen>, community: Option<usize>) -> Self {
+    fn of(arm: Arm, printed: Vec<Seen>, company: Company) -> Self {
         match arm {
             Arm::None => Given::Nothing,
             Arm::Local => Given::Own(printed),
-            Arm::Global => Given::Crowd(community),
-            Arm::Mediated => Given::Both(printed, community),
+            Arm::Global => Given::Crowd(company),
+            Arm::Mediated => Given::Both(printed, company),
         }
     }
 }
 
 /// Fills in what could have been known.
-fn predict(world: &World, learned: &Learned, subject: &Subject, rows: &mut [(Row, Given)], draw: &mut Draw) {
-    let Subject { asked, whole } = subject;
+fn predict(world: &World, learned: &Learned, subjects: &Subjects, rows: &mut [(Row, Given)], draw: &mut Draw) {
+    let Subject { asked, whole } = &subjects.own;
     let history = History { seen: whole, whole: true };
     let own = world.from_own(asked, history, draw);
     let both = learned.from_both(asked, history, draw);
+    let Subject { asked: stranger, whole } = &subjects.stranger;
+    let elsewhere = learned.from_both(stranger, History { seen: whole, whole: true }, draw).membership;
     // The same draws for all rows: a control that changes nothing changes nothing.
     let start = draw.clone();
     for (row, given) in rows {
-        let membership = |community: &Option<usize>| match community {
-            Some(community) => world.certain(*community),
-            None => both.membership.clone(),
+        let membership = |company: &Company| match company {
+            Company::Own => &both.membership,
+            Company::Stranger => &elsewhere,
         };
         let draw = &mut start.clone();
         // A control asks what changes with what is printed.
@@ -462,9 +466,9 @@ fn predict(world: &World, learned: &Learned, subject: &Subject, rows: &mut [(Row
             Given::Unasked => continue,
             Given::Nothing => (world.from_nothing(asked), None),
             Given::Own(seen) => (world.from_own(asked, printed(seen), draw), Some(&own)),
-            Given::Crowd(community) => (learned.from_crowd(asked, &membership(community)), None),
-            Given::Both(seen, community) => {
-                (learned.from_member(asked, printed(seen), &membership(community), draw), Some(&both))
+            Given::Crowd(company) => (learned.from_crowd(asked, membership(company)), None),
+            Given::Both(seen, company) => {
+                (learned.from_member(asked, printed(seen), membership(company), draw), Some(&both))
             }
         };
         let whole = whole.filter(|_| usual);

@@ -333,7 +333,7 @@ impl World {
     }
 
     /// Membership in one community and no other.
-    pub fn certain(&self, community: usize) -> Vec<f64> {
+    fn certain(&self, community: usize) -> Vec<f64> {
         (0..self.communities()).map(|c| if c == community { 1.0 } else { 0.0 }).collect()
     }
 
