@@ -357,6 +357,7 @@ mod tests {
             embedder: "hash".to_owned(),
             seed: 0,
             labels: dataset.manifest.responses(),
+            picked: false,
             origin: None,
         };
         Beginning { header, data: Arc::new(Data::of(dataset)), model: None }

@@ -388,6 +388,7 @@ fn seeking(memory: &Memory, asked: &[Interaction]) -> Result<Figure, BenchError>
         embedder: memory.embedder(),
         seed: 0,
         labels: memory.population.labels.clone(),
+        picked: false,
         origin: None,
     };
     let (mut events, mut course) = (Vec::new(), Course::default());

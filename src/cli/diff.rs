@@ -12,7 +12,7 @@ use super::{CliError, Format};
 use crate::data::sanitize::visible;
 use crate::data::text::brief;
 use crate::engine::prompt::Arm;
-use crate::eval::numbers::Share;
+use crate::eval::numbers::{Paired, Share};
 use crate::eval::stats::Interval;
 use crate::eval::timelines::Timelines;
 use crate::session::Session;
@@ -160,11 +160,14 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
     }
     let _ = writeln!(text, "\n{:<10}{a:>27}{b:>27}{:>28}", "accuracy", format!("{b} − {a}"));
     for beside in &lines.arms {
-        let difference = beside.interval.map_or("0".to_owned(), |Interval { low, high }| {
-            let value = beside.paired.difference() as f64 / beside.paired.n.max(1) as f64;
-            format!("{value:+.2} {low:+.2} to {high:+.2}")
-        });
-        let difference = if beside.paired.n == 0 { "-".to_owned() } else { difference };
+        let Paired { n, won, lost } = beside.paired;
+        let value = beside.paired.difference() as f64 / n.max(1) as f64;
+        let difference = match beside.interval {
+            _ if n == 0 => "-".to_owned(),
+            Some(Interval { low, high }) => format!("{value:+.2} {low:+.2} to {high:+.2}"),
+            None if won + lost == 0 => "0".to_owned(),
+            None => format!("{value:+.2}"),
+        };
         let _ =
             writeln!(text, "{:<10}{:>27}{:>27}{difference:>28}", beside.arm.name(), share(beside.a), share(beside.b));
     }
@@ -223,7 +226,7 @@ fn json(sessions: [&Session; 2], diff: &Diff, lines: &Timelines) -> Result<Value
             let value = json!({
                 "a": accuracy(beside.a), "b": accuracy(beside.b), "n": beside.paired.n, "won": beside.paired.won,
                 "lost": beside.paired.lost, "difference": difference, "ci": beside.interval, "p": beside.p,
-                "noise": beside.is_noise(), "told": lines.told(beside.arm, ["a", "b"]),
+                "noise": beside.p.map(|_| beside.is_noise()), "told": lines.told(beside.arm, ["a", "b"]),
             });
             (beside.arm.name().to_owned(), value)
         })
@@ -249,6 +252,7 @@ fn json(sessions: [&Session; 2], diff: &Diff, lines: &Timelines) -> Result<Value
         "turns": turns,
         "by": lines.by,
         "people": lines.people,
+        "picked": diff.picked,
         "decided_otherwise": lines.decided_otherwise,
         "arms": arms,
         "a": tally(0),

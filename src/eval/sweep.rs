@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer};
 use super::EvalError;
 use super::experiment::{Answer, Score, spread};
 use super::metrics::{FLOOR, Measures, Metric, TaskMeasures};
+use super::numbers::PICKED;
 use super::stats::{Interval, Plan, Table, Tail, Unit, intervals, sign_flip};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
@@ -254,19 +255,29 @@ impl Sweep {
 
     /// The best point against the present one, in a sentence.
     pub fn verdict(&self) -> String {
-        let by = self.by;
-        let Some(gain) = self.gain else { return format!("no point has a better {by} than the present setting") };
-        let at = |place: usize| {
-            let named = self.grids.iter().zip(&self.points[place].at);
-            named.map(|(grid, value)| format!("{} {value}", grid.weight)).collect::<Vec<_>>().join(", ")
-        };
+        let Some(gain) = self.gain else { return self.nothing_better() };
         let told = match gain.p {
             Some(p) => format!("p {} with {} points tried", super::p_value(p), self.points.len()),
             None => "judged by its interval".to_owned(),
         };
         let verdict = if gain.is_noise() { "could be chance: keep the present value" } else { "more than chance" };
-        let (best, difference) = (at(self.best), super::steady(gain.difference, 3));
-        format!("best at {best}: {by} {difference:+.3} against the present, {verdict} ({told})")
+        format!("{}, {verdict} ({told})", self.lead(gain))
+    }
+
+    /// The same of questions that were picked for what they show: no test.
+    pub fn verdict_of_picked(&self) -> String {
+        self.gain.map_or_else(|| self.nothing_better(), |gain| format!("{}; {PICKED}", self.lead(gain)))
+    }
+
+    fn nothing_better(&self) -> String {
+        format!("no point has a better {} than the present setting", self.by)
+    }
+
+    /// Where the best point lies, and what it gains.
+    fn lead(&self, gain: Gain) -> String {
+        let named = self.grids.iter().zip(&self.points[self.best].at);
+        let best = named.map(|(grid, value)| format!("{} {value}", grid.weight)).collect::<Vec<_>>().join(", ");
+        format!("best at {best}: {} {:+.3} against the present", self.by, super::steady(gain.difference, 3))
     }
 }
 
@@ -412,6 +423,8 @@ mod tests {
         assert_eq!((found.points[found.present].value, found.points[found.best].value), (Some(0.0), Some(1.0)));
         let gain = found.gain.unwrap();
         assert!(!gain.is_noise() && found.verdict().contains("more than chance"), "{}", found.verdict());
+        let picked = found.verdict_of_picked();
+        assert!(picked.ends_with("accuracy +1.000 against the present; picked questions: no test"), "{picked}");
         // Two of forty gain, one loses.
         let mixed: Vec<(usize, usize)> =
             (0..20).map(|user| (user, usize::from(user % 2 == 0))).chain([(20, 0)]).collect();

@@ -2,11 +2,11 @@
 //!
 //! Where at least [`PEOPLE`] people asked, people are resampled and their signs flipped, as in an evaluation: questions of
 //! one person are not independent. Where fewer did, questions are taken as independent given the person, and the interval
-//! is the exact one of [`Paired`].
+//! is the exact one of [`Paired`]. Where questions were picked for what they show, differences are counted and not tested.
 
 use serde::Serialize;
 
-use super::numbers::{Paired, Share};
+use super::numbers::{PICKED, Paired, Share};
 use super::p_value;
 use super::stats::{Interval, Plan, Table, Tail, intervals, sign_flip};
 use crate::engine::prompt::Arm;
@@ -39,16 +39,16 @@ pub struct Beside {
     pub b: Option<Share>,
     /// B against A on the turns that both have and judge.
     pub paired: Paired,
-    /// The 95 % interval of B − A; `None` where no turn is won or lost.
+    /// The 95 % interval of B − A; `None` where no turn is won or lost, and of picked questions.
     pub interval: Option<Interval>,
-    /// The two-sided p-value of there being no difference.
-    pub p: f64,
+    /// The two-sided p-value of there being no difference; `None` of picked questions.
+    pub p: Option<f64>,
 }
 
 impl Beside {
     /// Whether chance explains the difference at the 5 % level.
     pub fn is_noise(&self) -> bool {
-        self.p > LEVEL
+        self.p.is_none_or(|p| p > LEVEL)
     }
 }
 
@@ -93,11 +93,13 @@ impl Timelines {
                 paired.lost += usize::from(before && !after);
             }
             let (interval, p) = match by {
-                By::Turn => (paired.interval(), paired.p()),
+                _ if diff.picked => (None, None),
+                By::Turn => (paired.interval(), Some(paired.p())),
                 By::User => {
                     let moved = |before: bool, after: bool| f64::from(i8::from(after) - i8::from(before));
                     let rows = judged.map(|(user, before, after)| (user, [(0, 1.0), (1, moved(before, after))]));
-                    by_user(&Table::of(2, rows), seed)
+                    let (interval, p) = by_user(&Table::of(2, rows), seed);
+                    (interval, Some(p))
                 }
             };
             let interval = interval.filter(|_| paired.won + paired.lost > 0);
@@ -126,9 +128,11 @@ impl Timelines {
                     By::Turn => "by turn".to_owned(),
                     By::User => format!("by user, {} of them", self.people),
                 };
-                let difference = beside.paired.difference();
-                let p = p_value(beside.p);
-                format!("{arm}: {b} − {a} {difference:+} of {n}; {verdict} (p {p} {over}, {won} won, {lost} lost)")
+                let lead = format!("{arm}: {b} − {a} {:+} of {n}", beside.paired.difference());
+                match beside.p.map(p_value) {
+                    Some(p) => format!("{lead}; {verdict} (p {p} {over}, {won} won, {lost} lost)"),
+                    None => format!("{lead} ({won} won, {lost} lost); {PICKED}"),
+                }
             }
         }
     }

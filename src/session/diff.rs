@@ -124,6 +124,8 @@ impl Told {
 pub struct Diff {
     /// What B is recorded with otherwise.
     pub header: Vec<Changed>,
+    /// Whether the questions of one of them were picked for what they show, and so those that both have.
+    pub picked: bool,
     /// Turns in an order that keeps that of both sessions; of a change those of A come first.
     pub pairs: Vec<Pair>,
     /// The turns of A.
@@ -147,7 +149,8 @@ impl Diff {
             Place::B(y) => Pair::OnlyB(y),
         };
         let pairs = placed.into_iter().map(pair).collect();
-        Self { header, pairs, a: turns_a, b: turns_b }
+        let picked = a.header.is_picked() || b.header.is_picked();
+        Self { header, picked, pairs, a: turns_a, b: turns_b }
     }
 
     /// The turns that both have.

@@ -73,7 +73,8 @@ impl ModelId {
 impl Header {
     /// Whether its questions were picked for what they show, so that chance explains nothing of how they come out.
     pub fn is_picked(&self) -> bool {
-        self.title.starts_with(Scenario::Gallery.name())
+        // Files from before the field say it in their title alone.
+        self.picked || self.title.starts_with(Scenario::Gallery.name())
     }
 }
 
@@ -149,6 +150,9 @@ pub struct Header {
     pub seed: u64,
     /// The task's labels, in display order.
     pub labels: Vec<String>,
+    /// Whether the questions were picked for what they show; see [`Header::is_picked`] for files that do not say it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub picked: bool,
     /// The session it was made from; absent for a recording.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,

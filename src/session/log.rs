@@ -348,7 +348,7 @@ fn event(line: &[u8]) -> serde_json::Result<Option<Event>> {
 }
 
 /// Fields that are left out of a line where they say nothing.
-const OPTIONAL: [&str; 29] = [
+const OPTIONAL: [&str; 30] = [
     "gold",
     "source",
     "novelty",
@@ -378,6 +378,7 @@ const OPTIONAL: [&str; 29] = [
     "style",
     "written",
     "model",
+    "picked",
 ];
 
 /// How many fields of a line are not in what was `read` of it.

@@ -1,8 +1,8 @@
 //! Redaction: a session whose texts and identities are pseudonyms, so that it can be shown to somebody who must not read
 //! them. It still replays and is mediated again: what the mediator weighs is numbers and labels.
 //!
-//! Kept: labels, numbers, times (all shifted alike where that is asked for), the length of every list, and which texts are
-//! equal. Gone: every other text and identity, titles, notes, the dataset's name, fields that this program does not know.
+//! Kept: labels, numbers, times (all shifted alike where that is asked for), the length of every list, which texts are
+//! equal, and whether the questions were picked. Gone: every other text and identity, titles, notes, the dataset's name, fields that this program does not know.
 //! A text becomes one pseudonym as a whole, not word by word, so that nothing can be counted in it.
 //!
 //! Invariants: what is not known to be harmless is replaced, so that a field of tomorrow is safe before anybody thinks of
@@ -106,6 +106,8 @@ impl Redaction {
             },
             model,
             device: elsewhere.map(|host| self.pseudonym("host", host)).or_else(|| header.device.clone()),
+            // The title no longer tells it.
+            picked: header.is_picked(),
             origin: Some(Origin::Redaction),
             ..header.clone()
         }

@@ -30,6 +30,7 @@ pub fn session(turns: usize, most: usize) -> Session {
         embedder: memory.embedder(),
         seed: 0,
         labels: dataset.manifest.labels.clone(),
+        picked: false,
         origin: None,
     };
     let mut course = Course::default();

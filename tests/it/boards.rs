@@ -18,8 +18,9 @@ use logoscope::eval::fit::weights::{Judged, Score};
 use logoscope::eval::numbers::Paired;
 use logoscope::eval::split::Range;
 use logoscope::eval::stats::Plan;
-use logoscope::eval::sweep::{Case, Grid, sweep};
+use logoscope::eval::sweep::{Case, Gain, Grid, sweep};
 use logoscope::mediator::{Weight, Weights};
+use logoscope::session::redact::Redaction;
 use logoscope::session::replay::Tally;
 
 use crate::replaying::{open, replaying, session};
@@ -268,15 +269,30 @@ fn a_replay_counts_the_whole_session_recorded_and_now() {
 
 #[test]
 fn picked_questions_are_counted_and_not_tested() {
-    let mut session = session(true);
-    session.header.title = "gallery of conflicts".to_owned();
-    let mut state = answered();
-    open(&mut state, session);
-    let screen = text_of(&drawn(&state, 200, 60));
-    assert!(screen.contains("picked questions: no test") && !screen.contains("chance (p"), "{screen}");
-    press(&mut state, &["N"]);
-    let screen = shown(&state);
-    assert!(screen.contains("lost); picked questions: no test") && !screen.contains("(p "), "{screen}");
+    let mut picked = session(true);
+    picked.header.picked = true;
+    // A file from before the field says it in its title alone, which a redaction takes away.
+    let mut titled = session(true);
+    titled.header.title = "gallery of conflicts".to_owned();
+    let redacted = Redaction::keyed("k").of(&titled).unwrap();
+    for session in [picked, titled, redacted] {
+        let mut state = answered();
+        open(&mut state, session);
+        let screen = text_of(&drawn(&state, 200, 60));
+        assert!(screen.contains("picked questions: no test") && !screen.contains("chance (p"), "{screen}");
+        press(&mut state, &["N"]);
+        let screen = shown(&state);
+        assert!(screen.contains("lost); picked questions: no test") && !screen.contains("(p "), "{screen}");
+        let effects = press(&mut state, &["S"]);
+        survey(&mut state, surveyed(&effects).unwrap());
+        let Some(Found::Sweep(found)) = &mut state.study.survey.found else { panic!("a curve is wanted") };
+        found.gain = Some(Gain { difference: 0.25, interval: None, p: Some(0.001) });
+        let screen = shown(&state);
+        assert!(screen.contains("the present; picked questions: no test") && !screen.contains("(p "), "{screen}");
+        press(&mut state, &["esc", "T", "ctrl-d", "ctrl-d"]);
+        let screen = shown(&state);
+        assert!(screen.contains("two settings") && screen.contains("lost); picked questions: no test"), "{screen}");
+    }
 }
 
 /// The request among `effects`, if there is one.

@@ -599,6 +599,13 @@ fn a_difference_in_numbers_says_what_of_it_is_chance() {
     let (by, many) = told(20, 80, 30);
     assert_eq!(by, By::User);
     assert!(many.contains("more than chance") && many.contains("by user, 20 of them"), "{many}");
+    let answers = |right: bool| asked(&(0..12).map(|at| ("u", at, "q", right)).collect::<Vec<_>>());
+    let mut picked = answers(false);
+    picked.header.picked = true;
+    let lines = Timelines::of(&Diff::of(&picked, &answers(true)), 1);
+    let counted = "mediated: b − a +12 of 12 (12 won, 0 lost); picked questions: no test";
+    assert_eq!(lines.told(Arm::Mediated, ["a", "b"]), counted);
+    assert_eq!((lines.arms[3].p, lines.arms[3].interval), (None, None));
     let one = Diff::of(&asked(&[("u", 1, "p", true)]), &asked(&[("u", 2, "q", true)]));
     assert_eq!(Timelines::of(&one, 1).told(Arm::Mediated, ["a", "b"]), "mediated: a and b share no judged turn");
 }

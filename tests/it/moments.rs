@@ -214,6 +214,7 @@ fn cold() -> Session {
         embedder: Memory::build(&known).embedder(),
         seed: 0,
         labels: whole.manifest.labels.clone(),
+        picked: false,
         origin: None,
     };
     let mut events = Vec::new();

@@ -57,6 +57,7 @@ pub fn session(with_model: bool) -> Session {
         embedder: memory.embedder(),
         seed: 0,
         labels: dataset.manifest.labels.clone(),
+        picked: false,
         origin: None,
     };
     let engine = Echo::new();

@@ -201,6 +201,7 @@ fn nobody_fills_the_gallery() {
     let setting = defaults(&dataset, Policy::Product);
     let plan = scenario::Plan::of(scenario::Scenario::Gallery, &dataset, None, &setting, None).unwrap();
     let session = plan.record(&dataset, setting, None).unwrap();
+    assert!(session.header.picked, "a fact, which outlives the title");
     let mut of: std::collections::BTreeMap<String, usize> = Default::default();
     for event in &session.events {
         if let Event::Asked(asked) = event.as_ref() {

@@ -121,6 +121,7 @@ fn with(value: &Value, way: &[String], else_there: Option<&Value>) -> Value {
 fn rich() -> Session {
     let (_, mut session) = small();
     let changed = vec![Changed { what: "policy".into(), from: "product".into(), to: "linear".into() }];
+    session.header.picked = true;
     session.header.origin = Some(Origin::Fork { of: "0".repeat(64), turn: 2, changed });
     session.push(Event::Remembered { interaction: interaction(7, 1, 5, &[1], 2) });
     for arm in [None, Some(logoscope::engine::prompt::Arm::Local)] {

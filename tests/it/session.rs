@@ -111,6 +111,7 @@ pub fn recorded(dataset: &Dataset, steps: &[Step], with_model: bool) -> Session 
         embedder: memory.embedder(),
         seed: 0,
         labels: dataset.manifest.labels.clone(),
+        picked: false,
         origin: None,
     };
     let mut course = Course::default();

@@ -137,6 +137,7 @@ fn session() -> Session {
         embedder: memory.embedder(),
         seed: 0,
         labels: dataset.manifest.labels.clone(),
+        picked: false,
         origin: None,
     };
     let scribe = Scribe::new();

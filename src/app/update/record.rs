@@ -170,6 +170,7 @@ fn beginning(state: &State) -> Option<Beginning> {
         embedder: state.journal.embedder.clone(),
         seed: 0,
         labels: data.labels.clone(),
+        picked: false,
         origin: None,
     };
     let model = state.journal.model.clone().filter(|_| caps.is_some());

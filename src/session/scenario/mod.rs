@@ -330,6 +330,7 @@ impl Plan {
             embedder: memory.embedder(),
             seed: self.seed,
             labels: dataset.manifest.responses(),
+            picked: self.scenario == Scenario::Gallery,
             origin: None,
         };
         let mut course = Course::default();

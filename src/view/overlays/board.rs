@@ -41,7 +41,7 @@ pub(super) fn draw(board: &Board, state: &State, theme: &Theme, area: Rect, buff
     let Shown { head, body } = match &board.page {
         Page::Prompts { arm, against } => prompts::shown(state, *arm, *against, theme, width),
         Page::Numbers => numbers::shown(state, theme, width),
-        Page::Compared(comparison) => compared::shown(comparison, theme, width),
+        Page::Compared(comparison) => compared::shown(state, comparison, theme, width),
         Page::Fit => fit::shown(state, theme, width),
         Page::Flips => flips::shown(state, theme, width),
         Page::Sweep { .. } => sweep::shown(state, theme, width),

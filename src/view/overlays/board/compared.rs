@@ -6,6 +6,7 @@ use super::super::super::{span, text};
 use super::Shown;
 use super::numbers::share;
 use crate::app::board::Comparison;
+use crate::app::state::State;
 use crate::engine::prompt::Arm;
 use crate::mediator::Weight;
 use crate::theme::Theme;
@@ -15,7 +16,7 @@ const NAME: usize = 24;
 /// Columns of a setting.
 const CELL: usize = 24;
 
-pub(super) fn shown(comparison: &Comparison, theme: &Theme, width: usize) -> Shown {
+pub(super) fn shown(state: &State, comparison: &Comparison, theme: &Theme, width: usize) -> Shown {
     let cell = CELL.min(width.saturating_sub(NAME) / 2);
     let row = |name: String, values: [String; 2]| {
         let differ = values[0] != values[1];
@@ -58,7 +59,10 @@ pub(super) fn shown(comparison: &Comparison, theme: &Theme, width: usize) -> Sho
             let diversity = |ix: usize| numbers[ix].diversity.map_or("-".to_owned(), text::share);
             body.push(row("diversity".to_owned(), of(&diversity)));
             body.push(Line::default());
-            let told = comparison.paired.told([second, first]);
+            let told = match state.is_picked() {
+                true => comparison.paired.told_of_picked([second, first]),
+                false => comparison.paired.told([second, first]),
+            };
             body.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, theme.text))));
         }
     }

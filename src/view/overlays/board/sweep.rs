@@ -36,9 +36,12 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     let mut body = vec![Line::default()];
     body.extend(curve(found, theme, width));
     body.push(Line::default());
-    let certain = found.gain.is_some_and(|gain| !gain.is_noise());
+    let (verdict, certain) = match state.is_picked() {
+        true => (found.verdict_of_picked(), false),
+        false => (found.verdict(), found.gain.is_some_and(|gain| !gain.is_noise())),
+    };
     let style = if certain { theme.good } else { theme.text };
-    body.extend(text::wrap(&found.verdict(), width).into_iter().map(|line| Line::from(span(line, style))));
+    body.extend(text::wrap(&verdict, width).into_iter().map(|line| Line::from(span(line, style))));
     let unit = found.unit().resampled();
     let notes = format!(
         "The band is the 95 % interval by resampling {unit}. {} present, {} best. A value chosen here has seen these \
