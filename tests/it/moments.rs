@@ -33,7 +33,7 @@ use logoscope::session::redact::Redaction;
 use logoscope::session::{Event, Header, Replay, Session, State as Folded};
 
 use crate::replaying::{hear, recording, replaying, session, written};
-use crate::screens::{answered, caps, dataset, drawn, press, styles_of, text_of};
+use crate::screens::{answer, answered, caps, dataset, drawn, press, styles_of, text_of};
 use crate::session::defaults;
 
 fn replay(state: &State) -> &Replaying {
@@ -529,6 +529,29 @@ fn a_word_on_the_question_at_home_outlives_a_visit() {
     press(&mut state, &["+", "enter", "n"]);
     hear(&mut state);
     assert_eq!(state.all_called(), called, "the next question comes, and it stands");
+}
+
+/// It was put beside the answer at home, which another memory gave.
+#[test]
+fn a_word_on_a_judged_question_in_a_fork_is_the_forks() {
+    let mut state = recording();
+    let home = Arc::clone(&state.study.steps);
+    assert_eq!(home.len(), 1);
+    update(&mut state, Message::SessionOpened(Box::new(Opened::of("cold".to_owned(), cold()).unwrap())));
+    press(&mut state, &["b"]);
+    let (world, data) = (Arc::clone(&state.visit.as_ref().unwrap().world), state.data.clone().unwrap());
+    update(&mut state, Message::Visited { world, data, periods: 3 });
+    hear(&mut state);
+    press(&mut state, &["n", "p"]);
+    hear(&mut state);
+    answer(&mut state);
+    assert_eq!(state.judged, Some(0), "the question that is studied at home");
+    press(&mut state, &["+", "enter"]);
+    assert!(state.notice.as_ref().unwrap().text.contains("is called right"), "{:?}", state.notice);
+    let fork = state.visit.as_ref().unwrap().fork.as_ref().unwrap();
+    assert_eq!(fork.own().last().unwrap().said[Arm::Mediated as usize], Some(true));
+    press(&mut state, &["a", "x"]);
+    assert_eq!(state.study.steps, home);
 }
 
 /// It bore the name and the hash of the model that had answered the recording, whoever answered.

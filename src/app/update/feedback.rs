@@ -50,7 +50,7 @@ fn say(state: &mut State, feedback: Feedback, told: String) {
     record::said(state, Event::Feedback(feedback.clone()));
     here(state).words.push(feedback);
     let verdicts = state.verdicts();
-    if let (Some(data), Some(turn)) = (state.data.clone(), state.judged)
+    if let (Some(data), Some(turn)) = (state.data.clone(), study::studied(state))
         && let Some(step) = Arc::make_mut(&mut state.study.steps).of_turn(turn)
     {
         step.said = verdicts.of_labels(&data.labels);

@@ -14,7 +14,7 @@ use crate::session::steps::Step;
 
 /// The judged question on the screen, where it is asked as it is judged: at another moment memory may know its answer. What a
 /// replayed moment's memory says is no part of the study of this one.
-fn studied(state: &State) -> Option<usize> {
+pub(super) fn studied(state: &State) -> Option<usize> {
     state.judged.filter(|_| state.visit.is_none() && !state.is_moved())
 }
 
