@@ -46,7 +46,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     effects.extend(dataset::settle(state));
     replay::settle(state);
     board::follow(state);
-    effects.extend(record::drain(state));
+    effects.extend(if state.exit.is_some() { record::close(state) } else { record::drain(state) });
     effects.extend(study::drain(state));
     effects.extend(rungs::drain(state));
     effects.extend(attribution::drain(state));

@@ -11,7 +11,7 @@ use logoscope::app::overlay::Overlay;
 use logoscope::app::replay::{Mark, Opened, Replaying, Standing};
 use logoscope::app::scribe::{Ending, Scribe};
 use logoscope::app::shelf::Shelf;
-use logoscope::app::state::{Data, Start, State};
+use logoscope::app::state::{Data, Exit, ModelState, Start, State};
 use logoscope::app::update::update;
 use logoscope::app::visit::World;
 use logoscope::app::worker::{MemoryWorker, Source};
@@ -552,6 +552,43 @@ fn a_word_on_a_judged_question_in_a_fork_is_the_forks() {
     assert_eq!(fork.own().last().unwrap().said[Arm::Mediated as usize], Some(true));
     press(&mut state, &["a", "x"]);
     assert_eq!(state.study.steps, home);
+}
+
+/// It was kept for the way back, which nobody takes who quits.
+#[test]
+fn what_waits_at_home_is_written_by_quitting_wherever_one_is() {
+    let open = |state: &mut State| {
+        update(state, Message::SessionOpened(Box::new(Opened::of("cold".to_owned(), cold()).unwrap())));
+    };
+    for keys in [&["q"][..], &["a", "q"], &["b", "q"]] {
+        // A gesture under way when the session opened.
+        let mut state = recording();
+        press(&mut state, &["l"]);
+        open(&mut state);
+        let (_, events) = written(press(&mut state, keys));
+        assert_eq!(state.exit, Some(Exit::Done));
+        let tags: Vec<&str> = events.iter().map(Event::tag).collect();
+        assert_eq!(tags[..2], ["weights-changed", "mediated"], "{keys:?}");
+        assert!(written(update(&mut state, Message::Resized)).1.is_empty(), "once");
+    }
+    for (replays, keys) in [(false, &["q"][..]), (true, &["q"]), (true, &["a", "q"])] {
+        // Asked while the first model loads, which nobody waits for any more.
+        let mut state = recording();
+        state.model = ModelState::Loading(None);
+        let (header, _) = written(press(&mut state, &["n"]));
+        hear(&mut state);
+        assert!(header.is_none() && !state.journal.waiting.is_empty());
+        let waiting = state.journal.waiting.len();
+        if replays {
+            open(&mut state);
+        }
+        let (header, events) = written(press(&mut state, keys));
+        assert_eq!((header.map(|header| header.model), events.len()), (Some(None), waiting), "{keys:?}");
+    }
+    // Nobody has touched a key: a question that the start asked is no session.
+    let mut state = recording();
+    open(&mut state);
+    assert!(written(press(&mut state, &["a", "q"])).0.is_none());
 }
 
 /// It bore the name and the hash of the model that had answered the recording, whoever answered.

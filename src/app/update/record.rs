@@ -115,11 +115,33 @@ pub(super) fn settle(state: &mut State) {
     mediated(state);
 }
 
+/// What is left to be written when the workbench ends, also of live work beneath a replay and at home during a visit.
+pub(super) fn close(state: &mut State) -> Vec<Effect> {
+    let beneath = state.replay.as_mut().and_then(|replaying| replaying.live.as_mut());
+    if let Some(live) = beneath {
+        return close(live);
+    }
+    let mut effects = close_page(state);
+    // Where a fork began, nothing that may be written waits at home.
+    if let Some(mut visit) = state.visit.take_if(|visit| visit.fork.is_none()) {
+        visit.home.journal.model.clone_from(&state.journal.model);
+        std::mem::swap(&mut state.journal, &mut visit.home.journal);
+        effects.extend(close_page(state));
+        std::mem::swap(&mut state.journal, &mut visit.home.journal);
+        state.visit = Some(visit);
+    }
+    effects
+}
+
+/// What is left to be written of the session at hand.
+fn close_page(state: &mut State) -> Vec<Effect> {
+    settle(state);
+    let unspoken = matches!(state.model, ModelState::Loading(_)) && state.journal.recording == Recording::Waiting;
+    if unspoken { begin_alone(state) } else { drain(state) }
+}
+
 /// What can be written now.
 pub(super) fn drain(state: &mut State) -> Vec<Effect> {
-    if state.exit.is_some() {
-        settle(state);
-    }
     if !state.journal.keeps() {
         state.journal.waiting.clear();
         return Vec::new();
@@ -143,7 +165,8 @@ pub(super) fn drain(state: &mut State) -> Vec<Effect> {
 
 /// What waits for a first model that never spoke, as a session without one.
 pub(super) fn begin_alone(state: &mut State) -> Vec<Effect> {
-    let Some(beginning) = beginning(state).filter(|_| state.journal.touched) else { return Vec::new() };
+    let written = state.journal.touched && !state.journal.waiting.is_empty();
+    let Some(beginning) = beginning(state).filter(|_| written) else { return Vec::new() };
     vec![Effect::Begin(Box::new(beginning)), Effect::Record(std::mem::take(&mut state.journal.waiting))]
 }
 

@@ -100,10 +100,12 @@ pub(super) fn begin(state: &mut State, forks: Option<String>) -> Vec<Effect> {
     let course = replay::course(replaying, &state.setting);
     let gold = state.gold().map(str::to_owned);
     record::settle(&mut live);
+    // A gesture that ends here is part of what was done there.
+    let mut effects = record::drain(&mut live);
     replay::carry(state, &mut live);
     let setting = state.setting;
     let screen = std::mem::replace(state, *live);
-    let mut effects = stop(state);
+    effects.extend(stop(state));
     let epoch = state.answers.epoch;
     let home = Home::take(state);
     state.question = Some(question.clone());
@@ -181,7 +183,8 @@ pub(super) fn arrived(state: &mut State, world: &Arc<World>, data: Arc<Data>, pe
     // What memory says comes right behind; the two are drawn together.
     state.dirty = false;
     let begins = visit.fork.as_mut()?.begins.take()?;
-    state.journal.recording = Recording::Begun;
+    // What the scribe has told so far was of the session at home.
+    visit.home.journal.recording = std::mem::replace(&mut state.journal.recording, Recording::Begun);
     Some(Effect::Fork(begins))
 }
 
