@@ -120,6 +120,7 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
         Some(Origin::Fork { changed, .. }) => changed.as_slice(),
         _ => &[],
     };
+    let forked = forked.iter().filter(|changed| !diff.header.contains(changed));
     for changed in diff.header.iter().chain(forked) {
         let _ = writeln!(text, "{:<width$}  {}", "", visible(&changed.to_string()));
     }

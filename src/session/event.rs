@@ -46,6 +46,13 @@ pub struct DatasetId {
     pub without: Vec<UserId>,
 }
 
+impl DatasetId {
+    /// `news (0f3a91c2)`: told from others of its name.
+    pub fn apart(&self) -> String {
+        told(&self.name, &self.hash)
+    }
+}
+
 /// The model that answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelId {
@@ -167,7 +174,7 @@ impl Header {
     /// What this one is recorded with otherwise than `parent`.
     pub fn changed_from(&self, parent: &Header) -> Vec<Changed> {
         let model = |header: &Header| header.model.as_ref().map_or_else(|| "none".to_owned(), ModelId::apart);
-        let dataset = |header: &Header| told(&header.dataset.name, &header.dataset.hash);
+        let dataset = |header: &Header| header.dataset.apart();
         let mut changed: Vec<Changed> = [
             ("dataset", dataset(parent), dataset(self)),
             ("model", model(parent), model(self)),

@@ -1,16 +1,18 @@
 //! Fork: a session that shares another one's beginning and goes on by itself. The other one is never rewritten.
 //!
 //! Invariants: the shared events are the other one's own, so a fork's first lines but for its header are byte for byte
-//! those of the parent; what a model says in a fork is said by the one that its header names.
+//! those of the parent; what a model says in a fork is said by the one that its header names, and what memory says is read
+//! from the data that it names.
 
 use super::check::{remember, without};
 use super::error::SessionError;
-use super::event::{Event, Header, ModelId, Origin, Setting};
+use super::event::{DatasetId, Event, Header, ModelId, Origin, Setting};
 use super::log::Session;
 use super::replay::State;
 use super::rerun::hash;
 use crate::data::dataset::Dataset;
 use crate::mediator::{self, Course, mediate};
+use crate::memory::embed;
 
 /// A session that shares the first `position` events of `parent`, all of them if there are fewer, and from there on has
 /// `setting` in force, where one is given.
@@ -43,7 +45,7 @@ pub fn fork(parent: &Session, position: usize, setting: Option<Setting>) -> Resu
 pub fn said_by(forked: &mut Session, voice: Option<(ModelId, String)>) -> Result<(), SessionError> {
     let spoke = |event: &Event| matches!(event, Event::Answered(answered) if answered.log_probabilities.is_some());
     let shared = forked.events.iter().any(|event| spoke(event));
-    let header = &mut forked.header;
+    let header = &forked.header;
     match (&header.model, &voice) {
         (Some(was), Some((now, _))) if was.hash == now.hash => return Ok(()),
         (Some(was), Some((now, _))) if shared => {
@@ -57,13 +59,52 @@ pub fn said_by(forked: &mut Session, voice: Option<(ModelId, String)>) -> Result
         _ if shared => return Ok(()),
         _ => {}
     }
-    let before = header.clone();
-    (header.model, header.device) = voice.unzip();
-    let other = header.changed_from(&before);
-    if let Some(Origin::Fork { changed, .. }) = &mut header.origin {
+    let (model, device) = voice.unzip();
+    let header = Header { model, device, ..header.clone() };
+    retitle(forked, header);
+    Ok(())
+}
+
+/// Has memory of `dataset` be read for what comes behind the events that `forked` shares. Where none was read for those, the
+/// header names it.
+///
+/// # Errors
+///
+/// [`SessionError::ReRun`] where memory of other data was, or with another embedder: a session is of one dataset.
+pub fn read_from(forked: &mut Session, dataset: &Dataset) -> Result<(), SessionError> {
+    let was = &forked.header;
+    let id = DatasetId {
+        name: dataset.manifest.name.clone(),
+        hash: dataset.content_hash(),
+        without: was.dataset.without.clone(),
+    };
+    let embedder = embed::of(&dataset.manifest.retrieval.embedder).id();
+    if was.dataset.hash == id.hash && was.embedder == embedder {
+        return Ok(());
+    }
+    let of_data = |event: &Event| matches!(event, Event::Evidence(_) | Event::Remembered { .. });
+    if forked.events.iter().any(|event| of_data(event)) {
+        let data = |id: &DatasetId, embedder: &str| format!("{}, embedder {embedder}", id.apart());
+        let (was, now) = (data(&was.dataset, &was.embedder), data(&id, &embedder));
+        let what = format!("what the fork shares is of the dataset {was}, and the rest would be of {now}");
+        return Err(SessionError::ReRun {
+            what,
+            remedy: "give the first with --data, or have all of it computed again (rerun)",
+        });
+    }
+    let labels = dataset.manifest.responses();
+    let header = Header { dataset: id, embedder, labels, ..was.clone() };
+    retitle(forked, header);
+    Ok(())
+}
+
+/// Gives `forked` another header, which says what it has otherwise.
+fn retitle(forked: &mut Session, header: Header) {
+    let other = header.changed_from(&forked.header);
+    forked.header = header;
+    if let Some(Origin::Fork { changed, .. }) = &mut forked.header.origin {
         changed.splice(0..0, other);
     }
-    Ok(())
 }
 
 /// The dataset as memory knew it at the end of `session`: without those whom the header leaves out, with all that was

@@ -426,6 +426,30 @@ fn a_fork_is_answered_by_the_model_that_its_header_names() {
     }
 }
 
+/// The rest was read from other data under the name and the hash of the parent's.
+#[test]
+fn a_fork_is_read_from_the_data_that_its_header_names() {
+    let (dataset, parent) = small();
+    let mut other = dataset.clone();
+    other.interactions.pop();
+    let second = (1..parent.events.len()).rfind(|ix| parent.events[*ix].tag() == "asked").unwrap();
+    let rest = |position: usize| {
+        let mut forked = fork(&parent, position, None).unwrap();
+        let anew = Anew { dataset: &other, voice: None, weights: Vec::new(), policy: None };
+        anew.rest(&parent, position, &mut forked).map(|()| forked)
+    };
+    let told = rest(second).unwrap_err().to_string();
+    assert!(told.starts_with("what the fork shares is of the dataset small (") && told.contains("--data"), "{told}");
+
+    // Where nothing of memory is shared, the other data answers, and is named.
+    let forked = rest(0).unwrap();
+    assert_eq!(forked.header.dataset.hash, other.content_hash());
+    let Some(Origin::Fork { changed, .. }) = &forked.header.origin else { panic!("{:?}", forked.header) };
+    let changed: Vec<&str> = changed.iter().map(|changed| changed.what.as_str()).collect();
+    assert_eq!(changed, ["dataset", "model"]);
+    assert!(!check(&forked, &other).unwrap().differs());
+}
+
 #[test]
 fn a_re_run_on_other_data_says_so_and_refuses_what_it_cannot_remember() {
     let (mut dataset, parent) = small();
