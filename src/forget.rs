@@ -6,6 +6,7 @@
 //!   on the disk.
 //! * The dataset itself goes last: a run that was interrupted, however, left the person in it, and the next run of the
 //!   same command finds them and ends the work.
+//! * What others recorded is seen also where such a run has moved it already: nothing of theirs goes for the person's.
 //! * What is told as gone was looked for: memory is opened anew and asked with the person's own words.
 
 use std::collections::{BTreeSet, HashSet};
@@ -13,15 +14,16 @@ use std::path::{Path, PathBuf};
 
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::forget::{
-    FolderError, Person, Place, SESSIONS, Share, Stage, Survey, refuse_link, remove_leftover, survey,
+    FolderError, INTERACTIONS, Person, Place, QUERIES, SESSIONS, Share, Stage, Survey, each_rest, refuse_link,
+    remove_leftover, survey,
 };
-use crate::data::interaction::{Timestamp, UserId};
+use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::engine::profile::kept::{self, ProfileError, Whose};
 use crate::engine::profile::{History, Profile};
 use crate::memory::Memory;
 use crate::memory::embed::{self, OfTexts, VectorsError};
 use crate::memory::entry::IndexError;
-use crate::memory::store::{Forgetting, Holding, Notice, Remains, Report, Store, StoreError};
+use crate::memory::store::{Forgetting, Holding, Notice, Remains, Report, Store, StoreError, Unwritten};
 use crate::memory::trace::{Trace, probe_count};
 use crate::session::SessionError;
 use crate::session::recordings::{self, Mark, Recording};
@@ -170,6 +172,22 @@ impl Known {
     }
 }
 
+/// What others recorded and a run that was interrupted has moved: until the dataset is replaced, it lies in the store of what
+/// that will be. Without it their words would be taken for the person's alone, and their sessions would go.
+fn moved(request: Request, head: &Dataset) -> Result<Vec<Interaction>, ForgetError> {
+    let Request { data, user, stores, .. } = request;
+    let mut files = [Unwritten::default(), Unwritten::default()];
+    for (file, name) in files.iter_mut().zip([INTERACTIONS, QUERIES]) {
+        each_rest(data, name, user, |_, rest| {
+            file.add(rest);
+            Ok(())
+        })?;
+    }
+    let (mut moved, _) = Store::of_unwritten(stores, head.clone(), files)?.recorded()?;
+    moved.retain(|record| record.user != *user);
+    Ok(moved)
+}
+
 /// Looks everywhere; changes nothing. `known` brings what is known of them already.
 fn look(
     request: Request,
@@ -179,7 +197,10 @@ fn look(
     let head = Dataset::head(request.data)?;
     let manifest = &head.manifest;
     let store = Store::of(request.stores, request.data)?;
-    let (recorded, _) = store.recorded()?;
+    let (mut recorded, _) = store.recorded()?;
+    if known.is_none() {
+        recorded.extend(moved(request, &head)?);
+    }
     let mut found: Survey = survey(request.data, request.user, manifest.task, &recorded)?;
     // Without interactions there is no memory.
     let any = found.shares.first().is_some_and(|share| share.theirs + share.others > 0);
@@ -202,20 +223,21 @@ fn look(
     found.elsewhere.retain(|place| recordings.iter().all(|recording| recording.path != place.path));
     let did = found.person.interactions.iter().map(|i| (i.id.as_str(), i.query.as_str()));
     let asked = head.queries.iter().chain(&found.person.queries).map(|q| (q.id.as_str(), q.query.as_str()));
-    let stated: HashSet<(&str, &str)> = did.chain(asked).collect();
+    let others = recorded.iter().map(|record| (record.id.as_str(), record.query.as_str()));
+    let stated: HashSet<(&str, &str)> = did.chain(asked).chain(others).collect();
     let same = |id: &str, text: &str| {
         let population = memory.as_ref().map(|memory| &memory.population);
         let held = population.and_then(|p| p.item_ix(id).map(|item| p.text[item] == *text));
         held == Some(true) || stated.contains(&(id, text))
     };
-    let recorded = recordings::about(request.recordings, &found.person, Mark { name: &manifest.name, knows: &same })?;
-    recordings.extend(recorded.ours);
+    let live = recordings::about(request.recordings, &found.person, Mark { name: &manifest.name, knows: &same })?;
+    recordings.extend(live.ours);
     let theirs = |profile: &Profile| is_about(profile, &found.person, &history);
     let profiles =
         kept::about(request.profiles, Whose { dataset: &manifest.name, user: request.user, theirs: &theirs })?;
     let written = recordings.iter().map(|recording| &recording.path).chain(&profiles.theirs);
     written.map(PathBuf::as_path).try_for_each(refuse_link)?;
-    let unrelated = [recorded.unrelated, profiles.unrelated].concat();
+    let unrelated = [live.unrelated, profiles.unrelated].concat();
     let mut stores = store.remains(request.user, &same)?;
     if found.person.is_unknown() {
         // The dataset's own store holds what the dataset holds, but for what was moved aside.

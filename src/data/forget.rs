@@ -22,8 +22,10 @@ use super::dataset::{DatasetError, TaskKind};
 use super::interaction::{Interaction, JudgedQuery, UserId};
 use super::text::{self, without_mark};
 
-const INTERACTIONS: &str = "interactions.jsonl";
-const QUERIES: &str = "queries.jsonl";
+/// What people did.
+pub const INTERACTIONS: &str = "interactions.jsonl";
+/// What they are asked.
+pub const QUERIES: &str = "queries.jsonl";
 /// What `synth` writes beside its data.
 const TRUTH: &str = "truth.json";
 /// Where sessions of the dataset lie in its folder.
@@ -142,6 +144,23 @@ fn each_line(path: &Path, mut visit: impl FnMut(usize, &[u8]) -> Result<(), Fold
         visit(number, &line)?;
     }
     Ok(())
+}
+
+/// Hands over every line of `file` in the dataset folder `dir`, and what of it stays where `user` is taken out.
+pub fn each_rest(
+    dir: &Path,
+    file: &str,
+    user: &UserId,
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), FolderError>,
+) -> Result<(), FolderError> {
+    let path = dir.join(file);
+    each_line(&path, |number, line| {
+        let whose = record::<Whose>(&path, number, line)?;
+        let stays = whose.is_none_or(|whose| whose.user != *user);
+        // A mark in front of the text belongs to the file, not to whoever comes first.
+        let mark = line.len() - without_mark(line).len();
+        visit(line, if stays { line } else { &line[..if number == 1 { mark } else { 0 }] })
+    })
 }
 
 /// The record on a line; `None` on a blank one.

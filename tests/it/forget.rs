@@ -539,23 +539,28 @@ fn people_leave_a_dataset_with_a_table_beside_it() {
     }
 }
 
+/// A place where somebody recorded a person's very words, with their record and their session.
+fn same_words(dataset: &Dataset) -> (Place, Interaction, PathBuf) {
+    let said = dataset.interactions[1].clone();
+    assert_eq!(said.user, name(1));
+    let place = Place::of(dataset);
+    let record = Interaction { id: "later".to_owned(), user: name(2), at: Timestamp(6_500_000), ..said.clone() };
+    let store = place.store();
+    let mut recorder = store.record(&mut go_on).unwrap();
+    recorder.append(&record).unwrap();
+    drop(recorder);
+    fs::create_dir_all(place.recordings()).unwrap();
+    let path = place.recordings().join("small-001.jsonl");
+    let note = serde_json::json!({"event": "note", "text": said.response});
+    fs::write(&path, format!("{}{note}\n", session(&[2], &said.query))).unwrap();
+    (place, record, path)
+}
+
 /// Who recorded the same words keeps their record and their session, and is no trace of whoever is forgotten.
 #[test]
 fn what_others_recorded_is_not_theirs_alone() {
     for dataset in [small(), written()] {
-        let said = dataset.interactions[1].clone();
-        assert_eq!(said.user, name(1));
-        let place = Place::of(&dataset);
-        let record = Interaction { id: "later".to_owned(), user: name(2), at: Timestamp(6_500_000), ..said.clone() };
-        let store = place.store();
-        let mut recorder = store.record(&mut go_on).unwrap();
-        recorder.append(&record).unwrap();
-        drop(recorder);
-        fs::create_dir_all(place.recordings()).unwrap();
-        let path = place.recordings().join("small-001.jsonl");
-        let note = serde_json::json!({"event": "note", "text": said.response});
-        fs::write(&path, format!("{}{note}\n", session(&[2], &said.query))).unwrap();
-
+        let (place, record, path) = same_words(&dataset);
         let receipt = place.forget(&name(1)).unwrap();
         assert_eq!(receipt.before.recordings, []);
         let after = receipt.after.unwrap();
@@ -563,6 +568,35 @@ fn what_others_recorded_is_not_theirs_alone() {
         assert!(path.exists(), "somebody else's");
         assert_eq!(place.store().recorded().unwrap().0, [record]);
     }
+}
+
+/// A run that ends between the stores and the dataset has moved what others recorded to the store of the dataset to be. The
+/// next one did not look there, and took their session for the person's.
+#[test]
+fn an_interrupted_run_leaves_what_others_recorded_in_sight() {
+    let who = name(1);
+    let arguments = ["--user", who.as_str(), "--data", "data"];
+    let mut moved = 0;
+    for step in 0.. {
+        let (place, record, path) = same_words(&small());
+        let ended = place.run(&arguments, Some(step)).status.success();
+        if !ended {
+            let found = place.asked(&who, look_for);
+            // Once the last file has taken its place there is nobody to be found.
+            let found = found.map_or(Vec::new(), |receipt| receipt.before.recordings);
+            assert_eq!(found, [], "step {step}");
+            let still = Dataset::open(&place.data()).unwrap().interactions.iter().any(|i| i.user == who);
+            moved += usize::from(still && place.store().recorded().unwrap().0.is_empty());
+            place.run(&arguments, None);
+        }
+        assert!(path.exists(), "step {step}: somebody else's");
+        assert_eq!(place.store().recorded().unwrap().0, [record], "step {step}");
+        assert_eq!(place.holding(&[who.to_string()]), Vec::<PathBuf>::new(), "step {step}");
+        if ended {
+            break;
+        }
+    }
+    assert!(moved >= 2, "{moved} runs ended behind the stores and before the dataset");
 }
 
 /// Of a session that is a link only the link would go: nothing is done before the session itself lies there.

@@ -4,11 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{
-    FolderError, INTERACTIONS, QUERIES, TRUTH, Whose, each_line, record, truth_of, without_person, write_error,
-};
+use super::{FolderError, INTERACTIONS, QUERIES, TRUTH, each_line, each_rest, truth_of, without_person, write_error};
 use crate::data::interaction::UserId;
-use crate::data::text::without_mark;
 
 /// Where new files wait.
 pub(super) const STAGE: &str = "forget.part";
@@ -64,17 +61,12 @@ impl Stage {
 
     /// Writes the lines of `file` that are not theirs.
     fn filter(&mut self, file: &'static str, user: &UserId) -> Result<(), FolderError> {
-        let (old, new) = (self.dir.join(file), self.folder.join(file));
+        let new = self.folder.join(file);
         let mut out = File::create(&new).map(BufWriter::new).map_err(write_error(&new))?;
         let mut hasher = blake3::Hasher::new();
-        each_line(&old, |number, line| {
+        each_rest(&self.dir, file, user, |line, rest| {
             hasher.update(line);
-            let whose = record::<Whose>(&old, number, line)?;
-            let stays = whose.is_none_or(|whose| whose.user != *user);
-            // A mark in front of the text belongs to the file, not to whoever comes first.
-            let mark = line.len() - without_mark(line).len();
-            let kept = if stays { line } else { &line[..if number == 1 { mark } else { 0 }] };
-            out.write_all(kept).map_err(write_error(&new))
+            out.write_all(rest).map_err(write_error(&new))
         })?;
         let file_of = out.into_inner().map_err(|error| write_error(&new)(error.into_error()))?;
         self.finish(file, hasher.finalize(), &file_of)

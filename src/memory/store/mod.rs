@@ -44,7 +44,8 @@ pub use self::kept::{MOST_GROUPINGS, MOST_SEALED};
 use self::lock::WriterLock;
 use self::log::{LogContent, LogWriter, fingerprint, sync_folder};
 pub use self::recorder::Recorder;
-use self::stretch::{stretch_count, stretches};
+pub use self::stretch::Unwritten;
+use self::stretch::{Content, stretch_count, stretches};
 use super::Memory;
 use super::embed::{self, Forbidden};
 pub use super::population::Report;
@@ -114,6 +115,11 @@ impl Store {
         let (manifest, queries) = (dataset.manifest.clone(), dataset.queries.clone());
         let head = Dataset { manifest, queries, interactions: Vec::new() };
         Self::with_head(root, folder, head, &sums(folder)?)
+    }
+
+    /// The same of a dataset whose files, interactions and judged queries, would hold these bytes.
+    pub fn of_unwritten(root: &Path, head: Dataset, files: [Unwritten; 2]) -> Result<Self, StoreError> {
+        Self::with_head(root, Path::new(""), head, &files.map(Unwritten::content))
     }
 
     fn with_head(root: &Path, dataset: &Path, head: Dataset, sums: &[Content]) -> Result<Self, StoreError> {
@@ -449,9 +455,6 @@ impl Store {
 fn number(base: &Path) -> Option<u64> {
     base.file_name()?.to_str()?.strip_prefix("base-")?.parse().ok()
 }
-
-/// A file's length and the sums of its stretches.
-type Content = (u64, Vec<String>);
 
 /// What the files of a dataset hold.
 fn sums(dataset: &Path) -> Result<Vec<Content>, StoreError> {

@@ -57,6 +57,42 @@ pub const STRETCH: usize = 16 << 20;
 /// Bytes copied at a time: they are still in the processor's cache when they are hashed.
 const READ: usize = 256 << 10;
 
+/// A file's length and the sums of its stretches.
+pub type Content = (u64, Vec<String>);
+
+/// The content of a file that is not on the disk, from its bytes in their order.
+#[derive(Default)]
+pub struct Unwritten {
+    length: u64,
+    /// Of whole stretches.
+    sums: Vec<String>,
+    /// Of what stands behind them.
+    last: blake3::Hasher,
+}
+
+impl Unwritten {
+    /// Takes in what follows.
+    pub fn add(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = STRETCH - (self.length % STRETCH as u64) as usize;
+            let (now, rest) = bytes.split_at(room.min(bytes.len()));
+            self.last.add(now);
+            self.length += now.len() as u64;
+            if self.length.is_multiple_of(STRETCH as u64) {
+                self.sums.push(std::mem::take(&mut self.last).text());
+            }
+            bytes = rest;
+        }
+    }
+
+    /// What it comes to.
+    pub(super) fn content(self) -> Content {
+        let Self { length, mut sums, last } = self;
+        sums.extend((sums.len() < stretch_count(length)).then(|| last.text()));
+        (length, sums)
+    }
+}
+
 /// The sums of stretches of files, found on all cores.
 pub fn stretches<S: Sum>(wanted: &[(PathBuf, usize)]) -> Vec<io::Result<String>> {
     let next = AtomicUsize::new(0);
@@ -129,6 +165,9 @@ mod tests {
             let expected: Vec<String> = apart().map(|some| blake3::hash(some).to_hex().to_string()).collect();
             let found: io::Result<Vec<String>> = stretches::<blake3::Hasher>(&wanted).into_iter().collect();
             assert_eq!(found.unwrap(), expected, "{length} bytes");
+            let mut unwritten = Unwritten::default();
+            bytes[..length].chunks(READ * 3 + 1).for_each(|some| unwritten.add(some));
+            assert_eq!(unwritten.content(), (length as u64, expected), "{length} bytes");
         }
     }
 }
