@@ -5,16 +5,17 @@
 //!   after the checksum it is to have, so that what was downloaded of one version never becomes part of another.
 //! * What is complete is used as it is, without a network. An update is asked for by removing its folder.
 //! * Names that come from the network stay within the model's folder.
-//! * The token is sent to the hub alone, never to where the hub redirects, and never printed.
+//! * The token is sent to the hub alone, never to where it redirects, be that another port of the same machine, and never
+//!   printed.
 
 mod checksum;
 mod plan;
+mod token;
 mod transfer;
 #[cfg(feature = "local")]
 mod transport;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use super::model::{HubId, is_name};
 pub use self::checksum::Checksum;
 use self::checksum::Summer;
 use self::plan::{Listing, Plan};
+pub use self::token::Token;
 #[cfg(feature = "local")]
 use self::transfer::NEXT_TIME;
 pub use self::transfer::{Body, Stopped, Unheard, Wanted};
@@ -50,12 +52,12 @@ const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
 const STRIDE: u64 = 1 << 20;
 
 /// Where models are downloaded from, and kept.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hub {
     /// Its address, without a slash at the end.
     pub endpoint: String,
     /// What proves who is asking.
-    pub token: Option<String>,
+    pub token: Option<Token>,
     /// Whether nothing may be asked of it.
     pub offline: bool,
     /// This program's cache: downloaded models are in its folder `hub`.
@@ -72,14 +74,6 @@ impl Default for Hub {
     }
 }
 
-impl fmt::Debug for Hub {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, token, offline, cache, shared } = self;
-        let token = token.as_ref().map(|_| "…");
-        write!(f, "Hub {{ {endpoint}, token: {token:?}, offline: {offline}, {cache:?}, {shared:?} }}")
-    }
-}
-
 impl Hub {
     /// The hub as the environment describes it, the way every program of the ecosystem reads it: `HF_ENDPOINT`,
     /// `HF_TOKEN`, `HF_HUB_CACHE`, `HF_HOME`. Whoever decides about `offline` has asked `HF_HUB_OFFLINE`.
@@ -89,11 +83,14 @@ impl Hub {
         let cached = || Some(directories::BaseDirs::new()?.home_dir().join(".cache"));
         let cached = of("XDG_CACHE_HOME").map(PathBuf::from).or_else(cached).map(|cache| cache.join("huggingface"));
         let home = of("HF_HOME").map(PathBuf::from).or(cached);
-        let token = of("HF_TOKEN").or_else(|| of("HUGGING_FACE_HUB_TOKEN"));
-        let token = token.or_else(|| fs::read_to_string(home.as_ref()?.join("token")).ok());
+        let stated = |name: &str| Token::read(&of(name)?, name);
+        let kept = || {
+            let path = home.as_ref()?.join("token");
+            Token::read(&fs::read_to_string(&path).ok()?, &path.display().to_string())
+        };
         Self {
             endpoint: of("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned()).trim_end_matches('/').to_owned(),
-            token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
+            token: stated("HF_TOKEN").or_else(|| stated("HUGGING_FACE_HUB_TOKEN")).or_else(kept),
             offline,
             cache,
             shared: of("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(home?.join("hub"))),

@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use logoscope::engine::download::{Body, Checksum, Hub, Unheard, Wanted};
+use logoscope::engine::download::{Body, Checksum, Hub, Token, Unheard, Wanted};
 use logoscope::engine::engine::{Engine, Form, GenEvent, GenRequest, LoadStage};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, HostEvent, Ticket};
@@ -246,6 +246,8 @@ struct Habits {
     deaf: bool,
     /// Whether files are other than stated.
     lying: bool,
+    /// Where else its files are: it holds none itself.
+    elsewhere: Option<String>,
 }
 
 fn serve(files: BTreeMap<String, Vec<u8>>, habits: Habits) -> Served {
@@ -266,6 +268,10 @@ fn serve(files: BTreeMap<String, Vec<u8>>, habits: Habits) -> Served {
                 request.lines().find_map(|line| line.strip_prefix("Range: bytes=")?.strip_suffix('-')?.parse().ok());
             heard.lock().unwrap().push(request);
             let (status, extra, body) = match path.split_once("/resolve/c0ffee/") {
+                Some(_) if habits.elsewhere.is_some() => {
+                    let place = format!("Location: {}{path}\r\n", habits.elsewhere.as_deref().unwrap_or_default());
+                    ("307 Temporary Redirect", place, Vec::new())
+                }
                 Some((_, name)) => match files.get(name) {
                     Some(file) => {
                         let mut file = file.clone();
@@ -373,7 +379,7 @@ fn a_model_of_a_hub_is_downloaded_once_and_answers() {
     let served = serve(repository(dir.path()), Habits::default());
     let cache = tempfile::tempdir().unwrap();
     let mut options = LoadOptions { hub: hub(cache.path(), &served.endpoint), ..LoadOptions::default() };
-    options.hub.token = Some("secret".into());
+    options.hub.token = Token::read("secret", "HF_TOKEN");
     let stages = Mutex::new(Vec::new());
     let observe = |stage| {
         stages.lock().unwrap().push(stage);
@@ -403,6 +409,43 @@ fn a_model_of_a_hub_is_downloaded_once_and_answers() {
     assert_eq!(answer(&LocalEngine::load_named(&spec("acme/tiny:tiny.gguf"), &quiet).unwrap(), "Once"), reference);
     let told = LocalEngine::load_named(&spec("acme/other"), &quiet).err().unwrap().to_string();
     assert!(told.starts_with("cannot download acme/other: it is not on this machine"), "{told}");
+}
+
+/// Another port of the same machine is somebody else.
+#[test]
+fn the_token_stays_with_the_hub_when_that_redirects() {
+    let dir = llama();
+    let store = serve(repository(dir.path()), Habits::default());
+    let elsewhere = Some(store.endpoint.clone());
+    let served = serve(repository(dir.path()), Habits { elsewhere, ..Habits::default() });
+    let cache = tempfile::tempdir().unwrap();
+    let hub = Hub { token: Token::read("secret", "HF_TOKEN"), ..hub(cache.path(), &served.endpoint) };
+    let home = hub.fetch(&id("acme/tiny"), &quiet).unwrap();
+    assert_eq!(names(&home), ["config.json", "model.safetensors", "tokenizer.json"]);
+    let (asked, passed) = (served.asked.lock().unwrap(), store.asked.lock().unwrap());
+    assert!(asked.len() == 4 && asked.iter().all(|asked| asked.contains("Authorization: Bearer secret")), "{asked:?}");
+    assert!(passed.len() == 3 && passed.iter().all(|asked| !asked.contains("Authorization")), "{passed:?}");
+}
+
+/// What no request can carry is refused by where it stands, and never told.
+#[test]
+fn a_token_that_cannot_be_sent_is_not_printed() {
+    let dir = llama();
+    let served = serve(repository(dir.path()), Habits::default());
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("token");
+    fs::write(&file, "hf_secret\nhf_secret\n").unwrap();
+    for (variable, place) in [("hf_secret\u{200b}", "HF_TOKEN"), ("", file.to_str().unwrap())] {
+        let mut program = crate::program();
+        let environment = [("HF_TOKEN", variable), ("HF_ENDPOINT", &served.endpoint), ("HUGGING_FACE_HUB_TOKEN", "")];
+        program.envs(environment).env("HF_HOME", home.path()).env("XDG_CACHE_HOME", home.path());
+        let output = program.args(["parity", "--model", "acme/tiny"]).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(&format!("the token in {place} holds characters")), "{told}");
+        assert!(!told.contains("secret"), "{told}");
+    }
+    assert!(served.asked.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -506,7 +549,7 @@ proptest! {
             names.iter().zip(&sizes).enumerate().map(|(seed, (name, size))| ((*name).to_owned(), bytes(seed, *size))).collect();
         // A hub that knows no parts comes to an end only if it is cut in the end no more.
         let attempts = cuts.len() + stops.len() + 1;
-        let served = serve(files.clone(), Habits { cuts, deaf, lying: false });
+        let served = serve(files.clone(), Habits { cuts, deaf, ..Habits::default() });
         let cache = tempfile::tempdir().unwrap();
         let mut stops = stops.into_iter();
         let mut home = None;

@@ -3,10 +3,12 @@
 use std::io::Read;
 use std::time::Duration;
 
-use super::{Body, Hub, HubId, Listing, NEXT_TIME, Refusal, Unheard};
+use super::{Body, Hub, HubId, Listing, NEXT_TIME, Refusal, Token, Unheard};
 
 /// The longest list of files that is read.
 const LARGEST_LISTING: u64 = 32 << 20;
+/// Redirects that are followed for one request.
+const MOST_REDIRECTS: u32 = 5;
 const CONNECT: Duration = Duration::from_secs(15);
 /// Silence after which a connection is taken for dead.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -34,25 +36,16 @@ impl Hub {
     }
 
     fn ask(&self, url: &str, offset: u64) -> Result<Body, Unheard> {
-        let host = self.endpoint.split("://").nth(1).unwrap_or_default();
-        let near = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
-        let agent = ureq::AgentBuilder::new()
-            .try_proxy_from_env(!near)
-            .timeout_connect(CONNECT)
-            .timeout_read(SILENCE)
-            .redirect_auth_headers(ureq::RedirectAuthHeaders::SameHost)
-            .user_agent(concat!("logoscope/", env!("CARGO_PKG_VERSION")))
-            .build();
-        // Compressed bytes would not be the file's.
-        let mut request = agent.get(url).set("Accept-Encoding", "identity");
-        if let Some(token) = &self.token {
-            request = request.set("Authorization", &format!("Bearer {token}"));
-        }
-        if offset > 0 {
-            request = request.set("Range", &format!("bytes={offset}-"));
-        }
         let refused = |reason: &str, remedy: &str| Unheard::Refused(reason.to_owned(), remedy.to_owned());
-        match request.call() {
+        let token = match &self.token {
+            None => None,
+            Some(Token::Usable(token)) => Some(token.as_str()),
+            Some(Token::Unusable { place }) => {
+                let reason = format!("the token in {place} holds characters that no request can carry");
+                return Err(refused(&reason, "write nothing there but the token, in one line"));
+            }
+        };
+        match self.follow(url, token, offset) {
             Ok(response) if response.status() == 206 => {
                 let begins = response
                     .header("Content-Range")
@@ -66,7 +59,7 @@ impl Hub {
             Ok(response) => Err(refused(&format!("the server answers {}", response.status()), NEXT_TIME)),
             Err(ureq::Error::Status(status, _)) => Err(match status {
                 416 => Unheard::Range,
-                401 | 403 if self.token.is_none() => refused(
+                401 | 403 if token.is_none() => refused(
                     &format!("the hub does not give it to anybody ({status})"),
                     "check the name; if it is right, accept the model's terms and set HF_TOKEN",
                 ),
@@ -79,9 +72,52 @@ impl Hub {
                 _ => refused(&format!("the server answers {status}"), NEXT_TIME),
             }),
             Err(ureq::Error::Transport(transport)) => {
-                let why = transport.message().map_or_else(|| transport.kind().to_string(), str::to_owned);
-                Err(Unheard::Cut(format!("{host} cannot be reached: {why}")))
+                // What is wrong with a header is told with the header, and one holds the token.
+                let told = transport.message().filter(|_| transport.kind() != ureq::ErrorKind::BadHeader);
+                let why = told.map_or_else(|| transport.kind().to_string(), str::to_owned);
+                Err(Unheard::Cut(format!("{} cannot be reached: {why}", self.host())))
             }
         }
+    }
+
+    /// The answer to a request, redirects followed by hand: the library would pass the token on to another port of the same
+    /// machine.
+    #[allow(clippy::result_large_err, reason = "the error is the library's, and looked at where it is returned to")]
+    fn follow(&self, url: &str, token: Option<&str>, offset: u64) -> Result<ureq::Response, ureq::Error> {
+        let near = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| self.host().starts_with(name));
+        let agent = ureq::AgentBuilder::new()
+            .try_proxy_from_env(!near)
+            .timeout_connect(CONNECT)
+            .timeout_read(SILENCE)
+            .redirects(0)
+            .user_agent(concat!("logoscope/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let mut url = agent.get(url).request_url()?.as_url().clone();
+        let hub = url.origin();
+        let mut followed = 0;
+        loop {
+            // Compressed bytes would not be the file's.
+            let mut request = agent.request_url("GET", &url).set("Accept-Encoding", "identity");
+            if let Some(token) = token.filter(|_| url.origin() == hub) {
+                request = request.set("Authorization", &format!("Bearer {token}"));
+            }
+            if offset > 0 {
+                request = request.set("Range", &format!("bytes={offset}-"));
+            }
+            let response = request.call()?;
+            let elsewhere = match response.status() {
+                301 | 302 | 303 | 307 | 308 => response.header("Location").and_then(|place| url.join(place).ok()),
+                _ => None,
+            };
+            match elsewhere {
+                Some(place) if followed < MOST_REDIRECTS => (url, followed) = (place, followed + 1),
+                _ => return Ok(response),
+            }
+        }
+    }
+
+    /// Whom it asks, for a message.
+    fn host(&self) -> &str {
+        self.endpoint.split("://").nth(1).unwrap_or_default()
     }
 }
