@@ -4,6 +4,8 @@
 //! * A file bears its name only when it is whole and its checksum is right; until then it is a `.part` beside it, named
 //!   after the checksum it is to have, so that what was downloaded of one version never becomes part of another.
 //! * What is complete is used as it is, without a network. An update is asked for by removing its folder.
+//! * A folder holds one model of one commit: each GGUF file has its own, with its tokenizer, by its whole path. What an
+//!   earlier commit left there is gone, or known to be incomplete, before anything of the next one comes.
 //! * Names that come from the network stay within the model's folder.
 //! * The token is sent to the hub alone, never to where it redirects, be that another port of the same machine, and never
 //!   printed.
@@ -50,6 +52,9 @@ const BESIDE: [&str; 7] = [
 const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
 /// Bytes between two words about progress.
 const STRIDE: u64 = 1 << 20;
+
+/// The folder of GGUF files, beside those of safetensors; no name of a model, for want of an owner.
+const GGUFS: &str = "gguf";
 
 /// Where models are downloaded from, and kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +114,7 @@ impl Hub {
         id: &HubId,
         told: &dyn Fn(LoadStage) -> Result<(), EngineError>,
     ) -> Result<PathBuf, EngineError> {
-        let home = self.folder().join(format!("{}--{}", id.owner, id.name));
+        let home = self.home(id);
         if let Some(path) = self.here(id) {
             return Ok(path);
         }
@@ -126,6 +131,7 @@ impl Hub {
         let told = |done, total| told(LoadStage::Downloading { done, total });
         told(0, 0)?;
         let plan = Plan::of(&self.list(id).map_err(failed)?, id).map_err(failed)?;
+        plan.begin(&home).map_err(failed)?;
         let total = plan.files.iter().map(|file| file.size).sum();
         let mut before = 0;
         for file in &plan.files {
@@ -143,31 +149,28 @@ impl Hub {
         Ok(plan.result(&home))
     }
 
-    /// The path of a model that is whole on this machine: in our cache, else in the shared one.
-    pub fn here(&self, id: &HubId) -> Option<PathBuf> {
-        let home = self.folder().join(format!("{}--{}", id.owner, id.name));
-        self.ours(&home, id).or_else(|| self.theirs(id))
+    /// The folder of one model of ours: of a GGUF file named after its whole path.
+    fn home(&self, id: &HubId) -> PathBuf {
+        let name = format!("{}--{}", id.owner, id.name);
+        match &id.file {
+            Some(file) => self.folder().join(GGUFS).join(name).join(file),
+            None => self.folder().join(name),
+        }
     }
 
-    fn ours(&self, home: &Path, id: &HubId) -> Option<PathBuf> {
-        let record = Record::read(home)?;
-        let whole = |name: &str| {
-            let known = record.files.get(name)?;
-            let size = fs::metadata(home.join(name)).ok()?.len();
-            (size == known.size).then_some(())
+    /// The path of a model that is whole on this machine: in our cache, else in the shared one.
+    pub fn here(&self, id: &HubId) -> Option<PathBuf> {
+        self.ours(id).or_else(|| self.theirs(id))
+    }
+
+    fn ours(&self, id: &HubId) -> Option<PathBuf> {
+        let home = self.home(id);
+        let record = Record::read(&home)?;
+        let whole = record.whole && record.file == id.file;
+        let here = |(name, known): (&String, &Known)| {
+            fs::metadata(home.join(name)).is_ok_and(|found| found.len() == known.size)
         };
-        match &id.file {
-            Some(file) => {
-                let parts = parts_of(flat(file));
-                parts.iter().try_for_each(|part| whole(part))?;
-                Some(home.join(flat(file)))
-            }
-            None => {
-                record.folder.then_some(())?;
-                record.files.keys().filter(|name| !name.ends_with(".gguf")).try_for_each(|name| whole(name))?;
-                Some(home.to_owned())
-            }
-        }
+        (whole && record.files.iter().all(here)).then(|| path_in(&home, id.file.as_deref()))
     }
 
     /// The newest snapshot that other programs have downloaded, if it has all that is needed.
@@ -206,7 +209,12 @@ fn beside(home: &Path, extension: &str) -> PathBuf {
     home.with_file_name(format!("{name}.{extension}"))
 }
 
-/// The file name of a path in a repository: everything is kept side by side.
+/// The path of a model within its folder: the folder itself, or its GGUF file.
+fn path_in(home: &Path, file: Option<&str>) -> PathBuf {
+    file.map_or_else(|| home.to_owned(), |file| home.join(flat(file)))
+}
+
+/// The file name of a path in a repository: all of a model is kept side by side.
 fn flat(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
@@ -237,12 +245,16 @@ fn refuse<T>(reason: impl Into<String>, remedy: impl Into<String>) -> Result<T, 
     Err((reason.into(), remedy.into()))
 }
 
-/// What has been downloaded into a folder.
+/// What has been downloaded into a folder, all of one commit.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Record {
     commit: String,
-    /// Whether all that a folder of safetensors needs is among it.
-    folder: bool,
+    /// The GGUF file that it is of, by its path in the repository: a system may take two paths for the same.
+    #[serde(default)]
+    file: Option<String>,
+    /// Whether that is all that the model needs.
+    #[serde(alias = "folder")]
+    whole: bool,
     files: BTreeMap<String, Known>,
 }
 

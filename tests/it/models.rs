@@ -448,6 +448,76 @@ fn a_token_that_cannot_be_sent_is_not_printed() {
     assert!(served.asked.lock().unwrap().is_empty());
 }
 
+/// Files of a repository, by their paths.
+fn files(named: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+    named.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
+}
+
+/// What a fetch brings: the path, and what is in the file there or beside it.
+fn fetched(cache: &Path, served: &Served, name: &str, file: &str) -> String {
+    let path = hub(cache, &served.endpoint).fetch(&id(name), &quiet).unwrap();
+    let folder = if path.is_dir() { path } else { path.parent().unwrap().to_owned() };
+    fs::read_to_string(folder.join(file)).unwrap()
+}
+
+#[test]
+fn files_of_one_name_in_two_folders_of_a_repository_are_two_models() {
+    let cache = tempfile::tempdir().unwrap();
+    let named = [("q4/tiny.gguf", "four"), ("q8/tiny.gguf", "eight"), ("tokenizer.json", "{}")];
+    let served = serve(files(&named), Habits::default());
+    for _ in 0..2 {
+        assert_eq!(fetched(cache.path(), &served, "acme/tiny:q4/tiny.gguf", "tiny.gguf"), "four");
+        assert_eq!(fetched(cache.path(), &served, "acme/tiny:q8/tiny.gguf", "tiny.gguf"), "eight");
+    }
+    let here = |name| hub(cache.path(), &served.endpoint).here(&id(name));
+    assert_eq!(here("acme/tiny:tiny.gguf"), None, "neither of the two is at the top");
+    let asked = served.asked.lock().unwrap();
+    assert_eq!(asked.iter().filter(|asked| asked.contains("/q4/tiny.gguf")).count(), 1, "it is brought once");
+}
+
+#[test]
+fn a_file_of_a_later_commit_leaves_what_was_downloaded_before_as_it_is() {
+    let cache = tempfile::tempdir().unwrap();
+    let (folder, tokenizer) = ([("config.json", "{}"), ("model.safetensors", "weights")], "tokenizer.json");
+    let earlier = serve(files(&[&folder[..], &[(tokenizer, "earlier")]].concat()), Habits::default());
+    assert_eq!(fetched(cache.path(), &earlier, "acme/tiny", tokenizer), "earlier");
+    let later = serve(files(&[&folder[..], &[(tokenizer, "later"), ("x.gguf", "file")]].concat()), Habits::default());
+    assert_eq!(fetched(cache.path(), &later, "acme/tiny:x.gguf", tokenizer), "later");
+    assert_eq!(
+        fetched(cache.path(), &later, "acme/tiny", tokenizer),
+        "earlier",
+        "it is whole, and stays of one commit"
+    );
+}
+
+#[test]
+fn an_update_that_was_interrupted_is_not_taken_for_a_model() {
+    let cache = tempfile::tempdir().unwrap();
+    let both = [("config.json", "{}"), ("tokenizer.json", "{}")];
+    let earlier = [
+        ("model-00001-of-00002.safetensors", "one"),
+        ("model-00002-of-00002.safetensors", "two"),
+        ("chat_template.jinja", "{{ it }}"),
+    ];
+    let served = serve(files(&[&both[..], &earlier].concat()), Habits::default());
+    let home = hub(cache.path(), &served.endpoint).fetch(&id("acme/tiny"), &quiet).unwrap();
+    fs::remove_file(home.join("config.json")).unwrap();
+    fs::write(home.join("logoscope.json"), "mine").unwrap();
+    // The configuration comes, of the weights nothing does.
+    let later = files(&[&both[..], &[("model.safetensors", "whole")]].concat());
+    let cut = serve(later.clone(), Habits { cuts: vec![usize::MAX, 0], ..Habits::default() });
+    let hub = |served: &Served| hub(cache.path(), &served.endpoint);
+    assert!(hub(&cut).fetch(&id("acme/tiny"), &quiet).unwrap_err().to_string().contains("was cut"));
+    assert_eq!(hub(&cut).here(&id("acme/tiny")), None);
+    let served = serve(later, Habits::default());
+    assert_eq!(hub(&served).fetch(&id("acme/tiny"), &quiet).unwrap(), home);
+    assert_eq!(
+        names(&home),
+        ["config.json", "logoscope.json", "model.safetensors", "tokenizer.json"],
+        "what the earlier version had alone is gone, what somebody put there is not"
+    );
+}
+
 #[test]
 fn the_cache_that_programs_share_is_read_and_never_written() {
     let dir = llama();

@@ -1,10 +1,13 @@
 //! Which files of a repository make a model.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{BESIDE, Checksum, Known, NEEDED, Record, Refusal, Wanted, flat, parts_of, refuse, shard};
+use super::{
+    BESIDE, Checksum, Known, NEEDED, Record, Refusal, Wanted, flat, parts_of, path_in, refuse, shard, unwritten,
+};
 use crate::engine::model::{HubId, is_name};
 
 /// What a repository holds, as the hub lists it.
@@ -95,10 +98,31 @@ impl Plan {
         Ok(Self { commit: listing.sha.clone(), files, file: id.file.clone() })
     }
 
+    /// Makes the folder ready: what is there of another commit and not of this one goes, and what is left counts as
+    /// incomplete.
+    pub(super) fn begin(&self, home: &Path) -> Result<(), Refusal> {
+        let known = Record::read(home).unwrap_or_default();
+        let stays = |name: &str| self.files.iter().any(|file| [flat(&file.path), &file.part()].contains(&name));
+        // Others than these somebody may have put there: a statement of what the model was trained for.
+        let ours =
+            |name: &str| known.files.contains_key(name) || name.ends_with(".part") || name.ends_with(".safetensors");
+        let listing = fs::read_dir(home).map_err(|error| unwritten(home, &error))?;
+        for path in listing.filter_map(|entry| Some(entry.ok()?.path())) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if ours(&name) && !stays(&name) {
+                fs::remove_file(&path).map_err(|error| unwritten(&path, &error))?;
+            }
+        }
+        let same = |name: &str, known: &Known| {
+            self.files.iter().any(|file| flat(&file.path) == name && file.checksum == known.checksum)
+        };
+        let files = known.files.into_iter().filter(|(name, known)| same(name, known)).collect();
+        Record { commit: self.commit.clone(), file: self.file.clone(), whole: false, files }.write(home)
+    }
+
     /// Writes down that a file is complete.
     pub(super) fn note(&self, home: &Path, Wanted { path, size, checksum }: &Wanted) -> Result<(), Refusal> {
         let mut record = Record::read(home).unwrap_or_default();
-        record.commit.clone_from(&self.commit);
         record.files.insert(flat(path).to_owned(), Known { size: *size, checksum: checksum.clone() });
         record.write(home)
     }
@@ -106,12 +130,12 @@ impl Plan {
     /// Writes down that all files are.
     pub(super) fn note_whole(&self, home: &Path) -> Result<(), Refusal> {
         let mut record = Record::read(home).unwrap_or_default();
-        record.folder |= self.file.is_none();
+        record.whole = true;
         record.write(home)
     }
 
     pub(super) fn result(&self, home: &Path) -> PathBuf {
-        self.file.as_ref().map_or_else(|| home.to_owned(), |file| home.join(flat(file)))
+        path_in(home, self.file.as_deref())
     }
 }
 

@@ -76,7 +76,7 @@ impl Wanted {
             progress(self.size).map_err(Stopped::Told)?;
             return Ok(());
         }
-        let part = home.join(format!("{name}.{}.part", &self.checksum.text()[..16]));
+        let part = home.join(self.part());
         let mut file = File::options().read(true).append(true).create(true).open(&part);
         let file = file.as_mut().map_err(|error| unwritten(&part, error))?;
         let mut summer = Summer::new(&self.checksum, self.size);
@@ -121,6 +121,11 @@ impl Wanted {
         };
         finish().map_err(|error| unwritten(&target, &error))?;
         progress(self.size).map_err(Stopped::Told)
+    }
+
+    /// What the file is called until it is whole.
+    pub(super) fn part(&self) -> String {
+        format!("{}.{}.part", flat(&self.path), &self.checksum.text()[..16])
     }
 
     /// Whether the folder's record says that this very file is there.
