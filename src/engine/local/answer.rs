@@ -139,15 +139,19 @@ pub(super) struct Probing {
 }
 
 impl Core {
-    /// Sends one request to the library, once it has let go of the one before.
-    pub(super) fn begin(&self, prompt: &[u32], probing: Probing) -> Result<Run, EngineError> {
+    /// Sends one request to the library, once it has let go of the one before; `None` where nobody wants it any more by
+    /// then, since the library reads a whole prompt before it notices.
+    pub(super) fn begin(&self, prompt: &[u32], probing: Probing, cancel: &Cancel) -> Result<Option<Run>, EngineError> {
         let Probing { forced, labels, traced, max_tokens } = probing;
         let (steps, seen) = std_mpsc::channel();
         let _turn = self.turns.wait();
+        if cancel.is_cancelled() {
+            return Ok(None);
+        }
         let position = AtomicUsize::new(0);
         let probe = Probe { forced, labels, traced, vocabulary: self.vocabulary, position, steps, _turn };
         let responses = self.send(prompt, vec![Arc::new(probe)], max_tokens, Delivery::Pieces)?;
-        Ok((responses, seen))
+        Ok(Some((responses, seen)))
     }
 
     /// Hands one request to the library's thread. One that is delivered whole must be waited for: its receiver, dropped,
@@ -196,7 +200,7 @@ impl Core {
         cancel: &Cancel,
     ) -> Result<Option<Vec<Step>>, EngineError> {
         let probing = Probing { forced: tokens.to_vec(), labels, traced: true, max_tokens: tokens.len() };
-        let (mut responses, steps) = self.begin(prompt, probing)?;
+        let Some((mut responses, steps)) = self.begin(prompt, probing, cancel)? else { return Ok(None) };
         while wait(&mut responses)? {
             if cancel.is_cancelled() {
                 return Ok(None);
@@ -304,13 +308,17 @@ impl Answering {
     fn begin(&mut self) -> Result<(), EngineError> {
         let labels = self.labels.iter().filter(|label| label.len() == 1).map(|label| label[0]).collect();
         let probing = Probing { labels, max_tokens: self.max_tokens.max(1), ..Probing::default() };
-        self.run = Some(self.core.begin(&self.prompt, probing)?);
+        self.run = self.core.begin(&self.prompt, probing, &self.cancel)?;
         Ok(())
     }
 
-    /// Scores the labels of several tokens, each in a pass in which its tokens are forced in turn.
+    /// Scores the labels of several tokens, each in a pass in which its tokens are forced in turn, as long as the answer is
+    /// wanted.
     fn score_forced(&mut self) -> Result<(), EngineError> {
         for (label, score) in self.labels.iter().zip(&mut self.forced).filter(|(label, _)| label.len() > 1) {
+            if self.cancel.is_cancelled() {
+                return Ok(());
+            }
             let Some(seen) = self.core.force(&self.prompt, label, Vec::new(), &self.cancel)? else { return Ok(()) };
             *score = Some(seen.iter().flat_map(|step| &step.scores).sum());
         }
@@ -320,7 +328,7 @@ impl Answering {
     fn advance(&mut self) -> Result<(), EngineError> {
         let Some((responses, steps)) = &mut self.run else {
             self.score_forced()?;
-            return self.begin();
+            return if self.cancel.is_cancelled() { Ok(()) } else { self.begin() };
         };
         let more = wait(responses)?;
         let seen: Vec<Step> = steps.try_iter().collect();
@@ -502,6 +510,23 @@ mod tests {
             assert_eq!(failures, [(ticket(epoch, 0), EngineError::Gone)]);
             assert_eq!(text, expected);
         }
+    }
+
+    /// A request that was sent holds the turn until the library has read its prompt.
+    #[test]
+    fn nothing_is_asked_for_an_answer_that_nobody_wants() {
+        let nano = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/models/nano");
+        let core = LocalEngine::load(&nano).unwrap().core;
+        let (cancel, prompt) = (Cancel::default(), core.encode(SPEECH));
+        let labels = vec![vec![1, 2], vec![3, 4]];
+        let mut answering = Answering::new(&core, cancel.clone(), prompt.clone(), labels, 40, Vec::new()).unwrap();
+        cancel.cancel();
+        answering.advance().unwrap();
+        assert!(answering.run.is_none());
+        assert_eq!(answering.next(), None);
+        let probing = Probing { max_tokens: 1, ..Probing::default() };
+        assert!(core.begin(&prompt, probing, &cancel).unwrap().is_none());
+        assert!(!*core.turns.taken.lock().unwrap(), "the next question need not wait");
     }
 
     #[test]

@@ -59,7 +59,8 @@ impl Core {
             }
         } else if !labels.is_empty() {
             // The labels alone are wanted: what is computed behind the prompt is no part of the answer.
-            let (mut responses, steps) = self.begin(prompt, Probing { labels, max_tokens: 1, ..Probing::default() })?;
+            let probing = Probing { labels, max_tokens: 1, ..Probing::default() };
+            let (mut responses, steps) = self.begin(prompt, probing, cancel)?.ok_or(EngineError::Cancelled)?;
             while wait(&mut responses)? {}
             seen.labels(&steps.try_iter().next().ok_or(EngineError::Gone)?);
         }
@@ -78,8 +79,8 @@ impl Core {
         self.fits(prompt, 1)?;
         let mut seen = Seen::new(self.text_after(prompt), labels.len());
         let max_tokens = max_tokens.min(self.max_context - prompt.len()).max(1);
-        let (mut responses, steps) =
-            self.begin(prompt, Probing { labels, traced: true, max_tokens, ..Probing::default() })?;
+        let probing = Probing { labels, traced: true, max_tokens, ..Probing::default() };
+        let (mut responses, steps) = self.begin(prompt, probing, cancel)?.ok_or(EngineError::Cancelled)?;
         loop {
             let more = wait(&mut responses)?;
             if cancel.is_cancelled() {
