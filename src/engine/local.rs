@@ -20,13 +20,12 @@ mod embed;
 mod files;
 mod folder;
 mod gguf;
+mod scratch;
 mod text;
 mod trace;
 
-use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -49,7 +48,8 @@ use answer::{Answering, Turns};
 use chat::Template;
 use device::Place;
 pub use embed::EmbeddingModel;
-use files::{ModelFiles, Stored};
+use files::{Check, ModelFiles, Stored};
+use scratch::Scratch;
 
 /// Requests the library may hold at once: see [`Turns`].
 const REQUESTS_AT_ONCE: NonZero<usize> = NonZero::<usize>::MIN;
@@ -124,9 +124,9 @@ impl LocalEngine {
         }
         observe(LoadStage::Weights)?;
         let library = |reason: String| refused((reason, remedy_of(&files).to_owned()));
-        let request = Request::of(&files, &place, options.quantize).map_err(library)?;
+        let request = Request::of(&files, &place, options).map_err(refused)?;
         let template =
-            Template::find(request.scratch.as_ref().map_or(&files.path, |scratch| &scratch.0), &files.tokenizer);
+            Template::find(request.scratch.as_ref().map_or(&files.path, |scratch| &scratch.folder), &files.tokenizer);
         let request = Request { template: template.as_ref().map(|template| template.path.clone()), ..request };
         let pipeline = on_fresh_thread(move || read(request)).and_then(|read| read).map_err(library)?;
         observe(LoadStage::Building)?;
@@ -270,55 +270,16 @@ struct Request {
 }
 
 impl Request {
-    fn of(files: &ModelFiles, place: &Place, quantize: Option<Quantisation>) -> Result<Self, String> {
+    fn of(files: &ModelFiles, place: &Place, options: &LoadOptions) -> Check<Self> {
         let (folder, scratch) = match files.stored {
             Stored::Safetensors => (files.path.clone(), None),
             Stored::Gguf { .. } => {
                 let folder = files.path.parent().unwrap_or(Path::new("/")).to_owned();
-                (folder, Some(Scratch::with(files)?))
+                (folder, Some(Scratch::with(files, &options.hub.cache)?))
             }
         };
-        Ok(Self { folder, weights: files.weights.clone(), place: place.clone(), quantize, scratch, template: None })
-    }
-}
-
-/// A folder for as long as a model is read: its tokenizer, its chat template, and one that says nothing, so that the
-/// library looks for no other.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn with(files: &ModelFiles) -> Result<Self, String> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("logoscope-{}-{number}", std::process::id()));
-        let failed = |error: &dyn std::fmt::Display| format!("{} cannot be written: {error}", folder.display());
-        fs::create_dir_all(&folder).map_err(|error| failed(&error))?;
-        let scratch = Self(folder.clone());
-        files.tokenizer.save(scratch.tokenizer(), false).map_err(|error| failed(&error))?;
-        if let Some(chat) = &files.chat {
-            // As a folder holds them.
-            let known =
-                |token: &Option<String>| token.clone().filter(|text| files.tokenizer.token_to_id(text).is_some());
-            let settings = serde_json::json!({"bos_token": known(&chat.bos), "eos_token": known(&chat.eos)});
-            fs::write(folder.join("tokenizer_config.json"), settings.to_string()).map_err(|error| failed(&error))?;
-            fs::write(folder.join("chat_template.jinja"), &chat.template).map_err(|error| failed(&error))?;
-        }
-        fs::write(scratch.template(), r#"{"chat_template": ""}"#).map_err(|error| failed(&error))?;
-        Ok(scratch)
-    }
-
-    fn tokenizer(&self) -> PathBuf {
-        self.0.join("tokenizer.json")
-    }
-
-    fn template(&self) -> PathBuf {
-        self.0.join("template.json")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let (weights, place, quantize) = (files.weights.clone(), place.clone(), options.quantize);
+        Ok(Self { folder, weights, place, quantize, scratch, template: None })
     }
 }
 
