@@ -1,8 +1,8 @@
 //! The header of a GGUF file, read before any library sees the file: a library trusts the lengths in it, and dies of
 //! those that are not true.
 //!
-//! Invariants: nothing is allocated that the file is not long enough to hold; a header that is read tells of tensors
-//! that lie within the file. The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//! Invariants: nothing is allocated that the file is not long enough to hold, and of small values no more than [`MOST_VALUES`];
+//! a header that is read tells of tensors that lie within the file. The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,6 +14,9 @@ const LARGEST_HEADER: u64 = 256 << 20;
 /// Keys and tensors that a file may have.
 const MOST_KEYS: u64 = 65_536;
 const MOST_TENSORS: u64 = 1 << 20;
+/// Values in all arrays together: in memory each takes many times the byte that it may take in the file. Tokens, merges,
+/// scores and kinds of a quarter of a million tokens are a sixth of it.
+const MOST_VALUES: u64 = 1 << 23;
 /// Arrays within arrays.
 const DEEPEST: usize = 3;
 /// Where tensors begin, unless the file says otherwise.
@@ -120,7 +123,7 @@ impl Header {
 
     /// Reads a header from the beginning of a file of `length` bytes.
     pub fn parse(source: impl Read, length: u64) -> Result<Self, String> {
-        let mut reader = Reader { source, left: length.min(LARGEST_HEADER), read: 0, wide: true };
+        let mut reader = Reader { source, left: length.min(LARGEST_HEADER), read: 0, values: MOST_VALUES, wide: true };
         let header = reader.header(length);
         header.map_err(|fault| match fault {
             Fault::Said(reason) => reason,
@@ -192,6 +195,8 @@ struct Reader<R> {
     /// Bytes that may still be read.
     left: u64,
     read: u64,
+    /// Values of arrays that may still be read.
+    values: u64,
     /// Whether lengths take eight bytes; four in the first version of the format.
     wide: bool,
 }
@@ -286,6 +291,10 @@ impl<R: Read> Reader<R> {
                 if count > self.left {
                     return said(format!("its header promises {count} values where {} bytes are left", self.left));
                 }
+                let Some(values) = self.values.checked_sub(count) else {
+                    return said(format!("the arrays of its header hold more than {MOST_VALUES} values"));
+                };
+                self.values = values;
                 let mut values = Vec::new();
                 for _ in 0..count {
                     values.push(self.value(kind, depth + 1)?);
@@ -419,6 +428,24 @@ mod tests {
         // The length of the first key.
         lying[24..32].copy_from_slice(&(u64::MAX / 2).to_le_bytes());
         assert!(parse(&lying).unwrap_err().contains("promises a text of"));
+    }
+
+    #[test]
+    fn small_values_by_the_million_are_not_read() {
+        // Two arrays of bytes, each of which is short enough.
+        let half = MOST_VALUES / 2 + 1;
+        let mut bytes = b"GGUF".to_vec();
+        bytes.extend(3u32.to_le_bytes());
+        bytes.extend(0u64.to_le_bytes());
+        bytes.extend(2u64.to_le_bytes());
+        for key in ["one", "two"] {
+            text(&mut bytes, key);
+            bytes.extend(9u32.to_le_bytes());
+            bytes.extend(0u32.to_le_bytes());
+            bytes.extend(half.to_le_bytes());
+            bytes.resize(bytes.len() + half as usize, 7);
+        }
+        assert!(parse(&bytes).unwrap_err().contains("more than 8388608 values"));
     }
 
     proptest! {
