@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::engine::LoadStage;
 use super::error::EngineError;
 use super::model::{HubId, is_name};
+use super::weights::{WeightSet, weight_set};
 
 pub use self::checksum::Checksum;
 use self::checksum::Summer;
@@ -189,15 +190,13 @@ impl Hub {
                 whole.then(|| snapshot.join(file))
             }
             None => {
-                let weights =
+                let names =
                     fs::read_dir(&snapshot).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-                let weights: Vec<String> = weights.filter(|name| name.ends_with(".safetensors")).collect();
-                // A file that is still on its way is no link yet.
-                let promised = weights.iter().filter_map(|name| shard(name)).map(|(_, of)| of).max();
-                let whole = !weights.is_empty() && promised.is_none_or(|of| weights.len() >= of);
-                let readable = weights.iter().all(|name| snapshot.join(name).is_file());
+                // A file that is still on its way is no link yet, or one that leads nowhere.
+                let names: Vec<String> = names.filter(|name| snapshot.join(name).is_file()).collect();
+                let whole = matches!(weight_set(names.iter().map(String::as_str)), WeightSet::Chosen(_));
                 let needed = NEEDED.iter().all(|name| snapshot.join(name).is_file());
-                (whole && readable && needed).then_some(snapshot)
+                (whole && needed).then_some(snapshot)
             }
         }
     }

@@ -30,4 +30,5 @@ pub mod stdio;
 #[cfg(any(feature = "local", feature = "remote"))]
 mod stop;
 pub mod trace;
+mod weights;
 pub mod why;

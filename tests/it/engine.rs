@@ -627,13 +627,15 @@ mod local {
             (
                 "two sets",
                 refusal(|dir| {
-                    fs::copy(weights(dir), dir.join("consolidated.safetensors")).unwrap();
+                    fs::copy(weights(dir), dir.join("a.safetensors")).unwrap();
+                    fs::rename(weights(dir), dir.join("b.safetensors")).unwrap();
                 }),
                 "more than one set of weights",
             ),
             (
                 "half a set",
                 refusal(|dir| {
+                    fs::copy(weights(dir), dir.join("consolidated.safetensors")).unwrap();
                     fs::rename(weights(dir), dir.join("model-00001-of-00002.safetensors")).unwrap();
                 }),
                 "1 of 2 weight files",

@@ -137,6 +137,8 @@ fn shards_are_one_model() {
         map.extend(part.iter().map(|(tensor, ..)| (tensor.clone(), json!(name))));
     }
     fs::write(dir.path().join("model.safetensors.index.json"), json!({"weight_map": map}).to_string()).unwrap();
+    // As some publish them a second time, under names of their own.
+    fs::write(dir.path().join("consolidated.safetensors"), "the same in other words").unwrap();
     let (one, two) = (LocalEngine::load(whole.path()).unwrap(), LocalEngine::load(dir.path()).unwrap());
     assert_eq!((answer(&one, "Once"), scores(&one)), (answer(&two, "Once"), scores(&two)));
 }
@@ -533,6 +535,15 @@ fn the_cache_that_programs_share_is_read_and_never_written() {
     assert!(hub.fetch(&id("acme/tiny"), &quiet).is_err(), "its weights are not there yet");
     copy("model.safetensors");
     assert_eq!(hub.fetch(&id("acme/tiny"), &quiet).unwrap(), home.join("snapshots/abc"));
+    // The same weights a second time, and shards of which one is still on its way.
+    fs::copy(dir.path().join("model.safetensors"), home.join("snapshots/abc/consolidated.safetensors")).unwrap();
+    assert_eq!(hub.fetch(&id("acme/tiny"), &quiet).unwrap(), home.join("snapshots/abc"));
+    let shard = |number: usize| home.join(format!("snapshots/abc/model-0000{number}-of-00003.safetensors"));
+    fs::rename(home.join("snapshots/abc/model.safetensors"), shard(1)).unwrap();
+    fs::write(shard(2), "two").unwrap();
+    assert_eq!(hub.here(&id("acme/tiny")), None, "three files of weights, but not the three shards");
+    fs::write(shard(3), "three").unwrap();
+    assert_eq!(hub.here(&id("acme/tiny")), Some(home.join("snapshots/abc")));
     assert_eq!(names(cache.path()), [""; 0]);
 }
 

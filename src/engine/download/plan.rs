@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{
-    BESIDE, Checksum, Known, NEEDED, Record, Refusal, Wanted, flat, parts_of, path_in, refuse, shard, unwritten,
-};
+use super::{BESIDE, Checksum, Known, NEEDED, Record, Refusal, Wanted, flat, parts_of, path_in, refuse, unwritten};
 use crate::engine::model::{HubId, is_name};
+use crate::engine::weights::{WeightSet, weight_set};
 
 /// What a repository holds, as the hub lists it.
 #[derive(Debug, Deserialize)]
@@ -66,17 +65,19 @@ impl Plan {
                 wanted.splice(0..0, named("tokenizer.json"));
             }
             None => {
-                let is_weights = |name: &str| is_name(name) && name.ends_with(".safetensors");
-                let all = listing.siblings.iter().filter(|sibling| is_weights(&sibling.rfilename));
-                // One set of weights: the whole ones or the shards, never both.
-                let (shards, single): (Vec<_>, Vec<_>) = all.partition(|sibling| shard(&sibling.rfilename).is_some());
-                let model = |sibling: &&&Sibling| sibling.rfilename == "model.safetensors";
-                match single.iter().find(model).or(single.first()) {
-                    Some(whole) if shards.is_empty() || model(&whole) => wanted.push(whole),
-                    _ => wanted.extend(shards.iter().filter(|shard| shard.rfilename.starts_with("model-"))),
-                }
-                if wanted.is_empty() {
-                    return refuse("it has no safetensors files", gguf_files(listing));
+                let names = listing.siblings.iter().map(|sibling| sibling.rfilename.as_str());
+                match weight_set(names.filter(|name| is_name(name))) {
+                    WeightSet::Chosen(names) => wanted.extend(names.into_iter().filter_map(named)),
+                    WeightSet::Missing => return refuse("it has no safetensors files", gguf_files(listing)),
+                    WeightSet::Partial { found, promised } => {
+                        return refuse(format!("it has {found} of {promised} weight files"), "choose another model");
+                    }
+                    WeightSet::Several(names) => {
+                        return refuse(
+                            format!("it has more than one set of weights: {}", names.join(", ")),
+                            "choose a model that brings one, or download it by hand and keep one set",
+                        );
+                    }
                 }
                 if let Some(missing) = NEEDED.iter().find(|name| named(name).is_none()) {
                     return refuse(format!("it has no {missing}"), "choose a model that brings it");

@@ -104,7 +104,8 @@ impl EmbeddingModel {
         let room = folder::positive(&config, "max_position_embeddings")? as usize;
         let (modules, dimensions) = modules(&dir, width)?;
         let tokenizer = folder::tokenizer(&dir, vocabulary)?;
-        let weights = folder::weight_files(&dir)?;
+        // The library reads whatever weights there are.
+        let weights = folder::only_weight_files(&dir)?;
         let mut parameters = 0;
         for path in weights.iter().chain(modules.iter().filter(|path| path.ends_with("model.safetensors"))) {
             parameters += folder::check_weights(path)?;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 
 use super::files::{CONTEXT_BLOCK, COPY_AGAIN, Check, ModelFiles, Shape, Stored, refuse};
+use crate::engine::weights::{WeightSet, weight_set};
 
 /// The architectures that the library can load as text models.
 const ARCHITECTURES: [&str; 21] = [
@@ -219,49 +220,39 @@ fn names_decoder(decoder: &Value) -> bool {
     }
 }
 
-/// The one set of weight files: `model.safetensors`, all shards of a set, `consolidated.safetensors`, or a single file
-/// of another name.
-pub(super) fn weight_files(dir: &Path) -> Check<Vec<PathBuf>> {
-    let listing = match fs::read_dir(dir) {
-        Ok(listing) => listing,
-        Err(error) => return refuse(format!("it cannot be listed: {error}"), "check its permissions"),
-    };
-    let mut names: Vec<String> = listing
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".safetensors"))
-        .collect();
-    names.sort();
-    let shards: Vec<&String> = names.iter().filter(|name| shard_count(name).is_some()).collect();
-    let whole: Vec<&String> = names
-        .iter()
-        .filter(|name| ["model.safetensors", "consolidated.safetensors"].contains(&name.as_str()))
-        .collect();
-    let chosen: Vec<&String> = match (whole.len(), shards.len()) {
-        (1, 0) => whole,
-        (0, 0) if names.len() == 1 => names.iter().collect(),
-        (0, 0) if names.is_empty() => return refuse("it holds no weight file (*.safetensors)", COPY_AGAIN),
-        (0, found) if found > 0 => {
-            let promised = shards.iter().filter_map(|name| shard_count(name)).max().unwrap_or(0);
-            if promised != found {
-                return refuse(format!("it holds {found} of {promised} weight files"), COPY_AGAIN);
-            }
-            shards
+/// Names of the safetensors files in a folder.
+fn weight_names(dir: &Path) -> Check<Vec<String>> {
+    match fs::read_dir(dir) {
+        Ok(listing) => {
+            let names = listing.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            Ok(names.filter(|name| name.ends_with(".safetensors")).collect())
         }
-        _ => {
-            return refuse(
-                format!("it holds more than one set of weights: {}", names.join(", ")),
-                "keep one set, move the others away",
-            );
-        }
-    };
-    Ok(chosen.into_iter().map(|name| dir.join(name)).collect())
+        Err(error) => refuse(format!("it cannot be listed: {error}"), "check its permissions"),
+    }
 }
 
-/// The `N` of `model-00001-of-0000N.safetensors`.
-fn shard_count(name: &str) -> Option<usize> {
-    let (number, count) = name.strip_prefix("model-")?.strip_suffix(".safetensors")?.split_once("-of-")?;
-    number.parse::<usize>().ok()?;
-    count.parse().ok()
+/// The one set of weight files, see [`weight_set`].
+pub(super) fn weight_files(dir: &Path) -> Check<Vec<PathBuf>> {
+    match weight_set(weight_names(dir)?.iter().map(String::as_str)) {
+        WeightSet::Chosen(names) => Ok(names.into_iter().map(|name| dir.join(name)).collect()),
+        WeightSet::Missing => refuse("it holds no weight file (*.safetensors)", COPY_AGAIN),
+        WeightSet::Partial { found, promised } => {
+            refuse(format!("it holds {found} of {promised} weight files"), COPY_AGAIN)
+        }
+        WeightSet::Several(names) => several(&names),
+    }
+}
+
+/// The one set of weight files of a folder in which there must be no other.
+pub(super) fn only_weight_files(dir: &Path) -> Check<Vec<PathBuf>> {
+    let (names, chosen) = (weight_names(dir)?, weight_files(dir)?);
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    if names.len() == chosen.len() { Ok(chosen) } else { several(&names) }
+}
+
+fn several<T>(names: &[&str]) -> Check<T> {
+    refuse(format!("it holds more than one set of weights: {}", names.join(", ")), "keep one set, move the others away")
 }
 
 /// Compares a weight file with its own header and returns the number of weights in it.
