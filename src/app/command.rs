@@ -398,7 +398,7 @@ table! {
         OpenHere "open-here" ["enter"] "" "In a memory's pane, list what it found, to see how a score adds up; in the mediator's, open the ledger of conflicts and of memories left out; in the answers', open the attribution; among the weights, type the value";
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
-        Back "back" ["esc"] "" "Stop the model from writing a memory or a profile; else leave the zoom; else stop making a session, opening a dataset or loading a model";
+        Back "back" ["esc"] "" "Stop the model from writing a memory or a profile, or from trying a lost connection again; else leave the zoom; else stop making a session, opening a dataset or loading a model; else stop the answers";
         Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
     }
     Screen / "Your word" {
@@ -588,12 +588,7 @@ impl Command {
             }
             Command::KeepSession => availability::of_keeping(state),
             Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
-            Command::Back if state.answers.written.phase.is_open() => None,
-            Command::Back if state.profile.draft.phase.is_open() => None,
-            Command::Back => {
-                let none_opens = state.datasets.opening.is_none() && state.orders.under_way.is_none();
-                (!state.zoom && !state.awaits_model() && none_opens).then_some("no pane is zoomed")
-            }
+            Command::Back => state.back().is_none().then_some("no pane is zoomed"),
             Command::Profile
             | Command::WriteProfile
             | Command::StopProfile

@@ -6,6 +6,7 @@
 mod answers;
 pub mod attribution;
 mod availability;
+pub mod back;
 pub mod board;
 pub mod command;
 pub mod data;

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
 use super::{put, put_both, span, symbols, text};
+use crate::app::back::Back;
 use crate::app::command::{Command, Entry};
 use crate::app::journal::Recording;
 use crate::app::overlay::{Edit, EditKind, Overlay};
@@ -83,16 +84,21 @@ fn on_its_way(state: &State, stage: Option<LoadStage>, since: std::time::Duratio
     format!("{} {stage} {}{memory}", spinner(state), elapsed(state, since))
 }
 
+/// That Esc stops it, where nothing else comes first.
+fn stops(state: &State, what: Back) -> String {
+    if state.back() == Some(what) { format!(" {} esc stops", symbols::DOT) } else { String::new() }
+}
+
 fn model(state: &State, theme: &Theme) -> Line<'static> {
     let mut line = present_model(state, theme);
     if let Some((scenario, since)) = state.orders.under_way {
-        let (dot, time) = (symbols::DOT, elapsed(state, since));
-        line.push_span(span(format!(" {dot} {} making {scenario} {time} {dot} esc stops", spinner(state)), theme.busy));
+        let (dot, time, stops) = (symbols::DOT, elapsed(state, since), stops(state, Back::Order));
+        line.push_span(span(format!(" {dot} {} making {scenario} {time}{stops}", spinner(state)), theme.busy));
     }
     if let Some(opening) = &state.datasets.opening {
         let (dot, name) = (symbols::DOT, text::fit(&opening.place.name(), 24));
         let told = match news_of(state, &opening.memory, opening.since) {
-            Some(news) => format!(" {dot} {} {name}: {news} {dot} esc stops", spinner(state)),
+            Some(news) => format!(" {dot} {} {name}: {news}{}", spinner(state), stops(state, Back::Dataset)),
             None => format!(" {dot} {name} is ready, and opens when this is closed"),
         };
         line.push_span(span(told, theme.busy));
@@ -100,7 +106,8 @@ fn model(state: &State, theme: &Theme) -> Line<'static> {
     if let Some(incoming) = state.incoming.as_ref().filter(|_| state.replay.is_none()) {
         let name = short(&incoming.name);
         let told = on_its_way(state, incoming.stage, incoming.since);
-        let told = format!(" {} {} {told} {} esc stops", symbols::DOT, text::fit(&name, 24), symbols::DOT);
+        let stops = stops(state, Back::Load);
+        let told = format!(" {} {} {told}{stops}", symbols::DOT, text::fit(&name, 24));
         line.push_span(span(told, theme.busy));
     }
     line
@@ -130,7 +137,8 @@ fn present_model(state: &State, theme: &Theme) -> Line<'static> {
                 parts.push(span(format!("kv {} ", Bytes(need.cache)), theme.dim));
             }
             if let Some(outage) = state.answers.outage() {
-                parts.push(span(format!("{} {outage} {} esc stops", symbols::WRONG, symbols::DOT), theme.error));
+                let stops = stops(state, Back::Answers);
+                parts.push(span(format!("{} {outage}{stops}", symbols::WRONG), theme.error));
                 return Line::from(parts);
             }
             if let Some(caveat) = caps.score.caveat() {

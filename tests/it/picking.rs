@@ -98,6 +98,13 @@ fn escape_and_failure_leave_the_model_as_it_was() {
     let effects = press(&mut state, &["esc"]);
     assert_eq!(effects, [Effect::CancelLoad]);
     assert_eq!((state.model.clone(), state.incoming.clone()), (ModelState::Ready(caps()), None));
+    // With answers under way the header offers to stop one thing at a time.
+    let (mut state, _) = chosen();
+    press(&mut state, &["r"]);
+    assert_eq!(text_of(&drawn(&state, 200, 40)).lines().next().unwrap().matches("esc stops").count(), 1);
+    assert_eq!(press(&mut state, &["esc"]), [Effect::CancelLoad]);
+    assert!(state.answers.open());
+    assert_eq!(press(&mut state, &["esc"]), [Effect::Cancel]);
     let (mut state, _) = chosen();
     host(&mut state, HostEvent::Origin(origin()));
     let error = EngineError::Load { path: "/x".into(), reason: "it is damaged".into(), remedy: "copy it again".into() };

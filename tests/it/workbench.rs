@@ -16,7 +16,7 @@ use logoscope::app::update::update;
 use logoscope::app::worker::{MemoryWorker, ReadRequest, Source, evidence_of};
 use logoscope::data::dataset::PeriodLength;
 use logoscope::data::interaction::{Timestamp, UserId};
-use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation};
+use logoscope::engine::engine::{Cancel, Caps, Engine, GenEvent, GenRequest, GenStats, Generation, Outage};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, HostEvent, Loader, Ticket};
 use logoscope::engine::prompt::{Arm, Question};
@@ -353,6 +353,37 @@ fn ctrl_c_stops_then_quits_and_q_quits_at_once() {
     assert!(state.exit.is_none(), "another key in between begins anew");
     press(&mut state, &["q"]);
     assert_eq!(state.exit, Some(Exit::Done));
+}
+
+/// The header offered to stop a server that is asked again, and nothing but Ctrl-C did.
+#[test]
+fn escape_stops_the_answers_and_does_what_the_header_says() {
+    let (mut state, _) = asked();
+    press(&mut state, &["4", "z"]);
+    assert_eq!(press(&mut state, &["esc"]), []);
+    assert!(!state.zoom && state.answers.open(), "answers that merely take their time wait until the pane is back");
+    assert_eq!(press(&mut state, &["esc"]), [Effect::Cancel]);
+    assert!(state.answers.arms.iter().all(|arm| arm.phase == Phase::Stopped));
+    assert_eq!(state.notice.as_ref().unwrap().text, "stopped; r asks again");
+    assert_eq!((press(&mut state, &["esc"]), &state.notice), (vec![], &None), "nothing is left to stop");
+
+    press(&mut state, &["r", "z"]);
+    let ticket = Ticket { epoch: state.answers.epoch, id: 0 };
+    let (server, reason) = ("localhost:1234".into(), "connection lost".into());
+    let outage = Outage { server, reason, wait: Duration::from_secs(2), attempt: 3, of: 5 };
+    update(&mut state, Message::Host(HostEvent::Again { ticket, outage }));
+    let screen = text_of(&drawn(&state, 200, 40));
+    assert!(screen.lines().next().unwrap().contains("trying again in 2.0 s, 3 of 5 · esc stops"), "{screen}");
+    assert_eq!(press(&mut state, &["esc"]), [Effect::Cancel]);
+    assert!(state.zoom && !state.answers.open());
+
+    // A prompt that rests when they are stopped is not asked by itself.
+    press(&mut state, &["z", "r"]);
+    state.weight = Weight::LocalRoom;
+    press(&mut state, &["H", "H", "H"]);
+    assert!(state.due().is_some());
+    press(&mut state, &["esc"]);
+    assert_eq!((state.due(), update(&mut state, Message::Clock(Duration::from_secs(60)))), (None, vec![]));
 }
 
 #[test]

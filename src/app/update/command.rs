@@ -1,5 +1,6 @@
 //! What each command does to the state.
 
+use super::super::back::Back;
 use super::super::board::Page;
 use super::super::command::Command;
 use super::super::datasets::Place;
@@ -184,24 +185,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Top => scroll(state, i32::MIN),
         Command::Bottom => scroll(state, i32::MAX),
         Command::Zoom => state.zoom = !state.zoom,
-        Command::Back if state.answers.written.phase.is_open() => {
-            let effects = stop(state);
-            tell(state, "stopped; r asks again".to_owned(), false);
-            return effects;
-        }
-        Command::Back if state.profile.draft.phase.is_open() => {
-            let effects = stop(state);
-            tell(state, "the profile is not written; U and w begin anew".to_owned(), false);
-            return effects;
-        }
-        Command::Back if state.zoom => state.zoom = false,
-        Command::Back if state.orders.under_way.is_some() => {
-            if let Some((scenario, _)) = state.orders.under_way.take() {
-                tell(state, format!("no {scenario} session is made"), false);
-            }
-        }
-        Command::Back if state.datasets.opening.is_some() => return dataset::cancel(state),
-        Command::Back => return model::cancel(state),
+        Command::Back => return back(state),
         Command::SwitchTheme => {
             let names = Theme::names();
             let at = names.iter().position(|name| *name == state.theme).unwrap_or_default();
@@ -280,6 +264,34 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
 /// Whether a command turns the selected weight, and so may continue a gesture.
 fn turns(command: Command) -> bool {
     matches!(command, Command::WeightUp | Command::WeightDown | Command::WeightUpFar | Command::WeightDownFar)
+}
+
+/// Esc on the bare screen: stops or leaves one thing.
+fn back(state: &mut State) -> Vec<Effect> {
+    match state.back() {
+        Some(Back::Answers) => {
+            // A changed prompt that still rests would have them asked again at once.
+            state.ask_at = None;
+            let effects = stop(state);
+            tell(state, "stopped; r asks again".to_owned(), false);
+            return effects;
+        }
+        Some(Back::Profile) => {
+            let effects = stop(state);
+            tell(state, "the profile is not written; U and w begin anew".to_owned(), false);
+            return effects;
+        }
+        Some(Back::Zoom) => state.zoom = false,
+        Some(Back::Order) => {
+            if let Some((scenario, _)) = state.orders.under_way.take() {
+                tell(state, format!("no {scenario} session is made"), false);
+            }
+        }
+        Some(Back::Dataset) => return dataset::cancel(state),
+        Some(Back::Load) => return model::cancel(state),
+        None => {}
+    }
+    Vec::new()
 }
 
 /// Ctrl-C: closes what is open, else stops the model; twice in a row it quits.
