@@ -62,6 +62,14 @@ impl ArmAnswer {
         self.distribution.get(self.decision).copied().unwrap_or_default()
     }
 
+    /// Tokens a second, once the model has spoken; `None` of a recording, which keeps no times.
+    pub fn speed(&self) -> Option<f64> {
+        match &self.phase {
+            Phase::Done(stats) => speed(stats.tokens, stats.elapsed),
+            _ => None,
+        }
+    }
+
     /// The model's favourite and its share among the labels.
     pub fn model_decision(&self) -> Option<(usize, f64)> {
         let scores = self.scores.as_ref()?;
@@ -135,6 +143,11 @@ impl Answers {
             _ => None,
         });
         let (tokens, time) = done.fold((0, Duration::ZERO), |(n, t), stats| (n + stats.tokens, t + stats.elapsed));
-        (tokens > 0 && !time.is_zero()).then(|| tokens as f64 / time.as_secs_f64())
+        speed(tokens, time)
     }
+}
+
+/// Tokens a second, where there were any and the time is known.
+fn speed(tokens: usize, time: Duration) -> Option<f64> {
+    (tokens > 0 && !time.is_zero()).then(|| tokens as f64 / time.as_secs_f64())
 }

@@ -78,6 +78,14 @@ impl Page {
             Page::Attribution { .. } => "attribution",
         }
     }
+
+    /// The arm that it is about, if it is about one.
+    pub fn arm(&self) -> Option<Arm> {
+        match self {
+            Page::Prompts { arm, .. } | Page::Attribution { arm, .. } => Some(*arm),
+            _ => None,
+        }
+    }
 }
 
 /// Two settings and what they make of the session. Kept up to date in `update`: mediating a session twice is no work for

@@ -256,7 +256,7 @@ fn it_is_written_once_kept_and_read_by_the_arms_that_see_local_memory() {
     }
     let effects = rest(&mut state);
     let [Effect::Ask { requests, .. }] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(requests.iter().map(|(arm, _)| *arm).collect::<Vec<_>>(), [Arm::Local, Arm::Mediated]);
+    assert_eq!(requests.iter().map(|(arm, _)| *arm).collect::<Vec<_>>(), [Arm::Mediated, Arm::Local]);
 
     // What is there is not written again.
     assert_eq!(press(&mut state, &["w"]), []);

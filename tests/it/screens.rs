@@ -273,6 +273,24 @@ fn each_pane_alone_at_the_common_size() {
     }
 }
 
+/// What an answer cost: in full where that has room beside the words of every arm, and whenever the pane is zoomed.
+#[test]
+fn the_answers_tell_prompt_first_token_and_speed() {
+    let whole = "prompt 90 · first 6 ms · 2 tokens in 10 ms · 200 tok/s";
+    let mut state = answered();
+    press(&mut state, &["4"]);
+    assert!(text_of(&drawn(&state, 200, 60)).contains(&format!("“noir”  {whole}")));
+    for (width, height) in [(80, 24), (120, 40)] {
+        let shown = text_of(&drawn(&state, width, height));
+        assert!(shown.contains("“noir”  2 tokens · 10 ms") && !shown.contains("prompt 90"), "{shown}");
+    }
+    press(&mut state, &["z"]);
+    assert!(text_of(&drawn(&state, 120, 40)).contains(&format!("“noir”  {whole}")));
+    let lines: Vec<String> = text_of(&drawn(&state, 80, 24)).lines().map(str::to_owned).collect();
+    let at = lines.iter().position(|line| line.contains("“dystopia”")).unwrap();
+    assert!(lines[at + 1].contains("prompt 90 · first 6 ms · 2 tokens in 11 ms · 182 tok/s"), "{lines:?}");
+}
+
 #[test]
 fn before_memory_is_there_and_while_the_model_loads() {
     let mut state = started();

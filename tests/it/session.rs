@@ -363,6 +363,20 @@ pub fn small() -> (Dataset, Session) {
     (dataset, session)
 }
 
+/// Answers stand in the file as they came, and which arm is asked first is a matter of what is looked at.
+#[test]
+fn answers_count_alike_in_whatever_order_they_came() {
+    let (dataset, session) = small();
+    let mut events: Vec<Event> = session.events.iter().map(|event| event.as_ref().clone()).collect();
+    for run in events.chunk_by_mut(|a, b| [a, b].iter().all(|event| matches!(event, Event::Answered(_)))) {
+        run.reverse();
+    }
+    let turned = Session::new(session.header.clone(), events);
+    assert_ne!(turned, session);
+    assert_eq!(fold(&turned, turned.events.len()), fold(&session, session.events.len()));
+    assert!(differences(&check(&turned, &dataset).unwrap()).is_empty());
+}
+
 /// Two writers shared a file beside the session's, and one of them renamed the other's half or failed.
 #[test]
 fn a_session_is_written_whole_by_several_and_nothing_is_left_beside_it() {

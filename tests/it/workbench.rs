@@ -46,7 +46,9 @@ fn the_first_question_is_read_then_asked_on_four_arms() {
     let [Effect::Ask { epoch, requests }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((*epoch, requests.len()), (state.answers.epoch, 4));
     assert!(requests.iter().all(|(_, request)| request.labels == ["noir", "dystopia", "comedy", "drama"]));
-    assert!(requests[3].1.prompt.contains("diver") && requests[3].1.prompt.contains("19 users"));
+    let (first, request) = &requests[0];
+    assert_eq!(*first, Arm::Mediated, "what the screen turns on");
+    assert!(request.prompt.contains("diver") && request.prompt.contains("19 users"));
     assert!(state.answers.arms.iter().all(|arm| arm.phase == Phase::Waiting && !arm.distribution.is_empty()));
 }
 
@@ -783,6 +785,17 @@ fn a_prompt_with_other_room_is_read_again_once_it_rests() {
     let due = state.due().unwrap();
     let effects = update(&mut state, Message::Clock(due));
     assert!(asked_again(&effects)[0].1.contains("a retired diver"));
+}
+
+#[test]
+fn the_arm_that_is_looked_at_is_asked_first() {
+    let mut state = answered();
+    let arms = |effects: &[Effect]| asked_again(effects).into_iter().map(|(arm, _)| arm).collect::<Vec<_>>();
+    press(&mut state, &["n"]);
+    assert_eq!(arms(&speak(&mut state)), [Arm::Mediated, Arm::None, Arm::Local, Arm::Global]);
+    answer(&mut state);
+    press(&mut state, &["p", "P", "tab", "tab"]);
+    assert_eq!(arms(&speak(&mut state)), [Arm::Local, Arm::None, Arm::Global, Arm::Mediated]);
 }
 
 #[test]

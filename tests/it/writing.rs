@@ -388,7 +388,7 @@ fn writing_can_be_stopped_and_fails_in_words() {
     assert!(state.memory_outdated() && state.setting.policy == Policy::Product);
     let effects = update(&mut state, Message::Clock(Duration::from_secs(60)));
     let [Effect::Ask { requests, .. }] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(requests.last().unwrap().1.prompt, blocks().prompt(Arm::Mediated, &state.setting.weights));
+    assert_eq!(requests[0].1.prompt, blocks().prompt(Arm::Mediated, &state.setting.weights));
     assert!(!written(&state).phase.is_open() && !state.memory_outdated());
     press(&mut state, &["u"]);
     // Another question supersedes whatever is written.

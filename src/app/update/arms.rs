@@ -2,6 +2,7 @@
 
 use super::{attribution, model, profile, record, study, writing};
 use crate::app::effect::Effect;
+use crate::app::overlay::Overlay;
 use crate::app::state::{ArmAnswer, ModelState, Phase, State};
 use crate::engine::host::{HostEvent, Ticket};
 use crate::engine::prompt::Arm;
@@ -18,7 +19,7 @@ fn ask_arms(state: &mut State, wanted: impl Fn(&State, Arm) -> bool) -> Vec<Effe
     if state.model.unable().is_some() {
         return Vec::new();
     }
-    let arms = Arm::ALL.into_iter().filter(|arm| wanted(state, *arm));
+    let arms = in_turn(state).filter(|arm| wanted(state, *arm));
     let mut requests: Vec<_> = arms.map(|arm| (arm, reading.requests[arm as usize].clone())).collect();
     if requests.is_empty() {
         return Vec::new();
@@ -38,6 +39,14 @@ fn ask_arms(state: &mut State, wanted: impl Fn(&State, Arm) -> bool) -> Vec<Effe
     // The host drops what it was asked before, so that a profile under way begins anew behind the arms.
     let profile = if state.profile.draft.phase.is_open() { profile::again(state) } else { None };
     asked.into_iter().chain(write).chain(profile).collect()
+}
+
+/// All arms as they are asked: one after another, the one that is looked at first. Where no board shows one, that is the
+/// mediated arm, whose decision the screen turns on.
+fn in_turn(state: &State) -> impl Iterator<Item = Arm> {
+    let board = state.overlay.as_ref().and_then(Overlay::board);
+    let seen = board.and_then(|board| board.page.arm()).unwrap_or(Arm::Mediated);
+    std::iter::once(seen).chain(Arm::ALL.into_iter().filter(move |arm| *arm != seen))
 }
 
 /// Once a prompt has rested, asks the arm it belongs to again, and with it those that still have to answer: the model

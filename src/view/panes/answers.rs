@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::{arm_look, label_columns, verdict};
-use crate::app::state::{ArmAnswer, ModelState, Phase, Reading, State};
+use crate::app::state::{ArmAnswer, ModelState, Pane, Phase, Reading, State};
 use crate::engine::answer::memory_length;
 use crate::engine::engine::ScoreKind;
 use crate::engine::prompt::Arm;
@@ -25,6 +25,9 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
     let named = NAME + mean + 2;
     let labels = (width.saturating_sub(named) / 3).saturating_sub(6).clamp(8, label_columns(state).max(8));
     let asked = state.model.unable().is_none();
+    let zoomed = state.zoom && state.focus == Pane::Answers;
+    let room = width.saturating_sub(NAME);
+    let beside = |answer: &ArmAnswer| text::width(&with_cost(answer, true)) <= room;
     let table = Table {
         labels,
         mean,
@@ -32,7 +35,9 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
         model: asked && width >= named + 3 * (labels + 6),
         cost: asked && width >= named + 3 * (labels + 6) + COST,
         words: asked && width >= named + 3 * (labels + 6) + COST + WORDS,
-        below: asked && height >= 9,
+        below: asked && (zoomed || height >= 9),
+        whole: zoomed || state.answers.arms.iter().all(beside),
+        zoomed,
         width,
     };
     let mut lines = Vec::new();
@@ -43,7 +48,7 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
         let answer = &state.answers.arms[ix];
         lines.push(table.row(state, arm, answer, theme));
         if table.below {
-            lines.push(table.second_row(state, arm, answer, theme));
+            lines.extend(table.rows_below(state, arm, answer, theme));
         }
     }
     lines.extend(said(state, theme, width));
@@ -92,6 +97,10 @@ struct Table {
     words: bool,
     /// Words and cost go into a second line.
     below: bool,
+    /// There the whole cost is told: of every arm, or of none.
+    whole: bool,
+    /// The pane has the whole screen: what has no room beside the words gets a line of its own.
+    zoomed: bool,
     width: usize,
 }
 
@@ -142,7 +151,7 @@ impl Table {
                 parts.push(span(text::pad(&told, room.saturating_sub(COST)), style));
             }
             if self.cost {
-                parts.push(span(text::pad_left(&cost(answer), COST), theme.dim));
+                parts.push(span(text::pad_left(&cost(answer, false), COST), theme.dim));
             }
         }
         Line::from(parts)
@@ -160,8 +169,11 @@ impl Table {
     }
 
     /// What the model wrote and what it cost.
-    fn second_row(&self, state: &State, arm: Arm, answer: &ArmAnswer, theme: &Theme) -> Line<'static> {
+    fn rows_below(&self, state: &State, arm: Arm, answer: &ArmAnswer, theme: &Theme) -> Vec<Line<'static>> {
         let room = self.width.saturating_sub(NAME);
+        let line = |told: &str, style| {
+            Line::from(vec![span(" ".repeat(NAME), theme.text), span(text::fit(told, room), style)])
+        };
         let (told, style) = match &answer.phase {
             Phase::Failed(reason) => (reason.clone(), theme.error),
             Phase::Lost(outage) => (outage.to_string(), theme.error),
@@ -169,9 +181,15 @@ impl Table {
             Phase::Unasked => (String::new(), theme.dim),
             Phase::Speaking | Phase::Done(_) if state.outdated(arm) => wrote(state, arm, answer, theme),
             Phase::Speaking => (words(answer), theme.text),
-            Phase::Done(_) => (format!("{}  {}", words(answer), cost(answer)), theme.dim),
+            Phase::Done(_) => {
+                let told = with_cost(answer, self.whole);
+                if self.zoomed && text::width(&told) > room {
+                    return [words(answer), cost(answer, true)].iter().map(|told| line(told, theme.dim)).collect();
+                }
+                (told, theme.dim)
+            }
         };
-        Line::from(vec![span(" ".repeat(NAME), theme.text), span(text::fit(&told, room), style)])
+        vec![line(&told, style)]
     }
 }
 
@@ -236,17 +254,23 @@ fn words(answer: &ArmAnswer) -> String {
     }
 }
 
-fn cost(answer: &ArmAnswer) -> String {
-    match &answer.phase {
-        Phase::Done(stats) => {
-            let tokens = text::plural(stats.tokens, "token", "tokens");
-            // A session does not record how long an answer took.
-            if stats.elapsed.is_zero() {
-                tokens
-            } else {
-                format!("{tokens} {} {}", symbols::DOT, text::duration(stats.elapsed))
-            }
+fn with_cost(answer: &ArmAnswer, whole: bool) -> String {
+    format!("{}  {}", words(answer), cost(answer, whole))
+}
+
+/// How many tokens the model wrote in what time; as a `whole` also how long the prompt was, when the first token came and
+/// how fast they came.
+fn cost(answer: &ArmAnswer, whole: bool) -> String {
+    let Phase::Done(stats) = &answer.phase else { return String::new() };
+    let (dot, tokens) = (symbols::DOT, text::plural(stats.tokens, "token", "tokens"));
+    let (first, all) = (text::duration(stats.ttft), text::duration(stats.elapsed));
+    match answer.speed() {
+        // A session does not record how long an answer took.
+        None => tokens,
+        Some(speed) if whole => {
+            let (prompt, speed) = (text::count(stats.prompt_tokens as u64), text::count(speed.round() as u64));
+            format!("prompt {prompt} {dot} first {first} {dot} {tokens} in {all} {dot} {speed} tok/s")
         }
-        _ => String::new(),
+        Some(_) => format!("{tokens} {dot} {all}"),
     }
 }
