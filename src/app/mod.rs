@@ -8,6 +8,7 @@ pub mod attribution;
 mod availability;
 pub mod back;
 pub mod board;
+pub mod calls;
 pub mod command;
 pub mod data;
 pub mod datasets;

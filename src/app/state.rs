@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub use super::answers::{Answers, ArmAnswer, Phase, WRITING, Writing};
 use super::attribution::Attributing;
+use super::calls::Calls;
 use super::command::Context;
 pub use super::data::{Data, question_of};
 use super::datasets::Datasets;
@@ -215,6 +216,8 @@ pub struct State {
     pub load: LoadOptions,
     /// The model that is to take the present one's place, on its way.
     pub incoming: Option<Incoming>,
+    /// What the engine's host was told of models.
+    pub calls: Calls,
     /// Where the model came from that will be ready next.
     pub arriving: Option<Origin>,
     /// The memory that the model takes.
@@ -373,6 +376,7 @@ impl State {
             model_since: Duration::ZERO,
             load: start.load,
             incoming: None,
+            calls: Calls::default(),
             arriving: None,
             need: None,
             resident: None,

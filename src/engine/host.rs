@@ -8,6 +8,7 @@
 //! * After a call that supersedes (a higher epoch, or [`EngineHost::cancel`]) has returned, no event of an older epoch
 //!   is sent.
 //! * The engine in use keeps serving while another loads, and stays when that load fails or is cancelled.
+//! * Every call about models is answered with [`HostEvent::Heeded`], before anything that follows from it is told.
 //! * An engine that dies or panics makes its answer fail, once; the same model is loaded again, and what waits waits
 //!   for that. Nothing more is asked of the dead one, whose locks may have been left in the middle of something.
 
@@ -38,6 +39,9 @@ pub struct Ticket {
 /// What the host tells its owner.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HostEvent {
+    /// So many calls about models have been taken in: loads, cancelled loads, models let go. What is said of a model from
+    /// here on is said knowing them; what was said before may be about one that is not wanted any more.
+    Heeded(u64),
     /// A model is on its way.
     Loading {
         /// How far it is.

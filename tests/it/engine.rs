@@ -103,8 +103,10 @@ fn spec(name: &str) -> ModelSpec {
 
 /// The next event that is not about loading.
 fn next(heard: &Receiver<HostEvent>) -> HostEvent {
-    let aside =
-        |event: &HostEvent| matches!(event, HostEvent::Loading { .. } | HostEvent::Resident(_) | HostEvent::Origin(_));
+    let aside = |event: &HostEvent| {
+        use HostEvent::{Heeded, Loading, Origin, Resident};
+        matches!(event, Heeded(_) | Loading { .. } | Resident(_) | Origin(_))
+    };
     heard.iter().find(|event| !aside(event)).unwrap()
 }
 
@@ -216,6 +218,21 @@ fn a_failed_load_keeps_the_engine_and_a_good_one_replaces_it() {
     host.generate(ticket(1, 2), ask("new engine"));
     assert_eq!(b.asked.recv().unwrap(), "new engine");
     assert!(matches!(next(&heard), HostEvent::Done { .. }));
+}
+
+#[test]
+fn every_call_about_models_is_told_before_what_follows_from_it() {
+    let (engine, _strings) = puppet("a");
+    let (host, heard) = host_of(vec![engine]);
+    let next = || heard.iter().find(|event| !matches!(event, HostEvent::Loading { .. } | HostEvent::Resident(_)));
+    host.load(spec("a"));
+    assert_eq!(next(), Some(HostEvent::Heeded(1)));
+    assert!(matches!(next(), Some(HostEvent::Ready(_))));
+    host.cancel_load();
+    host.unload();
+    host.load(spec("missing"));
+    assert_eq!([next(), next(), next()], [2, 3, 4].map(|calls| Some(HostEvent::Heeded(calls))));
+    assert_eq!(next(), Some(HostEvent::LoadFailed(no_such_model())));
 }
 
 #[test]

@@ -424,6 +424,7 @@ fn a_model_that_comes_during_a_visit_ends_the_session_at_home_and_begins_none_th
     let writes = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Begin(_) | Effect::Record(_)));
     let need = Need { weights: 1, cache: 1, context: 512 };
     let origin = Origin { place: Located::Files("/other".into()), training: Training::default(), need };
+    update(&mut state, Message::Host(HostEvent::Heeded(1)));
     let mut effects = update(&mut state, Message::Host(HostEvent::Origin(origin)));
     let other = Caps { name: "other".into(), ..caps() };
     effects.extend(update(&mut state, Message::Host(HostEvent::Ready(other))));

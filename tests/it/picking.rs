@@ -31,7 +31,7 @@ fn offers() -> Vec<Offer> {
     ]
 }
 
-/// The state with another model chosen; the effects of choosing it beside it.
+/// The state with another model chosen, of which the host knows; the effects of choosing it beside it.
 fn chosen() -> (State, Vec<Effect>) {
     let mut state = answered();
     let asked = press(&mut state, &["ctrl-o"]);
@@ -39,6 +39,7 @@ fn chosen() -> (State, Vec<Effect>) {
     update(&mut state, Message::ModelsFound(offers()));
     press(&mut state, &["q", "w", "e", "n"]);
     let effects = press(&mut state, &["enter"]);
+    host(&mut state, HostEvent::Heeded(1));
     (state, effects)
 }
 
@@ -115,6 +116,40 @@ fn escape_and_failure_leave_the_model_as_it_was() {
     assert!(!state.busy() && state.need.is_none());
 }
 
+/// What was said of one load was taken for the next one's or for nobody's, and another model answered unseen, in the file of
+/// the one before.
+#[test]
+fn what_crosses_a_cancel_or_another_choice_is_not_taken_for_something_else() {
+    let reads = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Read(_)));
+    let error = || EngineError::Load { path: "/x".into(), reason: "it is damaged".into(), remedy: "copy it".into() };
+    // Cancelled when it was ready: it is what answers.
+    let (mut state, _) = chosen();
+    assert_eq!(press(&mut state, &["esc"]), [Effect::CancelLoad]);
+    assert!(reads(&host(&mut state, HostEvent::Ready(other()))));
+    assert_eq!(state.model, ModelState::Ready(other()));
+    assert!(state.notice.as_ref().unwrap().text.contains("qwen3-0.6b was ready before"), "{:?}", state.notice);
+    // Another one chosen meanwhile is on its way still, whatever has come of the first.
+    for came in [true, false] {
+        let (mut state, _) = chosen();
+        press(&mut state, &["ctrl-o", "/", "z", "z", "enter"]);
+        let first = if came { HostEvent::Ready(other()) } else { HostEvent::LoadFailed(error()) };
+        let effects = host(&mut state, first);
+        assert_eq!((reads(&effects), state.model == ModelState::Ready(other())), (came, came));
+        assert_eq!(state.incoming.as_ref().map(|incoming| incoming.name.as_str()), Some("/zz"));
+        assert!(state.notice.is_none(), "{:?}", state.notice);
+        host(&mut state, HostEvent::Heeded(2));
+        assert!(reads(&host(&mut state, HostEvent::Ready(Caps { name: "zz".into(), ..caps() }))));
+        assert_eq!((state.model_name.as_str(), &state.incoming), ("zz", &None));
+    }
+    // What was let go does not come back.
+    let (mut state, _) = chosen();
+    assert!(press(&mut state, &["ctrl-o", "down", "enter"]).contains(&Effect::Unload));
+    for event in [HostEvent::Origin(origin()), HostEvent::Ready(other()), HostEvent::LoadFailed(error())] {
+        assert_eq!(host(&mut state, event), []);
+        assert!(matches!(state.model, ModelState::Absent(_)));
+    }
+}
+
 #[test]
 fn none_is_memory_alone_and_a_typed_name_is_loaded() {
     let mut state = answered();
@@ -130,6 +165,7 @@ fn none_is_memory_alone_and_a_typed_name_is_loaded() {
     press(&mut state, &["n", "a", "n", "o"]);
     let effects = press(&mut state, &["enter"]);
     assert!(matches!(&effects[..], [Effect::Load(spec)] if spec.name == "nano"), "{effects:?}");
+    host(&mut state, HostEvent::Heeded(2));
     let shipped = Training { tasks: None, shipped: true };
     host(&mut state, HostEvent::Origin(Origin { training: shipped, ..origin() }));
     host(&mut state, HostEvent::Ready(caps()));
@@ -149,6 +185,7 @@ fn a_model_for_other_labels_is_loaded_and_not_asked() {
     assert!(speak(&mut state).is_empty());
     // And the next one that fits is asked again.
     press(&mut state, &["ctrl-o", "enter"]);
+    host(&mut state, HostEvent::Heeded(2));
     host(&mut state, HostEvent::Origin(origin()));
     host(&mut state, HostEvent::Ready(caps()));
     assert_eq!(state.model, ModelState::Ready(caps()));

@@ -69,9 +69,13 @@ pub(super) fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
         return profile::said(state, event);
     }
     match event {
+        HostEvent::Heeded(calls) => {
+            state.calls.heed(calls);
+            state.dirty = false;
+        }
         // Whatever it says, it is not asked.
         HostEvent::Loading { .. } | HostEvent::Origin(_) | HostEvent::Ready(_) | HostEvent::LoadFailed(_)
-            if state.incoming.is_none() && matches!(state.model, ModelState::Unfit(_)) => {}
+            if state.incoming.is_none() && !state.calls.cross() && matches!(state.model, ModelState::Unfit(_)) => {}
         HostEvent::Loading { stage, .. } => model::loading(state, stage),
         HostEvent::Resident(bytes) => state.resident = Some(bytes),
         HostEvent::Origin(origin) => state.arriving = Some(origin),

@@ -1,7 +1,8 @@
 //! Models come and go: choosing one, the load on its way, and what follows when it is ready.
 //!
 //! Invariants: the model that answers goes on until the next one is ready, and stays where that fails or is cancelled;
-//! what is recorded in one session was said by one model.
+//! what is recorded in one session was said by one model. What the host says of a model may cross what it is told; a model
+//! that was ready before it heard of a cancel or of another choice answers all the same, and is shown as what answers.
 
 use super::super::effect::Effect;
 use super::super::journal::{Journal, Recording};
@@ -33,7 +34,8 @@ pub(super) fn named(state: &mut State, name: String) -> Vec<Effect> {
     load(state, name)
 }
 
-fn load(state: &State, name: String) -> Vec<Effect> {
+fn load(state: &mut State, name: String) -> Vec<Effect> {
+    state.calls.make();
     vec![Effect::Load(Box::new(ModelSpec { name, options: state.load.clone() }))]
 }
 
@@ -54,6 +56,7 @@ pub(super) fn cancel(state: &mut State) -> Vec<Effect> {
     match state.incoming.take() {
         Some(incoming) if !matches!(state.model, ModelState::Loading(_)) => {
             state.resident = None;
+            state.calls.make();
             tell(state, format!("{} is not loaded", address::told(&incoming.name)), false);
             vec![Effect::CancelLoad]
         }
@@ -65,6 +68,7 @@ pub(super) fn cancel(state: &mut State) -> Vec<Effect> {
 fn go_without(state: &mut State, why: &'static str) -> Vec<Effect> {
     let mut effects = turn_page(state);
     effects.extend(stop(state));
+    state.calls.release();
     effects.push(Effect::Unload);
     (state.incoming, state.arriving, state.need, state.resident) = (None, None, None, None);
     state.journal.model = None;
@@ -134,6 +138,7 @@ pub(super) fn turn_page(state: &mut State) -> Vec<Effect> {
 /// How far the load is.
 pub(super) fn loading(state: &mut State, stage: LoadStage) {
     match &mut state.incoming {
+        _ if state.calls.cross() => state.dirty = false,
         Some(incoming) => incoming.stage = Some(stage),
         None if matches!(state.model, ModelState::Loading(_)) => state.model = ModelState::Loading(Some(stage)),
         // One that nobody waits for any more.
@@ -143,22 +148,34 @@ pub(super) fn loading(state: &mut State, stage: LoadStage) {
 
 /// A model answers from now on.
 pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
-    let incoming = state.incoming.take();
     let origin = state.arriving.take();
-    state.resident = None;
-    let mut effects = Vec::new();
-    if let Some(incoming) = &incoming {
-        effects.extend(turn_page(state));
-        effects.extend(stop(state));
-        state.model_named.clone_from(&incoming.name);
-        if incoming.name != SHIPPED {
-            let options = Box::new(state.load.clone());
-            effects.push(Effect::NoteModel { name: incoming.name.clone(), options });
-        }
+    if state.calls.outlive() {
+        state.dirty = false;
+        return Vec::new();
     }
-    let swapped = incoming.is_some();
+    let early = state.calls.cross();
+    let incoming = state.incoming.take_if(|_| !early);
+    state.resident = None;
     // One that died is loaded again without a word, and what it died of is not asked of it again.
     let again = matches!(&state.model, ModelState::Ready(before) if *before == caps);
+    let swapped = incoming.is_some() || (early && !again && !matches!(state.model, ModelState::Loading(_)));
+    let mut effects = Vec::new();
+    if swapped {
+        effects.extend(turn_page(state));
+        effects.extend(stop(state));
+    }
+    if let Some(incoming) = &incoming {
+        state.model_named.clone_from(&incoming.name);
+    }
+    if let Some(incoming) = incoming.filter(|incoming| incoming.name != SHIPPED) {
+        effects.push(Effect::NoteModel { name: incoming.name, options: Box::new(state.load.clone()) });
+    }
+    if swapped && early && state.incoming.is_none() {
+        let name = &caps.name;
+        let told =
+            format!("{name} was ready before its load could be cancelled, and answers now; ctrl-o chooses a model");
+        tell(state, told, false);
+    }
     with_defaults(state, |state| {
         state.model_name.clone_from(&caps.name);
         state.model = ModelState::Ready(caps);
@@ -186,8 +203,13 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
 
 /// A model could not be loaded; the one that answers, if any, goes on.
 pub(super) fn failed(state: &mut State, error: &EngineError) {
-    state.resident = None;
     state.arriving = None;
+    if state.calls.cross() {
+        // It was cancelled since, or another one was chosen.
+        state.dirty = false;
+        return;
+    }
+    state.resident = None;
     tell(state, error.to_string(), true);
     let first = matches!(state.model, ModelState::Loading(_));
     if state.incoming.take().is_some() && !first {

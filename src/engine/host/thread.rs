@@ -82,6 +82,8 @@ pub(super) struct Host {
     /// How often memory is still to be given back, a while after a model has gone.
     settling: u32,
     loads: u64,
+    /// Calls about models taken in.
+    heeded: u64,
     /// How often an engine of this model has stopped without finishing since its last whole answer.
     deaths: u32,
     queue: VecDeque<(Ticket, GenRequest)>,
@@ -110,6 +112,7 @@ impl Host {
             loading: None,
             settling: 0,
             loads: 0,
+            heeded: 0,
             deaths: 0,
             queue: VecDeque::new(),
             traces: VecDeque::new(),
@@ -138,9 +141,16 @@ impl Host {
                 }
             };
             match message {
-                Message::Load(spec) => self.load(spec),
-                Message::CancelLoad => self.loading = None,
+                Message::Load(spec) => {
+                    self.heed();
+                    self.load(spec);
+                }
+                Message::CancelLoad => {
+                    self.heed();
+                    self.loading = None;
+                }
                 Message::Unload => {
+                    self.heed();
                     (self.loading, self.engine, self.spec) = (None, None, None);
                     self.settling = SETTLING;
                 }
@@ -190,6 +200,12 @@ impl Host {
             false => HostEvent::Failed { ticket, error },
         };
         self.emit(ticket, event);
+    }
+
+    /// Tells that a call about models has been taken in.
+    fn heed(&mut self) {
+        self.heeded += 1;
+        (self.events)(HostEvent::Heeded(self.heeded));
     }
 
     /// Whether this load is the newest one.
