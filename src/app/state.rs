@@ -216,6 +216,8 @@ pub struct State {
     pub load: LoadOptions,
     /// The model that is to take the present one's place, on its way.
     pub incoming: Option<Incoming>,
+    /// How far the model is that answers, where it has died and is loaded again, and since when.
+    pub reviving: Option<(LoadStage, Duration)>,
     /// What the engine's host was told of models.
     pub calls: Calls,
     /// Where the model came from that will be ready next.
@@ -376,6 +378,7 @@ impl State {
             model_since: Duration::ZERO,
             load: start.load,
             incoming: None,
+            reviving: None,
             calls: Calls::default(),
             arriving: None,
             need: None,
@@ -499,6 +502,7 @@ impl State {
             || matches!(self.model, ModelState::Loading(_))
             || self.incoming.is_some()
             || self.datasets.opening.as_ref().is_some_and(|opening| opening.memory != MemoryState::Ready)
+            || self.reviving.is_some()
             || self.orders.under_way.is_some()
             || self.answers.open()
             || self.profile.draft.phase.is_open()

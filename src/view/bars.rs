@@ -136,6 +136,14 @@ fn present_model(state: &State, theme: &Theme) -> Line<'static> {
             if let Some(need) = state.need.filter(|need| need.cache > 0) {
                 parts.push(span(format!("kv {} ", Bytes(need.cache)), theme.dim));
             }
+            if let Some((stage, since)) = state.reviving {
+                let told = on_its_way(state, Some(stage), since);
+                parts.push(span(
+                    format!("{} stopped, loaded again {} {told}", symbols::WRONG, symbols::DOT),
+                    theme.error,
+                ));
+                return Line::from(parts);
+            }
             if let Some(outage) = state.answers.outage() {
                 let stops = stops(state, Back::Answers);
                 parts.push(span(format!("{} {outage}{stops}", symbols::WRONG), theme.error));

@@ -321,6 +321,35 @@ fn an_engine_that_dies_while_a_bad_model_is_loaded_comes_back() {
     assert!(matches!(next(&heard), HostEvent::Done { .. }));
 }
 
+/// It was gone, and the header said that it was ready.
+#[test]
+fn an_engine_that_dies_while_a_load_is_cancelled_comes_back() {
+    let (engine, strings) = puppet("a");
+    let (release, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let (events, heard) = mpsc::channel();
+    let loader = move |spec: &ModelSpec, _: &dyn Fn(LoadStage) -> Result<(), EngineError>| {
+        if spec.name == "a" {
+            return Ok(Arc::clone(&engine));
+        }
+        let _ = gate.lock().unwrap().recv();
+        Err(no_such_model())
+    };
+    let host = EngineHost::with_loader(Arc::new(loader), Box::new(move |event| drop(events.send(event)))).unwrap();
+    host.load(spec("a"));
+    assert!(matches!(next(&heard), HostEvent::Ready(_)));
+    host.load(spec("slow"));
+    drop(strings.next_answer());
+    host.generate(ticket(1, 1), ask("one"));
+    assert_eq!(next(&heard), HostEvent::Failed { ticket: ticket(1, 1), error: EngineError::Gone });
+    host.cancel_load();
+    assert!(matches!(next(&heard), HostEvent::Ready(_)), "the one before is loaded again");
+    strings.next_answer().send(done()).unwrap();
+    host.generate(ticket(2, 1), ask("two"));
+    assert!(matches!(next(&heard), HostEvent::Done { .. }));
+    drop(release);
+}
+
 #[test]
 fn threads_of_models_are_known_and_those_of_tests_are_not_among_them() {
     assert!(!is_engine_thread());

@@ -202,9 +202,12 @@ fn a_model_that_died_comes_back_without_being_asked_what_it_died_of() {
     }
     let stage = LoadStage::Weights;
     assert!(host(&mut state, HostEvent::Loading { stage, elapsed: Duration::ZERO }).is_empty());
+    let text = text_of(&drawn(&state, 200, 40));
+    assert!(state.busy() && text.lines().next().unwrap().contains("stopped, loaded again"), "{text}");
     host(&mut state, HostEvent::Origin(origin()));
     assert!(host(&mut state, HostEvent::Ready(caps())).is_empty(), "it would die of it again");
     let text = text_of(&drawn(&state, 200, 40));
+    assert!(!state.busy() && !text.contains("loaded again"), "{text}");
     assert!(text.contains("stopped without finishing its answer; ask again"), "{text}");
     assert!(matches!(&press(&mut state, &["r"])[..], [Effect::Ask { .. }]), "unless somebody wants it");
 }

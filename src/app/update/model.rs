@@ -45,6 +45,7 @@ pub(super) fn choose(state: &mut State, name: String) -> Vec<Effect> {
         "" => Vec::new(),
         NONE => go_without(state, "no model is loaded; ctrl-o chooses one"),
         _ => {
+            state.reviving = None;
             state.incoming = Some(Incoming { name: name.clone(), stage: None, since: state.now });
             load(state, name)
         }
@@ -71,6 +72,7 @@ fn go_without(state: &mut State, why: &'static str) -> Vec<Effect> {
     state.calls.release();
     effects.push(Effect::Unload);
     (state.incoming, state.arriving, state.need, state.resident) = (None, None, None, None);
+    state.reviving = None;
     state.journal.model = None;
     with_defaults(state, |state| {
         state.model = ModelState::Absent(why);
@@ -141,6 +143,11 @@ pub(super) fn loading(state: &mut State, stage: LoadStage) {
         _ if state.calls.cross() => state.dirty = false,
         Some(incoming) => incoming.stage = Some(stage),
         None if matches!(state.model, ModelState::Loading(_)) => state.model = ModelState::Loading(Some(stage)),
+        // It has died, and the host loads it again.
+        None if matches!(state.model, ModelState::Ready(_)) => {
+            let since = state.reviving.map_or(state.now, |(_, since)| since);
+            state.reviving = Some((stage, since));
+        }
         // One that nobody waits for any more.
         None => state.dirty = false,
     }
@@ -155,7 +162,7 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
     }
     let early = state.calls.cross();
     let incoming = state.incoming.take_if(|_| !early);
-    state.resident = None;
+    (state.resident, state.reviving) = (None, None);
     // One that died is loaded again without a word, and what it died of is not asked of it again.
     let again = matches!(&state.model, ModelState::Ready(before) if *before == caps);
     let swapped = incoming.is_some() || (early && !again && !matches!(state.model, ModelState::Loading(_)));
@@ -209,7 +216,7 @@ pub(super) fn failed(state: &mut State, error: &EngineError) {
         state.dirty = false;
         return;
     }
-    state.resident = None;
+    (state.resident, state.reviving) = (None, None);
     tell(state, error.to_string(), true);
     let first = matches!(state.model, ModelState::Loading(_));
     if state.incoming.take().is_some() && !first {

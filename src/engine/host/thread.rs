@@ -148,6 +148,7 @@ impl Host {
                 Message::CancelLoad => {
                     self.heed();
                     self.loading = None;
+                    self.revive();
                 }
                 Message::Unload => {
                     self.heed();
@@ -264,9 +265,9 @@ impl Host {
             }
             Err(error) => {
                 (self.events)(HostEvent::LoadFailed(error));
-                // The engine died while another model was on its way, which does not come.
-                if let Some(before) = self.spec.clone().filter(|before| self.engine.is_none() && *before != spec) {
-                    self.load(before);
+                // What failed to come back once would again.
+                if self.spec.as_ref() != Some(&spec) {
+                    self.revive();
                 }
             }
         }
@@ -397,7 +398,14 @@ impl Host {
                 self.fail(ticket, running.traces, EngineError::Gone);
             }
         }
-        if let Some(spec) = self.spec.clone().filter(|_| self.loading.is_none()) {
+        self.revive();
+    }
+
+    /// Loads the model again whose engine has died, unless another one is on its way; where that does not come, this is
+    /// asked once more.
+    fn revive(&mut self) {
+        let gone = self.engine.is_none() && self.loading.is_none();
+        if let Some(spec) = self.spec.clone().filter(|_| gone) {
             self.load(spec);
         }
     }
