@@ -88,6 +88,7 @@ fn begin(state: &mut State, Opening { place, told, .. }: Opening) -> Vec<Effect>
         effects.extend(react(state, news));
     }
     if unfit && matches!(state.model, ModelState::Loading(_)) {
+        state.calls.release();
         effects.push(Effect::Unload);
         let name = state.model_named.clone();
         effects.extend(model::named(state, name));
@@ -132,6 +133,7 @@ fn fresh(state: &mut State, place: &Place) -> State {
     fresh.model_named = std::mem::take(&mut state.model_named);
     fresh.incoming = state.incoming.take();
     fresh.arriving = state.arriving.take();
+    (fresh.calls, fresh.reviving) = (state.calls, state.reviving);
     (fresh.need, fresh.resident) = (state.need, state.resident);
     fresh.journal.model = state.journal.model.take();
     // Numbers go on: what is still on its way under a lower one is not heard.
