@@ -221,8 +221,6 @@ pub enum Color {
 #[derive(Debug, Parser)]
 #[command(name = "logoscope", version, about, after_help = AFTER_HELP)]
 pub struct Cli {
-    #[command(flatten)]
-    common: Common,
     /// Session file to replay in the workbench
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
@@ -233,9 +231,15 @@ pub struct Cli {
     /// Theme that the workbench begins with: ansi, night, day or mono
     #[arg(long, value_name = "NAME", default_value = Theme::names()[0], value_parser = export::theme)]
     theme: &'static str,
+    // Behind all others, which would stand under its heading.
+    #[command(flatten, next_help_heading = EVERY_COMMAND)]
+    common: Common,
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+/// What the options of every command stand under in help and manual, behind a command's own.
+const EVERY_COMMAND: &str = "Options of every command";
 
 /// Characters of a message on standard error.
 const LONGEST_MESSAGE: usize = 600;
@@ -585,5 +589,30 @@ fn moment(given: Option<&str>, memory: &Memory) -> Result<Timestamp, CliError> {
     match given {
         Some(text) => text.parse().map_err(|error| CliError::Usage(format!("--at: {error}"))),
         None => Ok(memory.end()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn help_tells_a_commands_own_options_first() {
+        let mut grammar = Cli::command();
+        grammar.build();
+        let common = Common::augment_args(clap::Command::new("common"));
+        let shared = |option: &str| common.get_arguments().any(|argument| argument.get_id() == option);
+        for command in std::iter::once(&grammar).chain(grammar.get_subcommands()) {
+            for option in command.get_arguments() {
+                let heading = shared(option.get_id().as_str()).then_some(EVERY_COMMAND);
+                assert_eq!(option.get_help_heading(), heading, "{} {}", command.get_name(), option.get_id());
+            }
+        }
+        let eval = grammar.find_subcommand_mut("eval").unwrap().render_help().to_string();
+        let place = |what: &str| eval.find(what).unwrap();
+        assert!(place("--split <") < place("--help") && place("--help") < place(EVERY_COMMAND), "{eval}");
+        assert!(place(EVERY_COMMAND) < place("--data <"), "{eval}");
     }
 }
