@@ -7,21 +7,21 @@
 /// Tells a line on standard error. That nobody listens any more ends no command.
 macro_rules! tell_line {
     ($($told:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($told)*)));
+        let _ = std::io::Write::write_fmt(&mut $crate::cli::output::err(), format_args!("{}\n", format_args!($($told)*)));
     }};
 }
 
 /// The same of a line that is written over.
 macro_rules! tell_part {
     ($($told:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!($($told)*));
+        let _ = std::io::Write::write_fmt(&mut $crate::cli::output::err(), format_args!($($told)*));
     }};
 }
 
-/// A line of what was asked for. Who stops reading ends the command, which is no failure, see [`main`].
+/// A line of what was asked for, for people. Who stops reading ends the command, which is no failure, see [`main`].
 macro_rules! print_line {
     ($($told:tt)*) => {
-        std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($told)*)))
+        std::io::Write::write_fmt(&mut $crate::cli::output::out(), format_args!("{}\n", format_args!($($told)*)))
     };
 }
 
@@ -40,6 +40,7 @@ mod forget;
 mod generate;
 mod import;
 mod model;
+mod output;
 mod parity;
 mod prompts;
 mod replay;
@@ -521,6 +522,9 @@ fn is_given(matches: &ArgMatches, option: &str) -> bool {
 }
 
 fn run(cli: Cli, settled: Settled) -> Result<ExitCode, CliError> {
+    if cli.common.ascii {
+        output::keep_to_ascii();
+    }
     if let (Some(session), Some(_)) = (&cli.session, &cli.command) {
         let told = "opens the workbench and goes with no command; use `logoscope replay FILE`";
         return Err(CliError::Usage(format!("--session {} {told}", session.display())));
@@ -537,7 +541,7 @@ fn run(cli: Cli, settled: Settled) -> Result<ExitCode, CliError> {
         Some(Command::Replay(args)) => replay::run(&cli.common, &args),
         Some(Command::Rerun(args)) => rerun::run(&cli.common, &args),
         Some(Command::Fork(args)) => rerun::run_fork(&cli.common, &args),
-        Some(Command::Diff(args)) => diff::run(&args, cli.common.ascii),
+        Some(Command::Diff(args)) => diff::run(&args),
         Some(Command::Export(args)) => export::run(&cli.common, &args),
         Some(Command::Scenario(args)) => scenario::run(&cli.common, &args),
         Some(Command::Synth(args)) => synth::run(&args),

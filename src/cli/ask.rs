@@ -20,7 +20,7 @@ use self::attribution::Attributed;
 use self::profile::{Standing, Wanted};
 use self::questions::{Named, questions};
 use super::store::tell;
-use super::{CliError, Common, model, profiles_folder};
+use super::{CliError, Common, model, output, profiles_folder};
 use crate::data::sanitize::visible;
 use crate::engine::answer::{self, ArmAnswer};
 use crate::engine::engine::{Caps, Engine};
@@ -122,7 +122,7 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
     let attributed = attribution::wanted(args, engine.as_deref(), policy, arms)?;
     let profiles = profiles_folder();
     let setting = Setting { weights, policy, arms, profile: (&args.profile, &profiles) };
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::stdout();
     for Named { question, .. } in &questions {
         let asked = ask(&memory, engine.as_deref(), &setting, question)?;
         tell(&memory.notices());
@@ -143,7 +143,7 @@ pub fn run(common: &Common, args: &AskArgs) -> Result<ExitCode, CliError> {
             Form::Text | Form::Lamp => {
                 let explained = explained.as_ref().map(Explained::to_text).unwrap_or_default();
                 let attribution = attribution.as_ref().map(Attributed::to_text).unwrap_or_default();
-                write!(out, "{}{explained}{attribution}", asked.to_text(&memory, args.explain))?;
+                write!(output::out(), "{}{explained}{attribution}", asked.to_text(&memory, args.explain))?;
             }
         }
         out.flush()?;

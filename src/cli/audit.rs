@@ -10,6 +10,7 @@ use super::ask::parse_weight;
 use super::eval::progress::{Clock, Progress};
 use super::eval::{Form, Predictor, Speaker, at_least_one, printed, ranges};
 use super::import::interrupted;
+use super::output::legible;
 use super::target::Target;
 use super::{CliError, Common};
 use crate::engine::prompt::Arm;
@@ -103,7 +104,7 @@ pub fn run(common: &Common, args: &AuditArgs) -> Result<ExitCode, CliError> {
     let sections = report::audit::sections(&found);
     let told = match args.format {
         Form::Csv => report::audit::csv(&found),
-        Form::Text => report::text_of(&report::audit::folded(sections)),
+        Form::Text => legible(&report::text_of(&report::audit::folded(sections))).into_owned(),
         form => printed(form, &format!("Audit of {}", found.provenance.dataset), &sections, &found)?,
     };
     args.target.put(&told)?;

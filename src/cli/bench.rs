@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::{CliError, Common, Format, file_error, model};
+use super::{CliError, Common, Format, file_error, model, output};
 use crate::bench::{self, Measured};
 
 /// Options of `bench`.
@@ -61,10 +61,10 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<ExitCode, CliError> {
 }
 
 fn print(format: Format, report: &impl Serialize, told: impl FnOnce() -> String) -> Result<(), CliError> {
-    let mut out = std::io::stdout().lock();
     match format {
-        Format::Text => out.write_all(told().as_bytes())?,
+        Format::Text => output::out().write_all(told().as_bytes())?,
         Format::Json => {
+            let mut out = std::io::stdout().lock();
             serde_json::to_writer(&mut out, report).map_err(std::io::Error::from)?;
             out.write_all(b"\n")?;
         }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{CliError, Format};
+use super::{CliError, Format, output};
 use crate::data::sanitize::visible;
 use crate::data::text::brief;
 use crate::engine::prompt::Arm;
@@ -47,25 +47,24 @@ pub struct DiffArgs {
 }
 
 /// Runs the command.
-pub fn run(args: &DiffArgs, ascii: bool) -> Result<ExitCode, CliError> {
+pub fn run(args: &DiffArgs) -> Result<ExitCode, CliError> {
     let open = |path: &PathBuf| -> Result<Session, CliError> {
         let session = Session::open(path)?;
         super::replay::warn(path, &session);
         Ok(session)
     };
     let (a, b) = (open(&args.a)?, open(&args.b)?);
-    let differs = print(&a, &b, ["A", "B"], args.format, ascii)?;
+    let differs = print(&a, &b, ["A", "B"], args.format)?;
     Ok(if differs && args.exit_code { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 /// Prints how `b` stands to `a`, and says whether anything differs.
-pub(super) fn print(a: &Session, b: &Session, names: [&str; 2], format: Format, ascii: bool) -> Result<bool, CliError> {
+pub(super) fn print(a: &Session, b: &Session, names: [&str; 2], format: Format) -> Result<bool, CliError> {
     let diff = Diff::of(a, b);
     let lines = Timelines::of(&diff, SEED);
-    let mut out = std::io::stdout().lock();
     match format {
-        Format::Text => write!(out, "{}", text([a, b], &diff, &lines, names, ascii))?,
-        Format::Json => writeln!(out, "{}", json([a, b], &diff, &lines)?)?,
+        Format::Text => write!(output::out(), "{}", text([a, b], &diff, &lines, names))?,
+        Format::Json => writeln!(std::io::stdout(), "{}", json([a, b], &diff, &lines)?)?,
     }
     Ok(diff.differs())
 }
@@ -108,7 +107,7 @@ fn share(share: Option<Share>) -> String {
     })
 }
 
-fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2], ascii: bool) -> String {
+fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2]) -> String {
     let mut text = String::new();
     let width = names.iter().map(|name| name.len()).max().unwrap_or_default();
     // Writing to a String cannot fail.
@@ -185,11 +184,6 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
     let _ = writeln!(text, "{} of {} decisions are other ones", lines.decided_otherwise, lines.turns);
     for arm in Arm::ALL {
         let _ = writeln!(text, "{}", lines.told(arm, names));
-    }
-    if ascii {
-        for (sign, plain) in [('✓', "+"), ('✗', "x"), ('·', "-"), ('→', "->"), ('−', "-")] {
-            text = text.replace(sign, plain);
-        }
     }
     text
 }

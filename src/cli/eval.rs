@@ -13,6 +13,7 @@ use serde_json::json;
 use self::progress::{Clock, Progress};
 use super::ask::parse_weight;
 use super::import::interrupted;
+use super::output::legible;
 use super::target::Target;
 use super::{CliError, Common, model};
 use crate::data::dataset::{Dataset, Manifest, TaskKind};
@@ -312,7 +313,7 @@ pub(super) fn printed(
         Form::Md => report::markdown_of(title, sections),
         Form::Html => report::page(title, sections, &serde_json::to_value(figures).map_err(std::io::Error::from)?),
         Form::Json => serde_json::to_string(figures).map_err(std::io::Error::from)? + "\n",
-        Form::Text | Form::Csv => report::text_of(sections),
+        Form::Text | Form::Csv => legible(&report::text_of(sections)).into_owned(),
     })
 }
 

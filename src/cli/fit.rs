@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::import::interrupted;
+use super::output::legible;
 use super::target::require_writable;
 use super::{CliError, Common, Format};
 use crate::data::dataset::{Manifest, write_whole};
@@ -78,7 +79,7 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
         progress("");
         progress("\r");
         let report = match args.format {
-            Format::Text => rating_text(&fitted),
+            Format::Text => legible(&rating_text(&fitted)).into_owned(),
             Format::Json => format!("{}\n", rating_object(&fitted)),
         };
         return finish(common, args, &fitted.manifest, &rating_constants(&fitted.manifest), &report);
@@ -93,7 +94,7 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
     progress("");
     progress("\r");
     let report = match args.format {
-        Format::Text => text(&dataset.manifest, &fitted),
+        Format::Text => legible(&text(&dataset.manifest, &fitted)).into_owned(),
         Format::Json => format!("{}\n", object(&dataset.manifest, &fitted)),
     };
     finish(common, args, &fitted.manifest, &constants(&fitted.manifest), &report)

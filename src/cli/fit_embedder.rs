@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::import::interrupted;
-use super::{CliError, Common, Format};
+use super::{CliError, Common, Format, output};
 use crate::data::dataset::{Dataset, require_vacant};
 use crate::data::interaction::Timestamp;
 use crate::data::sample;
@@ -84,16 +84,16 @@ pub fn run(common: &Common, args: &FitEmbedderArgs) -> Result<ExitCode, CliError
     table::write(&args.out, &fitted.words, &fitted.rows, plan.dimensions, &note)?;
     let seconds = begun.elapsed().as_secs_f64();
     let out = setting(&args.out, common.data.as_deref());
-    let mut stdout = std::io::stdout().lock();
     match args.format {
         Format::Json => {
             let object = json!({
                 "schema": SCHEMA, "out": args.out.to_string_lossy(), "embedder": out, "dimensions": plan.dimensions,
                 "seconds": seconds, "fit": note,
             });
-            writeln!(stdout, "{object}")?;
+            writeln!(std::io::stdout(), "{object}")?;
         }
         Format::Text => {
+            let mut stdout = output::out();
             let (words, texts, people) = (note.words, note.texts, note.contributors);
             writeln!(stdout, "{texts} texts before {}", plan.until)?;
             writeln!(stdout, "{words} words that {people} people or more used, {} dimensions", plan.dimensions)?;

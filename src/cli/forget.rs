@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::store::{Progress, clear, tell};
-use super::{CliError, Common, Format, cache_folder, profiles_folder, sessions_folder};
+use super::{CliError, Common, Format, cache_folder, output, profiles_folder, sessions_folder};
 use crate::data::forget::Place;
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
@@ -87,10 +87,9 @@ pub fn run(common: &Common, args: &ForgetArgs) -> Result<ExitCode, CliError> {
         Err(error) => return Err(error.into()),
     };
     tell(&receipt.notices);
-    let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Text => write!(out, "{}", text(&receipt))?,
-        Format::Json => writeln!(out, "{}", json(&receipt))?,
+        Format::Text => write!(output::out(), "{}", text(&receipt))?,
+        Format::Json => writeln!(std::io::stdout(), "{}", json(&receipt))?,
     }
     let left = receipt.after.as_ref().map_or(0, Findings::left);
     Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::{CliError, Format};
+use super::{CliError, Format, output};
 use crate::data::dataset::TaskKind;
 use crate::data::import::huffpost::{self, HuffPost};
 use crate::data::import::lamp::{self, Wanted};
@@ -126,15 +126,16 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, CliError> {
         report => report?,
     };
 
-    let mut stdout = std::io::stdout().lock();
     match args.format {
         Format::Json => {
+            let mut stdout = std::io::stdout().lock();
             let out = out.map(|out| out.to_string_lossy().into_owned());
             let told = Told { schema: SCHEMA, format: args.kind, out, report: &report };
             serde_json::to_writer(&mut stdout, &told).map_err(std::io::Error::from)?;
             writeln!(stdout)?;
         }
         Format::Text => {
+            let mut stdout = output::out();
             print_report(&mut stdout, &report)?;
             match out {
                 Some(out) => {

@@ -1,6 +1,7 @@
 //! `logoscope parity`: asks a model the judged queries of a dataset on two devices and says where the answers part.
 //! Exit 1 on a difference that is more than numbers rounded differently.
 
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -102,7 +103,7 @@ pub fn run(common: &Common, args: &ParityArgs) -> Result<ExitCode, CliError> {
                 "tokens_per_second": {"reference": left.speed(), "other": other_pace.speed()},
                 "differences": differences, "real": real,
             });
-            print_line!("{told}")?;
+            writeln!(std::io::stdout(), "{told}")?;
         }
         Format::Text => {
             for (name, pace) in names.iter().zip([left, other_pace]) {

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::target::require_free;
-use super::{CliError, Common, Format, model, voice};
+use super::{CliError, Common, Format, model, output, voice};
 use crate::data::sanitize::visible;
 use crate::engine::profile::told;
 use crate::engine::prompt::Arm;
@@ -67,11 +67,11 @@ pub fn run(common: &Common, args: &ReplayArgs) -> Result<ExitCode, CliError> {
     if let Some(out) = args.out.as_ref().filter(|_| args.redact) {
         return redact(&session, args, out);
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::stdout();
     if args.check {
         let report = checked(common, &session, args.no_model)?;
         match args.format {
-            Format::Text => write!(out, "{}", check_text(&report))?,
+            Format::Text => write!(output::out(), "{}", check_text(&report))?,
             Format::Json => writeln!(out, "{}", check_json(&report)?)?,
         }
         return Ok(if report.differs() { ExitCode::from(1) } else { ExitCode::SUCCESS });
@@ -80,7 +80,7 @@ pub fn run(common: &Common, args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let start = replay.session().header.setting;
     let signs = replay.signatures(usize::MAX, |_| start);
     match args.format {
-        Format::Text => write!(out, "{}", replay_text(&mut replay, &signs, common.ascii))?,
+        Format::Text => write!(output::out(), "{}", replay_text(&mut replay, &signs))?,
         Format::Json => writeln!(out, "{}", replay_json(&mut replay, &signs)?)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -170,7 +170,7 @@ fn top(p: &ByLabel) -> String {
     named.map(|(label, p)| format!("{} {p:.2}", visible(label))).collect::<Vec<_>>().join(", ")
 }
 
-fn replay_text(replay: &mut Replay, signs: &[Signature], ascii: bool) -> String {
+fn replay_text(replay: &mut Replay, signs: &[Signature]) -> String {
     let header = &replay.session().header;
     let model = header.model.as_ref().map_or("memory alone".to_owned(), |model| visible(&model.told()).into_owned());
     let mut text = format!("{} · {} · {model}\n", visible(&header.title), visible(&header.dataset.name));
@@ -184,7 +184,7 @@ fn replay_text(replay: &mut Replay, signs: &[Signature], ascii: bool) -> String 
         // Of a session, which speaks of no single label or item.
         let _ = writeln!(text, "{}", words::signature(*sign, &|_| String::new(), &|_| String::new()));
     }
-    if ascii { text.replace('✓', "+").replace('✗', "x").replace('·', "-") } else { text }
+    text
 }
 
 fn turn_text(text: &mut String, number: usize, turn: &Turn, outcome: &Outcome) {

@@ -94,7 +94,7 @@ pub fn run(common: &Common, args: &RerunArgs) -> Result<ExitCode, CliError> {
     let parent = opened(&args.session)?;
     let again = anew(common, &args.session, &parent, &args.otherwise, |anew| Ok(anew.rerun(&parent)?))?;
     again.write(&args.out)?;
-    diff::print(&parent, &again, ["recording", "re-run"], args.format, common.ascii)?;
+    diff::print(&parent, &again, ["recording", "re-run"], args.format)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -129,7 +129,7 @@ pub fn run_fork(common: &Common, args: &ForkArgs) -> Result<ExitCode, CliError> 
         })?;
     }
     forked.write(&args.out)?;
-    diff::print(&parent, &forked, ["recording", "fork"], args.format, common.ascii)?;
+    diff::print(&parent, &forked, ["recording", "fork"], args.format)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,7 +3,7 @@
 
 mod study;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::ask::parse_weight;
 use super::replay::summary;
 use super::target::require_free;
-use super::{CliError, Common, model};
+use super::{CliError, Common, model, output};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
@@ -216,7 +216,7 @@ fn session(
     print_line!("{}: {}, {} questions", visible(&out), visible(&session.header.title), plan.turns())?;
     print_line!("{}", visible(&plan.why))?;
     let mut replay = Replay::new(session);
-    io::stdout().write_all(summary(&replay.seek(usize::MAX).outcomes).as_bytes())?;
+    output::out().write_all(summary(&replay.seek(usize::MAX).outcomes).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 

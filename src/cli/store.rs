@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
-use super::{CliError, Common, cache_folder, complain, file_error};
+use super::{CliError, Common, cache_folder, complain, file_error, output};
 use crate::data::interaction::Interaction;
 use crate::data::sample;
 use crate::data::sanitize::visible;
@@ -68,7 +68,7 @@ pub fn run(common: &Common, args: &StoreArgs) -> Result<ExitCode, CliError> {
     let mut progress = Progress::begin()?;
     let mut report = |stage: &'static str, done: usize, total: usize| progress.tell(stage, done, total);
     let outcome = match &args.action {
-        Action::Path => print_line!("{}", store.folder().display()).map_err(CliError::from),
+        Action::Path => writeln!(io::stdout(), "{}", store.folder().display()).map_err(CliError::from),
         Action::Verify => return verify(&store),
         Action::Log => return log(&store),
         Action::Build => build(&store, &mut report),
@@ -175,7 +175,7 @@ fn record(store: &Store, file: &Path, report: &mut Report<StoreError>) -> Result
     } else {
         Box::new(std::fs::File::open(file).map_err(|source| file_error(file, source))?)
     };
-    let mut out = io::stdout().lock();
+    let mut out = output::out();
     let mut recorded = 0;
     for (index, line) in io::BufRead::lines(io::BufReader::new(input)).enumerate() {
         let line = line.map_err(|source| file_error(file, source))?;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::ask::parse_weight;
 use super::import::interrupted;
+use super::output::legible;
 use super::target::Target;
 use super::{CliError, Common};
 use crate::data::dataset::Dataset;
@@ -98,7 +99,7 @@ impl Told<'_> {
 pub fn run(common: &Common, args: &SweepArgs) -> Result<ExitCode, CliError> {
     args.target.check()?;
     let dataset = common.dataset()?;
-    let report = match report(&dataset, args, &interrupted(), common.ascii) {
+    let report = match report(&dataset, args, &interrupted()) {
         Err(CliError::Eval(error @ EvalError::Interrupted)) => {
             super::complain(&error.to_string());
             return Ok(ExitCode::from(130));
@@ -109,7 +110,7 @@ pub fn run(common: &Common, args: &SweepArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(dataset: &Dataset, args: &SweepArgs, cancel: &AtomicBool, ascii: bool) -> Result<String, CliError> {
+fn report(dataset: &Dataset, args: &SweepArgs, cancel: &AtomicBool) -> Result<String, CliError> {
     let measures = TaskMeasures::of(&dataset.manifest)?;
     let by = args.metric.unwrap_or(By(measures.headline()));
     let known = By::all(&measures);
@@ -156,8 +157,7 @@ fn report(dataset: &Dataset, args: &SweepArgs, cancel: &AtomicBool, ascii: bool)
     let name = visible(&dataset.manifest.name);
     let told = Told { dataset: &name, policy, held_out: args.hold_out, range };
     Ok(match args.format {
-        Form::Text if ascii => in_ascii(&text(&told, &found)),
-        Form::Text => text(&told, &found),
+        Form::Text => legible(&text(&told, &found)).into_owned(),
         Form::Csv => csv(&found)?,
         Form::Svg => svg::of(&title(&told, &found), &found),
         Form::Json => format!("{}\n", object(&told, &found)),
@@ -298,22 +298,6 @@ fn heat_map(out: &mut String, found: &Sweep, across: &Grid) {
         }
         out.push('\n');
     }
-}
-
-pub(super) fn in_ascii(text: &str) -> String {
-    let pairs = [
-        ("█", "#"),
-        ("●", "*"),
-        ("─", "-"),
-        ("▓", "+"),
-        ("▒", "="),
-        ("░", "-"),
-        ("·", "-"),
-        ("×", "x"),
-        ("−", "-"),
-        ("–", "-"),
-    ];
-    pairs.iter().fold(text.to_owned(), |text, (glyph, twin)| text.replace(glyph, twin))
 }
 
 fn csv(found: &Sweep) -> Result<String, CliError> {

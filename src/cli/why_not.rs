@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ask::parse_weight;
 use super::store::tell;
-use super::{CliError, Common, Format, moment};
+use super::{CliError, Common, Format, moment, output};
 use crate::data::interaction::UserId;
 use crate::data::sanitize::visible;
 use crate::engine::prompt::Question;
@@ -67,9 +67,9 @@ pub fn run(common: &Common, args: &WhyNotArgs) -> Result<ExitCode, CliError> {
         answers.push((id, why_not(&memory, &question, &read, &weights, None, id)?));
     }
     let unknown = answers.iter().any(|(_, reason)| matches!(reason, Reason::Unknown));
-    let mut out = std::io::stdout().lock();
     match args.format {
         Format::Text => {
+            let mut out = output::out();
             for (id, reason) in &answers {
                 writeln!(out, "{}: {}", visible(id), visible(&reason.to_string()))?;
             }
@@ -92,7 +92,7 @@ pub fn run(common: &Common, args: &WhyNotArgs) -> Result<ExitCode, CliError> {
                 "query": question.query,
                 "answers": answers,
             });
-            writeln!(out, "{printed}")?;
+            writeln!(std::io::stdout(), "{printed}")?;
         }
     }
     Ok(ExitCode::from(if unknown { 2 } else { 0 }))

@@ -1,8 +1,12 @@
-//! Every glyph the workbench draws, each with an ASCII twin.
+//! Every glyph the workbench draws and reports print, each with an ASCII twin.
 //!
 //! Invariant: each glyph is one column wide, in both forms, so that a screen has the same shape with `--ascii`.
 
+use std::borrow::Cow;
+use std::iter::repeat_n;
+
 use ratatui::buffer::Buffer;
+use unicode_width::UnicodeWidthChar;
 
 /// Local memory.
 pub const LOCAL: &str = "●";
@@ -72,6 +76,7 @@ const TWINS: &[(&str, &str)] = &[
     ("✓", "+"),
     ("✗", "x"),
     ("→", ">"),
+    ("←", "<"),
     ("≠", "!"),
     ("…", "~"),
     ("·", "-"),
@@ -82,6 +87,9 @@ const TWINS: &[(&str, &str)] = &[
     ("─", "-"),
     ("│", "|"),
     ("█", "#"),
+    ("▓", "+"),
+    ("▒", "="),
+    ("░", "-"),
     ("▏", " "),
     ("▎", " "),
     ("▍", " "),
@@ -111,6 +119,10 @@ const TWINS: &[(&str, &str)] = &[
     ("τ", "t"),
     ("α", "a"),
     ("ω", "w"),
+    ("β", "b"),
+    ("λ", "l"),
+    ("σ", "s"),
+    ("ν", "v"),
     ("∝", "~"),
     ("₂", "2"),
     ("−", "-"),
@@ -133,7 +145,7 @@ const TWINS: &[(&str, &str)] = &[
     ("▁", "_"),
     ("▂", "."),
     ("▃", ":"),
-    ("▄", "-"),
+    ("▄", ";"),
     ("▅", "="),
     ("▆", "+"),
     ("▇", "*"),
@@ -163,6 +175,21 @@ pub fn is_braille(c: char) -> bool {
     (BRAILLE..BRAILLE + 256).contains(&(c as u32))
 }
 
+/// `text` in ASCII, as wide as it was; text of the data included, which such a terminal cannot show.
+pub fn in_ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match twin(c.encode_utf8(&mut [0; 4])) {
+            "?" => plain.extend(repeat_n('?', c.width().unwrap_or_default())),
+            twin => plain.push_str(twin),
+        }
+    }
+    Cow::Owned(plain)
+}
+
 /// Replaces everything in `buffer` that is not ASCII; text of the data included, which such a terminal cannot show.
 pub fn to_ascii(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
@@ -185,6 +212,19 @@ mod tests {
         for (glyph, twin) in TWINS {
             assert_eq!(glyph.width(), 1, "{glyph}");
             assert!(twin.is_ascii() && twin.len() == 1, "{twin}");
+        }
+    }
+
+    #[test]
+    fn a_text_keeps_its_width_in_ascii() {
+        for (text, plain) in [
+            ("▁▅█ −.31 · p ≤ .05 →\n", "_=# -.31 - p < .05 >\n"),
+            ("░▒▓█ ──●──", "-=+# --o--"),
+            ("日本 e\u{301}?", "???? e?"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(in_ascii(text), plain);
+            assert_eq!(text.width(), plain.width(), "{text}");
         }
     }
 

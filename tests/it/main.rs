@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod anything;
+mod ascii;
 mod ask;
 mod attribution;
 mod auditing;

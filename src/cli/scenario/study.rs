@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use super::super::import::interrupted;
-use super::super::sweep::in_ascii;
+use super::super::output::legible;
 use super::super::{CliError, Common, complain, model};
 use super::{Form, ScenarioArgs};
 use crate::data::dataset::{Dataset, TaskKind};
@@ -48,7 +48,6 @@ pub(super) fn run(
         }
         report => report?,
     };
-    let report = if common.ascii { in_ascii(&report) } else { report };
     std::io::stdout().lock().write_all(report.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -176,7 +175,7 @@ impl Study<'_> {
             tell_part!("\r{:60}\r", "");
         }
         Ok(match self.args.format.unwrap_or(Form::Text) {
-            Form::Text => text_of(sections),
+            Form::Text => legible(&text_of(sections)).into_owned(),
             Form::Md => markdown_of(&format!("{title} of {}", self.dataset.manifest.name), sections),
             Form::Csv => long_csv(sections),
             Form::Json => serde_json::to_string(figures).map_err(std::io::Error::from)? + "\n",
