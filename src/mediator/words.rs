@@ -42,6 +42,26 @@ pub fn headlines(conflicts: &[Conflict], label: Namer) -> String {
     }
 }
 
+/// The same in the fewest words that still name what is against what, with `against` between the names.
+pub fn brief(conflicts: &[Conflict], label: Namer, against: &str) -> String {
+    let Some(conflict) = conflicts.first() else { return String::new() };
+    let [a, b] = conflict.claims.map(|claim| label(claim.label));
+    match conflict.kind {
+        ConflictKind::Coverage => coverage(conflict.silent).to_owned(),
+        ConflictKind::Polarity if conflict.claims[0].label == conflict.claims[1].label => {
+            let [raises, lowers] = raising(conflict);
+            format!("polarity: {raises} for {a}, {lowers} not")
+        }
+        _ => format!("{}: {a}{against}{b}", kinds(conflicts)),
+    }
+}
+
+/// Of a polarity conflict of one label, who raises it and who lowers it.
+fn raising(conflict: &Conflict) -> [&'static str; 2] {
+    let [a, b] = conflict.claims.map(|claim| claim.party.name());
+    if conflict.claims[0].nats > 0.0 { [a, b] } else { [b, a] }
+}
+
 /// A conflict in a line: its kind and what is against what.
 pub fn headline(conflict: &Conflict, label: Namer) -> String {
     let [a, b] = &conflict.claims;
@@ -49,7 +69,7 @@ pub fn headline(conflict: &Conflict, label: Namer) -> String {
     match (conflict.kind, conflict.silent) {
         (ConflictKind::Value, _) => format!("value conflict: {first} against {second}"),
         (ConflictKind::Polarity, _) if a.label == b.label => {
-            let (raises, lowers) = if a.nats > 0.0 { ("local", "global") } else { ("global", "local") };
+            let [raises, lowers] = raising(conflict);
             format!("polarity: {raises} raises {first}, {lowers} lowers it")
         }
         (ConflictKind::Polarity, _) => format!("polarity: {first} against {second}, across the average"),
@@ -160,6 +180,23 @@ pub fn disagreement(disagreement: &Disagreement) -> String {
     format!("{decides}, {divergence:.2} bit apart")
 }
 
+/// A signature in the fewest words that still give its numbers and names.
+pub fn brief_signature(signature: Signature, label: Namer, item: Namer) -> String {
+    let name = signature.name();
+    match signature {
+        Signature::TooLocal { item: place, becomes } => format!("{name}: {} without {}", label(becomes), item(place)),
+        Signature::TooGlobal { contested, collective, .. } => {
+            format!("{name}: {collective} of {contested} contested answers")
+        }
+        Signature::Oscillating { changes, calming: Some(h) } => {
+            format!("{name}: {changes} changes of side; hysteresis {h:.2} calms it")
+        }
+        Signature::Oscillating { changes, calming: None } => {
+            format!("{name}: {changes} changes of side; no hysteresis calms it")
+        }
+    }
+}
+
 /// A signature in a line.
 pub fn signature(signature: Signature, label: Namer, item: Namer) -> String {
     let name = signature.name();
@@ -176,5 +213,31 @@ pub fn signature(signature: Signature, label: Namer, item: Namer) -> String {
         Signature::Oscillating { changes, calming: None } => {
             format!("{name}: {changes} changes of side while the evidence hardly moved; no hysteresis calms it")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brief_conflict_still_says_what_is_against_what() {
+        let claim = |party, label, nats| Claim { party, label, p: 0.5, nats, n: 1.0 };
+        let conflict = |kind, claims| Conflict {
+            kind,
+            claims,
+            divergence: 0.2,
+            margin: 0.1,
+            strength: None,
+            silent: None,
+            winner: Some(Party::Local),
+            kept: Some(0.3),
+        };
+        let value = conflict(ConflictKind::Value, [claim(Party::Local, 0, 1.0), claim(Party::Global, 1, 1.0)]);
+        let polarity = conflict(ConflictKind::Polarity, [claim(Party::Local, 0, -1.0), claim(Party::Global, 0, 1.0)]);
+        let name = |label: usize| ["noir", "comedy"][label].to_owned();
+        assert_eq!(brief(&[value.clone(), polarity.clone()], &name, " / "), "value and polarity: noir / comedy");
+        assert_eq!(brief(&[value], &name, " against "), "value: noir against comedy");
+        assert_eq!(brief(&[polarity], &name, " / "), "polarity: global for noir, local not");
     }
 }

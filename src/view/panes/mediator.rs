@@ -21,6 +21,11 @@ use crate::view::{span, symbols, text};
 const FLIPS: usize = 5;
 /// Labels compared at most.
 const COMPARED: usize = 10;
+/// Columns of a name, and those that a name keeps where room is short.
+const NAME: usize = 20;
+const SHORT_NAME: usize = 4;
+/// Columns at which a name still tells more than what stands elsewhere on the screen.
+const TELLING: usize = 6;
 
 pub(super) fn lines(
     state: &State,
@@ -71,7 +76,21 @@ fn quiet(reading: &Reading) -> String {
 }
 
 fn name(state: &State, label: usize) -> String {
-    state.data.as_ref().map_or_else(String::new, |data| text::fit(data.label(label), 20))
+    name_within(state, label, NAME)
+}
+
+fn name_within(state: &State, label: usize, columns: usize) -> String {
+    state.data.as_ref().map_or_else(String::new, |data| text::fit(data.label(label), columns))
+}
+
+/// What is told in `room`: the first of `forms` that has it, else `named` with names of as many columns as leave it.
+fn yielding(room: usize, forms: &[&str], named: impl Fn(usize) -> String) -> String {
+    let fits = |told: &str| text::width(told) <= room;
+    if let Some(told) = forms.iter().find(|told| fits(told)) {
+        return (*told).to_owned();
+    }
+    let told = (SHORT_NAME..=NAME).rev().map(&named).find(|told| fits(told));
+    told.unwrap_or_else(|| text::fit(&named(SHORT_NAME), room))
 }
 
 /// Both sides' top answers with what they are worth.
@@ -112,28 +131,30 @@ fn mean(r: &Resolution, p: &[f64]) -> String {
     r.facet.mean(p).map_or_else(String::new, |mean| format!("  mean {mean:.1}"))
 }
 
-/// Conflicts that are told together, in a line; all of them stand in the ledger.
+/// Conflicts that are told together, in a line; all of them stand in the ledger. Where it is too long words yield first,
+/// then names, and how far the sides are apart never.
 fn tell(state: &State, conflicts: &[Conflict], theme: &Theme, width: usize) -> Line<'static> {
-    let bits = conflicts.first().map_or(0.0, |conflict| conflict.divergence);
-    let bits = format!(" {} JSD {}", symbols::DOT, text::share(bits));
-    let headline = words::headlines(conflicts, &|label| name(state, label));
-    let fits = |told: &str| text::width(told) + text::width(&bits) + 2 <= width;
-    let short = headline.split_once("; ").map_or(headline.as_str(), |(short, _)| short);
-    let told = match conflicts {
-        [Conflict { kind: ConflictKind::Coverage, .. }] => headline,
-        _ if fits(&headline) => headline + &bits,
-        _ if fits(short) => format!("{short}{bits}"),
-        _ => format!("{} conflict{bits}", words::kinds(conflicts)),
+    let bits = match conflicts {
+        [] | [Conflict { kind: ConflictKind::Coverage, .. }] => String::new(),
+        [conflict, ..] => format!(" {} JSD {}", symbols::DOT, text::share(conflict.divergence)),
     };
-    let told = text::fit(&told, width.saturating_sub(2));
-    Line::from(vec![span(format!("{} ", symbols::CONFLICT), theme.conflict), span(told, theme.conflict)])
+    let whole = words::headlines(conflicts, &|label| name(state, label));
+    let short = whole.split_once("; ").map_or(whole.as_str(), |(short, _)| short);
+    let brief = words::brief(conflicts, &|label| name(state, label), " against ");
+    let told = yielding(width.saturating_sub(2 + text::width(&bits)), &[&whole, short, &brief], |columns| {
+        words::brief(conflicts, &|label| name_within(state, label, columns), " / ")
+    });
+    Line::from(vec![span(format!("{} ", symbols::CONFLICT), theme.conflict), span(told + &bits, theme.conflict)])
 }
 
 /// A sign of failure in a line.
 fn warn(state: &State, reading: &Reading, signature: Signature, theme: &Theme, width: usize) -> Line<'static> {
     let item = |place: usize| item_name(state, reading, place);
-    let told = words::signature(signature, &|label| name(state, label), &item);
-    let told = text::fit(&told, width.saturating_sub(2));
+    let whole = words::signature(signature, &|label| name(state, label), &item);
+    let told = yielding(width.saturating_sub(2), &[&whole], |columns| {
+        let item = |place: usize| text::fit(&item(place), columns);
+        words::brief_signature(signature, &|label| name_within(state, label, columns), &item)
+    });
     Line::from(vec![span(format!("{} ", symbols::CONFLICT), theme.bad), span(told, theme.bad)])
 }
 
@@ -150,21 +171,28 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
     let label = name(state, r.decision);
     let answers = answers(state);
     let overruled = answers.is_some_and(|answers| answers.mediated != r.decision);
-    let mut parts = vec![
-        span(format!("{} {}", symbols::ARROW, if overruled { "rules: " } else { "" }), theme.mediated),
-        span(label.clone(), theme.mediated),
-        span(format!(" {}", text::share(r.distribution[r.decision])), theme.score),
-        super::verdict(state, &label, theme),
-    ];
-    if let Some(mean) = r.facet.mean(&r.distribution) {
-        let dot = symbols::DOT;
-        parts.splice(1..3, [span(format!("mean {mean:.1} {dot} median {label}"), theme.mediated)]);
-    }
-    if let Some(second) = r.runner_up {
-        parts.push(span(" over ", theme.dim));
-        parts.push(span(name(state, second), theme.text));
-        parts.push(span(format!(" {}", text::share(r.distribution[second])), theme.score));
-    }
+    let said = |label: &str, columns: usize| {
+        let mut parts = vec![
+            span(format!("{} {}", symbols::ARROW, if overruled { "rules: " } else { "" }), theme.mediated),
+            span(text::fit(label, columns), theme.mediated),
+            span(format!(" {}", text::share(r.distribution[r.decision])), theme.score),
+            super::verdict(state, label, theme),
+        ];
+        if let Some(mean) = r.facet.mean(&r.distribution) {
+            let dot = symbols::DOT;
+            parts.splice(1..3, [span(format!("mean {mean:.1} {dot} median {label}"), theme.mediated)]);
+        }
+        if let Some(second) = r.runner_up {
+            parts.push(span(" over ", theme.dim));
+            parts.push(span(name_within(state, second, columns), theme.text));
+            parts.push(span(format!(" {}", text::share(r.distribution[second])), theme.score));
+        }
+        parts
+    };
+    let columns = |parts: &[Span]| parts.iter().map(Span::width).sum::<usize>();
+    // Names yield before the share of the second.
+    let fitting = (SHORT_NAME..=NAME).rev().map(|names| said(&label, names)).find(|parts| columns(parts) <= width);
+    let mut parts = fitting.unwrap_or_else(|| said(&label, SHORT_NAME));
     let mut clear = vec![span(format!("  margin {}", text::share(r.margin)), theme.dim)];
     let overrides = answers.and_then(Answers::overrides_local).unwrap_or_else(|| r.overrides_local());
     if overrides && !overruled && reading.read.local.visible() > 0 {
@@ -175,7 +203,6 @@ fn verdict(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec
         let side = if side == Side::Local { "local" } else { "global" };
         clear.push(span(format!(" {} held by {side} (hysteresis)", symbols::DOT), theme.conflict));
     }
-    let columns = |parts: &[Span]| parts.iter().map(Span::width).sum::<usize>();
     if columns(&parts) + columns(&clear) <= width {
         parts.append(&mut clear);
         return vec![Line::from(parts)];
@@ -266,10 +293,13 @@ fn written(reading: &Reading, theme: &Theme, width: usize) -> Vec<Line<'static>>
     ])];
     if let Some(apart) = style.length.conflict {
         let (own, others) = (style::told(apart.own), style::told(apart.others));
-        let told = format!("length: local {own}, global {others} {dot} {:.1} standard errors", apart.errors);
+        let errors = format!(" {dot} {:.1} standard errors", apart.errors);
+        let whole = format!("length: local {own}, global {others}");
+        let room = width.saturating_sub(2 + text::width(&errors));
+        let told = yielding(room, &[&whole], |_| format!("length: {own} / {others}"));
         lines.push(Line::from(vec![
             span(format!("{} ", symbols::CONFLICT), theme.conflict),
-            span(text::fit(&told, width.saturating_sub(2)), theme.conflict),
+            span(told + &errors, theme.conflict),
         ]));
     }
     let mut parts = vec![span("  words  ", theme.dim)];
@@ -301,12 +331,19 @@ fn flips(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<L
         // The whole value: what is shown does flip.
         let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };
         let lead = if ix == 0 { first.clone() } else { text::pad_left("to ", first.len()) };
+        let (by, now) = (format!(" at {} ", flip.weight), format!(" (now {})", text::value(flip.now)));
+        let becomes = name(state, flip.becomes);
+        // The name yields to both values, and what stands among the weights as well goes where that is not enough.
+        let left = width.saturating_sub([&lead, &by, &at].map(|part| text::width(part)).iter().sum());
+        let columns = left.saturating_sub(text::width(&now));
+        let (columns, now) =
+            if columns < TELLING.min(text::width(&becomes)) { (left, String::new()) } else { (columns, now) };
         Line::from(vec![
             span(lead, theme.dim),
-            span(name(state, flip.becomes), theme.title),
-            span(format!(" at {} ", flip.weight), theme.text),
+            span(text::fit(&becomes, columns.max(SHORT_NAME)), theme.title),
+            span(by, theme.text),
             span(at, theme.score),
-            span(format!(" (now {})", text::value(flip.now)), theme.dim),
+            span(now, theme.dim),
         ])
     };
     let mut lines: Vec<_> = reading.flips.iter().take(FLIPS).enumerate().map(line).collect();
@@ -380,4 +417,25 @@ fn comparison(
         lines.push(Line::from(parts));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_yield_before_names() {
+        let whole = "value conflict: social commentary against action";
+        let name = |label: &str, columns| text::fit(label, columns);
+        let named = |columns| format!("value: {} / {}", name("social commentary", columns), name("action", columns));
+        for (room, told) in [
+            (48, whole),
+            (47, "value: social commentary / action"),
+            (30, "value: social commen… / action"),
+            (18, "value: soc… / act…"),
+            (10, "value: so…"),
+        ] {
+            assert_eq!(yielding(room, &[whole], named), told);
+        }
+    }
 }
