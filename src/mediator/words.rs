@@ -123,12 +123,11 @@ pub fn all_details(conflicts: &[Conflict], label: Namer) -> Vec<String> {
 pub fn details(conflict: &Conflict, label: Namer) -> Vec<String> {
     let claim = |claim: &Claim| {
         let Claim { party, p, nats, n, .. } = claim;
-        let not = if conflict.denies(claim) { "not " } else { "" };
         let behind = match party {
             Party::Global | Party::Community | Party::Population => format!("{n:.0} contributors"),
             _ => format!("{n:.1} examples"),
         };
-        format!("{:<10} {not}{} {p:.2}, {nats:+.2} nats, {behind}", party.name(), label(claim.label))
+        format!("{:<10} {} {p:.2}, {nats:+.2} nats, {behind}", party.name(), claimed(conflict, claim, label))
     };
     let mut lines = vec![format!("rule: {}", conflict.rule())];
     lines.extend(conflict.claims.iter().map(claim));
@@ -149,15 +148,38 @@ pub fn details(conflict: &Conflict, label: Namer) -> Vec<String> {
         };
         format!("flagged by {by}, {margin}; {} ({nats:+.1} nats)", in_words(nats))
     }));
-    lines.push(match (conflict.winner, conflict.loser(), conflict.kept) {
-        (Some(winner), Some(loser), Some(kept)) => {
-            format!("{} decided; {} loses and keeps {kept:.2}", winner.name(), loser.party.name())
-        }
-        (None, _, Some(kept)) => format!("neither was decided for; the better of them keeps {kept:.2}"),
-        (Some(winner), ..) => format!("{} decides, there being no other", winner.name()),
-        (None, ..) => "the base rate decides".to_owned(),
-    });
+    lines.push(outcome(conflict, label));
     lines
+}
+
+/// What a claim is for: its value, or that it is anything else.
+fn claimed(conflict: &Conflict, claim: &Claim, label: Namer) -> String {
+    format!("{}{}", if conflict.denies(claim) { "not " } else { "" }, label(claim.label))
+}
+
+/// Whose claim won, and what the mediated distribution leaves to the other. Of polarity that is a direction and no decision:
+/// a side may win it whose first choice was not decided.
+fn outcome(conflict: &Conflict, label: Namer) -> String {
+    let [a, b] = &conflict.claims;
+    let whose = |claim: &Claim| format!("{} ({})", claimed(conflict, claim, label), claim.party.name());
+    let Some(kept) = conflict.kept else {
+        return conflict.winner.map_or("the base rate decides".to_owned(), |winner| {
+            format!("{} decides, there being no other", winner.name())
+        });
+    };
+    let Some(lost) = conflict.loser() else {
+        return format!("neither {} nor {} is decided; the better of them keeps {kept:.2}", whose(a), whose(b));
+    };
+    let won = if lost.party == a.party { b } else { a };
+    let told = match conflict.kind {
+        ConflictKind::Polarity if a.label == b.label => {
+            let way = if won.nats > 0.0 { "raises" } else { "lowers" };
+            format!("mediated {way} {}, as {} does", label(won.label), won.party.name())
+        }
+        ConflictKind::Polarity => format!("mediated leans to {}, as {} does", label(won.label), won.party.name()),
+        _ => format!("{} is decided", whose(won)),
+    };
+    format!("{told}; {} keeps {kept:.2}", whose(lost))
 }
 
 /// `without item-7: drama .41 (margin .02), -0.31 nats, changes the decision`.
@@ -221,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_brief_conflict_still_says_what_is_against_what() {
+    fn a_conflict_says_what_is_against_what_and_what_came_of_it() {
         let claim = |party, label, nats| Claim { party, label, p: 0.5, nats, n: 1.0 };
         let conflict = |kind, claims| Conflict {
             kind,
@@ -237,7 +259,15 @@ mod tests {
         let polarity = conflict(ConflictKind::Polarity, [claim(Party::Local, 0, -1.0), claim(Party::Global, 0, 1.0)]);
         let name = |label: usize| ["noir", "comedy"][label].to_owned();
         assert_eq!(brief(&[value.clone(), polarity.clone()], &name, " / "), "value and polarity: noir / comedy");
-        assert_eq!(brief(&[value], &name, " against "), "value: noir against comedy");
-        assert_eq!(brief(&[polarity], &name, " / "), "polarity: global for noir, local not");
+        assert_eq!(brief(std::slice::from_ref(&value), &name, " against "), "value: noir against comedy");
+        assert_eq!(brief(std::slice::from_ref(&polarity), &name, " / "), "polarity: global for noir, local not");
+        // Who won, what either wants, and what is left of the loser.
+        assert_eq!(outcome(&value, &name), "noir (local) is decided; comedy (global) keeps 0.30");
+        assert_eq!(outcome(&polarity, &name), "mediated lowers noir, as local does; noir (global) keeps 0.30");
+        let ends = conflict(ConflictKind::Polarity, [claim(Party::Local, 0, -1.0), claim(Party::Global, 1, 1.0)]);
+        assert_eq!(outcome(&ends, &name), "mediated leans to noir, as local does; comedy (global) keeps 0.30");
+        let neither = Conflict { winner: None, ..value };
+        let told = "neither noir (local) nor comedy (global) is decided; the better of them keeps 0.30";
+        assert_eq!(outcome(&neither, &name), told);
     }
 }
