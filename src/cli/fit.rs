@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::import::interrupted;
 use super::output::legible;
-use super::target::require_writable;
+use super::target::{require_writable, write};
 use super::{CliError, Common, Format};
-use crate::data::dataset::{Manifest, write_whole};
+use crate::data::dataset::Manifest;
 use crate::eval::EvalError;
 use crate::eval::fit::rating::{self, Point, RatingFit};
 use crate::eval::fit::{Fitted, fit};
@@ -109,10 +109,10 @@ fn finish(
     report: &str,
 ) -> Result<ExitCode, CliError> {
     match (&args.out, &common.data) {
-        (Some(out), _) => write_whole(out, fragment(constants).as_bytes())?,
+        (Some(out), _) => write(out, &fragment(constants))?,
         (None, Some(folder)) if args.write => {
             let manifest = toml::to_string(fitted).map_err(std::io::Error::other)?;
-            write_whole(&folder.join("dataset.toml"), manifest.as_bytes())?;
+            write(&folder.join("dataset.toml"), &manifest)?;
         }
         _ => {}
     }

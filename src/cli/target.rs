@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{CliError, file_error};
+use super::{CliError, complain, file_error};
 use crate::data::dataset::write_whole;
 
 /// Where a report goes.
@@ -31,11 +31,18 @@ impl Target {
     /// Writes `report` there.
     pub(super) fn put(&self, report: &str) -> Result<(), CliError> {
         match &self.out {
-            Some(path) => write_whole(path, report.as_bytes())?,
+            Some(path) => write(path, report)?,
             None => io::stdout().lock().write_all(report.as_bytes())?,
         }
         Ok(())
     }
+}
+
+/// Writes `text` to `path`, whole or not at all, and tells that it is there.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    write_whole(path, text.as_bytes())?;
+    complain(&format!("written to {}", path.display()));
+    Ok(())
 }
 
 /// Fails where nothing can be written to `out`, or where something is there and nobody said `force`.

@@ -30,7 +30,8 @@ fn logoscope(args: &[&str]) -> Output {
 fn told(args: &[&str]) -> String {
     let output = logoscope(args);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "{args:?}: {errors}");
+    let quiet = errors.lines().all(|line| line.starts_with("logoscope: written to "));
+    assert!(output.status.success() && quiet, "{args:?}: {errors}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -440,6 +441,24 @@ fn a_report_is_written_whole() {
     let args = ["eval", "--data", &data, "--format", "json", "--seed", "5"];
     assert_eq!(told(&[&args[..], &["--out", out.to_str().unwrap()]].concat()), "");
     assert_eq!(fs::read_to_string(&out).unwrap(), told(&args));
+}
+
+#[test]
+fn where_a_report_went_is_told_once_it_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (rows, more) = (path("rows.json"), ["--model", "none"]);
+    for (out, arguments) in [
+        (&rows, &["eval", "--limit", "20", "--format", "json", "--rows"][..]),
+        (&path("compared"), &["compare", &rows, &rows, "--against", "local"]),
+        (&path("audit"), &["audit", "--limit", "20"]),
+        (&path("sweep"), &["sweep", "--weight", "prior-strength=1,100"]),
+    ] {
+        let output = logoscope(&[arguments, &more, &["--out", out]].concat());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && fs::metadata(out).unwrap().len() > 0, "{arguments:?}: {errors}");
+        assert_eq!(errors, format!("logoscope: written to {out}\n"), "{arguments:?}");
+    }
 }
 
 #[cfg(unix)]

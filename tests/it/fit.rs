@@ -84,7 +84,11 @@ fn the_command_writes_what_it_says_and_ablations_leave_things_out() {
     let differs = |v: &&Value| (loss(v) - loss(&variants[0])).abs() > 1e-6;
     assert!(variants.len() > 3 && variants.iter().filter(differs).count() > variants.len() / 2, "{ablated}");
 
-    let told: Value = serde_json::from_str(&run(&["fit", "--split", "0.8", "--write", "--format", "json"])).unwrap();
+    let fit = ["--data", data, "fit", "--split", "0.8", "--write", "--format", "json"];
+    let fit = crate::program().args(fit).output().unwrap();
+    let written = format!("logoscope: written to {}\n", dir.path().join("dataset.toml").display());
+    assert_eq!((fit.status.code(), String::from_utf8(fit.stderr).unwrap()), (Some(0), written));
+    let told: Value = serde_json::from_slice(&fit.stdout).unwrap();
     let manifest = Dataset::open(dir.path()).unwrap().manifest;
     assert_eq!(told["after"]["constants"]["calibration.local"], manifest.calibration.local);
     let now: Value = serde_json::from_str(&run(&["eval", "--split", "0.8", "--format", "json"])).unwrap();
