@@ -1,31 +1,73 @@
-//! `logoscope doctor`: checks what the default run needs and says what to do about what is missing.
+//! `logoscope doctor`: looks at what the default run needs and says what to do about what is missing or broken.
+//!
+//! Invariant: it looks. No store is built and no vector made; what a command would build is said.
 
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::{CliError, Common, cache_folder, model};
+use crate::data::dataset::Dataset;
+use crate::data::interaction::Timestamp;
+use crate::data::sample;
 use crate::data::sanitize::visible;
+use crate::engine::embedding;
+use crate::engine::error::EngineError;
 use crate::engine::model::ModelSource;
+use crate::memory::column::Column;
+use crate::memory::period::Calendar;
 use crate::memory::store::{Store, WORTH_BYTES};
 
-/// Outcome of one check.
-struct Check {
-    name: &'static str,
-    outcome: Result<String, String>,
+/// What a look found.
+enum Finding {
+    /// As it should be.
+    Fine(String),
+    /// Not there, or not to be reached.
+    Missing(String),
+    /// There, and of no use.
+    Broken(String),
 }
 
-/// Runs the command: exit 1 when something that the default run needs is missing.
+impl Finding {
+    /// The word for it, and what is told.
+    fn told(&self) -> (&'static str, &str) {
+        match self {
+            Finding::Fine(told) => ("ok", told),
+            Finding::Missing(told) => ("missing", told),
+            Finding::Broken(told) => ("broken", told),
+        }
+    }
+}
+
+impl From<CliError> for Finding {
+    fn from(error: CliError) -> Self {
+        use EngineError::{Device, Download, Load, Server, Unreachable};
+        let told = error.to_string();
+        let absent = match &error {
+            CliError::Engine(Load { path, .. }) => !path.exists(),
+            CliError::Engine(Download { .. } | Server { .. } | Unreachable { .. } | Device { .. }) => true,
+            other => is_absence(other),
+        };
+        if absent { Finding::Missing(told) } else { Finding::Broken(told) }
+    }
+}
+
+/// Whether at the bottom of `error` a file was not found.
+fn is_absence(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Runs the command: exit 1 when something that the default run needs is missing or broken.
 pub fn run(common: &Common) -> Result<ExitCode, CliError> {
-    let about_data = common.memory().map_err(|error| error.to_string()).map(|memory| {
-        let (users, items) = (memory.population.users.len(), memory.population.len());
-        format!("{}: {users} users, {items} interactions, {} periods", memory.manifest.name, memory.periods())
-    });
-    let cache = cache_folder();
-    let about_cache = writable(&cache)
-        .map(|()| cache.display().to_string())
-        .map_err(|error| format!("{}: {error}; make it writable or set XDG_CACHE_HOME", cache.display()));
     let about_terminal = {
         use std::io::IsTerminal;
         if std::io::stdout().is_terminal() {
@@ -34,45 +76,74 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
             "standard output is not one; the workbench needs one"
         }
     };
-    let checks = [
-        Check { name: "dataset", outcome: about_data },
-        Check { name: "cache", outcome: about_cache },
-        Check { name: "store", outcome: store(common) },
-        Check { name: "model", outcome: answering(common) },
-        Check { name: "terminal", outcome: Ok(about_terminal.to_owned()) },
+    let findings = [
+        ("dataset", dataset(common).unwrap_or_else(Finding::from)),
+        ("cache", cache()),
+        ("store", store(common).unwrap_or_else(Finding::from)),
+        ("model", answering(common).unwrap_or_else(Finding::from)),
+        ("terminal", Finding::Fine(about_terminal.to_owned())),
     ];
-    let mut healthy = true;
-    for check in checks {
-        match check.outcome {
-            Ok(found) => print_line!("ok       {:9} {}", check.name, visible(&found))?,
-            Err(missing) => {
-                healthy = false;
-                print_line!("missing  {:9} {}", check.name, visible(&missing))?;
-            }
-        }
+    for (name, finding) in &findings {
+        let (word, told) = finding.told();
+        print_line!("{word:<8} {name:9} {}", visible(told))?;
     }
+    let healthy = findings.iter().all(|(_, finding)| matches!(finding, Finding::Fine(_)));
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn store(common: &Common) -> Result<String, String> {
-    let Some(data) = &common.data else { return Ok("the embedded sample needs none".to_owned()) };
-    let store = Store::of(&common.stores(), data).map_err(|error| error.to_string())?;
-    if !store.pays() {
-        return Ok(format!("none: interactions.jsonl is smaller than {} MiB", WORTH_BYTES >> 20));
+fn dataset(common: &Common) -> Result<Finding, CliError> {
+    let dataset = match &common.data {
+        Some(dir) => {
+            let dataset = Dataset::open(dir)?;
+            embedding::opens(&dataset, &common.load_options())?;
+            Store::of_read(&common.stores(), dir, &dataset)?.with_recorded(dataset)?.0
+        }
+        None => sample::dataset()?,
+    };
+    let (users, items) = (dataset.users().len(), dataset.interactions.len());
+    let at: Column<Timestamp> =
+        dataset.interactions.iter().map(|interaction| interaction.at).collect::<Vec<_>>().into();
+    let periods = Calendar::new(&at, dataset.manifest.periods.length).count;
+    Ok(Finding::Fine(format!("{}: {users} users, {items} interactions, {periods} periods", dataset.manifest.name)))
+}
+
+fn cache() -> Finding {
+    let cache = cache_folder();
+    match writable(&cache) {
+        Ok(()) => Finding::Fine(cache.display().to_string()),
+        Err(error) => Finding::Missing(format!("{}: {error}; make it writable or set XDG_CACHE_HOME", cache.display())),
     }
-    let verdict = store.verify().map_err(|error| error.to_string())?;
-    if let Some(fault) = verdict.faults.first() {
-        return Err(format!("{fault}; it is rebuilt when the dataset is opened"));
+}
+
+fn store(common: &Common) -> Result<Finding, CliError> {
+    let Some(data) = &common.data else { return Ok(Finding::Fine("the embedded sample needs none".to_owned())) };
+    let store = Store::of(&common.stores(), data)?;
+    if !store.pays() {
+        let told = format!("none: interactions.jsonl is smaller than {} MiB", WORTH_BYTES >> 20);
+        return Ok(Finding::Fine(told));
+    }
+    let verdict = store.verify()?;
+    if let [fault, more @ ..] = &verdict.faults[..] {
+        let more = match more.len() {
+            0 => String::new(),
+            n => format!(" and {n} more, which `logoscope store verify` lists"),
+        };
+        return Ok(Finding::Broken(format!("{fault}{more}; it is rebuilt when the dataset is opened")));
     }
     let (folder, stores) = (store.folder().display(), common.stores());
     if verdict.base.is_some() {
-        return Ok(format!("{folder}: {} recorded interactions", verdict.records));
+        return Ok(Finding::Fine(format!("{folder}: {} recorded interactions", verdict.records)));
     }
-    // Opening the dataset would have built one, but for an embedding model that is not at hand.
     let place = if store.folder().is_dir() { store.folder() } else { &stores };
-    writable(place)
-        .map_err(|error| format!("{}: {error}; make it writable or name another one with --store", place.display()))?;
-    Ok(format!("{folder}: not built yet, {} recorded interactions", verdict.records))
+    if let Err(error) = writable(place) {
+        let place = place.display();
+        return Ok(Finding::Missing(format!("{place}: {error}; make it writable or name another one with --store")));
+    }
+    let records = verdict.records;
+    Ok(Finding::Fine(format!(
+        "{folder}: not built yet, {records} recorded interactions; it is built when the dataset is opened, or by \
+         `logoscope store build`"
+    )))
 }
 
 /// Makes `folder` and a file in it, which goes again.
@@ -84,13 +155,14 @@ fn writable(folder: &Path) -> io::Result<()> {
     fs::remove_file(&probe)
 }
 
-fn answering(common: &Common) -> Result<String, String> {
+fn answering(common: &Common) -> Result<Finding, CliError> {
     let on_server =
         common.model_spec().is_some_and(|spec| matches!(ModelSource::of(&spec.name), ModelSource::Server(_)));
     if cfg!(not(feature = "local")) && !on_server {
-        return Ok("this build has no model engine: memory alone".to_owned());
+        return Ok(Finding::Fine("this build has no model engine: memory alone".to_owned()));
     }
-    let place = common.model_place().map_err(|error| error.to_string())?;
-    let engine = model::engine(&common.load_options(), place.as_ref()).map_err(|error| error.to_string())?;
-    Ok(engine.map_or("none asked for: memory alone".to_owned(), |engine| model::described(&*engine)))
+    let place = common.model_place()?;
+    let engine = model::engine(&common.load_options(), place.as_ref())?;
+    let told = engine.map_or("none asked for: memory alone".to_owned(), |engine| model::described(&*engine));
+    Ok(Finding::Fine(told))
 }

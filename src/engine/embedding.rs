@@ -38,6 +38,14 @@ pub fn attach(dataset: &mut Dataset, options: &LoadOptions) -> Result<Option<Att
     Ok(Some(Attached { vectors: kept, notices }))
 }
 
+/// Whether the embedding model that `dataset` names, if it names one, can be opened. No vector is made, kept or looked for.
+pub fn opens(dataset: &Dataset, options: &LoadOptions) -> Result<(), EngineError> {
+    match &dataset.manifest.retrieval.embedder {
+        Embedding::Model { path, .. } => open(path, options).map(drop),
+        Embedding::Hash | Embedding::Static { .. } => Ok(()),
+    }
+}
+
 /// The store of the dataset folder `data` under `root`, its embedding model opened where a store pays.
 pub fn store(root: &Path, data: &Path, options: &LoadOptions) -> Result<(Store, Option<Attached>), EmbeddedError> {
     let store = Store::of(root, data)?;

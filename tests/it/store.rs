@@ -703,7 +703,37 @@ fn a_store_that_cannot_be_written_is_neither_built_nor_ok() {
     assert!(code == Some(1) && told.contains("missing  store") && told.contains("ok       dataset"), "{told}");
     fs::remove_file(place.root()).unwrap();
     let (code, told) = doctor();
+    assert!(code == Some(0) && told.contains("ok       store") && told.contains("not built yet"), "{told}");
+    assert_eq!(fs::read_dir(place.root()).unwrap().count(), 0, "it looks and builds nothing");
+    // What is there and of no use is not missing.
+    let mut rows = fs::OpenOptions::new().append(true).open(place.data().join("interactions.jsonl")).unwrap();
+    rows.write_all(b"\nno interaction\n").unwrap();
+    let (code, told) = doctor();
+    assert!(code == Some(1) && told.contains("broken   dataset") && told.contains("interactions.jsonl:"), "{told}");
+    fs::remove_file(place.data().join("interactions.jsonl")).unwrap();
+    let (code, told) = doctor();
+    assert!(code == Some(1) && told.contains("missing  dataset"), "{told}");
+}
+
+#[test]
+fn doctor_names_what_is_broken_in_a_store() {
+    let place = Place::of(&small());
+    place.open();
+    let doctor = || {
+        let mut doctor = crate::program();
+        doctor.args(["doctor", "--model", "none", "--data"]).arg(place.data()).arg("--store").arg(place.root());
+        let output = doctor.env("XDG_CACHE_HOME", place.dir.path().join("cache")).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, told) = doctor();
     assert!(code == Some(0) && told.contains("ok       store"), "{told}");
+    let base = place.base();
+    let mut bytes = fs::read(base.join("at")).unwrap();
+    bytes[0] ^= 1;
+    fs::write(base.join("at"), bytes).unwrap();
+    let (code, told) = doctor();
+    assert!(code == Some(1) && told.contains("broken   store") && told.contains("differ from"), "{told}");
+    assert!(told.contains("ok       dataset"), "{told}");
 }
 
 /// What the workbench remembers over a store: behind all others at once; before others memory is built anew, which the screen
