@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::data::sanitize::visible;
+use crate::data::text::brief;
 use crate::view::symbols::in_ascii;
 
 /// Whether people are told in ASCII: said once, before a command runs, since messages come from everywhere.
@@ -20,6 +22,15 @@ pub(super) fn keep_to_ascii() {
 /// `text` as people are to read it.
 pub(super) fn legible(text: &str) -> Cow<'_, str> {
     if ASCII.load(Ordering::Relaxed) { in_ascii(text) } else { Cow::Borrowed(text) }
+}
+
+/// Characters of a text of the data, or of one that was typed.
+const LONGEST_TEXT: usize = 400;
+
+/// A text that may have any length, made visible and without its middle where nobody would read all of it. JSON has it
+/// whole.
+pub(super) fn shown(text: &str) -> String {
+    brief(&visible(text), LONGEST_TEXT).into_owned()
 }
 
 /// Standard output, for people.

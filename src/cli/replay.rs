@@ -189,7 +189,8 @@ fn replay_text(replay: &mut Replay, signs: &[Signature]) -> String {
 
 fn turn_text(text: &mut String, number: usize, turn: &Turn, outcome: &Outcome) {
     let Some(asked) = turn.asked() else { return };
-    let _ = writeln!(text, "{number}. {} · {} · {}", visible(asked.user.as_str()), asked.at, visible(&asked.query));
+    let _ =
+        writeln!(text, "{number}. {} · {} · {}", visible(asked.user.as_str()), asked.at, output::shown(&asked.query));
     if let (Some(evidence), Some(resolution)) = (turn.evidence(), turn.resolution()) {
         let (local, global) = (&evidence.local, &evidence.global);
         let (visible_items, mass) = (local.votes.len(), resolution.mass);

@@ -71,7 +71,7 @@ pub fn run(common: &Common, args: &WhyNotArgs) -> Result<ExitCode, CliError> {
         Format::Text => {
             let mut out = output::out();
             for (id, reason) in &answers {
-                writeln!(out, "{}: {}", visible(id), visible(&reason.to_string()))?;
+                writeln!(out, "{}: {}", output::shown(id), visible(&reason.to_string()))?;
             }
         }
         Format::Json => {

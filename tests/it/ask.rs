@@ -146,6 +146,27 @@ fn questions_come_through_a_pipe_too() {
 }
 
 #[test]
+fn a_text_of_any_length_is_shown_in_brief_and_told_whole_in_json() {
+    let query = format!("drowned {} streets", "sea ".repeat(2000));
+    let ask = |more: &[&str]| {
+        let output = logoscope(&[&["ask", "--model", "none", "--user", "u017", "--query", &query], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = ask(&[]);
+    let first = told.lines().next().unwrap();
+    assert!(first.contains("drowned sea") && first.contains('…') && first.ends_with(" streets"), "{first}");
+    assert!(told.lines().all(|line| line.chars().count() < 600), "{told}");
+    let object: Value = serde_json::from_str(&ask(&["--format", "json"])).unwrap();
+    assert_eq!(object["query"], query.as_str());
+
+    let id = "x".repeat(5000);
+    let output = logoscope(&["why-not", "--model", "none", "--user", "u017", "--query", "sea", &id]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("xxx…xxx: no interaction") && told.len() < 600, "{told}");
+}
+
+#[test]
 fn doctor_finds_everything_the_default_run_needs() {
     let output = logoscope(&["doctor"]);
     let told = String::from_utf8_lossy(&output.stdout);

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{AskArgs, Asked};
 use crate::cli::CliError;
+use crate::cli::output::shown;
 use crate::data::sanitize::visible;
 use crate::engine::answer::memory_distribution;
 use crate::engine::attribution::{Attribution, Deciding, LineEffect, Plan, Target, Turn};
@@ -174,7 +175,7 @@ impl<'a> Attributed<'a> {
                 (None, Some(turn)) => format!(" model -> {}", visible(self.label(turn.decision))),
                 (None, None) => String::new(),
             };
-            let text = visible(line.text.trim_start_matches("- "));
+            let text = shown(line.text.trim_start_matches("- "));
             let _ = writeln!(out, "  {delta:>8} {rules:>8}  {}{turns}: {text}", visible(self.id(line)));
         }
         out.push('\n');

@@ -1,6 +1,7 @@
 //! An answer for reading.
 
 use super::Asked;
+use crate::cli::output::shown;
 use crate::data::sanitize::visible;
 use crate::engine::answer::memory_length;
 use crate::mediator::conflict::Side;
@@ -41,7 +42,7 @@ impl Asked<'_> {
         let nearest = memory.nearest_things(&self.question.query, self.question.at)?;
         let titles: Vec<String> = nearest.iter().map(|title| format!("'{}'", visible(title))).collect();
         let nearest = if titles.is_empty() { String::new() } else { format!(" nearest: {};", titles.join(", ")) };
-        let query = visible(&self.question.query);
+        let query = shown(&self.question.query);
         Some(format!(
             "no thing of the dataset is called '{query}';{nearest} what others give to everything is all there is"
         ))
@@ -69,7 +70,7 @@ impl Asked<'_> {
             "{} · {} · {}",
             visible(self.question.user.as_str()),
             self.question.at,
-            visible(&self.question.query)
+            shown(&self.question.query)
         );
         let _ = writeln!(out, "\nlocal memory: {} visible items", self.read.local.visible());
         for hit in self.read.local.shown() {
@@ -94,10 +95,10 @@ impl Asked<'_> {
                 labels[hit.label],
                 visible(&memory.population.id[hit.item]),
                 hit.age_days,
-                visible(&memory.population.text[hit.item])
+                shown(&memory.population.text[hit.item])
             );
             if self.read.written.is_some() {
-                let _ = writeln!(out, "       wrote: {}", visible(memory.response(hit.item)));
+                let _ = writeln!(out, "       wrote: {}", shown(memory.response(hit.item)));
             }
         }
         if let Some(standing) = &self.profile {
