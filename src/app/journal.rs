@@ -44,7 +44,9 @@ pub struct Journal {
     pub embedder: String,
     /// The dataset at the first question, as it was before anything was remembered.
     pub data: Option<Arc<Data>>,
-    /// What the analyst has given to memory, in order: a session that begins later begins with it.
+    /// What memory is being given, in order: it may yet fail to take it, so that nothing says it knows.
+    pub given: Vec<Interaction>,
+    /// What memory has taken of that, in order: a session that begins later begins with it.
     pub remembered: Vec<Interaction>,
     /// Where the model is.
     pub model: Option<Located>,

@@ -99,7 +99,7 @@ pub enum Message {
         /// Why.
         reason: String,
     },
-    /// Memory knows a new interaction from now on.
+    /// Memory knows the interaction that it was given first from now on.
     Remembered {
         /// The dataset with it.
         data: Arc<Data>,
@@ -108,6 +108,8 @@ pub enum Message {
         /// How many periods the data spans now.
         periods: usize,
     },
+    /// Memory could not take that interaction, because.
+    NotRemembered(String),
     /// The memory of a moment can be asked.
     Visited {
         /// Which.

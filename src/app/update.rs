@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use super::command::Context;
 use super::effect::Effect;
-use super::journal::Recording;
+use super::journal::{Journal, Recording};
 use super::keymap::{self, Chord};
 use super::message::Message;
 use super::overlay::{Edit, EditKind, List, ListKind, Overlay};
@@ -164,6 +164,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::Remembered { data, place, periods } => {
             // A visit is to another memory: what this one was given while it lasts is known at home.
+            record::remembered(state.journal_at_home());
             let (reading, known, span) = match &mut state.visit {
                 Some(visit) => (&mut visit.home.reading, &mut visit.home.data, &mut visit.home.periods),
                 None => (&mut state.reading, &mut state.data, &mut state.periods),
@@ -173,6 +174,11 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             hits.filter(|hit| hit.item >= place).for_each(|hit| hit.item += 1);
             (*known, *span) = (Some(data), periods);
             state.rungs.forget();
+            Vec::new()
+        }
+        Message::NotRemembered(reason) => {
+            record::refused(state.journal_at_home());
+            tell(state, format!("not remembered: {reason}"), true);
             Vec::new()
         }
         Message::Visited { world, data, periods } => visit::arrived(state, &world, data, periods).into_iter().collect(),
@@ -329,6 +335,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::Portrayed { .. }
             | Message::Told { .. }
             | Message::Remembered { .. }
+            | Message::NotRemembered(_)
             | Message::Visited { .. }
             | Message::ModelNamed(_)
             | Message::ModelsFound(_)
@@ -447,16 +454,16 @@ fn ask(state: &mut State, change: impl FnOnce(&mut Question)) -> Vec<Effect> {
 /// Lets memory know that the person answers the question so, and asks again a second later.
 fn remember(state: &mut State, response: String) -> Vec<Effect> {
     let (Some(data), Some(question)) = (state.data.clone(), state.question.clone()) else { return Vec::new() };
-    let free = |id: &String| data.is_free(id);
-    let Some(id) = (state.journal.remembered.len() + 1..).map(|n| format!("remembered-{n}")).find(free) else {
-        return Vec::new();
-    };
+    let Journal { given, remembered, .. } = &state.journal;
+    let free = |id: &String| data.is_free(id) && given.iter().all(|given| given.id != *id);
+    let first = given.len() + remembered.len() + 1;
+    let Some(id) = (first..).map(|n| format!("remembered-{n}")).find(free) else { return Vec::new() };
     let Question { user, query, at } = question;
     // A rating is of the thing that its question names.
     let same = data.rated(&query).map(Cow::into_owned);
     let (item, extra) = same.map(|same| (same.item, same.extra)).unwrap_or_default();
     let told = format!(
-        "memory knows now that {user} answered '{}', until this program ends; the question counts no longer",
+        "memory is given that {user} answered '{}', until this program ends; the question counts no longer",
         brief(&response, 40)
     );
     let interaction = Interaction { id, user, at, query, response, item, extra };
@@ -464,7 +471,7 @@ fn remember(state: &mut State, response: String) -> Vec<Effect> {
         Some(effect) => vec![effect],
         None => vec![Effect::Remember(Box::new(interaction.clone()))],
     };
-    record::remembered(state, interaction);
+    record::given(state, interaction);
     effects.extend(ask(state, |question| question.at = Timestamp(question.at.0.saturating_add(1))));
     tell(state, told, false);
     effects

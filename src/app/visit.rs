@@ -144,6 +144,16 @@ impl Home {
     }
 }
 
+impl State {
+    /// The journal of live work, also while a moment is visited.
+    pub fn journal_at_home(&mut self) -> &mut Journal {
+        match &mut self.visit {
+            Some(visit) => &mut visit.home.journal,
+            None => &mut self.journal,
+        }
+    }
+}
+
 /// A session that shares a recording's beginning and goes on live.
 #[derive(Debug)]
 pub struct Fork {

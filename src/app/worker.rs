@@ -288,9 +288,9 @@ fn work(
                             data = with;
                             tell(Message::Remembered { data: Arc::clone(&data), place, periods: memory.periods() });
                         }
-                        Ok(Err(error)) => tell(Message::Stored(format!("not remembered: {error}"))),
+                        Ok(Err(error)) => tell(Message::NotRemembered(error.to_string())),
                         Err(reason) => {
-                            tell(Message::Stored(format!("not remembered: {reason}; memory is built anew")));
+                            tell(Message::NotRemembered(format!("{reason}; memory is built anew")));
                             // It may know a half of it.
                             match data.whole() {
                                 Ok(whole) => memory = Memory::build(whole.as_ref()),

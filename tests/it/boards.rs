@@ -211,7 +211,7 @@ fn live_numbers_are_those_of_the_judged_questions_asked() {
     press(&mut state, &["["]);
     speak(&mut state);
     press(&mut state, &["R", "enter"]);
-    assert!(notice(&state).starts_with("memory knows now that "), "{}", notice(&state));
+    assert!(notice(&state).starts_with("memory is given that "), "{}", notice(&state));
     speak(&mut state);
     answer(&mut state);
     assert_eq!((state.study.steps.len(), &state.study.now), (1, &numbers), "its own answer is in memory");

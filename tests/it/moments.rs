@@ -586,6 +586,24 @@ fn what_waits_at_home_is_written_by_quitting_wherever_one_is() {
         let (header, events) = written(press(&mut state, keys));
         assert_eq!((header.map(|header| header.model), events.len()), (Some(None), waiting), "{keys:?}");
     }
+    // Memory comes to know what it was given at home while a fork is asked.
+    let mut state = recording();
+    let effects = press(&mut state, &["R", "d", "r", "a", "m", "a", "enter"]);
+    let given = effects.into_iter().find_map(|effect| match effect {
+        Effect::Remember(interaction) => Some(*interaction),
+        _ => None,
+    });
+    open(&mut state);
+    press(&mut state, &["b"]);
+    let (world, data) = (Arc::clone(&state.visit.as_ref().unwrap().world), state.data.clone().unwrap());
+    update(&mut state, Message::Visited { world, data: Arc::clone(&data), periods: 3 });
+    let (known, place) = data.with(given.clone().unwrap()).unwrap();
+    let remembered = Message::Remembered { data: Arc::new(known), place, periods: 8 };
+    assert!(written(update(&mut state, remembered)).1.is_empty(), "the fork's file is open");
+    let effects = press(&mut state, &["q"]);
+    let home = effects.iter().position(|effect| *effect == Effect::EndFork).expect("the file at home is gone on with");
+    let known = Event::Remembered { interaction: given.unwrap() };
+    assert_eq!(effects[home + 1..], [Effect::Record(vec![known])]);
     // Nobody has touched a key: a question that the start asked is no session.
     let mut state = recording();
     open(&mut state);

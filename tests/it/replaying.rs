@@ -642,11 +642,16 @@ fn what_is_remembered_is_known_a_second_later() {
         hits.iter().map(|hit| items[hit.item].query.clone()).collect::<Vec<_>>()
     };
     let texts = shown(&state);
+    let says_so = |effects: &[Effect]| {
+        let known = |event: &Event| matches!(event, Event::Remembered { .. });
+        effects.iter().any(|effect| matches!(effect, Effect::Record(events) if events.iter().any(known)))
+    };
+    assert!(!says_so(&effects), "not before memory knows it");
     loop {
         let message = inbox.recv_timeout(Duration::from_secs(60)).expect("memory answers in time");
         match message {
             Message::Remembered { .. } => {
-                update(&mut state, message);
+                assert!(says_so(&update(&mut state, message)));
                 assert_eq!(shown(&state), texts, "what is shown still means the same items");
             }
             Message::MemoryRead { .. } => {
@@ -659,4 +664,30 @@ fn what_is_remembered_is_known_a_second_later() {
     let reading = state.reading.as_ref().unwrap();
     assert_eq!(reading.read.local.visible(), texts.len() + 1);
     assert_eq!(state.data.as_ref().unwrap().label(reading.read.local.hits[0].label), "drama");
+}
+
+/// The session said so before memory knew, and went on saying it where that came to nothing.
+#[test]
+fn what_memory_cannot_take_is_not_recorded_as_remembered() {
+    let mut state = recording();
+    let give = |state: &mut State| {
+        let effects = press(state, &["R", "d", "r", "a", "m", "a", "enter"]);
+        let given = effects.iter().find_map(|effect| match effect {
+            Effect::Remember(interaction) => Some((**interaction).clone()),
+            _ => None,
+        });
+        assert!(!written(effects).1.iter().any(|event| event.tag() == "remembered"));
+        given.unwrap()
+    };
+    let lost = give(&mut state);
+    let effects = update(&mut state, Message::NotRemembered("its file is gone".to_owned()));
+    assert!(written(effects).1.is_empty());
+    assert_eq!(state.notice.as_ref().unwrap().text, "not remembered: its file is gone");
+    hear(&mut state);
+    let given = give(&mut state);
+    assert_eq!((lost.id.as_str(), given.id.as_str()), ("remembered-1", "remembered-1"), "nobody knows the first");
+    let (data, place) = state.data.as_ref().unwrap().with(given.clone()).unwrap();
+    let effects = update(&mut state, Message::Remembered { data: Arc::new(data), place, periods: 8 });
+    assert_eq!(written(effects).1, [Event::Remembered { interaction: given.clone() }]);
+    assert_eq!(state.journal.remembered, [given], "a session that begins later begins with it");
 }

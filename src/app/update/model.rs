@@ -117,6 +117,7 @@ pub(super) fn turn_page(state: &mut State) -> Vec<Effect> {
         recording: Recording::Waiting,
         touched: journal.touched,
         data: journal.data.clone(),
+        given: journal.given.clone(),
         remembered: journal.remembered.clone(),
         model: journal.model.clone(),
         waiting: journal.remembered.iter().map(known).collect(),

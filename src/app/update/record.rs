@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::super::effect::Effect;
-use super::super::journal::Recording;
+use super::super::journal::{Journal, Recording};
 use super::super::message::Heard;
 use super::super::scribe::Beginning;
 use super::super::state::{ModelState, Phase, Setting, State};
+use super::super::visit::Visit;
 use super::visit;
 use crate::data::interaction::Interaction;
 use crate::engine::engine::{Answer, Caps};
@@ -88,13 +89,26 @@ pub(super) fn answered_alone(state: &mut State) {
     Arm::ALL.into_iter().for_each(|arm| answered(state, arm));
 }
 
-/// Memory is to know something new.
-pub(super) fn remembered(state: &mut State, interaction: Interaction) {
+/// Memory is given something new. It is part of the session once memory knows it.
+pub(super) fn given(state: &mut State, interaction: Interaction) {
     settle(state);
-    if state.journal.listens() && state.journal.start.is_some() {
-        state.journal.waiting.push(Event::Remembered { interaction: interaction.clone() });
+    state.journal.given.push(interaction);
+}
+
+/// Memory knows what it was given first, if it was given anything; whether it was.
+pub(super) fn remembered(journal: &mut Journal) -> bool {
+    let Some(interaction) = refused(journal) else { return false };
+    // Between two sessions as well: the next one begins with it.
+    if journal.listens() && (journal.start.is_some() || journal.data.is_some()) {
+        journal.waiting.push(Event::Remembered { interaction: interaction.clone() });
     }
-    state.journal.remembered.push(interaction);
+    journal.remembered.push(interaction);
+    true
+}
+
+/// Takes back what memory was given first.
+pub(super) fn refused(journal: &mut Journal) -> Option<Interaction> {
+    (!journal.given.is_empty()).then(|| journal.given.remove(0))
 }
 
 /// The analyst said something of the answers to the question at hand.
@@ -122,8 +136,13 @@ pub(super) fn close(state: &mut State) -> Vec<Effect> {
         return close(live);
     }
     let mut effects = close_page(state);
-    // Where a fork began, nothing that may be written waits at home.
-    if let Some(mut visit) = state.visit.take_if(|visit| visit.fork.is_none()) {
+    let waits = |visit: &Visit| visit.home.journal.touched && !visit.home.journal.waiting.is_empty();
+    if let Some(mut visit) = state.visit.take_if(|visit| waits(visit)) {
+        if visit.fork.as_ref().is_some_and(|fork| fork.begins.is_none()) {
+            effects.push(Effect::EndFork);
+            // Whatever is still told of it would go into the file at home.
+            state.journal.away = true;
+        }
         visit.home.journal.model.clone_from(&state.journal.model);
         std::mem::swap(&mut state.journal, &mut visit.home.journal);
         effects.extend(close_page(state));

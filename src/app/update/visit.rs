@@ -112,6 +112,7 @@ pub(super) fn begin(state: &mut State, forks: Option<String>) -> Vec<Effect> {
     (state.setting, state.course, state.answers.epoch) = (setting, course, epoch);
     let journal = &mut state.journal;
     journal.waiting.clear();
+    journal.given.clear();
     match &forked {
         Some(_) => {
             (journal.touched, journal.start) = (true, Some(setting));
@@ -182,6 +183,8 @@ pub(super) fn arrived(state: &mut State, world: &Arc<World>, data: Arc<Data>, pe
     (state.data, state.periods) = (Some(data), periods);
     // What memory says comes right behind; the two are drawn together.
     state.dirty = false;
+    // It knows all that this world was given.
+    while record::remembered(&mut state.journal) {}
     let begins = visit.fork.as_mut()?.begins.take()?;
     // What the scribe has told so far was of the session at home.
     visit.home.journal.recording = std::mem::replace(&mut state.journal.recording, Recording::Begun);
