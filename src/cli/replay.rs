@@ -14,6 +14,7 @@ use super::{CliError, Common, Format, model, output, voice};
 use crate::data::sanitize::visible;
 use crate::engine::profile::told;
 use crate::engine::prompt::Arm;
+use crate::eval::metrics::Metric;
 use crate::mediator::signature::Signature;
 use crate::mediator::words;
 use crate::session::check::{Model, Report, Verdict, check_with};
@@ -233,7 +234,8 @@ fn turn_text(text: &mut String, number: usize, turn: &Turn, outcome: &Outcome) {
     }
 }
 
-/// The table of a session: accuracy of the arms, on- and off-habit where both occur, and what the mediator changed.
+/// The table of a session: accuracy of the arms, on- and off-habit where both occur, how far scores are off, and what the
+/// mediator changed.
 pub(super) fn summary(outcomes: &[Outcome]) -> String {
     let all = Tally::of(outcomes);
     let mut text = format!("{:<10}", "accuracy");
@@ -249,6 +251,14 @@ pub(super) fn summary(outcomes: &[Outcome]) -> String {
     }
     if all.said > 0 {
         row(&mut text, "analyst", all.by_analyst);
+    }
+    if Arm::ALL.iter().any(|arm| all.mean_error(*arm).is_some()) {
+        let _ = write!(text, "{:<10}", "MAE");
+        for arm in Arm::ALL {
+            let cell = all.mean_error(arm).map_or("-".to_owned(), |error| format!("{error:.3}"));
+            let _ = write!(text, "{cell:>16}");
+        }
+        text.push('\n');
     }
     let Tally { turns, judged, said, overrides, rescues, suppressions, conflicts, .. } = all;
     let _ = write!(text, "{}, {judged} judged", plural(turns, "turn", "turns"));
@@ -298,7 +308,11 @@ fn replay_json(replay: &mut Replay, signs: &[Signature]) -> Result<Value, CliErr
             let (judged, called_right) = tally.by_analyst[arm as usize];
             let feedback = json!({"n": judged, "right": called_right});
             let accuracy = tally.accuracy(arm);
-            (arm.name().to_owned(), json!({"n": n, "right": right, "accuracy": accuracy, "feedback": feedback}))
+            let mut told = json!({"n": n, "right": right, "accuracy": accuracy, "feedback": feedback});
+            if let Some(error) = tally.mean_error(arm) {
+                told[Metric::MeanAbsoluteError.name()] = json!(error);
+            }
+            (arm.name().to_owned(), told)
         })
         .collect();
     let header = serde_json::to_value(&session.header).map_err(std::io::Error::from)?;

@@ -22,6 +22,8 @@ const TAIL: f64 = 0.025;
 const LEVEL: f64 = 0.05;
 /// What is said instead of a test where questions were picked for what they show.
 pub const PICKED: &str = "picked questions: no test";
+/// Fewest scores that an interval of their errors is told of.
+const FEWEST: usize = 5;
 /// Halvings that find an end of an exact interval.
 const HALVINGS: usize = 50;
 
@@ -133,6 +135,63 @@ impl Paired {
     }
 }
 
+/// Two arms' absolute errors on the scores that both gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Errors {
+    /// Questions.
+    pub n: usize,
+    /// Of the differences, the first arm's error less the second's,
+    sum: f64,
+    /// and of their squares.
+    squares: f64,
+}
+
+impl Errors {
+    fn add(&mut self, first: f64, second: f64) {
+        let difference = first - second;
+        *self = Self { n: self.n + 1, sum: self.sum + difference, squares: self.squares + difference * difference };
+    }
+
+    /// The mean difference, below 0 where the first is nearer; `None` of no question.
+    pub fn difference(self) -> Option<f64> {
+        (self.n > 0).then(|| self.sum / self.n as f64)
+    }
+
+    /// Student's 95 % interval of the mean difference; `None` of fewer than [`FEWEST`] questions, or where all differ by the
+    /// same.
+    pub fn interval(self) -> Option<Interval> {
+        let (n, mean) = (self.n as f64, self.difference()?);
+        let variance = (self.squares - n * mean * mean) / (n - 1.0);
+        (self.n >= FEWEST && variance > 0.0).then(|| {
+            let half = student(self.n - 1) * (variance / n).sqrt();
+            Interval { low: mean - half, high: mean + half }
+        })
+    }
+
+    /// Whether chance explains the difference at the 5 % level, or there is too little to tell.
+    pub fn is_noise(self) -> bool {
+        self.interval().is_none_or(|Interval { low, high }| low <= 0.0 && high >= 0.0)
+    }
+
+    /// What it says in plain words, `names` being those of the two arms; of questions that were `picked` without a test.
+    pub fn told(self, names: [&str; 2], picked: bool) -> String {
+        let [first, second] = names;
+        let Some(difference) = self.difference() else {
+            return format!("{first} and {second} share no judged question");
+        };
+        let lead = format!("MAE {first} − {second} {difference:+.3} on {}", self.n);
+        match self.interval() {
+            _ if self.squares == 0.0 => format!("MAE of {first} and {second} is the same on each of {}", self.n),
+            _ if picked => format!("{lead}; {PICKED}"),
+            None => format!("{lead}, too few to tell"),
+            Some(Interval { low, high }) => {
+                let verdict = if self.is_noise() { "could be chance" } else { "more than chance" };
+                format!("{lead}, {verdict} [{low:+.3} to {high:+.3}]")
+            }
+        }
+    }
+}
+
 /// Everything about a session under one setting.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Numbers {
@@ -146,6 +205,10 @@ pub struct Numbers {
     pub over_local: Paired,
     /// Mediated against global.
     pub over_global: Paired,
+    /// Of ratings, the absolute errors of mediated against local,
+    pub error_over_local: Errors,
+    /// and against global.
+    pub error_over_global: Errors,
     /// Mean Brier score of each arm's final distribution, in order of [`Arm::ALL`].
     pub brier: [Option<f64>; 4],
     /// The mediated arm's calibration error, and what chance alone would make of right probabilities.
@@ -163,6 +226,7 @@ impl Numbers {
     pub fn of<'a>(labels: usize, questions: impl IntoIterator<Item = Counted<'a>>) -> Self {
         let (mut decided, mut right) = (vec![0.0; labels], vec![0.0; labels]);
         let (mut over_local, mut over_global) = (Paired::default(), Paired::default());
+        let (mut error_over_local, mut error_over_global) = (Errors::default(), Errors::default());
         let (mut tally, mut people) = (Tally::default(), HashSet::new());
         let mut squares = [(0.0, 0usize); 4];
         let measures = LabelMeasures { labels };
@@ -175,7 +239,8 @@ impl Numbers {
             let complete = outcome.arms.iter().zip(answers).all(|(right, answers)| right.is_some() || !answers);
             if outcome.judged && !complete {
                 unanswered += 1;
-                outcome = Outcome { arms: [None; 4], overridden: false, rescued: false, suppressed: false, ..outcome };
+                let (arms, errors) = ([None; 4], [None; 4]);
+                outcome = Outcome { arms, errors, overridden: false, rescued: false, suppressed: false, ..outcome };
             }
             tally.add(&outcome);
             if !outcome.judged {
@@ -203,6 +268,10 @@ impl Numbers {
                 pair.won += usize::from(mediated && !other);
                 pair.lost += usize::from(other && !mediated);
             }
+            let [_, local, global, mediated] = outcome.errors;
+            for (pair, other) in [(&mut error_over_local, local), (&mut error_over_global, global)] {
+                mediated.zip(other).into_iter().for_each(|(mediated, other)| pair.add(mediated, other));
+            }
         }
         let accuracy = Arm::ALL.map(|arm| {
             let (n, right) = tally.arms[arm as usize];
@@ -220,6 +289,8 @@ impl Numbers {
             accuracy,
             over_local,
             over_global,
+            error_over_local,
+            error_over_global,
             brier,
             calibration,
             diversity,
@@ -241,6 +312,17 @@ fn wilson(right: usize, n: usize) -> Interval {
     let (middle, scale) = (p + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     Interval { low: ((middle - half) / scale).max(0.0), high: ((middle + half) / scale).min(1.0) }
+}
+
+/// Student's quantile of 97.5 %, after Fisher and Cornish 1960; from four degrees of freedom on right within .01.
+fn student(degrees: usize) -> f64 {
+    let terms = [
+        Z,
+        (Z.powi(3) + Z) / 4.0,
+        (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / 96.0,
+        (3.0 * Z.powi(7) + 19.0 * Z.powi(5) + 17.0 * Z.powi(3) - 15.0 * Z) / 384.0,
+    ];
+    terms.iter().rev().fold(0.0, |sum, term| sum / degrees as f64 + term)
 }
 
 /// The exact binomial interval of `hits` among `n`, at least one.
@@ -310,6 +392,30 @@ mod tests {
         let all = Paired { n: 24, won: 5, lost: 2 }.interval().unwrap();
         assert!(all.low < 0.0 && all.high > 3.0 / 24.0, "{all:?} holds chance and what was found");
         assert_eq!(Paired { n: 9, won: 0, lost: 0 }.interval(), None);
+    }
+
+    #[test]
+    fn errors_are_told_with_what_their_difference_is_worth() {
+        // Student's table: 4, 10 and 30 degrees of freedom.
+        for (degrees, expected) in [(4, 2.776), (10, 2.228), (30, 2.042)] {
+            assert!((student(degrees) - expected).abs() < 1e-2, "{degrees}: {}", student(degrees));
+        }
+        let of = |pairs: &[(f64, f64)]| {
+            let mut errors = Errors::default();
+            pairs.iter().for_each(|(first, second)| errors.add(*first, *second));
+            errors
+        };
+        let names = ["mediated", "local"];
+        // Differences 0, −1, −1, −1, −2: mean −1, variance ½, half an interval 2.776 √.1 = .878.
+        let nearer = of(&[(0.0, 0.0), (0.0, 1.0), (0.5, 1.5), (1.0, 2.0), (0.0, 2.0)]);
+        close(nearer.interval().unwrap(), -1.876, -0.124);
+        assert!(!nearer.is_noise() && nearer.told(names, false).starts_with("MAE mediated − local -1.000 on 5, more"));
+        let even = of(&[(0.0, 1.0), (1.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]);
+        assert!(even.is_noise() && even.told(names, false).contains("+0.000 on 5, could be chance ["), "{even:?}");
+        assert_eq!(of(&[(0.0, 1.0)]).told(names, false), "MAE mediated − local -1.000 on 1, too few to tell");
+        assert_eq!(of(&[(1.0, 1.0)]).told(names, false), "MAE of mediated and local is the same on each of 1");
+        assert_eq!(nearer.told(names, true), "MAE mediated − local -1.000 on 5; picked questions: no test");
+        assert_eq!(Errors::default().told(names, false), "mediated and local share no judged question");
     }
 
     #[test]

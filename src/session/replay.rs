@@ -109,6 +109,7 @@ impl Turn {
             judged: gold.is_some(),
             on_habit: self.on_habit,
             arms,
+            errors: self.errors(gold),
             said: self.said(),
             overridden,
             rescued: overridden && right(mediated),
@@ -128,6 +129,14 @@ impl Turn {
             let p: Vec<f64> = distribution.0.iter().map(|(_, p)| *p).collect();
             Some(Sure::of(&p, place(answer)?, place(gold)?))
         })
+    }
+
+    /// How far each arm's score is from the real one, where the task is of ratings.
+    fn errors(&self, gold: Option<&str>) -> [Option<f64>; 4] {
+        let rated = self.evidence().is_some_and(|evidence| evidence.global.crowd.is_some());
+        let score = |text: &str| text.parse::<f64>().ok().filter(|score| score.is_finite());
+        let gold = gold.filter(|_| rated).and_then(score);
+        Arm::ALL.map(|arm| Some((score(&self.answered(arm)?.answer)? - gold?).abs()))
     }
 
     /// Whether the analyst holds each arm's answer for right.
@@ -207,7 +216,7 @@ fn habit(evidence: &Evidence) -> Option<&str> {
 }
 
 /// How a turn came out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Whether the person's real answer is known.
     pub judged: bool,
@@ -215,6 +224,8 @@ pub struct Outcome {
     pub on_habit: Option<bool>,
     /// Whether each arm was right, in order of [`Arm::ALL`]; `None` where it did not answer or nothing is known.
     pub arms: [Option<bool>; 4],
+    /// How far each arm's score was from the real one; `None` as above, and of tasks without scores.
+    pub errors: [Option<f64>; 4],
     /// Whether the analyst called each arm's answer right; `None` where they said nothing of it.
     pub said: [Option<bool>; 4],
     /// The mediator chose against the local side,
@@ -244,7 +255,7 @@ impl Sure {
 }
 
 /// Sums over turns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
     /// Questions.
     pub turns: usize,
@@ -252,6 +263,8 @@ pub struct Tally {
     pub judged: usize,
     /// Per arm: judged answers, and the right ones among them.
     pub arms: [(usize, usize); 4],
+    /// Per arm, of ratings: judged answers, and how far they are from the real scores together.
+    pub errors: [(usize, f64); 4],
     /// Questions with an answer that the analyst judged.
     pub said: usize,
     /// Per arm: answers that the analyst judged, and those called right among them. Apart from the dataset's judgement.
@@ -282,6 +295,9 @@ impl Tally {
             *answers += usize::from(arm.is_some());
             *right += usize::from(arm == Some(true));
         }
+        for ((answers, sum), error) in self.errors.iter_mut().zip(outcome.errors) {
+            error.iter().for_each(|error| (*answers, *sum) = (*answers + 1, *sum + error));
+        }
         self.said += usize::from(outcome.said.iter().any(Option::is_some));
         for ((answers, right), said) in self.by_analyst.iter_mut().zip(outcome.said) {
             *answers += usize::from(said.is_some());
@@ -297,6 +313,12 @@ impl Tally {
     pub fn accuracy(&self, arm: Arm) -> Option<f64> {
         let (answers, right) = self.arms[arm as usize];
         (answers > 0).then(|| right as f64 / answers as f64)
+    }
+
+    /// The mean absolute error of an arm's judged scores; `None` without any.
+    pub fn mean_error(&self, arm: Arm) -> Option<f64> {
+        let (answers, sum) = self.errors[arm as usize];
+        (answers > 0).then(|| sum / answers as f64)
     }
 }
 

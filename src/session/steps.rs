@@ -13,6 +13,7 @@ use crate::data::interaction::UserId;
 use crate::engine::answer::memory_distribution;
 use crate::engine::prompt::Arm;
 use crate::mediator::conflict::clash;
+use crate::mediator::facet::Facet;
 use crate::mediator::resolution::Follows;
 use crate::mediator::{self, Course, mediate};
 
@@ -230,10 +231,15 @@ impl Step {
             .unwrap_or((resolution.decision, alone[Arm::Local as usize]));
         let overridden = mediated != local;
         let right = |label: usize| self.gold == Some(label);
+        let error = |label: usize| match &self.evidence.facet {
+            Facet::Score(steps) => Some((steps.get(label)? - steps.get(gold?)?).abs()),
+            Facet::Label | Facet::Form => None,
+        };
         let outcome = Outcome {
             judged: self.judged,
             on_habit: self.on_habit,
             arms: arms.map(|label| label.filter(|_| self.judged).map(right)),
+            errors: arms.map(|label| label.and_then(error)),
             said: self.said(&arms),
             overridden,
             rescued: overridden && right(mediated),

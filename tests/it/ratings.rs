@@ -186,6 +186,51 @@ fn a_session_gives_back_what_was_weighed() {
     assert_eq!(back.facet(&["good".to_owned()]).unwrap_err().field, "labels");
 }
 
+/// Beside the share of scores that are just right: how far they are off, in text, in JSON, and as the numbers count them.
+#[test]
+fn a_session_of_ratings_tells_how_far_scores_are_off() {
+    use logoscope::engine::prompt::Arm;
+    use logoscope::session::steps::Steps;
+    use logoscope::session::{Replay, Session};
+    let dir = tempfile::tempdir().unwrap();
+    let session = dir.path().join("ratings.jsonl");
+    let path = session.to_str().unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/product-ratings");
+    let run = |arguments: &[&str]| {
+        let output = crate::program().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["scenario", "cold-start", "--data", data.to_str().unwrap(), "--model", "none", "--out", path]);
+    let told: Value = serde_json::from_str(&run(&["replay", path, "--format", "json"])).unwrap();
+    let text = run(&["replay", path]);
+    let line = text.lines().find(|line| line.starts_with("MAE ")).unwrap();
+    let score = |value: &Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    let recorded = Session::open(&session).unwrap();
+    let setting = recorded.header.setting;
+    let again = Steps::of(&recorded).remediate(&setting);
+    let outcomes = Replay::new(recorded).seek(usize::MAX).outcomes.clone();
+    for arm in Arm::ALL {
+        let errors: Vec<f64> = told["turns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|turn| (score(&turn["arms"][arm.name()]["answer"]) - score(&turn["asked"]["gold"])).abs())
+            .collect();
+        let mae = errors.iter().sum::<f64>() / errors.len() as f64;
+        assert!((told["arms"][arm.name()]["mae"].as_f64().unwrap() - mae).abs() < 1e-12, "{}", arm.name());
+        assert!(line.contains(&format!("{mae:.3}")), "{line}");
+        // The recording, and the same setting mediated again.
+        let of = |errors: [Option<f64>; 4]| errors[arm as usize].unwrap();
+        let recorded: Vec<f64> = outcomes.iter().map(|outcome| of(outcome.errors)).collect();
+        assert_eq!(recorded, errors);
+        assert_eq!(again.iter().map(|row| of(row.outcome.errors)).collect::<Vec<_>>(), errors);
+    }
+    let labels = dir.path().join("labels.jsonl");
+    fs::write(&labels, logoscope::data::sample::sessions()[0].1).unwrap();
+    assert!(!run(&["replay", labels.to_str().unwrap()]).contains("MAE"), "of ratings alone");
+}
+
 fn random() -> impl Strategy<Value = Dataset> {
     let one = (0..6usize, 0..40i64, 0..5usize, 1..6usize);
     (proptest::collection::vec(one, 1..60), 1..4usize).prop_map(|(rows, guard)| {

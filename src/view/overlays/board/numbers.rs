@@ -56,6 +56,13 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
         format!("{}, of the gold {}", entropy(numbers.diversity), entropy(numbers.gold_diversity))
     }));
     let glyphs = Arm::ALL.map(|arm| arm_look(arm, theme).0).join(" ");
+    let rated = before.error_over_local.n > 0;
+    if rated {
+        body.push(line(format!("MAE {glyphs}"), theme.text, &|numbers| {
+            let told = |arm| numbers.tally.mean_error(arm).map_or("-".to_owned(), |error| format!("{error:.2}"));
+            Arm::ALL.map(told).join(" ")
+        }));
+    }
     body.push(line(format!("Brier {glyphs}"), theme.text, &|numbers| {
         numbers.brier.map(|score| score.map_or("-".to_owned(), text::share)).join(" ")
     }));
@@ -78,6 +85,13 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
             let (told, style) = (format!("{lead}{told}"), if certain { theme.good } else { theme.text });
             body.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, style))));
         }
+        for (errors, other) in [(numbers.error_over_local, "local"), (numbers.error_over_global, "global")] {
+            if errors.n > 0 {
+                let style = if errors.is_noise() || state.is_picked() { theme.text } else { theme.good };
+                let told = format!("{lead}{}", errors.told(["mediated", other], state.is_picked()));
+                body.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, style))));
+            }
+        }
     }
     let called = state.all_called();
     if called.questions > 0 {
@@ -96,6 +110,10 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
                      labels, 0 to 2; ECE is how far accuracy is from the probability of the answer, and by chance what right \
                      probabilities would have on so few questions."
             .to_owned();
+    if rated {
+        notes +=
+            " MAE is how far scores are from the real ones on average; the interval of its difference is Student's.";
+    }
     if before.people > 1 {
         notes += " Questions count as independent; with several people `logoscope eval` resamples people.";
     }
