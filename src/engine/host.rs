@@ -10,7 +10,8 @@
 //! * The engine in use keeps serving while another loads, and stays when that load fails or is cancelled.
 //! * Every call about models is answered with [`HostEvent::Heeded`], before anything that follows from it is told.
 //! * An engine that dies or panics makes its answer fail, once; the same model is loaded again, and what waits waits
-//!   for that. Nothing more is asked of the dead one, whose locks may have been left in the middle of something.
+//!   for that. Nothing more is asked of the dead one, whose locks may have been left in the middle of something. Where it
+//!   died in an answer that was cancelled, which the next one finds out, that one is asked again.
 
 mod thread;
 

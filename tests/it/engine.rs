@@ -270,6 +270,30 @@ fn a_dead_engine_fails_its_answer_and_is_loaded_again() {
     }
 }
 
+/// Nobody hears of a death in an answer that was cancelled, and the next question failed of it.
+#[test]
+fn an_engine_that_died_in_a_cancelled_answer_costs_no_other_one() {
+    let (engine, strings) = puppet("a");
+    let (host, heard) = host_of(vec![engine]);
+    host.load(spec("a"));
+    assert!(matches!(next(&heard), HostEvent::Ready(_)));
+    let (old, dead, whole) = (strings.next_answer(), strings.next_answer(), strings.next_answer());
+    host.generate(ticket(1, 1), ask("old"));
+    old.send(token("x")).unwrap();
+    assert!(matches!(next(&heard), HostEvent::Token { .. }));
+    let epoch = host.cancel();
+    drop((old, dead));
+    host.generate(ticket(epoch, 1), ask("new"));
+    assert!(matches!(next(&heard), HostEvent::Ready(_)), "it is loaded again");
+    whole.send(done()).unwrap();
+    assert_eq!(next(&heard), HostEvent::Done { ticket: ticket(epoch, 1), stats: GenStats::default() });
+    assert_eq!(strings.asked.try_iter().collect::<Vec<_>>(), ["old", "new", "new"]);
+    // A death in an answer of its own is told as ever.
+    drop(strings.next_answer());
+    host.generate(ticket(epoch, 2), ask("next"));
+    assert_eq!(next(&heard), HostEvent::Failed { ticket: ticket(epoch, 2), error: EngineError::Gone });
+}
+
 #[test]
 fn what_kills_an_engine_twice_is_not_tried_a_third_time() {
     let (engine, strings) = puppet("a");

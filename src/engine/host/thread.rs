@@ -51,6 +51,8 @@ struct Running {
     cancel: Option<Cancel>,
     /// Its `Done` or `Failed` has been seen.
     finished: bool,
+    /// What is asked once more should the engine turn out to have died before: there until it says something.
+    again: Option<GenRequest>,
 }
 
 /// A load under way. Dropping it ends it.
@@ -86,6 +88,8 @@ pub(super) struct Host {
     heeded: u64,
     /// How often an engine of this model has stopped without finishing since its last whole answer.
     deaths: u32,
+    /// Whether an answer was cut off since this engine's last whole one: had it died in that, nobody would have told.
+    cut_off: bool,
     queue: VecDeque<(Ticket, GenRequest)>,
     traces: VecDeque<(Ticket, TraceRequest)>,
     running: Option<Running>,
@@ -114,6 +118,7 @@ impl Host {
             loads: 0,
             heeded: 0,
             deaths: 0,
+            cut_off: false,
             queue: VecDeque::new(),
             traces: VecDeque::new(),
             running: None,
@@ -253,6 +258,7 @@ impl Host {
                 }
                 self.spec = Some(spec);
                 self.engines += 1;
+                self.cut_off = false;
                 let caps = engine.caps().clone();
                 if let Some(origin) = engine.origin() {
                     (self.events)(HostEvent::Origin(origin.clone()));
@@ -309,7 +315,9 @@ impl Host {
                 return;
             };
             let (number, inbox) = (self.runs + 1, self.inbox.clone());
+            let mut again = None;
             let (ticket, cancel, started) = if let Some((ticket, req)) = self.queue.pop_front() {
+                again = self.cut_off.then(|| req.clone());
                 (ticket, None, spawn("answer", move || answer(&*engine, req, number, inbox)))
             } else if let Some((ticket, req)) = self.traces.pop_front() {
                 let cancel = Cancel::default();
@@ -321,7 +329,9 @@ impl Host {
             self.runs = number;
             let (traces, engine) = (cancel.is_some(), self.engines);
             match started {
-                Ok(_) => self.running = Some(Running { number, ticket, traces, engine, cancel, finished: false }),
+                Ok(_) => {
+                    self.running = Some(Running { number, ticket, traces, engine, cancel, finished: false, again })
+                }
                 Err(error) => self.fail(ticket, traces, error),
             }
         }
@@ -344,21 +354,28 @@ impl Host {
     fn said(&mut self, number: u64, event: GenEvent) {
         let Some(running) = self.running.as_mut().filter(|running| running.number == number) else { return };
         running.finished |= matches!(event, GenEvent::Done(_) | GenEvent::Failed(_));
+        let again = running.again.take();
         let running = running.clone();
         let ticket = running.ticket;
+        let died = event == GenEvent::Failed(EngineError::Gone);
+        // Of an answer that nobody waits for any more an end is no death: should it be one, the next answer tells, and is
+        // asked once more.
+        let awaited = ticket.epoch >= *lock(&self.floor);
+        self.cut_off |= died && !awaited;
+        if let Some(req) = again.filter(|_| died && awaited) {
+            self.queue.push_front((ticket, req));
+            return self.replace_the_dead_engine(&running);
+        }
         let event = match event {
             GenEvent::Scores(scores) => HostEvent::Scores { ticket, scores },
             GenEvent::Token(text) => HostEvent::Token { ticket, text },
             GenEvent::Again(outage) => HostEvent::Again { ticket, outage },
             GenEvent::Done(stats) => {
-                self.deaths = 0;
+                (self.deaths, self.cut_off) = (0, false);
                 HostEvent::Done { ticket, stats }
             }
             GenEvent::Failed(error) => HostEvent::Failed { ticket, error },
         };
-        let died = matches!(event, HostEvent::Failed { error: EngineError::Gone, .. });
-        // Of an answer that nobody waits for any more an end is no death: should it be one, the next answer tells.
-        let awaited = ticket.epoch >= *lock(&self.floor);
         self.emit(ticket, event);
         if died && awaited {
             self.replace_the_dead_engine(&running);
@@ -368,6 +385,7 @@ impl Host {
     fn ended(&mut self, number: u64) {
         let Some(running) = self.running.take_if(|running| running.number == number) else { return };
         let cancelled = running.cancel.as_ref().is_some_and(Cancel::is_cancelled);
+        self.cut_off |= !running.finished && cancelled;
         if !running.finished && !cancelled {
             // The engine panicked in our own thread.
             self.fail(running.ticket, running.traces, EngineError::Gone);
