@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::model::{LoadOptions, SHIPPED};
+use crate::engine::model::{LoadOptions, ModelSource, SHIPPED};
 use crate::engine::room::Bytes;
 
 /// Models, or datasets, used lately that are kept in mind.
@@ -56,14 +56,22 @@ fn note_in(options: &LoadOptions, file: &str, name: &str) -> io::Result<()> {
     fs::rename(part, path)
 }
 
-/// Keeps in mind that the model called `name` was used.
+/// Keeps in mind that the model called `name` was used: a folder or a file by its whole path, which is the same from
+/// everywhere.
 pub fn note(options: &LoadOptions, name: &str) -> io::Result<()> {
-    note_in(options, MODELS, name)
+    match ModelSource::of(name) {
+        ModelSource::Folder(path) | ModelSource::Gguf(path) => note_path(options, MODELS, &path),
+        _ => note_in(options, MODELS, name),
+    }
+}
+
+fn note_path(options: &LoadOptions, file: &str, path: &Path) -> io::Result<()> {
+    note_in(options, file, &std::path::absolute(path)?.to_string_lossy())
 }
 
 /// Keeps in mind that the dataset in `folder` was opened.
 pub fn note_dataset(options: &LoadOptions, folder: &Path) -> io::Result<()> {
-    note_in(options, DATASETS, &std::path::absolute(folder)?.to_string_lossy())
+    note_path(options, DATASETS, folder)
 }
 
 /// The datasets opened lately that are still there.
@@ -230,7 +238,22 @@ mod tests {
             ]
         );
         assert_eq!((found[2].note.as_str(), found[2].place.as_str()), ("GGUF 2 kB", "models folder"));
-        assert_eq!(offers(&LoadOptions::default()), []);
+        options = LoadOptions::default();
+        options.hub.cache = at("nothing");
+        assert_eq!(offers(&options), []);
+    }
+
+    #[test]
+    fn a_path_that_was_used_is_offered_whole() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut options = LoadOptions::default();
+        options.hub.cache = cache.path().to_owned();
+        let whole = std::env::current_dir().unwrap().join("sample-data/models/nano").display().to_string();
+        for name in ["sample-data/models/nano", "http://localhost:1/v1", "./sample-data/models/nano"] {
+            note(&options, name).unwrap();
+        }
+        let names: Vec<String> = offers(&options).into_iter().map(|offer| offer.name).collect();
+        assert_eq!(names, [whole.as_str(), "http://localhost:1/v1"]);
     }
 
     #[test]

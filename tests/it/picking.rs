@@ -16,7 +16,7 @@ use logoscope::engine::host::{HostEvent, Ticket};
 use logoscope::engine::model::{Located, Origin};
 use logoscope::engine::room::Need;
 
-use crate::screens::{answered, caps, drawn, press, speak, text_of};
+use crate::screens::{answered, caps, drawn, press, speak, started, text_of};
 
 fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
     update(state, Message::Host(event))
@@ -210,6 +210,23 @@ fn a_model_that_died_comes_back_without_being_asked_what_it_died_of() {
     assert!(!state.busy() && !text.contains("loaded again"), "{text}");
     assert!(text.contains("stopped without finishing its answer; ask again"), "{text}");
     assert!(matches!(&press(&mut state, &["r"])[..], [Effect::Ask { .. }]), "unless somebody wants it");
+}
+
+/// What `--model` names is used, too.
+#[test]
+fn a_model_that_is_named_at_the_start_is_kept_in_mind() {
+    let notes = |effect: &Effect| match effect {
+        Effect::NoteModel { name, .. } => Some(name.clone()),
+        _ => None,
+    };
+    for (name, kept) in [("/models/mine", Some("/models/mine")), ("nano", None)] {
+        let mut state = started();
+        update(&mut state, Message::ModelNamed(name.to_owned()));
+        host(&mut state, HostEvent::Heeded(1));
+        let effects = host(&mut state, HostEvent::Ready(caps()));
+        assert_eq!(effects.iter().find_map(notes).as_deref(), kept, "{effects:?}");
+        assert!(!host(&mut state, HostEvent::Ready(caps())).iter().any(|effect| notes(effect).is_some()), "once");
+    }
 }
 
 /// What no row is called is taken as it is typed: no way around over "another model".

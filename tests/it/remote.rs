@@ -827,7 +827,7 @@ fn workbench(loader: Arc<Loader>, mut look: impl FnMut(&app::state::State, &dyn 
         copy: None,
         suspend: None,
     };
-    out.send(Message::ModelNamed("http://elsewhere".into())).unwrap();
+    out.send(Message::ModelNamed("nano".into())).unwrap();
     let keys = |keys: &[&str]| keys.iter().for_each(|key| out.send(Message::Key(key.parse().unwrap())).unwrap());
     let mut state = started();
     let exit = app::run(&mut state, &runner, &inbox, |state| {

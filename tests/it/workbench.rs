@@ -663,7 +663,7 @@ fn the_loop_answers_a_typed_query_and_then_rests() {
         copy: None,
         suspend: None,
     };
-    out.send(Message::ModelNamed("nowhere".into())).unwrap();
+    out.send(Message::ModelNamed("nano".into())).unwrap();
     let keys = |keys: &[&str]| {
         for key in keys {
             out.send(Message::Key(key.parse().unwrap())).unwrap();

@@ -166,17 +166,19 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
     (state.resident, state.reviving) = (None, None);
     // One that died is loaded again without a word, and what it died of is not asked of it again.
     let again = matches!(&state.model, ModelState::Ready(before) if *before == caps);
-    let swapped = incoming.is_some() || (early && !again && !matches!(state.model, ModelState::Loading(_)));
+    let first = matches!(state.model, ModelState::Loading(_));
+    let swapped = incoming.is_some() || (early && !again && !first);
     let mut effects = Vec::new();
     if swapped {
         effects.extend(turn_page(state));
         effects.extend(stop(state));
     }
-    if let Some(incoming) = &incoming {
-        state.model_named.clone_from(&incoming.name);
-    }
-    if let Some(incoming) = incoming.filter(|incoming| incoming.name != SHIPPED) {
-        effects.push(Effect::NoteModel { name: incoming.name, options: Box::new(state.load.clone()) });
+    let named = incoming.map(|incoming| incoming.name).or_else(|| first.then(|| state.model_named.clone()));
+    if let Some(name) = named {
+        state.model_named.clone_from(&name);
+        if name != SHIPPED {
+            effects.push(Effect::NoteModel { name, options: Box::new(state.load.clone()) });
+        }
     }
     if swapped && early && state.incoming.is_none() {
         let name = &caps.name;
