@@ -126,8 +126,9 @@ fn line(query: &str, arm: Arm, difference: &Difference, tolerance: f64) -> Strin
     let at = match difference.kind {
         Kind::Label => "label".to_owned(),
         Kind::Token(number) => format!("token {}", number + 1),
+        Kind::End(number) => format!("one ends before token {}", number + 1),
     };
-    let margin = difference.margin.map_or("one of them ends".to_owned(), |margin| format!("margin {margin:.4}"));
+    let margin = difference.margin.map_or("margin unknown".to_owned(), |margin| format!("margin {margin:.4}"));
     let real = if difference.is_real(tolerance) { "" } else { " (rounding)" };
     format!(
         "{} {} {at}: {:?} and {:?}, {margin}{real}",

@@ -323,6 +323,13 @@ pub trait Engine: Send + Sync {
         Ok(self.generate(req).finish()?.scores)
     }
 
+    /// Natural log of the probability that an answer ends right behind `prompt`: of the most probable token that ends one.
+    /// `None` where the engine cannot tell.
+    fn score_end(&self, prompt: &str) -> Result<Option<f64>, EngineError> {
+        let _ = prompt;
+        Ok(None)
+    }
+
     /// How probable this engine finds a given answer, token by token. It ends at its next token with
     /// [`EngineError::Cancelled`] once `cancel` is; an engine that cannot do this at all says so.
     fn trace(&self, _req: &TraceRequest, _cancel: &Cancel) -> Result<Trace, EngineError> {

@@ -204,6 +204,13 @@ impl Engine for LocalEngine {
         }
     }
 
+    fn score_end(&self, prompt: &str) -> Result<Option<f64>, EngineError> {
+        // Those that an answer can come to.
+        let ends = self.core.ends.iter().filter(|end| (**end as usize) < self.core.vocabulary);
+        let ends: Vec<Vec<u32>> = ends.map(|end| vec![*end]).collect();
+        Ok(self.score_ids(&self.encode(prompt), &ends)?.into_iter().reduce(f64::max))
+    }
+
     fn trace(&self, req: &TraceRequest, cancel: &Cancel) -> Result<Trace, EngineError> {
         self.core.trace(req, cancel)
     }

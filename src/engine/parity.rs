@@ -1,8 +1,9 @@
 //! Whether two engines say the same: the labels they choose and the tokens they write, and where they differ, by how
 //! little.
 //!
-//! Invariant: a difference is *real* when the reference prefers its own choice by more than the tolerance; what it holds
-//! as good as equal may fall either way in another number format.
+//! Invariant: a difference is *real* when the reference prefers its own choice, the end of its text among them, by more than
+//! the tolerance; what it holds as good as equal may fall either way in another number format. Where it cannot tell how near
+//! it was to the other's choice, nothing shows that it was rounding, and the difference is real.
 
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub enum Kind {
     Label,
     /// At a token, the one of this number.
     Token(usize),
+    /// Before the token of this number: one ends there, the other goes on.
+    End(usize),
 }
 
 /// One difference.
@@ -57,7 +60,7 @@ pub struct Difference {
     pub expected: String,
     /// What the other one says.
     pub found: String,
-    /// By how much the reference prefers its own, in nats; `None` where one of them says nothing more.
+    /// By how much the reference prefers its own, in nats; `None` where it cannot tell how probable its end was.
     pub margin: Option<f64>,
 }
 
@@ -104,16 +107,15 @@ impl<'a> Parity<'a> {
         let parting = (0..longest).find(|&at| expected.pieces.get(at) != found.pieces.get(at));
         if let Some(at) = parting {
             let (right, wrong) = (expected.pieces.get(at), found.pieces.get(at));
-            let margin = match (right, wrong) {
-                (Some(right), Some(wrong)) => {
-                    let prompt = format!("{}{}", request.prompt, expected.pieces[..at].concat());
-                    let scores = self.reference.score(&prompt, &[right.clone(), wrong.clone()])?;
-                    scores.first().zip(scores.get(1)).map(|(right, wrong)| right - wrong)
-                }
-                _ => None,
+            let prompt = format!("{}{}", request.prompt, expected.pieces[..at].concat());
+            let score = |piece: Option<&String>| match piece {
+                Some(piece) => Ok(self.reference.score(&prompt, std::slice::from_ref(piece))?.first().copied()),
+                None => self.reference.score_end(&prompt),
             };
+            let margin = score(right)?.zip(score(wrong)?).map(|(right, wrong)| right - wrong);
+            let kind = if right.is_some() && wrong.is_some() { Kind::Token(at) } else { Kind::End(at) };
             let text = |piece: Option<&String>| piece.cloned().unwrap_or_default();
-            differences.push(Difference { kind: Kind::Token(at), expected: text(right), found: text(wrong), margin });
+            differences.push(Difference { kind, expected: text(right), found: text(wrong), margin });
         }
         Ok(differences)
     }
@@ -142,4 +144,76 @@ fn best(scores: &[f64]) -> Option<usize> {
         }
     }
     best.map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::engine::{Cancel, Caps, GenStats, Generation, ScoreKind};
+    use super::*;
+
+    /// Says what it is made to say, and finds going on and ending as probable as it is told.
+    struct Speaker {
+        caps: Caps,
+        pieces: Vec<&'static str>,
+        goes_on: f64,
+        ends: Option<f64>,
+    }
+
+    fn speaker(pieces: &[&'static str], goes_on: f64, ends: Option<f64>) -> Speaker {
+        let caps = Caps {
+            name: "speaker".into(),
+            device: "cpu".into(),
+            dtype: "f32".into(),
+            parameters: 1,
+            max_context: 512,
+            score: ScoreKind::Exact,
+            chat: false,
+        };
+        Speaker { caps, pieces: pieces.to_vec(), goes_on, ends }
+    }
+
+    impl Engine for Speaker {
+        fn caps(&self) -> &Caps {
+            &self.caps
+        }
+
+        fn generate(&self, req: GenRequest) -> Generation {
+            let mut events = vec![GenEvent::Scores(vec![self.goes_on.ln(); req.labels.len()])];
+            if req.max_tokens > 0 {
+                events.extend(self.pieces.iter().map(|piece| GenEvent::Token((*piece).to_owned())));
+            }
+            events.push(GenEvent::Done(GenStats::default()));
+            Generation::new(Cancel::default(), events.into_iter())
+        }
+
+        fn score_end(&self, _: &str) -> Result<Option<f64>, EngineError> {
+            Ok(self.ends.map(f64::ln))
+        }
+
+        fn embed(&self, _: &[String]) -> Result<Vec<Vec<f32>>, EngineError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn an_end_is_a_choice_like_any_other() {
+        let (short, long) = (&["a"][..], &["a", "b"][..]);
+        let request = GenRequest { prompt: "say".into(), max_tokens: 8, ..GenRequest::default() };
+        for (right, wrong, goes_on, ends, real) in [
+            (short, long, 0.49, Some(0.51), false),
+            (short, long, 0.1, Some(0.9), true),
+            (long, short, 0.51, Some(0.49), false),
+            (long, short, 0.9, Some(0.1), true),
+            // Who cannot tell has not shown that it was rounding.
+            (short, long, 0.49, None, true),
+        ] {
+            let (reference, other) = (speaker(right, goes_on, ends), speaker(wrong, goes_on, ends));
+            let found = Parity::of(&reference, &other).ask(&request).unwrap();
+            let [difference] = &found[..] else { panic!("{found:?}") };
+            assert_eq!((&difference.kind, difference.is_real(0.05)), (&Kind::End(1), real), "{difference:?}");
+            assert_eq!(difference.margin.is_some(), ends.is_some());
+        }
+        let same = speaker(long, 0.5, None);
+        assert_eq!(Parity::of(&same, &same).ask(&request).unwrap(), []);
+    }
 }

@@ -639,6 +639,10 @@ mod local {
         let answer = engine.generate(req).finish().unwrap();
         let at = answer.text.len();
         assert!(at <= 2 && answer.stats.tokens == at + 1, "{answer:?}");
+        // What ended it is as probable as that letter is there.
+        let prompt = format!("Once{}", answer.text);
+        let letter = engine.score(&prompt, &[char::from(third).to_string()]).unwrap()[0];
+        assert_eq!(engine.score_end(&prompt).unwrap(), Some(letter));
     }
 
     /// What loading says about a folder that `spoil` has changed.
