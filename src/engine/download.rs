@@ -51,9 +51,6 @@ const BESIDE: [&str; 7] = [
 ];
 /// What a folder of safetensors cannot do without.
 const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
-/// Bytes between two words about progress.
-const STRIDE: u64 = 1 << 20;
-
 /// The folder of GGUF files, beside those of safetensors; no name of a model, for want of an owner.
 const GGUFS: &str = "gguf";
 

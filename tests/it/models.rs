@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use logoscope::engine::download::{Body, Checksum, Hub, Token, Unheard, Wanted};
+use logoscope::engine::download::{Body, Checksum, Hub, Stopped, Token, Unheard, Wanted};
 use logoscope::engine::engine::{Engine, Form, GenEvent, GenRequest, LoadStage};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, HostEvent, Ticket};
@@ -608,12 +608,33 @@ fn a_full_disk_is_a_message_and_the_rest_comes_later() {
     // A device on which there is never any room.
     std::os::unix::fs::symlink("/dev/full", &part).unwrap();
     let stopped = wanted.download(home.path(), &|_| Ok(()), &mut get).unwrap_err();
-    let logoscope::engine::download::Stopped::Failed(reason, remedy) = stopped else { panic!("{stopped:?}") };
+    let Stopped::Failed(reason, remedy) = stopped else { panic!("{stopped:?}") };
     assert!(reason.contains("cannot be written") && remedy.contains("make room"), "{reason}; {remedy}");
     assert!(!home.path().join("model.safetensors").exists());
     fs::remove_file(&part).unwrap();
     wanted.download(home.path(), &|_| Ok(()), &mut get).unwrap();
     assert_eq!(fs::read(home.path().join("model.safetensors")).unwrap(), bytes);
+}
+
+#[test]
+fn what_was_downloaded_before_is_summed_only_as_long_as_it_is_wanted() {
+    let bytes = vec![7; 4 << 20];
+    let sum = hex(&Sha256::digest(&bytes));
+    let size = bytes.len() as u64;
+    let wanted = Wanted { path: "model.safetensors".into(), size, checksum: Checksum::Sha256(sum.clone()) };
+    let home = tempfile::tempdir().unwrap();
+    let part = home.path().join(format!("model.safetensors.{}.part", &sum[..16]));
+    fs::write(&part, &bytes[..3 << 20]).unwrap();
+    let heard = Mutex::new(Vec::new());
+    let progress = |done| {
+        heard.lock().unwrap().push(done);
+        Err(EngineError::Cancelled)
+    };
+    let stopped = wanted.download(home.path(), &progress, &mut |_| panic!("nothing is asked for")).unwrap_err();
+    assert!(matches!(stopped, Stopped::Told(EngineError::Cancelled)), "{stopped:?}");
+    let heard = heard.into_inner().unwrap();
+    assert!(heard.len() == 1 && heard[0] <= 1 << 20, "not after all of it: {heard:?}");
+    assert_eq!(fs::metadata(&part).unwrap().len(), 3 << 20, "it goes on from there");
 }
 
 proptest! {

@@ -3,11 +3,17 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use super::{Checksum, Record, Refusal, STRIDE, Summer, flat, unwritten};
+use super::{Checksum, Record, Refusal, Summer, flat, unwritten};
 use crate::engine::error::EngineError;
 use crate::engine::model::is_name;
 use crate::engine::room::Bytes;
+
+/// Bytes between two words about progress, where they come fast.
+const STRIDE: u64 = 1 << 20;
+/// The time between two where they come slowly: whoever hears of progress may want it to end.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A file to be downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +86,7 @@ impl Wanted {
         let mut file = File::options().read(true).append(true).create(true).open(&part);
         let file = file.as_mut().map_err(|error| unwritten(&part, error))?;
         let mut summer = Summer::new(&self.checksum, self.size);
-        let mut done = self.resume(file, &mut summer).map_err(|error| unwritten(&part, &error))?;
+        let mut done = self.resume(file, &part, &mut summer, progress)?;
         progress(done).map_err(Stopped::Told)?;
         while done < self.size {
             let before = done;
@@ -129,28 +135,39 @@ impl Wanted {
     }
 
     /// Whether the folder's record says that this very file is there.
-    pub(super) fn is_known(&self, home: &Path) -> bool {
+    fn is_known(&self, home: &Path) -> bool {
         Record::read(home).is_some_and(|record| {
             record.files.get(flat(&self.path)).is_some_and(|known| known.checksum == self.checksum)
         })
     }
 
     /// Sums what an earlier attempt has left, and says how much that is.
-    pub(super) fn resume(&self, file: &mut File, summer: &mut Summer) -> io::Result<u64> {
-        let length = file.metadata()?.len();
+    fn resume(
+        &self,
+        file: &mut File,
+        part: &Path,
+        summer: &mut Summer,
+        progress: &dyn Fn(u64) -> Result<(), EngineError>,
+    ) -> Result<u64, Stopped> {
+        let failed = |error: io::Error| unwritten(part, &error);
+        let length = file.metadata().map_err(failed)?.len();
         if length > self.size {
-            file.set_len(0)?;
+            file.set_len(0).map_err(failed)?;
             return Ok(0);
         }
-        file.seek(SeekFrom::Start(0))?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut buffer = vec![0; 1 << 16];
         let mut done = 0;
+        let mut pulse = Pulse::at(done, Instant::now());
         while done < length {
-            match file.read(&mut buffer)? {
+            match file.read(&mut buffer).map_err(failed)? {
                 0 => break,
                 n => {
                     summer.update(&buffer[..n]);
                     done += n as u64;
+                    if pulse.is_due(done, Instant::now()) {
+                        progress(done).map_err(Stopped::Told)?;
+                    }
                 }
             }
         }
@@ -158,7 +175,7 @@ impl Wanted {
     }
 
     /// Takes bytes until there are no more or the file is whole. What went wrong with the connection, if anything.
-    pub(super) fn take(
+    fn take(
         &self,
         bytes: Box<dyn Read>,
         file: &mut File,
@@ -168,7 +185,7 @@ impl Wanted {
     ) -> Result<Option<String>, Stopped> {
         let mut bytes = bytes.take(self.size - *done);
         let mut buffer = vec![0; 1 << 16];
-        let mut told = *done;
+        let mut pulse = Pulse::at(*done, Instant::now());
         loop {
             let n = match bytes.read(&mut buffer) {
                 Ok(0) => return Ok(None),
@@ -179,10 +196,47 @@ impl Wanted {
             file.write_all(&buffer[..n]).map_err(|error| unwritten(part, &error))?;
             summer.update(&buffer[..n]);
             *done += n as u64;
-            if *done - told >= STRIDE || *done == self.size {
-                told = *done;
+            if pulse.is_due(*done, Instant::now()) || *done == self.size {
                 progress(*done).map_err(Stopped::Told)?;
             }
         }
+    }
+}
+
+/// When progress was told last.
+struct Pulse {
+    done: u64,
+    at: Instant,
+}
+
+impl Pulse {
+    fn at(done: u64, at: Instant) -> Self {
+        Self { done, at }
+    }
+
+    /// Whether it is time to tell it again.
+    fn is_due(&mut self, done: u64, now: Instant) -> bool {
+        let due = done - self.done >= STRIDE || now.duration_since(self.at) >= PAUSE;
+        if due {
+            *self = Self { done, at: now };
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_after_much_or_after_a_while() {
+        let begin = Instant::now();
+        let mut pulse = Pulse::at(0, begin);
+        let mut is_due = |done, milliseconds| pulse.is_due(done, begin + Duration::from_millis(milliseconds));
+        assert!(!is_due(STRIDE - 1, 1));
+        assert!(is_due(STRIDE, 2));
+        assert!(!is_due(STRIDE + 10, 201));
+        assert!(is_due(STRIDE + 11, 202), "few bytes, and a while");
+        assert!(!is_due(STRIDE + 12, 203));
     }
 }
