@@ -119,7 +119,9 @@ impl LocalEngine {
             Allowance::Bytes(bytes) => Some(bytes),
             Allowance::Available => place.available(),
         };
-        if let Some(refusal) = free.and_then(|free| need.exceeds(free)) {
+        // A GGUF file stays as large as it is, and so does what was to be as small already.
+        let quantised = files.need(context, place.width, Some(Quantisation::Q4K));
+        if let Some(refusal) = free.and_then(|free| need.exceeds(free, Some(&quantised))) {
             return Err(refused(refusal));
         }
         observe(LoadStage::Weights)?;

@@ -76,8 +76,9 @@ impl Need {
         self.weights.saturating_add(self.cache)
     }
 
-    /// Why the model does not fit into `free` bytes: the reason and the remedy. `None` if it does.
-    pub fn exceeds(&self, free: u64) -> Option<(String, String)> {
+    /// Why the model does not fit into `free` bytes: the reason and the remedy. `None` if it does. `quantised` is what it
+    /// would need if it were made smaller while it is read, where that can be done.
+    pub fn exceeds(&self, free: u64, quantised: Option<&Self>) -> Option<(String, String)> {
         if self.total() <= free {
             return None;
         }
@@ -91,8 +92,10 @@ impl Need {
         );
         let remedy = if self.weights < free {
             "pass --context with fewer tokens, or --memory any to load it all the same"
-        } else {
+        } else if quantised.is_some_and(|quantised| quantised.weights < self.weights) {
             "pass --quantize q4k, choose a smaller model, or --memory any to load it all the same"
+        } else {
+            "choose a smaller model, or pass --memory any to load it all the same"
         };
         Some((reason, remedy.to_owned()))
     }
@@ -133,14 +136,19 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_told_with_its_parts_and_the_fitting_remedy() {
         let need = Need { weights: 5_000_000_000, cache: 500_000_000, context: 4096 };
-        assert_eq!(need.exceeds(5_500_000_000), None);
-        let (reason, remedy) = need.exceeds(5_200_000_000).unwrap();
+        assert_eq!(need.exceeds(5_500_000_000, None), None);
+        let (reason, remedy) = need.exceeds(5_200_000_000, None).unwrap();
         assert_eq!(
             reason,
             "it needs 5.5 GB of memory (5.0 GB of weights, 500 MB for 4096 tokens), and 5.2 GB are available"
         );
         assert!(remedy.contains("--context") && remedy.contains("--memory any"), "{remedy}");
-        assert!(need.exceeds(1_000_000_000).unwrap().1.contains("--quantize"));
+        let remedy = |quantised| need.exceeds(1_000_000_000, quantised).unwrap().1;
+        let smaller = Need { weights: 1_500_000_000, ..need };
+        assert!(remedy(Some(&smaller)).contains("--quantize q4k"));
+        for no_smaller in [None, Some(&need)] {
+            assert_eq!(remedy(no_smaller), "choose a smaller model, or pass --memory any to load it all the same");
+        }
     }
 
     #[test]

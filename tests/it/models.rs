@@ -206,6 +206,12 @@ fn what_does_not_fit_is_refused_and_may_be_loaded_all_the_same() {
         "{told}"
     );
     assert_eq!(answer(&loaded(dir.path(), &with(Allowance::Any)), "Once").len(), 12);
+    assert!(refusal(dir.path(), &with(Allowance::Bytes(1))).contains("pass --quantize q4k"));
+    // What is as small already is made no smaller by that.
+    let small = LoadOptions { quantize: Some(Quantisation::Q4K), ..with(Allowance::Bytes(1)) };
+    for told in [refusal(dir.path(), &small), refusal(&gguf(dir.path(), |_| ()), &with(Allowance::Bytes(1)))] {
+        assert!(told.contains("choose a smaller model, or pass --memory any") && !told.contains("q4k"), "{told}");
+    }
     // With little room for keys and values, fewer tokens are the remedy.
     let long = folder(|dir| tiny_llama::write_other(dir, 1, 1 << 20));
     let options =

@@ -162,9 +162,9 @@ impl EmbeddingModel {
             Allowance::Bytes(bytes) => Some(bytes),
             Allowance::Available => place.available(),
         };
-        if let Some((reason, _)) = free.and_then(|free| need.exceeds(free)) {
-            // It is not quantised, and knows no longer texts.
-            return Err(refused((reason, "choose a smaller one, or pass --memory any to load it all the same".into())));
+        // It is not quantised.
+        if let Some(refusal) = free.and_then(|free| need.exceeds(free, None)) {
+            return Err(refused(refusal));
         }
         let library =
             |reason| refused((reason, "check that config.json and modules.json belong to these weights".to_owned()));
