@@ -151,6 +151,8 @@ pub struct Reading {
     pub flips: Vec<Flip>,
     /// Who wins where, for each weight in order of [`Weight::ALL`].
     pub bands: Vec<Vec<Band>>,
+    /// Whether the session that it belongs to is over: what is asked next stands on nothing.
+    pub over: bool,
 }
 
 impl Reading {
@@ -158,8 +160,22 @@ impl Reading {
     pub fn new(user: UserId, read: MemoryRead, evidence: Evidence, setting: &Setting, blocks: Option<Blocks>) -> Self {
         let resolution = mediate(&evidence, &setting.weights, setting.policy);
         let (ledger, without, signatures, flips, bands) = Default::default();
-        let (requests, writing) = Default::default();
-        Self { user, read, blocks, requests, writing, evidence, resolution, ledger, without, signatures, flips, bands }
+        let (requests, writing, over) = Default::default();
+        Self {
+            user,
+            read,
+            blocks,
+            requests,
+            writing,
+            evidence,
+            resolution,
+            ledger,
+            without,
+            signatures,
+            flips,
+            bands,
+            over,
+        }
     }
 }
 
@@ -566,8 +582,8 @@ impl State {
         let (Some(data), Some(question)) = (self.data.clone(), &self.question) else { return };
         let evidence = evidence_of(&read, &data.dataset.manifest);
         let reading = Reading::new(question.user.clone(), read, evidence, &self.setting, Some(blocks));
+        self.leave_reading();
         if let Some(before) = self.reading.replace(reading) {
-            self.course = Course::after(&before.user, &before.resolution);
             self.answered.push((before.user, before.resolution));
             let surplus = self.answered.len().saturating_sub(WATCHED);
             self.answered.drain(..surplus);
@@ -575,13 +591,22 @@ impl State {
         self.mediate();
     }
 
-    /// Takes in what memory says to the same question with another history: no question of its own, so that what came
-    /// before stays what came before.
+    /// Takes in what memory says to the same question with another history. It is recorded as a turn, and so stands on the
+    /// one before it like any other; signs of failure do not count it.
     pub fn retake_reading(&mut self, read: MemoryRead, blocks: Blocks) {
         let (Some(data), Some(question)) = (self.data.clone(), &self.question) else { return };
         let evidence = evidence_of(&read, &data.dataset.manifest);
-        self.reading = Some(Reading::new(question.user.clone(), read, evidence, &self.setting, Some(blocks)));
+        let reading = Reading::new(question.user.clone(), read, evidence, &self.setting, Some(blocks));
+        self.leave_reading();
+        self.reading = Some(reading);
         self.mediate();
+    }
+
+    /// What is asked next stands on what the reading at hand came to, as in the file of the session.
+    pub fn leave_reading(&mut self) {
+        if let Some(before) = self.reading.as_ref().filter(|reading| !reading.over) {
+            self.course = Course::after(&before.user, &before.resolution);
+        }
     }
 
     /// Weighs the evidence anew under the present setting.

@@ -148,6 +148,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
             state.heard = ticket;
             state.answers.stale = false;
+            state.leave_reading();
             state.reading = None;
             state.unread = Some(reason);
             Vec::new()

@@ -119,12 +119,12 @@ pub fn known(session: &Session, dataset: &Dataset) -> Dataset {
     known
 }
 
-/// Where the last question of `session` leaves the mediator.
-pub fn course(session: &Session) -> Course {
+/// Where the last question among the first `position` events of `session` leaves the mediator.
+pub fn course(session: &Session, position: usize) -> Course {
     let labels = &session.header.labels;
     let mut state = State::start(&session.header);
     let mut course = Course::default();
-    for event in &session.events {
+    for event in &session.events[..position.min(session.events.len())] {
         state.apply(event);
         if !matches!(event.as_ref(), Event::Mediated { .. }) {
             continue;

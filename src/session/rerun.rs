@@ -78,7 +78,7 @@ impl Anew<'_> {
         parent.require_words()?;
         let position = position.min(parent.events.len());
         let mut memory_of = known(out, self.dataset);
-        let mut course = course(out);
+        let mut course = course(out, out.events.len());
         let mut current = in_force(out, out.events.len());
         let mut embedder = None;
         let mut start = position;

@@ -28,6 +28,7 @@ use logoscope::mediator::{Course, Policy};
 use logoscope::memory::Memory;
 use logoscope::session::check::{remember, without};
 use logoscope::session::event::{Asked, DatasetId, Evidence, FORMAT, Judgement};
+use logoscope::session::fork::course;
 use logoscope::session::record::turn;
 use logoscope::session::redact::Redaction;
 use logoscope::session::{Event, Header, Replay, Session, State as Folded};
@@ -329,6 +330,22 @@ fn a_moment_is_asked_live_of_memory_as_it_was_and_left_with_one_key() {
     assert!(state.replay.is_none() && state.visit.is_none() && state.question.is_some());
     press(&mut state, &["a"]);
     assert_eq!(state.notice.as_ref().unwrap().text, "no replay waits");
+}
+
+#[test]
+fn a_moment_stands_by_hysteresis_on_the_turn_before_it() {
+    let mut state = over_films(session(true));
+    let mut sided = 0;
+    for turn in 0..replay(&state).turns() {
+        press(&mut state, &["home"]);
+        (0..turn).for_each(|_| drop(press(&mut state, &["."])));
+        let before = course(replay(&state).opened.replay.session(), replay(&state).start());
+        press(&mut state, &["a"]);
+        assert_eq!(state.course, before, "turn {turn}");
+        sided += usize::from(state.course != Course::default());
+        press(&mut state, &["a"]);
+    }
+    assert!(sided > 0, "some turn was decided for one side");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use logoscope::app::inquiry::{Inquiry, InquiryRequest, Told};
 use logoscope::app::message::{Limits, Message};
 use logoscope::app::overlay::Overlay;
 use logoscope::app::shelf::Shelf;
-use logoscope::app::state::{Data, Exit, MemoryState, ModelState, Pane, Phase, Setting, Start, State};
+use logoscope::app::state::{Data, Exit, Incoming, MemoryState, ModelState, Pane, Phase, Setting, Start, State};
 use logoscope::app::update::update;
 use logoscope::app::worker::{MemoryWorker, ReadRequest, Source, evidence_of};
 use logoscope::data::dataset::PeriodLength;
@@ -22,6 +22,7 @@ use logoscope::engine::host::{EngineHost, HostEvent, Loader, Ticket};
 use logoscope::engine::prompt::{Arm, Question};
 use logoscope::mediator::conflict::Side;
 use logoscope::mediator::fusion::fuse;
+use logoscope::mediator::hysteresis::side;
 use logoscope::mediator::{Policy, Weight, Weights, mediate};
 use logoscope::memory::why_not::{Candidate, CandidateKind, Reason};
 
@@ -825,7 +826,7 @@ fn hysteresis_holds_a_side_from_one_question_to_the_next() {
         state.reading.as_ref().unwrap().resolution.clone()
     };
     let local = turn(&mut state, Weights { global_trust: 0.0, ..setting.weights });
-    assert_eq!(logoscope::mediator::hysteresis::side(&local), Some(Side::Local));
+    assert_eq!(side(&local), Some(Side::Local));
     press(&mut state, &["r"]);
     press(&mut state, &["]"]);
     speak(&mut state);
@@ -842,4 +843,32 @@ fn hysteresis_holds_a_side_from_one_question_to_the_next() {
     press(&mut state, &["["]);
     speak(&mut state);
     assert_eq!(state.reading.as_ref().unwrap().resolution.held, None);
+}
+
+/// The file of a session has every rung as a turn, and none of the model before: a check of it found another side there.
+#[test]
+fn hysteresis_stands_on_the_turns_of_the_file() {
+    let mut state = answered();
+    let weights = state.setting.weights;
+    let turn = |state: &mut State, weights: Weights| {
+        state.setting.weights = weights;
+        state.mediate();
+        state.reading.as_ref().unwrap().resolution.clone()
+    };
+    turn(&mut state, Weights { global_trust: 0.0, ..weights });
+    press(&mut state, &["r", "]"]);
+    speak(&mut state);
+    let global = turn(&mut state, Weights { local_trust: 0.0, ..weights });
+    assert_eq!((side(&global), global.held), (Some(Side::Global), None));
+    // A rung with nearly the same evidence stands on the question itself, not on the one before it.
+    state.retake_reading(memory_read(), *blocks());
+    let rung = turn(&mut state, Weights { global_trust: 0.0, hysteresis: 1.0, ..weights });
+    assert_eq!((rung.held, rung.decision), (Some(Side::Global), global.decision));
+
+    // The file of another model begins with nothing before it.
+    state.incoming = Some(Incoming { name: "other".into(), stage: None, since: Duration::ZERO });
+    update(&mut state, Message::Host(HostEvent::Ready(Caps { name: "other".into(), ..caps() })));
+    speak(&mut state);
+    let first = state.reading.as_ref().unwrap().resolution.clone();
+    assert_eq!((first.held, side(&first)), (None, Some(Side::Local)));
 }

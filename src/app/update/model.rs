@@ -14,7 +14,7 @@ use crate::engine::address;
 use crate::engine::engine::{Caps, LoadStage};
 use crate::engine::error::EngineError;
 use crate::engine::model::{ModelSpec, SHIPPED};
-use crate::mediator::Weight;
+use crate::mediator::{Course, Weight};
 use crate::session::event::Event;
 
 /// What is typed, or chosen, for memory alone.
@@ -110,6 +110,9 @@ pub(super) fn turn_page(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     record::settle(state);
+    // The first question of the new file has none before it.
+    state.course = Course::default();
+    state.reading.iter_mut().for_each(|reading| reading.over = true);
     let journal = &mut state.journal;
     // The dataset is the one without what was remembered, which the new session therefore says first.
     let known = |interaction: &Interaction| Event::Remembered { interaction: interaction.clone() };

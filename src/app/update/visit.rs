@@ -10,7 +10,7 @@ use super::super::visit::{Fork, Home, Visit, World};
 use super::{model, profile, read, record, replay, stop, study, tell};
 use crate::data::interaction::Interaction;
 use crate::engine::model::Located;
-use crate::session::fork::{fork, said_by};
+use crate::session::fork::{self, fork, said_by};
 use crate::session::{Event, SessionError};
 
 /// Why the shown turn cannot be asked live, or not as a fork; `None` if it can.
@@ -97,7 +97,12 @@ pub(super) fn begin(state: &mut State, forks: Option<String>) -> Vec<Effect> {
     let Some(mut live) = replaying.live.take() else { return Vec::new() };
     replaying.rest();
     let world = Arc::new(World::of(replaying.opened.replay.session(), replaying.start()));
-    let course = replay::course(replaying, &state.setting);
+    // A fork stands on what it shares, as it was recorded; a visit on what the screen shows of the turn before.
+    let course = if forked.is_some() || replaying.now.is_empty() {
+        fork::course(replaying.opened.replay.session(), replaying.start())
+    } else {
+        replay::course(replaying, &state.setting)
+    };
     let gold = state.gold().map(str::to_owned);
     record::settle(&mut live);
     // A gesture that ends here is part of what was done there.
