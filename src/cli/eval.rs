@@ -209,8 +209,8 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         let fitted_on = run.fit(asked, &progress)?;
         progress.clear();
         return match run.measures {
-            TaskMeasures::Labels(labels) => ablations(args, &mut run.memory, asked, fitted_on, labels, cancel),
-            TaskMeasures::Text(texts) => ablations(args, &mut run.memory, asked, fitted_on, texts.forms, cancel),
+            TaskMeasures::Labels(labels) => run.ablations(asked, fitted_on, labels),
+            TaskMeasures::Text(texts) => run.ablations(asked, fitted_on, texts.forms),
             TaskMeasures::Rating(_) => Err(EvalError::Task(dataset.manifest.task).into()),
         };
     }
@@ -398,7 +398,7 @@ impl Run<'_> {
         let mut tell = |step: &str| progress.show(step);
         Ok(Some(match &self.measures {
             TaskMeasures::Labels(_) | TaskMeasures::Text(_) => {
-                fit(&mut self.memory, asked.history, self.cancel, &mut tell)?.tuning
+                fit(&mut self.memory, asked.history, apart, self.cancel, &mut tell)?.tuning
             }
             TaskMeasures::Rating(_) => {
                 rating::fit(&mut self.memory, asked.history, apart, self.cancel, &mut tell)?.tuning
@@ -432,7 +432,7 @@ impl Run<'_> {
             (_, false) => Vec::new(),
             (TaskMeasures::Labels(_) | TaskMeasures::Text(_), true) => {
                 progress.show("fitting peers on the history …");
-                peer::contestants(self.dataset, asked, self.cancel)?
+                peer::contestants(self.dataset, asked, args.gap, self.cancel)?
             }
             (TaskMeasures::Rating(steps), true) => peer::rating::contestants(self.dataset, asked, steps, args.gap),
         };
@@ -440,36 +440,36 @@ impl Run<'_> {
         let seen = Sightings::of(questions, &answered, &args.arms);
         Ok(Stage { contest: Contest::of(&args.arms, &answered, peers), weights, fitted_on, seen })
     }
-}
 
-/// One table of what each ingredient is worth.
-fn ablations(
-    args: &EvalArgs,
-    memory: &mut Memory,
-    asked: &Asked,
-    fitted_on: Option<Range>,
-    measures: LabelMeasures,
-    cancel: &AtomicBool,
-) -> Result<String, CliError> {
-    let tuning = match fitted_on {
-        Some(_) => tuning(&memory.manifest, asked.history),
-        None => Vec::new(),
-    };
-    let ablated = ablate::ablate(memory, &asked.questions, &tuning, measures, Plan::seeded(args.seed), cancel)?;
-    let name = &memory.manifest.name;
-    let embedder = memory.embedder();
-    let unit = Unit::of(asked.questions.iter().map(|question| question.user).collect::<BTreeSet<_>>().len());
-    let section = report::ablation(name, &embedder, &ablated, unit, asked.query_range, fitted_on);
-    let object = json!({
-        "schema": ablate::SCHEMA,
-        "dataset": name,
-        "embedder": embedder,
-        "resampled": unit,
-        "queries": asked.query_range,
-        "fitted_on": fitted_on,
-        "variants": ablated,
-    });
-    printed(args.format, &format!("Evaluation of {name}"), &[section], &object)
+    /// One table of what each ingredient is worth.
+    fn ablations(
+        &mut self,
+        asked: &Asked,
+        fitted_on: Option<Range>,
+        measures: LabelMeasures,
+    ) -> Result<String, CliError> {
+        let (apart, args, memory) = (self.apart(), self.args, &mut self.memory);
+        let tuning = match fitted_on {
+            Some(_) => tuning(&memory.manifest, asked.history),
+            None => Vec::new(),
+        };
+        let plan = Plan::seeded(args.seed);
+        let ablated = ablate::ablate(memory, &asked.questions, &tuning, apart, measures, plan, self.cancel)?;
+        let name = &memory.manifest.name;
+        let embedder = memory.embedder();
+        let unit = Unit::of(asked.questions.iter().map(|question| question.user).collect::<BTreeSet<_>>().len());
+        let section = report::ablation(name, &embedder, &ablated, unit, asked.query_range, fitted_on);
+        let object = json!({
+            "schema": ablate::SCHEMA,
+            "dataset": name,
+            "embedder": embedder,
+            "resampled": unit,
+            "queries": asked.query_range,
+            "fitted_on": fitted_on,
+            "variants": ablated,
+        });
+        printed(args.format, &format!("Evaluation of {name}"), &[section], &object)
+    }
 }
 
 /// Which stretch of time is used for what.

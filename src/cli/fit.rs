@@ -84,7 +84,7 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
         };
         return finish(common, args, &fitted.manifest, &rating_constants(&fitted.manifest), &report);
     }
-    let fitted = match fit(&mut memory, asked.history, &interrupted(), &mut progress) {
+    let fitted = match fit(&mut memory, asked.history, Apart::default(), &interrupted(), &mut progress) {
         Err(error @ EvalError::Interrupted) => {
             tell_line!("logoscope: {error}");
             return Ok(ExitCode::from(130));

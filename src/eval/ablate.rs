@@ -10,15 +10,15 @@ use serde::Serialize;
 
 use super::EvalError;
 use super::fit::newton::WIDTH;
-use super::fit::rows::{Asker, Row, gather};
+use super::fit::rows::{Row, gather};
 use super::fit::{fit_exponents, free, rebase};
 use super::metrics::{LabelMeasures, Measures, Metric, add};
 use super::split::Question;
 use super::stats::{Plan, Tail, Unit, holm, sign_flip};
 use crate::data::dataset::Manifest;
 use crate::mediator::{Policy, Weights, mediate};
-use crate::memory::Memory;
 use crate::memory::base::BaseRates;
+use crate::memory::{Apart, Memory};
 
 /// Version of the JSON object.
 pub const SCHEMA: &str = "logoscope.ablation/1";
@@ -174,30 +174,32 @@ struct Outcome {
 }
 
 /// Leaves out one ingredient after another. `tuning` are the questions to fit exponents on; none keeps the dataset's.
+/// Memory is read as `apart` says.
 ///
 /// Memory is retuned for a variant that reads another one, and back.
 pub fn ablate(
     memory: &mut Memory,
     questions: &[Question],
     tuning: &[Question],
+    apart: Apart,
     measures: LabelMeasures,
     plan: Plan,
     cancel: &AtomicBool,
 ) -> Result<Vec<Ablated>, EvalError> {
     let whole = &memory.manifest.clone();
-    let read = |memory: &Memory, asker| -> Result<_, EvalError> {
-        Ok((gather(memory, questions, asker, cancel)?, gather(memory, tuning, asker, cancel)?))
+    let read = |memory: &Memory, apart| -> Result<_, EvalError> {
+        Ok((gather(memory, questions, apart, cancel)?, gather(memory, tuning, apart, cancel)?))
     };
-    let (asked, tuned) = read(memory, Asker::LeftOut)?;
+    let (asked, tuned) = read(memory, apart)?;
     let endless = BaseRates::of(&memory.population, f64::INFINITY);
     let mut outcomes = Vec::new();
     for variant in Variant::ALL {
         let Some(mut manifest) = variant.of(whole) else { continue };
         let (mut asked, mut tuned) = match variant {
-            Variant::UserLeftIn => read(memory, Asker::LeftIn)?,
+            Variant::UserLeftIn => read(memory, Apart { left_in: true, ..apart })?,
             Variant::WithoutTopics => {
                 memory.retune(manifest.clone());
-                let found = read(memory, Asker::LeftOut);
+                let found = read(memory, apart);
                 memory.retune(whole.clone());
                 found?
             }

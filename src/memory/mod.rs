@@ -262,12 +262,6 @@ impl Memory {
         self.read_apart(user, query, None, t, Apart::default())
     }
 
-    /// The same, but with the asking person's own items among everyone's: what leaving them out is worth can be measured,
-    /// and nothing else may ask for it.
-    pub fn read_left_in(&self, user: &UserId, query: &str, t: Timestamp) -> Result<MemoryRead, IndexError> {
-        self.read_apart(user, query, None, t, Apart { left_in: true, ..Apart::default() })
-    }
-
     /// The same for a question whose record says what it is `about`, and for evaluations that read `apart`.
     pub fn read_apart(
         &self,

@@ -4,8 +4,11 @@ use std::sync::atomic::AtomicBool;
 use logoscope::data::dataset::Dataset;
 use logoscope::data::interaction::Timestamp;
 use logoscope::eval::EvalError;
-use logoscope::eval::fit::{Fitted, fit};
-use logoscope::memory::Memory;
+use logoscope::eval::ablate::ablate;
+use logoscope::eval::fit::{Fitted, fit, tuning};
+use logoscope::eval::metrics::LabelMeasures;
+use logoscope::eval::stats::Plan;
+use logoscope::memory::{Apart, Memory};
 use serde_json::Value;
 
 use crate::population::{interaction, manifest};
@@ -24,9 +27,32 @@ fn history() -> Dataset {
 }
 
 fn fitted(dataset: &Dataset, history: usize) -> (Memory, Result<Fitted, EvalError>) {
+    fitted_apart(dataset, history, Apart::default())
+}
+
+fn fitted_apart(dataset: &Dataset, history: usize, apart: Apart) -> (Memory, Result<Fitted, EvalError>) {
     let mut memory = Memory::build(dataset);
-    let found = fit(&mut memory, &dataset.interactions[..history], &AtomicBool::new(false), &mut |_| ());
+    let found = fit(&mut memory, &dataset.interactions[..history], apart, &AtomicBool::new(false), &mut |_| ());
     (memory, found)
+}
+
+#[test]
+fn a_gap_hides_what_people_did_last_from_a_fit_and_from_ablations() {
+    let dataset = history();
+    // Everybody answers every 1.4 days.
+    let gap = Apart { gap_days: 3.0, ..Apart::default() };
+    let before = |apart| fitted_apart(&dataset, 400, apart).1.unwrap().before;
+    assert_ne!(before(gap), before(Apart::default()));
+    let questions = tuning(&dataset.manifest, &dataset.interactions);
+    let measures = LabelMeasures { labels: 4 };
+    let whole = |apart| {
+        let mut memory = Memory::build(&dataset);
+        let cancel = AtomicBool::new(false);
+        let plan = Plan::seeded(1);
+        let found = ablate(&mut memory, &questions, &[], apart, measures, plan, &cancel).unwrap();
+        found[0].log_loss
+    };
+    assert_ne!(whole(gap), whole(Apart::default()));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use newton::{Choices, WIDTH};
-use rows::{Asker, Row, gather};
+use rows::{Row, gather};
 use serde::Serialize;
 
 use super::EvalError;
@@ -26,9 +26,9 @@ use crate::data::dataset::{Calibration, Manifest};
 use crate::data::interaction::Interaction;
 use crate::mediator::kernel::Kernel;
 use crate::mediator::{Policy, Weights, mediate};
-use crate::memory::Memory;
 use crate::memory::base::BaseRates;
 use crate::memory::rating::About;
+use crate::memory::{Apart, Memory};
 
 /// Fewer tuning queries than this fit noise.
 pub const LEAST_QUERIES: usize = 100;
@@ -97,11 +97,12 @@ pub struct Fitted {
     pub ridge: Vec<RidgePoint>,
 }
 
-/// Fits constants on `history`, which is the beginning of `memory`'s interactions. `progress` hears what is being tried.
-/// `memory` is left with the fitted settings.
+/// Fits constants on `history`, which is the beginning of `memory`'s interactions, reading memory as `apart` says.
+/// `progress` hears what is being tried. `memory` is left with the fitted settings.
 pub fn fit(
     memory: &mut Memory,
     history: &[Interaction],
+    apart: Apart,
     cancel: &AtomicBool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Fitted, EvalError> {
@@ -113,8 +114,8 @@ pub fn fit(
     };
     memory.allow(tuning.from)?;
     progress("reading memory as of each past query …");
-    let mut trial = Trial { questions: &questions, rows: Vec::new(), cancel };
-    trial.rows = gather(memory, trial.questions, Asker::LeftOut, cancel)?;
+    let mut trial = Trial { questions: &questions, rows: Vec::new(), apart, cancel };
+    trial.rows = gather(memory, trial.questions, apart, cancel)?;
     let mut manifest = explicit(&memory.manifest);
     let before = standing(&trial.rows, &manifest);
 
@@ -187,6 +188,7 @@ fn losses(rows: &[Row], manifest: &Manifest, policy: Policy) -> Vec<(f64, bool)>
 struct Trial<'q, 'a> {
     questions: &'q [Question<'a>],
     rows: Vec<Row<'a>>,
+    apart: Apart,
     cancel: &'q AtomicBool,
 }
 
@@ -358,7 +360,7 @@ impl Trial<'_, '_> {
                 let mut tried = manifest.clone();
                 set(&mut tried, value);
                 memory.retune(tried.clone());
-                let read = gather(memory, self.questions, Asker::LeftOut, self.cancel)?;
+                let read = gather(memory, self.questions, self.apart, self.cancel)?;
                 let last = std::mem::replace(&mut self.rows, read);
                 self.exponents(&mut tried);
                 let gained = self.gain(&stated, &self.losses(&tried), DECISIVE);

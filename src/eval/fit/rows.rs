@@ -7,17 +7,8 @@ use crate::eval::EvalError;
 use crate::eval::experiment::spread;
 use crate::eval::split::Question;
 use crate::mediator::Evidence;
-use crate::memory::Memory;
 use crate::memory::collective::Parts;
-
-/// Whether the asking person's items are left out of what others say. `In` is for measuring what that is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asker {
-    /// As always.
-    LeftOut,
-    /// Among everyone's.
-    LeftIn,
-}
+use crate::memory::{Apart, Memory};
 
 /// A question with its evidence.
 #[derive(Clone, Debug)]
@@ -40,20 +31,17 @@ impl Row<'_> {
     }
 }
 
-/// Reads memory for every question, each as of its own moment.
+/// Reads memory as `apart` says for every question, each as of its own moment.
 pub fn gather<'a>(
     memory: &Memory,
     questions: &[Question<'a>],
-    asker: Asker,
+    apart: Apart,
     cancel: &AtomicBool,
 ) -> Result<Vec<Row<'a>>, EvalError> {
     let manifest = &memory.manifest;
     let row = |ix: usize| {
         let question = questions[ix];
-        let read = match asker {
-            Asker::LeftOut => memory.read(question.user, question.text, question.at)?,
-            Asker::LeftIn => memory.read_left_in(question.user, question.text, question.at)?,
-        };
+        let read = memory.read_apart(question.user, question.text, question.about, question.at, apart)?;
         let evidence = Evidence::of(&read, manifest.retrieval.guard, manifest.calibration.local);
         Ok(Row { question, visible: read.local.visible(), evidence, parts: read.global.parts })
     };

@@ -35,8 +35,14 @@ const USER_PRIOR: f64 = 0.5;
 /// Pseudo-count a label in the base rate.
 const BASE_PRIOR: f64 = 0.5;
 
-/// Every peer's answers to `asked`, the same questions in the same order.
-pub fn contestants(dataset: &Dataset, asked: &Asked, cancel: &AtomicBool) -> Result<Vec<Contestant>, EvalError> {
+/// Every peer's answers to `asked`, the same questions in the same order. What the person did in the last `gap_days`
+/// before a question is hidden from what is counted of them.
+pub fn contestants(
+    dataset: &Dataset,
+    asked: &Asked,
+    gap_days: f64,
+    cancel: &AtomicBool,
+) -> Result<Vec<Contestant>, EvalError> {
     let (labels, places) = (dataset.manifest.responses(), dataset.manifest.places());
     // A dataset holds only responses that have a place.
     let label = |response: &str| places.of(response).unwrap_or_default();
@@ -62,7 +68,7 @@ pub fn contestants(dataset: &Dataset, asked: &Asked, cancel: &AtomicBool) -> Res
 
     let mut peers = [MAJORITY, OWN_MODE, TEXT, TEXT_AND_USER].map(|name| Contestant { name, answers: Vec::new() });
     for question in &asked.questions {
-        let own = before(question.user, question.at);
+        let own = before(question.user, question.at.plus_days(-gap_days));
         let text = logistic.probabilities(&vectorizer.transform(question.text));
         let both = with_user(&text, own, &base);
         let named = Answer::named;
@@ -91,6 +97,8 @@ fn with_user(text: &[f64], items: &[(Timestamp, usize)], base: &[f64]) -> Vec<f6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::sample;
+    use crate::eval::split::Split;
 
     #[test]
     fn a_mode_prefers_the_most_recent_among_equals() {
@@ -98,6 +106,22 @@ mod tests {
         assert_eq!(mode(&items(&[]), 3), None);
         assert_eq!(mode(&items(&[2, 1, 1, 2, 0]), 3), Some(2));
         assert_eq!(mode(&items(&[0, 0, 1]), 3), Some(0));
+    }
+
+    #[test]
+    fn a_gap_hides_what_the_person_did_last_from_the_personal_part() {
+        let mut dataset = sample::dataset().unwrap();
+        dataset.interactions.truncate(1000);
+        let asked = Asked::of(&dataset, Split::Share { share: 0.8 }).unwrap();
+        let decisions = |gap_days| {
+            let peers = contestants(&dataset, &asked, gap_days, &AtomicBool::new(false)).unwrap();
+            let of = |peer: &Contestant| peer.answers.iter().map(|answer| answer.decision).collect::<Vec<_>>();
+            peers.iter().map(of).collect::<Vec<_>>()
+        };
+        let [majority, own, text, both] = &decisions(0.0)[..] else { panic!("four peers") };
+        assert!(own != majority && both != text);
+        let [majority, own, text, both] = &decisions(1e6)[..] else { panic!("four peers") };
+        assert!(own == majority && both == text, "nobody remembers anything");
     }
 
     #[test]
