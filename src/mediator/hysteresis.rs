@@ -8,6 +8,7 @@ use super::conflict::Side;
 use super::distribution::jensen_shannon;
 use super::facet::Facet;
 use super::resolution::Resolution;
+use super::weights::Weight;
 use crate::data::interaction::UserId;
 
 /// Both sides' divergence from the question before, in bits, below which the evidence has hardly moved.
@@ -45,8 +46,12 @@ impl Course {
     }
 
     /// `resolution` of the next question, with the decision held by the side that had it before if `user` asks again
-    /// with evidence that hardly moved and the margin is below `hysteresis`. Its distributions stay what they are.
+    /// with evidence that hardly moved and the margin is below `hysteresis`. Its distributions stay what they are. Under a
+    /// policy that hears one side alone nothing is held.
     pub fn settle(&self, user: &UserId, mut resolution: Resolution, hysteresis: f64) -> Resolution {
+        if resolution.policy.rule().ignores(Weight::Hysteresis).is_some() {
+            return resolution;
+        }
         let Some(stand) = self.last.as_ref().filter(|stand| stand.user == *user) else { return resolution };
         let Some(now) = side(&resolution) else { return resolution };
         let holds = resolution.margin < hysteresis && now != stand.side && stand.is_calm(&resolution);
@@ -86,6 +91,7 @@ pub fn side(resolution: &Resolution) -> Option<Side> {
 mod tests {
     use super::*;
     use crate::mediator::evidence::Vote;
+    use crate::mediator::signature::calming;
     use crate::mediator::{Evidence, Policy, Weights, mediate};
 
     fn evidence(similar: f64) -> Evidence {
@@ -107,6 +113,20 @@ mod tests {
 
     fn weights() -> Weights {
         Weights { prior_strength: 1.0, similarity_sharpness: 1.0, community_focus: 0.0, ..Weights::default() }
+    }
+
+    #[test]
+    fn a_policy_of_one_side_holds_nothing() {
+        let anna = UserId::new("anna");
+        let [both, local, global] =
+            [Policy::Product, Policy::Local, Policy::Global].map(|policy| mediate(&evidence(0.5), &weights(), policy));
+        assert_eq!([&both, &local, &global].map(side), [Some(Side::Global), Some(Side::Local), Some(Side::Global)]);
+        for (before, alone) in [(&both, &local), (&local, &global)] {
+            assert_eq!(Course::after(&anna, before).settle(&anna, alone.clone(), 1.0), *alone);
+        }
+        // What a change of policy turned, no hysteresis calms.
+        let turns = [&local, &global, &local].map(|resolution| (anna.clone(), resolution.clone()));
+        assert_eq!(calming(&turns), None);
     }
 
     #[test]

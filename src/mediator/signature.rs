@@ -136,10 +136,12 @@ pub fn calming(turns: &[(UserId, Resolution)]) -> Option<f64> {
         let (_, margin) = fold(turns, hysteresis);
         let Some(margin) = margin else { return Some(hysteresis) };
         // Strictly above the margin: a decision is held below h.
-        hysteresis = ((margin * 100.0).floor() + 1.0) / 100.0;
-        if hysteresis > 1.0 {
+        let more = ((margin * 100.0).floor() + 1.0) / 100.0;
+        // What changed under a policy that hears one side alone changes under any.
+        if more > 1.0 || more <= hysteresis {
             return None;
         }
+        hysteresis = more;
     }
 }
 
