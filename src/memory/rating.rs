@@ -166,13 +166,18 @@ impl Ratings {
         if let Some(Record { item, extra }) = self.asked.get(text) {
             return self.subject_of(text, About { item: item.as_deref(), extra });
         }
-        let identified = || self.crowd.first_of(self.crowd.named(text)?);
-        match self.texts.first(population, text).or_else(identified) {
-            Some(item) if item < before => {
-                Subject { thing: Some(self.crowd.thing_of(item)), traits: self.attributes.of_item(item) }
-            }
-            _ => Subject::default(),
-        }
+        self.called(population, text, before).map_or_else(Subject::default, |item| Subject {
+            thing: Some(self.crowd.thing_of(item)),
+            traits: self.attributes.of_item(item),
+        })
+    }
+
+    /// The first item before `before` whose thing is called `text`, by its text or else by its identity.
+    fn called(&self, population: &Population, text: &str, before: ItemIx) -> Option<ItemIx> {
+        // A later item of this text must not stand before an earlier thing of this identity.
+        let known = |item: &ItemIx| *item < before;
+        let identified = || self.crowd.first_of(self.crowd.named(text)?).filter(known);
+        self.texts.first(population, text).filter(known).or_else(identified)
     }
 
     /// The attributes of every item.
@@ -190,12 +195,12 @@ impl Ratings {
         self.crowd.items_of(thing).take_while(|item| *item < before).map(|item| population.user[item]).collect()
     }
 
-    /// Whether a question in these very words is known from an item or a judged query.
+    /// Whether a question in these very words is known from an item of any time or a judged query.
     pub(super) fn knows(&self, population: &Population, text: &str) -> bool {
         self.texts.first(population, text).is_some() || self.asked.contains_key(text)
     }
 
-    /// Where nothing is called `text`: the titles before `before` that begin with it, hold it or are held by it, in any
+    /// Where nothing before `before` is called `text`: the titles before `before` that begin with it, hold it or are held by it, in any
     /// case, `most` of them. `None` where something is.
     pub(super) fn nearest<'a>(
         &self,
@@ -204,7 +209,7 @@ impl Ratings {
         before: ItemIx,
         most: usize,
     ) -> Option<Vec<&'a str>> {
-        if self.knows(population, text) || self.crowd.named(text).is_some() {
+        if self.asked.contains_key(text) || self.called(population, text, before).is_some() {
             return None;
         }
         let wanted = text.trim().to_lowercase();

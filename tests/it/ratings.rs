@@ -231,6 +231,19 @@ fn a_session_of_ratings_tells_how_far_scores_are_off() {
     assert!(!run(&["replay", labels.to_str().unwrap()]).contains("MAE"), "of ratings alone");
 }
 
+#[test]
+fn a_later_title_hides_no_thing_of_that_name() {
+    let mut rows = dataset(&ROWS, 1);
+    let now = Memory::build(&rows).read(&UserId::new("u"), "x", Timestamp(10)).unwrap();
+    assert_eq!(now.global.support, 2, "x is known by its identity");
+    rows.interactions.push(Interaction { query: "x".to_owned(), ..rating(7, "c", 12, "z", 2) });
+    let later = Memory::build(&rows);
+    assert_eq!(later.read(&UserId::new("u"), "x", Timestamp(10)).unwrap().global, now.global);
+    assert_eq!(later.nearest_things("x", Timestamp(10)), None);
+    let empty: &[&str] = &[];
+    assert_eq!(later.nearest_things("z", Timestamp(10)).as_deref(), Some(empty), "z is not there yet");
+}
+
 fn random() -> impl Strategy<Value = Dataset> {
     let one = (0..6usize, 0..40i64, 0..5usize, 1..6usize);
     (proptest::collection::vec(one, 1..60), 1..4usize).prop_map(|(rows, guard)| {
@@ -260,6 +273,24 @@ proptest! {
         let (whole, past) = (Memory::build(&dataset), Memory::build(&past));
         let (a, b) = (whole.read(&user, &text, Timestamp(t)).unwrap(), past.read(&user, &text, Timestamp(t)).unwrap());
         prop_assert_eq!(told(&whole, &a), told(&past, &b));
+    }
+
+    /// A thing is asked for by its identity, in words that somebody uses of another thing, before or after.
+    #[test]
+    fn what_a_question_is_about_is_not_told_by_the_future(
+        dataset in random(), user in 0..7usize, thing in 0..6usize, other in 0..5usize, since in 0..45i64, t in 0..45i64
+    ) {
+        let (user, text) = (UserId::new(format!("u{user}")), format!("t{thing}"));
+        let mut called = dataset;
+        let same = called.interactions.iter_mut().filter(|i| i.at >= Timestamp(since));
+        let same = same.filter(|i| i.item.as_deref() == Some(&*format!("t{other}")));
+        same.for_each(|i| i.query.clone_from(&text));
+        let mut past = called.clone();
+        past.interactions.retain(|i| i.at < Timestamp(t));
+        let (whole, past) = (Memory::build(&called), Memory::build(&past));
+        let (a, b) = (whole.read(&user, &text, Timestamp(t)).unwrap(), past.read(&user, &text, Timestamp(t)).unwrap());
+        prop_assert_eq!(told(&whole, &a), told(&past, &b));
+        prop_assert_eq!(whole.nearest_things(&text, Timestamp(t)), past.nearest_things(&text, Timestamp(t)));
     }
 
     #[test]
