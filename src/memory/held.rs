@@ -266,6 +266,27 @@ mod tests {
         assert!(found.iter().any(|(_, score)| (score - found[0].1).abs() > 1e-6), "all alike would prove nothing");
     }
 
+    /// Whose company somebody is in follows from the moments that items are held at, not from when they were.
+    #[test]
+    fn membership_forgets_by_the_slots() {
+        let mut dataset = sample::dataset().unwrap();
+        dataset.manifest.periods.membership_half_life = 5.0;
+        let memory = Memory::build(&dataset);
+        let population = &memory.population;
+        let t = memory.end();
+        let user = (0..population.users.len()).max_by_key(|user| population.items_of[*user].len()).unwrap();
+        let (who, asked) = (population.users[user].clone(), population.text[0].to_owned());
+        let visible = population.visible(Some(user), t);
+        // The oldest item held as if it were of now, and as it was.
+        let id = &population.id[visible[0]];
+        let now = Timestamp(t.0 - 1);
+        let [fresh, old] = [Some(now), None].map(|at| Held::of(population, Some(user), t, [(id, at)]).unwrap());
+        let members = |held: &Held| memory.read_held(&who, &asked, None, t, held).unwrap().global.membership;
+        let nobody = members(&Held::newest(population, Some(user), t, 0));
+        let moved = |held: &Held| members(held).iter().zip(&nobody).map(|(a, b)| (a - b).abs()).sum::<f64>();
+        assert!(moved(&fresh) > 2.0 * moved(&old), "{} {}", moved(&fresh), moved(&old));
+    }
+
     #[test]
     fn what_is_not_the_persons_own_and_earlier_cannot_be_held() {
         let memory = sampled();

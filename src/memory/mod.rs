@@ -322,7 +322,7 @@ impl Memory {
             local.novelty = nearness.novelty(population, user, &local, t, |item| self.nearest_of(item));
         }
         let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
-        let global = self.collective(&question, own.items)?;
+        let global = self.collective(&question, own)?;
         self.rest();
         let written = self.written(&question, own.items, &mut local);
         Ok(MemoryRead { local, global, scored: None, written })
@@ -399,7 +399,7 @@ impl Memory {
         let (probe, terms) = (self.probe(query), self.terms_at(t));
         let sought = self.sought(&probe, t);
         let question = global::Question { asking, probe: &probe, sought: &sought, terms, t };
-        let read = self.collective(&question, self.population.visible(asking, t));
+        let read = self.collective(&question, Own::as_they_were(self.population.visible(asking, t)));
         self.rest();
         read
     }
@@ -411,14 +411,14 @@ impl Memory {
         }
     }
 
-    /// What everyone else says to a person who remembers the items `visible`.
-    fn collective(&self, question: &global::Question, visible: &[ItemIx]) -> Result<GlobalRead, IndexError> {
+    /// What everyone else says to a person who remembers `remembered`.
+    fn collective(&self, question: &global::Question, remembered: Own) -> Result<GlobalRead, IndexError> {
         let (population, digest) = (&self.population, self.digest());
         let snapshot = self.snapshot_at(question.t)?;
         let topics = snapshot.as_ref().and_then(|snapshot| self.topics()?.known_by(snapshot.items));
         let mut own = vec![0.0; topics.map_or(1, Topics::count) * population.labels.len()];
-        for item in visible {
-            own[habits::cell(population, topics, *item)] += self.heard(*item, question.t);
+        for (place, item) in remembered.items.iter().enumerate() {
+            own[habits::cell(population, topics, *item)] += self.heard(remembered.at(population, place), question.t);
         }
         let reader = global::Reader {
             population,
@@ -434,10 +434,10 @@ impl Memory {
         reader.read(view, question, &own)
     }
 
-    /// How much an item of a person's own still tells of their community at `t`: 1 where nothing is forgotten.
-    fn heard(&self, item: ItemIx, t: Timestamp) -> f64 {
+    /// How much what a person did at `then` still tells of their community at `t`: 1 where nothing is forgotten.
+    fn heard(&self, then: Timestamp, t: Timestamp) -> f64 {
         let half_life = self.manifest.periods.membership_half_life;
-        if half_life.is_infinite() { 1.0 } else { base::decay(self.population.at[item], t, half_life) }
+        if half_life.is_infinite() { 1.0 } else { base::decay(then, t, half_life) }
     }
 
     fn read_ratings(&self, ratings: &Ratings, own: Own, query: &str, asked: rating::Asked) -> MemoryRead {
