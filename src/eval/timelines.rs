@@ -1,6 +1,6 @@
 //! Timelines: how two sessions came out on the turns that both have, arm by arm, with what of the difference is chance.
 //!
-//! Where at least [`PEOPLE`] people asked, people are resampled and their signs flipped, as in an evaluation: questions of
+//! Where at least [`PEOPLE`] people asked what is judged, people are resampled and their signs flipped, as in an evaluation: questions of
 //! one person are not independent. Where fewer did, questions are taken as independent given the person, and the interval
 //! is the exact one of [`Paired`]. Where questions were picked for what they show, differences are counted and not tested.
 
@@ -63,7 +63,7 @@ pub struct Timelines {
     pub decided_otherwise: usize,
     /// Turns of both.
     pub turns: usize,
-    /// People who asked them.
+    /// People who asked those of them that are judged.
     pub people: usize,
     /// How sure the differences are was found over these.
     pub by: By,
@@ -74,8 +74,12 @@ impl Timelines {
     pub fn of(diff: &Diff, seed: u64) -> Self {
         let tallies = [&diff.a, &diff.b].map(|turns| Tally::of(turns.iter().map(|told| &told.outcome)));
         let both: Vec<(&Told, &Told)> = diff.both().collect();
+        // Somebody of whom nothing is judged says nothing of a difference.
+        let judged = |(a, b): &&(&Told, &Told)| {
+            a.outcome.arms.iter().zip(&b.outcome.arms).any(|(before, after)| before.is_some() && after.is_some())
+        };
         let people: std::collections::BTreeSet<_> =
-            both.iter().filter_map(|(a, _)| a.asked().map(|asked| &asked.user)).collect();
+            both.iter().filter(judged).filter_map(|(a, _)| a.asked().map(|asked| &asked.user)).collect();
         let by = if people.len() < PEOPLE { By::Turn } else { By::User };
         let arms = Arm::ALL.map(|arm| {
             let share = |tally: &Tally| {

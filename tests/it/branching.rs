@@ -630,6 +630,20 @@ fn a_difference_in_numbers_says_what_of_it_is_chance() {
     let counted = "mediated: b − a +12 of 12 (12 won, 0 lost); picked questions: no test";
     assert_eq!(lines.told(Arm::Mediated, ["a", "b"]), counted);
     assert_eq!((lines.arms[3].p, lines.arms[3].interval), (None, None));
+    // Of nineteen people nothing is known: one person's turns are no sample of people.
+    let known = |better: bool| {
+        let turns: Vec<_> =
+            (0..39).map(|at| (users[(at as usize).saturating_sub(20)].as_str(), at, "q", better)).collect();
+        let mut session = asked(&turns);
+        let unknown = |event: &mut Arc<Event>| match Arc::make_mut(event) {
+            Event::Asked(asked) if asked.user.as_str() != "u00" => asked.gold = None,
+            _ => {}
+        };
+        session.events.iter_mut().for_each(unknown);
+        session
+    };
+    let lines = Timelines::of(&Diff::of(&known(false), &known(true)), 1);
+    assert_eq!((lines.by, lines.people, lines.turns), (By::Turn, 1, 39));
     let one = Diff::of(&asked(&[("u", 1, "p", true)]), &asked(&[("u", 2, "q", true)]));
     assert_eq!(Timelines::of(&one, 1).told(Arm::Mediated, ["a", "b"]), "mediated: a and b share no judged turn");
 }

@@ -9,7 +9,7 @@ use logoscope::data::sample;
 use logoscope::engine::prompt::Arm;
 use logoscope::eval::scenario::ladder::{Ladder, Shape};
 use logoscope::eval::scenario::{Asking, By, Job, Subject, dial};
-use logoscope::eval::split::{Asked, Split};
+use logoscope::eval::split::{Asked, Question, Split};
 use logoscope::eval::stats::Plan;
 use logoscope::mediator::Policy;
 use logoscope::memory::Memory;
@@ -84,6 +84,27 @@ fn a_ladder_asks_the_same_questions_on_every_rung() {
         let jobs = [Job { question, held }];
         assert_eq!(asking.all(&asked.questions, &jobs, &mut |_| {}).unwrap()[0].visible, 4);
     }
+}
+
+/// Resamples of one person are that person again: an interval without width lay above 0, and hand-over was certain.
+#[test]
+fn one_person_makes_no_interval() {
+    let dataset = sample::dataset().unwrap();
+    let memory = Memory::build(&dataset);
+    let setting = defaults(&dataset, Policy::Product);
+    let mut asked = Asked::of(&dataset, Split::Judged).unwrap();
+    let visible = |q: &Question| memory.population.visible(memory.population.user_ix(q.user), q.at).len();
+    let whose = asked.questions.iter().find(|question| visible(question) >= 4).unwrap().user;
+    asked.questions.retain(|question| question.user == whose);
+    let cancel = AtomicBool::new(false);
+    let asking = Asking { memory: &memory, engine: None, setting, cancel: &cancel };
+    let shape = Shape { most: 4, oldest: false, gap_days: 0.0 };
+    let found = Ladder::of(&asking, &asked.questions, shape, subject(&dataset, setting), &mut |_, _| {}).unwrap();
+    assert!(found.rungs.iter().all(|rung| rung.cell.people == 1 && rung.cell.local_over_global.interval.is_none()));
+    assert_eq!(found.hand_over, None);
+    let sections = found.sections();
+    let mut notes = sections.iter().flat_map(|section| &section.notes);
+    assert!(notes.any(|note| note == "hand-over not told: below 5 people there is no interval"));
 }
 
 #[test]

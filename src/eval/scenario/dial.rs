@@ -9,13 +9,13 @@
 
 use serde::Serialize;
 
-use super::{Asking, Estimate, Job, Subject, Told, WITHIN};
+use super::{Asking, Estimate, Job, Subject, Told, WITHIN, around};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::eval::EvalError;
 use crate::eval::metrics::Addend;
 use crate::eval::split::Question;
-use crate::eval::stats::{Plan, Table, intervals};
+use crate::eval::stats::{Plan, Table};
 use crate::memory::held::{Held, Skew};
 use crate::memory::population::LabelIx;
 use crate::session::scenario::rungs::{alike, habit_before, shares, split_by};
@@ -233,7 +233,7 @@ fn balances(table: &Table, own: &Table, plan: Plan) -> [Balance; 4] {
     };
     let tables = [table.clone(), own.clone()];
     let totals = [table.total(), own.total()];
-    let (values, around) = (figures(&totals), intervals(&tables, plan, figures));
+    let (values, around) = (figures(&totals), around(&tables, plan, figures));
     let estimate = |ix: usize| Estimate { value: values[ix].unwrap_or_default(), interval: around[ix] };
     let sums = &totals[0];
     [0, 1, 2, 3].map(|arm| {

@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Asking, Cell, Estimate, Job, Subject, Told, WITHIN};
+use super::{Asking, Cell, Estimate, Job, Subject, Told, WITHIN, around};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::eval::EvalError;
 use crate::eval::metrics::Addend;
 use crate::eval::split::Question;
-use crate::eval::stats::{Table, intervals};
+use crate::eval::stats::Table;
 use crate::session::scenario::drift::Change;
 
 /// Interactions before the change that count as before.
@@ -161,6 +161,6 @@ pub(super) fn against(
         let both = sums[0] > 0.0 && sums[5] > 0.0;
         (1..5).map(|arm| both.then(|| sums[arm] / sums[0] - sums[5 + arm] / sums[5])).collect()
     };
-    let (values, around) = (figures(&[tables[0].total()]), intervals(&tables, plan, figures));
+    let (values, around) = (figures(&[tables[0].total()]), around(&tables, plan, figures));
     [0, 1, 2, 3].map(|arm| Estimate { value: values[arm].unwrap_or_default(), interval: around[arm] })
 }

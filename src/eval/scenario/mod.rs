@@ -1,7 +1,8 @@
 //! Scenarios as studies: the same questions over a whole dataset with another history, each figure with an interval.
 //!
 //! A study says how often an effect occurs; a [session](crate::session::scenario) shows it on one person. Both read memory
-//! the same way, so a rung of a study is the rung of a session. Intervals resample people, never questions.
+//! the same way, so a rung of a study is the rung of a session. Intervals resample people, never questions, which stand on
+//! many rungs; where people are too few for that there is none.
 //!
 //! * [`ladder`]: less of a history. * [`dial`]: a history skewed toward one label. * [`drift`]: a taste that changes.
 //! * [`arrival`]: a community that memory has not seen.
@@ -22,7 +23,7 @@ use super::EvalError;
 use super::experiment::spread;
 use super::metrics::Addend;
 use super::split::Question;
-use super::stats::{Interval, Plan, Table, intervals};
+use super::stats::{FEW, Interval, Plan, Table, intervals};
 use crate::data::interaction::UserId;
 use crate::engine::answer::memory_distribution;
 use crate::engine::engine::Engine;
@@ -178,8 +179,18 @@ impl Asking<'_> {
 pub struct Estimate {
     /// The figure.
     pub value: f64,
-    /// 95 %, by person; `None` where it does not apply.
+    /// 95 %, by person; `None` where it does not apply, and where fewer than [`FEW`] people were asked.
     pub interval: Option<Interval>,
+}
+
+/// Intervals by person of `figures`. None of fewer than [`FEW`] people: one person drawn again is no other one.
+fn around<F>(tables: &[Table], plan: Plan, figures: F) -> Vec<Option<Interval>>
+where
+    F: Fn(&[Vec<f64>]) -> Vec<Option<f64>> + Sync,
+{
+    let people = tables.first().map_or(0, Table::observations);
+    let plan = if people < FEW { Plan { resamples: 0, ..plan } } else { plan };
+    intervals(tables, plan, figures)
 }
 
 /// What the arms make of some questions.
@@ -226,7 +237,7 @@ impl Cell {
         };
         let tables = [table];
         let values = figures(&[tables[0].total()]);
-        let around = intervals(&tables, plan, figures);
+        let around = around(&tables, plan, figures);
         let estimate = |ix: usize| Estimate { value: values[ix].unwrap_or_default(), interval: around[ix] };
         let (local, gain) = (estimate(1), estimate(5));
         Some(Self {

@@ -9,7 +9,7 @@ use super::ladder::{Ladder, Natural};
 use super::{By, Cell, Estimate, Subject};
 use crate::engine::prompt::Arm;
 use crate::eval::report::Section;
-use crate::eval::stats::Interval;
+use crate::eval::stats::{FEW, Interval};
 use crate::eval::steady;
 
 fn number(x: f64) -> String {
@@ -107,7 +107,9 @@ impl Ladder {
     pub fn sections(&self) -> Vec<Section> {
         let by = self.subject.by;
         let side = if self.oldest { "oldest" } else { "newest" };
+        let people = self.rungs.first().map_or(0, |rung| rung.cell.people);
         let hand_over = match self.hand_over {
+            None if people < FEW => format!("hand-over not told: below {FEW} people there is no interval"),
             Some(m) => {
                 format!("hand-over at {m} items: the least rung where the interval of local − global lies above 0")
             }
