@@ -338,7 +338,7 @@ fn object(told: &Told, found: &Sweep) -> Value {
         json!({
             "difference": gain.difference,
             "ci": gain.interval,
-            "p_times_points": gain.p,
+            "p_corrected": gain.p,
             "noise": gain.is_noise(),
         })
     });

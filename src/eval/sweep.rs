@@ -1,8 +1,8 @@
 //! The sweep: one or two weights over a grid, every point mediated from the same evidence, with intervals by person and
 //! an honest word on whether the best point is any better than the present setting.
 //!
-//! The best of many points looks better than it is, so its p-value against the present setting is multiplied by the number
-//! of points tried (Bonferroni). Where fewer than [`FEW`](super::stats::FEW) people ask, questions are resampled instead of people, and the
+//! The best of many points looks better than it is, so its p-value against the present setting is how often, by chance,
+//! any point would stand out as much. Where fewer than [`FEW`](super::stats::FEW) people ask, questions are resampled instead of people, and the
 //! result says so.
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use super::EvalError;
 use super::experiment::{Answer, Score, spread};
 use super::metrics::{FLOOR, Measures, Metric, TaskMeasures};
 use super::numbers::PICKED;
-use super::stats::{Interval, Plan, Table, Tail, Unit, intervals, sign_flip};
+use super::stats::{Interval, Plan, Table, Unit, intervals, sign_flip_most};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::mediator::weights::STOPS;
@@ -211,7 +211,7 @@ pub struct Gain {
     pub difference: f64,
     /// Its 95 % interval, which takes no notice of how many points were tried.
     pub interval: Option<Interval>,
-    /// The p-value times the number of other points, 1 at most; `None` for a metric that is no mean.
+    /// The p-value, corrected for all points that were tried; `None` for a metric that is no mean.
     pub p: Option<f64>,
 }
 
@@ -340,9 +340,11 @@ pub fn sweep(
         values.into_iter().chain([gain]).collect()
     });
     let gain = values[best].zip(values[present]).filter(|_| best != present).map(|(at_best, now)| {
-        let apart: Vec<f64> =
-            parts[present].iter().map(|(unit, now)| parts[best].get(unit).copied().unwrap_or_default() - now).collect();
-        let p = (!apart.is_empty()).then(|| (sign_flip(&apart, Tail::Both, plan) * (total - 1) as f64).min(1.0));
+        let against = |(unit, now): (&usize, &f64)| -> Vec<f64> {
+            parts.iter().map(|parts| parts.get(unit).copied().unwrap_or_default() - now).collect()
+        };
+        let apart: Vec<Vec<f64>> = parts[present].iter().map(against).collect();
+        let p = (!apart.is_empty()).then(|| sign_flip_most(&apart, best, plan));
         Gain { difference: at_best - now, interval: spans[total], p }
     });
     let points = points.into_iter().zip(values).zip(&spans);
@@ -425,6 +427,9 @@ mod tests {
         assert!(!gain.is_noise() && found.verdict().contains("more than chance"), "{}", found.verdict());
         let picked = found.verdict_of_picked();
         assert!(picked.ends_with("accuracy +1.000 against the present; picked questions: no test"), "{picked}");
+        // However many points are tried.
+        let fine = run(&everybody, "local-trust=0..4:101 prior-strength=0.5..8:11", Metric::Accuracy);
+        assert!(fine.points.len() > 1000 && !fine.gain.unwrap().is_noise(), "{}", fine.verdict());
         // Two of forty gain, one loses.
         let mixed: Vec<(usize, usize)> =
             (0..20).map(|user| (user, usize::from(user % 2 == 0))).chain([(20, 0)]).collect();
