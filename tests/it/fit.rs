@@ -1,7 +1,7 @@
 //! `logoscope fit`: constants from the history alone, and nothing else.
 use std::sync::atomic::AtomicBool;
 
-use logoscope::data::dataset::Dataset;
+use logoscope::data::dataset::{AgeUnit, Dataset};
 use logoscope::data::interaction::Timestamp;
 use logoscope::eval::EvalError;
 use logoscope::eval::ablate::ablate;
@@ -76,6 +76,20 @@ fn a_fit_betters_its_tuning_set_and_sees_nothing_later() {
     for i in &dataset.interactions[390..] {
         assert_eq!(memory.read(&i.user, &i.query, i.at).unwrap(), fresh.read(&i.user, &i.query, i.at).unwrap());
     }
+}
+
+/// Tastes that last for eight answers, on a dataset whose half-lives count answers: no half-life in days is as short.
+#[test]
+fn a_half_life_is_sought_in_the_unit_of_the_dataset() {
+    let of = |ix: usize| {
+        let (user, nth) = (ix % 12, ix / 12);
+        interaction(ix, user, ix as i64 * 10_000, &[ix * 7 % 11, ix * 5 % 7], (nth / 8 + user) % 4)
+    };
+    let mut manifest = manifest(4, 3);
+    manifest.weights.half_life_unit = Some(AgeUnit::Items);
+    let dataset = Dataset { manifest, interactions: (0..480).map(of).collect(), queries: Vec::new() };
+    let found = fitted(&dataset, 480).1.unwrap();
+    assert!(found.manifest.weights.half_life.is_some_and(|items| items <= 20.0), "{:?}", found.manifest.weights);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use serde::Serialize;
 use super::EvalError;
 use super::experiment::spread;
 use super::split::{Question, Range};
-use crate::data::dataset::{Calibration, Manifest};
+use crate::data::dataset::{AgeUnit, Calibration, Manifest};
 use crate::data::interaction::Interaction;
 use crate::mediator::kernel::Kernel;
 use crate::mediator::{Policy, Weights, mediate};
@@ -386,7 +386,7 @@ impl Trial<'_, '_> {
         let weights = Weights::defaults(Policy::Product, manifest);
         let mut points = Vec::new();
         for gamma in candidates(&SHARPNESS, weights.similarity_sharpness) {
-            for tau in candidates(&HALF_LIVES, weights.half_life) {
+            for tau in candidates(half_lives(manifest.age_unit()), weights.half_life) {
                 points.push(Weights { similarity_sharpness: gamma, half_life: tau, ..weights });
             }
         }
@@ -492,6 +492,14 @@ fn ks() -> Vec<f64> {
 }
 
 /// A grid with the present value in it, ascending.
+/// What is tried of τ.
+fn half_lives(unit: AgeUnit) -> &'static [f64] {
+    match unit {
+        AgeUnit::Days => &HALF_LIVES,
+        AgeUnit::Items => &rating::ITEMS,
+    }
+}
+
 fn candidates(grid: &[f64], present: f64) -> Vec<f64> {
     let mut all: Vec<f64> = grid.iter().copied().chain([present]).collect();
     all.sort_by(f64::total_cmp);

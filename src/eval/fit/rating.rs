@@ -22,7 +22,7 @@ const SHARPNESS: [f64; 7] = [0.0, 1.0, 2.0, 4.0, 7.0, 10.0, 14.0];
 /// τ in days.
 const DAYS: [f64; 8] = [1.0, 7.0, 30.0, 90.0, 180.0, 365.0, 730.0, f64::INFINITY];
 /// τ in own items.
-const ITEMS: [f64; 8] = [5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, f64::INFINITY];
+pub(super) const ITEMS: [f64; 8] = [5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, f64::INFINITY];
 /// κ.
 const PRIORS: [f64; 6] = [0.25, 0.5, 1.0, 1.5, 2.0, 4.0];
 
@@ -79,7 +79,7 @@ pub fn fit(
     };
     memory.allow(tuning.from)?;
     let present = Weights::defaults(Policy::Shrinkage, &memory.manifest);
-    let half_lives = match memory.manifest.age_unit() {
+    let half_lives: &[f64] = match memory.manifest.age_unit() {
         AgeUnit::Days => &DAYS,
         AgeUnit::Items => &ITEMS,
     };
