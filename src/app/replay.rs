@@ -68,7 +68,6 @@ impl Opened {
     pub fn of(name: String, session: Session) -> Option<Self> {
         let mut folded = Folded::start(&session.header);
         let mut answers: Vec<Option<String>> = Vec::new();
-        let mut settings: Vec<Setting> = Vec::new();
         let mut sure: Vec<[Option<Sure>; 4]> = Vec::new();
         let mut conflicts: Vec<bool> = Vec::new();
         let mut pulse = Pulse::new(session.header.labels.len());
@@ -76,20 +75,11 @@ impl Opened {
         for event in &session.events {
             if matches!(event.as_ref(), Event::Asked(_)) {
                 Beat::of(&folded, &session.header.labels).into_iter().for_each(|beat| pulse.push(beat));
+                answers.push(None);
+                sure.push([None; 4]);
+                conflicts.push(false);
             }
             folded.apply(event);
-            match event.as_ref() {
-                Event::Asked(_) => {
-                    answers.push(None);
-                    sure.push([None; 4]);
-                    conflicts.push(false);
-                    settings.push(folded.setting);
-                }
-                Event::Mediated { .. } | Event::Answered(_) => {
-                    settings.iter_mut().last().into_iter().for_each(|setting| *setting = folded.setting);
-                }
-                _ => {}
-            }
             written |= matches!(event.as_ref(), Event::Answered(answered) if answered.written.is_some());
             if let (Some(last), Some(turn), Event::Answered(_)) = (sure.last_mut(), &folded.turn, event.as_ref()) {
                 *last = turn.sure();
@@ -108,8 +98,8 @@ impl Opened {
         }
         let data = Arc::new(Data::of(data_of(&session)));
         let replay = Replay::new(session);
-        let start = replay.session().header.setting;
-        let signatures = replay.signatures(usize::MAX, |turn| settings.get(turn).copied().unwrap_or(start));
+        let settings = replay.settings();
+        let signatures = replay.signatures(usize::MAX, |turn| settings[turn]);
         Some(Self { name, replay, data, answers, sure, conflicts, pulse, written, made: false, settings, signatures })
     }
 

@@ -78,8 +78,8 @@ pub fn run(common: &Common, args: &ReplayArgs) -> Result<ExitCode, CliError> {
         return Ok(if report.differs() { ExitCode::from(1) } else { ExitCode::SUCCESS });
     }
     let mut replay = Replay::new(session);
-    let start = replay.session().header.setting;
-    let signs = replay.signatures(usize::MAX, |_| start);
+    let settings = replay.settings();
+    let signs = replay.signatures(usize::MAX, |turn| settings[turn]);
     match args.format {
         Format::Text => write!(output::out(), "{}", replay_text(&mut replay, &signs))?,
         Format::Json => writeln!(out, "{}", replay_json(&mut replay, &signs)?)?,

@@ -122,6 +122,11 @@ impl Watch {
 /// What is wrong with a session: its questions in their order, each as it is decided by itself, and the hysteresis it ran
 /// under.
 pub fn of_session(turns: &[(UserId, Resolution)], hysteresis: f64) -> Vec<Signature> {
+    of_session_under(turns, |_| hysteresis)
+}
+
+/// The same where each question, by its place, ran under a hysteresis of its own.
+pub fn of_session_under(turns: &[(UserId, Resolution)], hysteresis: impl Fn(usize) -> f64) -> Vec<Signature> {
     let (watch, _) = fold(turns, hysteresis);
     let oscillating = watch.oscillates().map(|changes| Signature::Oscillating { changes, calming: calming(turns) });
     watch.too_global().into_iter().chain(oscillating).collect()
@@ -133,7 +138,7 @@ pub fn of_session(turns: &[(UserId, Resolution)], hysteresis: f64) -> Vec<Signat
 pub fn calming(turns: &[(UserId, Resolution)]) -> Option<f64> {
     let mut hysteresis = 0.0;
     loop {
-        let (_, margin) = fold(turns, hysteresis);
+        let (_, margin) = fold(turns, |_| hysteresis);
         let Some(margin) = margin else { return Some(hysteresis) };
         // Strictly above the margin: a decision is held below h.
         let more = ((margin * 100.0).floor() + 1.0) / 100.0;
@@ -145,11 +150,11 @@ pub fn calming(turns: &[(UserId, Resolution)]) -> Option<f64> {
     }
 }
 
-/// Runs the session under `hysteresis`; with the least margin at which a side changed.
-fn fold(turns: &[(UserId, Resolution)], hysteresis: f64) -> (Watch, Option<f64>) {
+/// Runs the session under the `hysteresis` of each question; with the least margin at which a side changed.
+fn fold(turns: &[(UserId, Resolution)], hysteresis: impl Fn(usize) -> f64) -> (Watch, Option<f64>) {
     let (mut watch, mut least) = (Watch::default(), None::<f64>);
-    for (user, alone) in turns {
-        let settled = watch.course.settle(user, alone.clone(), hysteresis);
+    for (place, (user, alone)) in turns.iter().enumerate() {
+        let settled = watch.course.settle(user, alone.clone(), hysteresis(place));
         if changes_side(&watch.course, user, &settled) {
             least = Some(least.unwrap_or(f64::INFINITY).min(settled.margin));
         }

@@ -14,7 +14,7 @@ use crate::engine::prompt::Arm;
 use crate::mediator::conflict::ConflictKind;
 use crate::mediator::distribution::brier;
 use crate::mediator::mediate;
-use crate::mediator::signature::{Signature, of_session};
+use crate::mediator::signature::{Signature, of_session_under};
 
 /// A question with what followed it so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -499,7 +499,25 @@ impl Replay {
             let Setting { weights, policy } = setting(step.turn);
             (step.user.clone(), mediate(&step.evidence, &weights, policy))
         };
-        let first = self.steps.len().saturating_sub(last);
-        of_session(&self.steps.iter().skip(first).map(decided).collect::<Vec<_>>(), setting(0).weights.hysteresis)
+        let watched: Vec<&Step> = self.steps.iter().skip(self.steps.len().saturating_sub(last)).collect();
+        let turns: Vec<_> = watched.iter().map(|step| decided(step)).collect();
+        of_session_under(&turns, |place| setting(watched[place].turn).weights.hysteresis)
+    }
+
+    /// The setting under which every turn was mediated or answered last. One that changed after that belongs to the next.
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut now = self.session.header.setting;
+        let mut settings: Vec<Setting> = Vec::new();
+        for event in &self.session.events {
+            match event.as_ref() {
+                Event::WeightsChanged(setting) => now = *setting,
+                Event::Asked(_) => settings.push(now),
+                Event::Mediated { .. } | Event::Answered(_) => {
+                    settings.last_mut().into_iter().for_each(|setting| *setting = now);
+                }
+                _ => {}
+            }
+        }
+        settings
     }
 }

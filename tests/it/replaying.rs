@@ -115,6 +115,16 @@ fn clock(state: &mut State, ms: u64) {
 }
 
 #[test]
+fn signs_are_of_the_setting_of_each_turn() {
+    let session = session(true);
+    let replay = Replay::new(session.clone());
+    let settings = replay.settings();
+    assert_eq!(settings.len(), 7);
+    assert!(settings[..5].iter().all(|setting| *setting == session.header.setting));
+    assert!(settings[5..].iter().all(|setting| setting.weights.prior_strength == 2.0));
+}
+
+#[test]
 fn keys_move_the_playhead_and_stop_at_the_ends() {
     for (keys, turn) in [
         (&[][..], 0),

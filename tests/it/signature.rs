@@ -3,7 +3,7 @@
 use logoscope::data::interaction::UserId;
 use logoscope::mediator::counterfactual::counterfactuals;
 use logoscope::mediator::evidence::{Evidence, Vote};
-use logoscope::mediator::signature::{Signature, calming, of_session, too_local};
+use logoscope::mediator::signature::{Signature, calming, of_session, of_session_under, too_local};
 use logoscope::mediator::{Course, Facet, Policy, Resolution, Weight, Weights, mediate};
 use proptest::prelude::*;
 
@@ -84,6 +84,8 @@ fn oscillating_is_changing_sides_while_nothing_moves() {
     let [Signature::Oscillating { changes: 4, calming: Some(h) }] = signs[..] else { panic!("{signs:?}") };
     assert_eq!(of_session(&course, h), [], "what is suggested calms it");
     assert!(!of_session(&course, h - 0.01).is_empty(), "and a hundredth less does not");
+    assert_eq!(of_session_under(&course, |turn| if turn == 0 { 0.0 } else { h }), [], "each turn has its own");
+    assert_eq!(of_session_under(&course, |turn| if turn == 0 { h } else { 0.0 }), signs);
 
     assert_eq!(of_session(&swaying(&[0.80, 0.86, 0.86, 0.86]), 0.0), [], "once there is no back and forth");
     assert_eq!(of_session(&swaying(&[0.60, 0.95, 0.60, 0.95, 0.60]), 0.0), [], "the evidence moved");
