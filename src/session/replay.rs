@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::{Answered, Asked, Event, Evidence, Feedback, Header, Judgement, Prose, Resolution, Setting};
+use super::event::{
+    Answered, Asked, ByLabel, Event, Evidence, Feedback, Header, Judgement, Prose, Resolution, Setting,
+};
 use super::log::Session;
 pub use super::steps::Remediated;
 use super::steps::{Step, Steps};
@@ -98,10 +100,7 @@ impl Turn {
         let right = |label: &str| gold == Some(label);
         // What was answered in the end; of a turn without answers what the rules decided.
         let answer = |arm| self.answered(arm).map(|answered| answered.answer.as_str());
-        let decided = || {
-            let resolution = resolution?;
-            Some((resolution.decision.as_str(), favourite(&resolution.local, &self.evidence()?.global.base)?))
-        };
+        let decided = || Some((resolution?.decision.as_str(), preferred(&resolution?.local, self.evidence()?)?));
         let last = answer(Arm::Mediated).zip(answer(Arm::Local)).or_else(decided);
         let (mediated, local) = last.unwrap_or_default();
         let overridden = mediated != local;
@@ -195,13 +194,13 @@ impl Verdicts {
     }
 }
 
-/// The label with the highest number; among equals the one with the higher base rate, then the earlier one.
-fn favourite<'a>(p: &'a super::event::ByLabel, base: &super::event::ByLabel) -> Option<&'a str> {
-    let key = |(label, p): &(String, f64)| (*p, base.get(label).unwrap_or_default());
-    let mut pairs = p.0.iter();
-    let first = pairs.next()?;
-    let best = pairs.fold(first, |best, next| if key(next) > key(best) { next } else { best });
-    Some(&best.0)
+/// What would be decided if `p` were all there is: of ratings the median, as the mediator decides.
+fn preferred<'a>(p: &'a ByLabel, evidence: &Evidence) -> Option<&'a str> {
+    let labels: Vec<String> = p.0.iter().map(|(label, _)| label.clone()).collect();
+    let base = evidence.global.base.values(&labels, "global.base").ok()?;
+    let numbers: Vec<f64> = p.0.iter().map(|(_, p)| *p).collect();
+    let place = evidence.facet(&labels).ok()?.decide(&numbers, &base);
+    p.0.get(place).map(|(label, _)| label.as_str())
 }
 
 /// The answer a person gives most often; among equals the one of the newest item.

@@ -14,9 +14,10 @@ use logoscope::data::import::movielens::import_folder;
 use logoscope::data::interaction::{Extra, Interaction, JudgedQuery, Timestamp, UserId};
 use logoscope::data::scale::Scale;
 use logoscope::engine::prompt::Blocks;
-use logoscope::mediator::{Evidence, Facet, Policy, Weight, Weights, mediate};
+use logoscope::mediator::{Course, Evidence, Facet, Policy, Weight, Weights, mediate};
 use logoscope::memory::{Apart, Memory, MemoryRead};
-use logoscope::session::event;
+use logoscope::session::record::turn;
+use logoscope::session::{State as Folded, event};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -273,6 +274,34 @@ proptest! {
         let (whole, past) = (Memory::build(&dataset), Memory::build(&past));
         let (a, b) = (whole.read(&user, &text, Timestamp(t)).unwrap(), past.read(&user, &text, Timestamp(t)).unwrap());
         prop_assert_eq!(told(&whole, &a), told(&past, &b));
+    }
+
+    /// Of a turn without answers: a session that was cut there, or memory alone before the arms have spoken.
+    #[test]
+    fn an_override_goes_by_the_median(
+        dataset in random(), user in 0..6usize, thing in 0..5usize, kappa in 0.1..10.0f64
+    ) {
+        let memory = Memory::build(&dataset);
+        let policy = Policy::Shrinkage;
+        let weights = Weights::defaults(policy, &dataset.manifest).with(Weight::PriorStrength, kappa);
+        let setting = event::Setting { weights, policy };
+        let asked = event::Asked {
+            user: UserId::new(format!("u{user}")),
+            at: Timestamp(45),
+            query: format!("film t{thing}"),
+            gold: None,
+            form: None,
+            source: None,
+            held: None,
+        };
+        let mut folded = Folded::new(setting);
+        for event in turn(&memory, None, setting, &mut Course::default(), asked).unwrap() {
+            if event.tag() != "answered" {
+                folded.apply(&Arc::new(event));
+            }
+        }
+        let turn = folded.turn.as_ref().unwrap();
+        prop_assert_eq!(turn.outcome().overridden, turn.resolution().unwrap().overrides_local);
     }
 
     /// A thing is asked for by its identity, in words that somebody uses of another thing, before or after.
