@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::download::Hub;
 use crate::engine::model::{LoadOptions, ModelSource, SHIPPED};
 use crate::engine::room::Bytes;
 
@@ -89,7 +90,7 @@ pub fn offers(options: &LoadOptions) -> Vec<Offer> {
     if let Some(folder) = &options.models {
         offers.extend(models_in(folder, "models folder"));
     }
-    offers.extend(downloaded(&options.hub.folder()));
+    offers.extend(downloaded(&options.hub));
     if let Some(shared) = &options.hub.shared {
         offers.extend(shared_snapshots(shared));
     }
@@ -147,21 +148,36 @@ fn models_in(folder: &Path, place: &str) -> Vec<Offer> {
 }
 
 /// What was downloaded by this program, by the names of the hub.
-fn downloaded(folder: &Path) -> Vec<Offer> {
+fn downloaded(hub: &Hub) -> Vec<Offer> {
     let mut found = Vec::new();
-    for home in entries(folder).into_iter().filter(|path| path.is_dir()) {
-        let Some(id) = home.file_name().and_then(|name| name.to_str()?.split_once("--")) else { continue };
-        let id = format!("{}/{}", id.0, id.1);
-        if let Some(offer) = model_at(&home, "downloaded") {
-            found.push(Offer { name: id.clone(), ..offer });
-        }
-        let files = entries(&home).into_iter().filter(|path| names_gguf(path));
-        found.extend(files.filter_map(|path| {
-            let file = path.file_name()?.to_str()?.to_owned();
-            Some(Offer { name: format!("{id}:{file}"), ..model_at(&path, "downloaded")? })
-        }));
+    for (id, home) in of_hub(&hub.folder()) {
+        found.extend(model_at(&home, "downloaded").map(|offer| Offer { name: id, ..offer }));
+    }
+    for (id, home) in of_hub(&hub.gguf_folder()) {
+        found.extend(gguf_files(&home, &format!("{id}:")));
     }
     found.truncate(MOST);
+    found
+}
+
+/// Folders named after models of a hub, with those names.
+fn of_hub(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    entries(folder).into_iter().filter(|path| path.is_dir()).filter_map(|path| {
+        let (owner, name) = path.file_name()?.to_str()?.split_once("--")?;
+        Some((format!("{owner}/{name}"), path))
+    })
+}
+
+/// The GGUF files below a folder, each in a folder of its own name; `before` stands before their paths.
+fn gguf_files(folder: &Path, before: &str) -> Vec<Offer> {
+    let mut found = Vec::new();
+    for path in entries(folder).into_iter().filter(|path| path.is_dir()) {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        match model_at(&path.join(name), "downloaded") {
+            Some(offer) => found.push(Offer { name: format!("{before}{name}"), ..offer }),
+            None => found.extend(gguf_files(&path, &format!("{before}{name}/"))),
+        }
+    }
     found
 }
 
@@ -208,7 +224,9 @@ mod tests {
             "models/empty/config.json",
             "cache/hub/acme--small/config.json",
             "cache/hub/acme--small/model.safetensors",
-            "cache/hub/acme--small/q.gguf",
+            "cache/hub/gguf/acme--small/q.gguf/q.gguf",
+            "cache/hub/gguf/acme--small/q8/q.gguf/q.gguf",
+            "cache/hub/gguf/acme--small/q8/q.gguf/tokenizer.json",
             "shared/models--acme--big/snapshots/abc/config.json",
             "shared/models--acme--big/snapshots/abc/model.safetensors",
             "shared/datasets--acme--rows/snapshots/abc/config.json",
@@ -234,6 +252,7 @@ mod tests {
                 "~/models/more/b-00001-of-00002.gguf",
                 "~/models/tiny",
                 "acme/small:q.gguf",
+                "acme/small:q8/q.gguf",
                 "acme/big",
             ]
         );

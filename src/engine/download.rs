@@ -147,11 +147,16 @@ impl Hub {
         Ok(plan.result(&home))
     }
 
+    /// The folder of all GGUF files of ours, each in a folder named after its model and its path in the repository.
+    pub fn gguf_folder(&self) -> PathBuf {
+        self.folder().join(GGUFS)
+    }
+
     /// The folder of one model of ours: of a GGUF file named after its whole path.
     fn home(&self, id: &HubId) -> PathBuf {
         let name = format!("{}--{}", id.owner, id.name);
         match &id.file {
-            Some(file) => self.folder().join(GGUFS).join(name).join(file),
+            Some(file) => self.gguf_folder().join(name).join(file),
             None => self.folder().join(name),
         }
     }

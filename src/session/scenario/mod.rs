@@ -21,8 +21,8 @@
 //! * for a drift, whose responses changed the most clearly.
 //!
 //! The first in order of identity wins ties. Where a model has a say in the final decisions, the [`SHORTLIST`] best are
-//! tried once more with its answers, and the best of those is taken. This picks an *illustration*; it says nothing
-//! about how often the effect occurs.
+//! tried once more with its answers, and the best of those is taken; where none of them shows it then, the others are
+//! tried until somebody does. This picks an *illustration*; it says nothing about how often the effect occurs.
 
 pub mod arrival;
 pub mod biased;
@@ -49,7 +49,7 @@ use crate::memory::Memory;
 
 /// Questions of a cold start.
 pub const COLD_TURNS: usize = 24;
-/// How many candidates are tried with a model.
+/// How many candidates are tried with a model where one of them shows it.
 pub const SHORTLIST: usize = 5;
 
 /// What a session is to show.
@@ -274,28 +274,33 @@ impl Plan {
             return Err(candidates.nobody(scenario, dataset, 0));
         };
         let mut tried = 0;
-        let mut showing: Vec<(Merit, UserId, Vec<Planned>)> = Vec::new();
+        let mut fitting: Vec<(Option<Merit>, UserId, Vec<Planned>)> = Vec::new();
         for user in dataset.users() {
             let Ok(turns) = candidates.turns(scenario, dataset, &user) else { continue };
             if turns.len() >= least_turns(scenario) {
                 tried += 1;
                 let merit = merit(scenario, &trial(memory, None, setting, &turns)?, &places(&turns));
-                showing.extend(merit.map(|merit| (merit, user, turns)));
+                fitting.push((merit, user, turns));
             }
         }
-        // Stable: among equals the first in order of identity stays first.
-        showing.sort_by_key(|(merit, ..)| std::cmp::Reverse(*merit));
+        // Stable: among equals the first in order of identity stays first, and who does not show it comes last.
+        fitting.sort_by_key(|(merit, ..)| std::cmp::Reverse(*merit));
         // A model without weight in the decision cannot change who shows it.
         if let Some(voice) = voice.filter(|_| setting.weights.model_trust > 0.0) {
-            let mut heard = Vec::new();
-            for (_, user, turns) in showing.into_iter().take(SHORTLIST) {
+            let mut heard: Vec<(Option<Merit>, UserId, Vec<Planned>)> = Vec::new();
+            for (_, user, turns) in fitting {
+                // With the model somebody may show it whom the rules alone get right, or wrong.
+                if heard.len() >= SHORTLIST && heard.iter().any(|(merit, ..)| merit.is_some()) {
+                    break;
+                }
                 let merit = merit(scenario, &trial(memory, Some(voice.engine), setting, &turns)?, &places(&turns));
-                heard.extend(merit.map(|merit| (merit, user, turns)));
+                heard.push((merit, user, turns));
             }
             heard.sort_by_key(|(merit, ..)| std::cmp::Reverse(*merit));
-            showing = heard;
+            fitting = heard;
         }
-        match showing.into_iter().next() {
+        let mut showing = fitting.into_iter().filter(|(merit, ..)| merit.is_some());
+        match showing.next() {
             Some((_, user, turns)) => {
                 let why = format!("picked among {tried} who fit: {}", rule(scenario));
                 Ok(Self::about(scenario, options, &user, why, turns))
