@@ -163,7 +163,10 @@ fn a_text_of_any_length_is_shown_in_brief_and_told_whole_in_json() {
     let id = "x".repeat(5000);
     let output = logoscope(&["why-not", "--model", "none", "--user", "u017", "--query", "sea", &id]);
     let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains("xxx…xxx: no interaction") && told.len() < 600, "{told}");
+    assert!(
+        told.contains("xxx…xxx") && told.contains("no interaction and no entry has this id") && told.len() < 600,
+        "{told}"
+    );
 }
 
 #[test]

@@ -186,9 +186,10 @@ fn refuse(stream: &mut TcpStream, status: &str, message: &str) {
     json_reply(stream, status, &json!({"error": {"message": message, "code": 7}}));
 }
 
-/// Begins a stream of events.
+/// Begins a stream of events. A connection serves one answer, and says so: a client that kept it would find it closed.
 fn open(stream: &mut TcpStream) {
-    send(stream, b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
+    send(stream, format!("{head}transfer-encoding: chunked\r\n\r\n").as_bytes());
 }
 
 fn chunk(stream: &mut TcpStream, text: &str) {

@@ -176,7 +176,8 @@ pub(super) fn ready(state: &mut State, caps: Caps) -> Vec<Effect> {
         effects.extend(turn_page(state));
         effects.extend(stop(state));
     }
-    let named = incoming.map(|incoming| incoming.name).or_else(|| first.then(|| state.model_named.clone()));
+    let at_start = Some(state.model_named.clone()).filter(|name| first && !name.is_empty());
+    let named = incoming.map(|incoming| incoming.name).or(at_start);
     if let Some(name) = named {
         state.model_named.clone_from(&name);
         if name != SHIPPED {
