@@ -5,6 +5,7 @@
 //! from, never the mediator's opinion.
 
 mod evaluation;
+mod training;
 
 use std::io::Write;
 use std::path::Path;
@@ -18,8 +19,8 @@ use super::target::Unfinished;
 use super::{CliError, file_error};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::draw::Draw;
-use crate::data::interaction::{Interaction, Timestamp, UserId};
-use crate::data::synth::{Parameters, THEMES, Tastes, population, population_with_tastes};
+use crate::data::interaction::{Interaction, JudgedQuery, Timestamp, UserId};
+use crate::data::synth::{Parameters, population};
 use crate::engine::prompt::{Arm, render, render_blocks};
 use crate::mediator::{Policy, Weights};
 use crate::memory::rating::About;
@@ -28,7 +29,9 @@ use crate::memory::{Apart, Memory, MemoryRead};
 /// Share of training rows whose local, and whose collective, block is another person's, so that a model learns how far to
 /// trust it.
 const SWAPPED_SHARE: f64 = 0.04;
-/// Training rows are drawn from the last part of a population's time, when memories have something to say.
+/// Share of judged queries among what is asked: newcomers, and what biased people do not usually answer, are among them.
+const JUDGED_SHARE: f64 = 0.3;
+/// Interactions asked again for training are drawn from the last part of a population's time, when memories have something to say.
 const WARM_UP: f64 = 0.25;
 
 #[derive(Serialize)]
@@ -88,23 +91,20 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
             let (task, labels) = (dataset.manifest.task, &dataset.manifest.responses());
             if number == 0 { write_line(out, &Header { task, labels }) } else { Ok(()) }
         };
-        let written = if export.evaluation {
+        let written = if export.task == Task::Labels {
             let (dataset, truth) = population(&parameters);
             head(&mut out, &dataset).map_err(wrap)?;
-            let rows = evaluation::rows(&dataset, &truth, &mut Memory::build(&dataset), export.rows)?;
-            write_lines(&mut out, &rows)
+            let mut memory = Memory::build(&dataset);
+            if export.evaluation {
+                write_lines(&mut out, &evaluation::rows(&dataset, &truth, &mut memory, export.rows)?)
+            } else {
+                write_lines(&mut out, &training::rows(&dataset, &truth, &mut memory, export.rows, &cancel)?)
+            }
         } else {
-            let (dataset, known) = match export.task {
-                Task::Labels => {
-                    let (dataset, truth, tastes) = population_with_tastes(&parameters);
-                    (dataset, Some((truth.film_themes, tastes)))
-                }
-                _ => (export.task.dataset(&parameters), None),
-            };
+            let dataset = export.task.dataset(&parameters);
             head(&mut out, &dataset).map_err(wrap)?;
-            let likely = |asked: &Interaction| likely(known.as_ref()?, asked);
             let memory = Memory::build(&dataset);
-            write_lines(&mut out, &training_rows(&dataset, &memory, (seed, export.rows), likely, &cancel)?)
+            write_lines(&mut out, &drawn_rows(&dataset, &memory, (seed, export.rows), &cancel)?)
         };
         unless_stopped(&cancel)?;
         tell_line!("population {seed}: {} rows", written.map_err(wrap)?);
@@ -127,24 +127,52 @@ fn write_line(out: &mut impl Write, row: &impl Serialize) -> std::io::Result<()>
     out.write_all(b"\n")
 }
 
-/// Interactions drawn at random, each on one random arm, with memory strictly before them.
-fn training_rows<'a>(
+/// Somebody's question whose answer is known.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    id: &'a str,
+    user: &'a UserId,
+    at: Timestamp,
+    text: &'a str,
+    about: About<'a>,
+    answer: &'a str,
+}
+
+impl<'a> Question<'a> {
+    fn judged(query: &'a JudgedQuery) -> Option<Self> {
+        let JudgedQuery { id, user, at, query, gold, item, extra } = query;
+        let (about, answer) = (About { item: item.as_deref(), extra }, gold.as_deref()?);
+        Some(Self { id, user, at: *at, text: query, about, answer })
+    }
+
+    fn lived(interaction: &'a Interaction) -> Self {
+        let Interaction { id, user, at, query, response, item, extra } = interaction;
+        Self { id, user, at: *at, text: query, about: About { item: item.as_deref(), extra }, answer: response }
+    }
+}
+
+/// Questions drawn at random, each on one random arm, with memory strictly before them.
+fn drawn_rows<'a>(
     dataset: &'a Dataset,
     memory: &Memory,
     (seed, rows): (u64, usize),
-    likely: impl Fn(&Interaction) -> Option<Likely>,
     cancel: &AtomicBool,
 ) -> Result<Vec<Row<'a>>, CliError> {
     let mut draw = Draw::seeded(seed ^ 0x007E_AC11);
     let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
-    let all = &dataset.interactions;
+    let (all, judged) = (&dataset.interactions, dataset.queries.iter().filter_map(Question::judged));
+    let judged: Vec<Question> = judged.collect();
     let first = (all.len() as f64 * WARM_UP) as usize;
     // How texts are written stands in both blocks of a prompt, so that neither can be somebody else's alone.
     let swappable = dataset.manifest.task != TaskKind::Text;
     let row = |_| {
         unless_stopped(cancel)?;
-        let asked = &all[draw.between(first, all.len() - 1)];
-        let read = read_of(memory, asked)?;
+        let asked = if !judged.is_empty() && draw.chance(JUDGED_SHARE) {
+            judged[draw.below(judged.len())]
+        } else {
+            Question::lived(&all[draw.between(first, all.len() - 1)])
+        };
+        let read = memory.read_apart(asked.user, asked.text, Some(asked.about), asked.at, Apart::default())?;
         let arm = draw.one_of(&Arm::ALL);
         let side = draw.unit();
         let swap = match () {
@@ -154,48 +182,30 @@ fn training_rows<'a>(
             _ => None,
         };
         let prompt = match swap {
-            None => render(memory, &asked.query, &read, arm, &weights),
+            None => render(memory, asked.text, &read, arm, &weights),
             Some(swap) => {
-                let (_, other) = stranger(dataset, memory, &mut draw, &asked.user, &asked.query, asked.at, &read)?;
+                let (_, other) = stranger(dataset, memory, &mut draw, asked.user, asked.text, asked.at, &read)?;
                 let (local, global) = match swap {
                     "local" => (&other.local, &read.global),
                     _ => (&read.local, &other.global),
                 };
                 let (local, global) = (arm.sees_local().then_some(local), arm.sees_global().then_some(global));
-                render_blocks(memory, &asked.query, local, global)
+                render_blocks(memory, asked.text, local, global)
             }
         };
-        let (fits, chances) = likely(asked).unzip();
         Ok(Row {
             prompt,
-            answer: &asked.response,
+            answer: asked.answer,
             arm: arm.name(),
             population: seed,
             swap,
-            query: &asked.id,
+            query: asked.id,
             visible: read.local.visible(),
-            fits,
-            chances,
+            fits: None,
+            chances: None,
         })
     };
     (0..rows).map(row).collect()
-}
-
-/// Tags, as indices, and the probability of each.
-type Likely = (&'static [usize], Vec<f64>);
-
-/// The tags that fit the film of this interaction, and how likely the person was to give each.
-fn likely((themes, tastes): &(Vec<&'static str>, Tastes), asked: &Interaction) -> Option<Likely> {
-    let film: usize = asked.item.as_deref()?.strip_prefix('f')?.parse().ok()?;
-    let theme = THEMES.iter().position(|theme| Some(&theme.name) == themes.get(film))?;
-    let chances = tastes.chances(&asked.user, theme, asked.at)?;
-    Some((THEMES[theme].tags, chances.into_iter().map(|p| (p * 1e4).round() / 1e4).collect()))
-}
-
-/// Memory as it was when somebody answered, with what the record says the question is about.
-fn read_of(memory: &Memory, asked: &Interaction) -> Result<MemoryRead, CliError> {
-    let about = About { item: asked.item.as_deref(), extra: &asked.extra };
-    Ok(memory.read_apart(&asked.user, &asked.query, Some(about), asked.at, Apart::default())?)
 }
 
 /// What memory says for somebody with history of their own who most likely belongs to another community.

@@ -7,6 +7,7 @@
 //! responses. Invariant: what [`Heard`] tells is judged without the asking person, whose items are subtracted first.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use super::community::{Communities, CommunityIx};
 use super::leaning::{leaning, leant};
@@ -166,25 +167,32 @@ fn common(all: &[f64], base: &[f64]) -> Vec<f64> {
 /// What a community answers.
 struct Custom<'a> {
     counts: Cow<'a, Counts>,
-    /// θ, by response.
-    leaning: Vec<f64>,
-    /// What is expected of them where they have said little, by cell.
-    expected: Vec<f64>,
+    /// θ, by response. It is found when it is asked for: of one topic nothing else depends on it.
+    leaning: OnceCell<Vec<f64>>,
+    /// What is expected of them where they have said little, by cell; of one topic it is what everyone answers: θ would
+    /// make it their shares again, less the smoothing.
+    expected: Option<Vec<f64>>,
 }
 
 impl<'a> Custom<'a> {
     fn new(counts: Cow<'a, Counts>, common: &[f64], start: &[f64], sweeps: usize) -> Self {
+        if common.len() == start.len() {
+            return Self { counts, leaning: OnceCell::new(), expected: None };
+        }
         let leaning = leaning(&counts.cells, common, start, sweeps);
-        // Of one topic that would be their shares again, less the smoothing.
-        let told_apart = common.len() > leaning.len();
-        let expected = if told_apart { leant(common, &leaning) } else { common.to_vec() };
-        Self { counts, leaning, expected }
+        let expected = Some(leant(common, &leaning));
+        Self { counts, leaning: leaning.into(), expected }
+    }
+
+    fn leaning(&self, common: &[f64], labels: usize) -> &[f64] {
+        self.leaning.get_or_init(|| leaning(&self.counts.cells, common, &vec![0.0; labels], SWEEPS.0))
     }
 
     /// p_c(y|z) = (n_c(z,y) + m p̃_c(y|z)) / (n_c(z) + m), > 0.
-    fn answer(&self, cell: CellIx) -> f64 {
-        let topic: TopicIx = cell / self.leaning.len();
-        (self.counts.cells[cell] + HABIT_MASS * self.expected[cell]) / (self.counts.topics[topic] + HABIT_MASS)
+    fn answer(&self, common: &[f64], cell: CellIx) -> f64 {
+        let expected = self.expected.as_deref().unwrap_or(common);
+        let topic: TopicIx = cell / (common.len() / self.counts.topics.len());
+        (self.counts.cells[cell] + HABIT_MASS * expected[cell]) / (self.counts.topics[topic] + HABIT_MASS)
     }
 }
 
@@ -208,7 +216,7 @@ pub struct Heard<'a> {
 impl Heard<'_> {
     /// p_c(y|z), > 0.
     pub fn answer(&self, community: CommunityIx, cell: CellIx) -> f64 {
-        self.customs[community].answer(cell)
+        self.customs[community].answer(&self.common, cell)
     }
 
     /// ln p_c(y|z) summed over what somebody answered, whose answers are left out of the community's.
@@ -217,8 +225,9 @@ impl Heard<'_> {
         let mut counts = custom.counts.cells.clone();
         own.iter().for_each(|cell| counts[*cell] = (counts[*cell] - 1.0).max(0.0));
         let others = Cow::Owned(Counts::new(counts, self.habits.labels));
-        let others = Custom::new(others, &self.common, &custom.leaning, SWEEPS.1);
-        own.iter().map(|cell| others.answer(*cell).ln()).sum()
+        let start = custom.leaning.get().cloned().unwrap_or_else(|| vec![0.0; self.habits.labels]);
+        let others = Custom::new(others, &self.common, &start, SWEEPS.1);
+        own.iter().map(|cell| others.answer(&self.common, *cell).ln()).sum()
     }
 
     /// n_c(z,y)/m: what the community answers to a topic, as votes against one of a parent's. How many people besides the
@@ -238,7 +247,7 @@ impl Heard<'_> {
     /// E_S(y) = θ_c(y): how much more readily the community answers y than everyone does to the same topics. In nats; 0 of a
     /// community without responses.
     pub fn leaning(&self, community: CommunityIx) -> &[f64] {
-        &self.customs[community].leaning
+        self.customs[community].leaning(&self.common, self.habits.labels)
     }
 }
 

@@ -6,7 +6,10 @@ use std::path::Path;
 use serde_json::Value;
 
 fn exported(path: &Path) -> (Vec<String>, Vec<Value>) {
-    let line = "synth --seed 9001 --users 40 --communities 2 --rows 3 --evaluation --export-prompts";
+    written("synth --seed 9001 --users 40 --communities 2 --rows 3 --evaluation --export-prompts", path)
+}
+
+fn written(line: &str, path: &Path) -> (Vec<String>, Vec<Value>) {
     let output = crate::program().args(line.split(' ')).arg(path).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = std::fs::read_to_string(path).unwrap();
@@ -129,4 +132,32 @@ fn every_control_changes_one_thing_and_every_reference_is_a_distribution() {
 fn an_export_is_a_function_of_its_seed() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(exported(&dir.path().join("a")), exported(&dir.path().join("b")));
+}
+
+/// A row to learn from says what Bayes' rule expects, and that is as often right, and as surprising, as it promises.
+#[test]
+fn what_is_learned_from_is_what_can_be_expected() {
+    let dir = tempfile::tempdir().unwrap();
+    let (labels, rows) = written("synth --seed 9001 --rows 400 --export-prompts", &dir.path().join("t"));
+    assert_eq!(rows.len(), 400);
+    let (mut n, mut off, mut judged, mut swapped) = (0.0, 0.0, 0, 0);
+    for row in &rows {
+        let (fits, p): (Vec<usize>, Vec<f64>) =
+            (serde_json::from_value(row["fits"].clone()).unwrap(), shares(&row["chances"]));
+        assert!(fits.len() == p.len() && (p.iter().sum::<f64>() - 1.0).abs() < 1e-3, "{p:?}");
+        let answered = fits.iter().position(|tag| labels[*tag] == text(row, "answer")).unwrap();
+        assert!(p[answered] > 0.0);
+        if text(row, "arm") == "none" {
+            assert!(p.iter().all(|q| (q - p[0]).abs() < 1e-9), "{p:?}: a prompt without memory tells of no habit");
+        } else {
+            n += 1.0;
+            off += p[answered] - p.iter().map(|q| q * q).sum::<f64>();
+        }
+        judged += usize::from(text(row, "query").starts_with('q'));
+        swapped += usize::from(text(row, "swap") == "global");
+    }
+    // Three standard errors of a share at most.
+    assert!((off / n).abs() < 1.5 / f64::sqrt(n), "{off} of {n}");
+    assert!((80..160).contains(&judged), "{judged} judged queries: three in ten");
+    assert!(swapped > 10, "{swapped}");
 }

@@ -91,7 +91,7 @@ struct Bayes {
 }
 
 /// What the reference is given for a row.
-enum Given {
+pub(super) enum Given {
     /// It is not asked.
     Unasked,
     Nothing,
@@ -103,15 +103,15 @@ enum Given {
 /// Whose community the collective block is of. It is nobody's secret and nobody's knowledge: the reference infers it from all
 /// that this person did, as memory does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Company {
+pub(super) enum Company {
     Own,
     Stranger,
 }
 
 /// A question with everything that a person did before it.
-struct Subject {
-    asked: bayes::Asked,
-    whole: Vec<Seen>,
+pub(super) struct Subject {
+    pub(super) asked: bayes::Asked,
+    pub(super) whole: Vec<Seen>,
 }
 
 /// Who asks, and whose blocks stand in for theirs.
@@ -121,14 +121,15 @@ struct Subjects {
 }
 
 /// Somebody's question whose true answer is known.
-struct Asked<'a> {
-    id: &'a str,
-    user: &'a UserId,
-    at: Timestamp,
-    text: &'a str,
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) id: &'a str,
+    pub(super) user: &'a UserId,
+    pub(super) at: Timestamp,
+    pub(super) text: &'a str,
     /// As an index into the labels.
-    answer: usize,
-    theme: usize,
+    pub(super) answer: usize,
+    pub(super) theme: usize,
     judged: bool,
     truth: &'a UserTruth,
 }
@@ -166,20 +167,36 @@ pub(super) fn rows(dataset: &Dataset, truth: &Truth, memory: &mut Memory, again:
 
 /// The questions whose theme the truth knows; of generated data that is all of them.
 fn questions<'a>(dataset: &'a Dataset, truth: &'a Truth, draw: &mut Draw, again: usize) -> Vec<Asked<'a>> {
-    let people: HashMap<&UserId, &UserTruth> = truth.users.iter().map(|person| (&person.user, person)).collect();
-    let label = |response: &str| dataset.manifest.labels.iter().position(|label| label == response);
-    let judged = dataset.queries.iter().filter_map(|q| {
-        let (theme, answer) = (theme(truth, q.item.as_deref())?, label(q.gold.as_deref()?)?);
-        let truth = people.get(&q.user)?;
-        Some(Asked { id: &q.id, user: &q.user, at: q.at, text: &q.query, answer, theme, judged: true, truth })
-    });
-    let late = dataset.interactions.len() * 3 / 4;
-    let again = (0..again).filter_map(|_| {
-        let i = &dataset.interactions[draw.between(late, dataset.interactions.len() - 1)];
-        let (theme, answer, truth) = (theme(truth, i.item.as_deref())?, label(&i.response)?, people.get(&i.user)?);
-        Some(Asked { id: &i.id, user: &i.user, at: i.at, text: &i.query, answer, theme, judged: false, truth })
-    });
-    judged.chain(again).collect()
+    let Questions { mut judged, lived } = Questions::of(dataset, truth);
+    if !lived.is_empty() {
+        judged.extend((0..again).map(|_| lived[draw.between(lived.len() * 3 / 4, lived.len() - 1)]));
+    }
+    judged
+}
+
+/// All that could be asked of a population, whose theme the truth knows; of generated data that is everything.
+pub(super) struct Questions<'a> {
+    /// Every judged query.
+    pub(super) judged: Vec<Asked<'a>>,
+    /// Every interaction, oldest first.
+    pub(super) lived: Vec<Asked<'a>>,
+}
+
+impl<'a> Questions<'a> {
+    pub(super) fn of(dataset: &'a Dataset, truth: &'a Truth) -> Self {
+        let people: HashMap<&UserId, &UserTruth> = truth.users.iter().map(|person| (&person.user, person)).collect();
+        let label = |response: &str| dataset.manifest.labels.iter().position(|label| label == response);
+        let judged = dataset.queries.iter().filter_map(|q| {
+            let (theme, answer) = (theme(truth, q.item.as_deref())?, label(q.gold.as_deref()?)?);
+            let truth = people.get(&q.user)?;
+            Some(Asked { id: &q.id, user: &q.user, at: q.at, text: &q.query, answer, theme, judged: true, truth })
+        });
+        let lived = dataset.interactions.iter().filter_map(|i| {
+            let (theme, answer, truth) = (theme(truth, i.item.as_deref())?, label(&i.response)?, people.get(&i.user)?);
+            Some(Asked { id: &i.id, user: &i.user, at: i.at, text: &i.query, answer, theme, judged: false, truth })
+        });
+        Self { judged: judged.collect(), lived: lived.collect() }
+    }
 }
 
 /// What everybody answered, by the habits behind it.
@@ -210,16 +227,16 @@ fn theme(truth: &Truth, item: Option<&str>) -> Option<usize> {
 type Asking = (Subjects, Vec<(Row, Given)>);
 
 /// What all questions of a population have in common.
-struct Trial<'a> {
+pub(super) struct Trial<'a> {
     dataset: &'a Dataset,
     truth: &'a Truth,
-    memory: &'a mut Memory,
-    world: World,
-    weights: Weights,
+    pub(super) memory: &'a mut Memory,
+    pub(super) world: World,
+    pub(super) weights: Weights,
 }
 
 impl<'a> Trial<'a> {
-    fn new(dataset: &'a Dataset, truth: &'a Truth, memory: &'a mut Memory) -> Self {
+    pub(super) fn new(dataset: &'a Dataset, truth: &'a Truth, memory: &'a mut Memory) -> Self {
         let weights = Weights::defaults(Policy::of(dataset.manifest.task), &dataset.manifest);
         Self { dataset, truth, memory, world: World::of(truth), weights }
     }
@@ -286,19 +303,9 @@ impl<'a> Trial<'a> {
     fn controls(&mut self, questions: &[Asked], read: &MemoryRead, rows: &mut Rows, draw: &mut Draw) {
         let asked = rows.asked;
         if let Some(place) = self.place_of_theme(asked, read) {
-            let fits = self.world.fitting(asked.theme);
-            let now = read.local.hits[place].label;
-            let others: Vec<usize> = fits.iter().copied().filter(|tag| *tag != now).collect();
-            let mut flipped = read.clone();
-            flipped.local.hits[place].label = draw.one_of(&others);
-            let said = flipped.local.hits.iter().map(|hit| (hit.label, hit.age_days));
-            flipped.local.profile = Profile::of(self.dataset.manifest.labels.len(), said);
+            let flipped = self.flipped(asked, read, place, draw);
             self.control(rows, Control::Flip, asked.text, &flipped, &[Arm::Local, Arm::Mediated]);
-
-            let mut aged = read.clone();
-            let age = &mut aged.local.hits[place].age_days;
-            *age = if *age < (AGES.0 * AGES.1).sqrt() { AGES.1 } else { AGES.0 };
-            self.control(rows, Control::Age, asked.text, &aged, &[Arm::Local, Arm::Mediated]);
+            self.control(rows, Control::Age, asked.text, &aged(read, place), &[Arm::Local, Arm::Mediated]);
         }
         let mut reversed = read.clone();
         let printed = self.lines(asked.text, read, Arm::Local);
@@ -357,7 +364,7 @@ impl<'a> Trial<'a> {
     }
 
     /// The prompt of an arm, and the memories that it prints.
-    fn prompt(&self, asked: &Asked, text: &str, read: &MemoryRead, arm: Arm) -> (String, Vec<Seen>) {
+    pub(super) fn prompt(&self, asked: &Asked, text: &str, read: &MemoryRead, arm: Arm) -> (String, Vec<Seen>) {
         let blocks = Blocks::of(self.memory, text, read);
         let lines = blocks.account(arm, &self.weights).local.lines;
         (blocks.prompt(arm, &self.weights), self.seen(asked, &read.local.hits[..lines]))
@@ -368,8 +375,20 @@ impl<'a> Trial<'a> {
         Blocks::of(self.memory, text, read).account(arm, &self.weights).local.lines
     }
 
+    /// Memory where the hit at `place` has another tag that fits.
+    pub(super) fn flipped(&self, asked: &Asked, read: &MemoryRead, place: usize, draw: &mut Draw) -> MemoryRead {
+        let fits = self.world.fitting(asked.theme);
+        let now = read.local.hits[place].label;
+        let others: Vec<usize> = fits.iter().copied().filter(|tag| *tag != now).collect();
+        let mut flipped = read.clone();
+        flipped.local.hits[place].label = draw.one_of(&others);
+        let said = flipped.local.hits.iter().map(|hit| (hit.label, hit.age_days));
+        flipped.local.profile = Profile::of(self.dataset.manifest.labels.len(), said);
+        flipped
+    }
+
     /// The nearest printed memory of the question's theme.
-    fn place_of_theme(&self, asked: &Asked, read: &MemoryRead) -> Option<usize> {
+    pub(super) fn place_of_theme(&self, asked: &Asked, read: &MemoryRead) -> Option<usize> {
         let lines = self.lines(asked.text, read, Arm::Mediated);
         let fits = |hit: &LocalHit| self.theme_of(hit) == Some(asked.theme);
         read.local.hits[..lines].iter().position(fits)
@@ -380,18 +399,26 @@ impl<'a> Trial<'a> {
     }
 
     /// Memories as the reference sees them.
-    fn seen(&self, asked: &Asked, hits: &[LocalHit]) -> Vec<Seen> {
+    pub(super) fn seen(&self, asked: &Asked, hits: &[LocalHit]) -> Vec<Seen> {
         let at = |hit: &LocalHit| self.world.moment(asked.at.plus_days(-hit.age_days));
         hits.iter().filter_map(|hit| Some(Seen { theme: self.theme_of(hit)?, tag: hit.label, at: at(hit) })).collect()
     }
 
-    fn subject(&self, asked: &Asked, read: &MemoryRead) -> Subject {
+    pub(super) fn subject(&self, asked: &Asked, read: &MemoryRead) -> Subject {
         let whole = self.seen(asked, &read.local.hits);
         let (at, judged) = (self.world.moment(asked.at), asked.judged);
         let first = whole.iter().map(|seen| seen.at).reduce(f64::min);
         let kinds = self.world.kinds(&Presence { at, judged, visible: whole.len(), first });
         Subject { asked: bayes::Asked { theme: asked.theme, judged, at, kinds }, whole }
     }
+}
+
+/// Memory where the hit at `place` is young instead of old, or old instead of young.
+pub(super) fn aged(read: &MemoryRead, place: usize) -> MemoryRead {
+    let mut aged = read.clone();
+    let age = &mut aged.local.hits[place].age_days;
+    *age = if *age < (AGES.0 * AGES.1).sqrt() { AGES.1 } else { AGES.0 };
+    aged
 }
 
 /// Rows of one question.
@@ -434,7 +461,7 @@ impl Rows<'_> {
 }
 
 impl Given {
-    fn of(arm: Arm, printed: Vec<Seen>, company: Company) -> Self {
+    pub(super) fn of(arm: Arm, printed: Vec<Seen>, company: Company) -> Self {
         match arm {
             Arm::None => Given::Nothing,
             Arm::Local => Given::Own(printed),
@@ -455,27 +482,42 @@ fn predict(world: &World, learned: &Learned, subjects: &Subjects, rows: &mut [(R
     // The same draws for all rows: a control that changes nothing changes nothing.
     let start = draw.clone();
     for (row, given) in rows {
-        let membership = |company: &Company| match company {
-            Company::Own => &both.membership,
-            Company::Stranger => &elsewhere,
+        let membership = |company| match company {
+            Company::Own => both.membership.clone(),
+            Company::Stranger => elsewhere.clone(),
         };
         let draw = &mut start.clone();
         // A control asks what changes with what is printed.
         let usual = row.control.is_none();
-        let (printed, whole) = match given {
-            Given::Unasked => continue,
-            Given::Nothing => (world.from_nothing(asked), None),
-            Given::Own(seen) => (world.from_own(asked, printed(seen), draw), Some(&own)),
-            Given::Crowd(company) => (learned.from_crowd(asked, membership(company)), None),
-            Given::Both(seen, company) => {
-                (learned.from_member(asked, printed(seen), membership(company), draw), Some(&both))
-            }
+        let whole = match given {
+            Given::Own(_) => Some(&own),
+            Given::Both(..) => Some(&both),
+            Given::Unasked | Given::Nothing | Given::Crowd(_) => None,
         };
+        let Some(printed) = expected(world, learned, asked, given, membership, draw) else { continue };
         let whole = whole.filter(|_| usual);
         let error = whole.map_or(printed.error, |whole| whole.error.max(printed.error));
         let told = |found: &Prediction| found.p.iter().map(|p| rounded(*p)).collect();
         row.bayes = Some(Bayes { printed: told(&printed), whole: whole.map(told), error: rounded(error) });
     }
+}
+
+/// What could have been known of an answer from what a prompt prints; `None` where the reference is not asked.
+pub(super) fn expected(
+    world: &World,
+    learned: &Learned,
+    asked: &bayes::Asked,
+    given: &Given,
+    membership: impl FnOnce(Company) -> Vec<f64>,
+    draw: &mut Draw,
+) -> Option<Prediction> {
+    Some(match given {
+        Given::Unasked => return None,
+        Given::Nothing => world.from_nothing(asked),
+        Given::Own(seen) => world.from_own(asked, printed(seen), draw),
+        Given::Crowd(company) => learned.from_crowd(asked, &membership(*company)),
+        Given::Both(seen, company) => learned.from_member(asked, printed(seen), &membership(*company), draw),
+    })
 }
 
 /// Printed memories were found by the query: their themes tell of it, and not of the person.

@@ -253,6 +253,11 @@ impl World {
         Self { shape, customs, diets, expected, parameters: Parameters::default(), effort }
     }
 
+    /// The same, drawing less for a prediction: enough where many are averaged over.
+    pub fn briefly(self) -> Self {
+        Self { effort: self.effort.alone(), ..self }
+    }
+
     /// How many communities there are.
     pub fn communities(&self) -> usize {
         self.customs.len()

@@ -12,7 +12,6 @@ mod headlines;
 mod products;
 mod vocabulary;
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
@@ -169,34 +168,6 @@ struct Film {
 /// Tag probabilities for each theme.
 type Habit = Vec<Vec<f64>>;
 
-/// How everybody would answer: what the responses of [`population_with_tastes`] were drawn from.
-pub struct Tastes {
-    people: HashMap<UserId, Person>,
-    habits: Vec<Habit>,
-}
-
-impl Tastes {
-    /// The probability of each of `theme`'s tags, in their order, for an interaction of `user` at a moment; `None` of
-    /// somebody unknown. Given the theme, how likely it was watched for the sake of a fixation follows from how likely
-    /// it was watched otherwise, that a theme's films run out left aside.
-    pub fn chances(&self, user: &UserId, theme: usize, at: Timestamp) -> Option<Vec<f64>> {
-        let person = self.people.get(user)?;
-        let (own, community) = person.at(at);
-        let (own, common, fits) = (&own[theme], &self.habits[community][theme], THEMES[theme].tags);
-        let fixed = person.truth.fixation.filter(|tag| fits.contains(tag)).map_or(0.0, |tag| {
-            let spread = THEMES.iter().filter(|theme| theme.tags.contains(&tag)).count();
-            let (fixed, free) = (FIXED.0 / spread as f64, (1.0 - FIXED.0) / THEMES.len() as f64);
-            fixed / (fixed + free)
-        });
-        let chance = (1.0 - OWN_SHARE - COMMUNITY_SHARE) / fits.len() as f64;
-        let answer = |tag: &usize| {
-            let usual = OWN_SHARE * own[*tag] + COMMUNITY_SHARE * common[*tag] + chance;
-            fixed * (FIXED.1 * own[*tag] + (1.0 - FIXED.1) * common[*tag]) + (1.0 - fixed) * usual
-        };
-        Some(fits.iter().map(answer).collect())
-    }
-}
-
 impl Person {
     /// The own habit and the community of a moment.
     fn at(&self, moment: Timestamp) -> (&Habit, usize) {
@@ -227,21 +198,6 @@ struct Person {
 
 /// Makes the population of `parameters` and its latent truth.
 pub fn population(parameters: &Parameters) -> (Dataset, Truth) {
-    live_out(parameters, drop)
-}
-
-/// The same with how everybody would answer anything.
-pub fn population_with_tastes(parameters: &Parameters) -> (Dataset, Truth, Tastes) {
-    let mut people = HashMap::new();
-    let (dataset, truth) = live_out(parameters, |person| {
-        people.insert(person.truth.user.clone(), person);
-    });
-    let tastes = Tastes { people, habits: truth.habits.clone() };
-    (dataset, truth, tastes)
-}
-
-/// Makes the population; everybody who has lived is handed over.
-fn live_out(parameters: &Parameters, mut lived: impl FnMut(Person)) -> (Dataset, Truth) {
     let mut draw = Draw::seeded(parameters.seed);
     let films = films(&mut draw);
     let cultures: Vec<Culture> = (0..parameters.communities).map(|_| culture(&mut draw)).collect();
@@ -253,8 +209,7 @@ fn live_out(parameters: &Parameters, mut lived: impl FnMut(Person)) -> (Dataset,
     for index in 0..parameters.users {
         let person = person(&mut draw, index, parameters, &cultures, days);
         live(&mut draw, &person, &cultures, &films, days, &mut interactions, &mut queries);
-        users.push(person.truth.clone());
-        lived(person);
+        users.push(person.truth);
     }
     interactions.sort_by(|a: &Interaction, b| (a.at, &a.user).cmp(&(b.at, &b.user)));
     for (number, interaction) in interactions.iter_mut().enumerate() {
@@ -555,36 +510,6 @@ mod tests {
         assert!(skewed.count() * 10 >= biased.len() * 7, "most biased people meet the definition: top tag >= 80 %");
         let cold = of(Kind::ColdStart);
         assert!(cold.iter().all(|user| counts.get(*user).is_none_or(|c| c.values().sum::<usize>() <= 3)));
-    }
-
-    /// What was answered follows what is said to have been likely: as often right, and as surprising, as it promises.
-    #[test]
-    fn tastes_are_what_responses_were_drawn_from() {
-        let (dataset, truth, tastes) = population_with_tastes(&Parameters { users: 400, ..Parameters::default() });
-        assert_eq!(dataset, population(&Parameters { users: 400, ..Parameters::default() }).0);
-        let theme_of = |item: &Option<String>| {
-            let film: usize = item.as_deref().unwrap().strip_prefix('f').unwrap().parse().unwrap();
-            THEMES.iter().position(|theme| theme.name == truth.film_themes[film]).unwrap()
-        };
-        for kind in [Kind::Regular, Kind::Biased, Kind::Drifting] {
-            let of_kind = |user: &UserId| truth.users.iter().any(|u| u.user == *user && u.kind == kind);
-            let (mut n, mut likely, mut right, mut promised) = (0.0, 0.0, 0.0, 0.0);
-            for i in dataset.interactions.iter().filter(|i| of_kind(&i.user)) {
-                let theme = theme_of(&i.item);
-                let p = tastes.chances(&i.user, theme, i.at).unwrap();
-                assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
-                let place = THEMES[theme].tags.iter().position(|tag| TAGS[*tag] == i.response).unwrap();
-                n += 1.0;
-                likely += p[place];
-                promised += p.iter().map(|p| p * p).sum::<f64>();
-                let best = p.iter().copied().fold(0.0, f64::max);
-                right += f64::from(u8::from(p[place] == best)) - best;
-            }
-            // Three standard errors of a share at most.
-            let reach = 1.5 / f64::sqrt(n);
-            assert!(((likely - promised) / n).abs() < reach, "{kind:?}: {likely} of {promised}");
-            assert!((right / n).abs() < reach, "{kind:?}: {right} of {n}");
-        }
     }
 
     #[test]
