@@ -6,6 +6,7 @@
 
 mod evaluation;
 mod training;
+mod trial;
 
 use std::io::Write;
 use std::path::Path;

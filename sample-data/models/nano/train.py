@@ -4,8 +4,8 @@ rating or writes a headline.
 
 The prompts come from `logoscope synth --export-prompts FILE --task TASK`: a header line
 with the task and its labels, then one JSON object a line with prompt, answer, arm,
-population and swap. The target is always the response that was drawn; nothing here sees
-a mediator's answer.
+population and swap. The target is the response that was drawn or, where `chances` say so, what can be expected of it;
+nothing here sees a mediator's answer.
 
     train.py tokenizer --prompts F G H --out DIR
     train.py train     --prompts F G H --validation I J K --out DIR --minutes M --seed S
@@ -172,7 +172,7 @@ def tokenizer_command(args):
 
 
 def chances(rows, most=4):
-    """Of each row, which labels its answer was drawn from and how likely each was; of rows that do not say, the answer.
+    """Of each row, which labels fit and how likely each is; of rows that do not say, the answer.
 
     A model learns the same from them as from draws, without the noise of drawing."""
     tags, shares = np.zeros((len(rows), most), np.int16), np.zeros((len(rows), most), np.float32)
@@ -1059,22 +1059,33 @@ def proof(labels, rows, restricted):
         both = np.array([(i, j) for i, j in pairs(control, arm) if i in known and j in known], int).reshape(-1, 2)
         if len(both) == 0:
             continue
-        x, y = np.zeros((len(both), len(labels))), np.zeros((len(both), len(labels)))
+        x, y, z = (np.zeros((len(both), len(labels))) for _ in range(3))
+        ruled = all(i in memory and j in memory for i, j in both)
         for row, (i, j) in enumerate(both):
             fits = known[j] > 0
-            for changes, move in ((x, np.log(known[i][fits]) - np.log(known[j][fits])),
-                                  (y, restricted[i][fits] - restricted[j][fits])):  # fmt: skip
+            odds = lambda p: np.log(np.maximum(p[fits], 1e-5))
+            for changes, move in ((x, odds(known[i]) - odds(known[j])), (y, restricted[i][fits] - restricted[j][fits]),
+                                  (z, odds(memory[i]) - odds(memory[j]) if ruled else np.zeros(1))):  # fmt: skip
                 changes[row, fits] = move - move.mean()
-        slope, reach = slope_by_person(x, y, people[both[:, 0]])
+        # Who sees less than Bayes does well to move less: how far a move is borne out is the other slope, Bayes' on the model's.
+        who = people[both[:, 0]]
+        (slope, reach), (borne, borne_reach) = slope_by_person(x, y, who), slope_by_person(y, x, who)
         size = [float(np.sqrt((v * v).sum(1)).mean()) for v in (x, y)]
         changed = float((guess[both[:, 0]] != guess[both[:, 1]]).mean())
-        out["slopes"][f"{control}, {arm}"] = {
-            "n": len(both), "slope": slope, "reach": reach, "moved_by_bayes": size[0], "moved": size[1],
-            "correlation": float((x * y).sum() / max(np.sqrt((x * x).sum() * (y * y).sum()), 1e-12)), "changed": changed,
+        entry = {
+            "n": len(both), "slope": slope, "reach": reach, "borne_out": borne, "borne_out_reach": borne_reach,
+            "moved_by_bayes": size[0], "moved": size[1], "changed": changed,
+            "correlation": float((x * y).sum() / max(np.sqrt((x * x).sum() * (y * y).sum()), 1e-12)),
         }  # fmt: skip
-        print(f"{control + ', ' + arm:<24}n {len(both):>5}  slope {slope:.2f} ± {reach:.2f}, correlation"
-              f" {out['slopes'][f'{control}, {arm}']['correlation']:.2f}; mean length of the move: Bayes {size[0]:.2f},"
-              f" model {size[1]:.2f}; answers changed {100 * changed:.1f} %")  # fmt: skip
+        line = (f"{control + ', ' + arm:<24}n {len(both):>5}  slope {slope:.2f} ± {reach:.2f}, borne out {borne:.2f} ±"
+                f" {borne_reach:.2f}, correlation {entry['correlation']:.2f}; mean length of the move: Bayes {size[0]:.2f},"
+                f" model {size[1]:.2f}; answers changed {100 * changed:.1f} %")  # fmt: skip
+        if ruled:
+            (rules, rules_reach), (met, met_reach) = slope_by_person(x, z, who), slope_by_person(z, x, who)
+            entry["rules"] = {"slope": rules, "reach": rules_reach, "borne_out": met, "borne_out_reach": met_reach}
+            line += f"; rules slope {rules:.2f} ± {rules_reach:.2f}, borne out {met:.2f} ± {met_reach:.2f}"
+        out["slopes"][f"{control}, {arm}"] = entry
+        print(line)
 
     print("\nshares of answers, %")
     for control in ("permute", "permute-theme", "order", "text"):

@@ -10,7 +10,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::evaluation::{Asked, Company, Given, Questions, Trial, aged, expected};
+use super::trial::{Asked, Company, Given, Questions, Trial, aged, expected};
 use super::{CliError, JUDGED_SHARE, Row, WARM_UP, stranger, unless_stopped};
 use crate::data::dataset::Dataset;
 use crate::data::draw::Draw;
