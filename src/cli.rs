@@ -340,7 +340,7 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Write a session as a page or a terminal recording, to be shown anywhere
     Export(export::ExportArgs),
-    /// Record a session that shows a cold start or a biased user
+    /// Record a session, or print a study: a cold start, biased users, drift, feedback, a new community
     Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
     Synth(synth::SynthArgs),

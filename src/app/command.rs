@@ -399,7 +399,7 @@ table! {
         Zoom "zoom" ["z"] "zoom" "Give the pane the whole screen, or take it back";
         SwitchTheme "switch-theme" ["t"] "" "Switch the theme";
         Back "back" ["esc"] "" "Stop the model from writing a memory or a profile, or from trying a lost connection again; else leave the zoom; else stop making a session, opening a dataset or loading a model; else stop the answers";
-        Quit "quit" ["q"] "quit" "Quit at once; where a try is not on disk, when asked twice";
+        Quit "quit" ["q"] "quit" "Quit at once; where a try or a session that was made is not on disk, when asked twice";
     }
     Screen / "Your word" {
         CallRight "call-right" ["+"] "" "Call an arm's answer right; done again, take that back";

@@ -58,7 +58,7 @@ pub struct AskArgs {
     /// Ask every line {"user", "query", "at"?} of this file, or - for standard input; one result a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "query"])]
     queries: Option<PathBuf>,
-    /// When: whole seconds or RFC 3339; memory is read strictly before [default: just after the last interaction]
+    /// When: a date, RFC 3339 or whole seconds; memory is read strictly before [default: just after the last interaction]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     at: Option<String>,
     /// Arms to ask the model on [default: none,local,global,mediated; of --format lamp: mediated]

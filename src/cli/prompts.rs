@@ -169,7 +169,7 @@ fn drawn_rows<'a>(
     let row = |_| {
         unless_stopped(cancel)?;
         let asked = if !judged.is_empty() && draw.chance(JUDGED_SHARE) {
-            judged[draw.below(judged.len())]
+            draw.one_of(&judged)
         } else {
             Question::lived(&all[draw.between(first, all.len() - 1)])
         };

@@ -34,7 +34,7 @@ pub struct WhyNotArgs {
     /// What is asked
     #[arg(long, value_name = "Q")]
     query: String,
-    /// When: whole seconds or RFC 3339; memory is read strictly before [default: just after the last interaction]
+    /// When: a date, RFC 3339 or whole seconds; memory is read strictly before [default: just after the last interaction]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     at: Option<String>,
     /// Set a weight that divides the prompt's room, `local-room=0.5`; may be repeated

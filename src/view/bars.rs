@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
+use unicode_width::UnicodeWidthChar;
 
 use super::{put, put_both, span, symbols, text};
 use crate::app::back::Back;
@@ -48,7 +49,13 @@ fn news_of(state: &State, memory: &MemoryState, since: std::time::Duration) -> O
 /// Program, dataset, model.
 pub fn header(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let dot = format!(" {} ", symbols::DOT);
-    let mut parts = vec![span(" logoscope  ", theme.header), span(text::fit(&state.dataset_name, 32), theme.text)];
+    let mut parts = vec![span(" logoscope  ", theme.header)];
+    // In front, so that it stays where there is little room.
+    if matches!(state.journal.recording, Recording::Failed(_)) {
+        parts.push(span(format!("not recorded{dot}"), theme.error));
+    }
+    let least = parts.len();
+    parts.push(span(text::fit(&state.dataset_name, 32), theme.text));
     if state.replay.is_some() {
         let model = if state.model_name.is_empty() { "memory only" } else { state.model_name.as_str() };
         parts.push(span(format!("{dot}{}", text::fit(model, 24)), theme.dim));
@@ -57,9 +64,6 @@ pub fn header(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         let interactions = text::plural(data.interactions(), "interaction", "interactions");
         parts.push(span(format!("{dot}{users}{dot}{interactions}"), theme.dim));
     }
-    if matches!(state.journal.recording, Recording::Failed(_)) {
-        parts.push(span(format!("{dot}not recorded"), theme.error));
-    }
     let model = match &state.replay {
         Some(replaying) => super::session::header(replaying, theme),
         None => match &state.visit {
@@ -67,10 +71,37 @@ pub fn header(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             None => model(state, theme),
         },
     };
-    while parts.len() > 1 && width_of(&parts) + model.width() + 3 > usize::from(area.width) {
+    while parts.len() > least && width_of(&parts) + model.width() + 3 > usize::from(area.width) {
         parts.pop();
     }
-    put_both(&Line::from(parts), &model, Rect { width: area.width.saturating_sub(1), ..area }, buffer);
+    let area = Rect { width: area.width.saturating_sub(1), ..area };
+    let room = usize::from(area.width).saturating_sub(width_of(&parts) + 2);
+    put_both(&Line::from(parts), &ending(model, room), area, buffer);
+}
+
+/// The end of a line that is too long: what is under way, and how it is stopped, stands there.
+fn ending(line: Line<'static>, columns: usize) -> Line<'static> {
+    let mut over = line.width().saturating_sub(columns);
+    if over == 0 || columns == 0 {
+        return line;
+    }
+    // A column more, for the sign that something is missing.
+    over += 1;
+    let mut left = vec![Span::raw(symbols::ELLIPSIS)];
+    for part in line.spans {
+        let cut: usize = part
+            .content
+            .chars()
+            .take_while(|c| {
+                let goes = over > 0;
+                over = over.saturating_sub(c.width().unwrap_or_default());
+                goes
+            })
+            .map(char::len_utf8)
+            .sum();
+        left.push(Span::styled(part.content[cut..].to_owned(), part.style));
+    }
+    Line::from(left)
 }
 
 fn width_of(parts: &[Span]) -> usize {
@@ -440,4 +471,19 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         parts.extend(hint);
     }
     put(&Line::from(parts), area, buffer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_for_the_header_keeps_its_end() {
+        let line = || Line::from(vec![Span::raw("nano 1M ◐ "), Span::raw("reading 3.3 s · esc stops")]);
+        let told = |columns| ending(line(), columns).to_string();
+        assert_eq!(told(35), "nano 1M ◐ reading 3.3 s · esc stops");
+        assert_eq!(told(34), "…no 1M ◐ reading 3.3 s · esc stops");
+        assert_eq!(told(10), "…esc stops");
+        assert!((1..35).all(|columns| ending(line(), columns).width() <= columns));
+    }
 }

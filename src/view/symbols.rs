@@ -28,8 +28,6 @@ pub const CONFLICT: &str = "≠";
 pub const ELLIPSIS: &str = "…";
 /// Between parts of a line.
 pub const DOT: &str = "·";
-/// No end.
-pub const INFINITE: &str = "∞";
 /// The selected slider or row.
 pub const POINTER: &str = "▸";
 /// A slider's handle.
@@ -80,7 +78,6 @@ const TWINS: &[(&str, &str)] = &[
     ("≠", "!"),
     ("…", "~"),
     ("·", "-"),
-    ("∞", "8"),
     ("▸", ">"),
     ("├", "["),
     ("┤", "]"),
@@ -119,8 +116,9 @@ const TWINS: &[(&str, &str)] = &[
     ("τ", "t"),
     ("α", "a"),
     ("ω", "w"),
-    ("β", "b"),
-    ("λ", "l"),
+    ("β", "B"),
+    ("λ", "L"),
+    ("⋅", "*"),
     ("σ", "s"),
     ("ν", "v"),
     ("∝", "~"),

@@ -153,10 +153,10 @@ pub fn sum_of<const N: usize>(score: f64, terms: [f64; N]) -> (String, [String; 
     (hundredths(total), rounded.map(hundredths))
 }
 
-/// A weight's value: at most four significant digits, `∞` for no end.
+/// A weight's value: at most four significant digits, `inf` for no end.
 pub fn value(value: f64) -> String {
     if value.is_infinite() {
-        return symbols::INFINITE.to_owned();
+        return "inf".to_owned();
     }
     if value == 0.0 {
         return "0".to_owned();
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!([0.0, 0.005, 0.814, 0.996, 1.0].map(share), [".00", ".01", ".81", "1.0", "1.0"]);
         assert_eq!(
             [0.0, 0.25, 2.0, 6.2134, 180.0, 3650.0, f64::INFINITY].map(value),
-            ["0", "0.25", "2", "6.213", "180", "3650", "∞"]
+            ["0", "0.25", "2", "6.213", "180", "3650", "inf"]
         );
         assert_eq!([7, 9_612, 1_000_000].map(count), ["7", "9,612", "1,000,000"]);
         assert_eq!([512, 850_000, 3_100_000, 14_000_000].map(magnitude), ["512", "850k", "3.1M", "14M"]);

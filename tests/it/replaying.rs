@@ -563,7 +563,9 @@ fn a_write_that_fails_is_told_and_everything_is_handed_on_for_another_attempt() 
     update(&mut state, Message::RecordFailed("the disk is full".to_owned()));
     assert!(state.notice.as_ref().unwrap().text.contains("kept in memory, it cannot be recorded: the disk is full"));
     effects.extend(press(&mut state, &["m", "u", "J"]));
-    assert!(text_of(&drawn(&state, 120, 40)).contains("not recorded"));
+    for (width, height) in [(120, 40), (80, 24), (60, 16)] {
+        assert!(text_of(&drawn(&state, width, height)).contains("not recorded"), "at {width}x{height}");
+    }
     let (header, events) = written(effects);
     assert!(header.is_some() && state.journal.waiting.is_empty());
     assert_eq!(events.iter().filter(|event| event.tag() == "weights-changed").count(), 3, "nothing is dropped");

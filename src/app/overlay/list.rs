@@ -382,7 +382,7 @@ impl List {
 /// A weight's value in a few digits.
 fn short(value: f64) -> String {
     if value.is_infinite() {
-        return "∞".to_owned();
+        return "inf".to_owned();
     }
     let (exact, rounded) = (value.to_string(), format!("{value:.3}"));
     if exact.len() <= rounded.len() { exact } else { rounded }

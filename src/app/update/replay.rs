@@ -182,13 +182,20 @@ pub(super) fn settle(state: &mut State) {
 
 /// Shows the next measure.
 pub(super) fn next_chart(state: &mut State) {
-    state.replay.iter_mut().for_each(|replaying| replaying.measure = replaying.measure.next());
+    let Some(replaying) = &mut state.replay else { return };
+    replaying.measure = replaying.measure.next();
+    // A small screen has no room to show it.
+    let told = format!("the chart shows {}", replaying.measure.name());
+    tell(state, told, false);
 }
 
 /// Gives the charts more room, or takes it back.
 pub(super) fn tall_charts(state: &mut State) {
     if let Some(replaying) = &mut state.replay {
-        replaying.charts = if replaying.charts == Charts::Tall { Charts::Rows } else { Charts::Tall };
+        let tall = replaying.charts != Charts::Tall;
+        replaying.charts = if tall { Charts::Tall } else { Charts::Rows };
+        let told = if tall { "all measures as lines, where there is room" } else { "one measure as a line" };
+        tell(state, told.to_owned(), false);
     }
 }
 

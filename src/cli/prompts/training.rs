@@ -47,14 +47,16 @@ pub(super) fn rows<'a>(
     let questions = Questions::of(dataset, truth);
     let trial = Trial::new(dataset, truth, memory);
     let (world, learned) = (trial.world.clone().briefly(), Learned::told(&trial.world));
+    let late = &questions.lived[(questions.lived.len() as f64 * WARM_UP) as usize..];
     let mut all = Vec::with_capacity(rows);
-    while all.len() < rows {
+    // The reference knows of nobody who would ask a question in some thousands.
+    for _ in 0..rows.saturating_mul(2) {
         unless_stopped(cancel)?;
-        let asked = if draw.chance(JUDGED_SHARE) {
-            draw.one_of(&questions.judged)
-        } else {
-            let first = (questions.lived.len() as f64 * WARM_UP) as usize;
-            questions.lived[draw.between(first, questions.lived.len() - 1)]
+        let asked = match draw.chance(JUDGED_SHARE) {
+            _ if all.len() == rows => break,
+            true if !questions.judged.is_empty() => draw.one_of(&questions.judged),
+            _ if !late.is_empty() => draw.one_of(late),
+            _ => break,
         };
         all.extend(row(&trial, dataset, truth.seed, (&world, &learned), asked, &mut draw)?);
     }

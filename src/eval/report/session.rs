@@ -244,7 +244,7 @@ fn setting(out: &mut String, setting: &Setting) {
     let _ = write!(out, "<p>policy {}", setting.policy);
     for weight in Weight::ALL {
         let value = setting.weights.get(weight);
-        let value = if value.is_infinite() { "∞".to_owned() } else { value.to_string() };
+        let value = if value.is_infinite() { "inf".to_owned() } else { value.to_string() };
         let _ = write!(out, " · {} {value}", weight.name());
     }
     out.push_str("</p>\n");

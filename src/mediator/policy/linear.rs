@@ -11,7 +11,7 @@ impl Rule for Linear {
     }
 
     fn formula(&self) -> &'static str {
-        "p = λ·p_L + (1 − λ)·p_G, λ = ℓ/(ℓ + g)"
+        "p = λ⋅p_L + (1 − λ)⋅p_G, λ = ℓ/(ℓ + g)"
     }
 
     fn prior(&self) -> &'static str {

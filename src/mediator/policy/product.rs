@@ -11,7 +11,7 @@ impl Rule for Product {
     }
 
     fn formula(&self) -> &'static str {
-        "ln p = ln b + ℓ·(1 − βσν)·e_L + g·e_G"
+        "ln p = ln b + ℓ⋅(1 − βσν)⋅e_L + g⋅e_G"
     }
 
     fn prior(&self) -> &'static str {

@@ -11,7 +11,7 @@ impl Rule for Shrinkage {
     }
 
     fn formula(&self) -> &'static str {
-        "p ∝ c_L + κ·p_G"
+        "p ∝ c_L + κ⋅p_G"
     }
 
     fn prior(&self) -> &'static str {

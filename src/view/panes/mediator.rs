@@ -329,7 +329,7 @@ fn flips(state: &State, reading: &Reading, theme: &Theme, width: usize) -> Vec<L
     let first = format!("{} ", flips_to(state));
     let line = |(ix, flip): (usize, &crate::mediator::flip::Flip)| {
         // The whole value: what is shown does flip.
-        let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };
+        let at = if flip.at.is_infinite() { "inf".to_owned() } else { flip.at.to_string() };
         let lead = if ix == 0 { first.clone() } else { text::pad_left("to ", first.len()) };
         let (by, now) = (format!(" at {} ", flip.weight), format!(" (now {})", text::value(flip.now)));
         let becomes = name(state, flip.becomes);

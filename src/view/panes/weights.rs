@@ -123,7 +123,7 @@ fn about(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let flip = state.reading.as_ref().and_then(|reading| reading.flips.iter().find(|flip| flip.weight == weight));
     let consequence = match (flip, &state.data) {
         (Some(flip), Some(data)) => {
-            let at = if flip.at.is_infinite() { symbols::INFINITE.to_owned() } else { flip.at.to_string() };
+            let at = if flip.at.is_infinite() { "inf".to_owned() } else { flip.at.to_string() };
             format!("{} {} at {at}", flips_to(state), text::fit(data.label(flip.becomes), 20))
         }
         _ => match weight.scope() {

@@ -97,7 +97,9 @@ fn accounted(state: &State, account: &Account, arm: Arm, theme: &Theme, width: u
         };
         Line::from(vec![span(text::pad(name, 10), style), span(told, theme.text)])
     };
-    let mut total = format!("about {} tokens, four characters counted as one", n(account.total()));
+    // As their sum: each is told as a whole number.
+    let summed = [account.frame, account.local.used, account.global.used].into_iter().map(f64::round).sum();
+    let mut total = format!("about {} tokens, four characters counted as one", n(summed));
     let written = arm == Arm::Mediated && state.setting.policy.writes();
     let phase = if written { &state.answers.written.phase } else { &state.answers.arms[arm as usize].phase };
     if let Phase::Done(stats) = phase
