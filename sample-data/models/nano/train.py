@@ -976,7 +976,8 @@ def proof(labels, rows, restricted):
     people = np.array([names.setdefault((r["population"], r["user"]), len(names)) for r in rows])
     index = {(r["population"], r["asked"], r["arm"], r.get("control")): i for i, r in enumerate(rows)}
     reference = {
-        kind: {i: np.array(r["bayes"][kind]) for i, r in enumerate(rows) if kind in r.get("bayes", {})}
+        # It cannot place a stranger who has already done all that anybody does.
+        kind: {i: np.array(r["bayes"][kind]) for i, r in enumerate(rows) if None not in r.get("bayes", {}).get(kind, [None])}
         for kind in ("printed", "whole")
     }
     memory = {i: np.array(r["memory"]) for i, r in enumerate(rows) if "memory" in r}
