@@ -1,17 +1,20 @@
 //! CSV records: RFC 4180 with a free choice of delimiter, line ends with or without a carriage return, and an optional
-//! byte order mark.
+//! byte order mark. A quote inside a field that does not begin with one is text.
 //!
-//! Invariant: a row takes a bounded piece of memory. A quote that is never closed would make the rest of the file one
-//! field: such a row is given up after [`LONGEST`] bytes and a buffer, and reading goes on at the next line.
+//! A stray quote, which is not closed within [`LONGEST`] bytes or has text behind its end, costs the row that opened it:
+//! reading goes on at the next line, for what it swallowed were rows. One that happens to be closed before a delimiter
+//! or a line end cannot be told from a good one.
+//!
+//! Invariant: a row takes a bounded piece of memory, and no byte is read as part of more than two rows. Lines behind a
+//! stray quote are held and read again, and a quote that one of them leaves open is where the stray one was there, so it
+//! is stray as well without another look.
 
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
-use std::io::{BufRead, Cursor, ErrorKind, Read, Result};
-use std::rc::Rc;
+use std::io::{BufRead, Cursor, Error, ErrorKind, Read, Result};
 use std::str::FromStr;
 
-use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
+use csv::ByteRecord;
 use serde_json::Value;
 
 use super::lines::LONGEST;
@@ -56,39 +59,40 @@ impl fmt::Display for Delimiter {
 
 /// The records of a CSV input.
 pub struct CsvRecords {
-    // `None` only while it is replaced.
-    reader: Option<Reader<Rationed>>,
-    delimiter: Delimiter,
-    ration: Rc<Ration>,
-    record: ByteRecord,
+    input: Box<dyn BufRead>,
+    /// What was read of the input and is not done with: the row, and lines that a stray quote took for its own.
+    held: Vec<u8>,
+    /// Where in it the row begins.
+    begin: usize,
+    /// Lines before the row.
+    line: u64,
+    fields: Fields,
     header: Vec<String>,
     /// Names that stand in the header more than once.
     repeated: Vec<String>,
     /// Names of the fields: of the header, or numbers.
     names: Vec<String>,
-    /// Lines before the first one that `reader` has seen.
-    lines_before: u64,
 }
 
 impl CsvRecords {
     /// The records of `input`. With a `header` the first of them names the fields.
     pub fn of(input: Box<dyn BufRead>, delimiter: Delimiter, header: bool) -> Result<Self> {
-        let input = without_mark(input)?;
-        let ration = Rc::new(Ration::default());
-        let reader = reader(Rationed { input, ration: Rc::clone(&ration), open: false }, delimiter);
-        let record = ByteRecord::new();
         let mut records = Self {
-            reader: Some(reader),
-            delimiter,
-            ration,
-            record,
+            input: without_mark(input)?,
+            held: Vec::new(),
+            begin: 0,
+            line: 0,
+            fields: Fields::parted_by(delimiter),
             header: Vec::new(),
             repeated: Vec::new(),
             names: Vec::new(),
-            lines_before: 0,
         };
-        if header && records.advance()?.is_some() {
-            (records.header, records.repeated) = names_of(&records.record);
+        if header && let Some(Row { line, fault }) = records.advance()? {
+            // Without its names no row of the file can be read.
+            if let Some((reason, _)) = fault {
+                return Err(Error::new(ErrorKind::InvalidData, format!("line {line} names the columns: {reason}")));
+            }
+            (records.header, records.repeated) = names_of(&records.fields.record);
             records.names.clone_from(&records.header);
         }
         Ok(records)
@@ -106,100 +110,189 @@ impl CsvRecords {
 
     /// The next record; `None` at the end. Blank lines are no records.
     pub fn read(&mut self) -> Result<Option<Record<'_>>> {
-        let Some(Row { line, cut }) = self.advance()? else { return Ok(None) };
-        if self.names.is_empty() {
-            self.names = (1..=self.record.len()).map(|number| number.to_string()).collect();
+        let Some(Row { line, fault }) = self.advance()? else { return Ok(None) };
+        if let Some((reason, text)) = fault {
+            return Ok(Some(Record { line, raw: Raw::Line(text.into()), fields: Err(reason) }));
         }
-        let fields = if cut {
-            Err(Reason::LineTooLong)
-        } else if self.record.len() != self.names.len() {
+        let Fields { delimiter, record, .. } = &self.fields;
+        if self.names.is_empty() {
+            self.names = (1..=record.len()).map(|number| number.to_string()).collect();
+        }
+        let fields = if record.len() != self.names.len() {
             Err(Reason::FieldCount)
         } else {
-            let values = self.record.iter().map(|field| std::str::from_utf8(field).map(Value::from));
+            let values = record.iter().map(|field| std::str::from_utf8(field).map(Value::from));
             let fields = self.names.iter().zip(values).map(|(name, value)| value.map(|value| (name.clone(), value)));
             fields.collect::<std::result::Result<Extra, _>>().map_err(|_| Reason::NotUtf8)
         };
-        Ok(Some(Record { line, raw: Raw::Fields(&self.record, self.delimiter), fields }))
+        Ok(Some(Record { line, raw: Raw::Fields(record, *delimiter), fields }))
     }
 
-    /// Reads a row into `record`.
+    /// Reads a row into `fields`.
     fn advance(&mut self) -> Result<Option<Row>> {
         loop {
-            self.ration.renew();
-            let Some(reader) = &mut self.reader else { return Ok(None) };
-            let more = reader.read_byte_record(&mut self.record)?;
-            let cut = self.ration.exceeded.get();
-            if !more && !cut {
+            // What is done with goes once it outweighs the rest, so that no byte is moved more than once on average.
+            if self.begin > self.held.len() / 2 {
+                self.held.drain(..self.begin);
+                self.begin = 0;
+            }
+            let line = self.line + 1;
+            let Some(first) = self.line_end(self.begin)? else {
+                let fault = Some((Reason::LineTooLong, text(&self.held[self.begin..])));
+                self.input.skip_until(b'\n')?;
+                self.held.clear();
+                (self.begin, self.line) = (0, line);
+                return Ok(Some(Row { line, fault }));
+            };
+            if first == self.begin {
                 return Ok(None);
             }
-            let end = reader.position().line();
-            let line = self.lines_before + first_line(&self.record, end, cut);
-            if cut {
-                self.lines_before += end;
-                self.resume()?;
-            } else if trim_line_end(&mut self.record) {
-                continue;
+            let row = self.row(first)?;
+            let fault = row.is_none().then(|| (Reason::StrayQuote, text(&self.held[self.begin..first])));
+            let (end, lines) = row.unwrap_or((first, 1));
+            self.begin = end;
+            self.line += lines;
+            if fault.is_some() || !self.fields.is_blank() {
+                return Ok(Some(Row { line, fault }));
             }
-            return Ok(Some(Row { line, cut }));
         }
     }
 
-    /// Goes on after a row that was given up, at the next line.
-    fn resume(&mut self) -> Result<()> {
-        let Some(reader) = self.reader.take() else { return Ok(()) };
-        // The reader took the exhausted ration for the end of the input, so it holds nothing back.
-        let mut rationed = reader.into_inner();
-        skip_line(&mut rationed.input)?;
-        self.reader = Some(self::reader(rationed, self.delimiter));
-        Ok(())
+    /// Reads the row whose first line ends at `end` into `fields`: where it ends, and of how many lines it is; `None` if its
+    /// quote is stray.
+    fn row(&mut self, mut end: usize) -> Result<Option<(usize, u64)>> {
+        self.fields.clear();
+        let (mut begin, mut lines) = (self.begin, 1);
+        loop {
+            match self.fields.take(&self.held[begin..end]) {
+                Taken::Whole => return Ok(Some((end, lines))),
+                Taken::Open if end == self.held.len() => {}
+                // Lines are held behind this one for a quote that was as open here, and proved stray.
+                Taken::Open | Taken::Stray => return Ok(None),
+            }
+            begin = end;
+            match self.line_end(begin)? {
+                Some(next) if next > begin => end = next,
+                _ => return Ok(None),
+            }
+            lines += 1;
+        }
+    }
+
+    /// The end of the line that begins at `begin` of what is held, behind its line feed: `begin` itself where the input ends;
+    /// `None` where the row would grow too long.
+    fn line_end(&mut self, begin: usize) -> Result<Option<usize>> {
+        if let Some(feed) = self.held[begin..].iter().position(|byte| *byte == b'\n') {
+            return Ok(Some(begin + feed + 1));
+        }
+        let room = LONGEST - (self.held.len() - self.begin);
+        let read = self.input.by_ref().take(room as u64).read_until(b'\n', &mut self.held)?;
+        let cut = read == room && !self.held.ends_with(b"\n");
+        Ok((!cut).then_some(self.held.len()))
     }
 }
 
 struct Row {
     line: u64,
-    cut: bool,
+    /// Why it has no fields, and what stands there instead.
+    fault: Option<(Reason, String)>,
 }
 
-/// `input` behind its byte order mark. The library knows one only where the first read brings all of it, which of a pipe,
-/// or of a file whose beginning was looked at, may be less.
+/// A line as a report quotes it.
+fn text(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).trim_end_matches(['\r', '\n']).to_owned()
+}
+
+/// The fields of a row, as far as it was read.
+struct Fields {
+    delimiter: Delimiter,
+    record: ByteRecord,
+    /// The field behind them, which is being read.
+    field: Vec<u8>,
+    place: Place,
+}
+
+/// Where in a field reading is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Before its first byte.
+    Start,
+    /// In one without quotes.
+    Bare,
+    /// Between its quotes.
+    Quoted,
+    /// Behind a quote between them: it closes the field unless another one follows and makes it text.
+    Closed,
+}
+
+/// What a line did to a row.
+enum Taken {
+    /// It ends it.
+    Whole,
+    /// It leaves a quote open.
+    Open,
+    /// It has text behind a closed quote.
+    Stray,
+}
+
+impl Fields {
+    fn parted_by(delimiter: Delimiter) -> Self {
+        Self { delimiter, record: ByteRecord::new(), field: Vec::new(), place: Place::Start }
+    }
+
+    fn clear(&mut self) {
+        self.record.clear();
+        self.field.clear();
+        self.place = Place::Start;
+    }
+
+    /// Whether the row is a blank line.
+    fn is_blank(&self) -> bool {
+        self.place == Place::Start && self.record.len() == 1
+    }
+
+    /// Goes on with a line, its end included.
+    fn take(&mut self, line: &[u8]) -> Taken {
+        let bare = line.strip_suffix(b"\n").unwrap_or(line);
+        let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
+        for &byte in bare {
+            self.place = match (self.place, byte) {
+                (Place::Start, b'"') => Place::Quoted,
+                (Place::Quoted, b'"') => Place::Closed,
+                (Place::Quoted, _) | (Place::Closed, b'"') => {
+                    self.field.push(byte);
+                    Place::Quoted
+                }
+                _ if byte == self.delimiter.0 => {
+                    self.end_field();
+                    Place::Start
+                }
+                (Place::Start | Place::Bare, _) => {
+                    self.field.push(byte);
+                    Place::Bare
+                }
+                (Place::Closed, _) => return Taken::Stray,
+            };
+        }
+        if self.place == Place::Quoted {
+            self.field.extend_from_slice(&line[bare.len()..]);
+            return Taken::Open;
+        }
+        self.end_field();
+        Taken::Whole
+    }
+
+    fn end_field(&mut self) {
+        self.record.push_field(&self.field);
+        self.field.clear();
+    }
+}
+
+/// `input` behind its byte order mark, of which a pipe may bring less than all in the first read.
 fn without_mark(mut input: Box<dyn BufRead>) -> Result<Box<dyn BufRead>> {
     let mut begin = Vec::with_capacity(MARK.len());
     input.by_ref().take(MARK.len() as u64).read_to_end(&mut begin)?;
     Ok(if begin == MARK { input } else { Box::new(Cursor::new(begin).chain(input)) })
-}
-
-fn reader(input: Rationed, delimiter: Delimiter) -> Reader<Rationed> {
-    // Headers are ours to read: they have to be counted and checked like rows. A line ends with its line feed alone:
-    // taken for an end itself, a carriage return would leave the line feed to the next row and its line number short.
-    ReaderBuilder::new()
-        .terminator(Terminator::Any(b'\n'))
-        .delimiter(delimiter.0)
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(1 << 16)
-        .from_reader(input)
-}
-
-/// The line in which a record begins that was read up to line `end`.
-fn first_line(record: &ByteRecord, end: u64, cut: bool) -> u64 {
-    let start = record.position().map_or(1, ::csv::Position::line);
-    let inside = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-    // Blank lines before the record count as its beginning for the reader, so the way leads back from its end. A record
-    // that does not end with a line feed begins where it was first looked for.
-    if cut || start + inside >= end { start } else { end - inside - 1 }
-}
-
-/// Takes a carriage return off the end of the last field; whether that leaves a blank line.
-fn trim_line_end(record: &mut ByteRecord) -> bool {
-    let Some(last) = record.len().checked_sub(1) else { return true };
-    let Some(bare) = record[last].strip_suffix(b"\r") else { return false };
-    let bare = bare.to_vec();
-    if last == 0 && bare.is_empty() {
-        return true;
-    }
-    record.truncate(last);
-    record.push_field(&bare);
-    false
 }
 
 /// What the columns go by, and the names that do not tell one from another.
@@ -216,69 +309,6 @@ fn names_of(record: &ByteRecord) -> (Vec<String>, Vec<String>) {
         (place + 1).to_string()
     };
     (record.iter().enumerate().map(name).collect(), repeated)
-}
-
-fn skip_line(input: &mut impl BufRead) -> Result<()> {
-    loop {
-        let chunk = match input.fill_buf() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            chunk => chunk?,
-        };
-        let end = chunk.iter().position(|byte| *byte == b'\n');
-        let (taken, done) = (end.map_or(chunk.len(), |end| end + 1), end.is_some() || chunk.is_empty());
-        input.consume(taken);
-        if done {
-            return Ok(());
-        }
-    }
-}
-
-/// How many more bytes a row may take.
-#[derive(Default)]
-struct Ration {
-    left: Cell<usize>,
-    /// Whether more was wanted.
-    exceeded: Cell<bool>,
-}
-
-impl Ration {
-    fn renew(&self) {
-        self.left.set(LONGEST);
-        self.exceeded.set(false);
-    }
-}
-
-/// An input that claims to end once a row has used up its ration.
-struct Rationed {
-    input: Box<dyn BufRead>,
-    ration: Rc<Ration>,
-    /// Whether a line has begun that has not ended: an end is then added, so that the last line is one as others are.
-    open: bool,
-}
-
-impl Read for Rationed {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let left = self.ration.left.get();
-        if left == 0 {
-            self.ration.exceeded.set(true);
-            return Ok(0);
-        }
-        let room = buffer.len().min(left);
-        let mut read = loop {
-            match self.input.read(&mut buffer[..room]) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
-        if read > 0 {
-            self.open = buffer[read - 1] != b'\n';
-        } else if room > 0 && std::mem::take(&mut self.open) {
-            buffer[0] = b'\n';
-            read = 1;
-        }
-        self.ration.left.set(left - read);
-        Ok(read)
-    }
 }
 
 #[cfg(test)]
@@ -327,14 +357,47 @@ mod tests {
         );
     }
 
+    /// The rows that a stray quote swallowed were merged into one, of several people, or dropped with it.
+    #[test]
+    fn a_stray_quote_costs_the_row_that_opened_it() {
+        let row = |text: &str| Ok(format!("{{\"1\":\"{}\",\"2\":\"{}\"}}", &text[..1], &text[2..]));
+        let stray = |line: u64| (line, Err(Reason::StrayQuote));
+        // Text behind its end, in a line whose own quotes are good; the next line; the end of the input.
+        assert_eq!(
+            all(b"1,\"b\n2,c\n\n3,\"d\"\n4,e\n", false),
+            [stray(1), (2, row("2,c")), (4, row("3,d")), (5, row("4,e")),]
+        );
+        assert_eq!(all(b"1,\"b\" \r\n2,\"c\r\n3,\"d\r\n4,e", false), [stray(1), stray(2), stray(3), (4, row("4,e"))]);
+        assert_eq!(all(b"1,b\n2,\"c\n3,d\n", false), [(1, row("1,b")), stray(2), (3, row("3,d"))]);
+        // A field of several lines right behind them, and what is no stray quote.
+        let good = (3, Ok(r#"{"1":"3","2":"d\ne, \"f\""}"#.to_owned()));
+        assert_eq!(all(b"1,\"b\n2,c\n3,\"d\ne, \"\"f\"\"\"\n", false), [stray(1), (2, row("2,c")), good]);
+        assert_eq!(all(b"1,\"\"\n2,\"\"\"\"\n", false), [(1, row("1,")), (2, row("2,\\\""))]);
+        assert_eq!(all(b"\"\"\n", false), [(1, Ok(r#"{"1":""}"#.to_owned()))]);
+        let lone = CsvRecords::of(Box::new(&b"a,\"b\n1,2\n"[..]), Delimiter::COMMA, true).map(|_| ()).unwrap_err();
+        assert!(lone.to_string().starts_with("line 1 names the columns: a quote"), "{lone}");
+    }
+
     #[test]
     fn a_quote_that_is_never_closed_costs_one_row() {
-        let endless = format!("a,b\n1,2\n3,\"{}\n5,6\n7,8\n", "never closed\n".repeat((LONGEST + (1 << 18)) / 13));
-        let rows = all(endless.as_bytes(), true);
-        let lines = endless.lines().count() as u64;
-        assert_eq!(rows[0], (2, Ok(r#"{"a":"1","b":"2"}"#.to_owned())));
-        assert!(rows[1] == (3, Err(Reason::LineTooLong)), "{}", rows[1].0);
+        let swallowed = format!("5,{}\n", "6".repeat(61)).repeat((LONGEST + (1 << 18)) / 64);
+        let rows = all(format!("a,b\n1,2\n3,\"\n{swallowed}7,8\n").as_bytes(), true);
+        assert_eq!(rows.len(), swallowed.lines().count() + 3);
+        assert_eq!(rows.iter().filter(|(_, fields)| fields.is_err()).count(), 1);
+        assert_eq!(rows[1], (3, Err(Reason::StrayQuote)));
+        let lines = rows.len() as u64 + 1;
         assert_eq!(rows.last(), Some(&(lines, Ok(r#"{"a":"7","b":"8"}"#.to_owned()))));
+        let line = format!("1,\"{}\n2,3", "long".repeat(LONGEST / 4));
+        assert_eq!(all(line.as_bytes(), false)[0], (1, Err(Reason::LineTooLong)));
+    }
+
+    /// Each of a million lines leaves a quote open, as a row of its own and inside of the one before: with what lies behind
+    /// it read again for every one of them, this would not end.
+    #[test]
+    fn rows_behind_stray_quotes_are_read_once_more_and_no_more() {
+        let rows = all("5\",\"\"\",\n".repeat(LONGEST / 4).as_bytes(), false);
+        assert_eq!(rows.len(), LONGEST / 4);
+        assert!(rows.iter().all(|(_, fields)| *fields == Err(Reason::StrayQuote)));
     }
 
     #[test]

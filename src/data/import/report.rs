@@ -19,8 +19,10 @@ const EXCERPT: usize = 80;
 /// Why a row was rejected. The order is the order of checking: a row with several faults is counted under the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
-    /// The line, or the CSV row, exceeds 4 MiB.
+    /// The line exceeds 4 MiB.
     LineTooLong,
+    /// A quote in the CSV row is not closed within 4 MiB, or text stands behind its end.
+    StrayQuote,
     /// The line holds bytes that are no UTF-8.
     NotUtf8,
     /// The line holds nothing but white space.
@@ -72,6 +74,7 @@ impl Reason {
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Reason::LineTooLong => ("line longer than 4 MiB", "line-too-long"),
+            Reason::StrayQuote => ("a quote that is never closed, or text behind its end", "stray-quote"),
             Reason::NotUtf8 => ("line is not UTF-8", "not-utf8"),
             Reason::BlankLine => ("blank line", "blank-line"),
             Reason::NotAnObject => ("line is no JSON object", "not-an-object"),
