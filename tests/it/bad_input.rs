@@ -847,6 +847,12 @@ fn bad_requests_to_make_something_are_refused() {
             "scenario biased --data data --model none --out new",
             &["nobody in 'small' fits", "name somebody with --user"],
         ),
+        // Nobody was tried, which was told as if nobody had shown it.
+        said(
+            SCENARIO,
+            "scenario cold-start --data data --model none --out new",
+            &["it takes 24 interactions to be picked, and nobody has more than 5 ('u0')", "name somebody with --user"],
+        ),
         said(
             SCENARIO,
             "scenario warm-start --data data --model none --out new",

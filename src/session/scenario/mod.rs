@@ -30,6 +30,7 @@ pub mod drift;
 pub mod gallery;
 pub mod rungs;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -284,7 +285,7 @@ impl Plan {
             }
         }
         // Stable: among equals the first in order of identity stays first, and who does not show it comes last.
-        fitting.sort_by_key(|(merit, ..)| std::cmp::Reverse(*merit));
+        fitting.sort_by_key(|(merit, ..)| Reverse(*merit));
         // A model without weight in the decision cannot change who shows it.
         if let Some(voice) = voice.filter(|_| setting.weights.model_trust > 0.0) {
             let mut heard: Vec<(Option<Merit>, UserId, Vec<Planned>)> = Vec::new();
@@ -296,7 +297,7 @@ impl Plan {
                 let merit = merit(scenario, &trial(memory, Some(voice.engine), setting, &turns)?, &places(&turns));
                 heard.push((merit, user, turns));
             }
-            heard.sort_by_key(|(merit, ..)| std::cmp::Reverse(*merit));
+            heard.sort_by_key(|(merit, ..)| Reverse(*merit));
             fitting = heard;
         }
         let mut showing = fitting.into_iter().filter(|(merit, ..)| merit.is_some());
@@ -389,10 +390,25 @@ impl Candidates<'_> {
         Some((user.clone(), self.turns(scenario, dataset, user).err()?))
     }
 
+    /// Who may be asked most, and how many questions that is.
+    fn fullest(&self, scenario: Scenario, dataset: &Dataset) -> Option<(UserId, usize)> {
+        let asked = |user: UserId| self.turns(scenario, dataset, &user).ok().map(|turns| (user, turns.len()));
+        dataset.users().into_iter().filter_map(asked).min_by_key(|(_, turns)| Reverse(*turns))
+    }
+
     fn nobody(&self, scenario: Scenario, dataset: &Dataset, tried: usize) -> SessionError {
-        let reason = match self.busiest(scenario, dataset).filter(|_| tried == 0) {
-            Some((user, why_not)) => format!("'{user}', who did most, {why_not}"),
-            None => format!("of {tried} people tried, nobody shows it ({})", rule(scenario)),
+        let reason = if tried > 0 {
+            format!("of {tried} people tried, nobody shows it ({})", rule(scenario))
+        } else if let Some((user, most)) = self.fullest(scenario, dataset) {
+            let (least, what) = (least_turns(scenario), counted(scenario));
+            format!(
+                "it takes {least} {what} to be picked, and nobody has more than {most} ('{user}'), which is enough to be \
+                 named"
+            )
+        } else if let Some((user, why_not)) = self.busiest(scenario, dataset) {
+            format!("'{user}', who did most, {why_not}")
+        } else {
+            "nobody did anything".to_owned()
         };
         SessionError::Nobody { dataset: dataset.manifest.name.clone(), scenario: scenario.name(), reason }
     }
@@ -422,6 +438,16 @@ fn rule(scenario: Scenario) -> &'static str {
     }
 }
 
+/// What somebody who is picked has to have enough of.
+fn counted(scenario: Scenario) -> &'static str {
+    match scenario {
+        Scenario::ColdStart => "interactions",
+        Scenario::Biased => "questions, half of them off-habit",
+        _ => "questions",
+    }
+}
+
+/// How many questions somebody who is picked has at least; who is named may have fewer.
 fn least_turns(scenario: Scenario) -> usize {
     match scenario {
         Scenario::ColdStart => COLD_TURNS,
