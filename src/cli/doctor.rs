@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{CliError, Common, cache_folder, model};
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::Timestamp;
 use crate::data::sample;
 use crate::data::sanitize::visible;
@@ -19,6 +19,7 @@ use crate::engine::model::ModelSource;
 use crate::memory::column::Column;
 use crate::memory::period::Calendar;
 use crate::memory::store::{Store, WORTH_BYTES};
+use crate::view::text::plural;
 
 /// What a look found.
 enum Finding {
@@ -26,6 +27,8 @@ enum Finding {
     Fine(String),
     /// Not there, or not to be reached.
     Missing(String),
+    /// There, and not for this dataset, which does without.
+    Unfit(String),
     /// There, and of no use.
     Broken(String),
 }
@@ -36,6 +39,7 @@ impl Finding {
         match self {
             Finding::Fine(told) => ("ok", told),
             Finding::Missing(told) => ("missing", told),
+            Finding::Unfit(told) => ("unfit", told),
             Finding::Broken(told) => ("broken", told),
         }
     }
@@ -76,22 +80,27 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
             "standard output is not one; the workbench needs one"
         }
     };
+    let (data, manifest) = match dataset(common) {
+        Ok((told, manifest)) => (Finding::Fine(told), Some(manifest)),
+        Err(error) => (Finding::from(error), None),
+    };
     let findings = [
-        ("dataset", dataset(common).unwrap_or_else(Finding::from)),
+        ("dataset", data),
         ("cache", cache()),
         ("store", store(common).unwrap_or_else(Finding::from)),
-        ("model", answering(common).unwrap_or_else(Finding::from)),
+        ("model", answering(common, manifest.as_ref()).unwrap_or_else(Finding::from)),
         ("terminal", Finding::Fine(about_terminal.to_owned())),
     ];
     for (name, finding) in &findings {
         let (word, told) = finding.told();
         print_line!("{word:<8} {name:9} {}", visible(told))?;
     }
-    let healthy = findings.iter().all(|(_, finding)| matches!(finding, Finding::Fine(_)));
+    let healthy = findings.iter().all(|(_, finding)| matches!(finding, Finding::Fine(_) | Finding::Unfit(_)));
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn dataset(common: &Common) -> Result<Finding, CliError> {
+/// What the dataset holds, and its manifest.
+fn dataset(common: &Common) -> Result<(String, Manifest), CliError> {
     let dataset = match &common.data {
         Some(dir) => {
             let dataset = Dataset::open(dir)?;
@@ -100,11 +109,13 @@ fn dataset(common: &Common) -> Result<Finding, CliError> {
         }
         None => sample::dataset()?,
     };
-    let (users, items) = (dataset.users().len(), dataset.interactions.len());
+    let users = plural(dataset.users().len(), "user", "users");
+    let items = plural(dataset.interactions.len(), "interaction", "interactions");
     let at: Column<Timestamp> =
         dataset.interactions.iter().map(|interaction| interaction.at).collect::<Vec<_>>().into();
-    let periods = Calendar::new(&at, dataset.manifest.periods.length).count;
-    Ok(Finding::Fine(format!("{}: {users} users, {items} interactions, {periods} periods", dataset.manifest.name)))
+    let manifest = dataset.manifest;
+    let periods = plural(Calendar::new(&at, manifest.periods.length).count, "period", "periods");
+    Ok((format!("{}: {users}, {items}, {periods}", manifest.name), manifest))
 }
 
 fn cache() -> Finding {
@@ -131,17 +142,17 @@ fn store(common: &Common) -> Result<Finding, CliError> {
         return Ok(Finding::Broken(format!("{fault}{more}; it is rebuilt when the dataset is opened")));
     }
     let (folder, stores) = (store.folder().display(), common.stores());
+    let records = plural(verdict.records, "recorded interaction", "recorded interactions");
     if verdict.base.is_some() {
-        return Ok(Finding::Fine(format!("{folder}: {} recorded interactions", verdict.records)));
+        return Ok(Finding::Fine(format!("{folder}: {records}")));
     }
     let place = if store.folder().is_dir() { store.folder() } else { &stores };
     if let Err(error) = writable(place) {
         let place = place.display();
         return Ok(Finding::Missing(format!("{place}: {error}; make it writable or name another one with --store")));
     }
-    let records = verdict.records;
     Ok(Finding::Fine(format!(
-        "{folder}: not built yet, {records} recorded interactions; it is built when the dataset is opened, or by \
+        "{folder}: not built yet, {records}; it is built when the dataset is opened, or by \
          `logoscope store build`"
     )))
 }
@@ -155,13 +166,20 @@ fn writable(folder: &Path) -> io::Result<()> {
     fs::remove_file(&probe)
 }
 
-fn answering(common: &Common) -> Result<Finding, CliError> {
+/// The model, for the dataset of this `manifest` where that can be read.
+fn answering(common: &Common, manifest: Option<&Manifest>) -> Result<Finding, CliError> {
     let on_server =
         common.model_spec().is_some_and(|spec| matches!(ModelSource::of(&spec.name), ModelSource::Server(_)));
     if cfg!(not(feature = "local")) && !on_server {
         return Ok(Finding::Fine("this build has no model engine: memory alone".to_owned()));
     }
     let place = common.model_place()?;
+    // No command that opens the dataset loads it either.
+    if let (Some(place), Some(manifest)) = (&place, manifest)
+        && let Some(reason) = common.training(place)?.fit(manifest).unable(&common.model)
+    {
+        return Ok(Finding::Unfit(reason));
+    }
     let engine = model::engine(&common.load_options(), place.as_ref())?;
     let told = engine.map_or("none asked for: memory alone".to_owned(), |engine| model::described(&*engine));
     Ok(Finding::Fine(told))

@@ -179,6 +179,20 @@ fn doctor_finds_everything_the_default_run_needs() {
     assert_eq!(broken.status.code(), Some(1));
 }
 
+/// A dataset of its own labels was told to be answered by a model that knows others.
+#[cfg(feature = "local")]
+#[test]
+fn doctor_tells_a_model_that_memory_has_to_answer_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut dataset, _) = crate::session::small();
+    dataset.interactions.truncate(1);
+    dataset.write(dir.path()).unwrap();
+    let output = logoscope(&["doctor", "--data", dir.path().to_str().unwrap()]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && told.contains("small: 1 user, 1 interaction, 1 period\n"), "{told}");
+    assert!(told.contains("unfit    model     nano was trained for other") && told.contains("--model DIR"), "{told}");
+}
+
 #[test]
 fn synth_repeats_the_shipped_sample() {
     let dir = tempfile::tempdir().unwrap();
