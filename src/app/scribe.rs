@@ -273,13 +273,13 @@ fn titled(beginning: &Beginning) -> Result<Header, SessionError> {
 
 /// Starts a file under the first free number of its dataset, with all that the session holds so far or not at all.
 fn create(folder: &Path, begun: &Session) -> Result<Recorder<File>, SessionError> {
-    let failed = |source| SessionError::Write { path: folder.to_owned(), source };
+    let failed = |source| SessionError::Record { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(failed)?;
     let name = plain(&begun.header.dataset.name);
     for number in 1..MOST {
         let path = folder.join(format!("{name}-{number:03}.jsonl"));
         match Recorder::after(&path, begun) {
-            Err(SessionError::Write { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(SessionError::Record { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
             created => return created,
         }
     }
@@ -424,7 +424,7 @@ mod tests {
             let path = Path::new(title);
             if title == refused && refusals > 0 {
                 refusals -= 1;
-                return Err(SessionError::Write { path: path.to_owned(), source: io::ErrorKind::StorageFull.into() });
+                return Err(SessionError::Record { path: path.to_owned(), source: io::ErrorKind::StorageFull.into() });
             }
             let reel = reels.entry(title.clone()).or_default();
             reel.0.borrow_mut().room = usize::MAX;

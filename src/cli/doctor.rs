@@ -5,10 +5,10 @@
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{CliError, Common, cache_folder, model};
+use super::{CliError, Common, cache_folder, model, sessions_folder};
 use crate::data::dataset::{Dataset, Manifest};
 use crate::data::interaction::Timestamp;
 use crate::data::sample;
@@ -86,7 +86,8 @@ pub fn run(common: &Common) -> Result<ExitCode, CliError> {
     };
     let findings = [
         ("dataset", data),
-        ("cache", cache()),
+        ("cache", kept_in(cache_folder(), "XDG_CACHE_HOME")),
+        ("sessions", kept_in(sessions_folder(), "XDG_STATE_HOME")),
         ("store", store(common).unwrap_or_else(Finding::from)),
         ("model", answering(common, manifest.as_ref()).unwrap_or_else(Finding::from)),
         ("terminal", Finding::Fine(about_terminal.to_owned())),
@@ -118,11 +119,14 @@ fn dataset(common: &Common) -> Result<(String, Manifest), CliError> {
     Ok((format!("{}: {users}, {items}, {periods}", manifest.name), manifest))
 }
 
-fn cache() -> Finding {
-    let cache = cache_folder();
-    match writable(&cache) {
-        Ok(()) => Finding::Fine(cache.display().to_string()),
-        Err(error) => Finding::Missing(format!("{}: {error}; make it writable or set XDG_CACHE_HOME", cache.display())),
+/// Whether `folder`, which `variable` has at another place, can be written.
+fn kept_in(folder: PathBuf, variable: &str) -> Finding {
+    let told = folder.display();
+    match writable(&folder) {
+        Ok(()) => Finding::Fine(told.to_string()),
+        Err(error) => {
+            Finding::Missing(format!("{told}: {error}; make it writable or set {variable} to another folder"))
+        }
     }
 }
 

@@ -30,8 +30,27 @@ pub enum SessionError {
         source: std::io::Error,
     },
     /// The file could not be written.
-    #[error("{}: cannot be written ({source}); choose another place or free some room", path.display())]
+    #[error("{}: cannot be written ({source}); choose another place with --out or free some room", path.display())]
     Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Live use could not be recorded.
+    #[error(
+        "{}: cannot be written ({source}); free some room, or set XDG_STATE_HOME to another folder and start again",
+        path.display()
+    )]
+    Record {
+        /// The file, or the folder of recorded sessions.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file could not be removed.
+    #[error("{}: cannot be removed ({source}); make its folder writable", path.display())]
+    Remove {
         /// The file.
         path: PathBuf,
         /// What the system said.

@@ -65,7 +65,7 @@ impl Recorder {
     /// Goes on with `begun`, a [fork](super::fork::fork) perhaps, in a new file: what it holds so far is written and
     /// synced at once, or the file is not there. A file that exists is never overwritten.
     pub fn after(path: &Path, begun: &Session) -> Result<Self, SessionError> {
-        let wrap = |source| SessionError::Write { path: path.to_owned(), source };
+        let wrap = |source| SessionError::Record { path: path.to_owned(), source };
         let bytes = begun.to_bytes().map_err(wrap)?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(wrap)?;
         let written = file.write_all(&bytes).and_then(|()| file.sync_all());
@@ -98,7 +98,7 @@ impl<T: Tape> Recorder<T> {
 
     fn line(&mut self, record: &impl Serialize) -> Result<(), SessionError> {
         let path = self.path.clone();
-        let wrap = |source| SessionError::Write { path: path.clone(), source };
+        let wrap = |source| SessionError::Record { path: path.clone(), source };
         let mut line = Vec::new();
         push_line(&mut line, record).map_err(wrap)?;
         // What is appended must not continue a half of an earlier line.

@@ -240,7 +240,7 @@ pub fn remove(recording: &Recording) -> Result<(), SessionError> {
     let path = &recording.path;
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(SessionError::Write { path: path.clone(), source: error })
+            Err(SessionError::Remove { path: path.clone(), source: error })
         }
         _ => Ok(()),
     }

@@ -177,6 +177,15 @@ fn doctor_finds_everything_the_default_run_needs() {
     assert!(["dataset", "cache", "model"].iter().all(|name| told.contains(&format!("ok       {name}"))), "{told}");
     let broken = logoscope(&["doctor", "--model", "/no/such/model"]);
     assert_eq!(broken.status.code(), Some(1));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut unwritable = crate::program();
+    let unwritable =
+        unwritable.args(["doctor", "--model", "none"]).env("XDG_STATE_HOME", file.path()).output().unwrap();
+    let told = String::from_utf8(unwritable.stdout).unwrap();
+    if cfg!(target_os = "linux") {
+        assert!(unwritable.status.code() == Some(1) && told.contains("missing  sessions  "), "{told}");
+        assert!(told.contains("or set XDG_STATE_HOME to another folder"), "{told}");
+    }
 }
 
 /// A dataset of its own labels was told to be answered by a model that knows others.

@@ -862,12 +862,12 @@ fn bad_requests_to_make_something_are_refused() {
         said(
             SCENARIO,
             "scenario cold-start --user u1 --data data --model none --out nowhere/new",
-            &["nowhere/new: cannot be written", "choose another place"],
+            &["nowhere/new: cannot be written", "choose another place with --out"],
         ),
         said(
             SCENARIO,
             "scenario cold-start --user u1 --data data --model none --out full",
-            &["full: cannot be written", "choose another place"],
+            &["full: cannot be written", "choose another place with --out"],
         ),
         said(
             SCENARIO,

@@ -586,6 +586,7 @@ fn what_cannot_be_recorded_is_told_and_work_goes_on() {
     let mut session = memory_only(120, 40, &[("XDG_STATE_HOME", state.path().to_str().unwrap())]);
     session.keys("m");
     session.until_shown("kept in memory, it cannot be recorded");
+    session.until_shown("XDG_STATE_HOME");
     session.until_shown("not recorded");
     session.keys("u");
     session.until_shown("Mediator · product");

@@ -696,7 +696,8 @@ fn a_store_that_cannot_be_written_is_neither_built_nor_ok() {
     let doctor = || {
         let mut doctor = crate::program();
         doctor.args(["doctor", "--model", "none", "--data"]).arg(place.data()).arg("--store").arg(place.root());
-        let output = doctor.env("XDG_CACHE_HOME", place.dir.path().join("cache")).output().unwrap();
+        let folders = ["XDG_CACHE_HOME", "XDG_STATE_HOME"].map(|name| (name, place.dir.path().join("home")));
+        let output = doctor.envs(folders).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, told) = doctor();
@@ -722,7 +723,8 @@ fn doctor_names_what_is_broken_in_a_store() {
     let doctor = || {
         let mut doctor = crate::program();
         doctor.args(["doctor", "--model", "none", "--data"]).arg(place.data()).arg("--store").arg(place.root());
-        let output = doctor.env("XDG_CACHE_HOME", place.dir.path().join("cache")).output().unwrap();
+        let folders = ["XDG_CACHE_HOME", "XDG_STATE_HOME"].map(|name| (name, place.dir.path().join("home")));
+        let output = doctor.envs(folders).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, told) = doctor();
