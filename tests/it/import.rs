@@ -181,6 +181,7 @@ fn every_row_of_a_mapped_file_has_a_fate() {
         r#"{"key": "1", "who": {"name": "ann"}, "when": 1, "text": "q", "tag": "a"}"#,
         r#"{"key": 13, "who": {"name": "bo", "age": 30}, "when": "2024-03-02", "text": "three", "tag": "a", "thing": {}}"#,
         r#"{"key": 14, "who": {"name": "bo"}, "when": 1e999, "text": "q", "tag": "a"}"#,
+        r#"{"key": 15, "who": {"name": 100000000000000000001}, "when": 1, "text": "q", "tag": "a"}"#,
     ];
     // A byte order mark, and the line ends of another system.
     let bytes = format!("\u{FEFF}{}\r\n", rows.join("\r\n"));
@@ -188,12 +189,12 @@ fn every_row_of_a_mapped_file_has_a_fate() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("new").join("folder");
     let report = imported(bytes.as_bytes(), &mut mapped(map), Some(&out)).unwrap();
-    assert_eq!((report.read, report.kept, report.users), (16, 3, 3));
+    assert_eq!((report.read, report.kept, report.users), (17, 3, 3));
     assert_eq!(
         counts(&report),
         [
             (Reason::NotAnObject, 1),
-            (Reason::NoUser, 2),
+            (Reason::NoUser, 3),
             (Reason::NoTime, 2),
             (Reason::BadTime, 4),
             (Reason::NoQuery, 1),

@@ -261,6 +261,8 @@ fn every_row_of_a_lamp_file_has_a_fate() {
         {"id": "q6", "user_id": "w", "input": "Summarise: x", "profile": [row("6", "2020-03-02", "b")]},
         {"user_id": "x", "input": film("a, b", "Q"), "profile": [row("5", "2020-03-02", "b")]},
         {"id": "q7", "profile": []},
+        // Whose this is cannot be told, so it is nobody's.
+        ask(json!("q9"), json!(1e20), "a, b", json!([row("4", "2020-03-03", "a")])),
         7,
     ]);
     let outputs = json!({"task": "LaMP_2", "golds": [
@@ -272,6 +274,7 @@ fn every_row_of_a_lamp_file_has_a_fate() {
         [
             (Reason::NoQuestion, 3),
             (Reason::BadPrompt, 1),
+            (Reason::NoUser, 2),
             (Reason::NoTime, 2),
             (Reason::BadTime, 1),
             (Reason::NoQuery, 1),

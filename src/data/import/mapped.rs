@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::seen::Seen;
 use super::{
-    ImportError, Mapping, Reason, Rejection, Report, Syntax, extra, labels_task, rating_task, row_id, text_task,
+    ImportError, Mapping, NoText, Reason, Rejection, Report, Syntax, extra, labels_task, rating_task, row_id, text,
+    text_task,
 };
 use crate::data::dataset::{Manifest, TaskKind};
 use crate::data::interaction::{Extra, Interaction, Timestamp, UserId};
@@ -177,13 +178,9 @@ impl Mapped {
         self.records += 1;
     }
 
-    /// The text of a role's field, if it holds one.
-    fn text(&self, record: &Extra, role: Role) -> Option<String> {
-        match lookup(record, self.map.field(role)?)? {
-            Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        }
+    /// What a role's field says.
+    fn text(&self, record: &Extra, role: Role) -> Result<String, NoText> {
+        text(self.map.field(role).and_then(|field| lookup(record, field)))
     }
 
     fn time(&self, record: &Extra) -> Result<Timestamp, Rejection> {
@@ -228,10 +225,10 @@ impl Mapping for Mapped {
 
     fn interaction(&mut self, row: u64, mut record: Extra) -> Result<Interaction, Rejection> {
         self.note(&record);
-        let user = self.text(&record, Role::User).ok_or(Reason::NoUser)?;
+        let user = self.text(&record, Role::User).map_err(|why| why.rejected(Reason::NoUser))?;
         let at = self.time(&record)?;
-        let query = self.text(&record, Role::Query).ok_or(Reason::NoQuery)?;
-        let response = self.text(&record, Role::Response).ok_or(Reason::NoResponse)?;
+        let query = self.text(&record, Role::Query).map_err(|why| why.rejected(Reason::NoQuery))?;
+        let response = self.text(&record, Role::Response).map_err(|why| why.rejected(Reason::NoResponse))?;
         let response = match self.answers {
             Answers::Scores(scale) => {
                 scale.score(&response).ok_or_else(|| Rejection::of(Reason::OffScale, response))?
@@ -240,11 +237,11 @@ impl Mapping for Mapped {
             Answers::Labels => response.trim().to_owned(),
             Answers::Texts => response,
         };
-        let item = self.text(&record, Role::Item);
+        let item = self.text(&record, Role::Item).ok();
         let id = match self.map.field(Role::Id) {
             None => row_id(row),
             Some(_) => {
-                let id = self.text(&record, Role::Id).ok_or(Reason::NoId)?;
+                let id = self.text(&record, Role::Id).map_err(|why| why.rejected(Reason::NoId))?;
                 if !self.ids.insert(&[&id]) {
                     return Err(Rejection::of(Reason::DuplicateId, id));
                 }

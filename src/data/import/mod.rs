@@ -25,6 +25,8 @@ mod source;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::Value;
+
 pub use self::csv::Delimiter;
 use self::draft::Draft;
 use self::records::Records;
@@ -40,6 +42,8 @@ use super::scale::Scale;
 
 /// Rows between two calls of the progress callback.
 const PROGRESS_ROWS: u64 = 1024;
+/// From here on neighbouring whole numbers are one in floating point.
+const INEXACT: f64 = (1u64 << 53) as f64;
 /// Fields of an interaction: an extra field may not bear their names.
 const OWN_FIELDS: [&str; 6] = ["id", "user", "at", "query", "response", "item"];
 
@@ -300,6 +304,42 @@ fn row_id(row: u64) -> String {
     format!("r{row:08}")
 }
 
+/// Why a field says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum NoText {
+    /// It is missing, blank, or neither text nor number.
+    Missing,
+    /// It is this number, but only nearly: another one may be read as the same.
+    Inexact(String),
+}
+
+impl NoText {
+    /// Rejects the row that needed the field, for `reason`.
+    fn rejected(&self, reason: Reason) -> Rejection {
+        match self {
+            Self::Missing => reason.into(),
+            Self::Inexact(number) => {
+                Rejection::of(reason, format!("{number}: so long a number is read inexactly; write it in quotes"))
+            }
+        }
+    }
+}
+
+/// What a field says: a text that is not blank, or a number.
+fn text(field: Option<&Value>) -> Result<String, NoText> {
+    match field {
+        Some(Value::String(text)) if !text.trim().is_empty() => Ok(text.clone()),
+        // Whole numbers of 64 bits are held as they are; of longer ones two people would become one.
+        Some(Value::Number(number))
+            if number.is_f64() && number.as_f64().is_none_or(|value| value.abs() >= INEXACT) =>
+        {
+            Err(NoText::Inexact(number.to_string()))
+        }
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        _ => Err(NoText::Missing),
+    }
+}
+
 /// What a mapping left of a record, as extra fields. One that bears the name of a field of ours is kept as `source_NAME`.
 fn extra(mut rest: Extra) -> Extra {
     for own in OWN_FIELDS {
@@ -342,4 +382,28 @@ fn rating_task(name: &str, scale: Scale) -> Manifest {
 /// A `text` task with the program's defaults.
 fn text_task(name: &str) -> Manifest {
     Manifest { task: TaskKind::Text, metric: "rougeL".to_owned(), ..labels_task(name, Vec::new()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_not_held_exactly_are_no_text() {
+        let read = |json: &str| text(Some(&serde_json::from_str(json).unwrap()));
+        for exact in ["7", "-7", "1.5", "18446744073709551615", "-9223372036854775808"] {
+            assert_eq!(read(exact).as_deref(), Ok(exact));
+        }
+        assert!(read("9007199254740991.0").is_ok());
+        assert_eq!(read("\"100000000000000000001\"").as_deref(), Ok("100000000000000000001"));
+        for long in ["100000000000000000001", "-9223372036854775809", "9007199254740993.0", "1e300"] {
+            let why = read(long).unwrap_err();
+            let rejected = format!("{:?}", why.rejected(Reason::NoUser));
+            assert!(rejected.contains("NoUser") && rejected.contains("in quotes"), "{long}: {rejected}");
+        }
+        for none in ["\" \"", "null", "true", "[1]", "{}"] {
+            assert_eq!(read(none), Err(NoText::Missing), "{none}");
+        }
+        assert_eq!(text(None), Err(NoText::Missing));
+    }
 }

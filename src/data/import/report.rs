@@ -45,23 +45,23 @@ pub enum Reason {
     DuplicateArticle,
     /// The question's prompt is not worded as its task's prompts are.
     BadPrompt,
-    /// The field that names the user is missing, blank, or neither text nor number.
+    /// The field that names the user is missing, blank, or neither text nor an exact number.
     NoUser,
     /// The field that names the time is missing or null.
     NoTime,
     /// The field that names the time cannot be read as one.
     BadTime,
-    /// The field that holds the query is missing, blank, or neither text nor number.
+    /// The field that holds the query is missing, blank, or neither text nor an exact number.
     NoQuery,
     /// The rated film is not among the films.
     UnknownFilm,
-    /// The field that holds the response is missing, blank, or neither text nor number.
+    /// The field that holds the response is missing, blank, or neither text nor an exact number.
     NoResponse,
     /// The response is none of the labels that the prompts name.
     OtherLabel,
     /// The response is no score on the scale.
     OffScale,
-    /// The field that holds the id is missing, blank, or neither text nor number.
+    /// The field that holds the id is missing, blank, or neither text nor an exact number.
     NoId,
     /// An earlier kept row has the same id.
     DuplicateId,

@@ -26,7 +26,8 @@ pub use self::task::{Task, Wanted};
 use super::mapped::{MOST_LABELS, read_time};
 use super::seen::Seen;
 use super::{
-    ImportError, Intake, Reason, Rejection, Report, Source, Watch, extra, labels_task, rating_task, text_task,
+    ImportError, Intake, NoText, Reason, Rejection, Report, Source, Watch, extra, labels_task, rating_task, text,
+    text_task,
 };
 use crate::data::dataset::{Manifest, TaskKind, WeightDefaults};
 use crate::data::interaction::{Extra, Interaction, JudgedQuery, Timestamp, UserId};
@@ -108,8 +109,8 @@ struct Questions {
 /// What a profile item needs to know of its question.
 struct Asker {
     /// The question's id.
-    question: Option<String>,
-    user: Option<String>,
+    question: Result<String, NoText>,
+    user: Result<String, NoText>,
     /// Whether the person may have asked other questions, with the same items.
     shared: bool,
     /// The question's number, from 0.
@@ -124,20 +125,20 @@ impl<'a> Import<'a> {
     }
 
     fn element(&mut self, element: Value, place: Place<'_>) -> Result<(), ImportError> {
-        match element {
-            Value::Object(question) if question.contains_key("input") => self.question(question, place),
-            Value::Object(output) if text(&output, "id").is_some() && text(&output, "output").is_some() => {
-                if let (Some(id), Some(gold)) = (text(&output, "id"), text(&output, "output")) {
-                    self.golds.insert(id, gold);
-                }
-                Ok(())
+        let element = match element {
+            Value::Object(question) if question.contains_key("input") => return self.question(question, place),
+            element => element,
+        };
+        match text(element.get("id")).and_then(|id| Ok((id, text(element.get("output"))?))) {
+            Ok((id, gold)) => {
+                self.golds.insert(id, gold);
             }
-            other => {
+            Err(why) => {
                 self.intake.row()?;
-                self.intake.reject(Reason::NoQuestion.into(), place, || other.to_string());
-                Ok(())
+                self.intake.reject(why.rejected(Reason::NoQuestion), place, || element.to_string());
             }
         }
+        Ok(())
     }
 
     /// Takes in a question with its profile.
@@ -147,14 +148,16 @@ impl<'a> Import<'a> {
             Some(Value::Array(items)) => items,
             _ => Vec::new(),
         };
-        let input = text(&question, "input").unwrap_or_default();
+        let input = text(question.get("input")).unwrap_or_default();
         self.settle(&input, &question, &items, place)?;
         let prompt = self.prompt(&input);
 
-        let id = text(&question, "id");
-        let named = text(&question, "user_id");
-        let shared = named.is_some();
-        let asker = Asker { question: id.clone(), user: named.or(id), shared, number: self.questions.read };
+        let id = text(question.get("id"));
+        let named = text(question.get("user_id"));
+        // A name that cannot be read is still somebody's: the question is no person of its own.
+        let shared = named != Err(NoText::Missing);
+        let user = if shared { named } else { id.clone() };
+        let asker = Asker { question: id, user, shared, number: self.questions.read };
         self.questions.read += 1;
         let mut newest = None;
         for (position, mut item) in items.into_iter().enumerate() {
@@ -228,18 +231,18 @@ impl<'a> Import<'a> {
     ) -> Result<Interaction, Rejection> {
         let Value::Object(item) = item else { return Err(Reason::NoQuestion.into()) };
         let task = self.task.ok_or(Reason::BadPrompt)?;
-        let user = asker.user.as_deref().ok_or(Reason::NoUser)?;
+        let user = asker.user.as_deref().map_err(|why| why.rejected(Reason::NoUser))?;
         let at = match self.split {
             Some(Split::Time) => date(item.get("date"))?,
             _ => Timestamp(asker.number as i64 * DAY + (position as i64).min(DAY - 2)),
         };
         *newest = (*newest).max(Some(at));
         let fields = task.fields();
-        let query = text(item, fields.query).ok_or(Reason::NoQuery)?;
-        let response = text(item, fields.response).ok_or(Reason::NoResponse)?;
+        let query = text(item.get(fields.query)).map_err(|why| why.rejected(Reason::NoQuery))?;
+        let response = text(item.get(fields.response)).map_err(|why| why.rejected(Reason::NoResponse))?;
         let response = self.fitting(response, &self.labels)?;
-        let question = asker.question.as_deref().ok_or(Reason::NoId)?;
-        let own = text(item, "id").ok_or(Reason::NoId)?;
+        let question = asker.question.as_deref().map_err(|why| why.rejected(Reason::NoId))?;
+        let own = text(item.get("id")).map_err(|why| why.rejected(Reason::NoId))?;
         let id = format!("{question}/{own}");
         if !self.questions.items.insert(&[&id]) {
             return Err(Rejection::of(Reason::DuplicateId, id));
@@ -273,12 +276,13 @@ impl<'a> Import<'a> {
         newest: Option<Timestamp>,
     ) -> Result<JudgedQuery, Rejection> {
         let Prompt { query, answer } = prompt?;
-        let user = asker.user.as_deref().ok_or(Reason::NoUser)?;
+        let user = asker.user.as_deref().map_err(|why| why.rejected(Reason::NoUser))?;
         let at = match self.split {
             Some(Split::Time) => Timestamp(newest.ok_or(Reason::NoTime)?.0.saturating_add(DAY)),
             _ => Timestamp((asker.number as i64 + 1) * DAY - 1),
         };
-        let given = asker.question.as_ref().and_then(|id| self.golds.remove(id)).or_else(|| text(question, "output"));
+        let given = asker.question.as_ref().ok().and_then(|id| self.golds.remove(id));
+        let given = given.or_else(|| text(question.get("output")).ok());
         let mut extra = Extra::new();
         let gold = match (given, &answer) {
             (Some(gold), Answer::Labels(labels)) => Some(self.fitting(gold, labels)?),
@@ -288,7 +292,7 @@ impl<'a> Import<'a> {
             (Some(gold), _) => Some(self.fitting(gold, &[])?),
             (None, _) => None,
         };
-        let id = asker.question.clone().ok_or(Reason::NoId)?;
+        let id = asker.question.clone().map_err(|why| why.rejected(Reason::NoId))?;
         if !self.questions.ids.insert(&[&id]) {
             return Err(Rejection::of(Reason::DuplicateId, id));
         }
@@ -366,15 +370,6 @@ fn laid_out(split: Split, mut manifest: Manifest) -> Manifest {
         manifest.weights = WeightDefaults { half_life: Some(f64::INFINITY), ..WeightDefaults::default() };
     }
     manifest
-}
-
-/// A field that holds a text that is not blank, or a number.
-fn text(record: &Extra, name: &str) -> Option<String> {
-    match record.get(name)? {
-        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// A date as LaMP writes it, `2011-07-09`, `2011-07` or `2011`: its first moment. A time of day is read where there is one.
