@@ -1,7 +1,7 @@
 //! The scale of a rating: numbers at equal steps, written in one way.
 //!
-//! Invariant of a [`Scale`] that [`Scale::fault`] finds nothing wrong with: it has 2 to [`MOST_STEPS`] steps, and
-//! [`Scale::steps`] and [`Scale::position`] agree.
+//! Invariant of a [`Scale`] that [`Scale::fault`] finds nothing wrong with: it has 2 to [`MOST_STEPS`] steps, all of them
+//! different finite numbers, and [`Scale::steps`] and [`Scale::position`] agree.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +37,18 @@ impl Scale {
             return Some(format!("'scale' has more than {MOST_STEPS} steps of {step}; give a larger step"));
         }
         let whole = (steps - steps.round()).abs() < SLACK;
-        (!whole)
-            .then(|| format!("'scale' does not reach {high} from {low} by steps of {step}; give a step that divides"))
+        if !whole {
+            return Some(format!(
+                "'scale' does not reach {high} from {low} by steps of {step}; give a step that divides"
+            ));
+        }
+        // Written, a score has to be itself still: neither another one nor between two, nor beyond all numbers.
+        let kept = self.steps().iter().enumerate().all(|(place, score)| self.position(score) == Some(place));
+        (!kept).then(|| {
+            format!(
+                "'scale' from {self} has scores that six decimals cannot hold; give rounder numbers, or larger steps"
+            )
+        })
     }
 
     /// The scores as text, ascending: `0.5`, `1`, `1.5` ….
@@ -116,11 +126,15 @@ mod tests {
             ((1.0, 5.0, f64::NAN), "'scale.step' is NaN"),
             ((1.0, 5.0, 3.0), "does not reach 5 from 1"),
             ((0.0, 1.0, 0.001), "more than 200 steps"),
+            ((0.0, 1e-6, 1e-7), "'scale' from 0 to 0.000001 by 0.0000001 has scores that six decimals cannot hold"),
+            ((0.0, 3e-6, 1.5e-6), "six decimals cannot hold"),
+            ((1e305, 2e305, 1e305), "six decimals cannot hold"),
         ] {
             let fault = Scale { low, high, step }.fault().unwrap_or_default();
             assert!(fault.contains(expected), "{fault}");
         }
         assert_eq!(Scale { low: 1.0, high: 200.0, step: 1.0 }.fault(), None);
+        assert_eq!(Scale { low: 0.0, high: 0.0001, step: 1e-6 }.fault(), None);
         assert!(Scale { low: 0.0, high: 200.0, step: 1.0 }.fault().is_some());
     }
 }
