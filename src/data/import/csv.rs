@@ -98,7 +98,8 @@ impl CsvRecords {
         Ok(records)
     }
 
-    /// The names in the header, in order. One that is blank or stands twice is replaced by its number.
+    /// The names in the header, in order. In the place of one that is blank, or stood before, is its number, or where another
+    /// column is called by that, `column` and its number.
     pub fn header(&self) -> &[String] {
         &self.header
     }
@@ -297,18 +298,24 @@ fn without_mark(mut input: Box<dyn BufRead>) -> Result<Box<dyn BufRead>> {
 
 /// What the columns go by, and the names that do not tell one from another.
 fn names_of(record: &ByteRecord) -> (Vec<String>, Vec<String>) {
+    let written: Vec<String> = record.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
+    let borne: HashSet<&String> = written.iter().collect();
     let (mut taken, mut repeated) = (HashSet::new(), Vec::new());
-    let name = |(place, field): (usize, &[u8])| {
-        let name = String::from_utf8_lossy(field).trim().to_owned();
+    let names = written.iter().enumerate().map(|(place, name)| {
         if !name.is_empty() {
-            if taken.insert(name.clone()) {
-                return name;
+            if taken.insert(name) {
+                return name.clone();
             }
-            repeated.push(name);
+            repeated.push(name.clone());
         }
-        (place + 1).to_string()
-    };
-    (record.iter().enumerate().map(name).collect(), repeated)
+        let mut number = (place + 1).to_string();
+        // By the name of another column one of the two would be lost.
+        while borne.contains(&number) {
+            number.insert_str(0, "column ");
+        }
+        number
+    });
+    (names.collect(), repeated)
 }
 
 #[cfg(test)]
@@ -355,6 +362,8 @@ mod tests {
             (named.header(), named.repeated()),
             (&["a", "2", "3", "b", "5"].map(str::to_owned)[..], &["a".to_owned()][..])
         );
+        let row = Ok(r#"{"5":"1","a":"2","column 3":"3","3":"4","column 5":"5"}"#.to_owned());
+        assert_eq!(all(b"5,a,,3,a\n1,2,3,4,5", true), [(2, row)], "a name is nobody else's number");
     }
 
     /// The rows that a stray quote swallowed were merged into one, of several people, or dropped with it.
