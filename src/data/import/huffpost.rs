@@ -5,7 +5,7 @@
 //! label, item = `headline`. `headline`, `link` and the original `category` stay as extra fields.
 //!
 //! Order of checking: authors, short description, category, date, duplicate headline and date. The duplicate check comes
-//! last, so a row is a duplicate only of a row that was kept.
+//! last, so a row is a duplicate only of a row that was kept; without a headline it is none.
 
 use serde_json::Value;
 
@@ -65,8 +65,10 @@ impl Mapping for HuffPost {
         let date = text("date");
         // Written out: a bare number would otherwise be read as seconds.
         let at: Timestamp = format!("{date}T00:00:00Z").parse().map_err(|_| Rejection::of(Reason::BadDate, date))?;
-        let headline = text("headline").to_owned();
-        if !self.kept.insert(&[&headline, &at.to_string()]) {
+        let headline = filled("headline").map(str::to_owned);
+        if let Some(headline) = &headline
+            && !self.kept.insert(&[headline, &at.to_string()])
+        {
             return Err(Rejection::of(Reason::DuplicateArticle, headline));
         }
         let (user, query) = (UserId::new(authors), description.to_owned());
@@ -79,7 +81,7 @@ impl Mapping for HuffPost {
             at,
             query,
             response: label.to_owned(),
-            item: Some(headline).filter(|headline| !headline.trim().is_empty()),
+            item: headline,
             extra: extra(record),
         })
     }
@@ -105,5 +107,26 @@ impl Mapping for HuffPost {
             },
             ..labels_task(&self.name, labels)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn articles_without_a_headline_are_no_duplicates_of_each_other() {
+        let mut mapping = HuffPost::named("news");
+        let mut read = |headline: &str| {
+            let row = format!(
+                r#"{{"authors": "A", "short_description": "T.", "category": "TECH", "date": "2020-03-01"{headline}}}"#
+            );
+            mapping.interaction(1, serde_json::from_str(&row).unwrap()).map(|article| article.item)
+        };
+        for headline in ["", "", r#", "headline": """#, r#", "headline": " ""#] {
+            assert_eq!(read(headline), Ok(None), "{headline}");
+        }
+        assert_eq!(read(r#", "headline": "H""#), Ok(Some("H".to_owned())));
+        assert_eq!(read(r#", "headline": "H""#), Err(Rejection::of(Reason::DuplicateArticle, "H")));
     }
 }
