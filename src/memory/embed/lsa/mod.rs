@@ -28,7 +28,7 @@ pub struct Plan {
     pub until: Timestamp,
     /// Width of a vector. ≥ 1.
     pub dimensions: usize,
-    /// Most words; those of most texts are taken.
+    /// Most words; those of most texts are taken. ≥ `dimensions`.
     pub vocabulary: usize,
     /// Fewest different people who used a word of the table. ≥ 1.
     pub contributors: usize,
@@ -54,6 +54,17 @@ pub struct Fitted {
 /// Why no table was fitted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LsaError {
+    /// Fewer words are wanted than numbers in a vector, whatever the texts say.
+    #[error(
+        "--vocabulary {vocabulary} allows fewer words than --dimensions {dimensions} needs; give a vocabulary of at least \
+         {dimensions}, or fewer dimensions"
+    )]
+    SmallVocabulary {
+        /// Most words.
+        vocabulary: usize,
+        /// Width that was asked for.
+        dimensions: usize,
+    },
     /// Nothing is known yet at that moment.
     #[error("no interaction lies before {0}; name a later moment with --until")]
     NoText(Timestamp),
@@ -87,21 +98,24 @@ pub fn fit(
     cancel: &AtomicBool,
     progress: &mut Progress,
 ) -> Result<Fitted, LsaError> {
-    let seen = &interactions[..interactions.partition_point(|i| i.at < plan.until)];
+    let Plan { vocabulary, contributors, until, dimensions, .. } = plan;
+    if vocabulary < dimensions {
+        return Err(LsaError::SmallVocabulary { vocabulary, dimensions });
+    }
+    let seen = &interactions[..interactions.partition_point(|i| i.at < until)];
     if seen.is_empty() {
-        return Err(LsaError::NoText(plan.until));
+        return Err(LsaError::NoText(until));
     }
     let Vocabulary { words, idf } = Vocabulary::of(seen, plan, cancel, progress)?;
-    if words.len() < plan.dimensions {
-        let Plan { contributors, until, dimensions, .. } = plan;
+    if words.len() < dimensions {
         return Err(LsaError::FewWords { words: words.len(), contributors, until, dimensions });
     }
     let matrix = matrix(seen, &words, &idf, cancel, progress)?;
     let mut told = |pass, of| progress("decomposing", pass, of);
-    let Spectrum { values, vectors } = spectrum::leading(&matrix, plan.dimensions, plan.seed, cancel, &mut told)?;
-    let mut rows = vec![0.0f32; words.len() * plan.dimensions];
+    let Spectrum { values, vectors } = spectrum::leading(&matrix, dimensions, plan.seed, cancel, &mut told)?;
+    let mut rows = vec![0.0f32; words.len() * dimensions];
     for (dimension, vector) in vectors.iter().enumerate() {
-        for ((row, x), idf) in rows.chunks_exact_mut(plan.dimensions).zip(vector).zip(&idf) {
+        for ((row, x), idf) in rows.chunks_exact_mut(dimensions).zip(vector).zip(&idf) {
             row[dimension] = (x * idf) as f32;
         }
     }
@@ -264,6 +278,8 @@ mod tests {
         assert!(told(Plan { until: Timestamp(0), ..PLAN }).contains("no interaction lies before 1970-01-01T00:00:00Z"));
         let few = told(Plan { dimensions: 50, ..PLAN });
         assert!(few.contains("only 6 words") && few.contains("--dimensions"), "{few}");
+        let small = told(Plan { vocabulary: 3, dimensions: 6, ..PLAN });
+        assert!(small.contains("--vocabulary 3") && small.contains("--dimensions 6"), "{small}");
         let stopped = fit(&two_topics(), PLAN, &AtomicBool::new(true), &mut |_, _, _| ());
         assert_eq!(stopped, Err(LsaError::Interrupted));
     }
