@@ -47,7 +47,8 @@ impl Calendar {
     fn of_interactions(at: &Column<Timestamp>, every: usize) -> Self {
         let mut ends = Vec::new();
         let mut start = 0;
-        while at.len() - start >= every {
+        // The last period that there may be never closes.
+        while ends.len() < MOST_PERIODS - 1 && at.len() - start >= every {
             // Whoever acts in the same second belongs to the same period: time has no finer moments.
             let end = Timestamp(at[start + every - 1].0.saturating_add(1));
             start = at.partition_point(|other| *other < end);
@@ -84,6 +85,14 @@ impl Calendar {
             Cut::Days { .. } if index + 1 >= MOST_PERIODS => Timestamp(i64::MAX),
             Cut::Days { start, seconds } => Timestamp(start.0.saturating_add(seconds.saturating_mul(index as i64 + 1))),
             Cut::Interactions { ends, .. } => ends.get(index).copied().unwrap_or(Timestamp(i64::MAX)),
+        }
+    }
+
+    /// Whether period `index` stays open whatever happens.
+    pub fn is_endless(&self, index: usize) -> bool {
+        match self.cut {
+            Cut::Days { .. } => self.end(index) == Timestamp(i64::MAX),
+            Cut::Interactions { .. } => index + 1 >= MOST_PERIODS,
         }
     }
 
@@ -143,6 +152,7 @@ mod tests {
         let endless = days(5, 25, f64::INFINITY);
         assert_eq!((endless.count, endless.closed_at(day(900), day(25))), (1, None));
         assert!(endless.end(0) > day(1_000_000), "the end of an endless period lies in no past");
+        assert!(endless.is_endless(0) && long.is_endless(MOST_PERIODS - 1) && !long.is_endless(MOST_PERIODS - 2));
     }
 
     /// Ends, number of periods, and the period read at the moment of each interaction and of the second after the last.
@@ -170,6 +180,19 @@ mod tests {
         assert_eq!(counted(&[7, 7, 7], 1), (vec![8], 1, vec![None, None, None, Some(0)]));
         assert_eq!(counted(&[1, 2], 9), (vec![], 1, vec![None, None, None]));
         assert_eq!(counted(&[], 3), (vec![], 1, vec![]));
+    }
+
+    #[test]
+    fn counted_periods_are_as_many_as_any_and_the_last_one_stays_open() {
+        let at: Vec<i64> = (0..2 * MOST_PERIODS as i64 + 500).collect();
+        let (ends, count, read) = counted(&at, 2);
+        assert_eq!((ends.len(), count), (MOST_PERIODS - 1, MOST_PERIODS));
+        assert_eq!(ends.last(), Some(&(2 * MOST_PERIODS as i64 - 2)));
+        assert_eq!(read.last(), Some(&Some(MOST_PERIODS - 2)), "the last one is never read");
+        let whole =
+            Calendar::new(&at.into_iter().map(Timestamp).collect::<Vec<_>>().into(), PeriodLength::Interactions(2));
+        assert_eq!(whole.end(MOST_PERIODS - 1), Timestamp(i64::MAX));
+        assert!(whole.is_endless(MOST_PERIODS - 1) && !whole.is_endless(MOST_PERIODS - 2));
     }
 
     #[test]

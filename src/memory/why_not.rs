@@ -172,6 +172,8 @@ pub enum Closing {
         /// How many more interactions of the population it takes at least. ≥ 1.
         interactions: usize,
     },
+    /// Never: it is the last one that there may be, or endless.
+    Never,
 }
 
 impl fmt::Display for Closing {
@@ -180,6 +182,7 @@ impl fmt::Display for Closing {
             Closing::At(end) => write!(f, "{end}"),
             Closing::After { interactions: 1 } => write!(f, "at least 1 more interaction has happened"),
             Closing::After { interactions } => write!(f, "at least {interactions} more interactions have happened"),
+            Closing::Never => write!(f, "dataset.toml makes periods of another length, for this one never closes"),
         }
     }
 }
@@ -403,6 +406,9 @@ impl Asked<'_> {
     /// When period `period`, from 0, which is open at the question, will close.
     fn closing(&self, period: usize) -> Closing {
         let (population, calendar) = (&self.memory.population, &self.memory.calendar);
+        if calendar.is_endless(period) {
+            return Closing::Never;
+        }
         let Some(every) = calendar.counts() else { return Closing::At(calendar.end(period)) };
         let closed = self.memory.period_at(self.t).map_or(0, |last| last + 1);
         let counted = closed.checked_sub(1).map_or(0, |last| population.before(calendar.end(last)));

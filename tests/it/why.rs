@@ -288,6 +288,18 @@ fn a_counted_period_is_open_until_enough_has_happened() {
     assert_eq!(reason(&data, 0, &[0, 1], 2_500_000, &e), Reason::Shown { side: Side::Global, place: 1 });
 }
 
+/// However many interactions lie in it, the last period that there may be is open, and nothing of it speaks.
+#[test]
+fn the_thousandth_period_never_closes() {
+    let mut data = small(|_| ());
+    data.interactions = (0..1_010).map(|id| interaction(id, id % 7, id as i64, &[0, 1], 1)).collect();
+    data.manifest.periods.length = PeriodLength::Interactions(1);
+    let held = Reason::Another { entry: None, fate: Box::new(Reason::OpenPeriod { closes: Closing::Never }) };
+    assert_eq!(reason(&data, 0, &[0, 1], 5_000, "i1007"), held);
+    assert!(held.to_string().contains("never closes"), "{held}");
+    assert_eq!(serde_json::to_value(&held).unwrap()["fate"]["closes"], Value::Null);
+}
+
 #[test]
 fn what_took_the_place_is_named() {
     let rows: [(&[usize], usize); 3] = [(&[0, 1, 2], 0), (&[0, 1, 2], 0), (&[0, 6, 7], 1)];
