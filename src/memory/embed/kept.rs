@@ -165,8 +165,10 @@ impl KeptVectors {
         files.sort();
         let (mut known, mut notices) = (Known::default(), Vec::new());
         for path in files {
-            if let Err(reason) = known.open(&path, dimensions).map_err(unkept)? {
-                fs::remove_file(&path).map_err(unkept)?;
+            // One that another process found damaged first is no longer there.
+            let Some(opened) = if_there(known.open(&path, dimensions)).map_err(unkept)? else { continue };
+            if let Err(reason) = opened {
+                if_there(fs::remove_file(&path)).map_err(unkept)?;
                 let path = path.display();
                 notices.push(format!("{path} {reason}; it is removed, and its texts are embedded again"));
             }
@@ -416,7 +418,7 @@ pub fn forget<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result
     // Whoever is writing ends first: what is left half then stays half.
     let _alone: Vec<_> = models(folder)?.iter().map(|model| FolderLock::take(model)).collect();
     each_file_of(folder, texts, |path, stays| match stays {
-        [] => fs::remove_file(path).map_err(unreached(path)),
+        [] => if_there(fs::remove_file(path)).map(|_| ()).map_err(unreached(path)),
         stays => write_whole(path, stays)
             .map_err(|error| VectorsError::Unreached { path: path.to_owned(), reason: error.to_string() }),
     })
@@ -441,7 +443,7 @@ fn each_file_of<'a>(
             if !ends(&path, EXTENSION) {
                 continue;
             }
-            let bytes = fs::read(&path).map_err(unreached(&path))?;
+            let Some(bytes) = if_there(fs::read(&path)).map_err(unreached(&path))? else { continue };
             let width = bytes.get(8..16).and_then(|width| width.try_into().ok()).map_or(0, u64::from_le_bytes) as usize;
             let Ok(keys) = keys(&bytes, width) else {
                 found.unreadable += 1;
@@ -470,9 +472,14 @@ fn models(folder: &Path) -> Result<Vec<PathBuf>, VectorsError> {
 /// What is in `folder`; no folder holds nothing.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, VectorsError> {
     let listed = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    match listed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        listed => listed.map_err(unreached(folder)),
+    Ok(if_there(listed).map_err(unreached(folder))?.unwrap_or_default())
+}
+
+/// What came of reaching for a file; nothing where there is none.
+fn if_there<T>(reached: io::Result<T>) -> io::Result<Option<T>> {
+    match reached {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        reached => reached.map(Some),
     }
 }
 
@@ -589,6 +596,20 @@ mod tests {
             assert_eq!((made.load(Ordering::Relaxed), vector(&kept, "two")), (2, expected));
             assert!(open(folder.path()).1.is_empty());
         }
+    }
+
+    /// A link that leads nowhere is listed and cannot be opened, as a file that another process removes in between.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_went_after_it_was_listed_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("m");
+        let (kept, ..) = open(&model);
+        prepare(&kept, &["one".to_owned()]).unwrap();
+        std::os::unix::fs::symlink("nowhere", model.join("gone.vectors")).unwrap();
+        let (kept, notices, _) = open(&model);
+        assert!(notices.is_empty() && kept.write("one", &mut [0.0; 4]), "{notices:?}");
+        assert_eq!(forget(folder.path(), ["two"].into_iter()), Ok(OfTexts::default()));
     }
 
     #[test]
