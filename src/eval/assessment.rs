@@ -223,7 +223,7 @@ pub struct BucketReport {
     /// Absent metrics do not apply, as to an empty bucket.
     #[serde(flatten)]
     pub scores: Scores,
-    /// Intervals by person, see [`Metric::spread`].
+    /// Intervals by person, see [`Metric::spread`]; none of fewer than [`FEW`](super::stats::FEW) people.
     pub ci: Intervals,
 }
 
@@ -290,7 +290,7 @@ pub struct Gain {
     pub mediated: f64,
     /// (mediated − local)/local; absent where local is 0.
     pub relative: Option<f64>,
-    /// Of that, by person.
+    /// Of that, by person; absent with fewer than [`FEW`](super::stats::FEW) people.
     pub ci: Option<Interval>,
     /// By-person sign-flip permutation of the difference.
     pub p: f64,
@@ -353,7 +353,7 @@ pub struct NonInferiority {
     /// Headline metric of mediated minus the side's.
     #[serde(flatten)]
     pub headline: Headline,
-    /// By person.
+    /// By person; absent with fewer than [`FEW`](super::stats::FEW) people.
     pub ci: Option<Interval>,
     /// One-sided by-person sign-flip permutation of the difference plus the margin.
     pub p: f64,

@@ -197,7 +197,8 @@ impl Material<'_> {
         let bucket = |bucket: &Bucket| {
             let holds = |visible| bucket.holds(visible);
             let table = self.table(judged, &holds);
-            let (scores, ci) = self.scores(&table, plan);
+            // Whoever asked, few of them may have had so many items.
+            let (scores, ci) = self.scores(&table, plan.among(table.observations()));
             let n = self.visible.iter().filter(|visible| bucket.holds(**visible)).count();
             BucketReport { bucket: *bucket, n, users: self.users(&holds), scores, ci }
         };
@@ -367,6 +368,41 @@ mod tests {
         let mut worse = [0; 60];
         worse[..6].fill(1);
         assert!(!verdict(&worse), "six of sixty lost are more than two points");
+    }
+
+    #[test]
+    fn a_bucket_of_few_people_has_no_interval() {
+        let users: Vec<UserId> = (0..6).map(|who| UserId::new(format!("u{who}"))).collect();
+        // Everybody asks with nothing known of them, and four once more with thirty items.
+        let who = [0, 1, 2, 3, 4, 5, 0, 1, 2, 3];
+        let visible = [0, 0, 0, 0, 0, 0, 30, 30, 30, 30];
+        let question = |who: &usize| {
+            let user = &users[*who];
+            Question { id: "q", user, at: Timestamp(0), text: "", about: None, gold: 0, answer: "" }
+        };
+        let questions: Vec<Question> = who.iter().map(question).collect();
+        let arms = [
+            named("local", &[0, 1, 0, 1, 1, 0, 0, 1, 0, 1]),
+            named("global", &[0, 0, 1, 1, 0, 0, 0, 0, 1, 1]),
+            named("mediated", &[0, 0, 0, 1, 0, 0, 0, 0, 0, 1]),
+        ];
+        let told = |visible: &[usize]| {
+            let measures = TaskMeasures::Labels(LabelMeasures { labels: 2 });
+            let (questions, units) = (&questions[..], who.to_vec());
+            let material = Material { questions, units, visible, arms: &arms, peers: &[], parts: &[], measures };
+            material.assess(provenance())
+        };
+        let found = told(&visible);
+        for bucket in &found.arms[0].buckets {
+            assert_eq!(bucket.ci.get(Metric::Accuracy).is_some(), bucket.users >= 5, "{bucket:?}");
+        }
+        assert!(found.arms[0].ci.get(Metric::Accuracy).is_some(), "six people asked");
+        let pooled: Vec<(usize, bool)> = found.pooled.iter().map(|test| (test.users, test.ci.is_some())).collect();
+        assert_eq!(pooled, [(6, true), (4, false), (6, true), (4, false)]);
+        assert!(found.gain.iter().all(|gain| gain.ci.is_some()), "{:?}", found.gain);
+        // The same four at no item and the others at thirty.
+        let found = told(&visible.map(|items| 30 - items));
+        assert_eq!(found.gain.iter().map(|gain| (gain.users, gain.ci)).collect::<Vec<_>>(), [(4, None), (4, None)]);
     }
 
     #[test]

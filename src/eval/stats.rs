@@ -93,6 +93,12 @@ impl Plan {
     pub fn seeded(seed: u64) -> Self {
         Self { resamples: 2_000, permutations: 10_000, seed }
     }
+
+    /// The same for so many observations, without resamples of fewer than [`FEW`] and so without an interval: one person
+    /// drawn again is no other one.
+    pub fn among(self, observations: usize) -> Self {
+        if observations < FEW { Self { resamples: 0, ..self } } else { self }
+    }
 }
 
 /// An interval of confidence [`CONFIDENCE`], written as `[low, high]`.

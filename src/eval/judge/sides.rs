@@ -36,7 +36,7 @@ impl Material<'_> {
                 local: l,
                 mediated: m,
                 relative: relative(m),
-                ci: intervals(&[table], plan, of_sums)[0],
+                ci: intervals(std::slice::from_ref(&table), plan.among(table.observations()), of_sums)[0],
                 p: sign_flip(&observed.iter().map(|(_, d)| *d).collect::<Vec<_>>(), Tail::Both, plan),
                 ceiling,
                 most: ceiling.and_then(relative),
@@ -52,7 +52,7 @@ impl Material<'_> {
             let n: f64 = observed.iter().map(|(n, _)| n).sum();
             let table = Table::of(2, observed.iter().enumerate().map(|(who, (n, d))| (who, [(0, *n), (1, *d)])));
             let mean = |sums: &[Vec<f64>]| (sums[0][0] > 0.0).then(|| mediated.sign * sums[0][1] / sums[0][0]);
-            let ci = intervals(&[table], plan, |sums| vec![mean(sums)]);
+            let ci = intervals(&[table], plan.among(observed.len()), |sums| vec![mean(sums)]);
             // Under the null hypothesis mediated is worse by the margin: then these differences are around 0.
             let shifted: Vec<f64> = observed.iter().map(|(n, d)| d + MARGIN * n).collect();
             let p = sign_flip(&shifted, Tail::Upper, plan);

@@ -15,7 +15,7 @@ use crate::eval::assessment::{
 use crate::eval::compare::{Comparison, Side};
 use crate::eval::metrics::Metric;
 use crate::eval::split::Range;
-use crate::eval::stats::Unit;
+use crate::eval::stats::{FEW, Interval, Unit};
 use crate::eval::{counted, steady};
 use crate::mediator::Policy;
 
@@ -94,6 +94,7 @@ pub(super) fn gain(assessment: &Assessment) -> Option<Section> {
         ],
     };
     section.notes.push(format!("{needed}: the figure that such a gain over local would take"));
+    section.notes.extend(untold(assessment.gain.iter().map(|gain| (gain.users, gain.ci))));
     let out_of_reach = assessment.gain.iter().filter(|gain| {
         gain.ceiling
             .is_some_and(|ceiling| if error(assessment) { gain.needed < ceiling } else { gain.needed > ceiling })
@@ -301,7 +302,14 @@ pub(super) fn pooled(assessment: &Assessment) -> Option<Section> {
         "p: one-sided sign-flip permutation by {} of the difference plus the margin; Holm over a side's buckets",
         assessment.resampled.singular()
     ));
+    section.notes.extend(untold(assessment.pooled.iter().map(|test| (test.users, test.ci))));
     (!assessment.pooled.is_empty()).then_some(section)
+}
+
+/// Why a bucket has no interval, where one of `buckets`, each its people with their interval, has none for want of people.
+fn untold(mut buckets: impl Iterator<Item = (usize, Option<Interval>)>) -> Option<String> {
+    let few = buckets.any(|(people, ci)| people < FEW && ci.is_none());
+    few.then(|| format!("in a bucket of fewer than {FEW} people there is no interval"))
 }
 
 /// Everything a comparison of two results has to say.

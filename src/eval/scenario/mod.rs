@@ -23,7 +23,7 @@ use super::EvalError;
 use super::experiment::spread;
 use super::metrics::Addend;
 use super::split::Question;
-use super::stats::{FEW, Interval, Plan, Table, intervals};
+use super::stats::{Interval, Plan, Table, intervals};
 use crate::data::interaction::UserId;
 use crate::engine::answer::memory_distribution;
 use crate::engine::engine::Engine;
@@ -179,18 +179,17 @@ impl Asking<'_> {
 pub struct Estimate {
     /// The figure.
     pub value: f64,
-    /// 95 %, by person; `None` where it does not apply, and where fewer than [`FEW`] people were asked.
+    /// 95 %, by person; `None` where it does not apply, and where fewer than [`FEW`](super::stats::FEW) people were asked.
     pub interval: Option<Interval>,
 }
 
-/// Intervals by person of `figures`. None of fewer than [`FEW`] people: one person drawn again is no other one.
+/// Intervals by person of `figures`, none of fewer than [`FEW`](super::stats::FEW) people.
 fn around<F>(tables: &[Table], plan: Plan, figures: F) -> Vec<Option<Interval>>
 where
     F: Fn(&[Vec<f64>]) -> Vec<Option<f64>> + Sync,
 {
     let people = tables.first().map_or(0, Table::observations);
-    let plan = if people < FEW { Plan { resamples: 0, ..plan } } else { plan };
-    intervals(tables, plan, figures)
+    intervals(tables, plan.among(people), figures)
 }
 
 /// What the arms make of some questions.
