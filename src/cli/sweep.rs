@@ -126,7 +126,8 @@ fn report(dataset: &Dataset, args: &SweepArgs, cancel: &AtomicBool) -> Result<St
     let questions: Vec<Question> =
         if args.hold_out { asked.questions.clone() } else { tuning(&dataset.manifest, asked.history) };
     let Some(range) = Range::of_moments(questions.iter().map(|question| question.at)) else {
-        return Err(EvalError::NoQuery(dataset.manifest.name.clone()).into());
+        // There are queries, or the split would have been refused.
+        return Err(EvalError::NoHistory { at: asked.query_range.from }.into());
     };
     let told = std::io::stderr().is_terminal();
     let show = |line: String| {

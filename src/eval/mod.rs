@@ -30,6 +30,7 @@ pub mod sweep;
 pub mod timelines;
 
 use crate::data::dataset::{DatasetError, TaskKind};
+use crate::data::interaction::Timestamp;
 use crate::engine::error::EngineError;
 use crate::memory::embed::Forbidden;
 use crate::memory::entry::IndexError;
@@ -79,6 +80,15 @@ pub enum EvalError {
         found: usize,
         /// Queries there have to be.
         least: usize,
+    },
+    /// Nothing to fit on.
+    #[error(
+        "nothing lies before the first query, of {at}: there is no history to fit on; \
+         give another --split, or leave out what needs one, such as --peers"
+    )]
+    NoHistory {
+        /// The first query's moment.
+        at: Timestamp,
     },
     /// A task without metrics.
     #[error("tasks of kind {0:?} cannot be evaluated yet; this version judges 'labels', 'rating' and 'text'")]

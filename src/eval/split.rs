@@ -20,7 +20,8 @@ use crate::memory::rating::About;
 pub enum Split {
     /// `queries.jsonl`, those with a gold answer.
     Judged,
-    /// The first `share` of the interactions by (at, id) is history, the rest are the queries.
+    /// The first `share` of the interactions by (at, id) is history, but for those of the first query's moment; what comes
+    /// after the share are the queries.
     Share {
         /// In (0, 1).
         share: f64,
@@ -79,7 +80,7 @@ impl Range {
 pub struct Asked<'a> {
     /// How they were chosen.
     pub split: Split,
-    /// What may be fitted on: interactions strictly before every query for judged ones, the first part of a share.
+    /// What may be fitted on: interactions strictly before every query.
     pub history: &'a [Interaction],
     /// In order of (at, id).
     pub questions: Vec<Question<'a>>,
@@ -104,7 +105,7 @@ pub struct Sampled {
 
 impl<'a> Asked<'a> {
     /// The queries of `dataset`, in windows: one, except where the origin rolls. A window's history is everything before
-    /// it, so later windows may be fitted on earlier ones; together they ask what a share asks.
+    /// its first moment, so later windows may be fitted on earlier ones; together they ask what a share asks.
     pub fn windows(dataset: &'a Dataset, split: Split) -> Result<Vec<Self>, EvalError> {
         let Split::Rolling { share, origins } = split else { return Ok(vec![Self::of(dataset, split)?]) };
         let start = cut(dataset, share)?;
@@ -131,24 +132,24 @@ impl<'a> Asked<'a> {
                     Some(Question { id: &q.id, user: &q.user, at: q.at, text: &q.query, about, gold, answer })
                 });
                 let asked: Vec<Question> = asked.collect();
-                let first = asked.iter().map(|q| q.at).min();
-                let cut = first.map_or(0, |first| dataset.interactions.partition_point(|i| i.at < first));
+                let history = before(dataset, asked.iter().map(|q| q.at).min());
                 let left_out = dataset.queries.len() - asked.len();
-                Self::in_order(dataset, split, asked, &dataset.interactions[..cut], left_out)
+                Self::in_order(dataset, split, asked, history, left_out)
             }
         }
     }
 
-    /// Asks the interactions of `window`, whose history is all before it.
+    /// Asks the interactions of `window`, whose history is all before its first moment: what shares that with a query may
+    /// be fitted on no more than it may be remembered.
     fn between(dataset: &'a Dataset, split: Split, window: std::ops::Range<usize>) -> Result<Self, EvalError> {
         let label = labels(dataset);
-        let history = &dataset.interactions[..window.start];
+        let first = dataset.interactions[window.clone()].first().map(|i| i.at);
         let asked = dataset.interactions[window].iter().filter_map(|i| {
             let gold = label(&i.response)?;
             let about = Some(About { item: i.item.as_deref(), extra: &i.extra });
             Some(Question { id: &i.id, user: &i.user, at: i.at, text: &i.query, about, gold, answer: &i.response })
         });
-        Self::in_order(dataset, split, asked.collect(), history, 0)
+        Self::in_order(dataset, split, asked.collect(), before(dataset, first), 0)
     }
 
     fn in_order(
@@ -201,6 +202,12 @@ pub fn every(dataset: &Dataset) -> Vec<Question<'_>> {
     asked.collect()
 }
 
+/// The interactions strictly before `first`, if there is such a moment.
+fn before(dataset: &Dataset, first: Option<Timestamp>) -> &[Interaction] {
+    let cut = first.map_or(0, |first| dataset.interactions.partition_point(|i| i.at < first));
+    &dataset.interactions[..cut]
+}
+
 /// The place of a label among the answers.
 fn labels(dataset: &Dataset) -> impl Fn(&str) -> Option<usize> {
     let places = dataset.manifest.places();
@@ -215,4 +222,26 @@ fn cut(dataset: &Dataset, share: f64) -> Result<usize, EvalError> {
         return Err(EvalError::EmptySplit { share, interactions: n });
     }
     Ok(cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::sample;
+
+    #[test]
+    fn what_shares_the_moment_of_the_first_query_is_no_history() {
+        let mut dataset = sample::dataset().unwrap();
+        dataset.interactions.truncate(40);
+        // Ten of one moment, thirty of the next.
+        dataset.interactions.iter_mut().enumerate().for_each(|(ix, i)| i.at = Timestamp(i64::from(ix >= 10)));
+        let asked = Asked::of(&dataset, Split::Share { share: 0.5 }).unwrap();
+        assert_eq!((asked.history.len(), asked.questions.len()), (10, 20));
+        for window in Asked::windows(&dataset, Split::Rolling { share: 0.5, origins: 2 }).unwrap() {
+            assert_eq!((window.history.len(), window.questions.len()), (10, 10));
+        }
+        dataset.interactions.iter_mut().for_each(|i| i.at = Timestamp(0));
+        let asked = Asked::of(&dataset, Split::Share { share: 0.5 }).unwrap();
+        assert!(asked.history.is_empty() && asked.history_range.is_none() && asked.questions.len() == 20);
+    }
 }

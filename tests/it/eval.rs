@@ -388,7 +388,7 @@ fn a_split_asks_the_last_interactions_and_an_interrupt_ends_the_run() {
     assert_eq!(asked.history.len(), n * 99 / 100);
     assert_eq!(asked.questions.len(), n - asked.history.len());
     assert!(asked.questions.windows(2).all(|pair| (pair[0].at, pair[0].id) < (pair[1].at, pair[1].id)));
-    assert!(asked.history_range.unwrap().to <= asked.query_range.from);
+    assert!(asked.history_range.unwrap().to < asked.query_range.from);
 
     let memory = Memory::build(&dataset);
     let setting = Setting {
@@ -505,7 +505,8 @@ fn the_real_subset_gives_the_published_peers() {
             .unwrap();
     assert_eq!(
         (&report["n"], &report["users"], &report["split"]["history"]["n"]),
-        (&1215.into(), &307.into(), &4858.into())
+        // One of the articles before them is of the first one's day.
+        (&1215.into(), &307.into(), &4857.into())
     );
     let rounded = |value: &Value| (value.as_f64().unwrap() * 1000.0).round() as i64;
     let figures = |peer: &str| ["accuracy", "macro_f1"].map(|metric| rounded(&report["peers"][peer][metric]));

@@ -37,12 +37,19 @@ const BASE_PRIOR: f64 = 0.5;
 
 /// Every peer's answers to `asked`, the same questions in the same order. What the person did in the last `gap_days`
 /// before a question is hidden from what is counted of them.
+///
+/// # Errors
+///
+/// [`EvalError::NoHistory`] where there is nothing to fit on.
 pub fn contestants(
     dataset: &Dataset,
     asked: &Asked,
     gap_days: f64,
     cancel: &AtomicBool,
 ) -> Result<Vec<Contestant>, EvalError> {
+    if asked.history.is_empty() {
+        return Err(EvalError::NoHistory { at: asked.query_range.from });
+    }
     let (labels, places) = (dataset.manifest.responses(), dataset.manifest.places());
     // A dataset holds only responses that have a place.
     let label = |response: &str| places.of(response).unwrap_or_default();
@@ -122,6 +129,16 @@ mod tests {
         assert!(own != majority && both != text);
         let [majority, own, text, both] = &decisions(1e6)[..] else { panic!("four peers") };
         assert!(own == majority && both == text, "nobody remembers anything");
+    }
+
+    #[test]
+    fn without_a_history_there_is_nothing_to_fit_on() {
+        let mut dataset = sample::dataset().unwrap();
+        dataset.interactions.truncate(40);
+        dataset.interactions.iter_mut().for_each(|i| i.at = Timestamp(0));
+        let asked = Asked::of(&dataset, Split::Share { share: 0.5 }).unwrap();
+        let refused = contestants(&dataset, &asked, 0.0, &AtomicBool::new(false)).unwrap_err();
+        assert!(refused.to_string().contains("1970-01-01"), "{refused}");
     }
 
     #[test]
