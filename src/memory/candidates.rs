@@ -88,7 +88,7 @@ pub fn near<'s>(
     for number in &own {
         let Ok(at) = found.binary_search_by_key(number, |found| found.number as usize) else { continue };
         let too_few = entries.get(*number).contributors(asking) < settings.guard;
-        if too_few || !entries.outlives(population, *number, asking) {
+        if too_few || !entries.outlives(population, *number, asking, settings.guard) {
             kept_back.push(at);
         }
         suppressed += usize::from(too_few && similarity(&found[at]).total() > 0.0);

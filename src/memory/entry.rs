@@ -17,7 +17,7 @@ use super::finder::Finder;
 pub use super::finder::IndexError;
 use super::fusion::Similarity;
 use super::grouping::{Grouping, NOWHERE};
-use super::guard::{self, Contribution, Guarded};
+use super::guard::{self, COUNTED_SHARE, Contribution, Guarded};
 use super::lexical::{DocumentCounts, TermId, shrunk_idf};
 use super::local::Probe;
 use super::population::{ItemIx, Population, UserIx};
@@ -488,10 +488,18 @@ impl Entries {
         self.columns.of_item.get(item).copied().filter(|entry| *entry != NOWHERE).map(|entry| entry as usize)
     }
 
-    /// Whether anything is left of an entry without what the asking person gave.
-    pub fn outlives(&self, population: &Population, number: usize, asking: Option<UserIx>) -> bool {
-        let newest = self.get(number).items().rev().find(|item| Some(population.user[*item]) != asking);
-        newest.is_some_and(|item| self.fading.weight(population, item) > 0.0)
+    /// Whether the guard lets anything pass of an entry without what the asking person gave.
+    pub fn outlives(&self, population: &Population, number: usize, asking: Option<UserIx>, guard: usize) -> bool {
+        let entry = self.get(number);
+        let mut others = entry.items().filter(|item| Some(population.user[*item]) != asking);
+        let Some(oldest) = others.next() else { return false };
+        let newest = others.next_back().unwrap_or(oldest);
+        let [least, most] = [oldest, newest].map(|item| self.fading.weight(population, item));
+        // Where even the oldest item is something beside all of them, everybody counts: no need to sum what each one gave.
+        if least > 0.0 && least >= COUNTED_SHARE * most * entry.items().count() as f64 {
+            return entry.contributors(asking) >= guard;
+        }
+        entry.guarded(population, asking, guard).is_some_and(|left| left.contributors > 0)
     }
 }
 

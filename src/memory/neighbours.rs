@@ -1,7 +1,7 @@
 //! Collective neighbours: what others answered to the most similar texts.
 //!
 //! V(y) = Σ over the k most similar items of others of s_j · 2^(−age_j/h) \[y_j = y\], each contributor cut to a tenth of
-//! ΣV; with fewer contributors than the guard V = 0. A collective entry formed at query time: only the label distribution
+//! the uncut ΣV; with fewer contributors than the guard that have some part in it V = 0. A collective entry formed at query time: only the label distribution
 //! leaves this module, no person's text.
 //!
 //! A community has neighbours of its own: the nearest texts of its members, however near those of others are. They say what
@@ -134,7 +134,7 @@ fn nearer(a: &(ItemIx, f64), b: &(ItemIx, f64)) -> Ordering {
     b.1.total_cmp(&a.1).then(b.0.cmp(&a.0))
 }
 
-/// V and its contributors; `None` if somebody is near, but fewer people than the guard.
+/// V and its contributors; `None` if somebody is near, but fewer people than the guard have some part in it.
 pub fn vote(
     population: &Population,
     neighbours: &[(ItemIx, f64)],

@@ -135,7 +135,7 @@ pub enum Reason {
     },
     /// Of ratings: what others gave another thing than the one asked about.
     AnotherThing,
-    /// An entry so old that nothing of it is left.
+    /// An entry so old that nothing is left of it, or nothing of enough people.
     Faded,
     /// An entry that shares no word with the query and is not among the nearest by vector.
     Unrelated {
@@ -234,7 +234,7 @@ impl fmt::Display for Reason {
             Reason::AnotherThing => {
                 write!(f, "of another thing: only what others gave the very thing that is asked about speaks")
             }
-            Reason::Faded => write!(f, "so old that nothing of it is left"),
+            Reason::Faded => write!(f, "so old that nothing is left of it, or nothing of enough people"),
             Reason::Unrelated { of } => write!(
                 f,
                 "not looked at: it shares no word with the query that enough people used, and is not among the nearest \
@@ -450,7 +450,7 @@ impl Asked<'_> {
         if contributors < settings.guard {
             return Ok(Reason::Suppressed { contributors, guard: settings.guard });
         }
-        let alive = |number: usize| snapshot.entries.outlives(population, number, self.asking);
+        let alive = |number: usize| snapshot.entries.outlives(population, number, self.asking, settings.guard);
         if !alive(number) {
             return Ok(Reason::Faded);
         }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::base::decay;
 use super::column::{Column, Lists, Sink, Source, Strings};
 use super::features::early_postings;
-use super::guard::CONTRIBUTOR_SHARE;
+use super::guard::{CONTRIBUTOR_SHARE, counted};
 use super::lexical::{DocumentCounts, Lexicon, TermId, words};
 use super::local::LocalRead;
 use super::population::{ItemIx, Population, UserIx};
@@ -332,16 +332,18 @@ impl Writing {
             let sums = by_user.entry(population.user[*item]).or_default();
             *sums = (sums.0 + vote, sums.1 + vote * (self.lengths[*item] - mean));
         }
-        if by_user.len() < asked.guard {
+        let masses: Vec<f64> = by_user.values().map(|(mass, _)| *mass).collect();
+        let support = counted(&masses);
+        if support < asked.guard {
             return (0.0, 0);
         }
-        let cap = CONTRIBUTOR_SHARE * by_user.values().map(|(mass, _)| mass).sum::<f64>();
+        let cap = CONTRIBUTOR_SHARE * masses.iter().sum::<f64>();
         let cut = |(mass, sum): &(f64, f64)| {
             let factor = if *mass > cap { cap / mass } else { 1.0 };
             (mass * factor, sum * factor)
         };
         let (mass, sum) = by_user.values().map(cut).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
-        (sum / (mass + PRIOR), by_user.len())
+        (sum / (mass + PRIOR), support)
     }
 }
 

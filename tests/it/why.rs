@@ -258,6 +258,10 @@ fn each_reason_has_its_case() {
     let mut brief = small(|_| ());
     brief.manifest.periods.half_life = 1e-6;
     assert_eq!(reason(&brief, 0, &[0, 1], T, &e), Reason::Faded);
+    // Ten half-lives from each of the six to the next: only the last ones are left of it.
+    brief.manifest.periods.length = PeriodLength::Days(8_500.0 / 86_400.0);
+    brief.manifest.periods.half_life = 100.0 / 86_400.0;
+    assert_eq!(reason(&brief, 0, &[0, 1], 10_000, &e), Reason::Faded);
 
     let one = small(|settings| settings.local_hits = 1);
     assert_eq!(reason(&one, 0, &[0, 1], T, "i0010"), Reason::Shown { side: Side::Local, place: 1 });

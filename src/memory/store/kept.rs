@@ -29,7 +29,7 @@ use crate::memory::grouping::Grouping;
 
 /// Version of what is sealed and of how; stands in front of what it is of. Raise it when columns of a sealed period, but not
 /// those of a base, change their meaning.
-const SEALED_VERSION: u64 = 3;
+const SEALED_VERSION: u64 = 4;
 /// So many periods are sealed beside the one that was closed last when the base ended. That one is what nearly every question
 /// needs and always stays; of the others, which questions of the past need, those stay that were asked for latest.
 pub const MOST_SEALED: usize = 4;
