@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::base::{self, BaseManifest};
 use super::error::StoreError;
-use super::lock::WriterLock;
+use super::lock::{WriterLock, remove};
 use super::log::{LogContent, Rest, replace};
 use super::{Memory, Opened, Store, Verified, number};
 use crate::data::interaction::{Interaction, UserId};
@@ -261,7 +261,7 @@ impl Forgetting {
         }
         next.adopt(std::mem::take(&mut self.others))?;
         step();
-        self.remove_folder()
+        self.lock.remove_folder()
     }
 
     /// Ends it for the store of an earlier content: what others recorded stays where it is, unless it is in the log of
@@ -269,7 +269,7 @@ impl Forgetting {
     pub fn finish(mut self, current: &Store) -> Result<(), StoreError> {
         if !self.tied {
             remove(&self.bases)?;
-            return if Folder::read(&self.folder)?.is_bare() { self.remove_folder() } else { Ok(()) };
+            return if Folder::read(&self.folder)?.is_bare() { self.lock.remove_folder() } else { Ok(()) };
         }
         if current.folder != self.folder {
             let known = LogContent::read(&current.log())?.records;
@@ -282,25 +282,6 @@ impl Forgetting {
         }
         remove(&found.bases)?;
         remove(found.aside.iter().map(|(path, _)| path))?;
-        if self.others.is_empty() { self.remove_folder() } else { Ok(()) }
+        if self.others.is_empty() { self.lock.remove_folder() } else { Ok(()) }
     }
-
-    fn remove_folder(self) -> Result<(), StoreError> {
-        drop(self.lock);
-        fs::remove_dir_all(&self.folder).map_err(StoreError::io(&self.folder))
-    }
-}
-
-/// Removes files and folders; one that is gone already is no failure.
-fn remove<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), StoreError> {
-    for path in paths {
-        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::Io { path: path.clone(), source: error });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -274,8 +274,7 @@ impl Store {
             fs::remove_dir_all(&base).map_err(StoreError::io(&base))?;
         }
         if recorded || (log.is_empty() && left.aside.is_empty()) {
-            drop(lock);
-            fs::remove_dir_all(&self.folder).map_err(StoreError::io(&self.folder))?;
+            lock.remove_folder()?;
         }
         Ok(left)
     }
