@@ -821,6 +821,8 @@ def mean_command(args):
     a, b = (load_file(folder / "model.safetensors") for folder in (one, other))
     assert a.keys() == b.keys(), "the two do not have the same tensors"
     mean = {name: ((1 - args.share) * a[name] + args.share * b[name]).astype(a[name].dtype) for name in a}
+    # What stands between two is less sure than either: all logits are a product with the last norm.
+    mean["model.norm.weight"] = (mean["model.norm.weight"] * np.float32(args.sharpen)).astype(a["model.norm.weight"].dtype)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     for file in one.glob("*.json"):
@@ -1356,6 +1358,7 @@ def main():
     p.add_argument("--of", required=True, help="folder of one model")
     p.add_argument("--with", required=True, dest="other", help="folder of another, trained on from it")
     p.add_argument("--share", required=True, type=float, help="share of the other's weights, 0 to 1")
+    p.add_argument("--sharpen", type=float, default=1.0, help="multiplies all logits")
     p.add_argument("--out", required=True)
     p.set_defaults(run=mean_command)
 
