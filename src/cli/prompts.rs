@@ -1,8 +1,8 @@
 //! Prompts for training and testing the demonstration model, made by the program's own memory and renderer.
 //!
 //! Training rows come from populations that are never shipped, each with fresh communities: what a model can learn
-//! from them is to read its memories, not to remember one world. The target is the drawn response, or what it was drawn
-//! from, never the mediator's opinion.
+//! from them is to read its memories, not to remember one world. The target is the drawn response or, of tags, what
+//! Bayes' rule expects from what is printed, never the mediator's opinion.
 
 mod evaluation;
 mod training;
@@ -27,8 +27,8 @@ use crate::mediator::{Policy, Weights};
 use crate::memory::rating::About;
 use crate::memory::{Apart, Memory, MemoryRead};
 
-/// Share of training rows whose local, and whose collective, block is another person's, so that a model learns how far to
-/// trust it.
+/// Share of training rows of ratings whose local, and whose collective, block is another person's, so that a model learns
+/// how far to trust it.
 const SWAPPED_SHARE: f64 = 0.04;
 /// Share of judged queries among what is asked: newcomers, and what biased people do not usually answer, are among them.
 const JUDGED_SHARE: f64 = 0.3;
@@ -54,7 +54,7 @@ struct Row<'a> {
     /// The labels that fit what is asked about, where the generator knows of such; no prompt says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     fits: Option<&'static [usize]>,
-    /// The probability of each of those that the answer was drawn with: what a model learns faster from than from draws.
+    /// How likely each of those is, given what the prompt prints: what a model learns faster from than from draws.
     #[serde(skip_serializing_if = "Option::is_none")]
     chances: Option<Vec<f64>>,
 }
