@@ -15,7 +15,8 @@ use crate::data::draw::Draw;
 const TEXT_WEIGHT: f32 = 0.7;
 /// Rounds of reassignment at most; assignments settle sooner.
 const ROUNDS: usize = 20;
-/// So many responses say as much of a community as any number of them: they are one person's, and mostly own habits.
+/// So many responses say as much of a community as any number of them: they are one person's, and mostly own habits. What
+/// more of them were asked about says ever less.
 const TOLD: f64 = 6.0;
 /// Rounds in which people move to where their answers are likeliest.
 const MOVES: usize = 4;
@@ -227,19 +228,36 @@ pub(super) fn nearest(point: &[f32], centroids: &[Vec<f32>], about: &[f32], leas
     best.0
 }
 
+/// What membership is judged by: probabilities > 0 of a response, by community and cell.
+pub struct Telling<A, Q> {
+    /// p_c(y|z), that the community answers y to the topic.
+    pub answers: A,
+    /// p_c(z), that the community asks about it.
+    pub asks: Q,
+}
+
 /// Posterior of a person's community from their visible responses, each of a topic z:
-/// ρ_c ∝ π_c · Π p_c(y|z)^(η·n(z,y)) with η = min(1, 6/n). Without responses it is the prior π.
+/// ρ_c ∝ π_c · Π [p_c(y|z)^η p_c(z)^ζ]^n(z,y) with η = min(1, 6/n) and ζ = min(1, 6/N)². Without responses it is the
+/// prior π.
 ///
-/// A prior of 0 keeps a community out. `prior` are shares of users, `responses(c, cell)` probabilities > 0, asked for only
-/// where `own[cell]`, a count, is not 0.
-pub fn membership(prior: &[f64], responses: impl Fn(CommunityIx, CellIx) -> f64, own: &[f64]) -> Vec<f64> {
-    let n: f64 = own.iter().sum();
-    let eta = if n > TOLD { TOLD / n } else { 1.0 };
+/// What somebody asks about tells of their community while they have answered little, and more than the answers do. Later
+/// the answers tell better: what one asks about stays one's own, whoever one has come to agree with.
+///
+/// A prior of 0 keeps a community out. `prior` are shares of users; `own` are decayed counts by cell, `visible` is N, how many
+/// responses they are of. `telling` is asked only where `own[cell]` is not 0.
+pub fn membership(
+    prior: &[f64],
+    telling: Telling<impl Fn(CommunityIx, CellIx) -> f64, impl Fn(CommunityIx, CellIx) -> f64>,
+    own: &[f64],
+    visible: usize,
+) -> Vec<f64> {
+    let told = |n: f64| if n > TOLD { TOLD / n } else { 1.0 };
+    let (eta, zeta) = (told(own.iter().sum()), told(visible as f64).powi(2));
     let given: Vec<CellIx> = (0..own.len()).filter(|y| own[*y] > 0.0).collect();
-    let log_weight = |(c, pi): (CommunityIx, &f64)| {
-        let likelihood: f64 = given.iter().map(|y| own[*y] * responses(c, *y).ln()).sum();
-        pi.ln() + eta * likelihood
+    let tells = |c: CommunityIx, cell: CellIx| {
+        own[cell] * (eta * (telling.answers)(c, cell).ln() + zeta * (telling.asks)(c, cell).ln())
     };
+    let log_weight = |(c, pi): (CommunityIx, &f64)| pi.ln() + given.iter().map(|cell| tells(c, *cell)).sum::<f64>();
     let weigh = |(c, pi): (CommunityIx, &f64)| if *pi > 0.0 { log_weight((c, pi)) } else { f64::NEG_INFINITY };
     let logs: Vec<f64> = prior.iter().enumerate().map(weigh).collect();
     let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -338,12 +356,29 @@ mod tests {
     #[test]
     fn membership_is_the_prior_without_history_and_sharpens_with_it() {
         let prior = [0.5, 0.5];
-        let responses = |c: usize, y: usize| [[0.9, 0.1], [0.1, 0.9]][c][y];
-        assert_eq!(membership(&prior, responses, &[0.0, 0.0]), prior);
-        let some = membership(&prior, responses, &[1.0, 0.0]);
+        let answers = |c: usize, y: usize| [[0.9, 0.1], [0.1, 0.9]][c][y];
+        let told = |prior: &[f64], own: &[f64]| {
+            let visible = own.iter().sum::<f64>() as usize;
+            membership(prior, Telling { answers, asks: |_, _| 1.0 }, own, visible)
+        };
+        assert_eq!(told(&prior, &[0.0, 0.0]), prior);
+        let some = told(&prior, &[1.0, 0.0]);
         assert!((some[0] - 0.9).abs() < 1e-12);
-        let many = membership(&prior, responses, &[2000.0, 0.0]);
-        assert!((many[0] - membership(&prior, responses, &[20.0, 0.0])[0]).abs() < 1e-12, "capped at twenty");
-        assert_eq!(membership(&[1.0, 0.0], responses, &[0.0, 3.0]), [1.0, 0.0], "a prior of 0 keeps out");
+        let many = told(&prior, &[2000.0, 0.0]);
+        assert!((many[0] - told(&prior, &[20.0, 0.0])[0]).abs() < 1e-12, "capped");
+        assert_eq!(told(&[1.0, 0.0], &[0.0, 3.0]), [1.0, 0.0], "a prior of 0 keeps out");
+    }
+
+    /// Two topics of one response each; who asks about the first is likelier of the first community.
+    #[test]
+    fn what_is_asked_about_tells_most_while_little_is_answered() {
+        let asks = |c: usize, cell: usize| [[0.6, 0.4], [0.3, 0.7]][c][cell];
+        let odds = |n: usize| {
+            let telling = Telling { answers: |_, _| 0.5, asks };
+            let found = membership(&[0.5, 0.5], telling, &[n as f64, 0.0], n);
+            (found[0] / found[1]).ln()
+        };
+        assert!((odds(1) - 2f64.ln()).abs() < 1e-12 && (odds(6) - 6.0 * 2f64.ln()).abs() < 1e-12);
+        assert!((odds(24) - 1.5 * 2f64.ln()).abs() < 1e-12, "24 (6/24)²");
     }
 }

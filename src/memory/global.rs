@@ -10,7 +10,7 @@ use super::base::BaseRates;
 use super::candidates::{self, Asked, Candidate};
 use super::collective::{CommunityPart, Parts};
 use super::column::{Sink, Slab, Source};
-use super::community::{Communities, CommunityIx, membership};
+use super::community::{Communities, CommunityIx, Telling, membership};
 use super::entry::{Entries, Forming};
 use super::features::{Features, Sought};
 use super::finder::IndexError;
@@ -114,13 +114,25 @@ impl Snapshot {
     }
 }
 
-/// The membership in each community of somebody whose visible responses are `own`, by cell. A community with fewer than
+/// A person's visible responses, as their community is judged by them.
+pub struct Responses {
+    /// Decayed counts, by cell.
+    pub cells: Vec<f64>,
+    /// How many they are.
+    pub visible: usize,
+}
+
+/// The membership in each community of somebody whose responses are `own`. A community with fewer than
 /// `guard` members besides them has membership 0: nothing about it is read.
-fn belonging(heard: &Heard, members: &[usize], guard: usize, own: &[f64]) -> Vec<f64> {
+fn belonging(heard: &Heard, members: &[usize], guard: usize, own: &Responses) -> Vec<f64> {
     let counted = |m: &usize| if *m >= guard { *m as f64 } else { 0.0 };
     let people: f64 = members.iter().map(counted).sum();
     let prior: Vec<f64> = members.iter().map(|m| if people > 0.0 { counted(m) / people } else { 0.0 }).collect();
-    membership(&prior, |community, cell| heard.answer(community, cell), own)
+    let telling = Telling {
+        answers: |community, cell| heard.answer(community, cell),
+        asks: |community, cell| heard.asks(community, cell),
+    };
+    membership(&prior, telling, &own.cells, own.visible)
 }
 
 /// A collective entry with its likeness to the query, as the asking user may see it.
@@ -242,12 +254,12 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads global memory at the moment `question.t`. `own` are the person's visible response counts, by cell.
+    /// Reads global memory at the moment `question.t`.
     pub fn read(
         &self,
         snapshot: Option<(&Snapshot, PeriodView)>,
         question: &Question,
-        own: &[f64],
+        own: &Responses,
     ) -> Result<GlobalRead, IndexError> {
         let Question { asking, probe, t, .. } = *question;
         let population = self.population;

@@ -18,6 +18,8 @@ use super::topics::{TopicIx, Topics};
 const HABIT_MASS: f64 = 5.0;
 /// Pseudo-counts of the base rate in everyone's answers to a topic.
 const COMMON_MASS: f64 = 3.0;
+/// Pseudo-counts of what everyone asks about in what a community does.
+const ASKED_MASS: f64 = 20.0;
 /// Sweeps in which a leaning is found from nothing, and from that of nearly the same people.
 const SWEEPS: (usize, usize) = (16, 4);
 
@@ -135,6 +137,7 @@ impl Habits {
             (Home { community, asked }, Counts::new(counts, self.labels))
         });
         let common = common(&all, base);
+        let asked = asked(&all, self.labels);
         let (home, mut besides) = home.unzip();
         let of = |(community, counts): (CommunityIx, &'a Counts)| {
             let at_home = home.as_ref().is_some_and(|home: &Home| home.community == community);
@@ -142,7 +145,7 @@ impl Habits {
             Custom::new(counts, &common, &vec![0.0; self.labels], SWEEPS.0)
         };
         let customs = self.of.iter().enumerate().map(of).collect();
-        Heard { habits: self, home, customs, common }
+        Heard { habits: self, home, customs, common, asked }
     }
 }
 
@@ -162,6 +165,13 @@ fn common(all: &[f64], base: &[f64]) -> Vec<f64> {
         counts.iter().zip(base).map(share).collect::<Vec<f64>>()
     };
     all.chunks_exact(base.len().max(1)).flat_map(shares).collect()
+}
+
+/// p(z), what everyone asks about: a response is added to each topic.
+fn asked(all: &[f64], labels: usize) -> Vec<f64> {
+    let topics: Vec<f64> = all.chunks_exact(labels.max(1)).map(|topic| topic.iter().sum::<f64>() + 1.0).collect();
+    let total: f64 = topics.iter().sum();
+    topics.iter().map(|topic| topic / total).collect()
 }
 
 /// What a community answers.
@@ -211,12 +221,22 @@ pub struct Heard<'a> {
     customs: Vec<Custom<'a>>,
     /// p(y|z) by cell.
     common: Vec<f64>,
+    /// p(z) by topic.
+    asked: Vec<f64>,
 }
 
 impl Heard<'_> {
     /// p_c(y|z), > 0.
     pub fn answer(&self, community: CommunityIx, cell: CellIx) -> f64 {
         self.customs[community].answer(&self.common, cell)
+    }
+
+    /// p_c(z) = (n_c(z) + m p(z)) / (n_c + m), > 0, of the topic of a cell: 1 of one topic.
+    pub fn asks(&self, community: CommunityIx, cell: CellIx) -> f64 {
+        let topics = &self.customs[community].counts.topics;
+        let topic: TopicIx = cell / self.habits.labels;
+        let total: f64 = topics.iter().sum();
+        (topics[topic] + ASKED_MASS * self.asked[topic]) / (total + ASKED_MASS)
     }
 
     /// ln p_c(y|z) summed over what somebody answered, whose answers are left out of the community's.
@@ -289,6 +309,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_community_asks_about_is_shrunk_to_what_everyone_does() {
+        // 12 of 16 responses to the first topic here, 2 of 16 there; 14 + 1 of 34 of all.
+        let habits = habits([[8.0, 4.0, 0.0, 4.0], [1.0, 1.0, 6.0, 8.0]].concat());
+        let heard = habits.besides(&[0.5, 0.5], None, std::iter::empty());
+        let common = 15.0 / 34.0;
+        for (community, first) in [(0, 12.0), (1, 2.0)] {
+            let shares = [0, 2].map(|cell| heard.asks(community, cell));
+            assert!((shares[0] - (first + ASKED_MASS * common) / (16.0 + ASKED_MASS)).abs() < 1e-12);
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
     fn who_asks_is_subtracted_everywhere() {
         let with = habits([[9.0, 0.0, 1.0, 8.0], [0.0, 8.0, 8.0, 0.0]].concat());
         let own = [(0, 1.0), (2, 1.0)];
@@ -297,6 +330,7 @@ mod tests {
             (with.besides(&base, Some(0), own.into_iter()), without.besides(&base, None, std::iter::empty()));
         for community in 0..2 {
             assert!((0..4).all(|cell| (one.answer(community, cell) - two.answer(community, cell)).abs() < 1e-12));
+            assert!((0..4).all(|cell| (one.asks(community, cell) - two.asks(community, cell)).abs() < 1e-12));
             assert!(one.leaning(community).iter().zip(two.leaning(community)).all(|(a, b)| (a - b).abs() < 1e-12));
         }
     }
@@ -341,6 +375,7 @@ mod tests {
         let heard = habits.besides(&[0.3, 0.7], None, std::iter::empty());
         assert!((heard.answer(0, 0) - (3.0 + 5.0 * 0.3) / 9.0).abs() < 1e-12);
         assert_eq!(heard.answer(1, 1), 0.7);
+        assert_eq!([heard.asks(0, 1), heard.asks(1, 0)], [1.0, 1.0], "there is nothing else to ask about");
         assert_eq!(heard.leaning(1), [0.0, 0.0]);
     }
 }

@@ -416,9 +416,9 @@ impl Memory {
         let (population, digest) = (&self.population, self.digest());
         let snapshot = self.snapshot_at(question.t)?;
         let topics = snapshot.as_ref().and_then(|snapshot| self.topics()?.known_by(snapshot.items));
-        let mut own = vec![0.0; topics.map_or(1, Topics::count) * population.labels.len()];
+        let mut cells = vec![0.0; topics.map_or(1, Topics::count) * population.labels.len()];
         for (place, item) in remembered.items.iter().enumerate() {
-            own[habits::cell(population, topics, *item)] += self.heard(remembered.at(population, place), question.t);
+            cells[habits::cell(population, topics, *item)] += self.heard(remembered.at(population, place), question.t);
         }
         let reader = global::Reader {
             population,
@@ -431,6 +431,7 @@ impl Memory {
             topics,
         };
         let view = snapshot.as_deref().map(|s| (s, PeriodView { number: s.period + 1, end: s.end }));
+        let own = global::Responses { cells, visible: remembered.items.len() };
         reader.read(view, question, &own)
     }
 
