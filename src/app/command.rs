@@ -344,7 +344,7 @@ table! {
         GoToTurn "go-to-turn" ["#"] "turn" "Type the number of a turn and go there";
         Faster "faster" ["]"] "speed" "Play at twice the speed, ×16 at most";
         Slower "slower" ["["] "" "Play at half the speed, ×1/2 at least";
-        LeaveReplay "leave-replay" ["x"] "leave" "Leave the replay and go on with live work";
+        LeaveReplay "leave-replay" ["x"] "leave" "Leave the replay and go on with live work; where the session was made and is in no file, when asked twice";
         NextChart "next-chart" ["e"] "chart" "Show the next measure: accuracy, diversity, drift, whom the mediator follows, examples";
         TallCharts "tall-charts" ["E"] "" "Draw all measures as lines, or take their room back";
         LiveHere "live-here" ["a"] "live" "Ask this question live, of memory as it was at this moment";

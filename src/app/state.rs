@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use super::answers::{Answers, ArmAnswer, Phase, WRITING, Writing};
 use super::attribution::Attributing;
 use super::calls::Calls;
-use super::command::Context;
+use super::command::{Command, Context};
 pub use super::data::{Data, question_of};
 use super::datasets::Datasets;
 use super::feedback::Said;
@@ -328,8 +328,8 @@ pub struct State {
     pub notice: Option<Notice>,
     /// Ctrl-C was the last key.
     pub interrupted: bool,
-    /// Quitting was the last command, and would lose something.
-    pub leaving: bool,
+    /// The last command, where it would lose something: done again, it does.
+    pub leaving: Option<Command>,
     /// The theme's name.
     pub theme: &'static str,
     /// Which keys run what.
@@ -442,7 +442,7 @@ impl State {
             journal: Journal::new(start.record),
             notice: None,
             interrupted: false,
-            leaving: false,
+            leaving: None,
             theme: if start.mono { mono } else { start.theme.unwrap_or(default) },
             keys: start.keys,
             mono_only: start.mono,

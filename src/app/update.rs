@@ -363,7 +363,7 @@ fn key(state: &mut State, chord: Chord) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(typed) = chord.typed() else { return Vec::new() };
-    (state.interrupted, state.leaving) = (false, false);
+    (state.interrupted, state.leaving) = (false, None);
     state.input_mut().into_iter().for_each(|input| input.insert(typed.encode_utf8(&mut [0; 4])));
     edited(state);
     Vec::new()
@@ -375,7 +375,7 @@ fn unread(state: &mut State, context: Context, chord: Chord) {
         state.dirty = false;
         return;
     };
-    (state.interrupted, state.leaving) = (false, false);
+    (state.interrupted, state.leaving) = (false, None);
     let (key, name) = (chord.to_string(), entry.name);
     let key = keymap::read(&key);
     let told = match context.left_by() {

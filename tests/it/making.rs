@@ -79,6 +79,28 @@ fn a_scenario_is_made_and_replayed() {
     assert!(text_of(&drawn(&state, 160, 40)).contains("leave the replay first"));
 }
 
+/// One key threw it away, where quitting asked twice.
+#[test]
+fn a_session_in_no_file_is_left_when_asked_twice() {
+    let mut opened = Opened::of("drift".to_owned(), crate::replaying::session(true)).unwrap();
+    opened.made = true;
+    let mut state = answered();
+    update(&mut state, Message::SessionOpened(Box::new(opened)));
+    for (key, expected) in [
+        ("x", "x again leaves it; drift was made now and is in no file: ctrl-s keeps it"),
+        ("O", "O again opens another session in its place; drift was made now"),
+        ("q", "q again quits; drift was made now"),
+        ("x", "x again leaves it"),
+    ] {
+        press(&mut state, &[key]);
+        let told = &state.notice.as_ref().unwrap().text;
+        assert!(told.starts_with(expected), "{told}");
+        assert!(state.replay.is_some() && state.overlay.is_none() && state.exit.is_none(), "{key}");
+    }
+    press(&mut state, &["x"]);
+    assert!(state.replay.is_none());
+}
+
 #[test]
 fn what_was_stopped_or_superseded_is_not_heard() {
     let mut state = answered();

@@ -48,6 +48,11 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    if let Some(lost) = lost_by(state, command).filter(|_| leaving != Some(command)) {
+        state.leaving = Some(command);
+        tell(state, lost, true);
+        return Vec::new();
+    }
     if !turns(command) {
         state.undo.close();
         record::settle(state);
@@ -192,13 +197,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
             state.theme = names[(at + 1) % names.len()];
             tell(state, format!("theme {}", state.theme), false);
         }
-        Command::Quit => match tries::unsaved(state).filter(|_| !leaving) {
-            Some(unsaved) => {
-                state.leaving = true;
-                tell(state, unsaved, true);
-            }
-            None => state.exit = Some(Exit::Done),
-        },
+        Command::Quit => state.exit = Some(Exit::Done),
         Command::Interrupt | Command::Suspend => {}
         Command::PromptRoom => board::open(state, Page::Prompts { arm: Arm::Mediated, against: None }),
         Command::Numbers => board::open(state, Page::Numbers),
@@ -292,6 +291,17 @@ fn back(state: &mut State) -> Vec<Effect> {
         None => {}
     }
     Vec::new()
+}
+
+/// What `command` would lose that is in no file, with how to have it do so.
+fn lost_by(state: &State, command: Command) -> Option<String> {
+    let (lost, does) = match command {
+        Command::Quit => (tries::unsaved(state), "quits"),
+        Command::LeaveReplay => (replay::unkept(state), "leaves it"),
+        Command::OpenSession => (replay::unkept(state), "opens another session in its place"),
+        _ => return None,
+    };
+    lost.map(|lost| format!("{} again {does}; {lost}", state.keys.first(command)))
 }
 
 /// Ctrl-C: closes what is open, else stops the model; twice in a row it quits.

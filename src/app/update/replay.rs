@@ -74,6 +74,15 @@ pub(super) fn kept(state: &mut State, outcome: Result<PathBuf, String>) {
     }
 }
 
+/// The session that was made now and is in no file, on the screen or where a moment of it goes back to.
+pub(super) fn unkept(state: &State) -> Option<String> {
+    let screen = state.visit.as_ref().map_or(state, |visit| &visit.screen);
+    let made = screen.replay.as_ref().map(|replaying| &replaying.opened).filter(|opened| opened.made)?;
+    let key = state.keys.first(Command::KeepSession);
+    let place = if state.visit.is_some() { ", back in the replay," } else { "" };
+    Some(format!("{} was made now and is in no file: {key}{place} keeps it", made.name))
+}
+
 /// Goes back to live work.
 pub(super) fn leave(state: &mut State) {
     let Some(mut live) = state.replay.take().and_then(|replaying| replaying.live) else { return };

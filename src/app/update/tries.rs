@@ -1,13 +1,12 @@
 //! Numbers typed for a weight, and tries: save, choose, delete, and what the keeper says of them.
 
 use super::super::board::{Comparison, Page};
-use super::super::command::Command;
 use super::super::effect::Effect;
 use super::super::keeper::{Change, Kept};
 use super::super::overlay::{Choice, EditKind, List, Overlay};
 use super::super::state::{Setting, State};
 use super::command::{edit, step};
-use super::tell;
+use super::{replay, tell};
 use crate::mediator::Weight;
 use crate::mediator::weights::Scope;
 use crate::session::tries::{Book, LONGEST_NAME, LONGEST_NOTE, Try, next_number};
@@ -225,11 +224,8 @@ pub(super) fn kept(state: &mut State, dataset: &str, change: Option<&Change>, ke
 pub(super) fn unsaved(state: &State) -> Option<String> {
     let mut told: Vec<String> =
         state.unkept.values().filter(|unkept| !unkept.changes.is_empty()).map(|unkept| unkept.told()).collect();
-    if let Some(made) = state.replay.as_ref().map(|replaying| &replaying.opened).filter(|opened| opened.made) {
-        let key = state.keys.first(Command::KeepSession);
-        told.push(format!("{} was made now and is in no file: {key} keeps it", made.name));
-    }
-    (!told.is_empty()).then(|| format!("q again quits; {}", told.join("; ")))
+    told.extend(replay::unkept(state));
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 #[cfg(test)]
