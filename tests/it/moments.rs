@@ -313,8 +313,11 @@ fn a_moment_is_asked_live_of_memory_as_it_was_and_left_with_one_key() {
             let evidence = answered_by(&worker, &inbox, &mut state, effects).unwrap();
             assert_eq!(evidence.local.votes.len(), 2);
         }
+        // A try saved here is one on the same data there.
+        press(&mut state, &["s", "enter"]);
         let effects = press(&mut state, &["l", "a"]);
         assert!(effects.contains(&Effect::Visit(None)), "{effects:?}");
+        assert_eq!(state.tries.len(), turn + 1);
         assert_eq!((replay(&state).turn, state.standing() == Standing::AtEnd), (turn, turn == 2));
         assert!(!state.undo.can_undo(), "the recording is shown as it was");
         let live = replay(&state).live.as_ref().unwrap();
