@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Date, Month, OffsetDateTime};
 
 /// Seconds in a day; ages and half-lives are told in days.
 pub const DAY: f64 = 86_400.0;
@@ -48,16 +48,17 @@ impl<'de> Deserialize<'de> for UserId {
     }
 }
 
-/// A moment: whole seconds since 1970-01-01T00:00:00Z. Read from an integer or an RFC 3339 string.
+/// A moment: whole seconds since 1970-01-01T00:00:00Z. Read from an integer whose digits are no date, or an RFC 3339 string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// That many seconds, within the range that a calendar can print: beyond it arithmetic on ages would overflow.
+    /// That many seconds, within the range that a calendar can print: beyond it arithmetic on ages would overflow. Digits
+    /// that are a date are no seconds: a table of dates would otherwise be one of three weeks of August 1970.
     fn of_seconds(seconds: i64) -> Result<Self, BadTimestamp> {
-        let printable = OffsetDateTime::from_unix_timestamp(seconds);
-        printable.map(|_| Self(seconds)).map_err(|_| BadTimestamp(seconds.to_string()))
+        let printable = OffsetDateTime::from_unix_timestamp(seconds).is_ok() && date_in(seconds).is_none();
+        if printable { Ok(Self(seconds)) } else { Err(BadTimestamp(seconds.to_string())) }
     }
 
     /// Days from `earlier` to `self`; negative when `earlier` is later.
@@ -92,12 +93,24 @@ impl fmt::Display for Timestamp {
 )]
 pub struct BadTimestamp(String);
 
-/// Of a number that is too large, where it is a time once it is divided.
-fn hint(text: &str) -> &'static str {
-    let large = text.parse::<i64>().ok().filter(|number| number.unsigned_abs() > 100_000_000_000);
-    match large.map(|number| OffsetDateTime::from_unix_timestamp(number / 1000)) {
-        Some(Ok(_)) => "; it looks like milliseconds: divide it by 1000",
-        _ => "",
+/// The date that the digits of a number are, `20240301`.
+fn date_in(number: i64) -> Option<Date> {
+    let part = |number: i64| u8::try_from(number % 100).ok();
+    let year = i32::try_from(number / 10_000).ok().filter(|year| (1900..2100).contains(year))?;
+    Date::from_calendar_date(year, Month::try_from(part(number / 100)?).ok()?, part(number)?).ok()
+}
+
+/// Of a number that is no time, what it may be meant as: a date, or a time once it is divided.
+fn hint(text: &str) -> String {
+    let Ok(number) = text.parse::<i64>() else { return String::new() };
+    if let Some(date) = date_in(number) {
+        return format!("; it looks like a date: write {date}");
+    }
+    let large = number.unsigned_abs() > 100_000_000_000;
+    if large && OffsetDateTime::from_unix_timestamp(number / 1000).is_ok() {
+        "; it looks like milliseconds: divide it by 1000".to_owned()
+    } else {
+        String::new()
     }
 }
 
@@ -248,6 +261,10 @@ mod tests {
         }
         let told = |text: &str| text.parse::<Timestamp>().unwrap_err().to_string();
         assert!(told("1709251200000").ends_with("since 1970; it looks like milliseconds: divide it by 1000"));
+        // Seconds that are no date, and dates that are none.
+        assert_eq!("20241301".parse::<Timestamp>().unwrap(), Timestamp(20_241_301));
+        assert!(told("20240301").ends_with("since 1970; it looks like a date: write 2024-03-01"));
+        assert!(serde_json::from_str::<Timestamp>("20240229").is_err());
         assert!(["soon", "9223372036854775807"].iter().all(|text| told(text).ends_with("since 1970")));
     }
 
