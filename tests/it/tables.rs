@@ -129,6 +129,10 @@ fn scores_and_texts_are_mapped_too() {
     assert_eq!((report.task, report.kept, counts(&report)), (TaskKind::Rating, 3, vec![(Reason::OffScale, 3)]));
     assert_eq!(json!(report.labels), json!({"0.5": 1, "4": 2}));
     assert_eq!(report.rejected[&Reason::OffScale].first.text, "4.2");
+    assert!(report.notes.concat().starts_with("no row has an object 'attributes', so no thing is like another one"));
+    let row = json!({"user": "u", "at": 1, "query": "q", "response": 4, "attributes": {"year": 1995}}).to_string();
+    let report = imported(Syntax::JsonLines, Answers::Scores(stars), map, row.as_bytes(), None).unwrap();
+    assert_eq!(report.notes, [""; 0]);
     let dataset = Dataset::open(&out).unwrap();
     assert_eq!((dataset.manifest.scale, dataset.manifest.responses().len()), (Some(stars), 10));
 

@@ -186,7 +186,9 @@ pub fn import(
     out: Option<&Path>,
     watch: Watch<'_>,
 ) -> Result<Report, ImportError> {
-    let mut intake = Intake::begin(&sources, mapping.task(), out, watch)?;
+    let task = mapping.task();
+    let mut intake = Intake::begin(&sources, task, out, watch)?;
+    let mut attributed = task != TaskKind::Rating;
     for source in sources {
         let name = source.name().to_owned();
         let wrap = ImportError::reading(&name);
@@ -198,13 +200,24 @@ pub fn import(
         while let Some(record) = records.next(cancel).map_err(&wrap)? {
             let row = intake.row()?;
             match record.fields.map_err(Rejection::from).and_then(|fields| mapping.interaction(row, fields)) {
-                Ok(interaction) => intake.keep(&interaction)?,
+                Ok(interaction) => {
+                    attributed = attributed || interaction.extra.get("attributes").is_some_and(Value::is_object);
+                    intake.keep(&interaction)?;
+                }
                 Err(rejection) => intake.reject(rejection, (&name, record.line), || record.raw.text()),
             }
         }
     }
-    intake.finish(|report| mapping.manifest(report))
+    let mut report = intake.finish(|report| mapping.manifest(report))?;
+    if !attributed {
+        report.notes.push(NOTHING_ALIKE.to_owned());
+    }
+    Ok(report)
 }
+
+/// Of ratings without attributes, by which things are like each other unless `dataset.toml` says otherwise.
+const NOTHING_ALIKE: &str = "no row has an object 'attributes', so no thing is like another one: give the rows some (jsonl), or \
+     write similarity = \"text\" below [retrieval] in dataset.toml, and the queries' words are compared";
 
 /// Where rows go: counted, and written if there is a folder for them.
 struct Intake<'a> {
