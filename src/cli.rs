@@ -55,6 +55,7 @@ mod voice;
 mod why_not;
 pub mod workbench;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -340,7 +341,7 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Write a session as a page or a terminal recording, to be shown anywhere
     Export(export::ExportArgs),
-    /// Record a session, or print a study: a cold start, biased users, drift, feedback, a new community
+    /// Record a session, or print a study: a cold start, biased users, drift, a new community, the strongest conflicts
     Scenario(scenario::ScenarioArgs),
     /// Generate a seeded sample population
     Synth(synth::SynthArgs),
@@ -482,11 +483,23 @@ fn complain_about_usage(error: &clap::Error) {
     let (what, _) = what.split_once(MORE).unwrap_or((what, ""));
     let (how, _) = how.split_once(MORE).unwrap_or((how, ""));
     let words = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    complain(words(what).trim_start_matches("error: "));
+    complain(&about_numbers(words(what).trim_start_matches("error: ")));
     if !how.is_empty() {
         tell_line!("usage: {}", brief(&visible(&words(how)), LONGEST_MESSAGE));
     }
     tell_line!("see `logoscope --help`, or --help after a command");
+}
+
+/// What was wrong with a number, said as what to write instead: the standard library's words speak of digits and literals.
+fn about_numbers(told: &str) -> Cow<'_, str> {
+    let whole = ["invalid digit found in string", "cannot parse integer from empty string"];
+    let any = ["invalid float literal", "cannot parse float from empty string"];
+    let ends = |words: &[&str]| words.iter().find_map(|words| told.strip_suffix(words));
+    match (ends(&whole), ends(&any)) {
+        (Some(told), _) => format!("{told}give a whole number").into(),
+        (_, Some(told)) => format!("{told}give a number").into(),
+        (None, None) => told.into(),
+    }
 }
 
 /// Reads the command line, runs it, and turns failure into a message and an exit code.

@@ -81,7 +81,7 @@ pub struct EvalArgs {
     #[arg(long)]
     rows: bool,
     /// Hide the person's own items of the last DAYS before each query, from them alone
-    #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = parse_days)]
+    #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = parse_days, allow_negative_numbers = true)]
     gap: f64,
     /// Fewest distinct contributors of anything collective [default: the dataset's]
     #[arg(long, value_name = "K", value_parser = parse_guard)]
@@ -120,7 +120,7 @@ pub(super) enum Form {
     Md,
     /// One page that loads nothing
     Html,
-    /// One row a query
+    /// eval: one row a query; audit: one row a figure; compare has none
     Csv,
 }
 

@@ -146,8 +146,8 @@ fn advice(share: f64, interactions: usize) -> String {
     if interactions < 2 {
         return "give it a dataset with two or more".to_owned();
     }
-    // 80 is meant as a percentage.
-    let instead = if share > 1.0 && share <= 100.0 { share / 100.0 } else { 0.8 };
+    // 80 is meant as a percentage, 1.5 is not.
+    let instead = if (10.0..100.0).contains(&share) { share / 100.0 } else { 0.8 };
     format!("give a share between 0 and 1 such as {instead}")
 }
 

@@ -417,11 +417,14 @@ fn options_that_make_no_sense_are_refused_with_a_remedy() {
     let nowhere = dir.path().join("no/such/report.md");
     for (args, expected) in [
         (vec!["--split", "0"], "give a share between 0 and 1"),
-        (vec!["--split", "1.5"], "the split 1.5 leaves no history or no queries"),
+        (vec!["--split", "1.5"], "interactions; give a share between 0 and 1 such as 0.8"),
         (vec!["--split", "80"], "interactions; give a share between 0 and 1 such as 0.8"),
         (vec!["--split", "NaN"], "give a share between 0 and 1"),
         (vec!["--data", &data], "'tiny' has no judged query"),
         (vec!["--peers"], "--split <FRACTION>"),
+        (vec!["--gap", "-1"], "'-1' is no number of days; give one from 0 up"),
+        (vec!["--seed", "x"], "invalid value 'x' for '--seed <N>': give a whole number\n"),
+        (vec!["--split", "most"], "invalid value 'most' for '--split <FRACTION>': give a number\n"),
         (vec!["--out", folder], "is a directory"),
         (vec!["--out", nowhere.to_str().unwrap()], "no/such: "),
     ] {
