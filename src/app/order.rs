@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::replay::Opened;
 use super::state::{Data, Setting};
+use crate::session::SessionError;
 use crate::session::scenario::{Options, Plan, Scenario};
 
 /// A scenario to be made, memory alone answering.
@@ -37,10 +38,21 @@ impl Order {
         let made = Plan::with(&Options::default(), self.scenario, dataset, None, &setting, None)
             .and_then(|plan| plan.record(dataset, setting, None));
         let name = self.scenario.name().to_owned();
-        let session = made.map_err(|error| error.to_string())?;
+        let session = made.map_err(told)?;
         let mut opened = Opened::of(name.clone(), session).ok_or_else(|| format!("{name}: nothing is asked in it"))?;
         opened.made = true;
         Ok(opened)
+    }
+}
+
+/// Why nothing is made, with what can be done here: nobody can be named.
+fn told(error: SessionError) -> String {
+    match error {
+        SessionError::Nobody { dataset, scenario, reason } => format!(
+            "nobody in '{dataset}' fits the scenario {scenario}: {reason}; choose another one or other data, or name somebody with \
+             `logoscope scenario {scenario} --user U`"
+        ),
+        error => error.to_string(),
     }
 }
 
@@ -51,4 +63,19 @@ pub struct Orders {
     pub newest: u64,
     /// What is being made, since when.
     pub under_way: Option<(Scenario, Duration)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_found_cannot_be_named_with_an_option_here() {
+        let nobody = SessionError::Nobody { dataset: "news".into(), scenario: "drift", reason: "it is small".into() };
+        assert_eq!(
+            told(nobody),
+            "nobody in 'news' fits the scenario drift: it is small; choose another one or other data, or name somebody with \
+             `logoscope scenario drift --user U`"
+        );
+    }
 }
