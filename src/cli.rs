@@ -482,8 +482,11 @@ fn complain_about_usage(error: &clap::Error) {
     let (what, how) = told.split_once("\nUsage:").unwrap_or((&told, ""));
     let (what, _) = what.split_once(MORE).unwrap_or((what, ""));
     let (how, _) = how.split_once(MORE).unwrap_or((how, ""));
-    let words = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    complain(&about_numbers(words(what).trim_start_matches("error: ")));
+    // That an option could be passed as a value helps nobody here.
+    let tells = |line: &&str| !line.is_empty() && !line.contains("as a value, use '-- ");
+    let words = |text: &str| text.lines().map(str::trim).filter(tells).collect::<Vec<_>>().join(" ");
+    let what = words(what).replace(" tip: ", "; ");
+    complain(&about_numbers(what.trim_start_matches("error: ")));
     if !how.is_empty() {
         tell_line!("usage: {}", brief(&visible(&words(how)), LONGEST_MESSAGE));
     }

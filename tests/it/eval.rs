@@ -423,6 +423,8 @@ fn options_that_make_no_sense_are_refused_with_a_remedy() {
         (vec!["--data", &data], "'tiny' has no judged query"),
         (vec!["--peers"], "--split <FRACTION>"),
         (vec!["--gap", "-1"], "'-1' is no number of days; give one from 0 up"),
+        (vec!["--splt", "0.8"], "unexpected argument '--splt' found; a similar argument exists: '--split'\n"),
+        (vec!["--grid"], "unexpected argument '--grid' found\n"),
         (vec!["--seed", "x"], "invalid value 'x' for '--seed <N>': give a whole number\n"),
         (vec!["--split", "most"], "invalid value 'most' for '--split <FRACTION>': give a number\n"),
         (vec!["--out", folder], "is a directory"),
