@@ -355,10 +355,14 @@ pub fn require_vacant(dir: &Path) -> Result<(), DatasetError> {
 }
 
 /// Writes beside the target, syncs, then renames: a reader sees the old file or the new one, never half of it, and of
-/// several writers one wins.
+/// several writers one wins. What is no file, a device or a pipe, is written into as it is.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let wrap = |source| DatasetError::Write { path: path.to_owned(), source };
+    // A device or a pipe holds nothing that a reader could see a half of, and no file may take its place.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return fs::write(path, bytes).map_err(wrap);
+    }
     // Of this write alone: two that shared a file beside the target would rename each other's half.
     let number = WRITES.fetch_add(1, Ordering::Relaxed);
     let beside = path.with_extension(format!("{}-{number}.part", std::process::id()));
@@ -383,6 +387,18 @@ mod tests {
 
     fn line(id: &str, at: i64, response: &str) -> String {
         format!("{{\"id\":\"{id}\",\"user\":\"u\",\"at\":{at},\"query\":\"q\",\"response\":\"{response}\"}}\n")
+    }
+
+    /// As root a report written to `/dev/null` made a file of it, for the whole machine.
+    #[cfg(unix)]
+    #[test]
+    fn no_file_takes_the_place_of_a_device() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = dir.path().join("device");
+        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+        write_whole(&device, b"a report").unwrap();
+        assert!(fs::symlink_metadata(&device).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
