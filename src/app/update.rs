@@ -321,7 +321,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
     }
 }
 
-/// Whether a message speaks of live work: of the dataset, memory or the model.
+/// Whether a message speaks of live work: of the dataset, memory or the model. Recordings are chosen over a replay, too.
 fn is_of_workers(message: &Message) -> bool {
     matches!(
         message,
@@ -342,7 +342,6 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::ModelsFound(_)
             | Message::OfWorker { .. }
             | Message::DatasetsFound(_)
-            | Message::RecordingsFound(_)
             | Message::Recording(_)
             | Message::RecordFailed(_)
             | Message::Fitting { .. }

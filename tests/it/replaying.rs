@@ -335,6 +335,18 @@ fn ones_own_recordings_are_offered() {
     assert_eq!(effects, [Effect::Open(Source::File(PathBuf::from("sessions/films-001.jsonl")))]);
 }
 
+/// What was found went to live work beneath, and the list over a replay never had it.
+#[test]
+fn ones_own_recordings_are_offered_over_a_replay() {
+    let mut state = replaying();
+    assert_eq!(press(&mut state, &["O"]), [Effect::FindRecordings]);
+    let path = PathBuf::from("sessions/films-001.jsonl");
+    let found = Recording { path: path.clone(), about: "live use".to_owned(), at: Timestamp(1_707_000_000) };
+    update(&mut state, Message::RecordingsFound(vec![found]));
+    press(&mut state, &["f", "i", "l", "m", "s"]);
+    assert_eq!(press(&mut state, &["enter"]), [Effect::Open(Source::File(path))]);
+}
+
 #[test]
 fn the_shelf_opens_what_is_whole_and_tells_of_the_rest() {
     let folder = tempfile::tempdir().unwrap();
