@@ -8,6 +8,7 @@ use logoscope::app::fitter::{FitNews, Fitted};
 use logoscope::app::keeper::Change;
 use logoscope::app::message::Message;
 use logoscope::app::overlay::Overlay;
+use logoscope::app::replay::Opened;
 use logoscope::app::state::{Setting, State};
 use logoscope::app::surveyor::{Found, Survey, SurveyRequest};
 use logoscope::app::update::update;
@@ -320,6 +321,23 @@ fn survey(state: &mut State, request: &SurveyRequest) {
         }
     };
     update(state, Message::Surveyed { ticket: request.ticket, done: (1, 1), found: Some(Box::new(found)) });
+}
+
+/// A replay counted from 0 again: what was found out about live work was shown of it where the numbers met.
+#[test]
+fn a_replay_stops_the_survey_of_live_work_and_hears_nothing_of_it() {
+    let mut state = two_asked();
+    let effects = press(&mut state, &["F"]);
+    let live = surveyed(&effects).unwrap().ticket;
+    let opened = Opened::of("by-the-sea".to_owned(), session(true)).unwrap();
+    let effects = update(&mut state, Message::SessionOpened(Box::new(opened)));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Cease(ticket) if *ticket > live)), "{effects:?}");
+    let effects = press(&mut state, &["F"]);
+    let over = surveyed(&effects).unwrap().ticket;
+    assert!(over > live + 1, "{over}");
+    press(&mut state, &["esc", "x"]);
+    let effects = press(&mut state, &["F"]);
+    assert!(surveyed(&effects).unwrap().ticket > over);
 }
 
 #[test]

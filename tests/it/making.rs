@@ -120,6 +120,19 @@ fn what_was_stopped_or_superseded_is_not_heard() {
     assert!(state.notice.as_ref().unwrap().text.contains("nobody drifts"));
 }
 
+/// What was made came while somebody typed, and the line was gone.
+#[test]
+fn a_question_left_half_typed_is_there_after_what_was_made() {
+    let mut state = answered();
+    let order = ordered(&mut state, "drift");
+    press(&mut state, &["i", "s", "e", "a"]);
+    let opened = Opened::of("drift".to_owned(), crate::replaying::session(true)).unwrap();
+    update(&mut state, Message::Made { ticket: order.ticket, made: Ok(Box::new(opened)) });
+    assert!(state.replay.is_some() && state.overlay.is_none());
+    press(&mut state, &["x"]);
+    assert_eq!(state.draft, "sea");
+}
+
 /// The recording on the screen had ordered nothing and dropped it, and live work waited for it ever after.
 #[test]
 fn a_scenario_that_comes_while_a_recording_is_on_the_screen_is_replayed() {

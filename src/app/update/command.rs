@@ -332,7 +332,7 @@ pub(super) fn edit(state: &mut State, kind: EditKind, text: &str) {
 }
 
 /// Keeps a question that is left half typed, for whoever goes on with it.
-fn put_aside(state: &mut State) {
+pub(super) fn put_aside(state: &mut State) {
     if let Some(Overlay::Edit(Edit { kind: EditKind::Query, input, .. })) = &state.overlay {
         state.draft = input.text().to_owned();
     }

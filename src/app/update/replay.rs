@@ -7,7 +7,8 @@ use super::super::effect::Effect;
 use super::super::overlay::{Edit, EditKind, List, Overlay};
 use super::super::replay::{Charts, Mark, Opened, Replaying, SPEEDS, Standing};
 use super::super::state::{MemoryState, ModelState, Reading, Setting, Start, State};
-use super::{tell, visit};
+use super::command::put_aside;
+use super::{attribution, rungs, study, tell, visit};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::Course;
 
@@ -19,7 +20,8 @@ pub(super) fn list(state: &mut State) -> Vec<Effect> {
 
 /// Shows a session at its first turn. Live work goes on beneath it.
 pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
-    let mut effects = visit::end(state);
+    let mut effects = clear(state);
+    effects.extend(visit::end(state));
     leave(state);
     let header = &opened.replay.session().header;
     let mut shown = State::new(Start {
@@ -54,6 +56,17 @@ pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
         );
     }
     effects.push(Effect::Tries { dataset: state.dataset_name.clone(), change: None });
+    effects
+}
+
+/// Closes what lies over the screen, and stops what is found out for it: beneath a replay nobody sees it. A question left
+/// half typed is kept.
+fn clear(state: &mut State) -> Vec<Effect> {
+    put_aside(state);
+    state.overlay = None;
+    let mut effects = study::drain(state);
+    effects.extend(rungs::drain(state));
+    effects.extend(attribution::drain(state));
     effects
 }
 
@@ -102,6 +115,8 @@ pub(super) fn carry(from: &State, to: &mut State) {
     to.keys.clone_from(&from.keys);
     to.unkept.clone_from(&from.unkept);
     to.orders = from.orders;
+    // One surveyor serves both: numbers go on, so that what was found about one is not shown of the other.
+    to.study.survey.ticket = to.study.survey.ticket.max(from.study.survey.ticket);
     to.overlay = None;
 }
 
