@@ -3,7 +3,7 @@
 //! Memory is read on every rung by the worker, rung by rung; what is read is kept, so that moving costs a mediation. The
 //! rungs are those of `logoscope scenario ladder` and `dial`: the same items, the same draws, the same decisions.
 //!
-//! Invariants: rungs belong to the question and the kind they were read for; what the arms decide on them is computed in
+//! Invariants: rungs belong to the memory, the question and the kind they were read for; what the arms decide on them is computed in
 //! `update` whenever a rung or the setting changes, from memory alone. While no rung is set the screen shows the whole
 //! history.
 
@@ -210,6 +210,17 @@ impl Climbing {
         self.kept.clear();
         self.visited.clear();
         self.wanted = None;
+    }
+
+    /// Of another memory from here on, of which no rung was read; gives what was of the one before.
+    pub fn turn_away(&mut self) -> Self {
+        let fresh = Self { ticket: self.ticket, ..Self::default() };
+        std::mem::replace(self, fresh)
+    }
+
+    /// Of the memory again that `before` is of. Numbers go on.
+    pub fn turn_back(&mut self, before: Self) {
+        *self = Self { ticket: self.ticket, wanted: None, scale: None, moved: false, set: None, ..before };
     }
 
     /// Turns to another question, whose rungs may have been read before. The rung looked at stays the same one where the

@@ -31,6 +31,7 @@ use super::message::Message;
 use super::overlay::{Edit, EditKind, List, ListKind, Overlay};
 use super::shelf::Source;
 use super::state::{Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of};
+use super::visit::Home;
 use super::worker::ReadRequest;
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::data::text::brief;
@@ -166,15 +167,18 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Remembered { data, place, periods } => {
             // A visit is to another memory: what this one was given while it lasts is known at home.
             record::remembered(state.journal_at_home());
-            let (reading, known, span) = match &mut state.visit {
-                Some(visit) => (&mut visit.home.reading, &mut visit.home.data, &mut visit.home.periods),
-                None => (&mut state.reading, &mut state.data, &mut state.periods),
+            let (reading, known, span, rungs) = match &mut state.visit {
+                Some(visit) => {
+                    let Home { reading, data, periods, rungs, .. } = &mut visit.home;
+                    (reading, data, periods, rungs)
+                }
+                None => (&mut state.reading, &mut state.data, &mut state.periods, &mut state.rungs),
             };
             // Items are numbered in the dataset's order: those behind the new one move on.
             let hits = reading.iter_mut().flat_map(|reading| &mut reading.read.local.hits);
             hits.filter(|hit| hit.item >= place).for_each(|hit| hit.item += 1);
             (*known, *span) = (Some(data), periods);
-            state.rungs.forget();
+            rungs.forget();
             Vec::new()
         }
         Message::NotRemembered(reason) => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::feedback::Said;
 use super::journal::Journal;
 use super::profile::Profiling;
+use super::rungs::Climbing;
 use super::state::{Answers, Data, Gesture, Held, Reading, Setting, State};
 use super::undo::History;
 use crate::data::interaction::{Interaction, UserId};
@@ -86,6 +87,8 @@ pub struct Home {
     pub answered: Vec<(UserId, Resolution)>,
     /// What the analyst said of the answers.
     pub said: Vec<Said>,
+    /// The rungs of its questions.
+    pub rungs: Climbing,
     /// The read that the answers are of.
     pub heard: u64,
     /// Memory had not answered yet, or was last made to hold less than it does.
@@ -118,6 +121,7 @@ impl Home {
             course: std::mem::take(&mut state.course),
             answered: std::mem::take(&mut state.answered),
             said: std::mem::take(&mut state.said),
+            rungs: state.rungs.turn_away(),
             heard: state.heard,
             journal: state.journal.clone(),
         }
@@ -138,8 +142,7 @@ impl Home {
         self.said.iter_mut().filter(|said| said.ticket == self.heard).for_each(|said| said.ticket = state.ticket);
         (state.heard, state.said) = (state.ticket, self.said);
         state.ask_at = None;
-        // One of the moment's, if there is one.
-        state.rungs.set = None;
+        state.rungs.turn_back(self.rungs);
         state.journal = self.journal;
     }
 }

@@ -167,6 +167,29 @@ fn a_visit_that_began_on_a_rung_comes_back_to_the_whole_history() {
     assert_eq!((state.rungs.set, state.rungs.wanted.clone()), (None, None));
 }
 
+/// What was read of the memory at home was shown of the moment's, which may hold other things.
+#[test]
+fn a_visit_reads_rungs_of_its_own_and_home_keeps_its() {
+    let dataset = sample::dataset().unwrap();
+    let memory = Memory::build(&dataset);
+    let mut state = at(&dataset, &memory, "u216");
+    let asked = state.question.clone();
+    keys(&mut state, &memory, &["C", "esc"]);
+    let (name, bytes) = sample::sessions()[0];
+    let session = Session::parse(Path::new(name), bytes).unwrap();
+    update(&mut state, Message::SessionOpened(Box::new(Opened::of(name.to_owned(), session).unwrap())));
+    keys(&mut state, &memory, &["a", "p"]);
+    assert!(state.visit.is_some() && state.question == asked);
+    let climbs = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Climb(_)));
+    let effects = press(&mut state, &["C"]);
+    assert!(climbs(&effects), "{effects:?}");
+    serve(&mut state, &memory, effects);
+    keys(&mut state, &memory, &["n", "p", "esc", "a", "x"]);
+    assert!(state.visit.is_none() && state.replay.is_none() && state.question == asked);
+    assert!(!climbs(&press(&mut state, &["C"])), "home has its own still");
+    assert_eq!(state.rungs.verdicts[0].so_far.0, 1, "what was asked away does not count here");
+}
+
 #[test]
 fn weights_are_felt_on_every_rung() {
     let dataset = sample::dataset().unwrap();

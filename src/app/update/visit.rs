@@ -189,6 +189,7 @@ pub(super) fn recorded(state: &mut State, events: &[Event]) {
 pub(super) fn arrived(state: &mut State, world: &Arc<World>, data: Arc<Data>, periods: usize) -> Option<Effect> {
     let visit = state.visit.as_mut().filter(|visit| Arc::ptr_eq(&visit.world, world))?;
     (state.data, state.periods) = (Some(data), periods);
+    state.rungs.forget();
     // What memory says comes right behind; the two are drawn together.
     state.dirty = false;
     // It knows all that this world was given.
