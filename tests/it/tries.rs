@@ -222,6 +222,18 @@ fn tries_work_in_a_replay_and_come_back_to_live_work() {
     assert_eq!(state.setting, turned);
 }
 
+/// The replay had the tries of before, gave a number away twice, and listed what was deleted.
+#[test]
+fn a_try_saved_at_a_moment_of_a_replay_is_there_on_coming_back() {
+    let mut state = replaying();
+    press(&mut state, &["a"]);
+    assert!(state.visit.is_some());
+    save(&mut state, "there");
+    press(&mut state, &["a"]);
+    assert!(state.visit.is_none() && state.replay.is_some());
+    assert_eq!(state.tries.iter().map(|saved| saved.name.as_str()).collect::<Vec<_>>(), ["there"]);
+}
+
 #[test]
 fn screens_of_values_and_tries() {
     for (name, keys) in [

@@ -196,10 +196,12 @@ pub(super) fn kept(state: &mut State, dataset: &str, change: Option<&Change>, ke
         Ok(tries) => {
             let Book { tries, looks } = tries;
             state.unkept.remove(dataset);
-            let live = state.replay.as_mut().and_then(|replaying| replaying.live.as_mut());
-            if let Some(live) = live.filter(|live| live.dataset_name == dataset) {
-                live.tries.clone_from(&tries);
-                live.looks = looks;
+            // Live work beneath a replay, and the replay that waits while a moment of it is visited.
+            let live = state.replay.as_mut().and_then(|replaying| replaying.live.as_deref_mut());
+            let waiting = state.visit.as_mut().map(|visit| &mut visit.screen);
+            for other in live.into_iter().chain(waiting).filter(|other| other.dataset_name == dataset) {
+                other.tries.clone_from(&tries);
+                other.looks = looks;
             }
             if state.dataset_name == dataset {
                 state.tries = tries;
