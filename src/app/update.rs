@@ -415,11 +415,7 @@ fn grow(state: &mut State, kind: ListKind, rows: impl Fn(&State) -> List) {
     if let Some(Overlay::List(list)) = &state.overlay
         && list.kind == kind
     {
-        let (filter, at) = (list.filter.clone(), list.selected);
-        let mut list = rows(state);
-        list.filter = filter;
-        list.refilter();
-        list.selected = at.min(list.shown.len().saturating_sub(1));
+        let list = list.grown(rows(state));
         state.overlay = Some(Overlay::List(list));
     }
 }

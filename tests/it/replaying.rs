@@ -335,6 +335,24 @@ fn ones_own_recordings_are_offered() {
     assert_eq!(effects, [Effect::Open(Source::File(PathBuf::from("sessions/films-001.jsonl")))]);
 }
 
+/// The newest recording came in above, and another one was opened than the one that was selected.
+#[test]
+fn what_is_found_meanwhile_leaves_the_selected_row_selected() {
+    let mut state = answered();
+    let recording = |name: &str, at| Recording {
+        path: PathBuf::from(format!("{name}.jsonl")),
+        about: format!("live use {at}"),
+        at: Timestamp(at),
+    };
+    let (old, new) = (recording("films-001", 1_707_000_000), recording("films-002", 1_708_000_000));
+    press(&mut state, &["O"]);
+    update(&mut state, Message::RecordingsFound(vec![old.clone()]));
+    press(&mut state, &["esc", "O", "up"]);
+    update(&mut state, Message::RecordingsFound(vec![new, old]));
+    let effects = press(&mut state, &["enter"]);
+    assert_eq!(effects, [Effect::Open(Source::File(PathBuf::from("films-001.jsonl")))]);
+}
+
 /// What was found went to live work beneath, and the list over a replay never had it.
 #[test]
 fn ones_own_recordings_are_offered_over_a_replay() {

@@ -344,6 +344,19 @@ impl List {
         Self::new(ListKind::Tries, rows, current)
     }
 
+    /// `list`, which has other rows, with the filter of this one. A row that somebody has moved to stays selected, wherever
+    /// it is now; the first place stays the first.
+    #[must_use]
+    pub fn grown(&self, mut list: Self) -> Self {
+        list.filter = self.filter.clone();
+        list.refilter();
+        let before = self.current().filter(|_| self.selected > 0);
+        let is_same = |row: &Row| before.is_some_and(|before| (&before.name, &before.text) == (&row.name, &row.text));
+        let place = list.shown.iter().position(|ix| list.rows.get(*ix).is_some_and(is_same));
+        list.selected = place.unwrap_or(self.selected).min(list.shown.len().saturating_sub(1));
+        list
+    }
+
     /// The row under the selection.
     pub fn current(&self) -> Option<&Row> {
         self.rows.get(*self.shown.get(self.selected)?)
