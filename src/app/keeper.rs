@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 
 use super::message::Message;
 use super::scribe::plain;
+use super::shelf::at_home;
 use crate::data::dataset::write_whole;
 use crate::data::lock::FolderLock;
 use crate::session::tries::{self, Book, Try};
@@ -167,6 +168,7 @@ fn keep(folder: &Path, inbox: &Receiver<Request>, out: &Sender<Message>) -> Vec<
 }
 
 fn export(path: &Path, dataset: &str, book: &Book) -> Result<(), String> {
+    let path = &at_home(path);
     if path.exists() {
         return Err(format!("{}: exists already; give another name", path.display()));
     }
@@ -174,6 +176,7 @@ fn export(path: &Path, dataset: &str, book: &Book) -> Result<(), String> {
 }
 
 fn import(path: &Path) -> Result<Vec<Try>, String> {
+    let path = &at_home(path);
     let place = path.display();
     let text =
         fs::read_to_string(path).map_err(|error| format!("{place}: cannot be read ({error}); check the path"))?;
@@ -310,6 +313,10 @@ mod tests {
         fs::write(&path, "format = 1\n").unwrap();
         assert!(import(&path).unwrap_err().contains("holds no [[try]]"));
         assert!(import(&home.path().join("none.toml")).unwrap_err().contains("cannot be read"));
+        // Where no shell has read it.
+        let homely = Path::new("~/no such folder/tries.toml");
+        let told = [import(homely).map(drop), export(homely, "films", &book)].map(Result::unwrap_err);
+        assert!(told.iter().all(|told| !told.contains('~')), "{told:?}");
     }
 
     #[test]
