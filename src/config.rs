@@ -86,8 +86,11 @@ pub struct Setting {
 
 const NO_COLOR: Variable =
     Variable { name: "NO_COLOR", says: |value| if value.is_empty() { None } else { Some("never") } };
-const HF_HUB_OFFLINE: Variable =
-    Variable { name: "HF_HUB_OFFLINE", says: |value| ["1", "true", "yes", "on"].contains(&value).then_some("true") };
+/// In capitals or not, as every program of the ecosystem reads it.
+const HF_HUB_OFFLINE: Variable = Variable {
+    name: "HF_HUB_OFFLINE",
+    says: |value| ["1", "true", "yes", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes)).then_some("true"),
+};
 
 const fn setting(name: &'static str, kind: Kind, example: &'static str) -> Setting {
     Setting { name, kind, example, environment: None }

@@ -109,6 +109,7 @@ fn the_environment_comes_before_the_file_and_after_the_command_line() {
     let rows = [
         ("NO_COLOR", "1", "color", "\"always\"", "\"never\"", "--color=always"),
         ("HF_HUB_OFFLINE", "1", "offline", "false", "true", "--offline=false"),
+        ("HF_HUB_OFFLINE", "TRUE", "offline", "false", "true", "--offline=false"),
     ];
     for (variable, value, name, written, told, argument) in rows {
         let home = Home::new(Some(&format!("\n{name} = {written}\n")));
