@@ -167,9 +167,6 @@ pub(super) fn end(state: &mut State) -> Vec<Effect> {
     }
     study::weigh(state);
     replay::carry(state, &mut screen);
-    // Both are of one dataset, and what was saved there is on disk.
-    screen.tries.clone_from(&state.tries);
-    screen.looks = state.looks;
     let live = Box::new(std::mem::replace(state, screen));
     if let Some(replaying) = &mut state.replay {
         replaying.live = Some(live);
