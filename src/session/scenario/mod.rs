@@ -14,8 +14,8 @@
 //! Who is shown, unless named: everyone who fits is tried with memory alone under the setting given, and
 //!
 //! * for a cold start, somebody for whom global is right more often than local in the first third and local more often
-//!   than global in the last, and mediated in all at least as often as either: the largest lesser lead of the two, then
-//!   the most right answers of arm *mediated*, then the largest sum; for a ladder the same of its lower and upper rungs;
+//!   than global in the last, and mediated in all at least as often as either: the most right answers of arm *mediated*,
+//!   then the largest lesser lead of the two, then the largest sum; for a ladder the same of its lower and upper rungs;
 //! * for a biased user, somebody for whom mediated is right more often than local off-habit, by more than it loses
 //!   on-habit: the largest gain less that loss, then the largest gain; for a dial the same of its rungs above one half;
 //! * for a drift, whose responses changed the most clearly.
@@ -478,7 +478,7 @@ fn merit(scenario: Scenario, outcomes: &[Outcome], places: &[usize]) -> Option<M
             let [local, global, mediated] =
                 [Arm::Local, Arm::Global, Arm::Mediated].map(|arm| right(&mut outcomes.iter(), arm));
             let shown = opening > 0 && closing > 0 && mediated >= local.max(global);
-            shown.then(|| [opening.min(closing), mediated, opening + closing])
+            shown.then(|| [mediated, opening.min(closing), opening + closing])
         }
         Scenario::Biased | Scenario::Dial => {
             let rungs = places.iter().max().map_or(1, |top| top + 1);
