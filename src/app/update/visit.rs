@@ -167,6 +167,9 @@ pub(super) fn end(state: &mut State) -> Vec<Effect> {
     }
     study::weigh(state);
     replay::carry(state, &mut screen);
+    // Both are of one dataset; what was saved there may not be on disk yet.
+    screen.tries.clone_from(&state.tries);
+    screen.looks = state.looks;
     let live = Box::new(std::mem::replace(state, screen));
     if let Some(replaying) = &mut state.replay {
         replaying.live = Some(live);
