@@ -5,7 +5,6 @@
 
 mod answers;
 pub mod attribution;
-mod availability;
 pub mod back;
 pub mod board;
 pub mod calls;

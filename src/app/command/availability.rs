@@ -1,13 +1,107 @@
-//! Why what is done on boards and in the list of tries cannot be done now.
+//! Why a command cannot run now: what it needs is not there yet, or a replay, a visit or what lies over the screen stands
+//! against it.
 
-use super::board::{Board, Page};
-use super::command::Command;
-use super::overlay::{Choice, Edit, EditKind, List, ListKind, Overlay};
-use super::state::State;
-use super::study::FitState;
+use super::Command;
+use crate::app::board::{Board, Page};
+use crate::app::overlay::{Choice, Edit, EditKind, List, ListKind, Overlay};
+use crate::app::replay::SPEEDS;
+use crate::app::rungs;
+use crate::app::state::{MemoryState, Pane, State};
+use crate::app::study::FitState;
+
+impl Command {
+    /// Why it cannot run now; `None` if it can.
+    pub fn unavailable(self, state: &State) -> Option<&'static str> {
+        let no_data = state.data.is_none().then_some("the dataset is still being read");
+        let no_queries = || {
+            let none = state.data.as_ref().is_some_and(|data| data.queries.is_empty());
+            none.then_some("the dataset holds nothing to ask")
+        };
+        match self {
+            Command::PickUser
+            | Command::PickDate
+            | Command::DayBack
+            | Command::DayOn
+            | Command::PeriodBack
+            | Command::PeriodOn
+            | Command::WeightUp
+            | Command::WeightDown
+            | Command::WeightUpFar
+            | Command::WeightDownFar
+            | Command::WeightReset
+            | Command::TypeValue
+            | Command::SaveTry
+            | Command::Tries
+            | Command::ResetAll
+            | Command::Policies
+            | Command::SwitchPolicy => no_data,
+            Command::PickQuery
+            | Command::NextQuery
+            | Command::PreviousQuery
+            | Command::RungNextQuery
+            | Command::RungPreviousQuery => no_data.or_else(no_queries),
+            Command::RecallQuery => of_recalling(state),
+            Command::Ladder | Command::Dial => rungs::unavailable(self, state),
+            Command::AskAgain if matches!(state.memory, MemoryState::Failed(_)) => Some("memory could not be built"),
+            Command::AskAgain if state.reading.is_none() => Some("memory has not been read yet"),
+            Command::AskAgain => state.model.unable(),
+            Command::Remember if state.reading.is_none() || state.answers.stale => Some("memory has not been read yet"),
+            Command::Remember if state.question.as_ref().is_none_or(|question| question.query.is_empty()) => {
+                Some("nothing has been asked yet")
+            }
+            Command::Remember if state.writes() && state.truth().is_none() => {
+                Some("what the person writes to this is not known; ask a judged query")
+            }
+            Command::OpenHere if state.focus == Pane::Weights => no_data,
+            Command::OpenHere if state.focus == Pane::Answers => of_attribution(state),
+            Command::Attribution => of_attribution(state),
+            Command::OpenHere if state.focus == Pane::Mediator => {
+                state.reading.is_none().then_some("memory has not been read yet")
+            }
+            Command::OpenHere | Command::WhyNot | Command::ShowCommunity if state.replay.is_some() => {
+                Some("a replay shows what was recorded; leave it to ask memory")
+            }
+            Command::OpenHere | Command::WhyNot | Command::ShowCommunity
+                if state.reading.is_none() || state.answers.stale =>
+            {
+                Some("memory has not been read yet")
+            }
+            Command::Undo => (!state.undo.can_undo()).then_some("nothing has been turned yet"),
+            Command::Redo => (!state.undo.can_redo()).then_some("nothing has been undone"),
+            Command::SwitchTheme => state.mono_only.then_some("colours are off"),
+            Command::Slower if state.replay.as_ref().is_some_and(|replay| replay.speed == 0) => {
+                Some("it plays at half the speed already")
+            }
+            Command::Faster if state.replay.as_ref().is_some_and(|replay| replay.speed + 1 == SPEEDS.len()) => {
+                Some("it plays at sixteen times the speed already")
+            }
+            Command::NextFlip | Command::PreviousFlip if !state.undo.can_undo() => {
+                Some("no weight has been turned; a flip is a decision that the present weights change")
+            }
+            Command::CallRight | Command::CallWrong | Command::GiveGold | Command::TakeNote => of_words(self, state),
+            Command::Fit if state.visit.is_some() => Some("a fit reads the whole dataset; go back to the replay first"),
+            Command::PickModel if state.visit.is_some() => {
+                Some("another model begins another session; go back to the replay first")
+            }
+            Command::OpenData if state.visit.is_some() => {
+                Some("everything begins anew with another dataset; go back to the replay first")
+            }
+            Command::KeepSession => of_keeping(state),
+            Command::BackToReplay => state.visit.is_none().then_some("no replay waits"),
+            Command::Back => state.back().is_none().then_some("no pane is zoomed"),
+            Command::Profile
+            | Command::WriteProfile
+            | Command::StopProfile
+            | Command::EditProfile
+            | Command::ResetProfile
+            | Command::ToggleProfile => of_profile(self, state),
+            _ => of_boards(self, state).or_else(|| of_tries(self, state)),
+        }
+    }
+}
 
 /// Why a command about boards cannot run now; `None` if it can, or is of another kind.
-pub(super) fn of_boards(command: Command, state: &State) -> Option<&'static str> {
+fn of_boards(command: Command, state: &State) -> Option<&'static str> {
     let page = match &state.overlay {
         Some(Overlay::Board(Board { page, .. })) => Some(page),
         _ => None,
@@ -49,7 +143,7 @@ fn of_fit(command: Command, state: &State) -> Option<&'static str> {
 }
 
 /// Why no answer can be attributed at all; `None` if one can, now or soon.
-pub(super) fn of_attribution(state: &State) -> Option<&'static str> {
+fn of_attribution(state: &State) -> Option<&'static str> {
     if state.replay.is_some() {
         return Some("a session keeps the hash of a prompt, not the prompt; a asks this moment live");
     }
@@ -57,7 +151,7 @@ pub(super) fn of_attribution(state: &State) -> Option<&'static str> {
 }
 
 /// Why what is done with a person's profile cannot be done now; `None` if it can.
-pub(super) fn of_profile(command: Command, state: &State) -> Option<&'static str> {
+fn of_profile(command: Command, state: &State) -> Option<&'static str> {
     let profile = &state.profile;
     let being_written = profile.draft.phase.is_open();
     if command == Command::StopProfile {
@@ -83,7 +177,7 @@ pub(super) fn of_profile(command: Command, state: &State) -> Option<&'static str
 }
 
 /// Why nothing can be said of the answers on the screen now; `None` if something can.
-pub(super) fn of_words(command: Command, state: &State) -> Option<&'static str> {
+fn of_words(command: Command, state: &State) -> Option<&'static str> {
     if state.replay.is_some() {
         return Some("a recording is not rewritten; b forks it here, and what you say then goes into the fork");
     }
@@ -98,7 +192,7 @@ pub(super) fn of_words(command: Command, state: &State) -> Option<&'static str> 
 }
 
 /// Why a command about tries cannot run now; `None` if it can, or is of another kind.
-pub(super) fn of_tries(command: Command, state: &State) -> Option<&'static str> {
+fn of_tries(command: Command, state: &State) -> Option<&'static str> {
     let list = match &state.overlay {
         Some(Overlay::List(list)) if list.kind == ListKind::Tries => Some(list),
         _ => None,
@@ -116,7 +210,7 @@ pub(super) fn of_tries(command: Command, state: &State) -> Option<&'static str> 
 }
 
 /// Why no question can be recalled into the line being typed; `None` if one can.
-pub(super) fn of_recalling(state: &State) -> Option<&'static str> {
+fn of_recalling(state: &State) -> Option<&'static str> {
     match &state.overlay {
         Some(Overlay::Edit(Edit { kind: EditKind::Query, .. })) => {
             state.typed.is_none().then_some("no question has been typed yet")
@@ -126,7 +220,7 @@ pub(super) fn of_recalling(state: &State) -> Option<&'static str> {
 }
 
 /// Why the session on the screen is not to be kept; `None` where it can be.
-pub(super) fn of_keeping(state: &State) -> Option<&'static str> {
+fn of_keeping(state: &State) -> Option<&'static str> {
     let Some(replaying) = &state.replay else { return Some("no session is on the screen") };
     if !replaying.opened.made {
         return Some("it is in a file already");
