@@ -3,23 +3,18 @@
 use super::super::back::Back;
 use super::super::board::Page;
 use super::super::command::Command;
-use super::super::datasets::Place;
 use super::super::input::Input;
 use super::super::inquiry::Inquiry;
-use super::super::order::Order;
-use super::super::overlay::{Choice, Edit, EditKind, Help, List, Overlay, Sheet};
+use super::super::overlay::{EditKind, Help, List, Overlay, Sheet};
 use super::super::replay::Mark;
 use super::super::rungs::Kind;
-use super::super::shelf::Source;
-use super::super::state::{Exit, Gesture, Held, Pane, Setting, State};
+use super::super::state::{Exit, Pane, Setting, State};
+use super::line::{edit, put_aside};
 use super::{
-    Effect, arms, ask, attribution, board, dataset, edited, feedback, fit, inquiry, model, moment, open_judged,
-    profile, record, remember, replay, rungs, set, stop, tell, tries, visit, weigh,
+    Effect, arms, attribution, board, dataset, feedback, fit, inquiry, line, list, model, moment, open_judged, profile,
+    record, remember, replay, rungs, setting, stop, tell, tries, visit,
 };
-use crate::data::interaction::Timestamp;
 use crate::engine::prompt::Arm;
-use crate::mediator::{Policy, Weight};
-use crate::session::scenario::Scenario;
 use crate::theme::Theme;
 
 /// Steps of a slider for a far turn.
@@ -127,20 +122,20 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::OpenSession => return replay::list(state),
         Command::PickModel => return model::list(state),
         Command::OpenData => return dataset::list(state),
-        Command::WeightUp => turn(state, 1.0),
-        Command::WeightDown => turn(state, -1.0),
-        Command::WeightUpFar => turn(state, FAR),
-        Command::WeightDownFar => turn(state, -FAR),
-        Command::WeightNext => select_weight(state, 1),
-        Command::WeightPrevious => select_weight(state, -1),
+        Command::WeightUp => setting::turn(state, 1.0),
+        Command::WeightDown => setting::turn(state, -1.0),
+        Command::WeightUpFar => setting::turn(state, FAR),
+        Command::WeightDownFar => setting::turn(state, -FAR),
+        Command::WeightNext => setting::select_weight(state, 1),
+        Command::WeightPrevious => setting::select_weight(state, -1),
         Command::WeightReset => {
             let value = state.defaults().get(state.weight);
             let weights = state.setting.weights.with(state.weight, value);
-            step(state, Setting { weights, ..state.setting });
+            setting::step(state, Setting { weights, ..state.setting });
         }
         Command::ResetAll => {
             let weights = state.defaults();
-            step(state, Setting { weights, ..state.setting });
+            setting::step(state, Setting { weights, ..state.setting });
             // What is in force now is no try.
             state.at_try = 0;
         }
@@ -160,10 +155,10 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         | Command::EditProfile
         | Command::ResetProfile
         | Command::ToggleProfile => return profile::run(state, command),
-        Command::SwitchPolicy => switch_policy(state),
+        Command::SwitchPolicy => setting::switch_policy(state),
         Command::Policies => open(state, Some(Overlay::List(List::policies(state)))),
-        Command::Undo => travel(state, |state| state.undo.undo(state.held())),
-        Command::Redo => travel(state, |state| state.undo.redo(state.held())),
+        Command::Undo => setting::travel(state, |state| state.undo.undo(state.held())),
+        Command::Redo => setting::travel(state, |state| state.undo.redo(state.held())),
         Command::SaveTry => tries::type_name(state),
         Command::Tries => open(state, Some(Overlay::List(List::tries(state)))),
         Command::DeleteTry => return tries::delete(state),
@@ -181,8 +176,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::FocusGlobal => focus(state, Pane::Global.index()),
         Command::FocusAnswers => focus(state, Pane::Answers.index()),
         Command::FocusWeights => focus(state, Pane::Weights.index()),
-        Command::ScrollDown if state.focus == Pane::Weights => select_weight(state, 1),
-        Command::ScrollUp if state.focus == Pane::Weights => select_weight(state, -1),
+        Command::ScrollDown if state.focus == Pane::Weights => setting::select_weight(state, 1),
+        Command::ScrollUp if state.focus == Pane::Weights => setting::select_weight(state, -1),
         Command::ScrollDown => scroll(state, 1),
         Command::ScrollUp => scroll(state, -1),
         Command::PageDown => scroll(state, PAGE),
@@ -227,20 +222,20 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Leave | Command::CloseList | Command::HelpClose | Command::SheetClose | Command::BoardClose => {
             leave(state);
         }
-        Command::Accept => return accept(state),
+        Command::Accept => return line::accept(state),
         Command::RecallQuery => {
             let typed = state.typed.clone().unwrap_or_default();
-            line(state, |input| *input = Input::of(&typed));
+            line::change(state, |input| *input = Input::of(&typed));
         }
-        Command::Choose => return choose(state),
-        Command::CursorLeft => line(state, Input::left),
-        Command::CursorRight => line(state, Input::right),
-        Command::CursorStart => line(state, Input::start),
-        Command::CursorEnd => line(state, Input::end),
-        Command::DeleteBack | Command::FilterDeleteBack => line(state, Input::delete_back),
-        Command::DeleteOn => line(state, Input::delete_on),
-        Command::DeleteWord => line(state, Input::delete_word),
-        Command::DeleteAll | Command::FilterDeleteAll => line(state, Input::clear),
+        Command::Choose => return list::choose(state),
+        Command::CursorLeft => line::change(state, Input::left),
+        Command::CursorRight => line::change(state, Input::right),
+        Command::CursorStart => line::change(state, Input::start),
+        Command::CursorEnd => line::change(state, Input::end),
+        Command::DeleteBack | Command::FilterDeleteBack => line::change(state, Input::delete_back),
+        Command::DeleteOn => line::change(state, Input::delete_on),
+        Command::DeleteWord => line::change(state, Input::delete_word),
+        Command::DeleteAll | Command::FilterDeleteAll => line::change(state, Input::clear),
         Command::SelectNext => select(state, 1),
         Command::SelectPrevious => select(state, -1),
         Command::SelectPageNext => select(state, PAGE),
@@ -325,19 +320,6 @@ fn open(state: &mut State, overlay: Option<Overlay>) {
     state.overlay = overlay;
 }
 
-/// Opens a line; a board that it is typed over stays.
-pub(super) fn edit(state: &mut State, kind: EditKind, text: &str) {
-    let before = state.overlay.take();
-    state.overlay = Some(Overlay::Edit(Edit::over(kind, text, before)));
-}
-
-/// Keeps a question that is left half typed, for whoever goes on with it.
-pub(super) fn put_aside(state: &mut State) {
-    if let Some(Overlay::Edit(Edit { kind: EditKind::Query, input, .. })) = &state.overlay {
-        state.draft = input.text().to_owned();
-    }
-}
-
 fn leave(state: &mut State) {
     put_aside(state);
     match &mut state.overlay {
@@ -354,13 +336,6 @@ pub(super) fn close(state: &mut State) {
     state.overlay = state.overlay.take().and_then(Overlay::closed);
 }
 
-fn line(state: &mut State, change: impl FnOnce(&mut Input)) {
-    if let Some(input) = state.input_mut() {
-        change(input);
-        edited(state);
-    }
-}
-
 fn select(state: &mut State, steps: i32) {
     let limit = i32::from(state.limits.help);
     match &mut state.overlay {
@@ -371,199 +346,6 @@ fn select(state: &mut State, steps: i32) {
             board.scroll = i32::from(board.scroll).saturating_add(steps).clamp(0, limit) as u16;
         }
         _ => {}
-    }
-}
-
-fn accept(state: &mut State) -> Vec<Effect> {
-    let Some(Overlay::Edit(edit)) = &mut state.overlay else { return Vec::new() };
-    let text = edit.input.text().trim().to_owned();
-    match edit.kind {
-        EditKind::Query if text.is_empty() => {
-            close(state);
-            state.draft.clear();
-            tell(state, "nothing was typed; the question stays".to_owned(), false);
-            Vec::new()
-        }
-        EditKind::Query => {
-            close(state);
-            state.draft.clear();
-            state.typed = Some(text.clone());
-            if state.data.is_none() {
-                state.wanted = Some(text);
-                state.chosen = true;
-                tell(state, "asked as soon as the dataset is read".to_owned(), false);
-                return Vec::new();
-            }
-            ask(state, |question| question.query = text)
-        }
-        EditKind::Date => match text.parse::<Timestamp>() {
-            Ok(at) => {
-                close(state);
-                ask(state, |question| question.at = at)
-            }
-            Err(error) => {
-                edit.complaint = Some(error.to_string());
-                Vec::new()
-            }
-        },
-        EditKind::Turn => {
-            let turns = state.replay.as_ref().map_or(0, |replay| replay.turns());
-            match text.parse::<usize>() {
-                Ok(number) if (1..=turns).contains(&number) => {
-                    close(state);
-                    replay::go_to(state, number - 1);
-                }
-                _ => edit.complaint = Some(format!("give a number from 1 to {turns}")),
-            }
-            Vec::new()
-        }
-        EditKind::Note => {
-            state.overlay = None;
-            feedback::note(state, text);
-            Vec::new()
-        }
-        EditKind::Profile => {
-            let taken = profile::typed(state, &text);
-            taken_or_told(state, taken)
-        }
-        EditKind::Value(weight) => {
-            let taken = tries::take_value(state, weight, &text);
-            taken_or_told(state, taken.map(|()| Vec::new()))
-        }
-        EditKind::TryName => {
-            let taken = tries::save(state, &text);
-            taken_or_told(state, taken)
-        }
-        EditKind::TryNote(number) => {
-            let taken = tries::note(state, number, &text);
-            taken_or_told(state, taken)
-        }
-        EditKind::ExportPath | EditKind::ImportPath | EditKind::Path | EditKind::Folder if text.is_empty() => {
-            close(state);
-            Vec::new()
-        }
-        // The line stays until it is known whether its path leads anywhere.
-        EditKind::ExportPath => {
-            let book = Box::new(state.tries.clone().into());
-            vec![Effect::Export { path: text.into(), dataset: state.dataset_name.clone(), book }]
-        }
-        EditKind::ImportPath => vec![Effect::Import(text.into())],
-        EditKind::Path => vec![Effect::Open(Source::File(text.into()))],
-        EditKind::Id => {
-            close(state);
-            if text.is_empty() { Vec::new() } else { inquiry::ask(state, Inquiry::WhyNot(text), None) }
-        }
-        EditKind::Folder => {
-            close(state);
-            dataset::choose(state, Place::Folder(text.into()))
-        }
-        EditKind::Model => {
-            close(state);
-            model::choose(state, text)
-        }
-    }
-}
-
-/// Closes the line, or says in it why it was not taken.
-fn taken_or_told(state: &mut State, taken: Result<Vec<Effect>, String>) -> Vec<Effect> {
-    match (taken, &mut state.overlay) {
-        (Ok(effects), _) => {
-            close(state);
-            return effects;
-        }
-        (Err(reason), Some(Overlay::Edit(edit))) => edit.complaint = Some(reason),
-        (Err(_), _) => {}
-    }
-    Vec::new()
-}
-
-/// Orders a session of the dataset; the newest order wins.
-fn make(state: &mut State, scenario: Scenario) -> Vec<Effect> {
-    let Some(data) = state.data.clone().filter(|_| state.cannot_make().is_none()) else { return Vec::new() };
-    state.orders.newest += 1;
-    state.orders.under_way = Some((scenario, state.now));
-    vec![Effect::Make(Box::new(Order { ticket: state.orders.newest, scenario, data, setting: state.setting }))]
-}
-
-fn choose(state: &mut State) -> Vec<Effect> {
-    if let Some(Overlay::Help(help)) = &mut state.overlay {
-        help.filtering = false;
-        return Vec::new();
-    }
-    let Some(Overlay::List(list)) = &state.overlay else { return Vec::new() };
-    let list = list.clone();
-    let Some(row) = list.current().cloned() else {
-        // What nothing in the list is called may be the name of something else.
-        let Some(kind) = list.kind.typed() else { return Vec::new() };
-        edit(state, kind, list.filter.text().trim());
-        return accept(state);
-    };
-    state.overlay = None;
-    match row.choice {
-        Choice::User(ix) => {
-            let user = state.data.as_ref().and_then(|data| data.users.get(ix).cloned());
-            user.map_or_else(Vec::new, |user| ask(state, |question| question.user = user))
-        }
-        Choice::Query(ix) => {
-            state.chosen = true;
-            open_judged(state, ix)
-        }
-        Choice::Run(command) => run(state, command),
-        Choice::Made(scenario) => make(state, scenario),
-        Choice::Recorded(at) => {
-            let path = state.recordings.get(at).map(|found| found.path.clone());
-            path.map(|path| Effect::Open(Source::File(path))).into_iter().collect()
-        }
-        Choice::Shipped(name) => vec![Effect::Open(Source::Shipped(name))],
-        Choice::Label(label) => {
-            let response = state.data.as_ref().and_then(|data| data.labels.get(label).cloned());
-            response.map_or_else(Vec::new, |response| remember(state, response))
-        }
-        Choice::Called(arm, right) => {
-            feedback::call(state, arm, right);
-            Vec::new()
-        }
-        Choice::Gold(label) => {
-            feedback::give_gold(state, label);
-            Vec::new()
-        }
-        Choice::Try(number) => {
-            tries::apply(state, number);
-            Vec::new()
-        }
-        Choice::Policy(policy) => {
-            set_policy(state, policy);
-            Vec::new()
-        }
-        Choice::Item => inquiry::ask(state, Inquiry::Item(row.name), Some(list)),
-        Choice::Entry => inquiry::ask(state, Inquiry::Entry(row.name), Some(list)),
-        Choice::WhyNot => inquiry::ask(state, Inquiry::WhyNot(row.name), Some(list)),
-        Choice::TypeId => {
-            edit(state, EditKind::Id, "");
-            Vec::new()
-        }
-        Choice::TypePath => {
-            edit(state, EditKind::Path, "");
-            Vec::new()
-        }
-        Choice::Model => model::choose(state, row.name),
-        Choice::Offer(at) => {
-            let name = state.offers.get(at).map(|offer| offer.name.clone());
-            model::choose(state, name.unwrap_or_default())
-        }
-        Choice::ShippedData(name) => dataset::choose(state, Place::Shipped(name)),
-        Choice::OfferedData(at) => {
-            let folder = state.datasets.offers.get(at).map(|offer| Place::Folder(offer.name.clone().into()));
-            folder.map_or_else(Vec::new, |place| dataset::choose(state, place))
-        }
-        Choice::TypeFolder => {
-            edit(state, EditKind::Folder, "");
-            Vec::new()
-        }
-        Choice::TypeModel => {
-            edit(state, EditKind::Model, "");
-            Vec::new()
-        }
     }
 }
 
@@ -584,64 +366,8 @@ fn neighbour(state: &mut State, steps: isize) -> Vec<Effect> {
     open_judged(state, (from + steps).rem_euclid(n) as usize)
 }
 
-fn turn(state: &mut State, steps: f64) {
-    let weight = state.weight;
-    if let Some(reason) = state.ignored(weight) {
-        return tell(state, format!("{weight} does nothing now: {reason}"), false);
-    }
-    let value = weight.nudged(state.setting.weights.get(weight), steps);
-    let weights = state.setting.weights.with(weight, value);
-    set(state, Gesture::Turn(weight), Setting { weights, ..state.setting });
-}
-
-/// Changes the setting as a step of its own.
-pub(super) fn step(state: &mut State, setting: Setting) {
-    state.steps += 1;
-    set(state, Gesture::Step(state.steps), setting);
-}
-
-/// Switches to the next policy that can be chosen, and says why one is passed over.
-fn switch_policy(state: &mut State) {
-    let mut policy = state.setting.policy.next();
-    while let Some(reason) = state.barred(policy) {
-        tell(state, format!("policy {policy} is passed over: {reason}"), false);
-        policy = policy.next();
-    }
-    set_policy(state, policy);
-}
-
-/// Chooses a policy. A weight that stands at the old policy's default moves to the new one's: `prior-strength` counts
-/// different things under each.
-fn set_policy(state: &mut State, policy: Policy) {
-    if let Some(reason) = state.barred(policy) {
-        return tell(state, format!("policy {policy} cannot be chosen: {reason}"), false);
-    }
-    let (old, new) = (state.defaults(), state.defaults_of(policy));
-    let mut weights = state.setting.weights;
-    for weight in Weight::ALL {
-        if weights.get(weight) == old.get(weight) {
-            weights = weights.with(weight, new.get(weight));
-        }
-    }
-    step(state, Setting { weights, policy });
-}
-
-fn travel(state: &mut State, to: impl FnOnce(&mut State) -> Option<Held>) {
-    if let Some(Held { setting, at_try }) = to(state) {
-        (state.setting, state.at_try) = (setting, at_try);
-        weigh(state);
-    }
-}
-
 fn focus(state: &mut State, ix: usize) {
     state.focus = Pane::ALL[ix % Pane::ALL.len()];
-}
-
-fn select_weight(state: &mut State, steps: isize) {
-    let n = Weight::ALL.len() as isize;
-    let at = Weight::ALL.iter().position(|weight| *weight == state.weight).unwrap_or_default() as isize;
-    state.weight = Weight::ALL[(at + steps).rem_euclid(n) as usize];
-    state.undo.close();
 }
 
 fn scroll(state: &mut State, lines: i32) {

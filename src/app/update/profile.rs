@@ -14,7 +14,7 @@ use super::super::overlay::{EditKind, Overlay};
 use super::super::profile::{Draft, PROFILE};
 use super::super::profiler::{Known, ProfileRequest};
 use super::super::state::State;
-use super::command::edit;
+use super::line::edit;
 use super::{REST, stop, tell};
 use crate::engine::engine::GenRequest;
 use crate::engine::host::{HostEvent, Ticket};

@@ -7,7 +7,7 @@ use super::super::effect::Effect;
 use super::super::overlay::{Edit, EditKind, List, Overlay};
 use super::super::replay::{Charts, Mark, Opened, Replaying, SPEEDS, Standing};
 use super::super::state::{MemoryState, ModelState, Reading, Setting, Start, State};
-use super::command::put_aside;
+use super::line::put_aside;
 use super::{attribution, rungs, study, tell, visit};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::Course;
