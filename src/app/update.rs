@@ -9,11 +9,13 @@ mod dataset;
 mod feedback;
 mod fit;
 mod inquiry;
+mod key;
 mod line;
 mod list;
 mod model;
 mod moment;
 mod profile;
+mod question;
 mod record;
 mod replay;
 mod rungs;
@@ -23,26 +25,15 @@ mod tries;
 mod visit;
 mod writing;
 
-use std::borrow::Cow;
-use std::time::Duration;
-
-use super::command::Context;
 use super::effect::Effect;
-use super::journal::{Journal, Recording};
-use super::keymap::{self, Chord};
+use super::journal::Recording;
 use super::message::Message;
-use super::overlay::{Edit, EditKind, List, ListKind, Overlay};
+use super::overlay::{EditKind, List, ListKind};
 use super::shelf::Source;
-use super::state::{Exit, Gesture, MemoryState, ModelState, Notice, Phase, Setting, State, question_of};
+use super::state::{Exit, MemoryState, ModelState, Notice, Setting, State, question_of};
 use super::visit::Home;
-use super::worker::ReadRequest;
-use crate::data::interaction::{Interaction, Timestamp};
-use crate::data::text::brief;
-use crate::engine::prompt::{Arm, Question};
+use crate::engine::prompt::Question;
 use crate::mediator::Policy;
-
-/// How long a changed prompt rests before the model reads it: long enough to turn a slider without asking at each step.
-const REST: Duration = Duration::from_millis(700);
 
 /// Takes in what happened and says what has to be done.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
@@ -80,9 +71,9 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
     }
     match message {
         Message::Clock(_) | Message::Drawn(_) | Message::Resized => Vec::new(),
-        Message::Key(chord) => key(state, chord),
+        Message::Key(chord) => key::key(state, chord),
         Message::Paste(text) => {
-            paste(state, &text);
+            line::paste(state, &text);
             Vec::new()
         }
         Message::Stage(stage) => {
@@ -117,7 +108,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.setting = Setting { weights: state.defaults_of(policy), policy };
             let mut effects = vec![Effect::Tries { dataset: state.dataset_name.clone(), change: None }];
             if let Some(text) = state.wanted.take() {
-                effects.extend(ask(state, |question| question.query = text));
+                effects.extend(question::ask(state, |question| question.query = text));
             }
             effects
         }
@@ -129,8 +120,8 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.periods = periods;
             state.memory = MemoryState::Ready;
             let mut effects = match opening {
-                Some(ix) if !state.chosen => open_judged(state, ix),
-                _ => read(state),
+                Some(ix) if !state.chosen => question::open_judged(state, ix),
+                _ => question::read(state),
             };
             effects.extend(dataset::opened(state));
             effects
@@ -199,24 +190,24 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::ModelNamed(name) => model::named(state, name),
         Message::ModelsFound(offers) => {
             state.offers = offers;
-            grow(state, ListKind::Models, List::models);
+            list::grow(state, ListKind::Models, List::models);
             Vec::new()
         }
         Message::OfWorker { worker, news } => dataset::heard(state, worker, *news),
         Message::DatasetsFound(offers) => {
             state.datasets.offers = offers;
-            grow(state, ListKind::Datasets, List::datasets);
+            list::grow(state, ListKind::Datasets, List::datasets);
             Vec::new()
         }
         Message::RecordingsFound(recordings) => {
             state.recordings = recordings;
-            grow(state, ListKind::Sessions, List::sessions);
+            list::grow(state, ListKind::Sessions, List::sessions);
             Vec::new()
         }
         Message::Identified { place, hash } => visit::identified(state, &place, hash),
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
         Message::SessionOpened(opened) => {
-            led(state, EditKind::Path);
+            line::led(state, EditKind::Path);
             replay::enter(state, *opened)
         }
         Message::SessionKept(outcome) => {
@@ -235,7 +226,7 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::Made { .. } => Vec::new(),
         Message::SessionFailed(reason) => {
-            misled(state, EditKind::Path, reason);
+            line::misled(state, EditKind::Path, reason);
             Vec::new()
         }
         // Of a session that is over; the next one has not begun, and must not be taken for written.
@@ -265,19 +256,19 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Exported(exported) => {
             match exported {
                 Ok(path) => {
-                    led(state, EditKind::ExportPath);
+                    line::led(state, EditKind::ExportPath);
                     tell(state, format!("the tries are written to {}", path.display()), false);
                 }
-                Err(reason) => misled(state, EditKind::ExportPath, reason),
+                Err(reason) => line::misled(state, EditKind::ExportPath, reason),
             }
             Vec::new()
         }
         Message::Imported(Ok(read)) => {
-            led(state, EditKind::ImportPath);
+            line::led(state, EditKind::ImportPath);
             tries::imported(state, read)
         }
         Message::Imported(Err(reason)) => {
-            misled(state, EditKind::ImportPath, reason);
+            line::misled(state, EditKind::ImportPath, reason);
             Vec::new()
         }
         Message::Fitting { ticket, news } => fit::told(state, ticket, news),
@@ -359,185 +350,6 @@ fn is_of_workers(message: &Message) -> bool {
     )
 }
 
-fn key(state: &mut State, chord: Chord) -> Vec<Effect> {
-    let context = state.context();
-    if let Some(command) = state.keys.command(context, chord) {
-        return command::run(state, command);
-    }
-    if state.input_mut().is_none() {
-        unread(state, context, chord);
-        return Vec::new();
-    }
-    let Some(typed) = chord.typed() else { return Vec::new() };
-    (state.interrupted, state.leaving) = (false, None);
-    state.input_mut().into_iter().for_each(|input| input.insert(typed.encode_utf8(&mut [0; 4])));
-    edited(state);
-    Vec::new()
-}
-
-/// Says where a key is read that is not read here: in silence, what somebody believes to type would go on as commands.
-fn unread(state: &mut State, context: Context, chord: Chord) {
-    let Some(entry) = state.keys.elsewhere(state.screen(), chord) else {
-        state.dirty = false;
-        return;
-    };
-    (state.interrupted, state.leaving) = (false, None);
-    let (key, name) = (chord.to_string(), entry.name);
-    let key = keymap::read(&key);
-    let told = match context.left_by() {
-        Some(leaving) => {
-            format!("{key}: no {name} {}; {} leaves it", context.place(), state.keys.first(leaving))
-        }
-        None => format!("{key}: {name} works {} only", entry.context.place()),
-    };
-    tell(state, told, false);
-}
-
-/// What follows from a change of the line being typed.
-fn edited(state: &mut State) {
-    match &mut state.overlay {
-        Some(Overlay::Edit(edit)) => edit.complaint = None,
-        Some(overlay) => overlay.refilter(),
-        None => {}
-    }
-}
-
-fn paste(state: &mut State, text: &str) {
-    // Pasted on the bare screen a text can only be meant as a query; its letters must not run as commands.
-    if state.context() == Context::Main {
-        state.overlay = Some(Overlay::Edit(Edit::over(EditKind::Query, "", None)));
-    }
-    if let Some(input) = state.input_mut() {
-        input.insert(text);
-        edited(state);
-    }
-}
-
-/// A list of this kind, if one is open, has the rows that there are now.
-fn grow(state: &mut State, kind: ListKind, rows: impl Fn(&State) -> List) {
-    if let Some(Overlay::List(list)) = &state.overlay
-        && list.kind == kind
-    {
-        let list = list.grown(rows(state));
-        state.overlay = Some(Overlay::List(list));
-    }
-}
-
-/// A path that was typed has led somewhere: its line closes, if it is still there.
-fn led(state: &mut State, kind: EditKind) {
-    if matches!(&state.overlay, Some(Overlay::Edit(edit)) if edit.kind == kind) {
-        command::close(state);
-    }
-}
-
-/// A path leads nowhere: its line says why, so that it can be corrected there; without one it is news.
-fn misled(state: &mut State, kind: EditKind, reason: String) {
-    match &mut state.overlay {
-        Some(Overlay::Edit(edit)) if edit.kind == kind => edit.complaint = Some(reason),
-        _ => tell(state, reason, true),
-    }
-}
-
 fn tell(state: &mut State, text: String, failure: bool) {
     state.notice = Some(Notice { text, failure });
-}
-
-/// Changes the question and reads memory for it.
-fn ask(state: &mut State, change: impl FnOnce(&mut Question)) -> Vec<Effect> {
-    let Some(question) = &mut state.question else { return Vec::new() };
-    let before = question.clone();
-    change(question);
-    if question.user != before.user || question.query != before.query {
-        state.judged = None;
-    }
-    state.chosen = true;
-    read(state)
-}
-
-/// Lets memory know that the person answers the question so, and asks again a second later.
-fn remember(state: &mut State, response: String) -> Vec<Effect> {
-    let (Some(data), Some(question)) = (state.data.clone(), state.question.clone()) else { return Vec::new() };
-    let Journal { given, remembered, .. } = &state.journal;
-    let free = |id: &String| data.is_free(id) && given.iter().all(|given| given.id != *id);
-    let first = given.len() + remembered.len() + 1;
-    let Some(id) = (first..).map(|n| format!("remembered-{n}")).find(free) else { return Vec::new() };
-    let Question { user, query, at } = question;
-    // A rating is of the thing that its question names.
-    let same = data.rated(&query).map(Cow::into_owned);
-    let (item, extra) = same.map(|same| (same.item, same.extra)).unwrap_or_default();
-    let told = format!(
-        "memory is given that {user} answered '{}', until this program ends; the question counts no longer",
-        brief(&response, 40)
-    );
-    let interaction = Interaction { id, user, at, query, response, item, extra };
-    let mut effects = match visit::remember(state, &interaction) {
-        Some(effect) => vec![effect],
-        None => vec![Effect::Remember(Box::new(interaction.clone()))],
-    };
-    record::given(state, interaction);
-    effects.extend(ask(state, |question| question.at = Timestamp(question.at.0.saturating_add(1))));
-    tell(state, told, false);
-    effects
-}
-
-/// Asks a judged query.
-fn open_judged(state: &mut State, ix: usize) -> Vec<Effect> {
-    let Some(query) = state.data.as_ref().and_then(|data| data.queries.get(ix)) else { return Vec::new() };
-    state.question = Some(question_of(query));
-    (state.judged, state.opened) = (Some(ix), Some(ix));
-    read(state)
-}
-
-/// Reads memory for the question; whatever is on its way for an earlier one no longer counts.
-fn read(state: &mut State) -> Vec<Effect> {
-    let Some(question) = state.question.clone() else { return Vec::new() };
-    state.scroll = [0; 5];
-    state.ticket += 1;
-    let mut effects = stop(state);
-    effects.extend(profile::asked(state));
-    state.answers.stale = state.reading.is_some();
-    state.unread = None;
-    if state.memory == MemoryState::Ready {
-        effects.push(Effect::Read(ReadRequest { ticket: state.ticket, question }));
-    }
-    effects
-}
-
-/// Stops the model.
-fn stop(state: &mut State) -> Vec<Effect> {
-    if !state.answers.open() && !state.profile.draft.phase.is_open() {
-        return Vec::new();
-    }
-    state.answers.epoch += 1;
-    let arms = state.answers.arms.iter_mut().map(|arm| &mut arm.phase);
-    let others = [&mut state.answers.written.phase, &mut state.profile.draft.phase];
-    for phase in arms.chain(others).filter(|phase| phase.is_open()) {
-        *phase = Phase::Stopped;
-    }
-    vec![Effect::Cancel]
-}
-
-/// Changes weights or policy as a step of the history, and weighs anew at once.
-fn set(state: &mut State, gesture: Gesture, setting: Setting) {
-    if setting == state.setting {
-        return;
-    }
-    state.undo.record(state.held(), gesture);
-    state.setting = setting;
-    weigh(state);
-}
-
-/// Weighs anew under the present setting: the question, and in a replay the whole session.
-fn weigh(state: &mut State) {
-    match state.replay {
-        Some(_) => replay::weigh(state),
-        None => {
-            state.mediate();
-            study::weigh(state);
-            state.rungs.weigh(&state.setting);
-            state.journal.turned = true;
-            let outdated = state.memory_outdated() || Arm::ALL.into_iter().any(|arm| state.outdated(arm));
-            state.ask_at = outdated.then_some(state.now + REST);
-        }
-    }
 }

@@ -60,6 +60,20 @@ pub(super) fn ask_where_outdated(state: &mut State) -> Vec<Effect> {
     effects
 }
 
+/// Stops the model.
+pub(super) fn stop(state: &mut State) -> Vec<Effect> {
+    if !state.answers.open() && !state.profile.draft.phase.is_open() {
+        return Vec::new();
+    }
+    state.answers.epoch += 1;
+    let arms = state.answers.arms.iter_mut().map(|arm| &mut arm.phase);
+    let others = [&mut state.answers.written.phase, &mut state.profile.draft.phase];
+    for phase in arms.chain(others).filter(|phase| phase.is_open()) {
+        *phase = Phase::Stopped;
+    }
+    vec![Effect::Cancel]
+}
+
 /// Takes in what the engine's host says.
 pub(super) fn host(state: &mut State, event: HostEvent) -> Vec<Effect> {
     if writing::is_about(&event) {

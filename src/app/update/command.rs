@@ -9,10 +9,11 @@ use super::super::overlay::{EditKind, Help, List, Overlay, Sheet};
 use super::super::replay::Mark;
 use super::super::rungs::Kind;
 use super::super::state::{Exit, Pane, Setting, State};
-use super::line::{edit, put_aside};
+use super::arms::{self, stop};
+use super::line::{self, edit, put_aside};
 use super::{
-    Effect, arms, attribution, board, dataset, feedback, fit, inquiry, line, list, model, moment, open_judged, profile,
-    record, remember, replay, rungs, setting, stop, tell, tries, visit,
+    Effect, attribution, board, dataset, feedback, fit, inquiry, list, model, moment, profile, question, record,
+    replay, rungs, setting, tell, tries, visit,
 };
 use crate::engine::prompt::Arm;
 use crate::theme::Theme;
@@ -66,8 +67,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::PickQuery => open(state, List::queries(state).map(Overlay::List)),
         Command::Palette => open(state, Some(Overlay::List(List::commands(state)))),
         Command::Help => open(state, Some(Overlay::Help(Help::over(state.screen())))),
-        Command::NextQuery => return neighbour(state, 1),
-        Command::PreviousQuery => return neighbour(state, -1),
+        Command::NextQuery => return question::neighbour(state, 1),
+        Command::PreviousQuery => return question::neighbour(state, -1),
         Command::DayBack => return moment::by_days(state, -1.0),
         Command::DayOn => return moment::by_days(state, 1.0),
         Command::PeriodBack => return moment::by_period(state, false),
@@ -82,7 +83,7 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         // Of texts only a true one can be remembered: a form is no text.
         Command::Remember if state.writes() => {
             let Some(truth) = state.truth().map(str::to_owned) else { return Vec::new() };
-            return remember(state, truth);
+            return question::remember(state, truth);
         }
         Command::Remember => open(state, List::labels(state).map(Overlay::List)),
         Command::PlayPause => replay::play_or_pause(state),
@@ -208,8 +209,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::RungBack => rungs::step(state, -1),
         Command::RungFirst => rungs::step(state, isize::MIN),
         Command::RungLast => rungs::step(state, isize::MAX),
-        Command::RungNextQuery => return neighbour(state, 1),
-        Command::RungPreviousQuery => return neighbour(state, -1),
+        Command::RungNextQuery => return question::neighbour(state, 1),
+        Command::RungPreviousQuery => return question::neighbour(state, -1),
         Command::Attribution => attribution::open(state, Arm::Mediated),
         Command::TokenOn => attribution::step(state, 1),
         Command::TokenBack => attribution::step(state, -1),
@@ -347,23 +348,6 @@ fn select(state: &mut State, steps: i32) {
         }
         _ => {}
     }
-}
-
-/// The judged query `steps` further, around.
-fn neighbour(state: &mut State, steps: isize) -> Vec<Effect> {
-    let n = state.data.as_ref().map_or(0, |data| data.queries.len()) as isize;
-    if n == 0 {
-        return Vec::new();
-    }
-    let from = match (state.judged, state.opened) {
-        (Some(ix), _) => ix as isize,
-        // A typed query stands behind the one that was opened last,
-        (None, Some(ix)) => ix as isize + isize::from(steps < 0),
-        // or before all of them.
-        (None, None) => -isize::from(steps > 0),
-    };
-    state.chosen = true;
-    open_judged(state, (from + steps).rem_euclid(n) as usize)
 }
 
 fn focus(state: &mut State, ix: usize) {

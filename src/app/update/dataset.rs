@@ -11,7 +11,8 @@ use super::super::effect::Effect;
 use super::super::message::Message;
 use super::super::overlay::{List, Overlay};
 use super::super::state::{MemoryState, ModelState, Start, State};
-use super::{model, react, replay, stop, tell};
+use super::arms::stop;
+use super::{model, react, replay, tell};
 
 /// Opens the list of datasets and looks what there are.
 pub(super) fn list(state: &mut State) -> Vec<Effect> {

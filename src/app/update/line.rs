@@ -1,7 +1,9 @@
-//! The line being typed: opened, changed, put aside, and taken as what it was asked for.
+//! The line being typed: opened, changed, put aside, taken as what it was asked for, and closed or told why it was not.
 
 use super::command::close;
-use super::{ask, dataset, edited, feedback, inquiry, model, profile, replay, tell, tries};
+use super::question::ask;
+use super::{dataset, feedback, inquiry, model, profile, replay, tell, tries};
+use crate::app::command::Context;
 use crate::app::datasets::Place;
 use crate::app::effect::Effect;
 use crate::app::input::Input;
@@ -134,4 +136,40 @@ fn taken_or_told(state: &mut State, taken: Result<Vec<Effect>, String>) -> Vec<E
         (Err(_), _) => {}
     }
     Vec::new()
+}
+
+/// Takes in a text that the terminal pastes.
+pub(super) fn paste(state: &mut State, text: &str) {
+    // Pasted on the bare screen a text can only be meant as a query; its letters must not run as commands.
+    if state.context() == Context::Main {
+        state.overlay = Some(Overlay::Edit(Edit::over(EditKind::Query, "", None)));
+    }
+    if let Some(input) = state.input_mut() {
+        input.insert(text);
+        edited(state);
+    }
+}
+
+/// What follows from a change of the line being typed.
+pub(super) fn edited(state: &mut State) {
+    match &mut state.overlay {
+        Some(Overlay::Edit(edit)) => edit.complaint = None,
+        Some(overlay) => overlay.refilter(),
+        None => {}
+    }
+}
+
+/// A path that was typed has led somewhere: its line closes, if it is still there.
+pub(super) fn led(state: &mut State, kind: EditKind) {
+    if matches!(&state.overlay, Some(Overlay::Edit(edit)) if edit.kind == kind) {
+        close(state);
+    }
+}
+
+/// A path leads nowhere: its line says why, so that it can be corrected there; without one it is news.
+pub(super) fn misled(state: &mut State, kind: EditKind, reason: String) {
+    match &mut state.overlay {
+        Some(Overlay::Edit(edit)) if edit.kind == kind => edit.complaint = Some(reason),
+        _ => tell(state, reason, true),
+    }
 }

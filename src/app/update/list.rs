@@ -1,12 +1,13 @@
-//! What choosing a row of a list does.
+//! The list over the screen: what choosing a row does, and the rows that there are meanwhile.
 
 use super::line::edit;
-use super::{ask, command, dataset, feedback, inquiry, line, model, open_judged, remember, setting, tries};
+use super::question::{ask, open_judged, remember};
+use super::{command, dataset, feedback, inquiry, line, model, setting, tries};
 use crate::app::datasets::Place;
 use crate::app::effect::Effect;
 use crate::app::inquiry::Inquiry;
 use crate::app::order::Order;
-use crate::app::overlay::{Choice, EditKind, Overlay};
+use crate::app::overlay::{Choice, EditKind, List, ListKind, Overlay};
 use crate::app::shelf::Source;
 use crate::app::state::State;
 use crate::session::scenario::Scenario;
@@ -100,4 +101,14 @@ fn make(state: &mut State, scenario: Scenario) -> Vec<Effect> {
     state.orders.newest += 1;
     state.orders.under_way = Some((scenario, state.now));
     vec![Effect::Make(Box::new(Order { ticket: state.orders.newest, scenario, data, setting: state.setting }))]
+}
+
+/// A list of this kind, if one is open, has the rows that there are now.
+pub(super) fn grow(state: &mut State, kind: ListKind, rows: impl Fn(&State) -> List) {
+    if let Some(Overlay::List(list)) = &state.overlay
+        && list.kind == kind
+    {
+        let list = list.grown(rows(state));
+        state.overlay = Some(Overlay::List(list));
+    }
 }

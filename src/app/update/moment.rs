@@ -1,6 +1,7 @@
 //! Moving the moment of a question, within the time that the data spans.
 
-use super::{ask, tell};
+use super::question::ask;
+use super::tell;
 use crate::app::effect::Effect;
 use crate::app::state::{Data, State};
 use crate::data::dataset::PeriodLength;

@@ -6,7 +6,8 @@ use super::super::effect::Effect;
 use super::super::overlay::Overlay;
 use super::super::rungs::{ClimbRequest, News};
 use super::super::state::{MemoryState, State};
-use super::{arms, read, record};
+use super::question::read;
+use super::{arms, record};
 
 /// Rungs that stay in sight above the one that is looked at.
 const LEAD: u16 = 4;

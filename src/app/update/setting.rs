@@ -1,8 +1,14 @@
-//! The setting: weights turned, policies switched, and steps back and on in its history.
+//! The setting: weights turned, policies switched, steps back and on in its history, and what is weighed anew under it.
 
-use super::{set, tell, weigh};
+use std::time::Duration;
+
+use super::{replay, study, tell};
 use crate::app::state::{Gesture, Held, Setting, State};
+use crate::engine::prompt::Arm;
 use crate::mediator::{Policy, Weight};
+
+/// How long a changed prompt rests before the model reads it: long enough to turn a slider without asking at each step.
+pub(super) const REST: Duration = Duration::from_millis(700);
 
 /// Turns the selected weight by so many steps of its slider.
 pub(super) fn turn(state: &mut State, steps: f64) {
@@ -61,4 +67,29 @@ pub(super) fn select_weight(state: &mut State, steps: isize) {
     let at = Weight::ALL.iter().position(|weight| *weight == state.weight).unwrap_or_default() as isize;
     state.weight = Weight::ALL[(at + steps).rem_euclid(n) as usize];
     state.undo.close();
+}
+
+/// Changes weights or policy as a step of the history, and weighs anew at once.
+pub(super) fn set(state: &mut State, gesture: Gesture, setting: Setting) {
+    if setting == state.setting {
+        return;
+    }
+    state.undo.record(state.held(), gesture);
+    state.setting = setting;
+    weigh(state);
+}
+
+/// Weighs anew under the present setting: the question, and in a replay the whole session.
+pub(super) fn weigh(state: &mut State) {
+    match state.replay {
+        Some(_) => replay::weigh(state),
+        None => {
+            state.mediate();
+            study::weigh(state);
+            state.rungs.weigh(&state.setting);
+            state.journal.turned = true;
+            let outdated = state.memory_outdated() || Arm::ALL.into_iter().any(|arm| state.outdated(arm));
+            state.ask_at = outdated.then_some(state.now + REST);
+        }
+    }
 }
