@@ -6,122 +6,28 @@
 //! score is held as its scale writes it, so `4.0` in a file is `4` here. A file that breaks them is refused with its line;
 //! nothing is dropped.
 
+mod error;
+mod responses;
+mod write;
+
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use error::DatasetError;
+pub(super) use responses::Responses;
+pub use write::{require_vacant, write_whole};
 
 use super::interaction::{Interaction, JudgedQuery, Timestamp, UserId};
 pub use super::manifest::{
     ATTRIBUTE_WIDTH, AgeUnit, Bm25, Calibration, FORMAT, Fusion, Lexical, Likeness, MOST_PERIODS, Manifest,
     PeriodLength, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
 };
-use super::sanitize::visible;
-use super::scale::Scale;
-use super::table::TableError;
 use super::text;
-
-/// Why a dataset folder could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum DatasetError {
-    /// A file is missing or unreadable.
-    #[error(
-        "{path}: cannot be read ({source}); a dataset folder holds dataset.toml, interactions.jsonl and queries.jsonl"
-    )]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file could not be written.
-    #[error("{path}: cannot be written ({source}); choose another folder or free some room")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The folder to be written holds something already.
-    #[error("{path}: exists and is not an empty folder; name a new folder with --out, or move this one away")]
-    Taken {
-        /// The folder asked for.
-        path: PathBuf,
-    },
-    /// `dataset.toml` does not parse.
-    #[error("{path}: {reason}; see docs/data-formats.md for its fields")]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with the line where the parser knows it.
-        reason: String,
-    },
-    /// The table that `retrieval.embedder` names.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// A line of a JSON Lines file does not parse or breaks an invariant.
-    #[error("{path}:{line}: {reason}")]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// 1-based.
-        line: usize,
-        /// What is wrong and what to do.
-        reason: String,
-    },
-    /// There is nothing to remember.
-    #[error(
-        "{path}: holds no interaction; a memory needs at least one line {{\"id\", \"user\", \"at\", \"query\", \"response\"}}"
-    )]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// The responses that fit a task.
-pub(super) enum Responses<'a> {
-    Labels(HashSet<&'a str>),
-    Scale(Scale),
-    Text,
-}
-
-impl<'a> Responses<'a> {
-    pub(super) fn of(manifest: &'a Manifest) -> Self {
-        match (manifest.task, manifest.scale) {
-            (TaskKind::Rating, Some(scale)) => Self::Scale(scale),
-            (TaskKind::Text, _) => Self::Text,
-            _ => Self::Labels(manifest.labels.iter().map(String::as_str).collect()),
-        }
-    }
-
-    /// Brings `response` into the form that the task gives it, or says why it has none.
-    pub(super) fn fit(&self, what: &str, response: &mut String) -> Result<(), String> {
-        match self {
-            Self::Labels(labels) if labels.contains(response.as_str()) => Ok(()),
-            Self::Labels(_) => {
-                let response = visible(response);
-                Err(format!("{what} '{response}' is not a label of dataset.toml; add it there or correct the line"))
-            }
-            Self::Scale(scale) => {
-                let score = scale.score(response).ok_or_else(|| {
-                    let response = visible(response);
-                    format!("{what} '{response}' is no score on the scale {scale}; correct the line or the scale")
-                })?;
-                *response = score;
-                Ok(())
-            }
-            Self::Text if response.trim().is_empty() => {
-                Err(format!("{what} is blank; give it a text or remove the line"))
-            }
-            Self::Text => Ok(()),
-        }
-    }
-}
 
 /// A population, its task and its judged queries.
 #[derive(Clone, Debug, PartialEq)]
@@ -344,36 +250,6 @@ fn write_line(out: &mut Vec<u8>, record: &impl Serialize) {
     }
 }
 
-/// Whether a new folder may be written at `dir`: nothing is there, or an empty folder.
-pub fn require_vacant(dir: &Path) -> Result<(), DatasetError> {
-    // A link that leads nowhere is something too: a rename would not follow it.
-    let exists = fs::symlink_metadata(dir).is_ok();
-    if exists && !fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none()) {
-        return Err(DatasetError::Taken { path: dir.to_owned() });
-    }
-    Ok(())
-}
-
-/// Writes beside the target, syncs, then renames: a reader sees the old file or the new one, never half of it, and of
-/// several writers one wins. What is no file, a device or a pipe, is written into as it is.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let wrap = |source| DatasetError::Write { path: path.to_owned(), source };
-    // A device or a pipe holds nothing that a reader could see a half of, and no file may take its place.
-    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
-        return fs::write(path, bytes).map_err(wrap);
-    }
-    // Of this write alone: two that shared a file beside the target would rename each other's half.
-    let number = WRITES.fetch_add(1, Ordering::Relaxed);
-    let beside = path.with_extension(format!("{}-{number}.part", std::process::id()));
-    let written = fs::File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.and_then(|()| fs::rename(&beside, path)).map_err(|source| {
-        // What could not take its place is of no use.
-        let _ = fs::remove_file(&beside);
-        wrap(source)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,18 +263,6 @@ mod tests {
 
     fn line(id: &str, at: i64, response: &str) -> String {
         format!("{{\"id\":\"{id}\",\"user\":\"u\",\"at\":{at},\"query\":\"q\",\"response\":\"{response}\"}}\n")
-    }
-
-    /// As root a report written to `/dev/null` made a file of it, for the whole machine.
-    #[cfg(unix)]
-    #[test]
-    fn no_file_takes_the_place_of_a_device() {
-        let dir = tempfile::tempdir().unwrap();
-        let device = dir.path().join("device");
-        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
-        write_whole(&device, b"a report").unwrap();
-        assert!(fs::symlink_metadata(&device).unwrap().is_symlink());
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
@@ -574,21 +438,6 @@ mod tests {
         let written = toml::to_string(&counted).unwrap();
         assert!(written.contains("interactions = 500") && !written.contains("days ="), "{written}");
         assert_eq!(toml::from_str::<Manifest>(&written).unwrap(), counted);
-    }
-
-    /// Two programs started at once in a new home both unpacked the model through one file beside it, and one failed.
-    #[test]
-    fn of_several_writers_one_wins_and_none_fails() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("model.bin");
-        let texts: Vec<Vec<u8>> = (0..8u8).map(|writer| vec![b'a' + writer; 200_000]).collect();
-        std::thread::scope(|scope| {
-            for text in &texts {
-                scope.spawn(|| (0..5).for_each(|_| write_whole(&path, text).unwrap()));
-            }
-        });
-        assert!(texts.contains(&fs::read(&path).unwrap()));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]
