@@ -5,9 +5,10 @@
 //! first of them takes an old one's place. Interactions go last: as long as a run can be interrupted, the next one
 //! finds the person there.
 
+mod person;
 mod stage;
+mod survey;
 
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -15,11 +16,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use stage::STAGE;
+pub use person::{Person, any_text, is_telling};
 pub use stage::Stage;
+pub use survey::{Place, Share, Survey, survey};
 
-use super::dataset::{DatasetError, TaskKind};
-use super::interaction::{Interaction, JudgedQuery, UserId};
+use super::dataset::DatasetError;
+use super::interaction::UserId;
 use super::text::{self, without_mark};
 
 /// What people did.
@@ -30,12 +32,6 @@ pub const QUERIES: &str = "queries.jsonl";
 const TRUTH: &str = "truth.json";
 /// Where sessions of the dataset lie in its folder.
 pub const SESSIONS: &str = "sessions";
-/// What a dataset folder consists of.
-const OWN_FILES: [&str; 4] = ["dataset.toml", INTERACTIONS, QUERIES, TRUTH];
-/// Files that have to be unpacked to be looked into.
-const PACKED: [&str; 7] = ["gz", "zip", "zst", "xz", "bz2", "7z", "tar"];
-/// Characters of a text that is told from chance in a file of any kind.
-const TELLING: usize = 12;
 
 /// Why a person could not be taken out of a dataset folder.
 #[derive(Debug, thiserror::Error)]
@@ -55,58 +51,6 @@ pub enum FolderError {
         /// The file.
         path: PathBuf,
     },
-}
-
-/// Everything that a dataset says of one person, in file order.
-#[derive(Clone, Debug)]
-pub struct Person {
-    /// Who.
-    pub user: UserId,
-    /// What they did.
-    pub interactions: Vec<Interaction>,
-    /// What they are asked about.
-    pub queries: Vec<JudgedQuery>,
-    /// Their texts that nobody else in the data has.
-    pub alone: HashSet<String>,
-}
-
-/// What a file loses and keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// Its name in the dataset folder.
-    pub file: &'static str,
-    /// Lines, or records of `truth.json`, that are theirs.
-    pub theirs: usize,
-    /// Those that stay.
-    pub others: usize,
-}
-
-/// A place that the program does not write, where something of a person stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub path: PathBuf,
-    /// 1-based; the first of them.
-    pub line: usize,
-    /// How many lines.
-    pub lines: usize,
-}
-
-/// What a dataset folder holds of a person.
-#[derive(Clone, Debug)]
-pub struct Survey {
-    /// Their records.
-    pub person: Person,
-    /// By file.
-    pub shares: Vec<Share>,
-    /// Lines of other people that name them.
-    pub named: Vec<Place>,
-    /// Other files in the folder with something of theirs.
-    pub elsewhere: Vec<Place>,
-    /// Other files in the folder that would have to be unpacked.
-    pub packed: Vec<PathBuf>,
-    /// What earlier, interrupted writes have left.
-    pub leftovers: Vec<PathBuf>,
 }
 
 /// What says whose a line is.
@@ -180,212 +124,6 @@ fn record<'a, T: Deserialize<'a>>(path: &Path, number: usize, line: &'a [u8]) ->
     }
 }
 
-/// Whether `word` stands in `text` as a word of its own.
-fn names(text: &str, word: &str) -> bool {
-    let apart = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
-    text.match_indices(word)
-        .any(|(at, _)| apart(text[..at].chars().next_back()) && apart(text[at + word.len()..].chars().next()))
-}
-
-/// Whether an identity can be told from a number that stands for something else.
-fn is_name(user: &UserId) -> bool {
-    user.as_str().chars().any(char::is_alphabetic)
-}
-
-/// Whether a text is told from chance in a file of any kind.
-pub fn is_telling(text: &str) -> bool {
-    text.chars().count() >= TELLING
-}
-
-/// Whether any text in `value`, keys included, satisfies `holds`.
-pub fn any_text(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
-    match value {
-        Value::String(text) => holds(text),
-        Value::Array(values) => values.iter().any(|value| any_text(value, holds)),
-        Value::Object(map) => map.iter().any(|(key, value)| holds(key) || any_text(value, holds)),
-        _ => false,
-    }
-}
-
-impl Person {
-    /// Whether nothing is known of them.
-    pub fn is_unknown(&self) -> bool {
-        self.interactions.is_empty() && self.queries.is_empty()
-    }
-
-    /// Takes in what they said. Of most tasks a response says nothing of anybody.
-    fn say(&mut self, query: String, response: String, task: TaskKind) {
-        if task == TaskKind::Text && !response.is_empty() {
-            self.alone.insert(response);
-        }
-        self.alone.insert(query);
-    }
-
-    /// What others recorded too is not theirs alone.
-    pub fn share(&mut self, recorded: &[Interaction]) {
-        for record in recorded.iter().filter(|record| record.user != self.user) {
-            self.alone.remove(&record.query);
-            self.alone.remove(&record.response);
-        }
-    }
-
-    /// Whether a text that only they have, and that is told from chance, stands in `line`, which is no JSON; as JSON writes
-    /// it, too, since half a line of JSON is none.
-    pub fn speaks_in(&self, line: &str) -> bool {
-        let escapes = |c: char| matches!(c, '"' | '\\') || c.is_control();
-        let stands = |text: &str| {
-            let written = || Value::from(text).to_string();
-            line.contains(text) || (text.contains(escapes) && line.contains(written().trim_matches('"')))
-        };
-        self.alone.iter().any(|text| is_telling(text) && stands(text))
-    }
-
-    /// Their texts, interactions first, as a question to memory each: text and, of an interaction, its identity.
-    pub fn texts(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let did = self.interactions.iter().map(|i| (i.query.as_str(), Some(i.id.as_str())));
-        did.chain(self.queries.iter().map(|q| (q.query.as_str(), None)))
-    }
-}
-
-/// Looks for `user` in the dataset folder `dir`, and in what was `recorded` since it was written. Changes nothing.
-pub fn survey(dir: &Path, user: &UserId, task: TaskKind, recorded: &[Interaction]) -> Result<Survey, FolderError> {
-    let mut person =
-        Person { user: user.clone(), interactions: Vec::new(), queries: Vec::new(), alone: HashSet::new() };
-    for name in [INTERACTIONS, QUERIES, TRUTH, SESSIONS] {
-        refuse_link(&dir.join(name))?;
-    }
-    let mut shares = Vec::new();
-    for file in [INTERACTIONS, QUERIES] {
-        let path = dir.join(file);
-        let mut share = Share { file, theirs: 0, others: 0 };
-        each_line(&path, |number, line| {
-            let Some(whose) = record::<Whose>(&path, number, line)? else { return Ok(()) };
-            if whose.user != *user {
-                share.others += 1;
-                return Ok(());
-            }
-            share.theirs += 1;
-            person.say(whose.query, whose.response, task);
-            if file == INTERACTIONS {
-                person.interactions.extend(record::<Interaction>(&path, number, line)?);
-            } else {
-                person.queries.extend(record::<JudgedQuery>(&path, number, line)?);
-            }
-            Ok(())
-        })?;
-        shares.push(share);
-    }
-    for record in recorded.iter().filter(|record| record.user == *user) {
-        person.say(record.query.clone(), record.response.clone(), task);
-        person.interactions.push(record.clone());
-    }
-    // What others say too is not theirs alone, and is known only now.
-    person.share(recorded);
-    let mut named = Vec::new();
-    for file in [INTERACTIONS, QUERIES] {
-        let path = dir.join(file);
-        let mut place = Place { path: path.clone(), line: 0, lines: 0 };
-        each_line(&path, |number, line| {
-            let Some(whose) = record::<Whose>(&path, number, line)? else { return Ok(()) };
-            if whose.user == *user {
-                return Ok(());
-            }
-            person.alone.remove(&whose.query);
-            person.alone.remove(&whose.response);
-            let may_name = is_name(user) && names(&String::from_utf8_lossy(line), user.as_str());
-            if may_name {
-                place.line = if place.lines == 0 { number } else { place.line };
-                place.lines += 1;
-            }
-            Ok(())
-        })?;
-        named.extend((place.lines > 0).then_some(place));
-    }
-    if let Some(truth) = truth_of(dir)? {
-        let (theirs, others) = without_person(&truth, user).1;
-        shares.push(Share { file: TRUTH, theirs, others });
-    }
-    Ok(Survey { person, shares, named, elsewhere: Vec::new(), packed: Vec::new(), leftovers: Vec::new() })
-}
-
-impl Survey {
-    /// Looks into the files of the folder `dir` that are no dataset's.
-    pub fn look_around(&mut self, dir: &Path) -> Result<(), FolderError> {
-        files(dir).map_err(read_error(dir))?.into_iter().try_for_each(|path| self.look_into(dir, path))
-    }
-
-    /// Lines and records that are theirs.
-    pub fn theirs(&self) -> usize {
-        self.shares.iter().map(|share| share.theirs).sum()
-    }
-
-    /// Sorts a file of the folder `dir` that is no file of a dataset.
-    fn look_into(&mut self, dir: &Path, path: PathBuf) -> Result<(), FolderError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let inside = path.strip_prefix(dir).unwrap_or(&path);
-        let top = inside.components().count() == 1;
-        if top && OWN_FILES.contains(&name.as_str()) {
-            return Ok(());
-        }
-        let stem = name.split('.').next().unwrap_or_default();
-        let of_dataset = OWN_FILES.iter().any(|file| file.split('.').next() == Some(stem));
-        if inside.starts_with(STAGE) || (top && of_dataset && name.ends_with(".part")) {
-            self.leftovers.push(path);
-            return Ok(());
-        }
-        if path.extension().is_some_and(|extension| PACKED.iter().any(|packed| extension == *packed)) {
-            self.packed.push(path);
-            return Ok(());
-        }
-        // Those are searched as sessions; what lies in folders below is not.
-        if inside.parent() == Some(Path::new(SESSIONS)) {
-            return Ok(());
-        }
-        let mut place = Place { path: path.clone(), line: 0, lines: 0 };
-        let person = &self.person;
-        each_line(&path, |number, line| {
-            if speaks_of(line, person) {
-                place.line = if place.lines == 0 { number } else { place.line };
-                place.lines += 1;
-            }
-            Ok(())
-        })?;
-        self.elsewhere.extend((place.lines > 0).then_some(place));
-        Ok(())
-    }
-}
-
-/// Whether a line of any file holds something of theirs.
-fn speaks_of(line: &[u8], person: &Person) -> bool {
-    let user = person.user.as_str();
-    if let Ok(value) = serde_json::from_slice::<Value>(line) {
-        return any_text(&value, &|text| text == user || person.alone.contains(text));
-    }
-    let line = String::from_utf8_lossy(line);
-    let quoted = line.contains(&format!("\"{user}\""));
-    let named = is_name(&person.user) && names(&line, user);
-    quoted || named || person.speaks_in(&line)
-}
-
-/// All files under `dir`, links aside, in order.
-fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![dir.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                found.push(entry.path());
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 /// What `synth` knows of its people, where it is beside the data and is what `synth` writes.
 fn truth_of(dir: &Path) -> Result<Option<Value>, FolderError> {
     let path = dir.join(TRUTH);
@@ -424,8 +162,12 @@ pub fn remove_leftover(path: &Path) -> Result<(), FolderError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use super::stage::STAGE;
     use super::*;
-    use crate::data::interaction::{Extra, Timestamp};
+    use crate::data::dataset::TaskKind;
+    use crate::data::interaction::{Extra, Interaction, Timestamp};
 
     const MANIFEST: &str = "format = 1\nname = \"t\"\ntask = \"labels\"\nlabels = [\"a\", \"b\"]\n";
 
@@ -526,20 +268,6 @@ mod tests {
         let paths: Vec<&Path> = found.elsewhere.iter().map(|place| place.path.as_path()).collect();
         assert_eq!(paths, [sessions.join("old/a.jsonl"), sessions.join("old/older/a.jsonl")]);
         assert_eq!(found.packed, [sessions.join("packed.gz")]);
-    }
-
-    #[test]
-    fn a_text_is_found_in_half_a_line_of_json() {
-        let text = "she said \"no\" twice\n";
-        let alone = HashSet::from([text.to_owned(), "short".to_owned()]);
-        let person = Person { user: UserId::new("ann"), interactions: Vec::new(), queries: Vec::new(), alone };
-        for (line, expected) in [
-            (format!("{{\"query\":{}", Value::from(text)), true),
-            (format!("{{\"query\":{}", Value::from("she said \"yes\" twice\n")), false),
-            ("a short line".to_owned(), false),
-        ] {
-            assert_eq!(person.speaks_in(&line), expected, "{line}");
-        }
     }
 
     #[test]
