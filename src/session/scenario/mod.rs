@@ -22,7 +22,8 @@
 //!
 //! The first in order of identity wins ties. Where a model has a say in the final decisions, the [`SHORTLIST`] best are
 //! tried once more with its answers, and the best of those is taken; where none of them shows it then, the others are
-//! tried until somebody does. This picks an *illustration*; it says nothing about how often the effect occurs.
+//! tried until somebody does. Whoever does not show it with memory alone is ranked by the same numbers behind those who
+//! do. This picks an *illustration*; it says nothing about how often the effect occurs.
 
 pub mod arrival;
 pub mod biased;
@@ -275,7 +276,7 @@ impl Plan {
             return Err(candidates.nobody(scenario, dataset, 0));
         };
         let mut tried = 0;
-        let mut fitting: Vec<(Option<Merit>, UserId, Vec<Planned>)> = Vec::new();
+        let mut fitting: Vec<(Merit, UserId, Vec<Planned>)> = Vec::new();
         for user in dataset.users() {
             let Ok(turns) = candidates.turns(scenario, dataset, &user) else { continue };
             if turns.len() >= least_turns(scenario) {
@@ -284,14 +285,14 @@ impl Plan {
                 fitting.push((merit, user, turns));
             }
         }
-        // Stable: among equals the first in order of identity stays first, and who does not show it comes last.
+        // Stable: among equals the first in order of identity stays first.
         fitting.sort_by_key(|(merit, ..)| Reverse(*merit));
         // A model without weight in the decision cannot change who shows it.
         if let Some(voice) = voice.filter(|_| setting.weights.model_trust > 0.0) {
-            let mut heard: Vec<(Option<Merit>, UserId, Vec<Planned>)> = Vec::new();
+            let mut heard: Vec<(Merit, UserId, Vec<Planned>)> = Vec::new();
             for (_, user, turns) in fitting {
                 // With the model somebody may show it whom the rules alone get right, or wrong.
-                if heard.len() >= SHORTLIST && heard.iter().any(|(merit, ..)| merit.is_some()) {
+                if heard.len() >= SHORTLIST && heard.iter().any(|(merit, ..)| merit.shown) {
                     break;
                 }
                 let merit = merit(scenario, &trial(memory, Some(voice.engine), setting, &turns)?, &places(&turns));
@@ -300,8 +301,7 @@ impl Plan {
             heard.sort_by_key(|(merit, ..)| Reverse(*merit));
             fitting = heard;
         }
-        let mut showing = fitting.into_iter().filter(|(merit, ..)| merit.is_some());
-        match showing.next() {
+        match fitting.into_iter().find(|(merit, ..)| merit.shown) {
             Some((_, user, turns)) => {
                 let why = format!("picked among {tried} who fit: {}", rule(scenario));
                 Ok(Self::about(scenario, options, &user, why, turns))
@@ -415,7 +415,13 @@ impl Candidates<'_> {
 }
 
 /// How a candidate is ranked, greatest first.
-type Merit = [i64; 3];
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Merit {
+    /// Whether they show it at all.
+    shown: bool,
+    /// How well, or how nearly: the first number decides, then the second.
+    by: [i64; 3],
+}
 
 /// The rule by which somebody is picked, in words.
 fn rule(scenario: Scenario) -> &'static str {
@@ -456,9 +462,9 @@ fn least_turns(scenario: Scenario) -> usize {
     }
 }
 
-/// How clearly `outcomes` show the scenario; `None` if they do not. `places` say where each question stands: in the order
-/// of asking, or on which rung.
-fn merit(scenario: Scenario, outcomes: &[Outcome], places: &[usize]) -> Option<Merit> {
+/// How clearly `outcomes` show the scenario. `places` say where each question stands: in the order of asking, or on which
+/// rung.
+fn merit(scenario: Scenario, outcomes: &[Outcome], places: &[usize]) -> Merit {
     let right = |outcomes: &mut dyn Iterator<Item = &Outcome>, arm: Arm| -> i64 {
         outcomes.filter(|outcome| outcome.arms[arm as usize] == Some(true)).count() as i64
     };
@@ -478,7 +484,7 @@ fn merit(scenario: Scenario, outcomes: &[Outcome], places: &[usize]) -> Option<M
             let [local, global, mediated] =
                 [Arm::Local, Arm::Global, Arm::Mediated].map(|arm| right(&mut outcomes.iter(), arm));
             let shown = opening > 0 && closing > 0 && mediated >= local.max(global);
-            shown.then(|| [mediated, opening.min(closing), opening + closing])
+            Merit { shown, by: [mediated, opening.min(closing), opening + closing] }
         }
         Scenario::Biased | Scenario::Dial => {
             let rungs = places.iter().max().map_or(1, |top| top + 1);
@@ -489,9 +495,10 @@ fn merit(scenario: Scenario, outcomes: &[Outcome], places: &[usize]) -> Option<M
             };
             let gain = lead(&part(false), Arm::Mediated, Arm::Local);
             let loss = lead(&part(true), Arm::Local, Arm::Mediated);
-            (gain > loss.max(0)).then_some([gain - loss, gain, 0])
+            Merit { shown: gain > loss.max(0), by: [gain - loss, gain, 0] }
         }
-        Scenario::Drift | Scenario::NewCommunity | Scenario::Gallery => None,
+        // Nobody is tried for these.
+        Scenario::Drift | Scenario::NewCommunity | Scenario::Gallery => Merit { shown: false, by: [0; 3] },
     }
 }
 
