@@ -55,7 +55,6 @@ mod voice;
 mod why_not;
 pub mod workbench;
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -63,7 +62,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{ConfigError, Settled};
+use crate::config::{ConfigError, Settled, numbers};
 use crate::data::dataset::{Dataset, DatasetError, Manifest};
 use crate::data::import::ImportError;
 use crate::data::interaction::{Timestamp, UserId};
@@ -486,23 +485,11 @@ fn complain_about_usage(error: &clap::Error) {
     let tells = |line: &&str| !line.is_empty() && !line.contains("as a value, use '-- ");
     let words = |text: &str| text.lines().map(str::trim).filter(tells).collect::<Vec<_>>().join(" ");
     let what = words(what).replace(" tip: ", "; ");
-    complain(&about_numbers(what.trim_start_matches("error: ")));
+    complain(&numbers::instead(what.trim_start_matches("error: ")));
     if !how.is_empty() {
         tell_line!("usage: {}", brief(&visible(&words(how)), LONGEST_MESSAGE));
     }
     tell_line!("see `logoscope --help`, or --help after a command");
-}
-
-/// What was wrong with a number, said as what to write instead: the standard library's words speak of digits and literals.
-fn about_numbers(told: &str) -> Cow<'_, str> {
-    let whole = ["invalid digit found in string", "cannot parse integer from empty string"];
-    let any = ["invalid float literal", "cannot parse float from empty string"];
-    let ends = |words: &[&str]| words.iter().find_map(|words| told.strip_suffix(words));
-    match (ends(&whole), ends(&any)) {
-        (Some(told), _) => format!("{told}give a whole number").into(),
-        (_, Some(told)) => format!("{told}give a number").into(),
-        (None, None) => told.into(),
-    }
 }
 
 /// Reads the command line, runs it, and turns failure into a message and an exit code.

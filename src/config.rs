@@ -5,6 +5,7 @@
 //! nothing to that. A file is refused whole or taken whole.
 
 mod file;
+pub mod numbers;
 mod text;
 
 use std::path::PathBuf;

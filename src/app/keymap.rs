@@ -149,12 +149,19 @@ pub enum Clash {
         key: String,
     },
     /// In a replay other commands have all keys of a command.
-    #[error("{hidden} would have no key left in a replay; choose another key, or another one for {hidden}")]
+    #[error(
+        "{hidden} would have no key left in a replay, where '{key}' runs {by}; choose another key, or another one for {}",
+        if command == hidden { by } else { hidden }
+    )]
     Hidden {
         /// The command that was given the key.
         command: &'static str,
         /// The command that cannot be reached.
         hidden: &'static str,
+        /// A key of it.
+        key: String,
+        /// The command that has the key in a replay.
+        by: &'static str,
     },
 }
 
@@ -201,7 +208,10 @@ impl Keymap {
                     entry.command == hidden.command || (entry.context == Context::Replay && shared())
                 };
                 let command = chosen.iter().find(hides).map_or(hidden.name, |(entry, _)| entry.name);
-                Err(Clash::Hidden { command, hidden: hidden.name })
+                let key = map.first(hidden.command).to_owned();
+                let has = |other: &&Entry| other.context == Context::Replay && map.keys(other).any(|k| read(k) == key);
+                let by = TABLE.iter().find(has).map_or(command, |entry| entry.name);
+                Err(Clash::Hidden { command, hidden: hidden.name, key, by })
             }
         }
     }
@@ -297,7 +307,8 @@ mod tests {
     #[test]
     fn choices_that_cannot_be_are_refused() {
         let twice = |command, key: &str, other| Clash::Twice { command, key: key.to_owned(), other };
-        let hidden = |command, hidden| Clash::Hidden { command, hidden };
+        let hidden =
+            |command, key: &str| Clash::Hidden { command, hidden: "weight-up", key: key.to_owned(), by: "step-on" };
         let refused = |rows| chosen(rows).unwrap_err();
         assert_eq!(refused(&[("next-query", &["p"])]), twice("next-query", "p", "previous-query"));
         // A key of the whole screen, and one that is read everywhere.
@@ -308,8 +319,8 @@ mod tests {
             refused(&[("interrupt", &["space"])]),
             Clash::Typed { command: "interrupt", key: "space".to_owned() }
         );
-        assert_eq!(refused(&[("weight-up", &["."])]), hidden("weight-up", "weight-up"));
-        assert_eq!(refused(&[("step-on", &["l", "right"])]), hidden("step-on", "weight-up"));
+        assert_eq!(refused(&[("weight-up", &["."])]), hidden("weight-up", "."));
+        assert_eq!(refused(&[("step-on", &["l", "right"])]), hidden("step-on", "l"));
         // What lies above another screen may use that screen's keys.
         assert!(chosen(&[("rung-on", &["l"])]).is_ok());
     }

@@ -45,12 +45,13 @@ fn recording(path: PathBuf, written: SystemTime) -> Option<Recording> {
     let header: Header = serde_json::from_str(&line).ok()?;
     let model = header.model.map_or_else(|| "memory alone".to_owned(), |model| model.name);
     let origin = match header.origin {
-        Some(Origin::Fork { .. }) => " · a fork",
-        Some(Origin::ReRun { .. }) => " · computed again",
-        Some(Origin::Redaction) => " · redacted",
+        Some(Origin::Fork { .. }) => "fork · ",
+        Some(Origin::ReRun { .. }) => "computed again · ",
+        Some(Origin::Redaction) => "redacted · ",
         Some(Origin::Unknown) | None => "",
     };
-    let about = format!("{} · {} · {model}{origin}", header.title, header.dataset.name);
+    // First what tells it from the session that it comes from: a narrow screen cuts the end.
+    let about = format!("{origin}{} · {} · {model}", header.title, header.dataset.name);
     let seconds = written.duration_since(UNIX_EPOCH).ok()?.as_secs();
     Some(Recording { path, about, at: Timestamp(i64::try_from(seconds).ok()?) })
 }

@@ -11,7 +11,7 @@ use clap::{Arg, Command as Grammar};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, Kind, SETTINGS, Setting, text};
+use super::{ConfigError, Kind, SETTINGS, Setting, numbers, text};
 use crate::app::command::{Command, Entry, TABLE};
 use crate::app::keymap::{Chord, Keymap};
 use crate::data::text::brief;
@@ -84,8 +84,9 @@ impl File {
         let line = |offset: usize| text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
         let refuse = |offset, reason| ConfigError::Line { path: path.to_owned(), line: line(offset), reason };
         let table = DeTable::parse(text).map_err(|error| {
-            let told = "write every setting as name = value, as `logoscope config template` shows";
-            refuse(error.span().map_or(0, |span| span.start), format!("{}; {told}", error.message()))
+            let at = error.span().map_or(0, |span| span.start);
+            let written = text.lines().nth(line(at) - 1).unwrap_or_default();
+            refuse(at, unreadable(written, error.message()))
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let folder = &std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -125,6 +126,42 @@ impl File {
     }
 }
 
+/// What is wrong with a line that is no line of the language, whose parser says `message`.
+fn unreadable(written: &str, message: &str) -> String {
+    let Some((name, value)) = written.split_once('=').filter(|(name, _)| !name.trim().is_empty()) else {
+        return format!("{message}; write every setting as name = value, as `logoscope config template` shows");
+    };
+    let (name, value) = (name.trim(), brief(value.trim(), SHOWN));
+    if message.contains("duplicate key") {
+        return format!("{} is written twice; keep one of its lines", brief(name, SHOWN));
+    }
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    let entry = TABLE.iter().find(|entry| entry.name == name);
+    match (setting, entry) {
+        (Some(setting), _) => wanted(setting, &value),
+        (None, Some(entry)) => wanted_keys(entry, &value),
+        (None, None) => known(name).err().unwrap_or_else(|| message.to_owned()),
+    }
+}
+
+/// What to write instead of `written`.
+fn wanted(setting: &Setting, written: &str) -> String {
+    let name = setting.name;
+    let wanted = match setting.kind {
+        Kind::Text | Kind::Model => "a text in quotes",
+        Kind::Path => "a path in quotes",
+        Kind::Number => "a whole number",
+        Kind::Flag => "true or false",
+    };
+    format!("{name} is {written}; write {wanted}, such as {name} = {}", setting.example)
+}
+
+/// The same of a command's keys.
+fn wanted_keys(entry: &Entry, written: &str) -> String {
+    let (name, keys) = (entry.name, text::keys(entry.keys.iter().copied()));
+    format!("the keys of {name} are {written}; write one key or a list of keys in quotes, such as {name} = {keys}")
+}
+
 /// The rows of a table in the order of the file, so that the first mistake is the one that is told.
 fn rows<'a>(table: &'a DeTable<'a>) -> Vec<Row<'a>> {
     let mut rows: Vec<Row<'a>> = table.iter().map(|(key, value)| Row { key, value }).collect();
@@ -155,13 +192,7 @@ fn taken(
     grammar: &Grammar,
 ) -> Result<String, String> {
     let name = setting.name;
-    let wanted = match setting.kind {
-        Kind::Text | Kind::Model => "a text in quotes",
-        Kind::Path => "a path in quotes",
-        Kind::Number => "a whole number",
-        Kind::Flag => "true or false",
-    };
-    let other = || format!("{name} is {written}; write {wanted}, such as {name} = {}", setting.example);
+    let other = || wanted(setting, written);
     let value = match (setting.kind, value) {
         (Kind::Flag, DeValue::Boolean(value)) => value.to_string(),
         (Kind::Number, DeValue::Integer(value)) => {
@@ -207,7 +238,7 @@ fn parsed(option: &Arg, value: &str) -> Result<(), String> {
     let alone = Grammar::new("value").no_binary_name(true).disable_help_flag(true).arg(option.clone().global(false));
     let given = format!("--{}={value}", option.get_long().unwrap_or_default());
     let Err(error) = alone.try_get_matches_from([given]) else { return Ok(()) };
-    let reason = std::error::Error::source(&error).map(ToString::to_string);
+    let reason = std::error::Error::source(&error).map(|reason| numbers::instead(&reason.to_string()).into_owned());
     Err(reason.unwrap_or_else(|| {
         let values = option.get_possible_values();
         format!("write one of {}", values.iter().map(|value| value.get_name()).collect::<Vec<_>>().join(", "))
@@ -226,10 +257,7 @@ fn binding(row: &Row<'_>, written: &str) -> Result<(&'static Entry, Vec<Chord>),
         let meant = meant.map_or(String::new(), |name| format!("did you mean {name}? "));
         return Err(format!("there is no command '{shown}'; {meant}`logoscope config template` shows all"));
     };
-    let other = || {
-        let keys = text::keys(entry.keys.iter().copied());
-        format!("the keys of {name} are {written}; write one key or a list of keys in quotes, such as {name} = {keys}")
-    };
+    let other = || wanted_keys(entry, written);
     let chord = |value: &DeValue<'_>| {
         let DeValue::String(key) = value else { return Err(other()) };
         key.parse::<Chord>().map_err(|error| format!("the keys of {name} are {written}: {error}"))

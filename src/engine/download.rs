@@ -119,7 +119,7 @@ impl Hub {
         let failed =
             |(reason, remedy): (String, String)| EngineError::Download { model: id.to_string(), reason, remedy };
         if self.offline {
-            let remedy = "leave out --offline (and HF_HUB_OFFLINE), or give the path of a copy";
+            let remedy = "go online with --offline=false (HF_HUB_OFFLINE unset), or give the path of a copy";
             return Err(failed((
                 "it is not on this machine, and nothing may be asked of a network".into(),
                 remedy.into(),

@@ -83,7 +83,7 @@ impl Need {
             return None;
         }
         let reason = format!(
-            "it needs {} of memory ({} of weights, {} for {} tokens), and {} are available",
+            "it needs {} of memory ({} of weights, {} for {} tokens), and {} may be taken",
             Bytes(self.total()),
             Bytes(self.weights),
             Bytes(self.cache),
@@ -140,7 +140,7 @@ mod tests {
         let (reason, remedy) = need.exceeds(5_200_000_000, None).unwrap();
         assert_eq!(
             reason,
-            "it needs 5.5 GB of memory (5.0 GB of weights, 500 MB for 4096 tokens), and 5.2 GB are available"
+            "it needs 5.5 GB of memory (5.0 GB of weights, 500 MB for 4096 tokens), and 5.2 GB may be taken"
         );
         assert!(remedy.contains("--context") && remedy.contains("--memory any"), "{remedy}");
         let remedy = |quantised| need.exceeds(1_000_000_000, quantised).unwrap().1;

@@ -6,7 +6,7 @@
 
 use super::check::{remember, without};
 use super::error::SessionError;
-use super::event::{DatasetId, Event, Header, ModelId, Origin, Setting};
+use super::event::{Changed, DatasetId, Event, Header, ModelId, Origin, Setting};
 use super::log::Session;
 use super::replay::State;
 use super::rerun::hash;
@@ -63,6 +63,14 @@ pub fn said_by(forked: &mut Session, voice: Option<(ModelId, String)>) -> Result
     let header = Header { model, device, ..header.clone() };
     retitle(forked, header);
     Ok(())
+}
+
+/// Says of `forked` that memory alone answers behind what it shares, which a model answered: the header goes on naming that one.
+pub fn silenced(forked: &mut Session) {
+    let header = &mut forked.header;
+    if let (Some(was), Some(Origin::Fork { changed, .. })) = (&header.model, &mut header.origin) {
+        changed.insert(0, Changed { what: "model".to_owned(), from: was.apart(), to: "none".to_owned() });
+    }
 }
 
 /// Has memory of `dataset` be read for what comes behind the events that `forked` shares. Where none was read for those, the

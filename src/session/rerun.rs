@@ -8,7 +8,7 @@
 use super::check::{remember, stretch};
 use super::error::SessionError;
 use super::event::{DatasetId, Event, Header, ModelId, Origin, Prose, Setting};
-use super::fork::{course, known, read_from, said_by};
+use super::fork::{course, known, read_from, said_by, silenced};
 use super::log::Session;
 use super::record::turn_knowing;
 use crate::data::dataset::Dataset;
@@ -68,7 +68,12 @@ impl Anew<'_> {
     /// what lies before it. Refused where that is answered by another model, or from other data.
     pub fn rest(&self, parent: &Session, position: usize, forked: &mut Session) -> Result<(), SessionError> {
         let voice = self.voice.as_ref().map(|(engine, model)| (model.clone(), engine.caps().device.clone()));
+        let silent = voice.is_none();
         said_by(forked, voice)?;
+        // Still named, that model answered what is shared.
+        if silent {
+            silenced(forked);
+        }
         read_from(forked, self.dataset)?;
         self.continued(parent, position, forked).map(drop)
     }

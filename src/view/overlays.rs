@@ -172,9 +172,11 @@ fn help(help: &Help, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         buffer,
     );
     filter(&help.filter, help.filtering, theme, Rect { height: 1.min(inside.height), ..inside }, buffer);
-    if let Some(told) = state.journal.told() {
-        let place = Rect { y: inside.y + 1, height: 1, ..inside }.intersection(inside);
-        put(&Line::from(span(text::fit(&told, usize::from(inside.width)), theme.dim)), place, buffer);
+    // Wrapped: what tells one recording from another is the end of its path.
+    let told = state.journal.told().map_or(Vec::new(), |told| text::wrap(&told, usize::from(inside.width)));
+    for (y, line) in (inside.y + 1..).zip(&told) {
+        let place = Rect { y, height: 1, ..inside }.intersection(inside);
+        put(&Line::from(span(line.clone(), theme.dim)), place, buffer);
     }
     let keys = rows.iter().map(|(_, entry)| text::width(&state.keys.shown(entry))).max().unwrap_or(0).min(22);
     let mut lines: Vec<Line<'static>> = Vec::new();
@@ -195,7 +197,7 @@ fn help(help: &Help, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
             lines.push(Line::from(parts));
         }
     }
-    let top = if state.journal.told().is_some() { 3 } else { 2 };
+    let top = u16::try_from(told.len()).map_or(2, |lines| lines.saturating_add(2));
     let body = Rect { y: inside.y + top, height: inside.height.saturating_sub(top), ..inside }.intersection(inside);
     scrolled(&lines, help.scroll, theme, body, buffer)
 }

@@ -817,7 +817,7 @@ fn bad_requests_to_make_something_are_refused() {
         said(SYNTH, "synth --users 20 --out full", &["full: exists and is not an empty folder", "--out"]),
         said(SYNTH, "synth --users 20 --out file", &["file: exists and is not an empty folder", "--out"]),
         said(SYNTH, "synth --users 20 --out file/new", &["file/new: cannot be written", "choose another folder"]),
-        said(SYNTH, "synth --users 0 --out new", &["'0' for '--users", "1..=1000000"]),
+        said(SYNTH, "synth --users 0 --out new", &["'0' for '--users", "give a whole number from 1 to 1000000"]),
         said(SYNTH, "synth --users 1e3 --out new", &["'1e3' for '--users", "see `logoscope"]),
         said(SYNTH, "synth --users 20 --seed -1 --out new", &["'-1'", "see `logoscope"]),
         said(
@@ -825,8 +825,16 @@ fn bad_requests_to_make_something_are_refused() {
             "synth --users 20 --seed 18446744073709551616 --out new",
             &["18446744073709551616", "see `logoscope"],
         ),
-        said(SYNTH, "synth --users 20 --communities 65 --out new", &["'65' for '--communities", "1..=64"]),
-        said(SYNTH, "synth --users 20 --periods 1 --out new", &["'1' for '--periods", "2..=80"]),
+        said(
+            SYNTH,
+            "synth --users 20 --communities 65 --out new",
+            &["'65' for '--communities", "give a whole number from 1 to 64"],
+        ),
+        said(
+            SYNTH,
+            "synth --users 20 --periods 1 --out new",
+            &["'1' for '--periods", "give a whole number from 2 to 80"],
+        ),
         said(PROMPTS, "synth --users 20 --export-prompts nowhere/new", &["nowhere: there is no", "check the path"]),
         said(PROMPTS, "synth --users 20 --export-prompts file", &["file exists already", "--force replaces it"]),
         said(SYNTH, "synth --users 20 --out new --force", &["cannot be used with", "see `logoscope --help`"]),

@@ -838,6 +838,18 @@ fn sessions_are_computed_again_forked_compared_and_redacted_from_the_command_lin
     let (out, _, rc) = logoscope(&[&rest[..], &["--force"]].concat());
     assert_eq!(rc, 0, "{out}");
     assert!(out.contains("mediation  17 turns differ, first turns 8 and 8"), "{out}");
+    // Memory alone behind what a model answered: the header goes on naming that one, so the origin has to say it.
+    let silent = path("silent.jsonl");
+    let (_, told, rc) = logoscope(&["fork", &recording, "--at", "7", "--model", "none", "--rest", "--out", &silent]);
+    assert_eq!(rc, 0, "{told}");
+    let header: Value =
+        serde_json::from_str(std::fs::read_to_string(&silent).unwrap().lines().next().unwrap()).unwrap();
+    let changed = &header["origin"]["changed"][0];
+    assert_eq!(
+        (&header["model"]["name"], &changed["what"], &changed["to"]),
+        (&"nano".into(), &"model".into(), &"none".into())
+    );
+    assert!(changed["from"].as_str().unwrap().starts_with("nano ("), "{changed}");
     assert_eq!(std::fs::read(&recording).unwrap(), sample::sessions()[1].1, "never rewritten");
 
     let redacted = path("redacted.jsonl");

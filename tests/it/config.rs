@@ -180,8 +180,8 @@ fn what_is_wrong_is_told_with_line_value_and_remedy() {
         ("memory = 8\n", &[":1: memory is 8; write a text in quotes, such as memory = \"8G\""]),
         ("context = \"8192\"\n", &[":1: context is \"8192\"; write a whole number, such as context = 8192"]),
         ("context = 8.5\n", &[":1: context is 8.5; write a whole number"]),
-        ("context = 100\n", &[":1: context is 100: 100 is not in 512..=16777216"]),
-        ("context = 0xffffffffff\n", &[":1: context is 0xffffffffff: ", "512..=16777216"]),
+        ("context = 100\n", &[":1: context is 100: give a whole number from 512 to 16777216"]),
+        ("context = 0xffffffffff\n", &[":1: context is 0xffffffffff: ", "from 512 to 16777216"]),
         ("context = 99999999999999999999\n", &[":1: context is 99999999999999999999; write a whole number"]),
         ("ascii = \"yes\"\n", &[":1: ascii is \"yes\"; write true or false, such as ascii = true"]),
         ("offline = 1\n", &[":1: offline is 1; write true or false"]),
@@ -202,7 +202,18 @@ fn what_is_wrong_is_told_with_line_value_and_remedy() {
         ("[keys]\n\nquit = \"n\"\n", &[":3: the keys of quit: 'n' runs next-query already", "choose another key"]),
         ("[keys]\nnext-query = \"f5\"\nundo = \"f5\"\n", &["'f5' runs ", "already"]),
         ("[keys]\naccept = \"x\"\n", &[":2: the keys of accept: 'x' types itself"]),
-        ("[keys]\nweight-up = \".\"\n", &[":2: the keys of weight-up: weight-up would have no key left in a replay"]),
+        (
+            "[keys]\nweight-up = \".\"\n",
+            &[
+                ":2: the keys of weight-up: weight-up would have no key left in a replay, where '.' runs step-on;",
+                "another one for step-on",
+            ],
+        ),
+        ("model = nano\n", &[":1: model is nano; write a text in quotes, such as model = "]),
+        ("theme = \"day\"\nascii = True\n", &[":2: ascii is True; write true or false, such as ascii = true"]),
+        ("ascii = true\nascii = true\n", &[":2: ascii is written twice; keep one of its lines"]),
+        ("[keys]\nzoom = x\n", &[":2: the keys of zoom are x; write one key or a list of keys in quotes"]),
+        ("thme = day\n", &[":1: there is no setting 'thme'; did you mean theme?"]),
     ];
     let judge = |home: &Home, named: &str, told: &[&str]| {
         let output = home.run(&["ask", "--log", "log", "--user", "u017", "--query", "sea", "--model", "none"], &[]);

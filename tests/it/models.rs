@@ -202,7 +202,7 @@ fn what_does_not_fit_is_refused_and_may_be_loaded_all_the_same() {
     let with = |memory| LoadOptions { memory, ..LoadOptions::default() };
     let told = refusal(dir.path(), &with(Allowance::Bytes(100_000)));
     assert!(
-        told.contains("it needs") && told.contains("100 kB are available") && told.contains("--memory any"),
+        told.contains("it needs") && told.contains("100 kB may be taken") && told.contains("--memory any"),
         "{told}"
     );
     assert_eq!(answer(&loaded(dir.path(), &with(Allowance::Any)), "Once").len(), 12);

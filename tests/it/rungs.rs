@@ -190,6 +190,20 @@ fn a_visit_reads_rungs_of_its_own_and_home_keeps_its() {
     assert_eq!(state.rungs.verdicts[0].so_far.0, 1, "what was asked away does not count here");
 }
 
+/// At another moment memory may hold the very answer: such a question was counted among those so far.
+#[test]
+fn a_question_asked_at_another_moment_is_read_and_not_counted() {
+    let dataset = sample::dataset().unwrap();
+    let memory = Memory::build(&dataset);
+    let mut state = at(&dataset, &memory, "u216");
+    keys(&mut state, &memory, &["[", "C"]);
+    assert!(state.is_moved() && state.judged.is_some() && !state.rungs.verdicts.is_empty());
+    assert_eq!(state.rungs.verdicts[0].so_far.0, 0);
+    keys(&mut state, &memory, &["esc", "]", "C"]);
+    assert!(!state.is_moved());
+    assert_eq!(state.rungs.verdicts[0].so_far.0, 1, "asked as it is judged it counts");
+}
+
 #[test]
 fn weights_are_felt_on_every_rung() {
     let dataset = sample::dataset().unwrap();

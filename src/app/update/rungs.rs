@@ -51,7 +51,7 @@ pub(super) fn climbed(state: &mut State, ticket: u64, news: News) {
 fn count(state: &mut State) {
     let gold = state.gold().zip(state.data.as_ref());
     let gold = gold.and_then(|(gold, data)| data.labels.iter().position(|label| label == gold));
-    let judged = state.judged.zip(gold);
+    let judged = super::study::as_judged(state).zip(gold);
     state.rungs.complete(judged);
     let setting = state.setting;
     state.rungs.weigh(&setting);

@@ -12,10 +12,14 @@ use crate::eval::metrics::TaskMeasures;
 use crate::eval::sweep::By;
 use crate::session::steps::Step;
 
-/// The judged question on the screen, where it is asked as it is judged: at another moment memory may know its answer. What a
-/// replayed moment's memory says is no part of the study of this one.
+/// The judged question on the screen, where it is asked as it is judged: at another moment memory may know its answer.
+pub(super) fn as_judged(state: &State) -> Option<usize> {
+    state.judged.filter(|_| !state.is_moved())
+}
+
+/// The same where it counts in the study: what a replayed moment's memory says is no part of the study of this one.
 pub(super) fn studied(state: &State) -> Option<usize> {
-    state.judged.filter(|_| state.visit.is_none() && !state.is_moved())
+    as_judged(state).filter(|_| state.visit.is_none())
 }
 
 /// Memory has answered: a judged question is studied from now on, as it was asked last.

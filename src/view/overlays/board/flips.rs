@@ -26,7 +26,8 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
         symbols::DOT,
         n - found.nearest.flips
     );
-    let mut head = vec![Line::from(span(text::fit(&sentence, width), theme.title))];
+    let mut head: Vec<Line<'static>> =
+        text::wrap(&sentence, width).into_iter().map(|line| Line::from(span(line, theme.title))).collect();
     if state.study.survey.under_way() {
         head.push(news(state, theme));
     }

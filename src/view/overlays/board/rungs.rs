@@ -30,7 +30,8 @@ pub(super) fn shown(state: &State, kind: Kind, theme: &Theme, width: usize) -> S
     };
     let wide = width >= NAME + 4 * DECISION + SO_FAR;
     let cell = (width.saturating_sub(NAME + if wide { SO_FAR } else { 0 }) / 4).max(1);
-    head.push(Line::from(span(text::fit(&title(state, kind, scale), width), theme.title)));
+    let title = text::wrap(&title(state, kind, scale), width);
+    head.extend(title.into_iter().map(|line| Line::from(span(line, theme.title))));
     if rungs.under_way() {
         let told = format!("{} rung {} of {}", bars::spinner(state), rungs.found.len(), scale.rungs.len());
         head.push(Line::from(span(told, theme.busy)));
