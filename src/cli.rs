@@ -507,12 +507,13 @@ pub fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(cli, settled) {
+    match run(cli, &settled) {
         Ok(code) => code,
         // Whoever reads our output may stop reading: that is no failure of ours.
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error.to_string());
+            let told = error.to_string();
+            complain(&format!("{told}{}", settled.behind(&told).unwrap_or_default()));
             ExitCode::from(if matches!(error, CliError::Interrupted | CliError::Unwritten) { 130 } else { 2 })
         }
     }
@@ -524,7 +525,7 @@ fn is_given(matches: &ArgMatches, option: &str) -> bool {
     here || matches.subcommand().is_some_and(|(_, below)| is_given(below, option))
 }
 
-fn run(cli: Cli, settled: Settled) -> Result<ExitCode, CliError> {
+fn run(cli: Cli, settled: &Settled) -> Result<ExitCode, CliError> {
     if cli.common.ascii {
         output::keep_to_ascii();
     }
@@ -559,7 +560,7 @@ fn run(cli: Cli, settled: Settled) -> Result<ExitCode, CliError> {
         Some(Command::Sweep(args)) => sweep::run(&cli.common, &args),
         Some(Command::Parity(args)) => parity::run(&cli.common, &args),
         Some(Command::Doctor) => doctor::run(&cli.common),
-        Some(Command::Config(args)) => config::run(&cli.common, &args, &settled),
+        Some(Command::Config(args)) => config::run(&cli.common, &args, settled),
         Some(Command::Generate(args)) => generate::run(&args),
         None => {
             let spec = cli.common.model_spec();
@@ -578,7 +579,7 @@ fn run(cli: Cli, settled: Settled) -> Result<ExitCode, CliError> {
                 ascii: cli.common.ascii,
                 color: cli.common.color,
                 theme: Some(cli.theme),
-                keys: settled.keys,
+                keys: settled.keys.clone(),
             };
             Ok(workbench::run(options)?)
         }

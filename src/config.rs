@@ -227,6 +227,19 @@ impl Settled {
         &self.effective
     }
 
+    /// Where the file names the thing that `failure` quotes, a path, a model or a device: `; data is set in FILE:3`. Nothing
+    /// where no such setting of the file is quoted.
+    pub fn behind(&self, failure: &str) -> Option<String> {
+        let named = |effective: &&Effective| {
+            let thing =
+                matches!(effective.setting.kind, Kind::Path | Kind::Model) || effective.setting.name == "device";
+            let quoted = effective.value.as_ref().is_some_and(|value| failure.contains(&*visible(value)));
+            thing && quoted && matches!(effective.source, Source::File(_))
+        };
+        let Effective { setting, source, .. } = self.effective.iter().find(named)?;
+        Some(format!("; {} is set in {}", setting.name, told(source, self.file.as_ref())))
+    }
+
     /// `grammar` with what environment and file say in place of the defaults.
     pub fn applied(&self, grammar: Grammar) -> Grammar {
         let said = |effective: &&Effective| matches!(effective.source, Source::File(_) | Source::Environment(_));

@@ -152,8 +152,8 @@ pub fn document(grammar: &Grammar) -> String {
          `--model` is given: a file does\nnot change what was recorded.\n\n\
          A file is taken whole or refused: a name that is not known, a value that does not fit or a key that is taken \
          ends the\nprogram with exit code 2 before it does anything, with one message that names the file, the line, the \
-         value and what to\nwrite. `config path`, `config template`, `generate` and `--help` read no file, so they work \
-         beside a damaged one.\n\n\
+         value and what to\nwrite. A path, a model or a device that fails later is answered with its line as well. `config path`, \
+         `config template`,\n`generate` and `--help` read no file, so they work beside a damaged one.\n\n\
          ## Keys\n\n\
          Below a line `[keys]`, a command of the workbench by its name in [keys](keys.md), and one key or a list of them, \
          in place of\nall that it has:\n\n\

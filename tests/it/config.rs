@@ -158,12 +158,34 @@ fn a_named_file_must_exist_and_is_read_instead() {
     assert!(told.contains("none.toml: cannot be read: ") && told.contains("name another file with --config"), "{told}");
 }
 
+/// What the file names may fail long after the file was read; the message then named an option that nobody had given.
+#[test]
+fn what_fails_later_names_the_line_it_is_set_in() {
+    for (text, what) in [
+        ("theme = \"day\"\ndata = \"/nowhere/films\"\n", "data"),
+        ("\nmodel = \"/nowhere/model.gguf\"\n", "model"),
+        ("\nlog = \"/nowhere/log\"\n", "log"),
+    ] {
+        let home = Home::new(Some(text));
+        let output = home.run(&["ask", "--user", "u017", "--query", "sea"], &[]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        let place = format!("; {what} is set in {}:2", home.config().display());
+        assert!(output.status.code() == Some(2) && error.contains(&place), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+    let home = Home::new(Some("data = \"/elsewhere\"\n"));
+    let output = home.run(&["ask", "--data", "/nowhere", "--user", "u017", "--query", "sea"], &[]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!error.contains("is set in"), "the command line decided: {error}");
+}
+
 #[test]
 fn what_is_wrong_is_told_with_line_value_and_remedy() {
     let cases: &[(&str, &[&str])] = &[
         ("= 1\n", &[":1: ", "name = value"]),
-        ("theme = \"day\"\nmodel = none\n", &[":2: ", "name = value"]),
-        ("theme = \"day\"\ntheme = \"day\"\n", &[":2: duplicate key", "name = value"]),
+        ("theme = \"day\"\nmodel = none\n", &[":2: model is none; write a text in quotes"]),
+        ("theme = \"day\"\ntheme = \"day\"\n", &[":2: theme is written twice"]),
+        ("theme\n", &[":1: ", "name = value"]),
         ("\nmodle = \"none\"\n", &[":2: there is no setting 'modle'", "did you mean model?"]),
         ("no_record = true\n", &[":1: there is no setting 'no_record'", "did you mean no-record?"]),
         ("them = \"day\"\n", &["did you mean theme?"]),
