@@ -53,6 +53,8 @@ pub struct Opened {
     pub written: bool,
     /// Whether it was made just now and is in no file.
     pub made: bool,
+    /// Whether a test over its questions says something of others.
+    pub testable: bool,
     /// How sure each arm was on every turn.
     sure: Vec<[Option<Sure>; 4]>,
     /// On which turns the mediator told of a conflict.
@@ -97,10 +99,24 @@ impl Opened {
             return None;
         }
         let data = Arc::new(Data::of(data_of(&session)));
+        let testable = session.is_testable();
         let replay = Replay::new(session);
         let settings = replay.settings();
         let signatures = replay.signatures(usize::MAX, |turn| settings[turn]);
-        Some(Self { name, replay, data, answers, sure, conflicts, pulse, written, made: false, settings, signatures })
+        Some(Self {
+            name,
+            replay,
+            data,
+            answers,
+            sure,
+            conflicts,
+            pulse,
+            written,
+            made: false,
+            testable,
+            settings,
+            signatures,
+        })
     }
 
     /// How every turn came out.

@@ -397,7 +397,7 @@ pub fn scale(memory: &Memory, kind: Kind, question: &Question) -> Result<Scale, 
         ));
     }
     let own = of_label as f64 / visible as f64;
-    let shares = shares(step);
+    let shares = shares(step, length);
     let nearest = |place: &usize| (shares[*place] as f64 - 100.0 * own).abs();
     let place = (0..shares.len()).min_by(|a, b| nearest(a).total_cmp(&nearest(b))).unwrap_or_default();
     let rungs = shares.iter().copied().map(Rung::Percent).collect();

@@ -80,9 +80,17 @@ impl State {
     pub fn try_title(&self) -> Option<String> {
         let holds = |saved: &&Try| self.setting_of(saved.number) == Some(self.setting);
         let from = self.tries.iter().find(|saved| saved.number == self.at_try);
-        match from.filter(holds).or_else(|| self.tries.iter().find(holds)) {
+        let default = || self.setting_of(0) == Some(self.setting);
+        match from.filter(holds).or_else(|| self.tries.iter().find(holds).filter(|_| !default())) {
             Some(saved) => Some(saved.title()),
             None => from.map(|saved| format!("{} *", saved.title())),
+        }
+    }
+
+    /// Goes by the number that the present try has been given in the place of another.
+    pub(super) fn renumber(&mut self, moved: Option<(u32, u32)>) {
+        if let Some((_, to)) = moved.filter(|(from, _)| *from == self.at_try) {
+            self.at_try = to;
         }
     }
 

@@ -59,9 +59,9 @@ impl State {
         if self.replay.is_some() { "recorded" } else { "default" }
     }
 
-    /// Whether the questions were picked for what they show: no test on them says anything of others.
-    pub fn is_picked(&self) -> bool {
-        self.replay.as_ref().is_some_and(|replaying| replaying.opened.replay.session().header.is_picked())
+    /// Whether a test over the questions says something of others.
+    pub fn is_testable(&self) -> bool {
+        self.replay.as_ref().is_none_or(|replaying| replaying.opened.testable)
     }
 
     /// The numbers of the study's steps under `setting`; `None` without steps.

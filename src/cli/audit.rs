@@ -170,7 +170,7 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
     let people: Vec<_> = asked.questions.iter().map(|question| question.user).collect();
     let inquiry = Inquiry {
         questions: &asked.questions,
-        units: Unit::observations(&people),
+        units: Unit::of_askers(&people).observations(&people),
         answered: &answered,
         pasts: &pasts,
         measures: &measures,

@@ -221,9 +221,10 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     progress.show("resampling people …");
     let plan = Plan::seeded(args.seed);
     let rolling = matches!(split, Split::Rolling { .. });
+    let unit = Unit::of_askers(&windows.iter().flat_map(|asked| &asked.questions).map(|q| q.user).collect::<Vec<_>>());
     let mut origins = Vec::new();
     for (asked, stage) in windows.iter().zip(&stages).filter(|_| rolling) {
-        let material = stage.contest.material(&asked.questions, run.measures.clone());
+        let material = stage.contest.material(&asked.questions, unit, run.measures.clone());
         origins.push(material.window(asked, stage.weights, stage.fitted_on, plan));
     }
     correct_over_windows(&mut origins);
@@ -238,7 +239,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     }
     let questions: Vec<Question> = windows.iter().flat_map(|asked| asked.questions.iter().copied()).collect();
     let first = &windows[0];
-    let material = contest.material(&questions, run.measures.clone());
+    let material = contest.material(&questions, unit, run.measures.clone());
     let mut assessment = material.assess(Provenance {
         schema: SCHEMA,
         dataset: dataset.manifest.name.clone(),

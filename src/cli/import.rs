@@ -50,7 +50,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "TASK")]
     task: Option<String>,
     /// With --task rating: lowest and highest score and the step between: 1:5:1
-    #[arg(long, value_name = "LOW:HIGH:STEP", value_parser = scale)]
+    #[arg(long, value_name = "LOW:HIGH:STEP", value_parser = scale, allow_hyphen_values = true)]
     scale: Option<Scale>,
     /// csv: what separates fields: one character, or tab [default: ,]
     #[arg(long, value_name = "CHAR")]

@@ -6,6 +6,14 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+/// An odd number whose multiples stay far apart: 2⁶⁴ over the golden ratio.
+const APART: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The seed of stream `number` of `seed`; those of seed 1 follow one another from 1 on.
+pub fn numbered(seed: u64, number: usize) -> u64 {
+    seed.wrapping_sub(1).wrapping_mul(APART).wrapping_add(1).wrapping_add(number as u64)
+}
+
 /// A stream of draws, a pure function of its seed.
 #[derive(Clone, Debug)]
 pub struct Draw(ChaCha8Rng);
@@ -14,6 +22,11 @@ impl Draw {
     /// The stream of `seed`.
     pub fn seeded(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// Stream `number` of `seed`, which is none of another seed's first two thousand million.
+    pub fn numbered(seed: u64, number: usize) -> Self {
+        Self::seeded(numbered(seed, number))
     }
 
     /// Uniform in `[0, 1)`.
@@ -78,6 +91,14 @@ mod tests {
         assert_eq!(first, Draw::seeded(1).take(6), "same seed, same draws");
         assert_ne!(first, Draw::seeded(2).take(6));
         assert_eq!(Draw::seeded(3).index(&[0.0, 5.0, 0.0]), 1);
+    }
+
+    #[test]
+    fn seeds_share_no_stream() {
+        let streams = |seed: u64| (0..10_000).map(move |number| numbered(seed, number));
+        let all: std::collections::HashSet<u64> = (0..20).flat_map(streams).collect();
+        assert_eq!(all.len(), 20 * 10_000);
+        assert_eq!(streams(1).take(3).collect::<Vec<_>>(), [1, 2, 3], "as they always were");
     }
 
     impl Draw {

@@ -68,7 +68,7 @@ fn authority(base: &str) -> (&str, &str) {
     rest.find('/').map_or((rest, ""), |at| rest.split_at(at))
 }
 
-/// `name` as it may be shown: without what stands before an `@`, which may be somebody's password.
+/// `name` as it may be shown, where it is an address: without what stands before an `@`, which may be somebody's password.
 pub fn told(name: &str) -> String {
     let Some((scheme, rest)) = name.split_once("://").filter(|_| Address::is_meant(name)) else {
         return name.to_owned();
@@ -82,8 +82,13 @@ impl FromStr for Address {
     type Err = EngineError;
 
     fn from_str(name: &str) -> Result<Self, EngineError> {
+        // Of no address it is not known where a password ends: it may hold a slash itself.
+        let shown = match name.split_once("://").zip(name.rsplit_once('@')) {
+            Some(((scheme, _), (_, rest))) => format!("{scheme}://{rest}"),
+            None => name.to_owned(),
+        };
         let refused = |reason: &str, remedy: &str| EngineError::Server {
-            server: visible(&told(name)).chars().take(LONGEST / 10).collect(),
+            server: visible(&shown).chars().take(LONGEST / 10).collect(),
             reason: reason.to_owned(),
             remedy: remedy.to_owned(),
         };
@@ -154,6 +159,9 @@ mod tests {
     fn what_is_no_address_is_told_without_passwords() {
         for (name, expected) in [
             ("https://ann:secret@host/v1", "OPENAI_API_KEY"),
+            ("http://ann:se/secret@host/v1", "names no host"),
+            ("http://ann:s#secret@host/v1", "names no host"),
+            ("http://ann:s?secret@host/v1", "a query"),
             ("http://", "names no host"),
             ("http://:80/v1", "names no host"),
             ("http://host:/v1", "names no host"),

@@ -171,7 +171,7 @@ impl Attribution {
                 Continuation::Own { max_tokens: MAX_TEXT_TOKENS, stop: vec![STOP.to_owned()] }
             }
         };
-        Some(TraceRequest { prompt, continuation, labels: self.plan.labels.clone() })
+        Some(TraceRequest { prompt, continuation, labels: self.plan.labels.clone(), words: true })
     }
 
     /// Takes in what was asked for last. Refuses a text that is not the one that the arm wrote, and a trace of other

@@ -100,6 +100,9 @@ pub struct GenRequest {
     /// Labels to score at the first position of the answer, each encoded by itself. They cost nothing where each is
     /// one token, and one further pass over the prompt for each that is not.
     pub labels: Vec<String>,
+    /// Whether labels are words of an answer: behind a prompt that ends in no white space a general model says them with a
+    /// space before, and a model that was made for such prompts as it has learned to.
+    pub words: bool,
     /// The most tokens to generate, clamped to the context. 0 scores the labels and generates no text.
     pub max_tokens: usize,
     /// Texts that end the answer; they are not part of it.

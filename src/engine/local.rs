@@ -20,6 +20,7 @@ mod embed;
 mod files;
 mod folder;
 mod gguf;
+mod labels;
 mod scratch;
 mod text;
 mod trace;
@@ -176,6 +177,11 @@ impl LocalEngine {
         Ok(self.answer(prompt.to_vec(), labels.to_vec(), 0, Vec::new()).finish()?.scores)
     }
 
+    /// Whether it was made for no prompts of ours.
+    fn is_general(&self) -> bool {
+        self.origin.training.tasks.is_none()
+    }
+
     fn answer(&self, prompt: Vec<u32>, labels: Vec<Vec<u32>>, max_tokens: usize, stop: Vec<String>) -> Generation {
         let cancel = Cancel::default();
         match Answering::new(&self.core, cancel.clone(), prompt, labels, max_tokens, stop) {
@@ -200,7 +206,11 @@ impl Engine for LocalEngine {
             Form::Chat if self.caps.chat => self.core.encode_said(&req.prompt),
             Form::Chat => Err(EngineError::Unsupported { engine: self.caps.name.clone(), what: "be told what to do" }),
         };
-        match prompt.and_then(|prompt| Ok((prompt, self.core.encode_labels(&req.labels)?))) {
+        let labels = match req.form {
+            Form::Plain if req.words => self.core.encode_words(&req.prompt, &req.labels, self.is_general()),
+            Form::Plain | Form::Chat => self.core.encode_labels(&req.labels),
+        };
+        match prompt.and_then(|prompt| Ok((prompt, labels?))) {
             Ok((prompt, labels)) => self.answer(prompt, labels, req.max_tokens, req.stop),
             Err(error) => Generation::failed(error),
         }
@@ -214,7 +224,7 @@ impl Engine for LocalEngine {
     }
 
     fn trace(&self, req: &TraceRequest, cancel: &Cancel) -> Result<Trace, EngineError> {
-        self.core.trace(req, cancel)
+        self.core.trace(req, self.is_general(), cancel)
     }
 
     fn embed(&self, _texts: &[String]) -> Result<Vec<Vec<f32>>, EngineError> {
@@ -349,6 +359,23 @@ impl Core {
     fn encode(&self, text: &str) -> Vec<u32> {
         // A tokenizer fails only where it meets an unknown token without a name for it; byte-level ones know all.
         self.tokenizer.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
+    }
+
+    /// The tokens with which an answer behind `prompt` begins with each label: a `general` model, asked for a word behind a
+    /// colon, says a space and the word.
+    fn encode_words(&self, prompt: &str, labels: &[String], general: bool) -> Result<Vec<Vec<u32>>, EngineError> {
+        let bare = self.encode_labels(labels)?;
+        if !general || prompt.is_empty() || prompt.ends_with(char::is_whitespace) {
+            return Ok(bare);
+        }
+        // Words end at white space for every tokenizer, so that the last line tells.
+        let line = prompt.lines().last().unwrap_or_default();
+        let before = self.encode(line);
+        let spaced = |(label, bare): (&String, Vec<u32>)| {
+            let whole = self.encode(&format!("{line} {}", label.trim_start()));
+            whole.strip_prefix(&before[..]).filter(|tokens| !tokens.is_empty()).map_or(bare, <[u32]>::to_vec)
+        };
+        Ok(labels.iter().zip(bare).map(spaced).collect())
     }
 
     fn encode_labels(&self, labels: &[String]) -> Result<Vec<Vec<u32>>, EngineError> {

@@ -67,7 +67,8 @@ pub struct Difference {
 impl Difference {
     /// Whether it is more than numbers rounded differently.
     pub fn is_real(&self, tolerance: f64) -> bool {
-        self.margin.is_none_or(|margin| margin > tolerance)
+        // A margin of two impossibilities is no number, and shows as little.
+        self.margin.is_none_or(|margin| margin.is_nan() || margin > tolerance)
     }
 }
 
@@ -91,6 +92,13 @@ impl<'a> Parity<'a> {
     pub fn ask(&mut self, request: &GenRequest) -> Result<Vec<Difference>, EngineError> {
         let expected = said(self.reference, request, &mut self.pace[0])?;
         let found = said(self.other, request, &mut self.pace[1])?;
+        if !request.labels.is_empty() && (expected.scores.is_empty() || found.scores.is_empty()) {
+            let silent = if expected.scores.is_empty() { self.reference } else { self.other };
+            return Err(EngineError::Unsupported {
+                engine: silent.caps().name.clone(),
+                what: "say how probable labels are",
+            });
+        }
         let mut differences = Vec::new();
         if let (Some(right), Some(wrong)) = (best(&expected.scores), best(&found.scores))
             && right != wrong
@@ -178,7 +186,10 @@ mod tests {
         }
 
         fn generate(&self, req: GenRequest) -> Generation {
-            let mut events = vec![GenEvent::Scores(vec![self.goes_on.ln(); req.labels.len()])];
+            let mut events = Vec::new();
+            if self.goes_on > 0.0 {
+                events.push(GenEvent::Scores(vec![self.goes_on.ln(); req.labels.len()]));
+            }
             if req.max_tokens > 0 {
                 events.extend(self.pieces.iter().map(|piece| GenEvent::Token((*piece).to_owned())));
             }
@@ -213,7 +224,14 @@ mod tests {
             assert_eq!((&difference.kind, difference.is_real(0.05)), (&Kind::End(1), real), "{difference:?}");
             assert_eq!(difference.margin.is_some(), ends.is_some());
         }
+        let margin = |margin| Difference { kind: Kind::Label, expected: String::new(), found: String::new(), margin };
+        assert!(margin(Some(f64::NAN)).is_real(0.05) && !margin(Some(0.01)).is_real(0.05));
         let same = speaker(long, 0.5, None);
         assert_eq!(Parity::of(&same, &same).ask(&request).unwrap(), []);
+        // Who says nothing of labels has not shown that they are the same.
+        let silent = speaker(long, 0.0, None);
+        let labelled = GenRequest { labels: vec!["noir".into()], ..request.clone() };
+        let error = Parity::of(&same, &silent).ask(&labelled).unwrap_err().to_string();
+        assert!(error.contains("say how probable labels are"), "{error}");
     }
 }

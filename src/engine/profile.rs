@@ -139,7 +139,7 @@ impl History {
         }
         prompt.push_str("\nprofile:");
         let stop = vec![STOP.to_owned()];
-        GenRequest { prompt, labels: Vec::new(), max_tokens: MAX_PROFILE_TOKENS, stop, form: Form::Chat }
+        GenRequest { prompt, max_tokens: MAX_PROFILE_TOKENS, stop, form: Form::Chat, ..GenRequest::default() }
     }
 }
 

@@ -39,10 +39,10 @@ pub struct Written {
 pub fn request(blocks: &Blocks, weights: &Weights) -> GenRequest {
     GenRequest {
         prompt: blocks.instruction(weights),
-        labels: Vec::new(),
         max_tokens: MAX_WRITTEN_TOKENS,
         stop: vec![STOP.to_owned()],
         form: Form::Chat,
+        ..GenRequest::default()
     }
 }
 

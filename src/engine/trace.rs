@@ -32,6 +32,8 @@ pub struct TraceRequest {
     pub continuation: Continuation,
     /// Labels to score at the first position, as in [`super::engine::GenRequest`]: in passing where each is one token.
     pub labels: Vec<String>,
+    /// Whether these are words of an answer, as in [`super::engine::GenRequest`].
+    pub words: bool,
 }
 
 /// One token of an answer.

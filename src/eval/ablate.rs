@@ -220,7 +220,8 @@ pub fn ablate(
     }
     let Some((_, reference)) = outcomes.first() else { return Ok(Vec::new()) };
     let value = |metric, sums: &[f64]| measures.value(metric, sums).unwrap_or_default();
-    let units = Unit::observations(&questions.iter().map(|question| question.user).collect::<Vec<_>>());
+    let asked: Vec<_> = questions.iter().map(|question| question.user).collect();
+    let units = Unit::of_askers(&asked).observations(&asked);
     let judged = |(variant, outcome): &(Variant, Outcome)| {
         let only = |a: &Outcome, b: &Outcome| a.right.iter().zip(&b.right).filter(|(a, b)| **a && !**b).count();
         let mut sums: BTreeMap<usize, f64> = BTreeMap::new();

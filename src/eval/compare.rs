@@ -305,7 +305,7 @@ pub fn compare(a: &Outcome, b: &Outcome, arms: (&str, &str), plan: Plan) -> Resu
     let (first, second) = (judge(a, &answers.0)?, judge(b, &answers.1)?);
 
     let asked: Vec<&UserId> = a.rows.iter().map(|row| &row.user).collect();
-    let units = Unit::observations(&asked);
+    let units = Unit::of_askers(&asked).observations(&asked);
     let users = asked.iter().collect::<BTreeSet<_>>().len();
     let table = |judged: &Judged| Table::of(measures.width(), units.iter().zip(&judged.rows));
     let tables = [table(&first), table(&second)];

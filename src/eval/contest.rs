@@ -48,11 +48,11 @@ impl Contest {
         all.zip(more).for_each(|(contestant, later)| contestant.answers.extend(later.answers));
     }
 
-    /// What is judged: `questions` are those that were answered.
-    pub fn material<'a>(&'a self, questions: &'a [Question<'a>], measures: TaskMeasures) -> Material<'a> {
+    /// What is judged: `questions` are those that were answered, `unit` what is one observation.
+    pub fn material<'a>(&'a self, questions: &'a [Question<'a>], unit: Unit, measures: TaskMeasures) -> Material<'a> {
         let Self { visible, arms, peers, parts } = self;
         let asked: Vec<&UserId> = questions.iter().map(|question| question.user).collect();
-        Material { questions, units: Unit::observations(&asked), visible, arms, peers, parts, measures }
+        Material { questions, units: unit.observations(&asked), visible, arms, peers, parts, measures }
     }
 }
 

@@ -127,6 +127,8 @@ impl Material<'_> {
 
     /// What one window of a rolling origin found out, its weights being `weights`.
     pub fn window(&self, asked: &Asked, weights: Weights, fitted_on: Option<Range>, plan: Plan) -> Window {
+        // Few people may ask in it, though many do in the whole.
+        let plan = plan.among(self.units.iter().collect::<BTreeSet<_>>().len());
         let arms: Vec<Judged> = self.arms.iter().map(|arm| self.judge(arm)).collect();
         let peers: Vec<Judged> = self.peers.iter().map(|peer| self.judge(peer)).collect();
         Window {
@@ -284,7 +286,7 @@ mod tests {
             .collect();
         let measures = TaskMeasures::Labels(LabelMeasures { labels: 3 });
         let asked: Vec<&UserId> = questions.iter().map(|question| question.user).collect();
-        let units = Unit::observations(&asked);
+        let units = Unit::of_askers(&asked).observations(&asked);
         Material { questions: &questions, units, visible: &visible, arms, peers: &[], parts: &[], measures }
             .assess(provenance())
     }

@@ -5,7 +5,7 @@
 //! a stream of its own. Sources: percentile bootstrap (Efron), cluster-robust standard errors and power as in Miller
 //! 2024 (arXiv 2411.00640), McNemar 1947 in its exact form, Holm 1979.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use serde::{Serialize, Serializer};
@@ -40,12 +40,17 @@ impl Unit {
         if people < FEW { Unit::Questions } else { Unit::People }
     }
 
+    /// That of the questions that these people asked.
+    pub fn of_askers<P: Ord>(asked: &[P]) -> Self {
+        Self::of(asked.iter().collect::<BTreeSet<_>>().len())
+    }
+
     /// The observation of each question, by who asked it.
-    pub fn observations<P: Ord>(asked: &[P]) -> Vec<usize> {
+    pub fn observations<P: Ord>(self, asked: &[P]) -> Vec<usize> {
         let mut people: Vec<&P> = asked.iter().collect();
         people.sort_unstable();
         people.dedup();
-        let place = |(ix, who)| match (Unit::of(people.len()), people.binary_search(&who)) {
+        let place = |(ix, who)| match (self, people.binary_search(&who)) {
             (Unit::People, Ok(person)) => person,
             _ => ix,
         };
@@ -174,7 +179,7 @@ where
     let whole = statistics(&tables.iter().map(Table::total).collect::<Vec<_>>());
     let people = tables.first().map_or(0, Table::observations);
     let resample = |number: usize| {
-        let mut draw = Draw::seeded(plan.seed.wrapping_add(number as u64));
+        let mut draw = Draw::numbered(plan.seed, number);
         let mut times = vec![0.0; people];
         (0..people).for_each(|_| times[draw.below(people)] += 1.0);
         statistics(&tables.iter().map(|table| table.weighted(|person| times[person])).collect::<Vec<_>>())
@@ -293,7 +298,7 @@ pub fn sign_flip_most(differences: &[Vec<f64>], one: usize, plan: Plan) -> f64 {
         return (0..patterns).filter(|pattern| bit(*pattern)).count() as f64 / f64::from(patterns);
     }
     let drawn = |number: usize| {
-        let mut draw = Draw::seeded(plan.seed.wrapping_add(number as u64));
+        let mut draw = Draw::numbered(plan.seed, number);
         hit(&mut || draw.below(2) == 1)
     };
     let hits = in_parallel(plan.permutations, drawn).into_iter().filter(|hit| *hit).count();
@@ -412,8 +417,9 @@ mod tests {
 
     #[test]
     fn questions_of_few_people_stand_for_themselves() {
-        assert_eq!(Unit::observations(&["v", "u", "v", "w"]), [0, 1, 2, 3]);
-        assert_eq!(Unit::observations(&["e", "b", "a", "b", "c", "d"]), [4, 1, 0, 1, 2, 3], "in order of the person");
+        let observations = |asked: &[&str]| Unit::of_askers(asked).observations(asked);
+        assert_eq!(observations(&["v", "u", "v", "w"]), [0, 1, 2, 3]);
+        assert_eq!(observations(&["e", "b", "a", "b", "c", "d"]), [4, 1, 0, 1, 2, 3], "in order of the person");
         assert_eq!([4, 5].map(|people| Unit::of(people).name()), ["questions", "people"]);
     }
 

@@ -309,7 +309,7 @@ pub fn sweep(
     let present = points.iter().position(|point| *point == here).unwrap_or_default();
     let asked: Vec<&UserId> = cases.iter().map(|case| case.user).collect();
     let people = asked.iter().collect::<BTreeSet<_>>().len();
-    let units = Unit::observations(&asked);
+    let units = Unit::of_askers(&asked).observations(&asked);
     let width = measures.width();
     let at = |ix: usize| {
         let weights =
@@ -426,7 +426,10 @@ mod tests {
         let gain = found.gain.unwrap();
         assert!(!gain.is_noise() && found.verdict().contains("more than chance"), "{}", found.verdict());
         let picked = found.verdict_of_picked();
-        assert!(picked.ends_with("accuracy +1.000 against the present; picked questions: no test"), "{picked}");
+        assert!(
+            picked.ends_with("accuracy +1.000 against the present; picked or repeated questions: no test"),
+            "{picked}"
+        );
         // However many points are tried.
         let fine = run(&everybody, "local-trust=0..4:101 prior-strength=0.5..8:11", Metric::Accuracy);
         assert!(fine.points.len() > 1000 && !fine.gain.unwrap().is_noise(), "{}", fine.verdict());

@@ -112,7 +112,7 @@ fn median(p: &[f64]) -> usize {
     let mut sum = 0.0;
     let reached = p.iter().position(|p| {
         sum += p;
-        sum >= 0.5 * total - SLACK
+        sum >= (0.5 - SLACK) * total
     });
     reached.unwrap_or_default()
 }
@@ -125,6 +125,14 @@ mod tests {
 
     fn stars() -> Facet {
         Facet::Score([1.0, 2.0, 3.0, 4.0].into())
+    }
+
+    #[test]
+    fn what_is_almost_nothing_has_its_median_all_the_same() {
+        for scale in [1.0, 1e-15, 1e-300, 1e9] {
+            assert_eq!(median(&[0.0, 0.0, 0.0, 0.0, 1.0].map(|p| p * scale)), 4);
+            assert_eq!(median(&[0.2, 0.2, 0.1, 0.5, 0.0].map(|p| p * scale)), 2, "half lies up to there");
+        }
     }
 
     #[test]

@@ -305,6 +305,7 @@ impl Writing {
         let t = asked.t;
         let last = population.before(t).checked_sub(1).filter(|_| asked.others >= asked.guard)?;
         let faded = decay(population.at[last], t, self.half_life);
+        let all = self.sums[last][0] * faded;
         let mut sums = self.sums[last].map(|sum| sum * faded);
         for item in own {
             let (weight, length) = (decay(population.at[*item], t, self.half_life), self.lengths[*item]);
@@ -314,7 +315,7 @@ impl Writing {
         }
         let [mass, sum, squares] = sums;
         // What subtraction leaves of nobody is no mean.
-        if mass <= 1e-12 * self.sums[last][0] {
+        if mass <= 1e-12 * all {
             return None;
         }
         let mean = (sum / mass).max(0.0);

@@ -149,7 +149,7 @@ impl Diff {
             Place::B(y) => Pair::OnlyB(y),
         };
         let pairs = placed.into_iter().map(pair).collect();
-        let picked = a.header.is_picked() || b.header.is_picked();
+        let picked = !(a.is_testable() && b.is_testable());
         Self { header, picked, pairs, a: turns_a, b: turns_b }
     }
 

@@ -4,6 +4,7 @@
 //! whole event before the cut and says where it ends; events of a newer program are skipped and counted, never guessed
 //! at.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -169,6 +170,17 @@ impl Session {
             unknown_fields: 0,
             cut: None,
         }
+    }
+
+    /// Whether a test over its questions says something of others: not where they were picked for what they show, nor where
+    /// the same ones are asked again with other histories, whose answers hang together.
+    pub fn is_testable(&self) -> bool {
+        let held = self.events.iter().filter_map(|event| match event.as_ref() {
+            Event::Asked(asked) => asked.held.as_ref().map(|_| (&asked.user, &asked.source, &asked.query)),
+            _ => None,
+        });
+        let mut known = HashSet::new();
+        !self.header.is_picked() && { held }.all(|question| known.insert(question))
     }
 
     /// Adds what happened next.

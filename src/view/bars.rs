@@ -439,9 +439,15 @@ fn news_in_full(news: &str, style: Style, theme: &Theme, area: Rect, buffer: &mu
     }
 }
 
-/// News, or hints for what can be done here.
-pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
-    let mut parts = vec![span(" ", theme.text)];
+/// News in full, over whatever they need room of.
+pub fn news(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    if let Some((news, style)) = told(state, theme) {
+        news_in_full(&news, style, theme, area, buffer);
+    }
+}
+
+/// What there is to tell, if anything.
+fn told(state: &State, theme: &Theme) -> Option<(String, Style)> {
     let news = state.notice.clone().map(|notice| (notice.text, if notice.failure { theme.error } else { theme.busy }));
     let memory = || match state.memory {
         MemoryState::Failed(_) => memory_news(state).map(|text| (text, theme.error)),
@@ -452,9 +458,15 @@ pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         Some(Overlay::Edit(edit)) => edit.complaint.clone().map(|complaint| (complaint, theme.error)),
         _ => None,
     };
-    if let Some((news, style)) = complaint.or(news).or_else(memory) {
-        return news_in_full(&news, style, theme, area, buffer);
+    complaint.or(news).or_else(memory)
+}
+
+/// Hints for what can be done here, where there is no news.
+pub fn status(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    if told(state, theme).is_some() {
+        return;
     }
+    let mut parts = vec![span(" ", theme.text)];
     let context = state.context();
     let hinted = |entry: &&Entry| {
         !entry.hint.is_empty() && entry.command.unavailable(state).is_none() && state.keys.reads(context, entry)

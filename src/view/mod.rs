@@ -54,6 +54,7 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> 
         }
         bars::status(state, theme, places.status, buffer);
         limits.help = overlays::draw(state, theme, area, buffer);
+        bars::news(state, theme, places.status, buffer);
     }
     if state.ascii {
         symbols::to_ascii(buffer);

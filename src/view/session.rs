@@ -400,15 +400,23 @@ fn measured(replaying: &Replaying, arm: Arm, theme: &Theme, width: usize) -> Lin
     Line::from(parts)
 }
 
-/// A further measure: small bars and the number of the shown turn, under the present setting where that differs.
+/// A further measure: small bars and the recorded number of the shown turn, and that under the present setting where it
+/// differs.
 fn small(replaying: &Replaying, measure: Measure, line: Arm, theme: &Theme) -> Line<'static> {
     let (_, style) = arm_look(line, theme);
-    let bars = spark(measure, line, replaying.moments(), SMALL.0);
     let recorded = number(measure, replaying.moments().last().and_then(|moment| measure.at(moment, line)));
     let now = replaying.sums.moment.as_ref().map(|moment| number(measure, measure.at(moment, line)));
-    let changed = now.filter(|now| *now != recorded);
-    let (told, told_style) = changed.map_or((recorded, theme.score), |now| (now, theme.conflict));
-    Line::from(vec![span(text::pad(&bars, SMALL.0), style), span(text::pad_left(&told, 6), told_style)])
+    let mut told = vec![span(recorded.clone(), theme.score)];
+    if let Some(now) = now.filter(|now| *now != recorded) {
+        told.push(span(format!("{}{now}", symbols::ARROW), theme.conflict));
+    }
+    let (room, used) = (SMALL.1 - 2, told.iter().map(Span::width).sum::<usize>());
+    let columns = SMALL.0.min(room.saturating_sub(used + 1));
+    let bars = text::pad(&spark(measure, line, replaying.moments(), columns), columns);
+    let gap = " ".repeat(room.saturating_sub(columns + used));
+    let mut parts = vec![span(bars, style), span(gap, theme.text)];
+    parts.extend(told);
+    Line::from(parts)
 }
 
 /// How much of the recording the present setting changes.

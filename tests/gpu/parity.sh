@@ -63,12 +63,18 @@ build() {
 }
 
 run() {
+    [ $# -ge 1 ] || { echo "run needs the PACK that build made" >&2; exit 2; }
     where=$(mktemp -d)
     trap 'rm -rf "$where"' EXIT
     tar -C "$where" -xJf "$1" || exit 2
     shift
     nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || exit 2
-    LD_LIBRARY_PATH="$where/pack/lib:${LD_LIBRARY_PATH:-}" "$where/pack/logoscope" parity --device cuda --against cpu "$@"
+    code=0
+    LD_LIBRARY_PATH="$where/pack/lib:${LD_LIBRARY_PATH:-}" "$where/pack/logoscope" parity --device cuda --against cpu "$@" ||
+        code=$?
+    # A program that did not start, or was ended, has compared nothing.
+    [ "$code" -le 1 ] || exit 2
+    exit "$code"
 }
 
 # Two runs on the processor must agree, and a model computed otherwise must be found out.

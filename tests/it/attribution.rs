@@ -484,6 +484,7 @@ fn the_host_traces_behind_answers_and_drops_what_is_superseded() {
         prompt: prompt.into(),
         continuation: Continuation::Tokens(Vec::new()),
         labels: Vec::new(),
+        words: false,
     };
     let ask = |prompt: &str| GenRequest { prompt: prompt.into(), ..GenRequest::default() };
     host.load(ModelSpec::named("gated"));
@@ -536,7 +537,7 @@ mod local {
     }
 
     fn trace(engine: &LocalEngine, prompt: &str, continuation: Continuation, labels: &[String]) -> Trace {
-        let request = TraceRequest { prompt: prompt.to_owned(), continuation, labels: labels.to_vec() };
+        let request = TraceRequest { prompt: prompt.to_owned(), continuation, labels: labels.to_vec(), words: false };
         engine.trace(&request, &Cancel::default()).unwrap()
     }
 
@@ -655,7 +656,7 @@ mod local {
         let cancel = Cancel::default();
         cancel.cancel();
         for continuation in [own(400, "never"), Continuation::Tokens(vec![40; 300])] {
-            let request = TraceRequest { prompt: "a long story".into(), continuation, labels: Vec::new() };
+            let request = TraceRequest { prompt: "a long story".into(), continuation, labels: Vec::new(), words: false };
             assert_eq!(engine.trace(&request, &cancel), Err(EngineError::Cancelled));
         }
         assert_eq!(trace(&engine, "Once", own(20, "never"), &[]), expected);
@@ -663,6 +664,7 @@ mod local {
             prompt: "a".repeat(tiny_llama::CONTEXT),
             continuation: Continuation::Tokens(vec![40]),
             labels: Vec::new(),
+            words: false,
         };
         let refused = engine.trace(&long, &Cancel::default()).unwrap_err();
         assert!(matches!(refused, EngineError::PromptTooLong { .. }), "{refused}");

@@ -1,5 +1,6 @@
 //! Boards: the prompt room and the numbers of a session, with the weights turned beneath them.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use logoscope::app::board::{Board, Page};
@@ -21,6 +22,8 @@ use logoscope::eval::split::Range;
 use logoscope::eval::stats::Plan;
 use logoscope::eval::sweep::{Case, Gain, Grid, sweep};
 use logoscope::mediator::{Weight, Weights};
+use logoscope::session::Event;
+use logoscope::session::event::Asked;
 use logoscope::session::redact::Redaction;
 use logoscope::session::replay::Tally;
 
@@ -280,20 +283,57 @@ fn picked_questions_are_counted_and_not_tested() {
         let mut state = answered();
         open(&mut state, session);
         let screen = text_of(&drawn(&state, 200, 60));
-        assert!(screen.contains("picked questions: no test") && !screen.contains("chance (p"), "{screen}");
+        assert!(screen.contains("picked or repeated questions: no test") && !screen.contains("chance (p"), "{screen}");
         press(&mut state, &["N"]);
         let screen = shown(&state);
-        assert!(screen.contains("lost); picked questions: no test") && !screen.contains("(p "), "{screen}");
+        assert!(screen.contains("lost); picked or repeated questions: no test") && !screen.contains("(p "), "{screen}");
         let effects = press(&mut state, &["S"]);
         survey(&mut state, surveyed(&effects).unwrap());
         let Some(Found::Sweep(found)) = &mut state.study.survey.found else { panic!("a curve is wanted") };
         found.gain = Some(Gain { difference: 0.25, interval: None, p: Some(0.001) });
         let screen = shown(&state);
-        assert!(screen.contains("the present; picked questions: no test") && !screen.contains("(p "), "{screen}");
+        assert!(
+            screen.contains("the present; picked or repeated questions: no test") && !screen.contains("(p "),
+            "{screen}"
+        );
         press(&mut state, &["esc", "T", "ctrl-d", "ctrl-d"]);
         let screen = shown(&state);
-        assert!(screen.contains("two settings") && screen.contains("lost); picked questions: no test"), "{screen}");
+        assert!(
+            screen.contains("two settings") && screen.contains("lost); picked or repeated questions: no test"),
+            "{screen}"
+        );
     }
+}
+
+/// Answers to one question under several histories hang together: as many as there are rungs say no more than one.
+#[test]
+fn the_same_question_with_other_histories_is_counted_and_not_tested() {
+    let mut rungs = session(true);
+    let mut first: Option<Asked> = None;
+    for event in &mut rungs.events {
+        if let Event::Asked(asked) = Arc::make_mut(event) {
+            let of = first.get_or_insert_with(|| asked.clone());
+            (asked.source, asked.query, asked.user) = (of.source.clone(), of.query.clone(), of.user.clone());
+            asked.held = Some(Vec::new());
+        }
+    }
+    assert!(!rungs.is_testable() && session(true).is_testable());
+    let mut state = answered();
+    open(&mut state, rungs);
+    press(&mut state, &["N"]);
+    let screen = shown(&state);
+    assert!(screen.contains("picked or repeated questions: no test") && !screen.contains("(p "), "{screen}");
+}
+
+/// A board leaves the last row free; what is told needs more of them.
+#[test]
+fn a_complaint_over_a_board_is_told_whole() {
+    let mut state = answered();
+    press(&mut state, &["N", "=", "ctrl-u"]);
+    update(&mut state, Message::Paste("abcdefghijk lmnop".to_owned()));
+    press(&mut state, &["enter"]);
+    let screen = text_of(&drawn(&state, 80, 24));
+    assert!(screen.contains("give a number from 0.01 to 100"), "{screen}");
 }
 
 /// The request among `effects`, if there is one.

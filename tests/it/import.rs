@@ -316,6 +316,17 @@ fn hostile_text_is_quoted_harmlessly_and_kept_faithfully() {
 }
 
 #[test]
+fn a_time_that_no_dataset_can_hold_is_told_before_a_folder_is_made() {
+    let row = |user: &str, at: i64| json!({"user": user, "at": at, "query": "q", "response": user}).to_string();
+    let bytes = [row("a", 1_600_000_000), row("b", 1_600_000_500), row("a", 99_999_999_999)].join("\n");
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let error = imported(bytes.as_bytes(), &mut mapped(PLAIN), Some(&out)).unwrap_err().to_string();
+    assert!(error.contains("'r00000003'") && error.contains("5138-11-16") && error.contains("is wrong"), "{error}");
+    assert_eq!(entries(dir.path()), [""; 0]);
+}
+
+#[test]
 fn an_existing_folder_is_never_touched() {
     let bytes =
         [article("A", "T.", "CRIME", "2020-01-01", "x"), article("B", "T.", "ARTS", "2020-01-02", "y")].join("\n");

@@ -67,6 +67,35 @@ fn refusal(path: &Path, options: &LoadOptions) -> String {
     error
 }
 
+/// Behind a colon a model says a space and the word, unless it was made for prompts of this form.
+#[test]
+fn a_general_model_is_asked_for_words_as_it_says_them() {
+    let words = |engine: &dyn Engine, prompt: &str, words: bool| {
+        let labels = LABELS.map(String::from).to_vec();
+        engine.generate(GenRequest { labels, words, ..request(prompt, 0) }).finish().unwrap().scores
+    };
+    let spaced = LABELS.map(|label| format!(" {label}"));
+    let dir = llama();
+    let general = LocalEngine::load(dir.path()).unwrap();
+    assert_eq!(words(&general, "film\ngenre:", true), general.score("film\ngenre:", &spaced).unwrap());
+    assert_eq!(words(&general, "genre:", false), scores(&general), "a text is what it is");
+    assert_eq!(words(&general, "genre: ", true), general.score("genre: ", &LABELS.map(String::from)).unwrap());
+    fs::write(dir.path().join("logoscope.json"), format!("{{\"labels\": {:?}}}", LABELS)).unwrap();
+    let trained = LocalEngine::load(dir.path()).unwrap();
+    assert_eq!(words(&trained, "genre:", true), scores(&trained));
+}
+
+/// Of a byte-level tokenizer every text begins every longer one: what stands behind it is the longer one's.
+#[test]
+fn a_label_that_begins_another_has_what_the_other_leaves() {
+    let dir = llama();
+    let engine = LocalEngine::load(dir.path()).unwrap();
+    let alone = |label: &str| engine.score("genre:", &[label.to_owned()]).unwrap()[0].exp();
+    let both = engine.score("genre:", &["a".to_owned(), "ab".to_owned()]).unwrap();
+    assert!((both[1].exp() - alone("ab")).abs() < 1e-9);
+    assert!((both[0].exp() - (alone("a") - alone("ab"))).abs() < 1e-9);
+}
+
 /// A template in a GGUF's header is used as one in a folder is, and may name the header's own tokens.
 #[test]
 fn a_gguf_file_is_told_in_the_form_of_its_own_chat_template() {

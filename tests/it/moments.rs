@@ -780,3 +780,19 @@ fn a_fork_goes_on_live_in_a_file_of_its_own_and_the_recording_stays() {
     assert!(press(&mut silent, &["b"]).is_empty() && silent.replay.is_some());
     assert!(silent.notice.as_ref().unwrap().text.contains("--no-record"));
 }
+
+/// A date before the data stays where it is when one goes further back, and does not come forward by years.
+#[test]
+fn before_the_data_there_is_no_way_back() {
+    let mut state = answered();
+    press(&mut state, &["d", "ctrl-u"]);
+    update(&mut state, Message::Paste("1999-01-05".to_owned()));
+    press(&mut state, &["enter"]);
+    let at = state.question.as_ref().unwrap().at;
+    assert_eq!(at.date(), "1999-01-05");
+    for back in ["[", "{"] {
+        press(&mut state, &[back]);
+        assert_eq!(state.question.as_ref().unwrap().at, at);
+        assert!(state.notice.as_ref().unwrap().text.contains("the data begins here"), "{:?}", state.notice);
+    }
+}

@@ -418,6 +418,11 @@ fn a_profile_that_cannot_be_kept_is_told_and_still_used() {
     assert!(notice(&state).contains("check its permissions"));
     assert!(prompt(&state, Arm::Local).contains("profile: They come back"));
     assert!(text_of(&drawn(&state, 120, 40)).contains("not kept on disk: /nowhere/x.json"));
+    press(&mut state, &["esc", "q"]);
+    assert!(notice(&state).contains("/nowhere/x.json"), "what is in no file is not thrown away by one key");
+    assert_eq!(state.exit, None);
+    press(&mut state, &["q"]);
+    assert!(state.exit.is_some());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use logoscope::app::shelf::Shelf;
 use logoscope::app::state::{Exit, ModelState, Phase};
 use logoscope::app::worker::{MemoryWorker, Source};
 use logoscope::engine::address::Address;
-use logoscope::engine::engine::{Caps, Engine, Form, GenEvent, GenRequest, LoadStage, Outage, ScoreKind};
+use logoscope::engine::engine::{Caps, Engine, GenEvent, GenRequest, LoadStage, Outage, ScoreKind};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, Loader};
 use logoscope::engine::model::{LoadOptions, Located};
@@ -296,7 +296,7 @@ fn request(labels: &[&str]) -> GenRequest {
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
         max_tokens: 8,
         stop: vec!["\n".to_owned()],
-        form: Form::Plain,
+        ..GenRequest::default()
     }
 }
 

@@ -17,7 +17,7 @@ use logoscope::eval::contest::Contest;
 use logoscope::eval::experiment::{Setting, run, run_with_model};
 use logoscope::eval::metrics::TaskMeasures;
 use logoscope::eval::split::{Asked, Range, Split};
-use logoscope::eval::stats::Plan;
+use logoscope::eval::stats::{Plan, Unit};
 use logoscope::mediator::{Evidence, Policy, Resolution, Weight, Weights, mediate};
 use logoscope::memory::{Apart, Memory, MemoryRead};
 #[cfg(feature = "local")]
@@ -114,7 +114,7 @@ fn fused_answers_are_judged_against_both_parts() {
             .unwrap();
     let contest = Contest::of(&wanted, &answered, Vec::new());
     let measures = TaskMeasures::of(&dataset.manifest).unwrap();
-    let assessment = contest.material(&asked.questions, measures).assess(Provenance {
+    let assessment = contest.material(&asked.questions, Unit::People, measures).assess(Provenance {
         schema: SCHEMA,
         dataset: "t".into(),
         records_hash: String::new(),

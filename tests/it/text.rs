@@ -22,6 +22,7 @@ use logoscope::eval::contest::Contest;
 use logoscope::eval::experiment::{Setting as Asking, run, run_with_model};
 use logoscope::eval::metrics::{Measures, Metric, TaskMeasures, add};
 use logoscope::eval::split::{Asked, Split};
+use logoscope::eval::stats::Unit;
 use logoscope::forget::{Request, forget};
 use logoscope::mediator::evidence::Vote;
 use logoscope::mediator::{Evidence, Facet, Policy, Weight, Weights, mediate};
@@ -306,7 +307,7 @@ fn what_a_model_writes_is_judged_by_form_length_and_words() {
     assert!((value(Metric::LengthError) - ((5.0f64 / 4.0).ln() + 4.0f64.ln()) / 2.0).abs() < 1e-12);
     assert_eq!(measures.value(Metric::LogLoss, &sums), None);
     let contest = Contest::of(&wanted, &answered, Vec::new());
-    assert_eq!(contest.material(&asked.questions, measures).contestants().count(), 6);
+    assert_eq!(contest.material(&asked.questions, Unit::People, measures).contestants().count(), 6);
 }
 
 /// A recorded session is read back, checked, and mediated again to the same decisions, with a model and without.

@@ -992,7 +992,7 @@ def proof(labels, rows, restricted):
                  for i, r in enumerate(rows) if r.get("control") == control and r["arm"] == arm]  # fmt: skip
         return np.array([pair for pair in found if pair[1] is not None], int).reshape(-1, 2)
 
-    out = {"arms": {}, "slopes": {}, "shares": {}, "few": {}, "biased": {}}
+    out = {"arms": {}, "apart": {}, "slopes": {}, "shares": {}, "few": {}, "biased": {}}
     errors = np.array([r["bayes"]["error"] for r in rows if r.get("bayes")])
     out["reference_error"] = {"mean": float(errors.mean()), "largest": float(errors.max())}
     print("\nregret to exact Bayes inference, points (printed: of the person's printed memories; whole: of all of memory; both"
@@ -1026,6 +1026,29 @@ def proof(labels, rows, restricted):
                      f"{f'{100 * expected:+.1f} ± {100 * expected_reach:.1f}':>14}{bayes_loss:>9.3f}{bayes_ece:>7.3f}  ")  # fmt: skip
         out["arms"][arm] = entry
         print(line)
+
+    # `expected` trusts the reference's own probabilities. Whether they deserve it shows where the two answer differently.
+    print("\nwhere the model and the reference answer differently: how often the answer of each is right, and what the reference"
+          " makes of it")  # fmt: skip
+    for arm in ARMS[1:]:
+        at = base(arm)
+        for kind, known in reference.items():
+            both = [i for i in at if i in known]
+            p = np.array([known[i] for i in both]).reshape(-1, len(labels))
+            own, other = guess[both], p.argmax(1)
+            apart = np.flatnonzero(own != other)
+            if len(apart) == 0:
+                continue
+            here, who = np.array(both)[apart], people[np.array(both)[apart]]
+            entry = {"n": len(apart)}
+            line = f"{arm:<10}{kind:<8}n {len(apart):>5}"
+            for name, said in (("model", own[apart]), ("reference", other[apart])):
+                share, reach = by_person(said == answer[here], who)
+                belief = float(p[apart, said].mean())
+                entry[name] = {"right": share, "reach": reach, "believed": belief}
+                line += f"  {name}: right {100 * share:.1f} ± {100 * reach:.1f}, believed {100 * belief:.1f}"
+            out["apart"][f"{arm}, {kind}"] = entry
+            print(line)
 
     # The best that could be done with what stands in memory is not the best that memory does: the rules, without a model,
     # read the same shares and entries that a prompt prints some of.
@@ -1172,13 +1195,23 @@ def proof(labels, rows, restricted):
     return out
 
 
+def whole_questions(rows, limit):
+    """How many rows the first `limit` of them and what else belongs to the same question are."""
+    def question(row):
+        return row["population"], row.get("asked", row.get("query"))
+
+    while limit < len(rows) and question(rows[limit]) == question(rows[limit - 1]):
+        limit += 1
+    return limit
+
+
 def evaluate_command(args):
     from tokenizers import Tokenizer
 
     model = Exported(args.model)
     tokenizer = Tokenizer.from_file(str(Path(args.model) / "tokenizer.json"))
     labels, rows = read_prompts(args.prompts)
-    rows = rows[: args.limit] if args.limit else rows
+    rows = rows[: whole_questions(rows, args.limit)] if args.limit else rows
     label_ids = np.array([tokenizer.token_to_id(label) for label in labels])
     encoded = [e.ids for e in tokenizer.encode_batch([r["prompt"] for r in rows], add_special_tokens=False)]
     order = sorted(range(len(rows)), key=lambda i: len(encoded[i]))

@@ -122,11 +122,11 @@ fn of_boards(command: Command, state: &State) -> Option<&'static str> {
             replayed.then_some("a session keeps the hash of a prompt, not the prompt")
         }
         (Command::BoardNext | Command::BoardPrevious | Command::DiffAgainst | Command::CopyText, _) => {
-            Some("this is for the prompt room; P opens it")
+            Some("this is for the prompt room; esc, then P opens it")
         }
         (Command::StartFit | Command::StopFit | Command::LookAtHoldOut, Some(Page::Fit)) => of_fit(command, state),
         (Command::StartFit | Command::StopFit | Command::LookAtHoldOut, _) => {
-            Some("this is for a fit; f opens its board")
+            Some("this is for a fit; esc, then f opens its board")
         }
         _ => None,
     }
@@ -138,7 +138,8 @@ fn of_fit(command: Command, state: &State) -> Option<&'static str> {
         (Command::StartFit, FitState::Running(_)) => Some("a fit is under way; x stops it"),
         (Command::StartFit, _) | (Command::StopFit, FitState::Running(_)) => None,
         (Command::LookAtHoldOut, FitState::Done { .. }) => fitting.revealed.then_some("it is shown already"),
-        _ => Some("no fit is done or under way"),
+        (Command::StopFit, _) => Some("no fit is under way"),
+        _ => Some("no fit is done"),
     }
 }
 

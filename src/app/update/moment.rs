@@ -37,9 +37,9 @@ fn within(state: &mut State, to: impl Fn(Timestamp, &Data) -> Timestamp) -> Vec<
     let first = data.moment(0).unwrap_or(Timestamp(0));
     let last = data.end();
     let Some(now) = state.question.as_ref().map(|question| question.at) else { return Vec::new() };
-    // A date typed beyond the data is left step by step, too.
+    // A date typed beyond the data, on either side, is left step by step, too.
     let wanted = to(now, &data);
-    let next = wanted.clamp(first, last.max(now));
+    let next = wanted.clamp(first.min(now), last.max(now));
     if next == now {
         let told = if now <= first { "the data begins here" } else { "the data ends here" };
         tell(state, told.to_owned(), false);

@@ -197,20 +197,38 @@ pub(super) fn kept(state: &mut State, dataset: &str, change: Option<&Change>, ke
         Ok(tries) => {
             let Book { tries, looks } = tries;
             state.unkept.remove(dataset);
+            // Another workbench may have given its number away meanwhile.
+            let saved = match change {
+                Some(Change::Save(new)) => {
+                    tries.iter().rev().find(|saved| Try { number: new.number, ..(*saved).clone() } == *new)
+                }
+                _ => None,
+            };
+            let renumbered = match (change, saved) {
+                (Some(Change::Save(new)), Some(saved)) if saved.number != new.number => {
+                    Some((new.number, saved.number))
+                }
+                _ => None,
+            };
+            let title = saved.map(Try::title);
             // Live work beneath a replay, and the replay that waits while a moment of it is visited.
             let live = state.replay.as_mut().and_then(|replaying| replaying.live.as_deref_mut());
             let waiting = state.visit.as_mut().map(|visit| &mut visit.screen);
             for other in live.into_iter().chain(waiting).filter(|other| other.dataset_name == dataset) {
                 other.tries.clone_from(&tries);
                 other.looks = looks;
+                other.renumber(renumbered);
             }
             if state.dataset_name == dataset {
                 state.tries = tries;
                 state.looks = looks;
+                state.renumber(renumbered);
                 relist(state);
             }
             match change {
-                Some(Change::Save(new)) => tell(state, format!("{} is saved", new.title()), false),
+                Some(Change::Save(new)) => {
+                    tell(state, format!("{} is saved", title.unwrap_or_else(|| new.title())), false)
+                }
                 Some(Change::Delete(old)) => tell(state, format!("{} is deleted", old.title()), false),
                 Some(Change::Note(noted)) => tell(state, format!("the note on {} is saved", noted.title()), false),
                 Some(Change::Look) | None => {}
@@ -227,6 +245,7 @@ pub(super) fn kept(state: &mut State, dataset: &str, change: Option<&Change>, ke
 pub(super) fn unsaved(state: &State) -> Option<String> {
     let mut told: Vec<String> =
         state.unkept.values().filter(|unkept| !unkept.changes.is_empty()).map(|unkept| unkept.told()).collect();
+    told.extend(state.profile.unkept.clone().filter(|_| !state.profile.known.is_empty()));
     told.extend(replay::unkept(state));
     (!told.is_empty()).then(|| told.join("; "))
 }

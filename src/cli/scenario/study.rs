@@ -69,7 +69,9 @@ impl Study<'_> {
             return Err(CliError::Usage(format!("{scenario} is of tasks of labels; use ladder for ratings")));
         }
         if self.dataset.manifest.task == TaskKind::Text {
-            return Err(EvalError::Task(TaskKind::Text).into());
+            let told =
+                "a study of ladder is of tasks of labels or ratings; --out FILE records it as a session on texts, too";
+            return Err(CliError::Usage(told.to_owned()));
         }
         match self.args.scenario {
             Scenario::Ladder => self.ladder(),

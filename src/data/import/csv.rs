@@ -92,6 +92,17 @@ impl CsvRecords {
             if let Some((reason, _)) = fault {
                 return Err(Error::new(ErrorKind::InvalidData, format!("line {line} names the columns: {reason}")));
             }
+            if records.fields.record.iter().any(|field| std::str::from_utf8(field).is_err()) {
+                let told = format!("line {line} names the columns: it is not UTF-8; save the file as UTF-8");
+                return Err(Error::new(ErrorKind::InvalidData, told));
+            }
+            // Excel's Unicode text is UTF-16: of Western letters every other byte is 0, which is UTF-8 as well.
+            if records.fields.record.iter().any(|field| field.contains(&0)) {
+                let told = format!(
+                    "line {line} names the columns: it holds zero bytes, as UTF-16 does; save the file as UTF-8"
+                );
+                return Err(Error::new(ErrorKind::InvalidData, told));
+            }
             (records.header, records.repeated) = names_of(&records.fields.record);
             records.names.clone_from(&records.header);
         }
@@ -352,6 +363,13 @@ mod tests {
             );
         }
         assert_eq!(all(b"a,b\n\xff,1", true), [(2, Err(Reason::NotUtf8))]);
+        for header in [&b"r\xe9ponse,b\nx,1"[..], b"a\0,\0b\0\n"] {
+            let error = CsvRecords::of(Box::new(Cursor::new(header.to_vec())), Delimiter(b','), true)
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(error.contains("line 1 names the columns") && error.contains("save the file as UTF-8"), "{error}");
+        }
         assert_eq!(all(b"7,8", false), [(1, Ok(r#"{"1":"7","2":"8"}"#.to_owned()))]);
         assert_eq!(all(b"", true), []);
         let rows = [(4, Ok(r#"{"a":"1"}"#.to_owned())), (7, Ok(r#"{"a":"2"}"#.to_owned()))];

@@ -37,7 +37,7 @@ pub use self::source::{Meter, Source};
 use super::dataset::{
     Calibration, DatasetError, FORMAT, Manifest, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
 };
-use super::interaction::{Extra, Interaction, JudgedQuery};
+use super::interaction::{Extra, Interaction, JudgedQuery, Timestamp};
 use super::scale::Scale;
 
 /// Rows between two calls of the progress callback.
@@ -72,6 +72,9 @@ pub enum ImportError {
     /// The input holds no row at all.
     #[error("the input holds no row; an import needs at least one")]
     NoRow,
+    /// The times lie further apart than memory can be cut into periods: one of them is wrong.
+    #[error("{0}")]
+    Span(String),
     /// Every row was rejected.
     #[error("none of {read} rows could be kept: {why}; check that the file is in this format")]
     NothingKept {
@@ -223,6 +226,8 @@ const NOTHING_ALIKE: &str = "no row has an object 'attributes', so no thing is l
 struct Intake<'a> {
     draft: Option<Draft>,
     report: Report,
+    /// The earliest and the latest interaction kept, with their ids.
+    ends: Option<[(Timestamp, String); 2]>,
     users: Seen,
     meters: Vec<Meter>,
     watch: Watch<'a>,
@@ -238,7 +243,7 @@ impl<'a> Intake<'a> {
     ) -> Result<Intake<'a>, ImportError> {
         let draft = out.map(Draft::of).transpose()?;
         let meters = sources.iter().map(Source::meter).collect();
-        Ok(Self { draft, report: Report::of(task), users: Seen::new(), meters, watch })
+        Ok(Self { draft, report: Report::of(task), ends: None, users: Seen::new(), meters, watch })
     }
 
     /// Counts a row, whatever is to become of it, and tells its number.
@@ -256,6 +261,17 @@ impl<'a> Intake<'a> {
 
     fn keep(&mut self, interaction: &Interaction) -> Result<(), ImportError> {
         self.report.keep(interaction);
+        let this = || (interaction.at, interaction.id.clone());
+        match &mut self.ends {
+            Some([first, last]) => {
+                if interaction.at < first.0 {
+                    *first = this();
+                } else if interaction.at > last.0 {
+                    *last = this();
+                }
+            }
+            None => self.ends = Some([this(), this()]),
+        }
         self.users.insert(&[interaction.user.as_str()]);
         if let Some(draft) = &mut self.draft {
             draft.add(interaction)?;
@@ -303,6 +319,10 @@ impl<'a> Intake<'a> {
         self.report.name.clone_from(&manifest.name);
         if self.report.kept == 0 {
             return Err(self.report.nothing_kept());
+        }
+        let ends = self.ends.iter().flatten().map(|(at, id)| (*at, id.as_str())).collect::<Vec<_>>();
+        if let Some(fault) = manifest.period_fault(ends.into_iter()) {
+            return Err(ImportError::Span(fault));
         }
         self.report.notes.extend(self.report.alike());
         if let Some(draft) = self.draft {

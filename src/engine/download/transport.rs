@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use super::{Body, Hub, HubId, Listing, NEXT_TIME, Refusal, Token, Unheard};
+use crate::engine::address::told;
 
 /// The longest list of files that is read.
 const LARGEST_LISTING: u64 = 32 << 20;
@@ -26,7 +27,7 @@ impl Hub {
         })?;
         let listing = serde_json::from_reader(body.bytes.take(LARGEST_LISTING));
         listing.map_err(|error| {
-            (format!("{} does not answer as a hub does: {error}", self.endpoint), "check HF_ENDPOINT".to_owned())
+            (format!("{} does not answer as a hub does: {error}", told(&self.endpoint)), "check HF_ENDPOINT".to_owned())
         })
     }
 
@@ -84,7 +85,8 @@ impl Hub {
     /// machine.
     #[allow(clippy::result_large_err, reason = "the error is the library's, and looked at where it is returned to")]
     fn follow(&self, url: &str, token: Option<&str>, offset: u64) -> Result<ureq::Response, ureq::Error> {
-        let near = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| self.host().starts_with(name));
+        let host = self.host();
+        let near = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
         let agent = ureq::AgentBuilder::new()
             .try_proxy_from_env(!near)
             .timeout_connect(CONNECT)
@@ -116,8 +118,8 @@ impl Hub {
         }
     }
 
-    /// Whom it asks, for a message.
-    fn host(&self) -> &str {
-        self.endpoint.split("://").nth(1).unwrap_or_default()
+    /// Whom it asks, for a message: without a name or a password.
+    fn host(&self) -> String {
+        told(&self.endpoint).split("://").nth(1).unwrap_or_default().to_owned()
     }
 }

@@ -16,6 +16,7 @@ use mistralrs::{
 use tokio::sync::mpsc;
 
 use super::Core;
+use super::labels::longest;
 use super::text::TextStream;
 use crate::engine::engine::{Cancel, GenEvent, GenStats};
 use crate::engine::error::{EngineError, first_line};
@@ -349,7 +350,8 @@ impl Answering {
             if !self.labels.is_empty() {
                 let mut captured = step.scores.into_iter();
                 let score = |forced: &Option<f64>| forced.or_else(|| captured.next()).unwrap_or(f64::NEG_INFINITY);
-                self.ready.push_back(GenEvent::Scores(self.forced.iter().map(score).collect()));
+                let begun = self.forced.iter().map(score).collect();
+                self.ready.push_back(GenEvent::Scores(longest(&self.labels, begun)));
             }
         }
         self.stats.tokens += 1;

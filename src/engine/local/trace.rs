@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Core;
 use super::answer::{Decode, Probing, Step, wait};
+use super::labels::longest;
 use super::text::TextStream;
 use crate::engine::engine::Cancel;
 use crate::engine::error::EngineError;
@@ -15,22 +16,35 @@ use crate::engine::trace::{Continuation, Trace, TraceRequest, Traced};
 
 impl Core {
     /// Traces the continuation of `req`, and scores its labels.
-    pub(super) fn trace(self: &Arc<Self>, req: &TraceRequest, cancel: &Cancel) -> Result<Trace, EngineError> {
+    pub(super) fn trace(
+        self: &Arc<Self>,
+        req: &TraceRequest,
+        general: bool,
+        cancel: &Cancel,
+    ) -> Result<Trace, EngineError> {
         let prompt = self.encode(&req.prompt);
-        let labels = self.encode_labels(&req.labels)?;
+        let labels = match req.words {
+            true => self.encode_words(&req.prompt, &req.labels, general)?,
+            false => self.encode_labels(&req.labels)?,
+        };
         let single = labels.iter().filter(|label| label.len() == 1).map(|label| label[0]).collect();
         let seen = match &req.continuation {
             Continuation::Own { max_tokens, stop } => self.own(&prompt, single, *max_tokens, stop, cancel)?,
             Continuation::Text(text) => {
-                let tokens = self.encode_labels(std::slice::from_ref(text))?.concat();
+                let text = std::slice::from_ref(text);
+                let tokens = match req.words {
+                    true => self.encode_words(&req.prompt, text, general)?,
+                    false => self.encode_labels(text)?,
+                };
+                let tokens = tokens.concat();
                 self.given(&prompt, single, &tokens, cancel)?
             }
             Continuation::Tokens(tokens) => self.given(&prompt, single, tokens, cancel)?,
         };
         let mut captured = seen.scores.into_iter();
-        let mut scores = Vec::with_capacity(labels.len());
+        let mut begun = Vec::with_capacity(labels.len());
         for label in &labels {
-            scores.push(match label[..] {
+            begun.push(match label[..] {
                 [_] => captured.next().unwrap_or(f64::NEG_INFINITY),
                 // As where labels are scored: each in a pass of its own.
                 _ => {
@@ -40,7 +54,7 @@ impl Core {
                 }
             });
         }
-        Ok(Trace { tokens: seen.tokens, scores })
+        Ok(Trace { tokens: seen.tokens, scores: longest(&labels, begun) })
     }
 
     /// Given tokens behind the prompt.

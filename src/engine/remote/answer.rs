@@ -191,6 +191,10 @@ impl Answering {
         if self.pieces == 0 {
             self.stats.ttft = self.stats.elapsed;
         }
+        // Not every server heeds limits.
+        if self.pieces == self.req.max_tokens && self.pieces > 0 {
+            return Ok(Taken::Enough);
+        }
         self.pieces += 1;
         if std::mem::take(&mut self.scores)
             && let Some(tops) = tops.and_then(|reported| self.core.tops(reported))
@@ -201,9 +205,8 @@ impl Answering {
         if !safe.is_empty() {
             self.ready.push_back(GenEvent::Token(safe));
         }
-        // Not every server heeds stop texts and limits.
-        let enough = stopped || self.pieces > self.req.max_tokens;
-        Ok(if enough { Taken::Enough } else { ends })
+        // Nor stop texts.
+        Ok(if stopped { Taken::Enough } else { ends })
     }
 
     /// Takes in the server's count of tokens, if it is here.

@@ -1,10 +1,12 @@
 //! Probabilities of labels from the few most probable tokens that a server reports at each position.
 //!
 //! The rule, for labels y and reported tokens t with probabilities p(t), k of them:
-//! * A token that is a whole label gives it p(t). White space before the first word is no difference.
+//! * A token that is a whole label gives it p(t). White space before the first word is no difference. An answer is the
+//!   longest label that it begins with: what leads from a label on to a longer one is taken from the former.
 //! * A token that begins labels leads on: the server is asked once more with that token added to the prompt, and what is
 //!   found there counts times p(t). The most probable beginnings are followed, [`MOST_FOLLOWED`] of a question at most.
-//! * A beginning that is not followed is divided equally among the labels that begin with it.
+//! * A beginning that is not followed is divided equally among the labels that begin with it, itself among them where it
+//!   is one: among those that were not reported otherwise, if there are such.
 //! * The n labels that nothing reported leads to get the most that each can have: the least of the reported
 //!   probabilities, and no more than 1/n of what these leave over.
 //!
@@ -28,6 +30,8 @@ pub(super) type Tops = Vec<(String, f64)>;
 struct Beginning {
     text: String,
     p: f64,
+    /// The longest label that it begins with, which has p until a longer one is found.
+    within: Option<usize>,
 }
 
 /// Labels on their way to their probabilities.
@@ -56,7 +60,7 @@ impl<'a> Scoring<'a> {
             least: tops.iter().map(|(_, p)| *p).fold(1.0, f64::min),
             left: (1.0 - total).max(0.0),
         };
-        scoring.take(&Beginning { text: String::new(), p: 1.0 }, tops);
+        scoring.take(&Beginning { text: String::new(), p: 1.0, within: None }, tops);
         scoring
     }
 
@@ -70,10 +74,10 @@ impl<'a> Scoring<'a> {
     /// What was reported after the text that [`next`](Self::next) named.
     pub(super) fn follow(&mut self, text: &str, tops: &Tops) {
         self.followed += 1;
-        if let Some(place) = self.open.iter().position(|beginning| beginning.text == text) {
-            let beginning = self.open.swap_remove(place);
-            self.take(&beginning, tops);
-        }
+        let (asked, open) = std::mem::take(&mut self.open).into_iter().partition(|beginning| beginning.text == text);
+        self.open = open;
+        let asked: Vec<Beginning> = asked;
+        asked.iter().for_each(|beginning| self.take(beginning, tops));
     }
 
     fn take(&mut self, beginning: &Beginning, tops: &Tops) {
@@ -81,15 +85,20 @@ impl<'a> Scoring<'a> {
             let text = format!("{}{token}", beginning.text);
             let p = beginning.p * p;
             let said = text.trim_start();
-            for (label, found) in self.labels.iter().zip(&mut self.found) {
-                if *label == said {
-                    *found += p;
+            let named = self.labels.iter().position(|label| *label == said);
+            if named.is_some() {
+                for (label, found) in self.labels.iter().zip(&mut self.found) {
+                    if *label == said {
+                        *found += p;
+                    }
                 }
+                beginning.within.into_iter().for_each(|shorter| self.found[shorter] -= p);
             }
             if self.labels.iter().any(|label| begins(label, said)) {
-                match self.open.iter_mut().find(|open| open.text == text) {
+                let within = named.or(beginning.within);
+                match self.open.iter_mut().find(|open| open.text == text && open.within == within) {
                     Some(open) => open.p += p,
-                    None => self.open.push(Beginning { text, p }),
+                    None => self.open.push(Beginning { text, p, within }),
                 }
             }
         }
@@ -97,14 +106,18 @@ impl<'a> Scoring<'a> {
 
     /// Natural log of the probability of each label, in their order.
     pub(super) fn finish(mut self) -> Vec<f64> {
+        let reported: Vec<bool> = self.found.iter().map(|p| *p > 0.0).collect();
         for beginning in std::mem::take(&mut self.open) {
             let said = beginning.text.trim_start();
-            let share = beginning.p / self.labels.iter().filter(|label| begins(label, said)).count().max(1) as f64;
-            for (label, found) in self.labels.iter().zip(&mut self.found) {
-                if begins(label, said) {
-                    *found += share;
-                }
-            }
+            let longer: Vec<usize> = (0..self.labels.len()).filter(|at| begins(self.labels[*at], said)).collect();
+            let silent: Vec<usize> = longer.iter().copied().filter(|at| !reported[*at]).collect();
+            let to = match beginning.within {
+                None if silent.is_empty() => longer,
+                _ => silent,
+            };
+            let share = beginning.p / (to.len() + usize::from(beginning.within.is_some())).max(1) as f64;
+            beginning.within.into_iter().for_each(|shorter| self.found[shorter] -= share * to.len() as f64);
+            to.iter().for_each(|at| self.found[*at] += share);
         }
         let missing = self.found.iter().filter(|p| **p <= 0.0).count().max(1) as f64;
         let most = self.least.min(self.left / missing);
@@ -154,7 +167,18 @@ mod tests {
         assert_eq!(scoring.next(), Some(" "));
         scoring.follow(" ", &tops(&[("drama", 1.0)]));
         assert_eq!(scoring.next(), None);
-        assert_eq!(exponentials(scoring.finish()), [0.25, 0.5, 0.45]);
+        assert_eq!(exponentials(scoring.finish()), [0.25, 0.25, 0.45], "dark comedy is not dark as well");
+    }
+
+    #[test]
+    fn a_label_that_begins_another_shares_only_what_nothing_else_tells() {
+        let scale = labels(&["1", "2", "3", "10"]);
+        let told = tops(&[("1", 0.9), ("2", 0.05), ("10", 0.03), ("3", 0.01)]);
+        let scoring = Scoring::new(&scale, &told, false);
+        assert_eq!(exponentials(scoring.finish()), [0.9, 0.05, 0.01, 0.03], "10 has a token of its own");
+        let names = labels(&["dark", "dark comedy", "noir"]);
+        let scoring = Scoring::new(&names, &tops(&[("dark", 0.8), ("noir", 0.1)]), false);
+        assert_eq!(exponentials(scoring.finish()), [0.4, 0.4, 0.1]);
     }
 
     #[test]
@@ -198,6 +222,10 @@ mod tests {
             let scores = scoring.finish();
             prop_assert_eq!(scores.len(), names.len());
             prop_assert!(scores.iter().all(|score| score.is_finite() && *score <= 0.0), "{:?}", scores);
+            let said: std::collections::HashSet<_> = names.iter().map(|name| name.trim_start()).collect();
+            if said.len() == names.len() {
+                prop_assert!(scores.iter().map(|score| score.exp()).sum::<f64>() <= 1.0 + 1e-6, "{:?}", scores);
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ use super::labels::Tops;
 
 /// Rounding that a sum of reported probabilities may show.
 const ROUNDING: f64 = 5e-3;
+/// Tokens that a vocabulary has at most.
+const LARGEST_VOCABULARY: f64 = 1e6;
 
 /// The models a server has.
 #[derive(Debug, Deserialize)]
@@ -124,9 +126,14 @@ pub(super) enum Base {
 impl Base {
     /// The base at which reported logarithms can be those of probabilities, which sum to no more than 1, not below
     /// `known`; `None` if there is none: then they are something else. Those to base 10 are nearer 0, and taken for
-    /// natural ones sum to more than 1 unless there are very few.
+    /// natural ones sum to more than 1 unless there are very few. The most probable tokens of a vocabulary have their part
+    /// of it at least, which raw scores far below 0 have not.
     pub(super) fn of(reported: &[(String, f64)], known: Self) -> Option<Self> {
-        let fits = |base: Self| reported.iter().map(|(_, log)| base.probability(*log)).sum::<f64>() <= 1.0 + ROUNDING;
+        let least = reported.len() as f64 / LARGEST_VOCABULARY;
+        let fits = |base: Self| {
+            let sum: f64 = reported.iter().map(|(_, log)| base.probability(*log)).sum();
+            (least..=1.0 + ROUNDING).contains(&sum)
+        };
         [Self::Natural, Self::Ten].into_iter().find(|base| (known == Self::Natural || *base == known) && fits(*base))
     }
 
@@ -191,6 +198,8 @@ mod tests {
         assert_eq!(Base::of(&of(&p, f64::log10), Base::Natural), Some(Base::Ten));
         assert_eq!(Base::of(&of(&[0.01; 20], f64::log10), Base::Natural), Some(Base::Ten), "flat ones, too");
         assert_eq!(Base::of(&of(&p, f64::ln), Base::Ten), Some(Base::Ten), "known is known");
+        let raw: Vec<_> = [-31.0, -33.0, -35.0].map(|log| (String::new(), log)).to_vec();
+        assert_eq!(Base::of(&raw, Base::Natural), None, "raw scores of hardly anything");
         assert_eq!(Base::of(&[(String::new(), 1.1)], Base::Natural), None, "no probability has a positive logarithm");
         let read = Base::Ten.tops(of(&p, f64::log10));
         assert!(read.iter().zip(p).all(|((_, read), p)| (read - p).abs() < 1e-12), "{read:?}");

@@ -13,7 +13,7 @@ use super::{Inquiry, LEAST_OF_PERSON};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::eval::metrics::{Addend, Measures, Metric};
-use crate::eval::stats::{Interval, Table, holm, intervals};
+use crate::eval::stats::{FEW, Interval, Table, holm, intervals};
 use crate::mediator::distribution::{normalise, normalised_entropy};
 
 /// α of [`miscalibration`]: the share of the right answers' distribution in what it is compared with.
@@ -251,7 +251,13 @@ fn measured(inquiry: &Inquiry, arm: Arm, groups: &[GroupReport], members: &[Vec<
         let gaps = (0..values.len()).map(|group| complete.then(|| behind(&values, group)));
         values.iter().flatten().copied().chain(gaps.collect::<Vec<_>>()).collect()
     });
-    let figure = |group: usize, which: usize| Some(Figure::held(values[group][which]?, found[group * FIGURES + which]));
+    // One person drawn again is no other one, whoever else is asked about.
+    let people = |group: usize| members[group].iter().map(|row| inquiry.units[*row]).collect::<BTreeSet<_>>().len();
+    let many: Vec<bool> = (0..groups.len()).map(|group| people(group) >= FEW).collect();
+    let interval = |group: usize, at: usize| found[at].filter(|_| many[group]);
+    let figure = |group: usize, which: usize| {
+        Some(Figure::held(values[group][which]?, interval(group, group * FIGURES + which)))
+    };
     let nothing = Figure { value: 0.0, ci: None };
     let gaps = gaps(inquiry, arm, members, best);
     let of_group = |(group, report): (usize, &GroupReport)| Measured {
@@ -262,10 +268,10 @@ fn measured(inquiry: &Inquiry, arm: Arm, groups: &[GroupReport], members: &[Vec<
         variety: figure(group, 2).unwrap_or(nothing),
         lift: figure(group, 3),
         miscalibration: figure(group, 4).filter(|_| report.often >= inquiry.guard),
-        gap: best.filter(|best| *best != group).map(|best| Gap {
-            best: groups[best].name.clone(),
+        gap: best.as_ref().filter(|best| **best != group).map(|best| Gap {
+            best: groups[*best].name.clone(),
             value: behind(&values, group),
-            ci: found[groups.len() * FIGURES + group],
+            ci: interval(group, groups.len() * FIGURES + group).filter(|_| many[*best]),
             ..gaps[group].clone()
         }),
     };

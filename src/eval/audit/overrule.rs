@@ -33,7 +33,10 @@ pub struct Share {
     /// 0 to 1.
     pub share: f64,
     /// By person. Where it never or always happened resamples do not vary, and the end is that of the rule of three over
-    /// people, 3/m of m, or over questions where people are few.
+    /// people, 3/m of m, or over questions where people are few. What happened to some of fewer than [`FEW`] says nothing:
+    /// 0 to 1.
+    ///
+    /// [`FEW`]: crate::eval::stats::FEW
     pub ci: Interval,
 }
 
@@ -48,7 +51,8 @@ impl Rate {
             return Self { n, of, users, share: None, left_out };
         }
         let table = Table::of(2, hits.iter().map(|(row, hit)| (inquiry.units[*row], [(0, 1.0), (1, *hit)])));
-        let found = intervals(std::slice::from_ref(&table), inquiry.plan, |sums| {
+        let plan = inquiry.plan.among(table.observations());
+        let found = intervals(std::slice::from_ref(&table), plan, |sums| {
             vec![(sums[0][0] > 0.0).then(|| sums[0][1] / sums[0][0])]
         });
         let (share, least) = (n as f64 / of as f64, (3.0 / table.observations() as f64).min(1.0));

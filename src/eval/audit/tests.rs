@@ -94,7 +94,15 @@ fn inquiry<'a>(
     measures: &'a TaskMeasures,
 ) -> Inquiry<'a> {
     let asked: Vec<&UserId> = questions.iter().map(|question| question.user).collect();
-    Inquiry { questions, units: Unit::observations(&asked), answered, pasts, measures, guard: 2, plan: PLAN }
+    Inquiry {
+        questions,
+        units: Unit::of_askers(&asked).observations(&asked),
+        answered,
+        pasts,
+        measures,
+        guard: 2,
+        plan: PLAN,
+    }
 }
 
 fn audited(questions: &[Question], answered: &[Answered], pasts: &[Past], bounds: Bounds) -> Audit {

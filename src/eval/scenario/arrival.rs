@@ -23,8 +23,9 @@ pub const LEAST: usize = 30;
 pub struct Period {
     /// From 1.
     pub number: usize,
-    /// The first moment after it.
-    pub end: Timestamp,
+    /// The first moment after it; `None`: more may come into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<Timestamp>,
     /// What the arms make of it.
     #[serde(flatten)]
     pub cell: Cell,
@@ -87,7 +88,8 @@ impl Arrived {
             let global = Arm::Global as usize;
             let known = old.iter().map(|(_, told)| told.scores[global]).sum::<f64>() / old.len() as f64;
             let against_known = against(&new, &old, plan)[global];
-            periods.push(Period { number: ix + 1, end: *end, cell, known, against_known });
+            let end = Some(*end).filter(|end| *end < Timestamp(i64::MAX));
+            periods.push(Period { number: ix + 1, end, cell, known, against_known });
         }
         let behind = |period: &Period| period.against_known.value < -WITHIN - 1e-12;
         let from = periods.iter().rposition(behind).map_or(0, |last| last + 1);

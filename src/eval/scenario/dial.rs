@@ -10,6 +10,7 @@
 use serde::Serialize;
 
 use super::{Asking, Estimate, Job, Subject, Told, WITHIN, around};
+use crate::data::draw::numbered;
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::eval::EvalError;
@@ -128,7 +129,7 @@ impl Dial {
         if on == 0 || on == fixed.len() {
             return Err(EvalError::NoDial { length: shape.length, on, off: fixed.len() - on });
         }
-        let percents = shares(shape.step);
+        let percents = shares(shape.step, shape.length);
         let all: Vec<Share> = std::iter::once(Share::Own).chain(percents.into_iter().map(Share::Percent)).collect();
         let mut jobs = Vec::new();
         for share in &all {
@@ -143,7 +144,7 @@ impl Dial {
                         label: *label,
                         length: shape.length,
                         alike: alike(shape.length, percent),
-                        seed: subject.plan.seed + draw as u64,
+                        seed: numbered(subject.plan.seed, draw),
                     };
                     let held = Held::skewed(population, population.user_ix(user), at, skew);
                     jobs.push(Job { question: *question, held });

@@ -1,5 +1,6 @@
 //! Studies in words and tables. Nothing here computes a figure.
 
+use crate::data::interaction::Timestamp;
 use std::fmt::Write as _;
 
 use super::arrival::Arrived;
@@ -312,7 +313,7 @@ impl Arrived {
             let [_, local, global, mediated] = &period.cell.arms;
             vec![
                 period.number.to_string(),
-                period.end.date(),
+                period.end.map_or("open".to_owned(), Timestamp::date),
                 period.cell.n.to_string(),
                 period.cell.people.to_string(),
                 sure(local),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Planned, asked_of, asked_of_query};
+use super::{Person, Planned, asked_of, asked_of_query};
 use crate::data::dataset::Dataset;
-use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::data::interaction::{Interaction, Timestamp};
 use crate::session::event::Asked;
 
 /// Off-habit questions, and on-habit ones, at most.
@@ -25,7 +25,8 @@ pub(super) fn habit<'a>(dataset: &Dataset, history: &[&'a Interaction]) -> Optio
     Some((top.0, top.1 as f64 / history.len() as f64))
 }
 
-pub(super) fn turns(dataset: &Dataset, user: &UserId, own: &[&Interaction]) -> Result<Vec<Planned>, String> {
+pub(super) fn turns(dataset: &Dataset, person: &Person) -> Result<Vec<Planned>, String> {
+    let own = &person.interactions;
     let skewed =
         |history: &[&Interaction]| history.len() >= ITEMS && habit(dataset, history).is_some_and(|h| h.1 >= SHARE);
     if !skewed(own) {
@@ -37,7 +38,7 @@ pub(super) fn turns(dataset: &Dataset, user: &UserId, own: &[&Interaction]) -> R
         ));
     }
     let before = |t: Timestamp| &own[..own.partition_point(|interaction| interaction.at < t)];
-    let judged = dataset.queries.iter().filter(|query| query.user == *user && query.gold.is_some());
+    let judged = person.queries.iter().filter(|query| query.gold.is_some());
     let judged = judged.map(|query| asked_of_query(dataset, query));
     let mut all: Vec<Asked> = own.iter().map(|interaction| asked_of(dataset, interaction)).chain(judged).collect();
     all.retain(|asked| skewed(before(asked.at)));

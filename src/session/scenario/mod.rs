@@ -176,6 +176,36 @@ pub struct Voice<'a> {
     pub model: ModelId,
 }
 
+/// What each person did and was asked, in the order of the dataset: looking for somebody looks at everybody.
+struct Records<'a> {
+    dataset: &'a Dataset,
+    of: BTreeMap<&'a UserId, Person<'a>>,
+}
+
+/// What one person did and was asked.
+#[derive(Clone, Default)]
+struct Person<'a> {
+    interactions: Vec<&'a Interaction>,
+    queries: Vec<&'a JudgedQuery>,
+}
+
+impl<'a> Records<'a> {
+    fn of(dataset: &'a Dataset) -> Self {
+        let mut of: BTreeMap<&UserId, Person> = BTreeMap::new();
+        for interaction in &dataset.interactions {
+            of.entry(&interaction.user).or_default().interactions.push(interaction);
+        }
+        for query in &dataset.queries {
+            of.entry(&query.user).or_default().queries.push(query);
+        }
+        Self { dataset, of }
+    }
+
+    fn person(&self, user: &UserId) -> Person<'a> {
+        self.of.get(user).cloned().unwrap_or_default()
+    }
+}
+
 /// A question with what is noted before it and what is remembered afterwards.
 #[derive(Clone, Debug, PartialEq)]
 struct Planned {
@@ -247,7 +277,7 @@ impl Plan {
         match user {
             Some(user) => {
                 let unfit = |reason| SessionError::Unfit { user: user.clone(), reason };
-                let turns = candidates.turns(scenario, dataset, user).map_err(unfit)?;
+                let turns = candidates.turns(scenario, &Records::of(dataset), user).map_err(unfit)?;
                 let why = "named by whoever recorded this".to_owned();
                 Ok(Self::about(scenario, options, user, why, turns))
             }
@@ -272,13 +302,14 @@ impl Plan {
     ) -> Result<Self, SessionError> {
         // One memory serves every trial: what somebody does later is not there when they are asked.
         let built = candidates.memory().is_none().then(|| Memory::build(dataset));
+        let records = Records::of(dataset);
         let Some(memory) = candidates.memory().or(built.as_ref()) else {
-            return Err(candidates.nobody(scenario, dataset, 0));
+            return Err(candidates.nobody(scenario, &records, 0));
         };
         let mut tried = 0;
         let mut fitting: Vec<(Merit, UserId, Vec<Planned>)> = Vec::new();
         for user in dataset.users() {
-            let Ok(turns) = candidates.turns(scenario, dataset, &user) else { continue };
+            let Ok(turns) = candidates.turns(scenario, &records, &user) else { continue };
             if turns.len() >= least_turns(scenario) {
                 tried += 1;
                 let merit = merit(scenario, &trial(memory, None, setting, &turns)?, &places(&turns));
@@ -306,7 +337,7 @@ impl Plan {
                 let why = format!("picked among {tried} who fit: {}", rule(scenario));
                 Ok(Self::about(scenario, options, &user, why, turns))
             }
-            None => Err(candidates.nobody(scenario, dataset, tried)),
+            None => Err(candidates.nobody(scenario, &records, tried)),
         }
     }
 
@@ -374,43 +405,45 @@ impl Candidates<'_> {
     }
 
     /// The questions for `user`, or why there are none.
-    fn turns(&self, scenario: Scenario, dataset: &Dataset, user: &UserId) -> Result<Vec<Planned>, String> {
+    fn turns(&self, scenario: Scenario, records: &Records, user: &UserId) -> Result<Vec<Planned>, String> {
+        let (dataset, person) = (records.dataset, records.person(user));
         match (self, scenario) {
-            (Candidates::Held(options, memory), Scenario::Ladder) => rungs::ladder(options, dataset, memory, user),
-            (Candidates::Held(options, memory), _) => rungs::dial(options, dataset, memory, user),
-            (Candidates::Plain, _) => turns(scenario, dataset, user),
+            (Candidates::Held(options, memory), Scenario::Ladder) => {
+                rungs::ladder(options, dataset, &person, memory, user)
+            }
+            (Candidates::Held(options, memory), _) => rungs::dial(options, dataset, &person, memory, user),
+            (Candidates::Plain, _) => turns(scenario, dataset, &person),
         }
     }
 
     /// Who did most, and why that person may not be asked.
-    fn busiest(&self, scenario: Scenario, dataset: &Dataset) -> Option<(UserId, String)> {
-        let mut did: BTreeMap<&UserId, usize> = BTreeMap::new();
-        dataset.interactions.iter().for_each(|interaction| *did.entry(&interaction.user).or_default() += 1);
-        let (user, _) = did.into_iter().max_by_key(|(_, count)| *count)?;
-        Some((user.clone(), self.turns(scenario, dataset, user).err()?))
+    fn busiest(&self, scenario: Scenario, records: &Records) -> Option<(UserId, String)> {
+        let did = records.of.iter().filter(|(_, person)| !person.interactions.is_empty());
+        let (user, _) = did.max_by_key(|(_, person)| person.interactions.len())?;
+        Some(((*user).clone(), self.turns(scenario, records, user).err()?))
     }
 
     /// Who may be asked most, and how many questions that is.
-    fn fullest(&self, scenario: Scenario, dataset: &Dataset) -> Option<(UserId, usize)> {
-        let asked = |user: UserId| self.turns(scenario, dataset, &user).ok().map(|turns| (user, turns.len()));
-        dataset.users().into_iter().filter_map(asked).min_by_key(|(_, turns)| Reverse(*turns))
+    fn fullest(&self, scenario: Scenario, records: &Records) -> Option<(UserId, usize)> {
+        let asked = |user: UserId| self.turns(scenario, records, &user).ok().map(|turns| (user, turns.len()));
+        records.dataset.users().into_iter().filter_map(asked).min_by_key(|(_, turns)| Reverse(*turns))
     }
 
-    fn nobody(&self, scenario: Scenario, dataset: &Dataset, tried: usize) -> SessionError {
+    fn nobody(&self, scenario: Scenario, records: &Records, tried: usize) -> SessionError {
         let reason = if tried > 0 {
             format!("of {tried} people tried, nobody shows it ({})", rule(scenario))
-        } else if let Some((user, most)) = self.fullest(scenario, dataset) {
+        } else if let Some((user, most)) = self.fullest(scenario, records) {
             let (least, what) = (least_turns(scenario), counted(scenario));
             format!(
                 "it takes {least} {what} to be picked, and nobody has more than {most} ('{user}'), which is enough to be \
                  named"
             )
-        } else if let Some((user, why_not)) = self.busiest(scenario, dataset) {
+        } else if let Some((user, why_not)) = self.busiest(scenario, records) {
             format!("'{user}', who did most, {why_not}")
         } else {
             "nobody did anything".to_owned()
         };
-        SessionError::Nobody { dataset: dataset.manifest.name.clone(), scenario: scenario.name(), reason }
+        SessionError::Nobody { dataset: records.dataset.manifest.name.clone(), scenario: scenario.name(), reason }
     }
 }
 
@@ -533,9 +566,9 @@ fn trial(
     Ok(outcomes)
 }
 
-/// The questions for `user`, or why there are none.
-fn turns(scenario: Scenario, dataset: &Dataset, user: &UserId) -> Result<Vec<Planned>, String> {
-    let own: Vec<&Interaction> = dataset.interactions.iter().filter(|interaction| interaction.user == *user).collect();
+/// The questions for a person, or why there are none.
+fn turns(scenario: Scenario, dataset: &Dataset, person: &Person) -> Result<Vec<Planned>, String> {
+    let own = &person.interactions;
     if own.is_empty() {
         return Err(format!("has no interaction in '{}'", dataset.manifest.name));
     }
@@ -551,7 +584,7 @@ fn turns(scenario: Scenario, dataset: &Dataset, user: &UserId) -> Result<Vec<Pla
             };
             Ok(own.iter().take(COLD_TURNS).map(planned).collect())
         }
-        _ => biased::turns(dataset, user, &own),
+        _ => biased::turns(dataset, person),
     }
 }
 

@@ -7,9 +7,9 @@
 //! Questions are the person's judged queries and their own interactions; the newest [`QUESTIONS`] that fit, in time order.
 
 use super::biased::habit;
-use super::{Options, Planned, asked_of, asked_of_query};
+use super::{Options, Person, Planned, asked_of, asked_of_query};
 use crate::data::dataset::Dataset;
-use crate::data::interaction::{Interaction, Timestamp, UserId};
+use crate::data::interaction::{Timestamp, UserId};
 use crate::memory::Memory;
 use crate::memory::held::{Held, Skew, rungs};
 use crate::memory::population::{LabelIx, Population, UserIx};
@@ -19,9 +19,13 @@ use crate::session::record::told;
 /// Questions of a session.
 pub const QUESTIONS: usize = 4;
 
-/// Shares of a dial, in percent.
-pub fn shares(step: usize) -> Vec<usize> {
-    (0..100).step_by(step.max(1)).chain([100]).collect()
+/// Shares of a dial, in percent, that a history of `length` can have: those nearest to every `step` percent, each once.
+pub fn shares(step: usize, length: usize) -> Vec<usize> {
+    let held = (0..100).step_by(step.max(1)).chain([100]).map(|percent| alike(length, percent as f64));
+    let mut shares: Vec<usize> =
+        held.map(|alike| (100.0 * alike as f64 / length.max(1) as f64).round() as usize).collect();
+    shares.dedup();
+    shares
 }
 
 /// Items of the label in a history of `length`, for a share in percent.
@@ -48,19 +52,21 @@ pub fn split_by(population: &Population, user: Option<UserIx>, t: Timestamp, lab
 }
 
 /// What a person may be asked, in time order.
-fn questions(dataset: &Dataset, user: &UserId) -> Vec<Asked> {
-    let judged = dataset.queries.iter().filter(|query| query.user == *user && query.gold.is_some());
-    let own = dataset.interactions.iter().filter(|own| own.user == *user);
-    let mut asked: Vec<Asked> =
-        judged.map(|query| asked_of_query(dataset, query)).chain(own.map(|own| asked_of(dataset, own))).collect();
+fn questions(dataset: &Dataset, person: &Person) -> Vec<Asked> {
+    let judged = person.queries.iter().filter(|query| query.gold.is_some());
+    let own = &person.interactions;
+    let mut asked: Vec<Asked> = judged
+        .map(|query| asked_of_query(dataset, query))
+        .chain(own.iter().map(|own| asked_of(dataset, own)))
+        .collect();
     asked.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
     asked
 }
 
 /// Why there is nothing to ask.
-fn unasked(dataset: &Dataset, user: &UserId, needed: String) -> String {
-    let own: Vec<&Interaction> = dataset.interactions.iter().filter(|own| own.user == *user).collect();
-    match habit(dataset, &own) {
+fn unasked(dataset: &Dataset, person: &Person, needed: String) -> String {
+    let own = &person.interactions;
+    match habit(dataset, own) {
         None => format!("has no interaction in '{}'", dataset.manifest.name),
         Some((label, share)) => {
             format!("has {} interactions, {share:.2} of them '{label}', and no question with {needed}", own.len())
@@ -77,16 +83,17 @@ fn newest(mut asked: Vec<Asked>) -> Vec<Asked> {
 pub(super) fn ladder(
     options: &Options,
     dataset: &Dataset,
+    person: &Person,
     memory: &Memory,
     user: &UserId,
 ) -> Result<Vec<Planned>, String> {
     let population = &memory.population;
     let ix = population.user_ix(user);
-    let mut asked = questions(dataset, user);
+    let mut asked = questions(dataset, person);
     asked.retain(|asked| population.visible(ix, asked.at).len() >= options.most);
     if asked.is_empty() {
         let needed = format!("{} items before it, the ladder's greatest rung; lower --most", options.most);
-        return Err(unasked(dataset, user, needed));
+        return Err(unasked(dataset, person, needed));
     }
     let side = if options.oldest { "oldest" } else { "newest" };
     let cut = if options.oldest { Held::oldest } else { Held::newest };
@@ -105,12 +112,13 @@ pub(super) fn ladder(
 pub(super) fn dial(
     options: &Options,
     dataset: &Dataset,
+    person: &Person,
     memory: &Memory,
     user: &UserId,
 ) -> Result<Vec<Planned>, String> {
     let population = &memory.population;
     let ix = population.user_ix(user);
-    let mut asked = questions(dataset, user);
+    let mut asked = questions(dataset, person);
     // One label for all of a person's questions: the habit before the first that fits.
     let own_habit = || {
         asked.iter().find_map(|asked| {
@@ -122,7 +130,7 @@ pub(super) fn dial(
     };
     let Some(label) = options.label.or_else(own_habit) else {
         let needed = format!("{0} items of one label and {0} others before it; lower --length", options.length);
-        return Err(unasked(dataset, user, needed));
+        return Err(unasked(dataset, person, needed));
     };
     let name = &population.labels[label];
     asked.retain(|asked| {
@@ -139,11 +147,11 @@ pub(super) fn dial(
     asked.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
     if asked.is_empty() {
         let needed = format!("{0} items of '{name}' and {0} others before it; lower --length", options.length);
-        return Err(unasked(dataset, user, needed));
+        return Err(unasked(dataset, person, needed));
     }
     let mut turns = Vec::new();
     for asked in asked {
-        for percent in shares(options.step) {
+        for percent in shares(options.step, options.length) {
             let alike = alike(options.length, percent as f64);
             let skew = Skew { label, length: options.length, alike, seed: options.seed };
             let Some(held) = Held::skewed(population, ix, asked.at, skew) else { continue };

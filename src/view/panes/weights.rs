@@ -45,7 +45,7 @@ pub(super) fn numbers(state: &State, theme: &Theme, width: usize) -> Line<'stati
     }
     let pair = numbers.over_local;
     let verdict = match pair.won + pair.lost == 0 || pair.is_noise() {
-        _ if state.is_picked() => PICKED.to_owned(),
+        _ if !state.is_testable() => PICKED.to_owned(),
         true => format!("could be chance (p {})", p_value(pair.p())),
         false => format!("more than chance (p {})", p_value(pair.p())),
     };

@@ -277,15 +277,24 @@ fn note(state: &State, attribution: &Attribution) -> String {
         (Arm::Mediated, Some(reading)) => {
             let decision = reading.resolution.decision;
             let label = state.data.as_ref().map_or("", |data| data.label(decision));
-            format!(" rules: what the item adds to '{label}', which the rules decide without the model.")
+            format!(
+                " rules: what the item adds to '{label}', which the rules decide without the model; [rules turn]: without it \
+                 they would decide otherwise."
+            )
         }
         _ => String::new(),
+    };
+    // Texts have no decision to turn.
+    let turns = match &attribution.plan.target {
+        Target::Label(_) => format!(
+            " {0} what the arm would answer without it; model {0}: what the model alone would prefer.",
+            symbols::ARROW
+        ),
+        Target::Written(_) => String::new(),
     };
     format!(
         "{what} It is held fixed: a number is ln p with something minus ln p without it. What is left out leaves the rest in \
          its place, headings and the other memory's room too; lines that say the same share what they add, so the sum of \
-         lines is not that of their memory.{rules} {} without it; model {}: what the model alone would prefer.",
-        format_args!("{} what the arm would answer", symbols::ARROW),
-        symbols::ARROW
+         lines is not that of their memory.{rules}{turns}"
     )
 }

@@ -59,7 +59,7 @@ pub(super) fn shown(state: &State, comparison: &Comparison, theme: &Theme, width
             let diversity = |ix: usize| numbers[ix].diversity.map_or("-".to_owned(), text::share);
             body.push(row("diversity".to_owned(), of(&diversity)));
             body.push(Line::default());
-            let told = match state.is_picked() {
+            let told = match !state.is_testable() {
                 true => comparison.paired.told_of_picked([second, first]),
                 false => comparison.paired.told([second, first]),
             };

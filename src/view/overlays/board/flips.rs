@@ -33,7 +33,7 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     }
     head.push(Line::default());
     let most = most(found);
-    let heading = format!("{:NAME$}{:BINS$}{:>8}{:>8}", "", "0 … 100", format!("≤ {NEAR:.0}"), "flips");
+    let heading = format!("{:NAME$}{:BINS$}{:>8}{:>8}", "", "0 … 100", format!("to {NEAR:.0}"), "flips");
     let mut body = vec![Line::from(span(text::fit(&heading, width), theme.dim))];
     body.push(row("nearest of all", &found.nearest, most, false, theme));
     for (weight, spread) in &found.weights {

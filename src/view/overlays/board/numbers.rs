@@ -78,7 +78,7 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     for (name, numbers) in &columns {
         let lead = if columns.len() > 1 { format!("{name}: ") } else { String::new() };
         for (pair, other) in [(numbers.over_local, "local"), (numbers.over_global, "global")] {
-            let (told, certain) = match state.is_picked() {
+            let (told, certain) = match !state.is_testable() {
                 true => (pair.told_of_picked(["mediated", other]), false),
                 false => (pair.told(["mediated", other]) + &difference(pair), pair.n > 0 && !pair.is_noise()),
             };
@@ -87,8 +87,8 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
         }
         for (errors, other) in [(numbers.error_over_local, "local"), (numbers.error_over_global, "global")] {
             if errors.n > 0 {
-                let style = if errors.is_noise() || state.is_picked() { theme.text } else { theme.good };
-                let told = format!("{lead}{}", errors.told(["mediated", other], state.is_picked()));
+                let style = if errors.is_noise() || !state.is_testable() { theme.text } else { theme.good };
+                let told = format!("{lead}{}", errors.told(["mediated", other], !state.is_testable()));
                 body.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, style))));
             }
         }

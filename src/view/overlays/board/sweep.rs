@@ -36,7 +36,7 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     let mut body = vec![Line::default()];
     body.extend(curve(found, theme, width));
     body.push(Line::default());
-    let (verdict, certain) = match state.is_picked() {
+    let (verdict, certain) = match !state.is_testable() {
         true => (found.verdict_of_picked(), false),
         false => (found.verdict(), found.gain.is_some_and(|gain| !gain.is_noise())),
     };
