@@ -72,7 +72,14 @@ pub fn request_written(blocks: &Blocks, labels: &[String], memory: &str) -> GenR
 /// The request that asks a whole prompt, as every arm is asked.
 pub fn request_of(prompt: String, labels: &[String]) -> GenRequest {
     let max_tokens = if labels.is_empty() { MAX_TEXT_TOKENS } else { MAX_ANSWER_TOKENS };
-    GenRequest { prompt, labels: labels.to_vec(), words: true, max_tokens, stop: vec![STOP.to_owned()], form: Form::Plain }
+    GenRequest {
+        prompt,
+        labels: labels.to_vec(),
+        words: true,
+        max_tokens,
+        stop: vec![STOP.to_owned()],
+        form: Form::Plain,
+    }
 }
 
 /// The arm's answer without a model.

@@ -21,7 +21,7 @@ const TAIL: f64 = 0.025;
 /// A p-value above this is no news.
 const LEVEL: f64 = 0.05;
 /// What is said instead of a test where questions were picked for what they show.
-pub const PICKED: &str = "picked or repeated questions: no test";
+pub const PICKED: &str = "no test: picked or repeated";
 /// Fewest scores that an interval of their errors is told of.
 const FEWEST: usize = 5;
 /// Halvings that find an end of an exact interval.
@@ -388,7 +388,7 @@ mod tests {
         assert_eq!(told(9, 0, 0), "mediated and local are right or wrong together, 9 of 9");
         assert_eq!(told(0, 0, 0), "mediated and local share no judged question");
         let picked = Paired { n: 18, won: 9, lost: 1 }.told_of_picked(["mediated", "local"]);
-        assert_eq!(picked, "mediated − local +8 of 18 (9 won, 1 lost); picked or repeated questions: no test");
+        assert_eq!(picked, "mediated − local +8 of 18 (9 won, 1 lost); no test: picked or repeated");
         let all = Paired { n: 24, won: 5, lost: 2 }.interval().unwrap();
         assert!(all.low < 0.0 && all.high > 3.0 / 24.0, "{all:?} holds chance and what was found");
         assert_eq!(Paired { n: 9, won: 0, lost: 0 }.interval(), None);
@@ -414,7 +414,7 @@ mod tests {
         assert!(even.is_noise() && even.told(names, false).contains("+0.000 on 5, could be chance ["), "{even:?}");
         assert_eq!(of(&[(0.0, 1.0)]).told(names, false), "MAE mediated − local -1.000 on 1, too few to tell");
         assert_eq!(of(&[(1.0, 1.0)]).told(names, false), "MAE of mediated and local is the same on each of 1");
-        assert_eq!(nearer.told(names, true), "MAE mediated − local -1.000 on 5; picked or repeated questions: no test");
+        assert_eq!(nearer.told(names, true), "MAE mediated − local -1.000 on 5; no test: picked or repeated");
         assert_eq!(Errors::default().told(names, false), "mediated and local share no judged question");
     }
 

@@ -656,7 +656,8 @@ mod local {
         let cancel = Cancel::default();
         cancel.cancel();
         for continuation in [own(400, "never"), Continuation::Tokens(vec![40; 300])] {
-            let request = TraceRequest { prompt: "a long story".into(), continuation, labels: Vec::new(), words: false };
+            let request =
+                TraceRequest { prompt: "a long story".into(), continuation, labels: Vec::new(), words: false };
             assert_eq!(engine.trace(&request, &cancel), Err(EngineError::Cancelled));
         }
         assert_eq!(trace(&engine, "Once", own(20, "never"), &[]), expected);

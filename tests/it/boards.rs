@@ -283,25 +283,19 @@ fn picked_questions_are_counted_and_not_tested() {
         let mut state = answered();
         open(&mut state, session);
         let screen = text_of(&drawn(&state, 200, 60));
-        assert!(screen.contains("picked or repeated questions: no test") && !screen.contains("chance (p"), "{screen}");
+        assert!(screen.contains("no test: picked or repeated") && !screen.contains("chance (p"), "{screen}");
         press(&mut state, &["N"]);
         let screen = shown(&state);
-        assert!(screen.contains("lost); picked or repeated questions: no test") && !screen.contains("(p "), "{screen}");
+        assert!(screen.contains("lost); no test: picked or repeated") && !screen.contains("(p "), "{screen}");
         let effects = press(&mut state, &["S"]);
         survey(&mut state, surveyed(&effects).unwrap());
         let Some(Found::Sweep(found)) = &mut state.study.survey.found else { panic!("a curve is wanted") };
         found.gain = Some(Gain { difference: 0.25, interval: None, p: Some(0.001) });
         let screen = shown(&state);
-        assert!(
-            screen.contains("the present; picked or repeated questions: no test") && !screen.contains("(p "),
-            "{screen}"
-        );
+        assert!(screen.contains("the present; no test: picked or repeated") && !screen.contains("(p "), "{screen}");
         press(&mut state, &["esc", "T", "ctrl-d", "ctrl-d"]);
         let screen = shown(&state);
-        assert!(
-            screen.contains("two settings") && screen.contains("lost); picked or repeated questions: no test"),
-            "{screen}"
-        );
+        assert!(screen.contains("two settings") && screen.contains("lost); no test: picked or repeated"), "{screen}");
     }
 }
 
@@ -322,7 +316,7 @@ fn the_same_question_with_other_histories_is_counted_and_not_tested() {
     open(&mut state, rungs);
     press(&mut state, &["N"]);
     let screen = shown(&state);
-    assert!(screen.contains("picked or repeated questions: no test") && !screen.contains("(p "), "{screen}");
+    assert!(screen.contains("no test: picked or repeated") && !screen.contains("(p "), "{screen}");
 }
 
 /// A board leaves the last row free; what is told needs more of them.

@@ -627,7 +627,7 @@ fn a_difference_in_numbers_says_what_of_it_is_chance() {
     let mut picked = answers(false);
     picked.header.picked = true;
     let lines = Timelines::of(&Diff::of(&picked, &answers(true)), 1);
-    let counted = "mediated: b − a +12 of 12 (12 won, 0 lost); picked or repeated questions: no test";
+    let counted = "mediated: b − a +12 of 12 (12 won, 0 lost); no test: picked or repeated";
     assert_eq!(lines.told(Arm::Mediated, ["a", "b"]), counted);
     assert_eq!((lines.arms[3].p, lines.arms[3].interval), (None, None));
     // Of nineteen people nothing is known: one person's turns are no sample of people.

@@ -424,7 +424,7 @@ fn a_server_that_only_chats_is_asked_in_messages_and_says_so() {
     let answer = engine.generate(request(&["noir", "nordic"])).finish().unwrap();
     assert_eq!((answer.text.as_str(), answer.stats.tokens), ("noir", 1));
     let p: Vec<f64> = answer.scores.iter().map(|score| (score.exp() * 1e6).round() / 1e6).collect();
-    assert_eq!(p, [0.7, 0.1], "a beginning that cannot be followed is divided");
+    assert_eq!(p, [0.6, 0.2], "a beginning that cannot be followed is that of the label that nothing else names");
     let asked = &server.questions()[0].body;
     assert_eq!(asked["messages"], json!([{"role": "user", "content": "film: tide\ntag:"}]));
     assert_eq!((&asked["logprobs"], &asked["top_logprobs"]), (&json!(true), &json!(20)));
