@@ -55,11 +55,11 @@ pub struct AuditArgs {
     cases: usize,
     /// Exit with 1 if a group is answered worse than the best one by more than X: accuracy, ROUGE-L or MAE of the mediated
     /// arm, judged by the lower end of the interval of a gap that is decisive
-    #[arg(long, value_name = "X", value_parser = parse_gap)]
+    #[arg(long, value_name = "X", value_parser = parse_gap, allow_hyphen_values = true)]
     max_gap: Option<f64>,
     /// Exit with 1 if of people who differ from the others a larger share than X of the right answers of their own memory is
     /// overruled, judged by the lower end of the interval
-    #[arg(long, value_name = "X", value_parser = parse_share)]
+    #[arg(long, value_name = "X", value_parser = parse_share, allow_hyphen_values = true)]
     max_suppression: Option<f64>,
     /// Seed of bootstrap, tests and --limit
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -223,6 +223,36 @@ fn tries_work_in_a_replay_and_come_back_to_live_work() {
 }
 
 /// The replay had the tries of before, gave a number away twice, and listed what was deleted.
+/// Another workbench gave the number away meanwhile: the keeper has the next one, and so has the screen.
+#[test]
+fn a_try_goes_by_the_number_that_the_keeper_gave_it() {
+    let mut state = answered();
+    press(&mut state, &["L"]);
+    let other = Try::of(1, "theirs".into(), &state.setting);
+    press(&mut state, &["L", "s", "ctrl-u"]);
+    type_text(&mut state, "mine");
+    let effects = press(&mut state, &["enter"]);
+    let [Effect::Tries { dataset, change: Some(Change::Save(sent)) }] = &effects[..] else { panic!("{effects:?}") };
+    let tries = vec![other, Try { number: 2, ..sent.clone() }];
+    let change = Some(Change::Save(sent.clone()));
+    update(&mut state, Message::Tries { dataset: dataset.clone(), change, kept: Ok(tries.into()) });
+    assert_eq!(state.notice.as_ref().unwrap().text, "try 2 · mine is saved");
+    assert_eq!((state.at_try, state.try_title().as_deref()), (2, Some("try 2 · mine")));
+}
+
+/// The default needs no name, also where a try says the same.
+#[test]
+fn a_try_that_is_the_default_names_nothing_that_was_not_set() {
+    let mut state = answered();
+    save(&mut state, "one");
+    assert_eq!(state.try_title().as_deref(), Some("try 1 · one"), "it was saved just now");
+    press(&mut state, &["L", "l"]);
+    state.at_try = 0;
+    press(&mut state, &["l"]);
+    press(&mut state, &["L"]);
+    assert_eq!(state.try_title(), None);
+}
+
 #[test]
 fn a_try_saved_at_a_moment_of_a_replay_is_there_on_coming_back() {
     let mut state = replaying();
