@@ -175,12 +175,12 @@ impl Session {
     /// Whether a test over its questions says something of others: not where they were picked for what they show, nor where
     /// the same ones are asked again with other histories, whose answers hang together.
     pub fn is_testable(&self) -> bool {
-        let held = self.events.iter().filter_map(|event| match event.as_ref() {
+        let mut held = self.events.iter().filter_map(|event| match event.as_ref() {
             Event::Asked(asked) => asked.held.as_ref().map(|_| (&asked.user, &asked.source, &asked.query)),
             _ => None,
         });
         let mut known = HashSet::new();
-        !self.header.is_picked() && { held }.all(|question| known.insert(question))
+        !self.header.is_picked() && held.all(|question| known.insert(question))
     }
 
     /// Adds what happened next.
