@@ -53,9 +53,9 @@ impl From<clap::Error> for Refused {
 
 /// Reads the command line, and for what it leaves open environment and configuration file.
 pub(super) fn parsed(arguments: Vec<OsString>) -> Result<(Cli, Settled), Refused> {
-    let given = Cli::command().try_get_matches_from(&arguments)?;
+    let grammar = values_may_be_negative(Cli::command());
+    let given = grammar.clone().try_get_matches_from(&arguments)?;
     let said = Cli::from_arg_matches(&given)?;
-    let grammar = Cli::command();
     let (path, named) = place(&said.common);
     let file = match path {
         Some(path) if reads_file(said.command.as_ref()) => {
@@ -68,6 +68,16 @@ pub(super) fn parsed(arguments: Vec<OsString>) -> Result<(Cli, Settled), Refused
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.common.model_given = is_given(&given, "model");
     Ok((cli, settled))
+}
+
+/// The grammar in which `-1` behind an option is its value: what is wrong with it is said of it, and not that it were an
+/// option that nobody knows.
+fn values_may_be_negative(grammar: clap::Command) -> clap::Command {
+    let may_be = |arg: clap::Arg| match arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    };
+    grammar.mut_args(may_be).mut_subcommands(values_may_be_negative)
 }
 
 /// Whether a command follows the configuration: what helps to mend a damaged one does not read it.

@@ -81,7 +81,7 @@ pub struct EvalArgs {
     #[arg(long)]
     rows: bool,
     /// Hide the person's own items of the last DAYS before each query, from them alone
-    #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = parse_days, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = parse_days)]
     gap: f64,
     /// Fewest distinct contributors of anything collective [default: the dataset's]
     #[arg(long, value_name = "K", value_parser = parse_guard)]

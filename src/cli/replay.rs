@@ -54,7 +54,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "WORDS", requires = "redact")]
     key: Option<String>,
     /// With --redact: make every moment so many days later, or earlier
-    #[arg(long, value_name = "DAYS", requires = "redact", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DAYS", requires = "redact", default_value_t = 0)]
     shift_days: i32,
     /// How to print
     #[arg(long, default_value = "text")]

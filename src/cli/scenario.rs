@@ -62,7 +62,7 @@ pub struct ScenarioArgs {
     #[arg(long)]
     oldest: bool,
     /// Days before a query within which a ladder's study hides the person's own items: what was done in one sitting is alike
-    #[arg(long, value_name = "DAYS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DAYS")]
     gap: Option<f64>,
     /// Items of every history on the dial [default: 10]
     #[arg(long, value_name = "L")]

@@ -426,6 +426,7 @@ fn options_that_make_no_sense_are_refused_with_a_remedy() {
         (vec!["--splt", "0.8"], "unexpected argument '--splt' found; a similar argument exists: '--split'\n"),
         (vec!["--grid"], "unexpected argument '--grid' found\n"),
         (vec!["--seed", "x"], "invalid value 'x' for '--seed <N>': give a whole number\n"),
+        (vec!["--seed", "-1"], "invalid value '-1' for '--seed <N>': "),
         (vec!["--split", "most"], "invalid value 'most' for '--split <FRACTION>': give a number\n"),
         (vec!["--out", folder], "is a directory"),
         (vec!["--out", nowhere.to_str().unwrap()], "no/such: "),

@@ -890,15 +890,6 @@ class Exported:
         return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
 
 
-def wilson(hits, n, z=1.959964):
-    if n == 0:
-        return 0.0, 1.0
-    share, extra = hits / n, z * z / n
-    middle = (share + extra / 2) / (1 + extra)
-    reach = z * math.sqrt(share * (1 - share) / n + extra / (4 * n)) / (1 + extra)
-    return middle - reach, middle + reach
-
-
 def calibration_error(confidence, right, bins=15):
     """Expected calibration error with bins of equal width."""
     which = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -912,17 +903,6 @@ def calibration_error(confidence, right, bins=15):
 def log_softmax(x):
     x = x - x.max(-1, keepdims=True)
     return x - np.log(np.exp(x).sum(-1, keepdims=True))
-
-
-def mcnemar(better, worse):
-    """Two-sided exact test of discordant pairs (normal with correction when many)."""
-    n = better + worse
-    if n == 0:
-        return 1.0
-    if n > 1000:
-        return math.erfc(max(0, abs(better - worse) - 1) / math.sqrt(2 * n))
-    tail = sum(math.comb(n, i) for i in range(min(better, worse) + 1)) / 2**n
-    return min(1.0, 2 * tail)
 
 
 def by_person(values, people, weights=None):
@@ -969,13 +949,19 @@ def best_of(p, answer):
     return best[np.arange(len(p)), answer] / best.sum(1)
 
 
+def people_of(rows):
+    """A number for each row's person; a row that does not name one stands for itself."""
+    names = {}
+    key = lambda i, row: (row["population"], row.get("user", i))
+    return np.array([names.setdefault(key(i, row), len(names)) for i, row in enumerate(rows)], int)
+
+
 def proof(labels, rows, restricted):
-    """What issue "does it read?" asks of an export with a reference: printed and returned."""
+    """What the card asks under "Does it read?", of an export with a reference: printed and returned."""
     guess = restricted.argmax(1)
     answer = np.array([labels.index(row["answer"]) for row in rows])
     right = (guess == answer).astype(float)
-    names = {}
-    people = np.array([names.setdefault((r["population"], r["user"]), len(names)) for r in rows])
+    people = people_of(rows)
     index = {(r["population"], r["asked"], r["arm"], r.get("control")): i for i, r in enumerate(rows)}
     reference = {
         # It cannot place a stranger who has already done all that anybody does.
@@ -1236,7 +1222,7 @@ def evaluate_command(args):
     guess = restricted.argmax(1)
     right = guess == answer
     loss = -restricted[np.arange(len(rows)), answer]
-    confidence = np.exp(restricted.max(1))
+    confidence, people = np.exp(restricted.max(1)), people_of(rows)
 
     # Rows of one query: its "query" where the export names it, else the same first line
     # and answer within a population. Repeats are told apart by their number.
@@ -1255,27 +1241,27 @@ def evaluate_command(args):
     report = {"rows": len(rows), "groups": {}, "paired": {}}
     if proven is not None:
         report["proof"] = proven
-    print(f"{'group':<22}{'n':>6}{'accuracy':>10}{'95 % interval':>18}{'log-loss':>10}{'ECE':>8}{'T*':>6}{'outside':>9}")
+    print(f"{'group':<22}{'n':>6}{'accuracy':>19}{'log-loss':>10}{'ECE':>8}{'T*':>6}{'outside':>9}")
     for arm, swap in [(arm, None) for arm in ARMS] + [(arm, s) for s in SWAPS[1:] for arm in ARMS]:
         mask = np.array([row["arm"] == arm and row.get("swap") == swap for row in rows])
         n = int(mask.sum())
         if n == 0:
             continue
-        low, high = wilson(int(right[mask].sum()), n)
+        accuracy, reach = by_person(right[mask], people[mask])
         ece = calibration_error(confidence[mask], right[mask])
         heats = np.exp(np.linspace(math.log(0.4), math.log(2.5), 41))
         own = np.flatnonzero(mask)
         heat = min(heats, key=lambda t: -log_softmax(restricted[own] / t)[np.arange(n), answer[own]].mean())
         name = arm if swap is None else f"{arm}, {swap} swapped"
         report["groups"][name] = {
-            "n": n, "accuracy": float(right[mask].mean()), "interval": [low, high], "log_loss": float(loss[mask].mean()),
+            "n": n, "accuracy": accuracy, "reach": reach, "log_loss": float(loss[mask].mean()),
             "ece": float(ece), "best_temperature": float(heat), "outside": float(outside[mask].mean()),
         }  # fmt: skip
         print(
-            f"{name:<22}{n:>6}{right[mask].mean():>10.4f}{f'[{low:.4f}, {high:.4f}]':>18}"
+            f"{name:<22}{n:>6}{f'{accuracy:.4f} ± {reach:.4f}':>19}"
             f"{loss[mask].mean():>10.4f}{ece:>8.4f}{heat:>6.2f}{outside[mask].mean():>9.1e}"
         )
-    print("\npaired differences (b: only the first is right, c: only the second; p: McNemar)")
+    print("\npaired differences (b: only the first is right, c: only the second; intervals by person)")
     comparisons = [
         ("mediated", None, "local", None), ("mediated", None, "global", None), ("mediated", None, "none", None),
         ("local", None, "none", None), ("global", None, "none", None),
@@ -1286,17 +1272,15 @@ def evaluate_command(args):
             continue
         a, b = right[both[:, 0]], right[both[:, 1]]
         first, second = int((a & ~b).sum()), int((~a & b).sum())
-        difference = float(a.mean() - b.mean())
-        reach = 1.96 * math.sqrt(max(0.0, (first + second) / len(both) - difference**2) / len(both))
+        difference, reach = by_person(a.astype(float) - b, people[both[:, 0]])
         changed = float((guess[both[:, 0]] != guess[both[:, 1]]).mean())
         name = f"{arm}{f' ({swap} swapped)' if swap else ''} - {other}"
         report["paired"][name] = {
-            "n": len(both), "difference": difference, "reach": reach, "b": first, "c": second,
-            "p": mcnemar(first, second), "changed": changed,
+            "n": len(both), "difference": difference, "reach": reach, "b": first, "c": second, "changed": changed,
         }  # fmt: skip
         print(
             f"{name:<38}n {len(both):>6}  {difference:+.4f} ± {reach:.4f}  b {first}, c {second},"
-            f" p {mcnemar(first, second):.2g}, answer differs {changed:.3f}"
+            f" answer differs {changed:.3f}"
         )
     if args.json:
         write_json(args.json, report)
