@@ -5,7 +5,8 @@
 //! are those that memory finds; without `--community` it is the one whose members' answers are least like everyone
 //! else's (Jensen–Shannon divergence of response shares), which is decided without looking at any answer of an arm.
 
-use super::{Options, Plan, Planned, Scenario, asked_of};
+use super::plan::{Plan, Planned, asked_of};
+use super::{Options, Scenario};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp, UserId};
 use crate::mediator::distribution::jensen_shannon;

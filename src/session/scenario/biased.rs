@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Person, Planned, asked_of, asked_of_query};
+use super::plan::{Person, Planned, asked_of, asked_of_query};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Interaction, Timestamp};
 use crate::session::event::Asked;

@@ -11,7 +11,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Options, Plan, Planned, Scenario, asked_of};
+use super::plan::{Plan, Planned, asked_of};
+use super::{Options, Scenario};
 use crate::data::dataset::Dataset;
 use crate::data::draw::Draw;
 use crate::data::interaction::{Interaction, Timestamp, UserId};

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Plan, Planned, Scenario, asked_of, asked_of_query};
+use super::Scenario;
+use super::plan::{Plan, Planned, asked_of, asked_of_query};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::UserId;
 use crate::mediator::conflict::{Conflict, ConflictKind};

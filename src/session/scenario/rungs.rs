@@ -6,8 +6,9 @@
 //!
 //! Questions are the person's judged queries and their own interactions; the newest [`QUESTIONS`] that fit, in time order.
 
+use super::Options;
 use super::biased::habit;
-use super::{Options, Person, Planned, asked_of, asked_of_query};
+use super::plan::{Person, Planned, asked_of, asked_of_query};
 use crate::data::dataset::Dataset;
 use crate::data::interaction::{Timestamp, UserId};
 use crate::memory::Memory;
