@@ -3,29 +3,30 @@
 //! Invariant: what an entry holds is summed once, from all of its members; whoever is one of them is left out again, and
 //! the guard applied, before anything is read of it. The result does not depend on how many threads formed it.
 
+mod columns;
+mod forming;
+
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{self, AtomicUsize};
-use std::thread;
 
-use super::column::{Lists, Sink, Slab, Source};
+use columns::Columns;
+pub use forming::Forming;
+pub(super) use forming::{on_all_cores, users_of};
+
+use super::column::{Sink, Source};
 use super::community::CommunityIx;
 use super::embed::dot;
 use super::finder::Finder;
 pub use super::finder::IndexError;
 use super::fusion::Similarity;
-use super::grouping::{Grouping, NOWHERE};
+use super::grouping::NOWHERE;
 use super::guard::{self, COUNTED_SHARE, Contribution, Guarded};
 use super::lexical::{DocumentCounts, TermId, shrunk_idf};
 use super::local::Probe;
 use super::population::{ItemIx, Population, UserIx};
 use crate::data::dataset::Retrieval;
 use crate::data::interaction::Timestamp;
-
-/// Words kept per entry.
-const WORDS: usize = 24;
 
 /// A group of similar interactions: one of [`Entries`].
 #[derive(Clone, Copy)]
@@ -270,137 +271,7 @@ pub struct Entries {
     moved: Option<Arc<Vec<UserIx>>>,
 }
 
-/// What entries hold, in order of community, those of the population last, then number.
-#[derive(Default)]
-struct Columns {
-    /// How many entries each community has; the population's last.
-    sizes: Slab<u32>,
-    /// The entry of each item, or [`NOWHERE`].
-    of_item: Slab<u32>,
-    centroids: Slab<f32>,
-    /// How many of the items before the period's end hold each word.
-    texts_with: Slab<u32>,
-    items: Lists<u32>,
-    users: Lists<u32>,
-    /// Words of each entry, most users first.
-    words: Lists<TermId>,
-    /// The same, ascending.
-    terms: Lists<TermId>,
-    /// The people behind each word, in the order of `words`.
-    word_users: Lists<u32>,
-    last_seen: Slab<Timestamp>,
-    /// By entry and label.
-    counts: Slab<f64>,
-    counted: Slab<u32>,
-    /// Whether anything is left of an entry with all of its contributors.
-    alive: Slab<u8>,
-}
-
-impl Columns {
-    fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
-        sink.column("sizes", &self.sizes)?;
-        sink.column("of-item", &self.of_item)?;
-        sink.column("centroids", &self.centroids)?;
-        sink.column("texts-with", &self.texts_with)?;
-        sink.lists("items", self.items.base())?;
-        sink.lists("users", self.users.base())?;
-        sink.lists("words", self.words.base())?;
-        sink.lists("terms", self.terms.base())?;
-        sink.lists("word-users", self.word_users.base())?;
-        sink.column("last-seen", &self.last_seen)?;
-        sink.column("counts", &self.counts)?;
-        sink.column("counted", &self.counted)?;
-        sink.column("alive", &self.alive)
-    }
-
-    fn read<S: Source>(source: &S) -> Result<Self, S::Error> {
-        Ok(Self {
-            sizes: source.column("sizes")?,
-            of_item: source.column("of-item")?,
-            centroids: source.column("centroids")?,
-            texts_with: source.column("texts-with")?,
-            items: source.lists("items")?,
-            users: source.lists("users")?,
-            words: source.lists("words")?,
-            terms: source.lists("terms")?,
-            word_users: source.lists("word-users")?,
-            last_seen: source.column("last-seen")?,
-            counts: source.column("counts")?,
-            counted: source.column("counted")?,
-            alive: source.column("alive")?,
-        })
-    }
-}
-
-/// Some entries, one after another, as they are formed.
-#[derive(Default)]
-struct Formed {
-    items: Lists<u32>,
-    users: Lists<u32>,
-    words: Lists<TermId>,
-    terms: Lists<TermId>,
-    word_users: Lists<u32>,
-    last_seen: Vec<Timestamp>,
-    counts: Vec<f64>,
-    counted: Vec<u32>,
-}
-
-/// When and how entries are formed.
-#[derive(Clone, Copy, Debug)]
-pub struct Forming {
-    /// Items before the period's end: `0..before`.
-    pub before: usize,
-    /// Which period, from 0.
-    pub period: usize,
-    /// Fewest people in an entry.
-    pub guard: usize,
-    /// How items fade.
-    pub fading: Fading,
-    /// Up to this many entries, all are compared with a query, see [`Sizes`](super::sizes::Sizes).
-    pub scanned: usize,
-    /// Seed of the grouping.
-    pub seed: u64,
-}
-
 impl Entries {
-    /// Sums what was grouped, on all cores.
-    pub fn over(population: &Population, grouping: Grouping, forming: Forming) -> Result<Self, IndexError> {
-        let groups = groups_of(&grouping.sizes);
-        let members = grouping.members();
-        let formed = on_all_cores(groups.len(), |group| formed(population, &members, groups[group].1.clone(), forming));
-        let mut all = Formed::default();
-        formed.into_iter().for_each(|some| all.append(some));
-        let alive = |counts: &[f64]| u8::from(counts.iter().sum::<f64>() > 0.0);
-        let texts_with = |term: TermId| population.document_counts(term, forming.before).with_term as u32;
-        let labels = population.labels.len();
-        let mut columns = Columns {
-            sizes: grouping.sizes.into(),
-            of_item: grouping.of_item.into(),
-            centroids: grouping.centroids.into(),
-            texts_with: (0..population.lexicon.len() as TermId).map(texts_with).collect::<Vec<u32>>().into(),
-            alive: match labels {
-                0 => vec![0; all.counted.len()].into(),
-                _ => all.counts.chunks_exact(labels).map(alive).collect::<Vec<u8>>().into(),
-            },
-            items: all.items,
-            users: all.users,
-            words: all.words,
-            terms: all.terms,
-            word_users: all.word_users,
-            last_seen: all.last_seen.into(),
-            counts: all.counts.into(),
-            counted: all.counted.into(),
-        };
-        columns.items.settle();
-        columns.users.settle();
-        columns.words.settle();
-        columns.terms.settle();
-        columns.word_users.settle();
-        let mut entries = Self::with(population, columns, forming, None);
-        entries.finder = Finder::over(population, &entries, forming.scanned)?;
-        Ok(entries)
-    }
-
     fn with(population: &Population, columns: Columns, forming: Forming, moved: Option<Arc<Vec<UserIx>>>) -> Self {
         Self {
             groups: groups_of(&columns.sizes),
@@ -512,97 +383,6 @@ fn groups_of(sizes: &[u32]) -> Vec<(Option<CommunityIx>, Range<usize>)> {
         ((community + 1 < sizes.len()).then_some(community), range)
     };
     sizes.iter().enumerate().map(group).collect()
-}
-
-/// What `work` makes of each of `0..count`, in order.
-pub(super) fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let cores = thread::available_parallelism().map_or(1, usize::from).min(count);
-    let next = AtomicUsize::new(0);
-    let some = || {
-        let mut done = Vec::new();
-        loop {
-            let ix = next.fetch_add(1, atomic::Ordering::Relaxed);
-            if ix >= count {
-                return done;
-            }
-            done.push((ix, work(ix)));
-        }
-    };
-    let mut all = thread::scope(|scope| {
-        let others: Vec<_> = (1..cores).map(|_| scope.spawn(some)).collect();
-        let mut all = some();
-        for other in others {
-            // A panic of one is a panic of all, as if there had been one thread.
-            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        all
-    });
-    all.sort_by_key(|(ix, _)| *ix);
-    all.into_iter().map(|(_, made)| made).collect()
-}
-
-/// Distinct users of `items`, ascending.
-pub(super) fn users_of(population: &Population, items: &[ItemIx]) -> Vec<UserIx> {
-    let mut users: Vec<UserIx> = items.iter().map(|item| population.user[*item]).collect();
-    users.sort_unstable();
-    users.dedup();
-    users
-}
-
-impl Formed {
-    fn append(&mut self, other: Self) {
-        fn all<T: super::column::Plain>(into: &mut Lists<T>, from: &Lists<T>) {
-            from.iter().for_each(|list| into.push(list));
-        }
-        all(&mut self.items, &other.items);
-        all(&mut self.users, &other.users);
-        all(&mut self.words, &other.words);
-        all(&mut self.terms, &other.terms);
-        all(&mut self.word_users, &other.word_users);
-        self.last_seen.extend(other.last_seen);
-        self.counts.extend(other.counts);
-        self.counted.extend(other.counted);
-    }
-
-    fn push(&mut self, population: &Population, items: &[ItemIx], forming: Forming) {
-        let Forming { guard, fading, .. } = forming;
-        let mut by_term: BTreeMap<TermId, Vec<UserIx>> = BTreeMap::new();
-        for item in items {
-            for term in population.bag(*item).distinct() {
-                by_term.entry(term).or_default().push(population.user[*item]);
-            }
-        }
-        let mut words: Vec<(TermId, Vec<UserIx>)> = Vec::new();
-        for (term, mut users) in by_term {
-            users.sort_unstable();
-            users.dedup();
-            if users.len() >= guard {
-                words.push((term, users));
-            }
-        }
-        words.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(&b.0)));
-        words.truncate(WORDS);
-        let numbers = |users: &[usize]| users.iter().map(|user| *user as u32).collect::<Vec<u32>>();
-        let mut terms: Vec<TermId> = words.iter().map(|(term, _)| *term).collect();
-        self.words.push(&terms);
-        terms.sort_unstable();
-        self.terms.push(&terms);
-        words.iter().for_each(|(_, users)| self.word_users.push(&numbers(users)));
-        self.items.push(&numbers(items));
-        self.users.push(&numbers(&users_of(population, items)));
-        self.last_seen.push(items.iter().map(|item| population.at[*item]).max().unwrap_or(Timestamp(0)));
-        let nothing = || Guarded { counts: vec![0.0; population.labels.len()], contributors: 0 };
-        let whole = given(population, items.iter().copied(), fading, None, guard).unwrap_or_else(nothing);
-        self.counts.extend(whole.counts);
-        self.counted.push(whole.contributors as u32);
-    }
-}
-
-/// The entries `range`, whose items are `members`.
-fn formed(population: &Population, members: &[Vec<ItemIx>], range: Range<usize>, forming: Forming) -> Formed {
-    let mut formed = Formed::default();
-    members[range].iter().for_each(|items| formed.push(population, items, forming));
-    formed
 }
 
 #[cfg(test)]
