@@ -8,29 +8,30 @@
 //! * where all texts are kept, the model is not asked;
 //! * files are verified when they are opened and mapped then: what is resident is what was looked at.
 
-use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+mod file;
+mod known;
+mod of_texts;
+
+use std::collections::HashMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
+
+use file::written;
+use known::Known;
+pub use of_texts::{OfTexts, forget, of_texts};
 
 use super::normalise;
 use crate::data::dataset::write_whole;
 use crate::data::embedding::TextVectors;
 use crate::data::lock::FolderLock;
 use crate::data::text::brief;
-use crate::memory::column::{Slab, bytes};
 
-/// What a file begins with; the number is the format's.
-const MAGIC: &[u8; 8] = b"LGVECT01";
 /// How a file's name ends.
 const EXTENSION: &str = "vectors";
 /// The same before it is whole.
 const HALF: &str = "part";
-/// Bytes before a file's first key.
-const HEAD: usize = 24;
-/// Bytes of a checksum at a file's end.
-const CHECKSUM: usize = 32;
 /// Texts that are given to a model at once, and after which work can be stopped.
 const BATCH: usize = 32;
 /// Vectors after which a file is written.
@@ -80,72 +81,6 @@ pub struct KeptVectors {
     folder: PathBuf,
     maker: Box<dyn Maker>,
     known: RwLock<Known>,
-}
-
-/// Vectors at hand.
-#[derive(Default)]
-struct Known {
-    /// Where each text's row is.
-    rows: HashMap<Key, Place>,
-    /// The files, verified, as words of four bytes.
-    files: Vec<Slab<u32>>,
-    /// Rows of what was typed, one behind another.
-    typed: Vec<f32>,
-}
-
-/// Where a row begins, in numbers.
-#[derive(Clone, Copy)]
-enum Place {
-    /// In this file.
-    Kept { file: usize, start: usize },
-    /// Among what was typed.
-    Typed { start: usize },
-}
-
-impl Known {
-    /// Takes in the file `path`, whose vectors have to be `dimensions` wide, or says what is wrong with it.
-    fn open(&mut self, path: &Path, dimensions: usize) -> io::Result<Result<(), String>> {
-        let mapped = File::open(path).and_then(|file| Slab::map(&file));
-        let words: Slab<u32> = match mapped {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Err(damaged())),
-            mapped => mapped?,
-        };
-        let keys = match keys(bytes(&words), dimensions) {
-            Ok(keys) => keys.to_vec(),
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let (file, first) = (self.files.len(), (HEAD + size_of_val(&keys[..])) / size_of::<u32>());
-        for (row, key) in keys.into_iter().enumerate() {
-            self.rows.entry(key).or_insert(Place::Kept { file, start: first + row * dimensions });
-        }
-        self.files.push(words);
-        Ok(Ok(()))
-    }
-
-    fn add_typed(&mut self, key: Key, vector: &[f32]) {
-        let start = self.typed.len();
-        if let std::collections::hash_map::Entry::Vacant(entry) = self.rows.entry(key) {
-            entry.insert(Place::Typed { start });
-            self.typed.extend_from_slice(vector);
-        }
-    }
-
-    /// Writes the row of `key` into `out`, if there is one.
-    fn write(&self, key: &Key, out: &mut [f32]) -> bool {
-        let width = out.len();
-        match self.rows.get(key) {
-            None => false,
-            Some(Place::Typed { start }) => {
-                out.copy_from_slice(&self.typed[*start..start + width]);
-                true
-            }
-            Some(Place::Kept { file, start }) => {
-                let row = &self.files[*file][*start..start + width];
-                out.iter_mut().zip(row).for_each(|(out, word)| *out = f32::from_bits(u32::from_le(*word)));
-                true
-            }
-        }
-    }
 }
 
 impl KeptVectors {
@@ -341,151 +276,12 @@ fn sweep(folder: &Path, listed: &[PathBuf]) {
     }
 }
 
-/// A file: what it is, its width, its length, its keys, its rows, and the BLAKE3 of all that.
-fn written(vectors: &[(Key, Vec<f32>)], dimensions: usize) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend((dimensions as u64).to_le_bytes());
-    bytes.extend((vectors.len() as u64).to_le_bytes());
-    vectors.iter().for_each(|(key, _)| bytes.extend(key));
-    bytes.extend(vectors.iter().flat_map(|(_, vector)| vector).flat_map(|number| number.to_le_bytes()));
-    let checksum = blake3::hash(&bytes);
-    bytes.extend(checksum.as_bytes());
-    bytes
-}
-
-fn damaged() -> String {
-    "is damaged".to_owned()
-}
-
-/// The keys of a file that holds what its checksum says and rows of this width, or what is wrong with it.
-fn keys(bytes: &[u8], dimensions: usize) -> Result<&[Key], String> {
-    let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;
-    if blake3::hash(content).as_bytes() != checksum {
-        return Err(damaged());
-    }
-    let (magic, rest) = content.split_first_chunk::<8>().ok_or_else(damaged)?;
-    if magic != MAGIC {
-        return Err("is of another format".to_owned());
-    }
-    let (width, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let (count, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
-    if u64::from_le_bytes(*width) != dimensions as u64 {
-        return Err(format!("holds vectors of {} numbers instead of {dimensions}", u64::from_le_bytes(*width)));
-    }
-    let (keys, numbers) = usize::try_from(u64::from_le_bytes(*count))
-        .ok()
-        .and_then(|count| rest.split_at_checked(count.checked_mul(size_of::<Key>())?))
-        .ok_or_else(damaged)?;
-    let keys = keys.as_chunks::<16>().0;
-    if dimensions == 0 || numbers.len() != keys.len() * dimensions * size_of::<f32>() {
-        return Err(damaged());
-    }
-    Ok(keys)
-}
-
-/// What a file holds, or what is wrong with it.
-fn read(bytes: &[u8], dimensions: usize) -> Result<Vec<(Key, Vec<f32>)>, String> {
-    let keys = keys(bytes, dimensions)?;
-    let numbers = &bytes[HEAD + size_of_val(keys)..bytes.len() - CHECKSUM];
-    let numbers: Vec<f32> = numbers.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    Ok(keys.iter().copied().zip(numbers.chunks_exact(dimensions).map(<[f32]>::to_vec)).collect())
-}
-
-/// What is kept of some texts, whatever model made it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OfTexts {
-    /// Their vectors.
-    pub vectors: usize,
-    /// Files that cannot be read, halves of interrupted writes among them, which may hold some.
-    pub unreadable: usize,
-}
-
-impl OfTexts {
-    /// Whether there is nothing.
-    pub fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What is kept of `texts` in all files below `folder`. Changes nothing.
-pub fn of_texts<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result<OfTexts, VectorsError> {
-    each_file_of(folder, texts, |_, _| Ok(()))
-}
-
-/// Removes what is kept of `texts` from all files below `folder`, and says what that was. A file that cannot be read holds
-/// nobody any more once it is gone.
-pub fn forget<'a>(folder: &Path, texts: impl Iterator<Item = &'a str>) -> Result<OfTexts, VectorsError> {
-    // Whoever is writing ends first: what is left half then stays half.
-    let _alone: Vec<_> = models(folder)?.iter().map(|model| FolderLock::take(model)).collect();
-    each_file_of(folder, texts, |path, stays| match stays {
-        [] => if_there(fs::remove_file(path)).map(|_| ()).map_err(unreached(path)),
-        stays => write_whole(path, stays)
-            .map_err(|error| VectorsError::Unreached { path: path.to_owned(), reason: error.to_string() }),
-    })
-}
-
-/// Hands over every file below `folder` that holds something of `texts`, or cannot be read, with what it would be without
-/// that: nothing, where nothing else is in it.
-fn each_file_of<'a>(
-    folder: &Path,
-    texts: impl Iterator<Item = &'a str>,
-    mut visit: impl FnMut(&Path, &[u8]) -> Result<(), VectorsError>,
-) -> Result<OfTexts, VectorsError> {
-    let gone: HashSet<Key> = texts.map(key).collect();
-    let mut found = OfTexts::default();
-    for model in models(folder)? {
-        for path in entries(&model)? {
-            if ends(&path, HALF) {
-                // Not read: its writer may be about to end it.
-                found.unreadable += 1;
-                visit(&path, &[])?;
-            }
-            if !ends(&path, EXTENSION) {
-                continue;
-            }
-            let Some(bytes) = if_there(fs::read(&path)).map_err(unreached(&path))? else { continue };
-            let width = bytes.get(8..16).and_then(|width| width.try_into().ok()).map_or(0, u64::from_le_bytes) as usize;
-            let Ok(keys) = keys(&bytes, width) else {
-                found.unreadable += 1;
-                visit(&path, &[])?;
-                continue;
-            };
-            let theirs = keys.iter().filter(|key| gone.contains(*key)).count();
-            found.vectors += theirs;
-            if theirs > 0 {
-                let mut stays = read(&bytes, width).unwrap_or_default();
-                stays.retain(|(key, _)| !gone.contains(key));
-                visit(&path, &if stays.is_empty() { Vec::new() } else { written(&stays, width) })?;
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The folders of models in `folder`.
-fn models(folder: &Path) -> Result<Vec<PathBuf>, VectorsError> {
-    let mut found = entries(folder)?;
-    found.retain(|path| path.is_dir());
-    Ok(found)
-}
-
-/// What is in `folder`; no folder holds nothing.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, VectorsError> {
-    let listed = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    Ok(if_there(listed).map_err(unreached(folder))?.unwrap_or_default())
-}
-
 /// What came of reaching for a file; nothing where there is none.
 fn if_there<T>(reached: io::Result<T>) -> io::Result<Option<T>> {
     match reached {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         reached => reached.map(Some),
     }
-}
-
-fn unreached(path: &Path) -> impl FnOnce(io::Error) -> VectorsError {
-    let path = path.to_owned();
-    |error| VectorsError::Unreached { path, reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -509,7 +305,7 @@ mod tests {
         }
     }
 
-    fn open(folder: &Path) -> (KeptVectors, Vec<String>, Arc<AtomicUsize>) {
+    pub(super) fn open(folder: &Path) -> (KeptVectors, Vec<String>, Arc<AtomicUsize>) {
         let made = Arc::new(AtomicUsize::new(0));
         let (kept, notices) =
             KeptVectors::open("m".into(), 4, folder.to_owned(), Box::new(Bytes(Arc::clone(&made)))).unwrap();
@@ -522,7 +318,7 @@ mod tests {
         out
     }
 
-    fn prepare(kept: &KeptVectors, texts: &[String]) -> Result<(), VectorsError> {
+    pub(super) fn prepare(kept: &KeptVectors, texts: &[String]) -> Result<(), VectorsError> {
         kept.prepare(texts.iter().map(String::as_str), &mut |_, _| Ok(()))
     }
 
@@ -612,24 +408,6 @@ mod tests {
         assert_eq!(forget(folder.path(), ["two"].into_iter()), Ok(OfTexts::default()));
     }
 
-    #[test]
-    fn a_persons_texts_leave_and_others_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let texts = ["one".to_owned(), "two".to_owned()];
-        let (kept, ..) = open(&folder.path().join("m"));
-        prepare(&kept, &texts).unwrap();
-        let theirs = || ["two", "three"].into_iter();
-        let one = OfTexts { vectors: 1, unreadable: 0 };
-        assert_eq!(of_texts(folder.path(), theirs()), Ok(one));
-        assert_eq!(forget(folder.path(), theirs()), Ok(one));
-        assert_eq!(of_texts(folder.path(), theirs()), Ok(OfTexts::default()));
-        let (kept, notices, made) = open(&folder.path().join("m"));
-        assert!(notices.is_empty() && !kept.write("two", &mut [0.0; 4]));
-        prepare(&kept, &texts).unwrap();
-        assert_eq!(made.load(Ordering::Relaxed), 1);
-        assert_eq!(forget(&folder.path().join("none"), ["one"].into_iter()), Ok(OfTexts::default()));
-    }
-
     /// A half holds whoever was embedded last: it goes with any person, and by itself unless it is just being written.
     #[test]
     fn halves_of_interrupted_writes_go() {
@@ -650,24 +428,5 @@ mod tests {
         drop(writing);
         let (kept, notices, _) = open(&model);
         assert!(!half.exists() && notices.is_empty() && kept.write("one", &mut [0.0; 4]));
-    }
-
-    #[test]
-    fn what_cannot_be_searched_is_told_and_what_cannot_be_read_goes() {
-        let folder = tempfile::tempdir().unwrap();
-        let (kept, ..) = open(&folder.path().join("m"));
-        prepare(&kept, &["one".to_owned()]).unwrap();
-        fs::write(folder.path().join("m/damaged.vectors"), "half").unwrap();
-        fs::write(folder.path().join("read-me"), "no folder of a model").unwrap();
-        let damaged = OfTexts { vectors: 0, unreadable: 1 };
-        assert_eq!(of_texts(folder.path(), ["two"].into_iter()), Ok(damaged));
-        assert_eq!(forget(folder.path(), ["two"].into_iter()), Ok(damaged));
-        assert_eq!(of_texts(folder.path(), ["one"].into_iter()), Ok(OfTexts { vectors: 1, unreadable: 0 }));
-        // A file where the folder should be cannot be listed, whoever asks.
-        let file = folder.path().join("read-me");
-        for outcome in [of_texts(&file, ["one"].into_iter()), forget(&file, ["one"].into_iter())] {
-            let told = outcome.unwrap_err().to_string();
-            assert!(told.contains("read-me: kept vectors cannot be searched") && !told.contains('\n'), "{told}");
-        }
     }
 }
