@@ -5,19 +5,22 @@
 //! the mediator's decision or any distribution over the query itself, only memories with how near and how old they are,
 //! and entries of a community with how likely it is the person's.
 
+mod wording;
+
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::dataset::TaskKind;
+pub(super) use wording::{age_word, quoted};
+use wording::{global_block, habits, local_block};
+
 use crate::data::interaction::Timestamp;
-use crate::data::sanitize;
 use crate::mediator::context::{self, Room};
-use crate::mediator::{Evidence, Policy, Weights, style};
-use crate::memory::global::{GlobalHit, GlobalRead};
-use crate::memory::local::{LocalHit, LocalRead};
+use crate::mediator::{Evidence, Policy, Weights};
+use crate::memory::global::GlobalRead;
+use crate::memory::local::LocalRead;
 use crate::memory::why_not::Side;
-use crate::memory::writing::{Term, Written};
+use crate::memory::writing::Written;
 use crate::memory::{Memory, MemoryRead};
 
 /// Tokens an answer may take.
@@ -30,10 +33,6 @@ pub const STOP: &str = "\n";
 const WRITTEN: &str = "memory";
 /// The word for a person's prose profile.
 const PROFILE: &str = "profile";
-/// Labels named per profile or entry.
-const NAMED: usize = 3;
-/// Shares below this are not worth a word.
-const LEAST_SHARE: f64 = 0.05;
 
 /// Which memory a prompt holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -443,116 +442,6 @@ pub fn render(memory: &Memory, query: &str, read: &MemoryRead, arm: Arm, weights
 pub fn render_blocks(memory: &Memory, query: &str, local: Option<&LocalRead>, global: Option<&GlobalRead>) -> String {
     let weights = Weights::defaults(Policy::of(memory.manifest.task), &memory.manifest);
     Blocks::with(memory, query, local, global).prompt(Arm::Mediated, &weights)
-}
-
-fn local_block(memory: &Memory, read: &LocalRead, size: f64) -> Block {
-    let ranked = read.profile.ranked();
-    let heading = format!("own: {}{}\n", shares(memory, &ranked), on_average(memory, &ranked));
-    let line = |hit: &LocalHit| {
-        let label = quoted(memory.response_of(hit));
-        let (near, age) = (tenths(hit.terms.similarity()), age_word(hit.age_days));
-        format!("- {label} | near {near} | {age} | {}\n", quoted(&memory.population.text[hit.item]))
-    };
-    let mut filled = 0.0;
-    let within = |line: &String| {
-        filled += tokens(line);
-        filled <= size
-    };
-    // More than are shown: a slider may give them room.
-    let more = read.hits.iter().skip(read.shown).map(line).take_while(within);
-    let lines = read.shown().iter().map(line).chain(more).collect();
-    Block { heading, profile: None, lines, shown: read.shown }
-}
-
-fn global_block(memory: &Memory, read: &GlobalRead, local: Option<&LocalRead>) -> Block {
-    // What all of it comes to for this query; entries by themselves are of what is like it.
-    let likeliest = match (memory.manifest.task, read.period) {
-        (TaskKind::Labels, Some(_)) => {
-            let said = read.community.iter().copied().enumerate();
-            let mut ranked: Vec<(usize, f64)> = said.filter(|(_, share)| *share >= LEAST_SHARE).collect();
-            ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            format!(": {}", shares(memory, &ranked))
-        }
-        _ => String::new(),
-    };
-    let heading = match read.leading() {
-        Some((community, _)) => format!("others: community of {}{likeliest}\n", read.members[community]),
-        None if !likeliest.is_empty() => format!("others: everyone{likeliest}\n"),
-        None => {
-            let base: Vec<(usize, f64)> = read.base.iter().copied().enumerate().collect();
-            format!("others: everyone{}\n", on_average(memory, &base))
-        }
-    };
-    // Without it a reader cannot tell what people like this one say from what others say.
-    let shared = |hit: &GlobalHit| {
-        let share = hit.community.map(|community| tenths(read.membership[community]));
-        share.map_or(String::new(), |share| format!(" | same community {share}"))
-    };
-    let line = |hit: &GlobalHit| {
-        let (near, shared) = (tenths(hit.terms.score()), shared(hit));
-        let words = quoted(&hit.top_terms.join(", "));
-        let said = shares(memory, &hit.ranked(LEAST_SHARE));
-        let mean = on_average(memory, &hit.ranked(0.0));
-        let words = if mean.is_empty() { format!(" | {words}") } else { mean };
-        format!("- {said} | near {near}{shared} | {} users{words}\n", hit.users)
-    };
-    let mut lines: Vec<String> = read.hits.iter().map(line).collect();
-    // How a person departs from others shows where both rated the same.
-    let own = local.map(|read| read.shown().iter().filter_map(|hit| hit.crowd)).into_iter().flatten();
-    let own: Vec<String> = own.map(|mean| format!("{mean:.1}")).collect();
-    if !own.is_empty() {
-        lines.push(format!("- to what is own they gave {}\n", own.join(", ")));
-    }
-    Block { heading, profile: None, shown: lines.len(), lines }
-}
-
-/// ` | 4.2 on average`: the mean of scores with these shares; nothing of other tasks.
-fn on_average(memory: &Memory, shares: &[(usize, f64)]) -> String {
-    let Some(scale) = memory.manifest.scale else { return String::new() };
-    let steps = scale.values();
-    let mean: f64 = shares.iter().filter_map(|(label, share)| Some(steps.get(*label)? * share)).sum();
-    format!(" | {mean:.1} on average")
-}
-
-/// ` | about 9 words | words: tide, robot`: how texts are written.
-fn habits(length: Option<f64>, terms: &[Term]) -> String {
-    let length = length.map_or(String::new(), |length| format!(" | about {}", style::told(length)));
-    if terms.is_empty() {
-        return length;
-    }
-    let words: Vec<&str> = terms.iter().map(|term| term.word.as_str()).collect();
-    format!("{length} | words: {}", quoted(&words.join(", ")))
-}
-
-/// `noir 5, comedy 3`: the largest shares in tenths.
-fn shares(memory: &Memory, ranked: &[(usize, f64)]) -> String {
-    let named = ranked
-        .iter()
-        .take(NAMED)
-        .map(|(label, share)| format!("{} {}", quoted(&memory.population.labels[*label]), tenths(*share).max(1)));
-    named.collect::<Vec<_>>().join(", ")
-}
-
-/// Text of data as it may stand in a prompt: on one line, and without the brackets that models' own control tokens are
-/// spelled with.
-pub(super) fn quoted(text: &str) -> String {
-    sanitize::visible(text).replace("<|", "< |")
-}
-
-/// A number in [0, 1] as 0–10.
-fn tenths(share: f64) -> u32 {
-    (share.clamp(0.0, 1.0) * 10.0).round() as u32
-}
-
-/// How old a memory is, in a word.
-pub(super) fn age_word(days: f64) -> &'static str {
-    match days {
-        d if d < 1.0 => "today",
-        d if d < 7.0 => "days",
-        d if d < 45.0 => "weeks",
-        d if d < 365.0 => "months",
-        _ => "years",
-    }
 }
 
 /// The moment a question is asked, with the words it is asked in: what a prompt is made from.
