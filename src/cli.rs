@@ -28,10 +28,12 @@ macro_rules! print_line {
 mod ask;
 mod audit;
 mod bench;
+mod common;
 mod compare;
 mod config;
 mod diff;
 mod doctor;
+mod error;
 mod eval;
 mod export;
 mod fit;
@@ -55,147 +57,24 @@ mod voice;
 mod why_not;
 pub mod workbench;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::{ConfigError, Settled, numbers};
-use crate::data::dataset::{Dataset, DatasetError, Manifest};
-use crate::data::import::ImportError;
-use crate::data::interaction::{Timestamp, UserId};
-use crate::data::sample;
+pub use common::{Common, cache_folder};
+use common::{models_folder, profiles_folder, sessions_folder, tries_folder};
+pub use error::CliError;
+use error::file_error;
+
+use crate::config::{Settled, numbers};
+use crate::data::interaction::Timestamp;
 use crate::data::sanitize::visible;
-use crate::data::table::TableError;
 use crate::data::text::brief;
-use crate::engine::download::Hub;
-use crate::engine::error::EngineError;
-use crate::engine::fit::{Fit, Training};
-use crate::engine::model::{DeviceChoice, LoadOptions, Located, ModelSpec, Quantisation};
-use crate::engine::profile::kept::ProfileError;
-use crate::engine::room::Allowance;
-use crate::eval::EvalError;
-use crate::eval::audit::group::AuditError;
-use crate::eval::compare::CompareError;
-use crate::forget::ForgetError;
-use crate::logging::LogError;
 use crate::mediator::Policy;
 use crate::memory::Memory;
-use crate::memory::embed::lsa::LsaError;
-use crate::memory::entry::IndexError;
-use crate::memory::store::{Store, StoreError};
-use crate::session::SessionError;
 use crate::theme::Theme;
-
-/// What went wrong, in words for the person at the keyboard.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    /// The dataset.
-    #[error(transparent)]
-    Dataset(#[from] DatasetError),
-    /// Somebody did not want to wait for vectors.
-    #[error("interrupted while vectors were made; those that were made are kept")]
-    Interrupted,
-    /// Somebody did not want to wait for files.
-    #[error("interrupted; nothing was written")]
-    Unwritten,
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// An import.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// Memory.
-    #[error(transparent)]
-    Memory(#[from] IndexError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A store that was asked for, and memory has none.
-    #[error("no store was built: {reason}")]
-    NoStore {
-        /// What was in the way and what to do.
-        reason: String,
-    },
-    /// The model.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A session.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// An evaluation.
-    #[error(transparent)]
-    Eval(#[from] EvalError),
-    /// Forgetting.
-    #[error(transparent)]
-    Forget(#[from] ForgetError),
-    /// Prose profiles.
-    #[error(transparent)]
-    Profile(#[from] ProfileError),
-    /// An audit.
-    #[error(transparent)]
-    Audit(#[from] AuditError),
-    /// A comparison.
-    #[error(transparent)]
-    Compare(#[from] CompareError),
-    /// An embedder's fit.
-    #[error(transparent)]
-    Lsa(#[from] LsaError),
-    /// A table of an embedder.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// The log.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// A dataset that has nothing to ask.
-    #[error(
-        "the dataset '{dataset}' has no judged query to ask; write some into its queries.jsonl, or leave out --data"
-    )]
-    NoQuestion {
-        /// Its name.
-        dataset: String,
-    },
-    /// A measurement.
-    #[error(transparent)]
-    Bench(#[from] crate::bench::BenchError),
-    /// Work to be ranked.
-    #[error(transparent)]
-    Work(#[from] crate::bench::WorkError),
-    /// The workbench.
-    #[error(transparent)]
-    Workbench(#[from] workbench::WorkbenchError),
-    /// A user who is not in the data.
-    #[error(
-        "user '{0}' is not in the dataset; check the spelling, or pass --new-user to ask as somebody without history"
-    )]
-    UnknownUser(UserId),
-    /// A file.
-    #[error("{}: {source}; check the path and its permissions", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A line of a file.
-    #[error("{}:{line}: {reason}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// 1-based.
-        line: usize,
-        /// What is wrong and what to do.
-        reason: String,
-    },
-    /// A value that fits no option.
-    #[error("{0}")]
-    Usage(String),
-    /// Standard output went away.
-    #[error("standard output cannot be written: {0}")]
-    Output(#[from] std::io::Error),
-}
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -272,56 +151,6 @@ Examples:
 
 Exit codes: 0 ok, 1 a check failed, 2 usage or runtime error, 130 interrupted.";
 
-/// Options of every command.
-#[derive(Clone, Debug, Args)]
-pub struct Common {
-    /// Configuration file [default: config.toml in the platform's configuration folder]
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Dataset folder [default: the embedded sample, film-tags]
-    #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Model: `nano`, a safetensors folder, a GGUF file, `owner/name[:file.gguf]` of a hub, `http(s)://host:port/v1[#model]`
-    /// of an OpenAI-compatible server (its key in OPENAI_API_KEY), or `none` for memory alone
-    #[arg(long, global = true, value_name = "NAME|DIR|FILE|ID|URL", default_value = sample::MODEL, value_parser = NonEmptyStringValueParser::new())]
-    model: String,
-    /// Whether a model was named at all.
-    #[arg(skip)]
-    model_given: bool,
-    /// What the model runs on: auto, cpu, cuda, cuda:N or metal; auto takes a GPU if there is one
-    #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
-    device: DeviceChoice,
-    /// Make weights smaller while they are read: q2k, q3k, q4k, q5k, q6k, q4_0, q4_1, q5_0, q5_1 or q8_0
-    #[arg(long, global = true, value_name = "KIND")]
-    quantize: Option<Quantisation>,
-    /// Tokens of prompt and answer together that the model gets room for [default: 4096, or fewer if it knows fewer]
-    #[arg(long, global = true, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(512..=16_777_216))]
-    context: Option<u32>,
-    /// Memory that the model may take: 8G, 800M, or `any` to load it without looking [default: what is available]
-    #[arg(long, global = true, value_name = "SIZE")]
-    memory: Option<Allowance>,
-    /// Ask nothing of a network: a model of a hub must be on this machine
-    #[arg(long, global = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, require_equals = true,
-        default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
-    offline: bool,
-    /// Folder whose models the workbench offers [default: in the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR")]
-    models: Option<PathBuf>,
-    /// Folder for stores of large datasets [default: in the platform's cache folder]
-    #[arg(long, global = true, value_name = "DIR")]
-    store: Option<PathBuf>,
-    /// Write a log to the end of this file
-    #[arg(long, global = true, value_name = "FILE")]
-    log: Option<PathBuf>,
-    /// ASCII instead of Unicode glyphs
-    #[arg(long, global = true, action = ArgAction::Set, value_name = "BOOL", num_args = 0..=1, require_equals = true,
-        default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
-    ascii: bool,
-    /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: Color,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Ask one question, or a file of them, on the four arms
@@ -370,102 +199,6 @@ enum Command {
     Config(config::ConfigArgs),
     /// Print the manual, or completions for a shell
     Generate(generate::GenerateArgs),
-}
-
-impl Common {
-    /// The dataset named on the command line with what was recorded since, or the embedded one: to ask questions of.
-    fn dataset(&self) -> Result<Dataset, CliError> {
-        let mut dataset = match &self.data {
-            Some(dir) => {
-                let dataset = Dataset::open(dir)?;
-                let (dataset, notice) = Store::of_read(&self.stores(), dir, &dataset)?.with_recorded(dataset)?;
-                store::tell(notice.as_slice());
-                dataset
-            }
-            None => sample::dataset()?,
-        };
-        self.embed(&mut dataset)?;
-        Ok(dataset)
-    }
-
-    /// The model asked for and how it is to run; `None` for memory alone.
-    fn model_spec(&self) -> Option<ModelSpec> {
-        (self.model != "none").then(|| ModelSpec { name: self.model.clone(), options: self.load_options() })
-    }
-
-    /// How models are to run.
-    fn load_options(&self) -> LoadOptions {
-        LoadOptions {
-            device: self.device,
-            quantize: self.quantize,
-            context: self.context.map(|tokens| tokens as usize),
-            memory: self.memory.unwrap_or_default(),
-            hub: Hub::from_environment(cache_folder(), self.offline),
-            models: Some(self.models.clone().unwrap_or_else(models_folder)),
-        }
-    }
-
-    /// Where the model is; `None` for memory alone. A model of a hub is downloaded first.
-    fn model_place(&self) -> Result<Option<Located>, CliError> {
-        self.model_spec().map(|spec| model::located(&spec)).transpose()
-    }
-
-    /// What the model at `place` was made for.
-    fn training(&self, place: &Located) -> Result<Training, EngineError> {
-        place.training(self.model == sample::MODEL)
-    }
-
-    /// Where the model is to ask about a dataset, `None` for memory alone, and how the model stands to it. A model
-    /// that does not fit is not asked, and standard error says why.
-    fn fitting_model(&self, manifest: &Manifest) -> Result<(Option<Located>, Fit), CliError> {
-        let Some(place) = self.model_place()? else { return Ok((None, Fit::Absent)) };
-        let fit = self.training(&place)?.fit(manifest);
-        match fit.unable(&self.model) {
-            Some(reason) => {
-                complain(&reason.to_string());
-                Ok((None, fit))
-            }
-            None => Ok((Some(place), fit)),
-        }
-    }
-}
-
-/// The platform's cache folder for this program; a temporary one where there is no home.
-pub fn cache_folder() -> PathBuf {
-    directories::ProjectDirs::from("", "", "logoscope")
-        .map_or_else(|| std::env::temp_dir().join("logoscope"), |dirs| dirs.cache_dir().to_owned())
-}
-
-/// The platform's data folder for this program.
-fn data_folder() -> PathBuf {
-    let folder = directories::ProjectDirs::from("", "", "logoscope").map(|dirs| dirs.data_local_dir().to_owned());
-    folder.unwrap_or_else(|| std::env::temp_dir().join("logoscope"))
-}
-
-/// Where models lie that the workbench offers.
-fn models_folder() -> PathBuf {
-    data_folder().join("models")
-}
-
-/// Where tries are kept.
-fn tries_folder() -> PathBuf {
-    data_folder().join("tries")
-}
-
-/// Where prose profiles are kept: in the platform's cache folder for this program.
-fn profiles_folder() -> PathBuf {
-    cache_folder().join("profiles")
-}
-
-/// Where live use is recorded: under the platform's state folder for this program.
-fn sessions_folder() -> PathBuf {
-    let state = |dirs: directories::ProjectDirs| dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_owned();
-    let folder = directories::ProjectDirs::from("", "", "logoscope").map(state);
-    folder.unwrap_or_else(|| std::env::temp_dir().join("logoscope")).join("sessions")
-}
-
-fn file_error(path: &Path, source: std::io::Error) -> CliError {
-    CliError::File { path: path.to_owned(), source }
 }
 
 /// Tells something on standard error, on one line. Whatever it quotes, a path, a value, a label, is made visible here,
@@ -602,7 +335,7 @@ fn moment(given: Option<&str>, memory: &Memory) -> Result<Timestamp, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Args, CommandFactory};
 
     use super::*;
 
