@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::data::forget::{
-    FolderError, INTERACTIONS, Person, Place, QUERIES, SESSIONS, Share, Stage, Survey, each_rest, refuse_link,
+    FolderError, INTERACTIONS, Person, Place, QUERIES, SESSIONS, Share, Stage, Survey, alone, each_rest, refuse_link,
     remove_leftover, survey,
 };
 use crate::data::interaction::{Interaction, Timestamp, UserId};
@@ -308,6 +308,10 @@ pub fn forget(
     report: &mut Report<StoreError>,
     step: &mut dyn FnMut(),
 ) -> Result<Receipt, ForgetError> {
+    // A folder that is no dataset is told as such, and nothing is made in it.
+    Dataset::head(request.data)?;
+    // Until everything is looked for again: the new files of two runs would lie in the same place.
+    let _alone = alone(request.data)?;
     Stage::sweep(request.data)?;
     let (mut receipt, known) = seek(request)?;
     let stage = Stage::write(request.data, request.user)?;

@@ -3,7 +3,7 @@
 //! Invariants: a line that stays is byte for byte what it was, in its order; files are read line by line, so their length
 //! does not matter. The new files are written and synced in `forget.part`, which is a dataset folder itself, before the
 //! first of them takes an old one's place. Interactions go last: as long as a run can be interrupted, the next one
-//! finds the person there.
+//! finds the person there. One run at a time has the folder, by `forget.lock` in it, which goes with the run.
 
 mod person;
 mod stage;
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use person::{Person, any_text, is_telling};
-pub use stage::Stage;
+pub use stage::{Stage, alone};
 pub use survey::{Place, Share, Survey, survey};
 
 use super::dataset::DatasetError;
@@ -43,6 +43,15 @@ pub enum FolderError {
     #[error("{}: is a link, and what it leads to would keep the person; put that in the link's place", path.display())]
     Link {
         /// The link.
+        path: PathBuf,
+    },
+    /// Another run takes somebody out.
+    #[error(
+        "{}: another run of `forget` is taking somebody out of this dataset; wait for it to end, then try again",
+        path.display()
+    )]
+    Busy {
+        /// The dataset folder.
         path: PathBuf,
     },
     /// Somebody wrote to a file meanwhile.

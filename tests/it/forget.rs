@@ -785,3 +785,45 @@ fn what_cannot_be_done_is_told_and_nothing_is_changed() {
         drop(held);
     }
 }
+
+/// Each took the other's new files away, or put half of them in place.
+#[test]
+fn a_second_run_on_the_same_folder_is_refused_and_changes_nothing() {
+    let place = Place::of(&small());
+    let other = name(2);
+    let second = || place.run(&["--user", other.as_str(), "--data", "data"], None);
+    let mut refused = 0;
+    let mut step = || {
+        let before = place.files();
+        let output = second();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(output.stdout.is_empty() && error.lines().count() == 1, "{error}");
+        let told =
+            "logoscope: data: another run of `forget` is taking somebody out of this dataset; wait for it to end";
+        assert!(error.starts_with(told), "{error}");
+        assert!(place.files() == before, "something was changed");
+        refused += 1;
+    };
+    let receipt = place.asked(&name(1), |request| forget(request, &mut go_on, &mut step)).unwrap();
+    assert!(refused >= 2, "{refused} changes of the disk");
+    let after = receipt.after.unwrap();
+    assert_eq!((after.left(), after.leftovers.len()), (0, 0), "{after:?}");
+    assert_eq!(Dataset::open(&place.data()).unwrap(), without(&small(), &name(1)));
+    assert_eq!(place.data().join("forget.lock").exists(), !cfg!(unix), "it goes with the run");
+    assert!(second().status.success(), "after the first it is its turn");
+    assert_eq!(Dataset::open(&place.data()).unwrap(), without(&without(&small(), &name(1)), &other));
+}
+
+/// A run that was killed leaves its lock's file, which is no trace of anybody and holds nobody up.
+#[test]
+fn the_lock_of_a_killed_run_is_no_trace() {
+    let place = Place::of(&small());
+    let lock = place.data().join("forget.lock");
+    fs::write(&lock, "").unwrap();
+    let found = place.asked(&name(1), look_for).unwrap().before;
+    assert!(found.leftovers.is_empty() && found.elsewhere.is_empty() && found.packed.is_empty(), "{found:?}");
+    assert!(lock.exists(), "looking changes nothing");
+    assert_eq!(place.forget(&name(1)).unwrap().after.unwrap().left(), 0);
+    assert_eq!(lock.exists(), !cfg!(unix));
+}

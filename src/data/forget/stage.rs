@@ -4,11 +4,25 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{FolderError, INTERACTIONS, QUERIES, TRUTH, each_line, each_rest, truth_of, without_person, write_error};
+use super::{
+    FolderError, INTERACTIONS, QUERIES, TRUTH, each_line, each_rest, refuse_link, truth_of, without_person, write_error,
+};
 use crate::data::interaction::UserId;
+use crate::data::lock::PassingLock;
 
 /// Where new files wait.
 pub(super) const STAGE: &str = "forget.part";
+/// What a run holds in the dataset folder.
+pub(super) const LOCK: &str = "forget.lock";
+
+/// Has the dataset folder `dir` for one run alone, until this is dropped: another one would take its [`Stage`] away, or put
+/// half of it in place.
+pub fn alone(dir: &Path) -> Result<PassingLock, FolderError> {
+    let path = dir.join(LOCK);
+    refuse_link(&path)?;
+    let free = PassingLock::take_free(&path).map_err(write_error(&path))?;
+    free.ok_or_else(|| FolderError::Busy { path: dir.to_owned() })
+}
 
 /// A dataset folder without a person, waiting to take the old one's place.
 #[derive(Debug)]
@@ -33,7 +47,8 @@ impl Stage {
         written.map(|()| stage)
     }
 
-    /// Takes away what an interrupted run has left in the dataset folder `dir`; nothing of whoever it forgot is in it.
+    /// Takes away what an interrupted run has left in the dataset folder `dir`; nothing of whoever it forgot is in it. Whoever
+    /// does so has the folder [`alone`].
     pub fn sweep(dir: &Path) -> Result<(), FolderError> {
         let folder = dir.join(STAGE);
         match fs::remove_dir_all(&folder) {

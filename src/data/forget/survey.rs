@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::person::{Person, is_name, names, speaks_of};
-use super::stage::STAGE;
+use super::stage::{LOCK, STAGE};
 use super::{
     FolderError, INTERACTIONS, QUERIES, SESSIONS, TRUTH, Whose, each_line, read_error, record, refuse_link, truth_of,
     without_person,
@@ -135,7 +135,8 @@ impl Survey {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let inside = path.strip_prefix(dir).unwrap_or(&path);
         let top = inside.components().count() == 1;
-        if top && OWN_FILES.contains(&name.as_str()) {
+        // The lock is the run's own, or an earlier one's; it is empty and goes with the next.
+        if top && (OWN_FILES.contains(&name.as_str()) || name == LOCK) {
             return Ok(());
         }
         let stem = name.split('.').next().unwrap_or_default();

@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
+use crate::data::lock::stands_at;
 
 /// Held while something writes to a store; given back when dropped or when the process ends, however it ends.
 pub struct WriterLock {
@@ -75,24 +76,6 @@ impl Drop for WriterLock {
         // fails, closing does it.
         let _ = self.file.unlock();
     }
-}
-
-/// Whether `file` is what stands at `path`: with a store its lock's file goes, and who had opened that holds one without a
-/// name.
-#[cfg(unix)]
-fn stands_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |found: fs::Metadata| (found.dev(), found.ino());
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        found => Ok(identity(found?) == identity(file.metadata()?)),
-    }
-}
-
-/// Elsewhere a file is not told from another one.
-#[cfg(not(unix))]
-fn stands_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }
 
 /// Removes files and folders; one that is gone already is no failure.
