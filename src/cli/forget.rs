@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -277,14 +277,23 @@ fn json(receipt: &Receipt) -> Value {
     })
 }
 
+/// A path as JSON has it. A path that is not UTF-8 is no failure: the receipt comes after everything was done.
+fn written(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
 fn findings(found: &Findings) -> Value {
+    let paths = |paths: &[PathBuf]| -> Vec<String> { paths.iter().map(|path| written(path)).collect() };
     let places = |places: &[Place]| -> Vec<Value> {
-        places.iter().map(|place| json!({"file": place.path, "line": place.line, "lines": place.lines})).collect()
+        places
+            .iter()
+            .map(|place| json!({"file": written(&place.path), "line": place.line, "lines": place.lines}))
+            .collect()
     };
     let files = found.shares.iter().map(|s| json!({"file": s.file, "theirs": s.theirs, "others": s.others}));
     let stores = found.stores.holdings.iter().map(|holding| {
         json!({
-            "folder": holding.folder,
+            "folder": written(&holding.folder),
             "current": holding.current,
             "bases": holding.bases.len(),
             "damaged_logs": holding.aside,
@@ -293,8 +302,10 @@ fn findings(found: &Findings) -> Value {
             "damage": holding.damage,
         })
     });
-    let sessions = found.recordings.iter().map(|r| json!({"file": r.path, "turns": r.turns, "theirs": r.theirs}));
-    let unrelated = found.stores.unrelated.iter().map(|(path, records)| json!({"file": path, "records": records}));
+    let sessions =
+        found.recordings.iter().map(|r| json!({"file": written(&r.path), "turns": r.turns, "theirs": r.theirs}));
+    let unrelated =
+        found.stores.unrelated.iter().map(|(path, records)| json!({"file": written(path), "records": records}));
     let trace = |trace: &Trace| {
         json!({
             "way": trace.way.name(),
@@ -308,15 +319,15 @@ fn findings(found: &Findings) -> Value {
         "files": files.collect::<Vec<_>>(),
         "stores": stores.collect::<Vec<_>>(),
         "sessions": sessions.collect::<Vec<_>>(),
-        "profiles": found.profiles,
+        "profiles": paths(&found.profiles),
         "vectors": found.vectors.vectors,
         "unreadable_vector_files": found.vectors.unreadable,
-        "unfinished": found.leftovers,
+        "unfinished": paths(&found.leftovers),
         "memory": found.memory.as_ref().map(|traces| traces.iter().map(trace).collect::<Vec<_>>()),
         "other_files": places(&found.elsewhere),
         "named_by_others": places(&found.named),
-        "packed": found.packed,
+        "packed": paths(&found.packed),
         "unrelated_logs": unrelated.collect::<Vec<_>>(),
-        "unrelated": found.unrelated,
+        "unrelated": paths(&found.unrelated),
     })
 }

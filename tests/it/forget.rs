@@ -827,3 +827,39 @@ fn the_lock_of_a_killed_run_is_no_trace() {
     assert_eq!(place.forget(&name(1)).unwrap().after.unwrap().left(), 0);
     assert_eq!(lock.exists(), !cfg!(unix));
 }
+
+/// The receipt for programs panicked on them, after everything was removed.
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_that_are_not_utf8_are_in_the_receipt_too() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let (place, _) = full();
+    let who = name(1);
+    let odd = |folder: PathBuf, name: &[u8]| folder.join(OsStr::from_bytes(name));
+    fs::write(odd(place.data(), b"notes-\xff.txt"), format!("ask {who}\n")).unwrap();
+    fs::write(odd(place.data(), b"rows-\xff.gz"), "packed").unwrap();
+    fs::write(odd(place.data(), b"queries.\xff.part"), "half").unwrap();
+    fs::write(odd(place.recordings(), b"small-\xff.jsonl"), session(&[1], "tide")).unwrap();
+    let mut kept = fs::read_dir(place.profiles()).unwrap().map(|entry| entry.unwrap().path());
+    let theirs = kept.find(|path| fs::read_to_string(path).unwrap().contains(who.as_str())).unwrap();
+    fs::rename(theirs, odd(place.profiles(), b"\xff.json")).unwrap();
+    for (dry_run, code) in [(&["--dry-run"][..], 0), (&[], 1)] {
+        let output =
+            place.run(&[&["--user", who.as_str(), "--data", "data", "--format", "json"], dry_run].concat(), None);
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let before = &value["before"];
+        for (kind, file) in [
+            ("other_files", "notes-\u{fffd}.txt"),
+            ("packed", "rows-\u{fffd}.gz"),
+            ("unfinished", "queries.\u{fffd}.part"),
+            ("sessions", "small-\u{fffd}.jsonl"),
+            ("profiles", "\u{fffd}.json"),
+        ] {
+            assert!(before[kind].to_string().contains(file), "{kind}: {before}");
+        }
+        assert_eq!(value["left"], if code == 0 { serde_json::Value::Null } else { 1.into() });
+    }
+}
