@@ -99,10 +99,14 @@ pub fn read(folder: &Path, dataset: &str, user: &UserId) -> Result<Vec<Profile>,
     }
 }
 
+/// Held from reading a file to writing it: what somebody else writes between the two would be undone.
+fn alone(folder: &Path) -> Result<FolderLock, ProfileError> {
+    FolderLock::take(folder).map_err(|source| ProfileError::Change { path: folder.to_owned(), source })
+}
+
 /// Makes a change, and says what is kept then.
 pub fn change(folder: &Path, dataset: &str, user: &UserId, change: &Change) -> Result<Vec<Profile>, ProfileError> {
-    // What another workbench writes between reading and writing would be undone.
-    let _alone = FolderLock::take(folder).map_err(|source| ProfileError::Change { path: folder.to_owned(), source })?;
+    let _alone = alone(folder)?;
     let mut profiles = read(folder, dataset, user)?;
     change.make(&mut profiles);
     let path = path_of(folder, dataset, user);
@@ -196,6 +200,7 @@ pub fn about(folder: &Path, whose: Whose) -> Result<Files, ProfileError> {
 
 /// Takes a person's profiles out of a file that [`about`] found: all of it goes that is not somebody else's.
 pub fn forget(path: &Path, whose: Whose) -> Result<(), ProfileError> {
+    let _alone = path.parent().map(alone).transpose()?;
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -318,6 +323,26 @@ mod tests {
         });
         let kept: Vec<usize> = read(&folder, "films", &ann).unwrap().iter().map(|profile| profile.from).collect();
         assert_eq!(kept, (0..MOST).collect::<Vec<_>>());
+    }
+
+    /// A workbench could keep a profile of somebody else of the name in the same file meanwhile, which was lost then.
+    #[test]
+    fn nobody_writes_while_a_person_is_taken_out_of_a_file() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, ann) = (home.path(), UserId::new("ann"));
+        for from in [3, 4] {
+            change(folder, "films", &ann, &Change::Keep(profile(from, "a"))).unwrap();
+        }
+        let asked = std::cell::Cell::new(0);
+        let theirs = |of: &Profile| {
+            asked.set(asked.get() + 1);
+            assert!(FolderLock::take_free(folder).is_none(), "somebody else may write");
+            of.from == 3
+        };
+        forget(&path_of(folder, "films", &ann), Whose { dataset: "films", user: &ann, theirs: &theirs }).unwrap();
+        assert_eq!(asked.get(), 2);
+        assert_eq!(read(folder, "films", &ann).unwrap(), [profile(4, "a")]);
+        assert!(FolderLock::take_free(folder).is_some(), "it is given back");
     }
 
     #[test]
