@@ -247,7 +247,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let told = error.to_string();
             complain(&format!("{told}{}", settled.behind(&told).unwrap_or_default()));
-            ExitCode::from(if matches!(error, CliError::Interrupted | CliError::Unwritten) { 130 } else { 2 })
+            ExitCode::from(match error {
+                CliError::Interrupted => 130,
+                CliError::Unwritten => import::ended_code(),
+                _ => 2,
+            })
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::json;
 
-use super::import::interrupted;
+use super::import::{ended, ended_code};
 use super::{CliError, Common, Format, output};
 use crate::data::dataset::{Dataset, require_vacant};
 use crate::data::interaction::Timestamp;
@@ -71,12 +71,12 @@ pub fn run(common: &Common, args: &FitEmbedderArgs) -> Result<ExitCode, CliError
     };
     let begun = Instant::now();
     let mut line = Line::begin();
-    let fitted = fit(&dataset.interactions, plan, &interrupted(), &mut |stage, done, of| line.tell(stage, done, of));
+    let fitted = fit(&dataset.interactions, plan, &ended(), &mut |stage, done, of| line.tell(stage, done, of));
     line.clear();
     let fitted = match fitted {
         Err(error @ LsaError::Interrupted) => {
             super::complain(&error.to_string());
-            return Ok(ExitCode::from(130));
+            return Ok(ExitCode::from(ended_code()));
         }
         fitted => fitted?,
     };

@@ -4,11 +4,15 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::{CliError, Format, output};
 use crate::data::dataset::TaskKind;
@@ -19,6 +23,8 @@ use crate::data::import::{Delimiter, ImportError, Progress, Report, Source, Synt
 use crate::data::sanitize::visible;
 use crate::data::scale::Scale;
 use crate::eval::counted;
+#[cfg(unix)]
+use crate::term::signals;
 
 /// Labels of an import that are told with their counts.
 const LABELS_TOLD: usize = 24;
@@ -115,13 +121,13 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, CliError> {
     refuse_hostile_name(args)?;
     let out = args.out.as_deref().filter(|_| !args.dry_run);
     let mut line = ProgressLine::of(std::io::stderr().is_terminal());
-    let cancel = interrupted();
+    let cancel = ended();
     let report = report(args, out, Watch { cancel: &cancel, progress: &mut |progress| line.update(progress) });
     line.clear();
     let report = match report {
         Err(CliError::Import(error @ ImportError::Interrupted)) => {
             super::complain(&error.to_string());
-            return Ok(ExitCode::from(130));
+            return Ok(ExitCode::from(ended_code()));
         }
         report => report?,
     };
@@ -392,16 +398,45 @@ fn file_names(paths: &[PathBuf]) -> String {
     paths.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
+/// The first signal that [`ended`] heard; 0 before.
+static HEARD: AtomicUsize = AtomicUsize::new(0);
+
 /// A flag that the first interrupt sets, so that nothing half-written stays behind; a second one ends the program even
 /// where it waits for input.
 pub(super) fn interrupted() -> Arc<AtomicBool> {
-    use signal_hook::consts::SIGINT;
     let flag = Arc::new(AtomicBool::new(false));
-    // The order matters: the second signal finds the flag that the first one set. Where no handler can be set, an
-    // interrupt ends the program at once, as it does everywhere.
-    let _ = signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&flag))
-        .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&flag)));
+    hear(SIGINT, &flag);
     flag
+}
+
+/// The same of every signal that asks the program to end, for who has something half-written where others see it. What
+/// such a run ends with is [`ended_code`].
+pub(super) fn ended() -> Arc<AtomicBool> {
+    let flag = interrupted();
+    hear(SIGTERM, &flag);
+    // Whoever runs it under nohup wants it to outlive the terminal.
+    #[cfg(unix)]
+    if !signals::may_be_ignored(SIGHUP) {
+        hear(SIGHUP, &flag);
+    }
+    flag
+}
+
+/// What a run ends with that a signal stopped.
+pub(super) fn ended_code() -> u8 {
+    match HEARD.load(Ordering::SeqCst) {
+        0 => 130,
+        signal => u8::try_from(128 + signal).unwrap_or(130),
+    }
+}
+
+/// Sets `flag` with the first `signal`, and ends the program with the second.
+fn hear(signal: i32, flag: &Arc<AtomicBool>) {
+    // The order matters: the second signal finds the flag that the first one set, and who finds the flag set finds the
+    // signal. Where no handler can be set, a signal ends the program at once, as it does everywhere.
+    let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(flag))
+        .and_then(|_| flag::register_usize(signal, &HEARD, signal as usize))
+        .and_then(|_| flag::register(signal, Arc::clone(flag)));
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use super::import::interrupted;
+use super::import::ended;
 use super::synth::Task;
 use super::target::Unfinished;
 use super::{CliError, file_error};
@@ -84,7 +84,7 @@ pub fn run(export: &Export, parameters: &Parameters) -> Result<(), CliError> {
     }
     let wrap = |source| file_error(export.path, source);
     let mut out = Unfinished::begin(export.path, export.force)?;
-    let cancel = interrupted();
+    let cancel = ended();
     for number in 0..export.populations {
         let seed = parameters.seed.wrapping_add(number);
         let parameters = Parameters { seed, ..parameters.clone() };

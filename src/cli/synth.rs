@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::import::interrupted;
+use super::import::ended;
 use super::prompts::{self, Export};
 use super::{CliError, file_error};
 use crate::data::dataset::{Dataset, DatasetError, require_vacant, write_whole};
@@ -115,7 +115,7 @@ pub fn run(args: &SynthArgs) -> Result<ExitCode, CliError> {
 fn write(out: &Path, parameters: &Parameters, made: (Dataset, impl Serialize)) -> Result<ExitCode, CliError> {
     let (mut dataset, truth) = made;
     // From here on there is something to clear away: until now Ctrl-C ends the program at once.
-    let cancel = interrupted();
+    let cancel = ended();
     // Sessions and what is forgotten from them go by the name, so two populations should not share one.
     let name = out.file_name().map(|name| name.to_string_lossy().into_owned());
     dataset.manifest.name = name.filter(|name| !name.trim().is_empty()).unwrap_or(dataset.manifest.name);

@@ -34,3 +34,12 @@ pub fn start(out: Sender<Message>) -> io::Result<()> {
 pub fn start(_out: Sender<Message>) -> io::Result<()> {
     Ok(())
 }
+
+/// Whether `signal` was ignored when the program began, as `nohup` has it, or nobody can tell: a handler would take that back.
+#[cfg(unix)]
+pub fn may_be_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
+}

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
+#[cfg(unix)]
+use std::process::{Child, ChildStdin};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
@@ -556,12 +558,10 @@ fn the_command_imports_and_the_result_answers() {
     assert_eq!(entries(dir.path()), ["out"]);
 }
 
+/// `program` that imports into `out` and waits for more rows, with what it reads them from.
 #[cfg(unix)]
-#[test]
-fn an_interrupted_command_leaves_nothing_behind() {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("out");
-    let mut child = crate::program()
+fn importing(mut program: Command, out: &Path) -> (Child, ChildStdin) {
+    let mut child = program
         .args(["import", "jsonl", "-", "--map", PLAIN, "--out", out.to_str().unwrap()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -572,18 +572,54 @@ fn an_interrupted_command_leaves_nothing_behind() {
     for (at, response) in [(1, "a"), (2, "b")] {
         writeln!(input, "{}", json!({"user": "u", "at": at, "query": "q", "response": response})).unwrap();
     }
-    // The draft is begun after the signal has its handler.
-    while entries(dir.path()).is_empty() {
+    // The draft is begun after the signals have their handlers.
+    while entries(out.parent().unwrap()).is_empty() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    (child, input)
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_command_leaves_nothing_behind() {
+    // Whoever runs the tests under nohup has the program ignore this one, too.
+    let hangs_up = !logoscope::term::signals::may_be_ignored(1);
+    for (name, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        if name == "-HUP" && !hangs_up {
+            continue;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (child, input) = importing(crate::program(), &dir.path().join("out"));
+        signal(&child, name);
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{name}: {message}");
+        assert_eq!(message, "logoscope: the import was interrupted; nothing was written\n");
+        assert_eq!(entries(dir.path()), [""; 0], "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_under_nohup_outlives_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let mut program = Command::new("nohup");
+    program.arg(env!("CARGO_BIN_EXE_logoscope"));
+    program.envs(crate::program().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let (child, input) = importing(program, &out);
+    signal(&child, "-HUP");
     drop(input);
     let output = child.wait_with_output().unwrap();
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{message}");
-    assert_eq!(message, "logoscope: the import was interrupted; nothing was written\n");
-    assert_eq!(entries(dir.path()), [""; 0]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(Dataset::open(&out).unwrap().interactions.len(), 2);
 }
 
 #[test]
