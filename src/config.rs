@@ -8,7 +8,7 @@ mod file;
 pub mod numbers;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{PathBuf, is_separator};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command as Grammar};
@@ -115,6 +115,14 @@ pub static SETTINGS: &[Setting] = &[
     setting("no-record", Kind::Flag, "true"),
 ];
 
+/// What the program looks for in a dataset folder.
+const DATA_FILES: [&str; 3] = ["dataset.toml", "interactions.jsonl", "queries.jsonl"];
+
+/// Whether a message has this around what it quotes.
+fn is_around(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\'' | '"' | '`' | ':' | ',' | ';' | '(' | ')')
+}
+
 impl Setting {
     /// Its option in the grammar of the command line.
     fn option<'a>(&self, grammar: &'a Grammar) -> Option<&'a Arg> {
@@ -141,6 +149,35 @@ impl Setting {
     fn default(&self, grammar: &Grammar) -> Option<String> {
         let value = self.option(grammar)?.get_default_values().first()?;
         Some(value.to_string_lossy().into_owned())
+    }
+
+    /// Whether it names something that can fail by itself.
+    fn is_thing(&self) -> bool {
+        matches!(self.kind, Kind::Path | Kind::Model) || self.name == "device"
+    }
+
+    /// Whether `failure` quotes `value`, and not something longer that begins or ends with it: who chose what lies below a
+    /// folder is not told. Only what the program itself looks for in one is that folder's.
+    fn is_quoted(&self, value: &str, failure: &str) -> bool {
+        let value = value.trim_end_matches(is_separator);
+        !value.is_empty()
+            && failure.match_indices(value).any(|(at, _)| {
+                let begins = failure[..at].chars().next_back().is_none_or(is_around);
+                begins && self.is_whole(&failure[at + value.len()..])
+            })
+    }
+
+    /// Whether its value ends where `rest` goes on.
+    fn is_whole(&self, rest: &str) -> bool {
+        let ends = |rest: &str| rest.chars().next().is_none_or(is_around);
+        let Some(below) = rest.strip_prefix(is_separator) else { return ends(rest) };
+        let own = |file: &str| below.strip_prefix(file).is_some_and(ends);
+        match self.name {
+            "data" => ends(below) || DATA_FILES.into_iter().any(own),
+            // What lies there has names that nobody types.
+            "store" => true,
+            _ => ends(below),
+        }
     }
 
     /// `value` as the file would have it.
@@ -228,15 +265,19 @@ impl Settled {
     }
 
     /// Where the file names the thing that `failure` quotes, a path, a model or a device: `; data is set in FILE:3`. Nothing
-    /// where no such setting of the file is quoted.
+    /// where no such setting of the file is quoted, or the command line names the same thing.
     pub fn behind(&self, failure: &str) -> Option<String> {
-        let named = |effective: &&Effective| {
-            let thing =
-                matches!(effective.setting.kind, Kind::Path | Kind::Model) || effective.setting.name == "device";
-            let quoted = effective.value.as_ref().is_some_and(|value| failure.contains(&*visible(value)));
-            thing && quoted && matches!(effective.source, Source::File(_))
+        let quoted = |effective: &&Effective| {
+            let value = effective.value.as_ref().map(|value| visible(value));
+            effective.setting.is_thing() && value.is_some_and(|value| effective.setting.is_quoted(&value, failure))
         };
-        let Effective { setting, source, .. } = self.effective.iter().find(named)?;
+        let named = |effective: &&Effective| matches!(effective.source, Source::File(_)) && quoted(effective);
+        let effective = self.effective.iter().find(named)?;
+        let given = |other: &Effective| other.source == Source::CommandLine && other.value == effective.value;
+        if self.effective.iter().any(given) {
+            return None;
+        }
+        let Effective { setting, source, .. } = effective;
         Some(format!("; {} is set in {}", setting.name, told(source, self.file.as_ref())))
     }
 
@@ -271,5 +312,58 @@ fn told(source: &Source, file: Option<&PathBuf>) -> String {
         (Source::File(line), None) => format!("line {line}"),
         (Source::Environment(name), _) => format!("environment, {name}"),
         (Source::CommandLine, _) => "command line".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(values: &[(&str, &str, Source)]) -> Settled {
+        let of = |(name, value, source): &(&str, &str, Source)| Effective {
+            setting: SETTINGS.iter().find(|setting| setting.name == *name).unwrap(),
+            value: Some((*value).to_owned()),
+            source: source.clone(),
+        };
+        let effective = values.iter().map(of).collect();
+        Settled { effective, keys: Keymap::default(), key_lines: Vec::new(), file: Some("c.toml".into()) }
+    }
+
+    /// What lay below a folder of the file, and what its name began or ended with, was taken for the folder.
+    #[test]
+    fn a_line_is_told_of_what_is_quoted_whole() {
+        let cases = [
+            ("models", "/x/models", "cannot load the model in /x/models/typo.gguf: there is no such file", false),
+            ("models", "/x/models", "cannot load the model in /x/models-old: there is no such file", false),
+            ("models", "/x/models", "cannot load the model in /y/x/models: there is no such file", false),
+            ("models", "/x/models", "/x/models: cannot be read", true),
+            ("model", "/x/m.gguf", "cannot load the model in /x/m.gguf: there is no such file", true),
+            ("model", "a/b", "cannot download a/b: it is not there", true),
+            ("model", "a/b", "cannot download a/b-c: it is not there", false),
+            ("data", "/d", "/d/dataset.toml: cannot be read", true),
+            ("data", "/d/", "/d/queries.jsonl:3: is no object", true),
+            ("data", "/d", "/d/sessions/a.jsonl:3: is no event", false),
+            ("data", "/d", "/d/queries.jsonl.bak: cannot be read", false),
+            ("data", "d", "'d' is no dataset folder", true),
+            ("store", "/s", "/s/0a1b/lock: cannot be written", true),
+            ("store", "/s", "/s2/0a1b/lock: cannot be written", false),
+            ("log", "/l", "the log /l: cannot be written", true),
+            ("device", "cuda", "cannot run on cuda: there is none", true),
+            ("device", "cpu", "the model has 3 cpus", false),
+        ];
+        for (name, value, failure, told) in cases {
+            let hint = settled(&[(name, value, Source::File(1))]).behind(failure);
+            let expected = told.then(|| format!("; {name} is set in c.toml:1"));
+            assert_eq!(hint, expected, "{name} = {value}, {failure}");
+        }
+    }
+
+    #[test]
+    fn what_the_command_line_names_is_its_own() {
+        let failure = "cannot load the model in /x/models: it holds no model";
+        let of_file = ("models", "/x/models", Source::File(1));
+        let of_model = |source| ("model", "/x/models", source);
+        assert!(settled(&[of_model(Source::Default), of_file.clone()]).behind(failure).is_some());
+        assert_eq!(settled(&[of_model(Source::CommandLine), of_file]).behind(failure), None);
     }
 }

@@ -177,6 +177,11 @@ fn what_fails_later_names_the_line_it_is_set_in() {
     let output = home.run(&["ask", "--data", "/nowhere", "--user", "u017", "--query", "sea"], &[]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(!error.contains("is set in"), "the command line decided: {error}");
+    // A folder that is right was named beside what was mistyped in it.
+    let home = Home::new(Some("models = \"/nowhere/models\"\n"));
+    let model = ["ask", "--model", "/nowhere/models/typo.gguf", "--user", "u017", "--query", "sea"];
+    let error = String::from_utf8(home.run(&model, &[]).stderr).unwrap();
+    assert!(error.contains("/nowhere/models/typo.gguf") && !error.contains("is set in"), "{error}");
 }
 
 #[test]
