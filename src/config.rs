@@ -90,7 +90,11 @@ const NO_COLOR: Variable =
 /// In capitals or not, as every program of the ecosystem reads it.
 const HF_HUB_OFFLINE: Variable = Variable {
     name: "HF_HUB_OFFLINE",
-    says: |value| ["1", "true", "yes", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes)).then_some("true"),
+    says: |value| {
+        let is = |words: [&str; 4]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+        let no = is(["0", "false", "no", "off"]).then_some("false");
+        is(["1", "true", "yes", "on"]).then_some("true").or(no)
+    },
 };
 
 const fn setting(name: &'static str, kind: Kind, example: &'static str) -> Setting {

@@ -110,6 +110,9 @@ fn the_environment_comes_before_the_file_and_after_the_command_line() {
         ("NO_COLOR", "1", "color", "\"always\"", "\"never\"", "--color=always"),
         ("HF_HUB_OFFLINE", "1", "offline", "false", "true", "--offline=false"),
         ("HF_HUB_OFFLINE", "TRUE", "offline", "false", "true", "--offline=false"),
+        // Whoever says no was not heard over a file that says yes.
+        ("HF_HUB_OFFLINE", "0", "offline", "true", "false", "--offline=true"),
+        ("HF_HUB_OFFLINE", "No", "offline", "true", "false", "--offline"),
     ];
     for (variable, value, name, written, told, argument) in rows {
         let home = Home::new(Some(&format!("\n{name} = {written}\n")));
