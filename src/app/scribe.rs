@@ -276,9 +276,10 @@ fn create(folder: &Path, begun: &Session) -> Result<Recorder<File>, SessionError
     let failed = |source| SessionError::Record { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(failed)?;
     let name = plain(&begun.header.dataset.name);
+    let bytes = begun.to_bytes().map_err(failed)?;
     for number in 1..MOST {
         let path = folder.join(format!("{name}-{number:03}.jsonl"));
-        match Recorder::after(&path, begun) {
+        match Recorder::holding(&path, &bytes) {
             Err(SessionError::Record { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
             created => return created,
         }
@@ -479,6 +480,24 @@ mod tests {
         within.truncate(4);
         let (_, ending) = written_by(within, "nothing", 0);
         assert_eq!(ending, Ending::Written(vec!["a".into(), "fork".into()]));
+    }
+
+    #[test]
+    fn a_session_gets_the_first_free_number_and_overwrites_none() {
+        let home = tempfile::tempdir().unwrap();
+        let taken = |number: usize| home.path().join(format!("film-tags-{number:03}.jsonl"));
+        for number in [1, 2, 4] {
+            fs::write(taken(number), "somebody else's").unwrap();
+        }
+        let begun = Session::new(beginning().header, vec![note("one"), note("two")]);
+        for number in [3, 5] {
+            let mut recorder = create(home.path(), &begun).unwrap();
+            assert_eq!(recorder.path(), taken(number));
+            assert_eq!(fs::read(taken(number)).unwrap(), begun.to_bytes().unwrap());
+            recorder.append(&note("three")).unwrap();
+            assert_eq!(Session::open(&taken(number)).unwrap().events.len(), 3);
+        }
+        assert!([1, 2, 4].iter().all(|number| fs::read(taken(*number)).unwrap() == b"somebody else's"));
     }
 
     #[test]

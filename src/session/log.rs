@@ -66,10 +66,15 @@ impl Recorder {
     /// Goes on with `begun`, a [fork](super::fork::fork) perhaps, in a new file: what it holds so far is written and
     /// synced at once, or the file is not there. A file that exists is never overwritten.
     pub fn after(path: &Path, begun: &Session) -> Result<Self, SessionError> {
+        let bytes = begun.to_bytes().map_err(|source| SessionError::Record { path: path.to_owned(), source })?;
+        Self::holding(path, &bytes)
+    }
+
+    /// The same of a session's [bytes](Session::to_bytes): who looks for a free name makes them once.
+    pub(crate) fn holding(path: &Path, bytes: &[u8]) -> Result<Self, SessionError> {
         let wrap = |source| SessionError::Record { path: path.to_owned(), source };
-        let bytes = begun.to_bytes().map_err(wrap)?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(wrap)?;
-        let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
         if let Err(error) = written {
             // Ours, and a half of no use to anybody.
             let _ = fs::remove_file(path);
