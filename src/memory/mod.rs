@@ -19,6 +19,7 @@ pub mod finder;
 pub mod fixed;
 mod formed;
 pub mod fusion;
+mod givers;
 pub mod global;
 pub mod grouping;
 mod growth;
@@ -350,7 +351,7 @@ impl Memory {
     fn written(&self, question: &global::Question, visible: &[ItemIx], local: &mut LocalRead) -> Option<Written> {
         let writing = self.writing.as_ref()?;
         writing.measure(local);
-        let (population, digest) = (&self.population, self.digest());
+        let population = &self.population;
         let global::Question { asking, sought, terms, t, .. } = *question;
         let (before, most) = (population.before(t), self.manifest.retrieval.neighbours);
         let neighbours = match before {
@@ -361,11 +362,9 @@ impl Memory {
             // As for forms: too many to look at each.
             _ => Vec::new(),
         };
-        let everyone = digest.arrivals.partition_point(|first| *first < before);
-        let others = everyone - usize::from(!population.visible(asking, t).is_empty());
         let half_life = self.manifest.periods.neighbour_half_life;
         let guard = self.manifest.retrieval.guard;
-        let asked = writing::Asked { asking, visible, neighbours: &neighbours, others, half_life, guard, t };
+        let asked = writing::Asked { asking, visible, neighbours: &neighbours, half_life, guard, t };
         Some(writing.read(population, &asked))
     }
 

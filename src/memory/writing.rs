@@ -6,7 +6,7 @@
 //! neighbour, each contributor cut to a tenth of Σ v. Words of others are those of the same neighbours.
 //!
 //! Invariants: everything is as of the query's moment and without the asking person; nothing collective is told with fewer
-//! contributors than the guard, and no response of anybody else ever leaves this module, only means and single words.
+//! contributors than the guard, each with a part in it that has not come to nothing, and no response of anybody else ever leaves this module, only means and single words.
 //! Responses are columns, a base that never changes, in memory or mapped, and what was added since; both read like what is
 //! made of all interactions at once.
 
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::base::decay;
 use super::column::{Column, Lists, Sink, Source, Strings};
 use super::features::early_postings;
+use super::givers::Givers;
 use super::guard::{CONTRIBUTOR_SHARE, counted};
 use super::lexical::{DocumentCounts, Lexicon, TermId, words};
 use super::local::LocalRead;
@@ -64,7 +65,7 @@ pub struct Term {
 /// What both memories say of how a text is written, beside its form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Written {
-    /// Others' lengths; `None` with fewer of them than the guard.
+    /// Others' lengths; `None` with fewer of them who count than the guard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowd: Option<Crowd>,
     /// Words characteristic of the person, first those that stand out most.
@@ -81,6 +82,8 @@ pub struct Writing {
     half_life: f64,
     /// Decayed Σ 1, Σ len, Σ len² up to and with each item.
     sums: Vec<[f64; 3]>,
+    /// Who is behind them.
+    givers: Givers,
     lexicon: Lexicon,
     /// Distinct words of each item, ascending.
     bags: Lists<TermId>,
@@ -98,8 +101,6 @@ pub struct Asked<'a> {
     pub visible: &'a [ItemIx],
     /// Others' items most like the query, each with its cosine.
     pub neighbours: &'a [(ItemIx, f64)],
-    /// People besides the asking one with an item before `t`.
-    pub others: usize,
     /// Half-life of a neighbour's vote, in days.
     pub half_life: f64,
     /// Fewest distinct contributors.
@@ -119,6 +120,7 @@ impl Writing {
             lengths: Column::default(),
             half_life: dataset.manifest.periods.base_half_life,
             sums: Vec::new(),
+            givers: Givers::new(dataset.manifest.periods.base_half_life),
             lexicon: Lexicon::default(),
             bags: Lists::default(),
             holders: Lists::default(),
@@ -183,6 +185,7 @@ impl Writing {
             lengths: source.column::<f64>("written-lengths")?.into(),
             half_life: manifest.periods.base_half_life,
             sums: Vec::new(),
+            givers: Givers::new(manifest.periods.base_half_life),
             lexicon: Lexicon::new(source.strings("written-words")?, source.column("written-words-sorted")?),
             bags: source.lists("written-bags")?,
             holders: source.lists("written-holders")?,
@@ -196,6 +199,7 @@ impl Writing {
     pub(super) fn fade(&mut self, population: &Population, half_life: f64) {
         self.half_life = half_life;
         self.sums.clear();
+        self.givers = Givers::new(half_life);
         self.sum_up(population);
     }
 
@@ -209,6 +213,7 @@ impl Writing {
             });
             self.sums.push([kept[0] + 1.0, kept[1] + length, kept[2] + length * length]);
         }
+        self.givers.extend(population, self.lengths.len());
     }
 
     /// What was answered to an item.
@@ -303,7 +308,8 @@ impl Writing {
 
     fn crowd(&self, population: &Population, asked: &Asked, own: &[ItemIx]) -> Option<Crowd> {
         let t = asked.t;
-        let last = population.before(t).checked_sub(1).filter(|_| asked.others >= asked.guard)?;
+        let told = self.givers.reach(population, asked.asking, asked.guard, t);
+        let last = population.before(t).checked_sub(1).filter(|_| told)?;
         let faded = decay(population.at[last], t, self.half_life);
         let all = self.sums[last][0] * faded;
         let mut sums = self.sums[last].map(|sum| sum * faded);
@@ -361,17 +367,25 @@ mod tests {
     use crate::data::interaction::UserId;
     use crate::memory::Memory;
 
-    /// What is known once everybody has answered; `u` asks about the tide.
+    /// What is known once everybody has answered, one each second; `u` asks about the tide.
     fn asked(rows: &[(&str, &str, &str)]) -> Written {
-        let manifest = "format = 1\nname = \"t\"\ntask = \"text\"\n";
-        let line = |(at, (user, query, response)): (usize, &(&str, &str, &str))| {
+        let timed: Vec<_> =
+            (0..).zip(rows).map(|(at, (user, query, response))| (at, *user, *query, *response)).collect();
+        asked_of(&timed, 180.0)
+    }
+
+    /// The same of what was answered when, lengths losing half their weight in so many days.
+    fn asked_of(rows: &[(i64, &str, &str, &str)], half_life: f64) -> Written {
+        let manifest =
+            format!("format = 1\nname = \"t\"\ntask = \"text\"\n[periods]\nbase-half-life = {half_life:.1}\n");
+        let line = |(id, (at, user, query, response)): (usize, &(i64, &str, &str, &str))| {
             format!(
-                "{{\"id\":\"{at}\",\"user\":\"{user}\",\"at\":{at},\"query\":\"{query}\",\"response\":\"{response}\"}}\n"
+                "{{\"id\":\"{id}\",\"user\":\"{user}\",\"at\":{at},\"query\":\"{query}\",\"response\":\"{response}\"}}\n"
             )
         };
         let lines: String = rows.iter().enumerate().map(line).collect();
         let paths = ["dataset.toml", "interactions.jsonl", "queries.jsonl"].map(Path::new);
-        let dataset = Dataset::parse(paths, [manifest, &lines, ""]).unwrap();
+        let dataset = Dataset::parse(paths, [&manifest, &lines, ""]).unwrap();
         let memory = Memory::build(&dataset);
         memory.read(&UserId::new("u"), "tide robot", dataset.end()).unwrap().written.unwrap()
     }
@@ -387,6 +401,15 @@ mod tests {
         let crowd = asked(&rows).crowd.unwrap();
         assert!((crowd.mean - 2.0f64.ln()).abs() < 1e-9 && crowd.deviation < 1e-6, "{crowd:?}");
         assert_eq!(crowd.support, 5, "the asking person's own three words count for nobody");
+    }
+
+    #[test]
+    fn lengths_that_have_come_to_nothing_hide_nobody_s() {
+        let mut rows = ["a", "b", "c", "d"].map(|user| (0, user, "tide robot", "one two")).to_vec();
+        rows.push((340 * 86_400, "e", "tide robot", "one two three four five six seven"));
+        assert_eq!(asked_of(&rows, 20.0).crowd, None, "seven words is what `e` alone wrote");
+        let crowd = asked_of(&rows, 180.0).crowd.unwrap();
+        assert!(crowd.mean > 2.0f64.ln() && crowd.mean < 7.0f64.ln() - 0.1, "{crowd:?}");
     }
 
     #[test]
