@@ -71,8 +71,9 @@ impl<'a> Lanes<'a> {
         vec![0.0; self.width() + 1]
     }
 
+    /// Adds a posting to every sum that it belongs to, see [`Self::sums`].
     #[inline]
-    fn add(&self, posting: &Posting, sums: &mut [f64]) {
+    pub fn add(&self, posting: &Posting, sums: &mut [f64]) {
         let (everyone, own) = self.places[posting.cell as usize];
         sums[everyone as usize] += posting.mass;
         sums[own as usize] += posting.mass;

@@ -10,7 +10,8 @@
 //! that time does to them and decay at a read is one factor. A read at t uses the block of everything before the
 //! period's end and the tail from there to t, both weighed with the idf of the block, and subtracts what the asking
 //! person put into either. The tail keeps running sums (see [`super::running`]), so that a read late in a long period
-//! costs no more than an early one.
+//! costs no more than an early one. So many half-lives after the end that such a sum would outgrow its number, the block is
+//! nothing, and so is most of the tail: what is left of it is added up item by item as of t.
 
 use super::column::{Column, Lists, Sink, Slab, Source};
 use super::community::{Communities, CommunityIx};
@@ -23,6 +24,9 @@ use crate::data::interaction::Timestamp;
 const COMMUNITY_TEXTS: f64 = 25.0;
 /// Less mass than this, in texts, is what rounding leaves of a subtraction.
 const DUST: f64 = 1e-9;
+/// Running sums are read as long as an item of the moment adds no more than this: some thousand half-lives from the
+/// period's end on, with room for the sum of any number of items.
+const MOST_GROWTH: f64 = 1e290;
 /// Postings of as many features are sorted at once when a period closes: what that takes in memory.
 const SORTED_AT_ONCE: usize = 8 << 20;
 /// Where there are very many, the items are gone through so many times at most.
@@ -62,9 +66,14 @@ pub struct Closing {
 }
 
 impl Closing {
-    /// 2^((t_j − end)/h).
+    /// 2^((t_j − end)/h), of what comes later than running sums are read no more than they hold.
     fn growth(&self, population: &Population, item: ItemIx) -> f64 {
-        super::base::decay(population.at[item], self.end, self.half_life)
+        super::base::decay(population.at[item], self.end, self.half_life).min(MOST_GROWTH)
+    }
+
+    /// Whether running sums are of no use at `t`: nothing from before the end is left then.
+    fn is_outgrown(&self, t: Timestamp) -> bool {
+        super::base::decay(t, self.end, self.half_life) > MOST_GROWTH
     }
 }
 
@@ -306,11 +315,14 @@ impl Terms {
         communities: &Communities,
         question: Question,
     ) -> TermRead {
-        let Question { sought, asking, t, communities: wanted, smoothing } = question;
+        let Question { sought, asking, t, communities: wanted, .. } = question;
         let labels = self.labels;
         let silent = vec![0.0; labels];
         if self.closing.items == 0 || labels == 0 || sought.vector.is_empty() {
             return TermRead { population: silent.clone(), communities: vec![silent; wanted.len()] };
+        }
+        if self.closing.is_outgrown(t) {
+            return self.read_late(population, features, communities, question);
         }
         let before = population.before(t);
         let lanes = Lanes::new(labels, self.communities, wanted);
@@ -339,22 +351,55 @@ impl Terms {
         own.sort_by_key(|(term, _, _)| *term);
         settle(&mut totals);
 
-        let weighing = Weighing::new(labels, &totals, smoothing * self.text_mass, COMMUNITY_TEXTS * self.text_mass);
-        let (mut read, mut sums) = (vec![0.0; width], vec![0.0; width]);
-        let (mut told, mut smooth) = (vec![0.0; labels], vec![0.0; labels]);
         let mut own = own.as_slice();
-        for (term, (feature, weight)) in sought.vector.iter().enumerate() {
-            self.block(*feature, wanted, &mut sums);
-            self.tail.read(*feature as usize, before, &lanes, &mut late);
-            add(&mut sums, &late[..width]);
+        self.told(question, &totals, |term, feature, sums| {
+            self.block(feature, wanted, sums);
+            self.tail.read(feature as usize, before, &lanes, &mut late);
+            add(sums, &late[..width]);
             let theirs = own.iter().take_while(|(other, _, _)| *other == term).count();
             for (_, label, mass) in &own[..theirs] {
                 sums[*label] -= mass;
                 home.into_iter().for_each(|lane| sums[lane + label] -= mass);
             }
             own = &own[theirs..];
-            settle(&mut sums);
-            if sums[..labels].iter().sum::<f64>() > DUST * self.text_mass {
+            settle(sums);
+        })
+    }
+
+    /// The same where running sums are of no use: others' items of late, as far back as anything is left of them.
+    fn read_late(
+        &self,
+        population: &Population,
+        features: &Features,
+        communities: &Communities,
+        question: Question,
+    ) -> TermRead {
+        let Question { sought, asking, t, communities: wanted, .. } = question;
+        let lanes = Lanes::new(self.labels, self.communities, wanted);
+        let mut totals = lanes.sums();
+        let mut sums = vec![lanes.sums(); sought.vector.len()];
+        let aged = |item: ItemIx| (item, super::base::decay(population.at[item], t, self.closing.half_life));
+        let items = (self.closing.items..population.before(t)).rev().map(aged);
+        let left = items.take_while(|(_, decay)| *decay > 0.0);
+        for (item, decay) in left.filter(|(item, _)| Some(population.user[*item]) != asking) {
+            let cell = Late { population, communities, closing: self.closing, item }.cell();
+            let posting = |weight: f64| Posting { mass: weight * decay, item: item as u32, cell };
+            lanes.add(&posting(self.weighting.mass(features, item)), &mut totals);
+            sought.meet(features, &self.weighting, item, |term, weight| lanes.add(&posting(weight), &mut sums[term]));
+        }
+        let width = lanes.width();
+        self.told(question, &totals[..width], |term, _, used| used.copy_from_slice(&sums[term][..width]))
+    }
+
+    /// What the terms of a question speak for beside the `totals`; `sum` fills in the masses of one after another.
+    fn told(&self, question: Question, totals: &[f64], mut sum: impl FnMut(usize, u32, &mut [f64])) -> TermRead {
+        let (labels, width, mass) = (self.labels, totals.len(), self.text_mass);
+        let weighing = Weighing::new(labels, totals, question.smoothing * mass, COMMUNITY_TEXTS * mass);
+        let (mut read, mut sums) = (vec![0.0; width], vec![0.0; width]);
+        let (mut told, mut smooth) = (vec![0.0; labels], vec![0.0; labels]);
+        for (term, (feature, weight)) in question.sought.vector.iter().enumerate() {
+            sum(term, *feature, &mut sums);
+            if sums[..labels].iter().sum::<f64>() > DUST * mass {
                 weighing.weigh(*weight, &sums, &mut read, &mut told, &mut smooth);
             }
         }
@@ -437,6 +482,13 @@ struct Late<'a> {
 }
 
 impl Late<'_> {
+    /// Where it is added.
+    fn cell(&self) -> u32 {
+        let Self { population, communities, item, .. } = *self;
+        let group = group(communities, population, item).unwrap_or(communities.count);
+        (group * population.labels.len() + population.label[item]) as u32
+    }
+
     /// What it adds to the list of each feature that counts, and its `mass` to that of `all`.
     fn postings(
         &self,
@@ -446,11 +498,8 @@ impl Late<'_> {
         all: usize,
         mut take: impl FnMut(usize, Posting),
     ) {
-        let Self { population, communities, closing, item } = *self;
-        let growth = closing.growth(population, item);
-        let labels = population.labels.len();
-        let group = group(communities, population, item).unwrap_or(communities.count);
-        let cell = (group * labels + population.label[item]) as u32;
+        let Self { population, closing, item, .. } = *self;
+        let (growth, cell) = (closing.growth(population, item), self.cell());
         for (feature, tf) in features.of_item(item).filter(|(feature, _)| weighting.counts(*feature)) {
             let mass = weighting.weight(feature, tf, item) * growth;
             take(feature as usize, Posting { mass, item: item as u32, cell });
@@ -472,15 +521,20 @@ mod tests {
 
     const SMOOTHING: f64 = 70.0;
 
-    /// A read of terms that end at `end`, over the items before `until`.
-    fn read(dataset: &crate::data::dataset::Dataset, until: Timestamp, asked: usize) -> (Population, TermRead) {
+    /// A read of terms that end at the 600th item, over the items before `until`, each losing half its weight in so many days.
+    fn read(
+        dataset: &crate::data::dataset::Dataset,
+        until: Timestamp,
+        asked: usize,
+        half_life: f64,
+    ) -> (Population, TermRead) {
         let mut dataset = dataset.clone();
         dataset.interactions.retain(|i| i.at < until);
         let population = Population::new(&dataset, &HashEmbedder::default());
         let features = Features::of(population.text.iter());
         let (end, t) = (population.at[600], population.at[asked]);
         let communities = Communities::next(&population, population.before(end), &Communities::default(), None, 7);
-        let closing = Closing { end, items: population.before(end), half_life: 730.0 };
+        let closing = Closing { end, items: population.before(end), half_life };
         let terms = Terms::close(&population, &features, &communities, closing, population.before(until));
         let before = population.before(t);
         let sought = Sought::new(&features, &terms.weighting, &features.of_item(asked).collect::<Vec<_>>(), before);
@@ -488,13 +542,21 @@ mod tests {
         let asking = Some(population.user[asked]);
         let question = Question { sought: &sought, asking, t, communities: &every, smoothing: SMOOTHING };
         let read = terms.read(&population, &features, &communities, question);
+        if super::super::base::decay(end, t, half_life) < 1e-30 {
+            // Where nothing is left of the block, what came late says all there is to say, of communities as well.
+            let late = terms.read_late(&population, &features, &communities, question);
+            let all = |read: &TermRead| [&read.population[..], &read.communities.concat()].concat();
+            for (told, expected) in all(&read).into_iter().zip(all(&late)) {
+                assert!((told - expected).abs() < 1e-9, "{told} is not {expected}");
+            }
+        }
 
         // The same, one item after another.
         let labels = population.labels.len();
         let mut totals = vec![0.0; labels];
         let mut used = vec![vec![0.0; labels]; sought.vector.len()];
         for item in (0..before).filter(|item| Some(population.user[*item]) != asking) {
-            let decay = super::super::base::decay(population.at[item], t, 730.0);
+            let decay = super::super::base::decay(population.at[item], t, half_life);
             totals[population.label[item]] += terms.weighting.mass(&features, item) * decay;
             sought.meet(&features, &terms.weighting, item, |place, weight| {
                 used[place][population.label[item]] += weight * decay;
@@ -506,7 +568,7 @@ mod tests {
             let mut expected = 0.0;
             for (used, (_, weight)) in used.iter().zip(&sought.vector) {
                 let background = used.iter().sum::<f64>() / everything;
-                if background > 1e-12 {
+                if background * everything > DUST * terms.text_mass {
                     expected += weight * ((used[y] + mu * background) / (totals[y] + mu) / background).ln();
                 }
             }
@@ -523,13 +585,29 @@ mod tests {
         let all = dataset.interactions.len();
         assert!(all > 1500, "{all}");
         for asked in [650, 900, all - 40] {
-            let (population, whole) = read(&dataset, dataset.end(), asked);
+            let (population, whole) = read(&dataset, dataset.end(), asked, 730.0);
             let next = Timestamp(population.at[asked].0 + 1);
-            let (_, past) = read(&dataset, next, asked);
+            let (_, past) = read(&dataset, next, asked, 730.0);
             assert_eq!(whole.population, past.population);
             for community in 0..whole.communities.len() {
                 assert_eq!(whole.communities[community], past.communities[community]);
             }
+        }
+    }
+
+    /// However many half-lives a period lasts, what came late in it is heard and nothing else is.
+    #[test]
+    fn a_long_tail_of_short_half_lives_is_read() {
+        let (dataset, _) = population(&Parameters { seed: 9001, users: 60, ..Parameters::default() });
+        let asked = [900, dataset.interactions.len() - 40];
+        for half_lives in [500.0, 950.0, 980.0, 1100.0, 5000.0] {
+            let heard = asked.map(|asked| {
+                let days = dataset.interactions[asked].at.days_since(dataset.interactions[600].at);
+                let (_, read) = read(&dataset, dataset.end(), asked, days / half_lives);
+                read.population.iter().map(|e| e.abs()).fold(0.0, f64::max)
+            });
+            // Of five half-lives an item next to nothing may be left.
+            assert!(half_lives > 2000.0 || heard.iter().any(|e| *e > 1e-9), "{half_lives}: {heard:?}");
         }
     }
 }
