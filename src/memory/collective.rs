@@ -13,6 +13,10 @@ use crate::data::dataset::Calibration;
 /// Pseudo-mass of the parent's distribution in votes.
 const PARENT_MASS: f64 = 1.0;
 
+/// The least weight of a response beside the likeliest one. What is told by the present exponents and constants is far from
+/// it; the most extreme ones would have a logarithm of nothing come out, which is no evidence.
+const LEAST: f64 = 1e-300;
+
 /// What one community says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CommunityPart {
@@ -39,7 +43,7 @@ pub struct Voice {
     pub community: CommunityIx,
     /// ρ_c: probability that the person belongs here, > 0.
     pub share: f64,
-    /// p_c. Sums to 1.
+    /// p_c. Sums to 1, every entry > 0.
     pub distribution: Vec<f64>,
 }
 
@@ -78,7 +82,8 @@ impl Parts {
         votes_evidence(&self.entries, base)
     }
 
-    /// p_G of the population, and p_C of the person's communities (the population's where they have none). Both sum to 1.
+    /// p_G of the population, and p_C of the person's communities (the population's where they have none). Both sum to 1,
+    /// every entry > 0.
     pub fn distributions(&self, base: &[f64], calibration: &Calibration) -> (Vec<f64>, Vec<f64>) {
         let common = self.common(base, calibration);
         let population = common.tilt(&self.terms);
@@ -168,9 +173,48 @@ fn votes_evidence(votes: &[f64], parent: &[f64]) -> Vec<f64> {
     votes.iter().zip(parent).map(evidence).collect()
 }
 
+/// The distribution proportional to exp(`logs`), every entry > 0.
 fn from_logs(logs: Vec<f64>) -> Vec<f64> {
     let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = logs.iter().map(|log| (log - top).exp()).collect();
+    let weights: Vec<f64> = logs.iter().map(|log| (log - top).exp().max(LEAST)).collect();
     let sum: f64 = weights.iter().sum();
     weights.iter().map(|weight| weight / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However sure the collective side is, whatever it is weighed with, no response is impossible.
+    #[test]
+    fn the_most_extreme_exponents_leave_every_response_a_chance() {
+        let most = 10.0;
+        let calibration = Calibration {
+            terms: most,
+            neighbours: most,
+            entries: Some(most),
+            community_leaning: most,
+            community_habit: most,
+            community_neighbours: most,
+            ..Calibration::default()
+        };
+        let (terms, votes) = (vec![40.0, -40.0, -200.0], vec![1e6, 0.0, 1e-9]);
+        let community = CommunityPart {
+            community: 0,
+            share: 1.0,
+            leaning: vec![-90.0, 90.0, 0.0],
+            habit: vec![0.0, 0.0, 50.0],
+            terms: terms.clone(),
+            entries: votes.clone(),
+            neighbours: vec![0.0, 1e6, 0.0],
+        };
+        let parts = Parts { terms, neighbours: Some(votes.clone()), entries: votes, communities: vec![community] };
+        let base = [0.9, 1e-6, 0.1 - 1e-6];
+        let (population, blended) = parts.distributions(&base, &calibration);
+        let voices = parts.voices(&base, &calibration);
+        for p in [&population, &blended, &voices[0].distribution] {
+            assert!(p.iter().all(|p| *p > 0.0) && (p.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{p:?}");
+        }
+        assert!(population[0] > 0.999, "what is sure stays so: {population:?}");
+    }
 }
