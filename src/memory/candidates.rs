@@ -97,9 +97,11 @@ pub fn near<'s>(
     let share = settings.lexical_share as f32;
     let per_mass = query.lexical(settings.lexical_share) as f32;
     let error = fixed::error(population.dimensions());
+    // What the asking person gave keeps nothing back: whether those entries stand has just been judged.
+    let stands = |number: usize| entries.is_alive(number) || own.binary_search(&number).is_ok();
     let about = |found: &Found| {
         let likely = found.mass > 0.0 || found.cosine > -error;
-        if !likely || !entries.is_alive(found.number as usize) {
+        if !likely || !stands(found.number as usize) {
             return f32::NEG_INFINITY;
         }
         (per_mass * found.mass as f32).min(share) + (1.0 - share) * found.cosine.clamp(0.0, 1.0)

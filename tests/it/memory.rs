@@ -297,6 +297,26 @@ fn an_entry_that_stands_only_with_the_asking_person_is_suppressed_for_her() {
     assert_eq!(member.global.population, member.global.base, "nothing collective remains but the base rate");
 }
 
+/// Six people long ago, u7 of late: what u7 gave is left out for her before it is asked whether the others still count.
+#[test]
+fn a_fresh_item_of_the_asking_person_silences_no_entry() {
+    let mut interactions: Vec<_> = (0..6).map(|user| interaction(user, user, user as i64 * 1000, &[0, 1], 1)).collect();
+    interactions.push(interaction(7, 7, 28 * 86_400, &[0, 1], 1));
+    let mut manifest = manifest(4, 5);
+    manifest.periods.length = PeriodLength::Days(30.0);
+    // Fourteen half-lives: beside hers, what the six gave is nothing.
+    manifest.periods.half_life = 2.0;
+    manifest.calibration.entries = Some(1.0);
+    let memory = Memory::build(&Dataset { manifest, interactions, queries: Vec::new() });
+    let ask = |user: &str| {
+        let read = memory.read(&UserId::new(user), &query(&[0, 1]), Timestamp(31 * 86_400)).unwrap();
+        read.global.hits.iter().map(|hit| hit.users).collect::<Vec<_>>()
+    };
+    assert_eq!(ask("u7"), [6]);
+    assert!(ask("nobody").is_empty(), "to everyone else it is what u7 gave");
+    assert!(ask("u3").is_empty(), "to one of the six as well");
+}
+
 /// Two companies of twenty answer the same text differently: somebody of one hears it from that one.
 #[test]
 fn a_community_speaks_through_its_own_nearest_texts() {
