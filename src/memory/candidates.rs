@@ -48,7 +48,7 @@ pub struct Near<'a> {
     /// They hold at least the [`Retrieval::entry_votes`] nearest of everyone and of each community asked for, and the
     /// [`Retrieval::global_hits`] best by membership.
     pub candidates: Vec<Candidate<'a>>,
-    /// Entries like the query that stand only with the asking person.
+    /// Entries like the query that hold something of the asking person, kept back since without it too few people count.
     pub suppressed: usize,
 }
 
@@ -87,11 +87,10 @@ pub fn near<'s>(
     let (mut kept_back, mut suppressed) = (Vec::new(), 0);
     for number in &own {
         let Ok(at) = found.binary_search_by_key(number, |found| found.number as usize) else { continue };
-        let too_few = entries.get(*number).contributors(asking) < settings.guard;
-        if too_few || !entries.outlives(population, *number, asking, settings.guard) {
+        if !entries.outlives(population, *number, asking, settings.guard) {
             kept_back.push(at);
+            suppressed += usize::from(similarity(&found[at]).total() > 0.0);
         }
-        suppressed += usize::from(too_few && similarity(&found[at]).total() > 0.0);
     }
 
     let share = settings.lexical_share as f32;

@@ -197,7 +197,7 @@ pub struct GlobalRead {
     pub parts: Parts,
     /// Distinct contributors behind the votes.
     pub support: usize,
-    /// Collective statements kept back because fewer than k people remain without the asking one.
+    /// Collective statements kept back because fewer than k people who count remain without the asking one.
     pub suppressed: usize,
 }
 

@@ -310,11 +310,11 @@ fn a_fresh_item_of_the_asking_person_silences_no_entry() {
     let memory = Memory::build(&Dataset { manifest, interactions, queries: Vec::new() });
     let ask = |user: &str| {
         let read = memory.read(&UserId::new(user), &query(&[0, 1]), Timestamp(31 * 86_400)).unwrap();
-        read.global.hits.iter().map(|hit| hit.users).collect::<Vec<_>>()
+        (read.global.hits.iter().map(|hit| hit.users).collect::<Vec<_>>(), read.global.suppressed)
     };
-    assert_eq!(ask("u7"), [6]);
-    assert!(ask("nobody").is_empty(), "to everyone else it is what u7 gave");
-    assert!(ask("u3").is_empty(), "to one of the six as well");
+    assert_eq!(ask("u7"), (vec![6], 0));
+    assert_eq!(ask("nobody"), (vec![], 0), "to everyone else it is what u7 gave");
+    assert_eq!(ask("u3"), (vec![], 1), "to one of the six as well, and five others who count for nothing are too few");
 }
 
 /// Two companies of twenty answer the same text differently: somebody of one hears it from that one.
