@@ -136,17 +136,18 @@ pub fn of_session_under(turns: &[(UserId, Resolution)], hysteresis: impl Fn(usiz
 /// not enough. Holding one decision can move where the next change falls, so the fold is repeated, each time just above
 /// the least margin at which a side changed: whatever lies between holds nothing more and ends the same.
 pub fn calming(turns: &[(UserId, Resolution)]) -> Option<f64> {
-    let mut hysteresis = 0.0;
+    let mut hundredths = 0u32;
     loop {
+        let hysteresis = f64::from(hundredths) / 100.0;
         let (_, margin) = fold(turns, |_| hysteresis);
         let Some(margin) = margin else { return Some(hysteresis) };
-        // Strictly above the margin: a decision is held below h.
-        let more = ((margin * 100.0).floor() + 1.0) / 100.0;
         // What changed under a policy that hears one side alone changes under any.
-        if more > 1.0 || more <= hysteresis {
+        if margin < hysteresis {
             return None;
         }
-        hysteresis = more;
+        // Strictly above the margin: a decision is held below h. Compared as it will be, for what is .29 is no 29 hundredths
+        // in binary.
+        hundredths = (hundredths + 1..=100).find(|more| f64::from(*more) / 100.0 > margin)?;
     }
 }
 

@@ -116,6 +116,16 @@ proptest! {
     }
 }
 
+/// A side is held below h alone, so a margin of whole hundredths needs one more, however binary writes it.
+#[test]
+fn a_margin_of_whole_hundredths_is_calmed_by_one_more() {
+    for hundredths in 0..=99 {
+        let mut course = swaying(&[0.80, 0.86, 0.80, 0.86, 0.80]);
+        course.iter_mut().for_each(|(_, resolution)| resolution.margin = f64::from(hundredths) / 100.0);
+        assert_eq!(calming(&course), Some(f64::from(hundredths + 1) / 100.0), "{hundredths}");
+    }
+}
+
 /// What docs/mediator.md says an instructor may turn to see the first two signs on the sample.
 #[test]
 fn the_sample_shows_its_signs_when_weights_are_turned() {
