@@ -1,15 +1,17 @@
 //! Inquiries: what is asked of memory about an answer that it has given, and what it tells.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::data::dataset::TaskKind;
 use crate::engine::prompt::Question;
 use crate::engine::why::why_not;
 use crate::mediator::Weights;
-use crate::memory::Memory;
+use crate::memory::entry::IndexError;
 use crate::memory::explain::Node;
 use crate::memory::history::CommunityHistory;
 use crate::memory::why_not::{Candidate, Reason};
+use crate::memory::{Memory, MemoryRead};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +46,8 @@ pub struct InquiryRequest {
     pub ticket: u64,
     /// What memory was asked.
     pub question: Question,
+    /// What it said, with the history that it was made to hold; `None` where it is still being asked.
+    pub read: Option<MemoryRead>,
     /// How prompt room is divided.
     pub weights: Weights,
     /// The person's profile that stands in prompts.
@@ -72,11 +76,13 @@ pub fn answer(memory: &Memory, request: &InquiryRequest) -> Result<Told, String>
     let Question { user, query, at } = &request.question;
     let told = match &request.inquiry {
         Inquiry::Item(id) => {
-            let found = memory.explain_item(user, query, *at, id);
+            let read = shown(memory, request).map_err(|error| error.to_string())?;
+            let found = memory.explain_item(query, *at, &read, id);
             return found.map(Told::Score).ok_or_else(|| format!("{id} is no item of this person before the question"));
         }
         Inquiry::Entry(id) => {
-            let found = memory.explain_entry(user, query, *at, id).map_err(|error| error.to_string())?;
+            let read = shown(memory, request).map_err(|error| error.to_string())?;
+            let found = memory.explain_entry(user, query, *at, &read, id).map_err(|error| error.to_string())?;
             return found.map(Told::Score).ok_or_else(|| match memory.manifest.task {
                 TaskKind::Rating => {
                     format!("{id} is all that others gave this very thing, moved toward what everybody gives: no entry has parts")
@@ -92,4 +98,13 @@ pub fn answer(memory: &Memory, request: &InquiryRequest) -> Result<Told, String>
         Inquiry::Community => memory.community_history(user, *at).map(Told::Community),
     };
     told.map_err(|error| error.to_string())
+}
+
+/// What memory said to the question: a score is explained as it is shown.
+fn shown<'r>(memory: &Memory, request: &'r InquiryRequest) -> Result<Cow<'r, MemoryRead>, IndexError> {
+    let Question { user, query, at } = &request.question;
+    match &request.read {
+        Some(read) => Ok(Cow::Borrowed(read)),
+        None => memory.read(user, query, *at).map(Cow::Owned),
+    }
 }

@@ -250,9 +250,10 @@ impl Explained {
     fn of(memory: &Memory, asked: &Asked) -> Result<Self, CliError> {
         let Question { user, query, at } = asked.question;
         let id = |hit: &LocalHit| &memory.population.id[hit.item];
-        let local = asked.read.local.shown().iter().filter_map(|hit| memory.explain_item(user, query, *at, id(hit)));
-        let hits = asked.read.global.hits.iter();
-        let global = hits.filter_map(|hit| memory.explain_entry(user, query, *at, &hit.id).transpose());
+        let read = &asked.read;
+        let local = read.local.shown().iter().filter_map(|hit| memory.explain_item(query, *at, read, id(hit)));
+        let hits = read.global.hits.iter();
+        let global = hits.filter_map(|hit| memory.explain_entry(user, query, *at, read, &hit.id).transpose());
         Ok(Self {
             local: local.collect(),
             global: global.collect::<Result<_, _>>()?,

@@ -5,7 +5,6 @@
 
 use serde::Serialize;
 
-use super::Memory;
 use super::community::CommunityIx;
 use super::embed::dot;
 use super::entry::{Entry, EntryQuery, IndexError};
@@ -13,7 +12,8 @@ use super::fusion::{EntryTerms, age_factor, membership_factor, ranks_of};
 use super::global::Snapshot;
 use super::local::{self, LocalHit, Probe};
 use super::matching::{Matching, Others, WordPart};
-use super::population::UserIx;
+use super::population::{ItemIx, UserIx};
+use super::{Memory, MemoryRead};
 use crate::data::dataset::{Bm25, Fusion, Lexical, Likeness, Retrieval};
 use crate::data::interaction::{Timestamp, UserId};
 
@@ -64,23 +64,24 @@ fn thousandths(value: f64) -> i64 {
 }
 
 impl Memory {
-    /// The score of an own, visible item under a question; `None` for any other.
-    pub fn explain_item(&self, user: &UserId, query: &str, t: Timestamp, id: &str) -> Option<Node> {
+    /// The score of an item of the person's own in `read`, which is what memory said to `query` at `t`, whatever history it
+    /// held and whatever the question was about; `None` for any other.
+    pub fn explain_item(&self, query: &str, t: Timestamp, read: &MemoryRead, id: &str) -> Option<Node> {
         let (population, settings) = (&self.population, &self.manifest.retrieval);
-        let asking = population.user_ix(user);
         let item = population.item_ix(id)?;
-        let visible = population.visible(asking, t);
+        let hit = read.local.hits.iter().find(|hit| hit.item == item)?;
+        let mut visible: Vec<ItemIx> = read.local.hits.iter().map(|hit| hit.item).collect();
+        visible.sort_unstable();
         let place = visible.binary_search(&item).ok()?;
+        self.embedder.ready(query).ok()?;
         let probe = self.probe(query);
-        let read = self.read(user, query, t).ok()?.local;
-        let hit = read.hits.iter().find(|hit| hit.item == item)?;
         if self.manifest.similarity() == Likeness::Attributes {
             let attributes = Node::leaf("attributes", hit.terms.attributes, "what both things are".to_owned());
             let children = vec![attributes, recency(hit, settings)];
             return Some(Node { name: id.to_owned(), value: hit.terms.score(), note: String::new(), children });
         }
         let sought = self.sought(&probe, t);
-        let found = local::likeness(population, settings, visible, &probe, self.compared(&sought, t), t);
+        let found = local::likeness(population, settings, &visible, &probe, self.compared(&sought, t), t);
         let note = match settings.fusion {
             Fusion::Convex => String::new(),
             Fusion::Rrf => format!("reciprocal ranks, k {}", settings.rrf_k),
@@ -92,7 +93,7 @@ impl Memory {
             by_rank(hit, &found, place)
         } else {
             let parts = match settings.lexical {
-                Lexical::Bm25 => Matching::new(population, settings, visible, &probe, t).parts(place),
+                Lexical::Bm25 => Matching::new(population, settings, &visible, &probe, t).parts(place),
                 // Words and word pairs go into a cosine together.
                 Lexical::Cosine => Vec::new(),
             };
@@ -102,20 +103,21 @@ impl Memory {
         Some(Node { name: id.to_owned(), value: hit.terms.score(), note, children })
     }
 
-    /// The score of an entry of the snapshot that a question reads; `None` for any other id, and for an entry that the
-    /// guard keeps back.
+    /// The score of an entry of the snapshot that a question reads, to which memory said `read`; `None` for any other id, and
+    /// for an entry that the guard keeps back.
     pub fn explain_entry(
         &self,
         user: &UserId,
         query: &str,
         t: Timestamp,
+        read: &MemoryRead,
         id: &str,
     ) -> Result<Option<Node>, IndexError> {
         let Some(snapshot) = self.snapshot_at(t)? else { return Ok(None) };
         let Some(entry) = snapshot.entries.named(id) else { return Ok(None) };
-        let membership = self.read(user, query, t)?.global.membership;
+        self.embedder.ready(query)?;
         let probe = self.probe(query);
-        let view = EntryView::new(self, &snapshot, &probe, self.population.user_ix(user), &membership);
+        let view = EntryView::new(self, &snapshot, &probe, self.population.user_ix(user), &read.global.membership);
         let guard = self.manifest.retrieval.guard;
         Ok((entry.contributors(view.asking) >= guard).then(|| view.tree(entry)))
     }

@@ -11,6 +11,7 @@ use logoscope::engine::why;
 use logoscope::mediator::Weights;
 use logoscope::memory::Memory;
 use logoscope::memory::explain::Node;
+use logoscope::memory::held::Held;
 use logoscope::memory::why_not::{CandidateKind, Closing, Reason, Side};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -83,20 +84,24 @@ proptest! {
     ) {
         let memory = Memory::build(&with(&dataset, |settings| set(settings, chosen)));
         let (user, query) = (UserId::new(format!("u{user}")), query(&words));
-        let read = memory.read(&user, &query, END).unwrap();
-        for hit in &read.local.hits {
-            let tree = memory.explain_item(&user, &query, END, &memory.population.id[hit.item]).unwrap();
-            prop_assert_eq!(tree.value, hit.terms.score());
-            let parts: Vec<f64> = tree.children.iter().map(|part| part.value).collect();
-            prop_assert_eq!(parts, vec![hit.terms.lexical, hit.terms.dense, hit.terms.recency]);
-            adds_up(&tree)?;
-            shown_adds_up(&tree)?;
-        }
-        for hit in &read.global.hits {
-            let tree = memory.explain_entry(&user, &query, END, &hit.id).unwrap().unwrap();
-            prop_assert_eq!(tree.value, hit.terms.score());
-            adds_up(&tree)?;
-            shown_adds_up(&tree)?;
+        // With the whole history, and with less of it: an item's words weigh by how often the others in it have them.
+        let held = Held::newest(&memory.population, memory.population.user_ix(&user), END, 2);
+        let reads = [memory.read(&user, &query, END), memory.read_held(&user, &query, None, END, &held)];
+        for read in reads.map(Result::unwrap) {
+            for hit in &read.local.hits {
+                let tree = memory.explain_item(&query, END, &read, &memory.population.id[hit.item]).unwrap();
+                prop_assert_eq!(tree.value, hit.terms.score());
+                let parts: Vec<f64> = tree.children.iter().map(|part| part.value).collect();
+                prop_assert_eq!(parts, vec![hit.terms.lexical, hit.terms.dense, hit.terms.recency]);
+                adds_up(&tree)?;
+                shown_adds_up(&tree)?;
+            }
+            for hit in &read.global.hits {
+                let tree = memory.explain_entry(&user, &query, END, &read, &hit.id).unwrap().unwrap();
+                prop_assert_eq!(tree.value, hit.terms.score());
+                adds_up(&tree)?;
+                shown_adds_up(&tree)?;
+            }
         }
     }
 
@@ -348,7 +353,8 @@ fn foreign_entries_are_those_that_their_community_keeps_out() {
                 continue;
             }
             let reason = memory.why_not(&asked.user, &asked.query, asked.at, &read, &candidate.id).unwrap();
-            let tree = || memory.explain_entry(&asked.user, &asked.query, asked.at, &candidate.id).unwrap().unwrap();
+            let tree =
+                || memory.explain_entry(&asked.user, &asked.query, asked.at, &read, &candidate.id).unwrap().unwrap();
             match reason {
                 Reason::Foreign { rank, .. } => {
                     foreign += 1;

@@ -184,6 +184,7 @@ fn the_memory_worker_answers_inquiries() {
         worker.inquire(InquiryRequest {
             ticket: ticket as u64,
             question: question.clone(),
+            read: None,
             weights,
             prose: None,
             inquiry,

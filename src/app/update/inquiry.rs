@@ -12,7 +12,9 @@ pub(super) fn ask(state: &mut State, inquiry: Inquiry, behind: Option<List>) -> 
     state.overlay = Some(Overlay::Sheet(Sheet { title: inquiry.to_string(), told: None, scroll: 0, behind }));
     let prose = state.profile_in_prompts().map(|profile| profile.text().to_owned());
     let (ticket, weights) = (state.inquiry, state.setting.weights);
-    let request = InquiryRequest { ticket, question, weights, prose, inquiry };
+    let heard = state.heard == state.ticket && !state.answers.stale;
+    let read = state.reading.as_ref().filter(|_| heard).map(|reading| reading.read.clone());
+    let request = InquiryRequest { ticket, question, read, weights, prose, inquiry };
     vec![Effect::Inquire(Box::new(request))]
 }
 
