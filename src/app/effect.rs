@@ -125,7 +125,12 @@ pub enum Effect {
     /// Go on with the file before it.
     EndFork,
     /// Write this session into a file of its own.
-    Keep(Box<Session>),
+    Keep {
+        /// The number under which it is told of.
+        number: u64,
+        /// The session.
+        session: Box<Session>,
+    },
     /// Open a session for replay.
     Open(Source),
     /// Make a session of the dataset.
@@ -256,9 +261,9 @@ impl Runner {
                     scribe.end_fork();
                 }
             }
-            Effect::Keep(session) => {
+            Effect::Keep { number, session } => {
                 if let Some(scribe) = &self.scribe {
-                    scribe.keep(*session);
+                    scribe.keep(number, *session);
                 }
             }
             Effect::Export { path, dataset, book } => {

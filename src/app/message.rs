@@ -148,7 +148,12 @@ pub enum Message {
     /// A session could not be opened.
     SessionFailed(String),
     /// A session that was made is in this file now, or why in none.
-    SessionKept(Result<PathBuf, String>),
+    SessionKept {
+        /// The number under which it was to be.
+        number: u64,
+        /// Its file, or why there is none.
+        kept: Result<PathBuf, String>,
+    },
     /// A session that was ordered has been made, or why not.
     Made {
         /// Of the order.

@@ -63,6 +63,8 @@ pub struct Orders {
     pub newest: u64,
     /// What is being made, since when.
     pub under_way: Option<(Scenario, Duration)>,
+    /// The number of the last session that was to be kept.
+    pub kept: u64,
 }
 
 #[cfg(test)]

@@ -55,12 +55,13 @@ impl Overlay {
         }
     }
 
-    /// The board on the screen, also where a line is being typed over it.
+    /// The board on the screen, also where a line is being typed over it or something of it is chosen.
     pub fn board(&self) -> Option<&Board> {
         match self {
             Overlay::Board(board) => Some(board),
             Overlay::Edit(edit) => edit.behind.as_ref(),
-            _ => None,
+            Overlay::List(list) => list.behind.as_ref(),
+            Overlay::Sheet(_) | Overlay::Help(_) => None,
         }
     }
 
@@ -69,7 +70,8 @@ impl Overlay {
         match self {
             Overlay::Edit(edit) => edit.behind.map(Overlay::Board),
             Overlay::Sheet(sheet) => sheet.behind.map(Overlay::List),
-            Overlay::List(_) | Overlay::Help(_) | Overlay::Board(_) => None,
+            Overlay::List(list) => list.behind.map(Overlay::Board),
+            Overlay::Help(_) | Overlay::Board(_) => None,
         }
     }
 
@@ -234,8 +236,15 @@ pub enum Choice {
     TypeFolder,
     /// This label is what the person answers.
     Label(usize),
-    /// This arm's answer is called right, or wrong.
-    Called(Arm, bool),
+    /// This answer, which the arm gave, is called right, or wrong.
+    Called {
+        /// The arm.
+        arm: Arm,
+        /// Its answer, as an index, while the list is open: another one may come meanwhile.
+        answer: usize,
+        /// Whether it is right.
+        right: bool,
+    },
     /// This label is the true answer.
     Gold(usize),
     /// The try with this number is set; 0 is the dataset's default.

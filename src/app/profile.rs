@@ -69,7 +69,7 @@ impl Profiling {
 impl State {
     /// The profile that stands in prompts now. With another history than their own, a person is asked without it.
     pub fn profile_in_prompts(&self) -> Option<&Profile> {
-        let used = !self.profile.off && self.rungs.set.is_none();
+        let used = !self.profile.off && !self.holds_another_history();
         self.profile.fitting.as_ref().filter(|_| used)
     }
 

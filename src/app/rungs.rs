@@ -186,8 +186,8 @@ pub fn unavailable(command: Command, state: &State) -> Option<&'static str> {
 impl State {
     /// What the open board varies, if it is one of these.
     pub fn climbs(&self) -> Option<Kind> {
-        match &self.overlay {
-            Some(Overlay::Board(Board { page: Page::Rungs(kind), .. })) => Some(*kind),
+        match self.overlay.as_ref().and_then(Overlay::board) {
+            Some(Board { page: Page::Rungs(kind), .. }) => Some(*kind),
             _ => None,
         }
     }

@@ -44,7 +44,7 @@ enum Request {
     Write(Vec<Event>),
     Fork(Box<Session>),
     EndFork,
-    Keep(Box<Session>),
+    Keep(u64, Box<Session>),
 }
 
 /// The handle to the scribe.
@@ -100,9 +100,9 @@ impl Scribe {
         let _ = self.requests.send(Request::EndFork);
     }
 
-    /// Writes a session that was made into a file of its own.
-    pub fn keep(&self, session: Session) {
-        let _ = self.requests.send(Request::Keep(Box::new(session)));
+    /// Writes a session that was made into a file of its own, and tells of it under `number`.
+    pub fn keep(&self, number: u64, session: Session) {
+        let _ = self.requests.send(Request::Keep(number, Box::new(session)));
     }
 
     /// Waits until everything is written, or has been tried once more.
@@ -189,11 +189,13 @@ struct Book<T, F> {
     home: Option<Leaf<T>>,
     /// Those that are over and not all in their file, oldest first.
     over: Vec<Leaf<T>>,
+    /// The session last asked for that could not be kept: its events, and why. Whoever has quit meanwhile hears it at the end.
+    unkept: Option<(usize, String)>,
 }
 
 impl<T: Tape, F: FnMut(&Session) -> Result<Recorder<T>, SessionError>> Book<T, F> {
     fn new(create: F) -> Self {
-        Self { create, leaf: Leaf::of(Page::Blank), home: None, over: Vec::new() }
+        Self { create, leaf: Leaf::of(Page::Blank), home: None, over: Vec::new(), unkept: None }
     }
 
     fn write(mut self, inbox: &Receiver<Request>, out: &Sender<Message>) -> Ending {
@@ -210,9 +212,11 @@ impl<T: Tape, F: FnMut(&Session) -> Result<Recorder<T>, SessionError>> Book<T, F
                     self.home = Some(std::mem::replace(&mut self.leaf, fork));
                 }
                 Request::EndFork => self.return_home(),
-                Request::Keep(session) => {
+                Request::Keep(number, session) => {
                     let kept = (self.create)(&session).map(|recorder| recorder.path().to_owned());
-                    let _ = out.send(Message::SessionKept(kept.map_err(|error| error.to_string())));
+                    let kept = kept.map_err(|error| error.to_string());
+                    self.unkept = kept.clone().err().map(|reason| (session.events.len(), reason));
+                    let _ = out.send(Message::SessionKept { number, kept });
                     continue;
                 }
             }
@@ -222,8 +226,9 @@ impl<T: Tape, F: FnMut(&Session) -> Result<Recorder<T>, SessionError>> Book<T, F
         self.return_home();
         self.attempt(out);
         let leaves = || self.over.iter().chain([&self.leaf]);
-        let events = leaves().map(Leaf::unwritten).sum();
-        if let Some(reason) = leaves().find_map(|leaf| leaf.failed.clone()) {
+        let (unkept, told) = self.unkept.take().unzip();
+        let events = leaves().map(Leaf::unwritten).sum::<usize>() + unkept.unwrap_or(0);
+        if let Some(reason) = leaves().find_map(|leaf| leaf.failed.clone()).or(told) {
             return Ending::Unwritten { events, reason };
         }
         let files: Vec<PathBuf> = self.leaf.path().map(Path::to_owned).into_iter().chain(fork).collect();

@@ -29,7 +29,7 @@ use super::overlay::Overlay;
 pub use super::pane::Pane;
 use super::profile::Profiling;
 use super::recordings::Recording;
-use super::replay::{Replaying, Standing};
+use super::replay::{Opened, Replaying, Standing};
 use super::rungs::Climbing;
 pub use super::setting::Held;
 use super::stock::Offer;
@@ -46,6 +46,7 @@ use crate::engine::room::Need;
 use crate::mediator::{Course, Policy, Resolution, Weight, Weights};
 use crate::memory::portrait::Portrait;
 pub use crate::session::event::Setting;
+use crate::session::event::HeldItem;
 use crate::session::tries::Try;
 
 /// What is known of memory.
@@ -254,6 +255,8 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// The session being replayed, with the live work that goes on beneath it.
     pub replay: Option<Replaying>,
+    /// A session that is ready, and is shown once nobody is interrupted by it.
+    pub arrived: Option<Box<Opened>>,
     /// A moment of a recording that is asked live; the replay waits.
     pub visit: Option<Box<Visit>>,
     /// What of live use is to be recorded.
@@ -356,6 +359,19 @@ impl State {
         let visited =
             || self.visit.as_ref().filter(|visit| self.question.as_ref() == Some(&visit.question))?.gold.as_deref();
         judged().or_else(visited)
+    }
+
+    /// What the asking person's memory is made to hold at a moment of a recording, where that is not all of it: whatever else
+    /// they are asked at that very moment.
+    pub fn holds(&self) -> Option<&[HeldItem]> {
+        let (visit, question) = (self.visit.as_ref()?, self.question.as_ref()?);
+        let same = (&question.user, question.at) == (&visit.question.user, visit.question.at);
+        visit.held.as_deref().filter(|_| same)
+    }
+
+    /// Whether memory was made to hold another history than the person's own.
+    pub fn holds_another_history(&self) -> bool {
+        self.rungs.set.is_some() || self.holds().is_some()
     }
 
     /// Whether a judged question is asked at another moment than it is judged at: memory may know its answer there.

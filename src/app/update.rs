@@ -39,6 +39,7 @@ use crate::mediator::Policy;
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = react(state, message);
     effects.extend(dataset::settle(state));
+    effects.extend(replay::arrive(state));
     replay::settle(state);
     board::follow(state);
     effects.extend(if state.exit.is_some() { record::close(state) } else { record::drain(state) });
@@ -137,16 +138,14 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             profile::heard(state);
             state.take_reading(*read, *blocks);
             study::heard(state);
-            record::heard(state, heard, None);
+            let held = state.holds().map(<[_]>::to_vec);
+            record::heard(state, heard, held);
             arms::ask(state)
         }
         Message::ReadFailed { ticket, reason } if ticket == state.ticket => {
             state.heard = ticket;
             state.answers.stale = false;
-            state.leave_reading();
-            state.reading = None;
-            state.unread = Some(reason);
-            Vec::new()
+            visit::unread(state, reason)
         }
         Message::Portrayed { ticket, portrait } if ticket == state.ticket => {
             state.portrait = Some(*portrait);
@@ -208,21 +207,20 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
         Message::SessionNamed(path) => vec![Effect::Open(Source::File(path))],
         Message::SessionOpened(opened) => {
             line::led(state, EditKind::Path);
-            replay::enter(state, *opened)
+            state.arrived = Some(opened);
+            Vec::new()
         }
-        Message::SessionKept(outcome) => {
-            replay::kept(state, outcome);
+        Message::SessionKept { number, kept } => {
+            replay::kept(state, number, kept);
             Vec::new()
         }
         Message::Made { ticket, made } if ticket == state.orders.newest && state.orders.under_way.is_some() => {
             state.orders.under_way = None;
             match made {
-                Ok(opened) => replay::enter(state, *opened),
-                Err(reason) => {
-                    tell(state, reason, true);
-                    Vec::new()
-                }
+                Ok(opened) => state.arrived = Some(opened),
+                Err(reason) => tell(state, reason, true),
             }
+            Vec::new()
         }
         Message::Made { .. } => Vec::new(),
         Message::SessionFailed(reason) => {

@@ -16,7 +16,7 @@ use crate::data::interaction::{Interaction, UserId};
 use crate::engine::prompt::Question;
 use crate::mediator::{Course, Resolution};
 use crate::memory::portrait::Portrait;
-use crate::session::event::{DatasetId, Event};
+use crate::session::event::{DatasetId, Event, HeldItem};
 use crate::session::replay::Outcome;
 use crate::session::{Session, State as Folded};
 
@@ -193,6 +193,10 @@ pub struct Visit {
     pub question: Question,
     /// Its true answer, where the recording knows it.
     pub gold: Option<String>,
+    /// What the person's memory was made to hold, where that was not all of it.
+    pub held: Option<Vec<HeldItem>>,
+    /// Whether memory as it was then is there.
+    pub there: bool,
     /// Where live work goes on afterwards.
     pub home: Home,
     /// The fork that it began, if it began one.

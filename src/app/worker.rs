@@ -29,7 +29,8 @@ use crate::mediator::conflict::{COVERED, clash};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
 use crate::memory::store::{ASKING_MODEL, Store, StoreError};
 use crate::memory::{Memory, MemoryRead};
-use crate::session::{check, event};
+use crate::session::event::{self, HeldItem};
+use crate::session::{check, record};
 
 /// Judged queries looked at, from the last one back, for one worth opening with: a conflict …
 const OPENING_CANDIDATES: usize = 32;
@@ -47,6 +48,8 @@ pub struct ReadRequest {
     pub ticket: u64,
     /// Who asks what, when.
     pub question: Question,
+    /// What of their own is held, where that is not all of it.
+    pub held: Option<Vec<HeldItem>>,
 }
 
 /// Where a dataset comes from.
@@ -420,9 +423,9 @@ fn portray(memory: &Memory, request: &ReadRequest) -> Vec<Message> {
 }
 
 fn read(memory: &Memory, request: ReadRequest) -> Message {
-    let ReadRequest { ticket, question } = request;
+    let ReadRequest { ticket, question, held } = request;
     let read = || -> Result<Message, String> {
-        let read = memory.read(&question.user, &question.query, question.at).map_err(|error| error.to_string())?;
+        let read = record::read_holding(memory, &question, held.as_deref()).map_err(|error| error.to_string())?;
         let blocks = Box::new(Blocks::of(memory, &question.query, &read));
         let heard = Heard { evidence: event::Evidence::of(memory, &read), embedder: memory.embedder() };
         let heard = Some(Box::new(heard));

@@ -10,7 +10,7 @@ use super::event::{
 use crate::data::interaction::Timestamp;
 use crate::engine::answer::{final_decision, memory_distribution, request, request_written};
 use crate::engine::engine::{Answer, Engine};
-use crate::engine::prompt::{Arm, Blocks};
+use crate::engine::prompt::{Arm, Blocks, Question};
 use crate::engine::reconcile;
 use crate::engine::recorded::prompt_hash;
 use crate::mediator;
@@ -400,12 +400,27 @@ pub fn told(memory: &Memory, held: &Held) -> Vec<HeldItem> {
 ///
 /// [`SessionError::Unheld`] where the person cannot remember that.
 pub fn read(memory: &Memory, asked: &Asked) -> Result<MemoryRead, SessionError> {
-    let Some(held) = &asked.held else { return Ok(memory.read(&asked.user, &asked.query, asked.at)?) };
+    let question = Question { user: asked.user.clone(), query: asked.query.clone(), at: asked.at };
+    read_holding(memory, &question, asked.held.as_deref())
+}
+
+/// The same of a question that stands in no session yet.
+///
+/// # Errors
+///
+/// As of [`read`].
+pub fn read_holding(
+    memory: &Memory,
+    question: &Question,
+    held: Option<&[HeldItem]>,
+) -> Result<MemoryRead, SessionError> {
+    let Question { user, query, at } = question;
+    let Some(held) = held else { return Ok(memory.read(user, query, *at)?) };
     let population = &memory.population;
     let entries = held.iter().map(|item| (item.id.as_str(), item.at));
-    let held = Held::of(population, population.user_ix(&asked.user), asked.at, entries);
+    let held = Held::of(population, population.user_ix(user), *at, entries);
     let held = held.map_err(|reason| SessionError::Unheld { reason })?;
-    Ok(memory.read_held(&asked.user, &asked.query, None, asked.at, &held)?)
+    Ok(memory.read_held(user, query, None, *at, &held)?)
 }
 
 /// Asks one question on all arms: the events of a turn, the next of `course`. Without an engine memory alone answers.

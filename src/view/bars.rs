@@ -126,6 +126,11 @@ fn model(state: &State, theme: &Theme) -> Line<'static> {
         let (dot, time, stops) = (symbols::DOT, elapsed(state, since), stops(state, Back::Order));
         line.push_span(span(format!(" {dot} {} making {scenario} {time}{stops}", spinner(state)), theme.busy));
     }
+    if let Some(opened) = &state.arrived {
+        let (dot, name) = (symbols::DOT, text::fit(&opened.name, 24));
+        let until = if state.overlay.is_some() { "this is closed" } else { "this moment is left" };
+        line.push_span(span(format!(" {dot} {name} is ready, and opens when {until}"), theme.busy));
+    }
     if let Some(opening) = &state.datasets.opening {
         let (dot, name) = (symbols::DOT, text::fit(&opening.place.name(), 24));
         let told = match news_of(state, &opening.memory, opening.since) {
@@ -238,6 +243,7 @@ fn asking(state: &State, theme: &Theme) -> Line<'static> {
         let visible = reading.read.local.visible();
         let told = match state.rungs.scale.as_ref().filter(|_| state.rungs.set.is_some()) {
             Some(scale) => format!("{visible} of {} held", text::plural(scale.visible, "item", "items")),
+            None if state.holds().is_some() => format!("{} held", text::plural(visible, "item", "items")),
             None => format!("{} before it", text::plural(visible, "item", "items")),
         };
         parts.push(span(format!(" {} {told}", symbols::DOT), theme.dim));

@@ -32,8 +32,9 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u1
             edit.behind.as_ref().map_or(0, |behind| board::draw(behind, state, theme, below, buffer))
         }
         Some(Overlay::List(shown)) => {
+            let most = shown.behind.as_ref().map_or(0, |behind| board::draw(behind, state, theme, area, buffer));
             list(shown, state, theme, area, buffer);
-            0
+            most
         }
         Some(Overlay::Help(shown)) => help(shown, state, theme, area, buffer),
         Some(Overlay::Sheet(shown)) => sheet::draw(shown, state, theme, area, buffer),
@@ -75,7 +76,7 @@ fn list(list: &List, state: &State, theme: &Theme, area: Rect, buffer: &mut Buff
         ListKind::Datasets => "datasets; the present one stays until another is ready".to_owned(),
         ListKind::Labels => "what they answer, for memory to keep".to_owned(),
         ListKind::Answers => match list.rows.first().map(|row| row.choice) {
-            Some(Choice::Called(_, false)) => "which answer is wrong?".to_owned(),
+            Some(Choice::Called { right: false, .. }) => "which answer is wrong?".to_owned(),
             _ => "which answer is right?".to_owned(),
         },
         ListKind::Gold => "the true answer, by your word".to_owned(),

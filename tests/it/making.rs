@@ -58,13 +58,16 @@ fn a_scenario_is_made_and_replayed() {
     let mut recording = crate::replaying::recording();
     state.replay.as_mut().unwrap().live.as_mut().unwrap().journal = std::mem::take(&mut recording.journal);
     let effects = press(&mut state, &["ctrl-s"]);
-    let [Effect::Keep(session)] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Keep { number, session }] = &effects[..] else { panic!("{effects:?}") };
+    // Once more before it is there: it was written twice.
+    assert_eq!(press(&mut state, &["ctrl-s"]), []);
+    assert!(state.notice.as_ref().unwrap().text.contains("it is being written"));
     let folder = tempfile::tempdir().unwrap();
     let (out, inbox) = mpsc::channel();
     let scribe = Scribe::start(folder.path().to_owned(), out).unwrap();
-    scribe.keep((**session).clone());
+    scribe.keep(*number, (**session).clone());
     let message = inbox.recv_timeout(Duration::from_secs(60)).unwrap();
-    let Message::SessionKept(Ok(path)) = &message else { panic!("{message:?}") };
+    let Message::SessionKept { kept: Ok(path), .. } = &message else { panic!("{message:?}") };
     let kept = Session::open(path).unwrap();
     assert_eq!((&kept.header, &kept.events), (&session.header, &session.events));
     let listed: Vec<_> = recordings(folder.path()).into_iter().map(|found| found.path).collect();
@@ -120,17 +123,58 @@ fn what_was_stopped_or_superseded_is_not_heard() {
     assert!(state.notice.as_ref().unwrap().text.contains("nobody drifts"));
 }
 
-/// What was made came while somebody typed, and the line was gone.
+/// What was made came while somebody typed: the line was gone, and the letters behind it ran as commands.
 #[test]
-fn a_question_left_half_typed_is_there_after_what_was_made() {
+fn what_was_made_waits_until_nobody_types() {
     let mut state = answered();
     let order = ordered(&mut state, "drift");
+    press(&mut state, &["\"", "s", "e"]);
+    let opened = || Box::new(Opened::of("drift".to_owned(), crate::replaying::session(true)).unwrap());
+    update(&mut state, Message::Made { ticket: order.ticket, made: Ok(opened()) });
+    press(&mut state, &["a", "b"]);
+    assert!(state.replay.is_none());
+    assert!(text_of(&drawn(&state, 200, 40)).contains("drift is ready, and opens when this is closed"));
+    press(&mut state, &["enter"]);
+    assert!(state.replay.is_some() && state.overlay.is_none() && state.arrived.is_none());
+    press(&mut state, &["x"]);
+    let noted = state.said.last().map(|said| said.notes.clone());
+    assert_eq!(noted, Some(vec!["seab".to_owned()]));
+    // So does one that was opened, and a question is gone on with.
     press(&mut state, &["i", "s", "e", "a"]);
-    let opened = Opened::of("drift".to_owned(), crate::replaying::session(true)).unwrap();
-    update(&mut state, Message::Made { ticket: order.ticket, made: Ok(Box::new(opened)) });
-    assert!(state.replay.is_some() && state.overlay.is_none());
+    update(&mut state, Message::SessionOpened(opened()));
+    assert!(state.replay.is_none());
+    press(&mut state, &["esc"]);
+    assert!(state.replay.is_some());
     press(&mut state, &["x"]);
     assert_eq!(state.draft, "sea");
+}
+
+/// Another session on the screen passed for kept when the one before was.
+#[test]
+fn what_is_kept_is_the_session_that_was_to_be() {
+    let mut state = crate::replaying::recording();
+    let opened = |made| {
+        let mut opened = Opened::of("drift".to_owned(), crate::replaying::session(true)).unwrap();
+        opened.made = made;
+        Message::SessionOpened(Box::new(opened))
+    };
+    let made = |state: &logoscope::app::state::State| state.replay.as_ref().unwrap().opened.made;
+    update(&mut state, opened(true));
+    let effects = press(&mut state, &["ctrl-s"]);
+    let [Effect::Keep { number, .. }] = effects[..] else { panic!("{effects:?}") };
+    // It is on its way into a file: nothing would be lost.
+    press(&mut state, &["x"]);
+    assert!(state.replay.is_none());
+    update(&mut state, opened(true));
+    update(&mut state, Message::SessionKept { number, kept: Ok("kept.jsonl".into()) });
+    assert!(made(&state), "this one is in no file");
+    let effects = press(&mut state, &["ctrl-s"]);
+    let [Effect::Keep { number, .. }] = effects[..] else { panic!("{effects:?}") };
+    update(&mut state, Message::SessionKept { number, kept: Err("no room".to_owned()) });
+    assert!(made(&state));
+    press(&mut state, &["ctrl-c"]);
+    let told = state.notice.as_ref().unwrap().text.clone();
+    assert!(told.starts_with("Ctrl-C again quits; drift was made now and is in no file: ctrl-s keeps it"), "{told}");
 }
 
 /// The recording on the screen had ordered nothing and dropped it, and live work waited for it ever after.

@@ -160,11 +160,34 @@ fn a_visit_that_began_on_a_rung_comes_back_to_the_whole_history() {
     let (name, bytes) = sample::sessions()[0];
     let session = Session::parse(Path::new(name), bytes).unwrap();
     update(&mut state, Message::SessionOpened(Box::new(Opened::of(name.to_owned(), session).unwrap())));
-    keys(&mut state, &memory, &["a"]);
+    keys(&mut state, &memory, &["esc", "a"]);
     assert!(state.visit.is_some() && state.reading.is_some() && state.rungs.set.is_none());
     keys(&mut state, &memory, &["a", "x"]);
     assert_eq!(state.reading.as_ref().unwrap().read, whole);
     assert_eq!((state.rungs.set, state.rungs.wanted.clone()), (None, None));
+}
+
+/// The list closed the ladder: the whole history's answer was called right in the place of the rung's.
+#[test]
+fn what_is_called_right_on_a_rung_is_its_answer() {
+    let dataset = sample::dataset().unwrap();
+    let memory = Memory::build(&dataset);
+    let mut state = at(&dataset, &memory, "u216");
+    let answer = |state: &State| state.data.as_ref().unwrap().label(state.answers.arms[3].decision).to_owned();
+    let whole = answer(&state);
+    keys(&mut state, &memory, &["C", "home"]);
+    let rung = state.rungs.set;
+    assert!(rung == Some(0) && answer(&state) != whole, "{whole}");
+    let expected = answer(&state);
+    keys(&mut state, &memory, &["+"]);
+    assert_eq!((state.rungs.set, answer(&state)), (rung, expected.clone()));
+    keys(&mut state, &memory, &["enter"]);
+    assert_eq!((state.rungs.set, answer(&state)), (rung, expected.clone()), "the rung stays");
+    let words = &state.said.last().unwrap().words;
+    assert_eq!(words.iter().map(|word| &word.answer).collect::<Vec<_>>(), [&expected]);
+    // A note beside it keeps it, too.
+    keys(&mut state, &memory, &["\"", "h", "m", "enter"]);
+    assert_eq!((state.rungs.set, answer(&state)), (rung, expected));
 }
 
 /// What was read of the memory at home was shown of the moment's, which may hold other things.

@@ -753,7 +753,7 @@ fn the_workbench_remembers_at_any_moment() {
     let mut known: Vec<Interaction> = Vec::new();
     for (ticket, new) in [(1, late), (2, early)] {
         worker.remember(new.clone());
-        worker.read(ReadRequest { ticket, question: question.clone() });
+        worker.read(ReadRequest { ticket, question: question.clone(), held: None });
         known.push(new);
         let (mut news, mut remembered) = (Vec::new(), false);
         let read = loop {

@@ -602,7 +602,7 @@ fn the_memory_worker_reads_builds_and_answers() {
     });
     assert!(periods >= 1);
     let question = logoscope::app::state::question_of(&dataset().queries[0]);
-    worker.read(ReadRequest { ticket: 7, question });
+    worker.read(ReadRequest { ticket: 7, question, held: None });
     let (read, blocks) = await_message(&inbox, |message| match message {
         Message::MemoryRead { ticket: 7, read, blocks, .. } => Some((read, blocks)),
         _ => None,

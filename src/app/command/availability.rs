@@ -61,6 +61,9 @@ impl Command {
             Command::OpenHere | Command::WhyNot | Command::ShowCommunity if state.replay.is_some() => {
                 Some("a replay shows what was recorded; leave it to ask memory")
             }
+            Command::WhyNot if state.holds().is_some() => {
+                Some("this moment holds another history than the person's own, and why-not looks into their own")
+            }
             Command::OpenHere | Command::WhyNot | Command::ShowCommunity
                 if state.reading.is_none() || state.answers.stale =>
             {
@@ -225,6 +228,9 @@ fn of_keeping(state: &State) -> Option<&'static str> {
     let Some(replaying) = &state.replay else { return Some("no session is on the screen") };
     if !replaying.opened.made {
         return Some("it is in a file already");
+    }
+    if replaying.opened.keeping.is_some() {
+        return Some("it is being written");
     }
     let records = replaying.live.as_ref().is_some_and(|live| live.journal.keeps());
     (!records).then_some("recording is turned off; `logoscope scenario` with --out writes one")

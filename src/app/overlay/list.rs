@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Choice, ListKind};
+use super::{Choice, ListKind, Overlay};
+use crate::app::board::Board;
 use crate::app::command::{Command, Context};
 use crate::app::datasets::Place;
 use crate::app::fuzzy::fuzzy;
@@ -54,6 +55,10 @@ pub struct List {
     pub doomed: Option<u32>,
     /// The try that is to be compared with the next one named.
     pub compared: Option<u32>,
+    /// The board that it is chosen over, which stays on the screen.
+    pub behind: Option<Board>,
+    /// The number of the read that it is about.
+    pub heard: u64,
 }
 
 impl Row {
@@ -69,7 +74,13 @@ impl List {
     pub fn new(kind: ListKind, rows: Vec<Row>, current: usize) -> Self {
         let shown = (0..rows.len()).collect();
         let selected = current.min(rows.len().saturating_sub(1));
-        Self { kind, filter: Input::default(), rows, shown, selected, doomed: None, compared: None }
+        Self { kind, filter: Input::default(), rows, shown, selected, doomed: None, compared: None, behind: None, heard: 0 }
+    }
+
+    /// The same about the answers on the screen, over the board that lies there: they stay while one is chosen.
+    fn of_answers(self, state: &State) -> Self {
+        let behind = state.overlay.as_ref().and_then(Overlay::board).cloned();
+        Self { behind, heard: state.heard, ..self }
     }
 
     /// Everyone, with how much of them is visible at the question's moment.
@@ -236,7 +247,7 @@ impl List {
                 None => "",
             };
             Row {
-                choice: Choice::Called(arm, right),
+                choice: Choice::Called { arm, answer: answer.decision, right },
                 name: format!("{} {}", arm.name(), data.label(answer.decision)),
                 note: format!("{:.2}", answer.probability()),
                 text: text.to_owned(),
@@ -244,7 +255,8 @@ impl List {
             }
         };
         // Its answer is the one that counts in the end.
-        Some(Self::new(ListKind::Answers, Arm::ALL.map(row).into(), Arm::Mediated as usize))
+        let list = Self::new(ListKind::Answers, Arm::ALL.map(row).into(), Arm::Mediated as usize);
+        Some(list.of_answers(state))
     }
 
     /// What the true answer may be.
@@ -254,7 +266,7 @@ impl List {
         for (ix, row) in list.rows.iter_mut().enumerate() {
             row.choice = Choice::Gold(ix);
         }
-        Some(list)
+        Some(list.of_answers(state))
     }
 
     /// What local memory found, the shown items first.

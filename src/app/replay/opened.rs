@@ -35,6 +35,8 @@ pub struct Opened {
     pub written: bool,
     /// Whether it was made just now and is in no file.
     pub made: bool,
+    /// The number under which it is being written into one.
+    pub keeping: Option<u64>,
     /// Whether a test over its questions says something of others.
     pub testable: bool,
     /// How sure each arm was on every turn.
@@ -95,6 +97,7 @@ impl Opened {
             pulse,
             written,
             made: false,
+            keeping: None,
             testable,
             settings,
             signatures,

@@ -116,6 +116,7 @@ impl State {
             weight: Weight::PriorStrength,
             overlay: None,
             replay: None,
+            arrived: None,
             visit: None,
             journal: Journal::new(start.record),
             notice: None,

@@ -45,6 +45,7 @@ pub(super) fn follow(state: &mut State) {
     let board = match &mut state.overlay {
         Some(Overlay::Board(board)) => Some(board),
         Some(Overlay::Edit(edit)) => edit.behind.as_mut(),
+        Some(Overlay::List(list)) => list.behind.as_mut(),
         _ => None,
     };
     board.into_iter().for_each(|board| board.page = Page::Compared(Box::new(anew.clone())));

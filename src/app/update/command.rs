@@ -308,12 +308,15 @@ fn interrupt(state: &mut State) -> Vec<Effect> {
     }
     state.interrupted = true;
     put_aside(state);
-    if state.overlay.take().is_some() {
-        return Vec::new();
-    }
-    let effects = stop(state);
-    let done = if effects.is_empty() { "" } else { "stopped; " };
-    tell(state, format!("{done}Ctrl-C again quits"), false);
+    let closed = state.overlay.take().is_some();
+    let effects = if closed { Vec::new() } else { stop(state) };
+    let done = match (closed, effects.is_empty()) {
+        (true, _) => "closed; ",
+        (false, true) => "",
+        (false, false) => "stopped; ",
+    };
+    let lost = tries::unsaved(state).map_or(String::new(), |lost| format!("; {lost}"));
+    tell(state, format!("{done}Ctrl-C again quits{lost}"), false);
     effects
 }
 

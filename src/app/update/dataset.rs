@@ -127,6 +127,7 @@ fn fresh(state: &mut State, place: &Place) -> State {
     replay::carry(state, &mut fresh);
     // What was to be made of the dataset before is not shown any more.
     fresh.orders.under_way = None;
+    fresh.arrived = None;
     fresh.datasets = Datasets { worker: state.datasets.newest, newest: state.datasets.newest, ..fresh.datasets };
     fresh.model = state.model.clone();
     fresh.model_since = state.model_since;

@@ -14,10 +14,10 @@ pub(super) fn ask(state: &mut State, right: bool) {
     state.overlay = List::answers(state, right).map(Overlay::List);
 }
 
-/// Calls an arm's answer right or wrong; said again, that is taken back.
-pub(super) fn call(state: &mut State, arm: Arm, right: bool) {
+/// Calls the answer that an arm gave right or wrong; said again, that is taken back.
+pub(super) fn call(state: &mut State, arm: Arm, answer: usize, right: bool) {
     let Some(data) = state.data.clone() else { return };
-    let answer = data.label(state.answers.arms[arm as usize].decision).to_owned();
+    let answer = data.label(answer).to_owned();
     let again = state.said().and_then(|said| said.words.iter().rev().find(|word| word.answer == answer));
     let same = if right { Judgement::Right } else { Judgement::Wrong };
     let judgement = if again.is_some_and(|word| word.judgement == same) { Judgement::Withdrawn } else { same };

@@ -79,7 +79,7 @@ pub(super) fn accept(state: &mut State) -> Vec<Effect> {
             Vec::new()
         }
         EditKind::Note => {
-            state.overlay = None;
+            close(state);
             feedback::note(state, text);
             Vec::new()
         }

@@ -1,8 +1,9 @@
 //! The list over the screen: what choosing a row does, and the rows that there are meanwhile.
 
+use super::command::close;
 use super::line::edit;
 use super::question::{ask, open_judged, remember};
-use super::{command, dataset, feedback, inquiry, line, model, setting, tries};
+use super::{command, dataset, feedback, inquiry, line, model, setting, tell, tries};
 use crate::app::datasets::Place;
 use crate::app::effect::Effect;
 use crate::app::inquiry::Inquiry;
@@ -26,8 +27,12 @@ pub(super) fn choose(state: &mut State) -> Vec<Effect> {
         edit(state, kind, list.filter.text().trim());
         return line::accept(state);
     };
-    state.overlay = None;
+    close(state);
     match row.choice {
+        Choice::Called { .. } | Choice::Gold(_) if list.heard != state.heard => {
+            tell(state, "another question has come meanwhile; nothing is said of it".to_owned(), true);
+            Vec::new()
+        }
         Choice::User(ix) => {
             let user = state.data.as_ref().and_then(|data| data.users.get(ix).cloned());
             user.map_or_else(Vec::new, |user| ask(state, |question| question.user = user))
@@ -47,8 +52,8 @@ pub(super) fn choose(state: &mut State) -> Vec<Effect> {
             let response = state.data.as_ref().and_then(|data| data.labels.get(label).cloned());
             response.map_or_else(Vec::new, |response| remember(state, response))
         }
-        Choice::Called(arm, right) => {
-            feedback::call(state, arm, right);
+        Choice::Called { arm, answer, right } => {
+            feedback::call(state, arm, answer, right);
             Vec::new()
         }
         Choice::Gold(label) => {

@@ -59,7 +59,8 @@ pub(super) fn read(state: &mut State) -> Vec<Effect> {
     state.answers.stale = state.reading.is_some();
     state.unread = None;
     if state.memory == MemoryState::Ready {
-        effects.push(Effect::Read(ReadRequest { ticket: state.ticket, question }));
+        let held = state.holds().map(<[_]>::to_vec);
+        effects.push(Effect::Read(ReadRequest { ticket: state.ticket, question, held }));
     }
     effects
 }

@@ -7,7 +7,6 @@ use super::super::effect::Effect;
 use super::super::overlay::{Edit, EditKind, List, Overlay};
 use super::super::replay::{Charts, Mark, Opened, Replaying, SPEEDS, Standing};
 use super::super::state::{MemoryState, ModelState, Reading, Setting, Start, State};
-use super::line::put_aside;
 use super::{attribution, rungs, study, tell, visit};
 use crate::engine::prompt::{Arm, Question};
 use crate::mediator::Course;
@@ -18,9 +17,23 @@ pub(super) fn list(state: &mut State) -> Vec<Effect> {
     vec![Effect::FindRecordings]
 }
 
+/// Shows the session that has come, once nothing lies over the screen: nobody who types is interrupted, whose next letters
+/// would run as commands. One that was made comes long after it was ordered, and ends nobody's fork either.
+pub(super) fn arrive(state: &mut State) -> Vec<Effect> {
+    let free = state.overlay.is_none() && state.exit.is_none();
+    let away = state.visit.is_some();
+    if let Some(waiting) = state.arrived.take_if(|opened| free && (!away || !opened.made)) {
+        return enter(state, *waiting);
+    }
+    Vec::new()
+}
+
 /// Shows a session at its first turn. Live work goes on beneath it.
-pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
-    let mut effects = clear(state);
+fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
+    // What is found out for the screen stops: beneath a replay nobody sees it.
+    let mut effects = study::drain(state);
+    effects.extend(rungs::drain(state));
+    effects.extend(attribution::drain(state));
     effects.extend(visit::end(state));
     leave(state);
     let header = &opened.replay.session().header;
@@ -59,38 +72,35 @@ pub(super) fn enter(state: &mut State, opened: Opened) -> Vec<Effect> {
     effects
 }
 
-/// Closes what lies over the screen, and stops what is found out for it: beneath a replay nobody sees it. A question left
-/// half typed is kept.
-fn clear(state: &mut State) -> Vec<Effect> {
-    put_aside(state);
-    state.overlay = None;
-    let mut effects = study::drain(state);
-    effects.extend(rungs::drain(state));
-    effects.extend(attribution::drain(state));
-    effects
-}
-
 /// Has a session that was made written into a file of its own.
 pub(super) fn keep(state: &mut State) -> Vec<Effect> {
-    let session = state.replay.as_ref().map(|replaying| replaying.opened.replay.session().clone());
-    session.map(|session| Effect::Keep(Box::new(session))).into_iter().collect()
+    let Some(replaying) = &mut state.replay else { return Vec::new() };
+    state.orders.kept += 1;
+    let number = state.orders.kept;
+    replaying.opened.keeping = Some(number);
+    vec![Effect::Keep { number, session: Box::new(replaying.opened.replay.session().clone()) }]
 }
 
-/// Says where a session is kept, or why nowhere.
-pub(super) fn kept(state: &mut State, outcome: Result<PathBuf, String>) {
+/// Says where the session of this number is kept, or why nowhere. Another one may be on the screen by now.
+pub(super) fn kept(state: &mut State, number: u64, outcome: Result<PathBuf, String>) {
+    let screen = state.visit.as_mut().and_then(|visit| visit.screen.replay.as_mut());
+    let shown = state.replay.as_mut().or(screen).map(|replaying| &mut replaying.opened);
+    if let Some(opened) = shown.filter(|opened| opened.keeping == Some(number)) {
+        opened.keeping = None;
+        opened.made = outcome.is_err();
+    }
     match outcome {
         Ok(path) => {
-            state.replay.iter_mut().for_each(|replaying| replaying.opened.made = false);
             tell(state, format!("kept in {}", path.display()), false);
         }
         Err(reason) => tell(state, format!("this session cannot be kept: {reason}"), true),
     }
 }
 
-/// The session that was made now and is in no file, on the screen or where a moment of it goes back to.
+/// The session that was made now and is in no file, nor on its way into one, on the screen or where a moment of it goes back to.
 pub(super) fn unkept(state: &State) -> Option<String> {
     let screen = state.visit.as_ref().map_or(state, |visit| &visit.screen);
-    let made = screen.replay.as_ref().map(|replaying| &replaying.opened).filter(|opened| opened.made)?;
+    let made = screen.replay.as_ref().map(|replaying| &replaying.opened).filter(|opened| opened.made && opened.keeping.is_none())?;
     let key = state.keys.first(Command::KeepSession);
     let place = if state.visit.is_some() { ", back in the replay," } else { "" };
     Some(format!("{} was made now and is in no file: {key}{place} keeps it", made.name))
@@ -105,7 +115,7 @@ pub(super) fn leave(state: &mut State) {
 }
 
 /// What belongs to the screen and not to what is shown on it.
-pub(super) fn carry(from: &State, to: &mut State) {
+pub(super) fn carry(from: &mut State, to: &mut State) {
     to.now = from.now;
     to.focus = from.focus;
     to.zoom = from.zoom;
@@ -115,6 +125,7 @@ pub(super) fn carry(from: &State, to: &mut State) {
     to.keys.clone_from(&from.keys);
     to.unkept.clone_from(&from.unkept);
     to.orders = from.orders;
+    to.arrived = from.arrived.take();
     // One surveyor serves both: numbers go on, so that what was found about one is not shown of the other.
     to.study.survey.ticket = to.study.survey.ticket.max(from.study.survey.ticket);
     to.overlay = None;

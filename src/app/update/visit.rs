@@ -80,6 +80,10 @@ pub(super) fn begin(state: &mut State, forks: Option<String>) -> Vec<Effect> {
         return Vec::new();
     }
     let session = replaying.opened.replay.session();
+    let held = match session.events.get(replaying.start()).map(Arc::as_ref) {
+        Some(Event::Asked(asked)) => asked.held.clone(),
+        _ => None,
+    };
     let caps = replaying.live.as_ref().and_then(|live| match &live.model {
         ModelState::Ready(caps) => Some(caps),
         _ => None,
@@ -128,11 +132,32 @@ pub(super) fn begin(state: &mut State, forks: Option<String>) -> Vec<Effect> {
         None => journal.away = true,
     }
     let fork = forked.map(Fork::of);
-    state.visit = Some(Box::new(Visit { screen, world: Arc::clone(&world), question, gold, home, fork }));
+    state.visit = Some(Box::new(Visit {
+        screen,
+        world: Arc::clone(&world),
+        question,
+        gold,
+        held,
+        there: false,
+        home,
+        fork,
+    }));
     state.chosen = true;
     effects.push(Effect::Visit(Some(world)));
     effects.extend(read(state));
     effects
+}
+
+/// Memory has nothing to read: of a moment whose memory cannot be had there is nothing to show, and the replay says why.
+pub(super) fn unread(state: &mut State, reason: String) -> Vec<Effect> {
+    if state.visit.as_ref().is_some_and(|visit| !visit.there) {
+        let effects = end(state);
+        tell(state, reason, true);
+        return effects;
+    }
+    state.leave_reading();
+    (state.reading, state.unread) = (None, Some(reason));
+    Vec::new()
 }
 
 /// Comes back to the replay where it was left; live work goes on beneath it where it was.
@@ -190,7 +215,7 @@ pub(super) fn recorded(state: &mut State, events: &[Event]) {
 /// The moment's memory is there: a fork begins, which would have no turn of its own without.
 pub(super) fn arrived(state: &mut State, world: &Arc<World>, data: Arc<Data>, periods: usize) -> Option<Effect> {
     let visit = state.visit.as_mut().filter(|visit| Arc::ptr_eq(&visit.world, world))?;
-    (state.data, state.periods) = (Some(data), periods);
+    (visit.there, state.data, state.periods) = (true, Some(data), periods);
     state.rungs.forget();
     // What memory says comes right behind; the two are drawn together.
     state.dirty = false;

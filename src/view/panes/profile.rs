@@ -31,7 +31,7 @@ pub fn standing(state: &State, theme: &Theme) -> Option<(String, Style)> {
     told.or_else(|| {
         let told = profile.told()?;
         let dot = symbols::DOT;
-        Some(match (profile.off, state.rungs.set.is_some()) {
+        Some(match (profile.off, state.holds_another_history()) {
             (true, _) => (format!("{told} {dot} left out of prompts"), theme.stale),
             (_, true) => (format!("{told} {dot} not with another history"), theme.stale),
             _ if profile.stale() => (format!("{told} {dot} stale"), theme.stale),
