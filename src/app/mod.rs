@@ -76,10 +76,11 @@ pub fn run(
             let limits = match draw(state) {
                 Ok(limits) => limits,
                 Err(error) => {
+                    let signal = hung_up(inbox).map(Exit::Signal);
                     // A gesture under way is part of what was done.
                     state.exit = Some(Exit::Done);
                     take(state, runner, Message::Clock(start.elapsed()));
-                    return Err(error);
+                    return signal.ok_or(error);
                 }
             };
             drawn_at = Some(Instant::now());
@@ -108,7 +109,23 @@ pub fn run(
         take(state, runner, Message::Clock(start.elapsed()));
         for message in first.into_iter().chain(inbox.try_iter().take(BATCH)) {
             hurry |= matches!(message, Message::Key(_) | Message::Paste(_) | Message::Resized);
+            let message = match message {
+                Message::InputLost(reason) => hung_up(inbox).map_or(Message::InputLost(reason), Message::Signal),
+                message => message,
+            };
             take(state, runner, message);
+        }
+    }
+}
+
+/// The signal that tells of a terminal that is gone, too, and says better why this ends. It may come a moment later.
+fn hung_up(inbox: &Receiver<Message>) -> Option<i32> {
+    let until = Instant::now() + TICK;
+    loop {
+        match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Message::Signal(signal)) => return Some(signal),
+            Ok(_) => {}
+            Err(_) => return None,
         }
     }
 }

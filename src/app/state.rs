@@ -45,8 +45,8 @@ use crate::engine::prompt::Question;
 use crate::engine::room::Need;
 use crate::mediator::{Course, Policy, Resolution, Weight, Weights};
 use crate::memory::portrait::Portrait;
-pub use crate::session::event::Setting;
 use crate::session::event::HeldItem;
+pub use crate::session::event::Setting;
 use crate::session::tries::Try;
 
 /// What is known of memory.

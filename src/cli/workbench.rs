@@ -147,7 +147,9 @@ fn present(options: WorkbenchOptions) -> Result<Exit, WorkbenchError> {
     // Also where the terminal failed, what was recorded reaches its file.
     drop(guard);
     drop(capture);
-    runner.profiler.into_iter().for_each(Profiler::finish);
+    for unkept in runner.profiler.map(Profiler::finish).unwrap_or_default() {
+        super::complain(&format!("a profile is not on disk: {unkept}"));
+    }
     for unkept in runner.keeper.map(Keeper::finish).unwrap_or_default() {
         super::complain(&unkept.to_string());
     }

@@ -78,8 +78,9 @@ fn give_back(mut terminal: &File) {
     // A terminal that is gone cannot be restored; there is nobody left to tell.
     let mut bytes = Vec::new();
     let _ = queue!(bytes, ResetColor, DisableBracketedPaste, LeaveAlternateScreen, Show);
-    let _ = terminal.write_all(&bytes);
+    // First: one that nobody reads takes no bytes.
     let _ = disable_raw_mode();
+    let _ = terminal.write_all(&bytes);
 }
 
 /// Puts a hook before the present one: a panic of the drawing thread first gives the terminal back; a panic of a worker

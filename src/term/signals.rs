@@ -2,8 +2,14 @@
 
 use std::io;
 use std::sync::mpsc::Sender;
+#[cfg(unix)]
+use std::time::Duration;
 
 use crate::app::message::Message;
+
+/// How long the second signal to end waits for the terminal.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts the signal thread. A second signal to end does so at once, should the first one not get through.
 #[cfg(unix)]
@@ -20,13 +26,26 @@ pub fn start(out: Sender<Message>) -> io::Result<()> {
                 continue;
             }
             if seen || out.send(Message::Signal(signal)).is_err() {
-                super::guard::restore();
+                restore_if_it_is_read();
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
             seen = true;
         }
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(|_| ())
+}
+
+/// Gives the terminal back, unless nobody reads it: what is written to such a one is never taken, and would keep the program.
+#[cfg(unix)]
+fn restore_if_it_is_read() {
+    let (out, restored) = std::sync::mpsc::channel();
+    let restore = move || {
+        super::guard::restore();
+        let _ = out.send(());
+    };
+    if std::thread::Builder::new().name("restore".to_owned()).spawn(restore).is_ok() {
+        let _ = restored.recv_timeout(PATIENCE);
+    }
 }
 
 /// There are no such signals here.

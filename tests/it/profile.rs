@@ -8,7 +8,7 @@ use std::time::Duration;
 use logoscope::app::effect::Effect;
 use logoscope::app::message::Message;
 use logoscope::app::profile::PROFILE;
-use logoscope::app::profiler::{ProfileRequest, Profiler};
+use logoscope::app::profiler::{Known, ProfileRequest, Profiler};
 use logoscope::app::replay::Opened;
 use logoscope::app::state::{Data, Phase, Start, State};
 use logoscope::app::update::update;
@@ -262,7 +262,7 @@ fn it_is_written_once_kept_and_read_by_the_arms_that_see_local_memory() {
     assert_eq!(press(&mut state, &["w"]), []);
     assert!(notice(&state).contains("made from everything there is"), "{}", notice(&state));
     let request = ProfileRequest { dataset: "films".into(), user: UserId::new("u017"), change: None };
-    let known = Ok(vec![kept.clone()]);
+    let known = Known { profiles: Some(vec![kept.clone()]), failed: None };
     update(&mut state, Message::Profiles { request, known });
     assert_eq!(press(&mut state, &["w"]), [], "nor after it came from the disk");
 }
@@ -393,7 +393,7 @@ fn what_is_kept_survives_a_restart_and_another_model_finds_only_what_is_typed() 
         profiler.ask(ProfileRequest { dataset: "films".into(), user: UserId::new("u017"), change });
         profiler.finish();
         match inbox.recv().unwrap() {
-            Message::Profiles { known, .. } => known.unwrap(),
+            Message::Profiles { known: Known { profiles: Some(profiles), failed: None }, .. } => profiles,
             other => panic!("{other:?}"),
         }
     };
@@ -409,11 +409,45 @@ fn what_is_kept_survives_a_restart_and_another_model_finds_only_what_is_typed() 
     assert_eq!(left, ["lock"], "a file of nothing goes");
 }
 
+/// The next change that went well stood for it, and the one before was lost without a word.
+#[test]
+fn a_profile_that_could_not_be_kept_is_kept_with_the_next_one() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("profiles");
+    fs::write(&folder, "in the way").unwrap();
+    let ann = UserId::new("u017");
+    let history = History::of_dataset(&dataset(), &ann, Timestamp(i64::MAX));
+    let written = profile::write(&Biographer::new(), &history).unwrap();
+    let edited = Profile { from: written.from - 1, ..written.edit("Noir, they say.").unwrap() };
+    let (out, inbox) = mpsc::channel();
+    let profiler = Profiler::start(folder.clone(), out).unwrap();
+    let ask = |change| {
+        profiler.ask(ProfileRequest { dataset: "films".into(), user: ann.clone(), change });
+        match inbox.recv_timeout(Duration::from_secs(60)).unwrap() {
+            Message::Profiles { known, .. } => known,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(ask(Some(Change::Keep(edited.clone()))).failed.is_some());
+    assert!(ask(None).failed.is_some(), "it is in no file still");
+    fs::remove_file(&folder).unwrap();
+    let both = Known { profiles: Some(vec![edited.clone(), written.clone()]), failed: None };
+    assert_eq!(ask(Some(Change::Keep(written))), both);
+    assert_eq!(ask(None), both);
+    // What fails to the end is told at the end.
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(&folder, "in the way").unwrap();
+    assert!(ask(Some(Change::Keep(edited))).failed.is_some());
+    let told = profiler.finish();
+    assert!(matches!(&told[..], [told] if told.contains("profiles")), "{told:?}");
+}
+
 #[test]
 fn a_profile_that_cannot_be_kept_is_told_and_still_used() {
     let mut state = profiled();
     let request = ProfileRequest { dataset: "films".into(), user: UserId::new("u017"), change: None };
-    let known = Err("/nowhere/x.json: cannot be read (denied); check its permissions".to_owned());
+    let failed = Some("/nowhere/x.json: cannot be read (denied); check its permissions".to_owned());
+    let known = Known { profiles: None, failed };
     update(&mut state, Message::Profiles { request, known });
     assert!(notice(&state).contains("check its permissions"));
     assert!(prompt(&state, Arm::Local).contains("profile: They come back"));

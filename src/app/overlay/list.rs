@@ -74,7 +74,17 @@ impl List {
     pub fn new(kind: ListKind, rows: Vec<Row>, current: usize) -> Self {
         let shown = (0..rows.len()).collect();
         let selected = current.min(rows.len().saturating_sub(1));
-        Self { kind, filter: Input::default(), rows, shown, selected, doomed: None, compared: None, behind: None, heard: 0 }
+        Self {
+            kind,
+            filter: Input::default(),
+            rows,
+            shown,
+            selected,
+            doomed: None,
+            compared: None,
+            behind: None,
+            heard: 0,
+        }
     }
 
     /// The same about the answers on the screen, over the board that lies there: they stay while one is chosen.

@@ -84,16 +84,15 @@ pub(super) fn known(state: &mut State, request: &ProfileRequest, known: Known) {
     if whose.is_none_or(|(dataset, user)| *dataset != request.dataset || *user != request.user) {
         return;
     }
-    match known {
-        Ok(known) => {
-            (state.profile.known, state.profile.unkept) = (known, None);
-            refit(state);
-        }
-        Err(reason) => {
-            tell(state, reason.clone(), true);
-            state.profile.unkept = Some(reason);
-        }
+    let Known { profiles, failed } = known;
+    if let Some(profiles) = profiles {
+        state.profile.known = profiles;
+        refit(state);
     }
+    if let Some(reason) = failed.clone().filter(|_| failed != state.profile.unkept || request.change.is_some()) {
+        tell(state, reason, true);
+    }
+    state.profile.unkept = failed;
 }
 
 /// Makes a change here, and on disk.

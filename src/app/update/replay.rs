@@ -100,7 +100,11 @@ pub(super) fn kept(state: &mut State, number: u64, outcome: Result<PathBuf, Stri
 /// The session that was made now and is in no file, nor on its way into one, on the screen or where a moment of it goes back to.
 pub(super) fn unkept(state: &State) -> Option<String> {
     let screen = state.visit.as_ref().map_or(state, |visit| &visit.screen);
-    let made = screen.replay.as_ref().map(|replaying| &replaying.opened).filter(|opened| opened.made && opened.keeping.is_none())?;
+    let made = screen
+        .replay
+        .as_ref()
+        .map(|replaying| &replaying.opened)
+        .filter(|opened| opened.made && opened.keeping.is_none())?;
     let key = state.keys.first(Command::KeepSession);
     let place = if state.visit.is_some() { ", back in the replay," } else { "" };
     Some(format!("{} was made now and is in no file: {key}{place} keeps it", made.name))

@@ -132,16 +132,8 @@ pub(super) fn begin(state: &mut State, forks: Option<String>) -> Vec<Effect> {
         None => journal.away = true,
     }
     let fork = forked.map(Fork::of);
-    state.visit = Some(Box::new(Visit {
-        screen,
-        world: Arc::clone(&world),
-        question,
-        gold,
-        held,
-        there: false,
-        home,
-        fork,
-    }));
+    state.visit =
+        Some(Box::new(Visit { screen, world: Arc::clone(&world), question, gold, held, there: false, home, fork }));
     state.chosen = true;
     effects.push(Effect::Visit(Some(world)));
     effects.extend(read(state));
