@@ -135,6 +135,8 @@ pub enum Effect {
     Open(Source),
     /// Make a session of the dataset.
     Make(Box<Order>),
+    /// Make none after all: the order under way ends before its next question.
+    MakeNone,
     /// Put a text into the clipboard of whoever sits at the terminal.
     Copy(String),
     /// Give the terminal back and stop until the program is told to go on.
@@ -308,6 +310,7 @@ impl Runner {
             }
             Effect::Open(source) => self.shelf.open(source),
             Effect::Make(order) => self.shelf.make(*order),
+            Effect::MakeNone => self.shelf.make_none(),
             Effect::Tries { dataset, change } => {
                 if let Some(keeper) = &self.keeper {
                     keeper.ask(dataset, change);

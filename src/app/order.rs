@@ -1,7 +1,7 @@
 //! Scenarios made of the dataset on the screen: what is asked for, and the one under way.
 //!
 //! Invariants: a session is made on a thread of its own and never on the one that reads memory; the newest order wins, and
-//! one that was stopped is answered and not heard.
+//! one that was stopped or superseded ends before its next question, is answered and not heard.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,12 +31,12 @@ impl PartialEq for Order {
 }
 
 impl Order {
-    /// Picks somebody in whom the scenario shows, asks and records; or says why nobody is found.
-    pub(super) fn make(&self) -> Result<Opened, String> {
+    /// Picks somebody in whom the scenario shows, asks and records, as long as that is `wanted`; or says why nobody is found.
+    pub(super) fn make(&self, wanted: &dyn Fn() -> bool) -> Result<Opened, String> {
         let whole = self.data.whole().map_err(|error| error.to_string())?;
         let (dataset, setting) = (whole.as_ref(), self.setting);
-        let made = Plan::with(&Options::default(), self.scenario, dataset, None, &setting, None)
-            .and_then(|plan| plan.record(dataset, setting, None));
+        let made = Plan::sought(&Options::default(), self.scenario, dataset, None, &setting, None, wanted)
+            .and_then(|plan| plan.recorded(dataset, setting, None, wanted));
         let name = self.scenario.name().to_owned();
         let session = made.map_err(told)?;
         let mut opened = Opened::of(name.clone(), session).ok_or_else(|| format!("{name}: nothing is asked in it"))?;

@@ -5,6 +5,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread;
 
@@ -36,12 +38,14 @@ pub struct Shelf {
     out: Sender<Message>,
     /// Where recordings lie.
     folder: Option<PathBuf>,
+    /// The ticket of the order that is wanted; 0 where none is.
+    wanted: Arc<AtomicU64>,
 }
 
 impl Shelf {
     /// A shelf that answers to `out`.
     pub fn new(out: Sender<Message>) -> Self {
-        Self { out, folder: None }
+        Self { out, folder: None, wanted: Arc::default() }
     }
 
     /// The same, which shows the recordings in `folder`.
@@ -68,9 +72,11 @@ impl Shelf {
 
     /// Makes a session of a dataset; it comes as a message, or why there is none.
     pub fn make(&self, order: Order) {
-        let (out, ticket) = (self.out.clone(), order.ticket);
+        let (out, ticket, newest) = (self.out.clone(), order.ticket, Arc::clone(&self.wanted));
+        newest.store(ticket, Ordering::Relaxed);
         let work = move || {
-            let made = catch_unwind(AssertUnwindSafe(|| order.make()));
+            let wanted = || newest.load(Ordering::Relaxed) == ticket;
+            let made = catch_unwind(AssertUnwindSafe(|| order.make(&wanted)));
             let made = made.unwrap_or_else(|payload| Err(panic_reason(&*payload))).map(Box::new);
             let _ = out.send(Message::Made { ticket, made });
         };
@@ -78,6 +84,11 @@ impl Shelf {
             let made = Err(format!("the session cannot be made: {error}"));
             let _ = self.out.send(Message::Made { ticket, made });
         }
+    }
+
+    /// Makes no session after all.
+    pub fn make_none(&self) {
+        self.wanted.store(0, Ordering::Relaxed);
     }
 
     /// Looks what models there are; they come as a message.

@@ -102,6 +102,9 @@ pub enum SessionError {
         /// Why not.
         reason: String,
     },
+    /// A session that nobody waits for any more.
+    #[error("the session was stopped; nothing of it is kept")]
+    Unwanted,
     /// A scenario that a task has none of.
     #[error(
         "the scenario {scenario} {reason}, and '{dataset}' is no task of labels; take another scenario, or other data"

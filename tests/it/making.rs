@@ -113,7 +113,8 @@ fn what_was_stopped_or_superseded_is_not_heard() {
     let failed = |ticket| Message::Made { ticket, made: Err("nobody drifts".to_owned()) };
     update(&mut state, failed(first.ticket));
     assert!(state.orders.under_way.is_some() && state.notice.is_none());
-    press(&mut state, &["esc"]);
+    // It went on computing, unseen.
+    assert_eq!(press(&mut state, &["esc"]), [Effect::MakeNone]);
     assert!(state.orders.under_way.is_none());
     assert!(state.notice.as_ref().unwrap().text.contains("no drift session is made"));
     update(&mut state, failed(second.ticket));
@@ -121,6 +122,35 @@ fn what_was_stopped_or_superseded_is_not_heard() {
     let third = ordered(&mut state, "drift");
     update(&mut state, failed(third.ticket));
     assert!(state.notice.as_ref().unwrap().text.contains("nobody drifts"));
+}
+
+/// Three orders that were stopped computed side by side.
+#[test]
+fn a_session_that_nobody_waits_for_ends_before_its_next_question() {
+    use std::cell::Cell;
+
+    use logoscope::session::SessionError;
+    use logoscope::session::scenario::{Options, Plan};
+
+    let dataset = logoscope::data::sample::dataset().unwrap();
+    let setting = crate::session::defaults(&dataset, logoscope::mediator::Policy::Product);
+    let asked = Cell::new(0);
+    let at_most = |most: usize| {
+        asked.set(0);
+        let asked = &asked;
+        move || {
+            asked.set(asked.get() + 1);
+            asked.get() <= most
+        }
+    };
+    let options = Options::default();
+    let wanted = at_most(7);
+    let sought = Plan::sought(&options, Scenario::ColdStart, &dataset, None, &setting, None, &wanted);
+    assert!(matches!(sought, Err(SessionError::Unwanted)) && asked.get() == 8, "{}", asked.get());
+    let plan = Plan::of(Scenario::Drift, &dataset, None, &setting, None).unwrap();
+    let wanted = at_most(3);
+    let made = plan.recorded(&dataset, setting, None, &wanted);
+    assert!(matches!(made, Err(SessionError::Unwanted)) && asked.get() == 4, "{}", asked.get());
 }
 
 /// What was made came while somebody typed: the line was gone, and the letters behind it ran as commands.

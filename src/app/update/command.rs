@@ -280,6 +280,7 @@ fn back(state: &mut State) -> Vec<Effect> {
         Some(Back::Order) => {
             if let Some((scenario, _)) = state.orders.under_way.take() {
                 tell(state, format!("no {scenario} session is made"), false);
+                return vec![Effect::MakeNone];
             }
         }
         Some(Back::Dataset) => return dataset::cancel(state),

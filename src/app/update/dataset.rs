@@ -99,7 +99,7 @@ fn begin(state: &mut State, Opening { place, told, .. }: Opening) -> Vec<Effect>
 }
 
 /// Stops whatever is found out about the dataset on the screen: what it finds belongs to nothing that is shown.
-fn leave(state: &mut State) -> [Effect; 3] {
+fn leave(state: &mut State) -> [Effect; 4] {
     let study = &mut state.study;
     study.survey.ticket += 1;
     study.fitting.ticket += 1;
@@ -108,6 +108,7 @@ fn leave(state: &mut State) -> [Effect; 3] {
         Effect::Cease(study.survey.ticket),
         Effect::StopFit(study.fitting.ticket),
         Effect::CancelTrace(state.attribution.epoch),
+        Effect::MakeNone,
     ]
 }
 

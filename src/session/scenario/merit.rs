@@ -114,16 +114,20 @@ pub(super) fn places(turns: &[Planned]) -> Vec<usize> {
     if again.iter().all(|place| *place == 0) { (0..turns.len()).collect() } else { again }
 }
 
-/// How a plan would come out.
+/// How a plan would come out, if that is `wanted` to the end.
 pub(super) fn trial(
     memory: &Memory,
     engine: Option<&dyn Engine>,
     setting: &Setting,
     turns: &[Planned],
+    wanted: &dyn Fn() -> bool,
 ) -> Result<Vec<Outcome>, SessionError> {
     let mut outcomes = Vec::new();
     let mut course = Course::default();
     for planned in turns {
+        if !wanted() {
+            return Err(SessionError::Unwanted);
+        }
         let mut state = State::new(*setting);
         turn(memory, engine, *setting, &mut course, planned.asked.clone())?
             .into_iter()

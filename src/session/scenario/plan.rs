@@ -102,6 +102,23 @@ impl Plan {
         setting: &Setting,
         voice: Option<&Voice>,
     ) -> Result<Self, SessionError> {
+        Self::sought(options, scenario, dataset, user, setting, voice, &|| true)
+    }
+
+    /// The same as long as it is `wanted`, which is asked before every question of a trial.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Plan::with`], or [`SessionError::Unwanted`].
+    pub fn sought(
+        options: &Options,
+        scenario: Scenario,
+        dataset: &Dataset,
+        user: Option<&UserId>,
+        setting: &Setting,
+        voice: Option<&Voice>,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Self, SessionError> {
         if let Some(reason) = scenario.needs_labels(dataset.manifest.task) {
             let (dataset, scenario) = (dataset.manifest.name.clone(), scenario.name());
             return Err(SessionError::OtherTask { dataset, scenario, reason });
@@ -120,7 +137,7 @@ impl Plan {
                 let why = "named by whoever recorded this".to_owned();
                 Ok(Self::about(scenario, options, user, why, turns))
             }
-            None => Self::picked(scenario, options, &candidates, dataset, setting, voice),
+            None => Self::picked(scenario, options, &candidates, dataset, setting, voice, wanted),
         }
     }
 
@@ -138,6 +155,7 @@ impl Plan {
         dataset: &Dataset,
         setting: &Setting,
         voice: Option<&Voice>,
+        wanted: &dyn Fn() -> bool,
     ) -> Result<Self, SessionError> {
         // One memory serves every trial: what somebody does later is not there when they are asked.
         let built = candidates.memory().is_none().then(|| Memory::build(dataset));
@@ -151,7 +169,7 @@ impl Plan {
             let Ok(turns) = candidates.turns(scenario, &records, &user) else { continue };
             if turns.len() >= least_turns(scenario) {
                 tried += 1;
-                let merit = merit(scenario, &trial(memory, None, setting, &turns)?, &places(&turns));
+                let merit = merit(scenario, &trial(memory, None, setting, &turns, wanted)?, &places(&turns));
                 fitting.push((merit, user, turns));
             }
         }
@@ -159,13 +177,14 @@ impl Plan {
         fitting.sort_by_key(|(merit, ..)| Reverse(*merit));
         // A model without weight in the decision cannot change who shows it.
         if let Some(voice) = voice.filter(|_| setting.weights.model_trust > 0.0) {
+            let engine = Some(voice.engine);
             let mut heard: Vec<(Merit, UserId, Vec<Planned>)> = Vec::new();
             for (_, user, turns) in fitting {
                 // With the model somebody may show it whom the rules alone get right, or wrong.
                 if heard.len() >= SHORTLIST && heard.iter().any(|(merit, ..)| merit.shown) {
                     break;
                 }
-                let merit = merit(scenario, &trial(memory, Some(voice.engine), setting, &turns)?, &places(&turns));
+                let merit = merit(scenario, &trial(memory, engine, setting, &turns, wanted)?, &places(&turns));
                 heard.push((merit, user, turns));
             }
             heard.sort_by_key(|(merit, ..)| Reverse(*merit));
@@ -187,6 +206,17 @@ impl Plan {
 
     /// Asks everything on all arms and records it. Without a voice memory alone answers.
     pub fn record(&self, dataset: &Dataset, setting: Setting, voice: Option<&Voice>) -> Result<Session, SessionError> {
+        self.recorded(dataset, setting, voice, &|| true)
+    }
+
+    /// The same as long as it is `wanted`, which is asked before every question.
+    pub fn recorded(
+        &self,
+        dataset: &Dataset,
+        setting: Setting,
+        voice: Option<&Voice>,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Session, SessionError> {
         let mut known = without(dataset, &self.removed);
         // All at once gives the same reads as one after another: no question looks back on what comes after it.
         remember(&mut known, self.first.iter().chain(self.turns.iter().flat_map(|turn| &turn.then)).cloned());
@@ -216,6 +246,9 @@ impl Plan {
         };
         events.extend(remembered(&self.first));
         for planned in &self.turns {
+            if !wanted() {
+                return Err(SessionError::Unwanted);
+            }
             let engine = voice.map(|voice| voice.engine);
             let mut asked = turn(&memory, engine, setting, &mut course, planned.asked.clone())?;
             // Behind the question that it is about: before it, it would stand at the end of the turn before.
