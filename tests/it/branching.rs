@@ -659,11 +659,13 @@ struct Changed {
     text: Option<&'static [&'static str]>,
     /// Of the second continuation that is scored over the first.
     margin: f64,
+    /// Whether it says nothing of labels.
+    silent: bool,
 }
 
 impl Changed {
     fn new() -> Self {
-        Self { echo: Echo::new(), nats: 0.0, text: None, margin: 0.0 }
+        Self { echo: Echo::new(), nats: 0.0, text: None, margin: 0.0, silent: false }
     }
 }
 
@@ -679,6 +681,9 @@ impl Engine for Changed {
         }
         if let Some(pieces) = self.text {
             events.splice(1..2, pieces.iter().map(|piece| GenEvent::Token((*piece).to_owned())));
+        }
+        if self.silent {
+            events.remove(0);
         }
         Generation::new(logoscope::engine::engine::Cancel::default(), events.into_iter())
     }
@@ -721,6 +726,13 @@ fn the_model_asked_again_says_the_same_or_the_first_difference_is_told() {
     // An answer that stops short of the recorded one has no word to weigh: a difference.
     let short = verdict(&Changed { text: Some(&[" "]), ..Changed::new() });
     assert_eq!(differences(&short)[0].margin, None);
+
+    // The same words without a number beside them: nothing was compared, and nothing is equal.
+    let silent = verdict(&Changed { silent: true, ..Changed::new() });
+    let told = differences(&silent)[0].to_string();
+    let labels = session.header.labels.len();
+    let expected = format!("(line 5, answered), log_probabilities: recorded {labels} numbers, computed 0 numbers");
+    assert!(told.ends_with(&expected), "{told}");
 
     // Nobody to ask.
     let left_out = check_with(&session, &dataset, Model::Absent("--no-model")).unwrap();

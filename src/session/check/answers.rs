@@ -51,7 +51,7 @@ impl<'a> Asking<'a> {
         // Where a text was asked for, nothing was scored.
         let labels = if scores.0.is_empty() { &[] } else { self.labels };
         let said = self.said(prompt, labels)?;
-        let found = self.numbers(place, scores, &said.scores);
+        let found = silent(place, labels, &said.scores).or_else(|| self.numbers(place, scores, &said.scores));
         let found = match found {
             Some(difference) => Some(difference),
             None => self.words(place, recorded, prompt, &said),
@@ -155,6 +155,12 @@ impl<'a> Asking<'a> {
         difference.margin = Some(ln[other] - ln[decided]);
         Some(difference)
     }
+}
+
+/// That a model says less of `labels` now than was recorded: what it does not say is equal to nothing.
+fn silent(place: &Place, labels: &[String], scores: &[f64]) -> Option<Difference> {
+    let [recorded, computed] = [labels.len(), scores.len()].map(|count| format!("{count} numbers"));
+    (labels.len() != scores.len()).then(|| place.difference("log_probabilities".to_owned(), recorded, computed))
 }
 
 /// The first word of a text with the space before it; all of a text without words.
