@@ -12,6 +12,7 @@ mod answer;
 mod labels;
 mod patience;
 mod reply;
+mod secret;
 mod wire;
 
 use std::cell::Cell;

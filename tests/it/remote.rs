@@ -653,6 +653,37 @@ fn keys_are_asked_for_and_never_told() {
 }
 
 #[test]
+fn a_key_that_a_server_repeats_is_told_nowhere() {
+    type Play = fn(&str, &mut TcpStream);
+    let plays: [Play; 5] = [
+        |said, stream| refuse(stream, "401 Unauthorized", said),
+        |said, stream| refuse(stream, "500 Internal Server Error", said),
+        |said, stream| reply(stream, "200 OK", said, "", ""),
+        |said, stream| {
+            open(stream);
+            chunk(stream, &format!("data: {}\n\n", json!({"choices": said})));
+            close(stream);
+        },
+        |said, stream| {
+            open(stream);
+            event(stream, &piece("no", &[], None));
+            event(stream, &json!({"error": {"message": said}}));
+            close(stream);
+        },
+    ];
+    let key = Some("sesame/\"7");
+    for play in plays {
+        let server =
+            Scripted::playing(move |_, asked, stream| play(asked.authorization.as_deref().unwrap_or_default(), stream));
+        let events = format!("{:?}", heard(&server.try_connect(key, quick()).unwrap(), request(&[])));
+        assert!(events.contains("Bearer (the key)") && !events.contains("sesame"), "{events}");
+    }
+    let server = Scripted::start(|asked, stream| json_reply(stream, "200 OK", &json!({"data": asked.authorization})));
+    let error = told(&server.try_connect(key, quick()).err().unwrap());
+    assert!(error.contains("Bearer (the key)") && !error.contains("sesame"), "{error}");
+}
+
+#[test]
 fn a_model_is_chosen_among_those_that_there_are() {
     let models = |names: &'static [&'static str]| {
         Scripted::start(move |asked, stream| match asked.path.as_str() {

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! * No answer takes more memory than [`LONGEST_LINE`] and [`LONGEST_ANSWER`] allow, whatever a server sends.
-//! * The key goes to the server that was named and to no other: no redirect is followed.
+//! * The key goes to the server that was named and to no other: no redirect is followed. What a server repeats of it is told
+//!   by nothing in here: all its words pass through a [`Secret`].
 //! * Nothing is asked twice in here; who asks again says so.
 
 use std::error::Error as _;
@@ -24,10 +25,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::patience::{Patience, TICK};
 use super::reply::{Chunk, Models};
-use crate::data::sanitize::visible;
-use crate::data::text::brief;
+use super::secret::Secret;
 use crate::engine::address::Address;
-use crate::engine::error::first_line;
 use crate::engine::stdio::ENGINE_THREAD_PREFIX;
 
 /// Bytes of a line that a server may send.
@@ -36,8 +35,6 @@ const LONGEST_LINE: usize = 1 << 20;
 const LONGEST_ANSWER: usize = 16 << 20;
 /// Bytes of a refusal that are read.
 const LONGEST_REFUSAL: usize = 64 << 10;
-/// Characters of a server's own words that are told.
-const TOLD: usize = 160;
 
 /// What went wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,13 +113,20 @@ impl Question<'_> {
     }
 }
 
-/// What went wrong below the client, which tells of it in its own words only.
-type Noted = Arc<Mutex<Option<Fault>>>;
+/// What went wrong below the client, which tells of it in its own words only; and what nobody may be told.
+struct Notes {
+    fault: Mutex<Option<Fault>>,
+    secret: Secret,
+}
 
-fn note(noted: &Noted, fault: Fault) -> OpenAIError {
-    let told = format!("{fault:?}");
-    noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
-    OpenAIError::InvalidArgument(told)
+type Noted = Arc<Notes>;
+
+impl Notes {
+    fn note(&self, fault: Fault) -> OpenAIError {
+        let told = format!("{fault:?}");
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+        OpenAIError::InvalidArgument(told)
+    }
 }
 
 /// What moves bytes while nobody waits for them: one thread, gone with the last who needs it.
@@ -143,6 +147,7 @@ pub(super) struct Wire {
     http: reqwest::Client,
     config: OpenAIConfig,
     keyed: bool,
+    secret: Secret,
     mover: Arc<Mover>,
     pub(super) patience: Patience,
 }
@@ -166,7 +171,7 @@ impl Wire {
         if address.is_here() {
             http = http.no_proxy();
         }
-        let http = http.build().map_err(|error| first_line(&cause(&error)))?;
+        let http = http.build().map_err(|error| cause(&error, &Secret::default()))?;
         let config = OpenAIConfig::new()
             .with_api_base(&address.base)
             .with_api_key(key.unwrap_or_default())
@@ -179,32 +184,34 @@ impl Wire {
             .enable_all()
             .build()
             .map_err(|error| format!("the system refused a thread: {error}"))?;
-        Ok(Self { http, config, keyed: key.is_some(), mover: Arc::new(Mover(Some(runtime))), patience })
+        let mover = Arc::new(Mover(Some(runtime)));
+        Ok(Self { http, config, keyed: key.is_some(), secret: Secret::new(key), mover, patience })
     }
 
     /// A client whose requests note what goes wrong.
     fn client(&self, expected: &'static str) -> (Client<OpenAIConfig>, Noted) {
-        let noted = Noted::default();
-        let (http, keyed, told) = (self.http.clone(), self.keyed, Arc::clone(&noted));
+        let noted = Arc::new(Notes { fault: Mutex::default(), secret: self.secret.clone() });
+        let (http, keyed, notes) = (self.http.clone(), self.keyed, Arc::clone(&noted));
         let send = move |factory: HttpRequestFactory| {
-            let (http, told) = (http.clone(), Arc::clone(&told));
+            let (http, notes) = (http.clone(), Arc::clone(&notes));
             async move {
                 let mut request = factory.build().await?;
                 match request.headers_mut().get_mut(AUTHORIZATION) {
                     Some(key) if keyed => key.set_sensitive(true),
                     _ => drop(request.headers_mut().remove(AUTHORIZATION)),
                 }
-                let response = http.execute(request).await.map_err(|error| note(&told, fault_of(&error)))?;
+                let lost = |error: reqwest::Error| notes.note(fault_of(&error, &notes.secret));
+                let response = http.execute(request).await.map_err(lost)?;
                 if !response.status().is_success() {
-                    let fault = refusal(response).await;
-                    return Err(note(&told, fault));
+                    let fault = refusal(response, &notes.secret).await;
+                    return Err(notes.note(fault));
                 }
                 let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
                 if let Some(kind) = kind.filter(|kind| !kind.starts_with(expected)) {
-                    let told_kind = brief(&visible(kind), TOLD).to_string();
-                    return Err(note(&told, Fault::Garbled(format!("it sends {told_kind} instead of {expected}"))));
+                    let kind = notes.secret.told(kind);
+                    return Err(notes.note(Fault::Garbled(format!("it sends {kind} instead of {expected}"))));
                 }
-                bounded(response, told)
+                bounded(response, notes)
             }
         };
         (Client::with_config(self.config.clone()).with_http_service(tower::service_fn(send)), noted)
@@ -271,7 +278,7 @@ impl Wire {
             Some(Ok(Chunk { error: Some(error), .. })) => {
                 let said =
                     error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned);
-                Err(Fault::Garbled(format!("it gave up in the middle: {}", told(&said))))
+                Err(Fault::Garbled(format!("it gave up in the middle: {}", self.secret.told(&said))))
             }
             Some(Ok(Chunk { choices: None, .. })) => {
                 Err(Fault::Garbled("an event of its answer has no choices".into()))
@@ -281,23 +288,17 @@ impl Wire {
     }
 }
 
-/// Words of a server that may be told: one line, visible and short.
-fn told(words: &str) -> String {
-    brief(&visible(&first_line(words)), TOLD).to_string()
-}
-
 /// What went wrong: what was noted below the client, else what the client says.
 fn fault(noted: &Noted, error: &OpenAIError) -> Fault {
-    if let Some(fault) = noted.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(fault) = noted.fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return fault;
     }
+    let told = |words: &str| noted.secret.told(words);
     match error {
-        OpenAIError::Reqwest(error) => fault_of(error),
-        OpenAIError::JSONDeserialize(error, content) => Fault::Garbled(format!(
-            "it sends what is no answer ({}): {:?}",
-            first_line(&error.to_string()),
-            told(content)
-        )),
+        OpenAIError::Reqwest(error) => fault_of(error, &noted.secret),
+        OpenAIError::JSONDeserialize(error, content) => {
+            Fault::Garbled(format!("it sends what is no answer ({}): {:?}", told(&error.to_string()), told(content)))
+        }
         OpenAIError::ApiError(refused) => {
             Fault::Refused { status: refused.status_code.as_u16(), reason: told(&refused.api_error.message) }
         }
@@ -306,15 +307,15 @@ fn fault(noted: &Noted, error: &OpenAIError) -> Fault {
 }
 
 /// The last word of a chain of errors: what the system or the other side said.
-fn cause(error: &reqwest::Error) -> String {
+fn cause(error: &reqwest::Error, secret: &Secret) -> String {
     let mut last: &dyn std::error::Error = error;
     while let Some(source) = last.source() {
         last = source;
     }
-    told(&last.to_string())
+    secret.told(&last.to_string())
 }
 
-fn fault_of(error: &reqwest::Error) -> Fault {
+fn fault_of(error: &reqwest::Error, secret: &Secret) -> Fault {
     let mut source = error.source();
     while let Some(inner) = source {
         let kind = inner.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -329,7 +330,7 @@ fn fault_of(error: &reqwest::Error) -> Fault {
         }
         source = inner.source();
     }
-    let why = cause(error);
+    let why = cause(error, secret);
     if why.contains("certificate") {
         return Fault::Refused { status: 0, reason: format!("its certificate is of no use ({why})") };
     }
@@ -340,7 +341,7 @@ fn fault_of(error: &reqwest::Error) -> Fault {
 }
 
 /// What a refusal says.
-async fn refusal(response: Response) -> Fault {
+async fn refusal(response: Response, secret: &Secret) -> Fault {
     let status = response.status();
     let after = retry_after(response.headers());
     let mut body = Vec::new();
@@ -362,7 +363,7 @@ async fn refusal(response: Response) -> Fault {
     let said = said.trim();
     let reason = match (status.as_u16(), said) {
         (number, "") => format!("{number} {word}"),
-        (number, said) => format!("{number} {word}: {}", told(said)),
+        (number, said) => format!("{number} {word}: {}", secret.told(said)),
     };
     let again = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS].contains(&status)
         || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED);
@@ -385,13 +386,14 @@ fn bounded(response: Response, noted: Noted) -> Result<Response, OpenAIError> {
     }
     let (mut line, mut whole) = (0, 0);
     let pieces = response.bytes_stream().map(move |piece| {
-        let piece = piece.map_err(|error| io::Error::other(note(&noted, fault_of(&error))))?;
+        let piece = piece.map_err(|error| io::Error::other(noted.note(fault_of(&error, &noted.secret))))?;
         whole += piece.len();
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             line += part.len();
             if line > LONGEST_LINE || whole > LONGEST_ANSWER {
-                let told = format!("its answer has no end: more than {} MiB", if line > LONGEST_LINE { 1 } else { 16 });
-                return Err(io::Error::other(note(&noted, Fault::Garbled(told))));
+                let reason =
+                    format!("its answer has no end: more than {} MiB", if line > LONGEST_LINE { 1 } else { 16 });
+                return Err(io::Error::other(noted.note(Fault::Garbled(reason))));
             }
             if part.ends_with(b"\n") {
                 line = 0;
