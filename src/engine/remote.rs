@@ -345,19 +345,20 @@ impl Core {
     fn reported(&self, question: &Question, wanted: &dyn Fn() -> bool) -> Result<Option<Vec<(String, f64)>>, Fault> {
         let wire = &self.server.wire;
         let mut reply = wire.ask(question, wanted)?;
-        let (mut tops, mut finished, mut limit) = (None, false, wire.patience.first);
+        let (mut tops, mut begun, mut finished, mut limit) = (None, false, false, wire.patience.first);
         // To its end, however short: whoever leaves early costs the server a connection.
         while let Some(chunk) = wire.next(&mut reply, limit, wanted)? {
             limit = wire.patience.between;
             for choice in chunk.choices.iter().flatten() {
                 tops = tops.or_else(|| choice.tops());
                 finished |= choice.finish_reason.is_some();
+                begun = true;
             }
             if finished {
                 return Ok(tops);
             }
         }
-        Err(Fault::Lost(CUT.to_owned()))
+        if begun && reply.is_whole() { Ok(tops) } else { Err(Fault::Lost(CUT.to_owned())) }
     }
 
     /// Probabilities of what a server reported; `None` if it cannot be probabilities.

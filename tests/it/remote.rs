@@ -568,7 +568,7 @@ fn a_stream_that_ends_without_an_end_was_cut() {
     let server = Scripted::playing(|_, _, stream| {
         open(stream);
         event(stream, &piece("half", &[], None));
-        close(stream);
+        send(stream, b"0\r\n\r\n");
     });
     let events = heard(&server.connect(patience(&hands)), request(&[]));
     let Some(GenEvent::Failed(error)) = events.last() else { panic!("{events:?}") };
@@ -577,6 +577,36 @@ fn a_stream_that_ends_without_an_end_was_cut() {
     assert!(told(error).starts_with(&expected), "{error}");
     assert_eq!(hands.waits(), [1.0, 2.0, 4.0, 8.0], "each twice as long");
     assert_eq!(events.iter().filter(|event| matches!(event, GenEvent::Again(_))).count(), 4);
+}
+
+/// No reason for its end, no count, and signs of life between the pieces: every answer of such a server was refused.
+#[test]
+fn a_server_of_few_words_is_understood() {
+    let play = |stream: &mut TcpStream, tops: &[(&str, f64)]| {
+        open(stream);
+        event(stream, &json!({"type": "ping"}));
+        let mut first = piece("no", tops, None);
+        first["usage"] = json!({"prompt_tokens": null, "completion_tokens": null});
+        event(stream, &first);
+        event(stream, &json!({"type": "ping"}));
+        event(stream, &piece("ir", &[], None));
+        close(stream);
+    };
+    let server = Scripted::start(move |asked, stream| match asked.path.as_str() {
+        "/v1/completions" => play(stream, if asked.tops() { &[("noir", 0.5), ("drama", 0.3)] } else { &[] }),
+        _ => assert!(usual(asked, stream), "{}", asked.path),
+    });
+    let hands = Arc::<Hands>::default();
+    let answer = server.connect(patience(&hands)).generate(request(&["noir", "drama"])).finish().unwrap();
+    assert_eq!((answer.text.as_str(), answer.stats.tokens, answer.scores.len()), ("noir", 2, 2));
+    assert!(hands.waits().is_empty(), "and nothing was asked again");
+    // An end before anything was said is none.
+    let server = Scripted::playing(|_, _, stream| {
+        open(stream);
+        close(stream);
+    });
+    let error = server.connect(quick()).generate(request(&[])).finish().unwrap_err();
+    assert!(told(&error).contains("connection lost (closed in the middle) (attempts: 5)"), "{error}");
 }
 
 #[test]
@@ -747,7 +777,7 @@ fn what_is_no_answer_is_told_once_and_clearly() {
                 event(stream, &json!({"hello": "world"}));
                 close(stream);
             },
-            "has no choices",
+            "no event of its answer has choices",
         ),
         (
             |stream| {

@@ -156,7 +156,14 @@ impl Answering {
                 let wire = &self.core.server.wire;
                 let patience = &wire.patience;
                 let limit = if self.pieces == 0 { patience.first } else { patience.between };
-                let chunk = wire.next(&mut reply, limit, &wanted)?.ok_or_else(|| Fault::Lost(CUT.to_owned()))?;
+                let Some(chunk) = wire.next(&mut reply, limit, &wanted)? else {
+                    if self.pieces == 0 || !reply.is_whole() {
+                        return Err(Fault::Lost(CUT.to_owned()));
+                    }
+                    // Not every server says why it ends.
+                    self.done();
+                    return Ok(());
+                };
                 match self.take(&chunk)? {
                     Taken::More => self.stand = Stand::Comes(reply),
                     Taken::Last if self.manner.usage && self.stats.tokens == 0 => self.stand = Stand::Finished(reply),
@@ -211,9 +218,10 @@ impl Answering {
 
     /// Takes in the server's count of tokens, if it is here.
     fn count(&mut self, chunk: &Chunk) {
-        if let Some(usage) = chunk.usage.filter(|usage| usage.completion_tokens > 0) {
-            self.stats.prompt_tokens = usage.prompt_tokens;
-            self.stats.tokens = usage.completion_tokens;
+        let Some(usage) = chunk.usage else { return };
+        if let Some(tokens) = usage.completion_tokens.filter(|tokens| *tokens > 0) {
+            self.stats.prompt_tokens = usage.prompt_tokens.unwrap_or(self.stats.prompt_tokens);
+            self.stats.tokens = tokens;
         }
     }
 

@@ -57,13 +57,20 @@ struct Delta {
     content: Option<String>,
 }
 
-/// Tokens, as the server counts them.
+/// Tokens, as the server counts them; some say `null` of what they have not counted yet.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) struct Usage {
     #[serde(default)]
-    pub prompt_tokens: usize,
+    pub prompt_tokens: Option<usize>,
     #[serde(default)]
-    pub completion_tokens: usize,
+    pub completion_tokens: Option<usize>,
+}
+
+impl Chunk {
+    /// Whether it is no part of an answer: some servers send a sign of life between others.
+    pub(super) fn is_silent(&self) -> bool {
+        self.choices.is_none() && self.usage.is_none() && self.error.is_none()
+    }
 }
 
 impl Choice {
@@ -187,6 +194,18 @@ mod tests {
             json!({"text": "x", "logprobs": 7}),
         ] {
             assert_eq!(tops(silent.clone()), None, "{silent}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_does_not_say_is_no_reason_to_refuse_the_rest() {
+        let read = |event: Value| serde_json::from_value::<Chunk>(event).unwrap();
+        let counting = read(json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": null}}));
+        let usage = counting.usage.unwrap();
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (Some(7), None));
+        assert!(read(json!({"type": "ping"})).is_silent());
+        for part in [json!({"choices": []}), json!({"error": "gone"}), json!({"usage": {"completion_tokens": 1}})] {
+            assert!(!read(part.clone()).is_silent(), "{part}");
         }
     }
 

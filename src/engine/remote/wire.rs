@@ -9,6 +9,7 @@
 use std::error::Error as _;
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ use crate::engine::stdio::ENGINE_THREAD_PREFIX;
 const LONGEST_LINE: usize = 1 << 20;
 /// Bytes of an answer, all its lines together.
 const LONGEST_ANSWER: usize = 16 << 20;
+/// What a server says last, in an event of its own.
+const DONE: &[u8] = b"data:[DONE]";
 /// Bytes of a refusal that are read.
 const LONGEST_REFUSAL: usize = 64 << 10;
 
@@ -116,6 +119,8 @@ impl Question<'_> {
 /// What went wrong below the client, which tells of it in its own words only; and what nobody may be told.
 struct Notes {
     fault: Mutex<Option<Fault>>,
+    /// Whether the server has said that its answer is whole.
+    whole: AtomicBool,
     secret: Secret,
 }
 
@@ -156,6 +161,29 @@ pub(super) struct Wire {
 pub(super) struct Reply {
     stream: StreamResponse<Chunk>,
     noted: Noted,
+    /// Whether some event was part of an answer, and whether some was not.
+    spoke: bool,
+    hummed: bool,
+}
+
+impl Reply {
+    /// Whether the server has said that there is no more of it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.noted.whole.load(Ordering::Relaxed)
+    }
+
+    /// The next event that is part of an answer.
+    async fn part(&mut self) -> Option<Result<Chunk, OpenAIError>> {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(chunk)) if chunk.is_silent() => self.hummed = true,
+                next => {
+                    self.spoke |= next.is_some();
+                    return next;
+                }
+            }
+        }
+    }
 }
 
 impl Wire {
@@ -190,7 +218,8 @@ impl Wire {
 
     /// A client whose requests note what goes wrong.
     fn client(&self, expected: &'static str) -> (Client<OpenAIConfig>, Noted) {
-        let noted = Arc::new(Notes { fault: Mutex::default(), secret: self.secret.clone() });
+        let noted =
+            Arc::new(Notes { fault: Mutex::default(), whole: AtomicBool::new(false), secret: self.secret.clone() });
         let (http, keyed, notes) = (self.http.clone(), self.keyed, Arc::clone(&noted));
         let send = move |factory: HttpRequestFactory| {
             let (http, notes) = (http.clone(), Arc::clone(&notes));
@@ -262,7 +291,7 @@ impl Wire {
             }
         };
         let stream = stream.map_err(|error| fault(&noted, &error))?;
-        Ok(Reply { stream, noted })
+        Ok(Reply { stream, noted, spoke: false, hummed: false })
     }
 
     /// The next event of an answer; `None` at its end.
@@ -272,16 +301,16 @@ impl Wire {
         limit: Duration,
         wanted: &dyn Fn() -> bool,
     ) -> Result<Option<Chunk>, Fault> {
-        match self.wait(reply.stream.next(), limit, wanted)? {
+        match self.wait(reply.part(), limit, wanted)? {
+            None if reply.is_whole() && reply.hummed && !reply.spoke => {
+                Err(Fault::Garbled("no event of its answer has choices".into()))
+            }
             None => Ok(None),
             Some(Err(error)) => Err(fault(&reply.noted, &error)),
             Some(Ok(Chunk { error: Some(error), .. })) => {
                 let said =
                     error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned);
                 Err(Fault::Garbled(format!("it gave up in the middle: {}", self.secret.told(&said))))
-            }
-            Some(Ok(Chunk { choices: None, .. })) => {
-                Err(Fault::Garbled("an event of its answer has no choices".into()))
             }
             Some(Ok(chunk)) => Ok(Some(chunk)),
         }
@@ -378,13 +407,33 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
+/// Looks for the last event among the bytes of an answer: the client ends in silence there, and where the bytes end too.
+#[derive(Default)]
+struct Last {
+    /// The beginning of the line at hand, without spaces.
+    line: Vec<u8>,
+}
+
+impl Last {
+    /// Whether a line says so with `part`, which goes no further than to its end.
+    fn is(&mut self, part: &[u8]) -> bool {
+        let room = DONE.len() + 1 - self.line.len();
+        self.line.extend(part.iter().filter(|byte| !byte.is_ascii_whitespace()).take(room));
+        let last = self.line == DONE;
+        if part.ends_with(b"\n") {
+            self.line.clear();
+        }
+        last
+    }
+}
+
 /// The response, cut where a line or the whole of it is too long.
 fn bounded(response: Response, noted: Noted) -> Result<Response, OpenAIError> {
     let mut head = http::Response::builder().status(response.status());
     if let Some(headers) = head.headers_mut() {
         *headers = response.headers().clone();
     }
-    let (mut line, mut whole) = (0, 0);
+    let (mut line, mut whole, mut last) = (0, 0, Last::default());
     let pieces = response.bytes_stream().map(move |piece| {
         let piece = piece.map_err(|error| io::Error::other(noted.note(fault_of(&error, &noted.secret))))?;
         whole += piece.len();
@@ -395,6 +444,9 @@ fn bounded(response: Response, noted: Noted) -> Result<Response, OpenAIError> {
                     format!("its answer has no end: more than {} MiB", if line > LONGEST_LINE { 1 } else { 16 });
                 return Err(io::Error::other(noted.note(Fault::Garbled(reason))));
             }
+            if last.is(part) {
+                noted.whole.store(true, Ordering::Relaxed);
+            }
             if part.ends_with(b"\n") {
                 line = 0;
             }
@@ -403,4 +455,21 @@ fn bounded(response: Response, noted: Noted) -> Result<Response, OpenAIError> {
     });
     let body = Body::wrap_stream(pieces);
     head.body(body).map(Response::from).map_err(|error| OpenAIError::InvalidArgument(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_event_is_seen_however_its_bytes_come() {
+        let seen = |pieces: &[&str]| {
+            let mut last = Last::default();
+            let parts = pieces.iter().flat_map(|piece| piece.split_inclusive('\n'));
+            parts.fold(false, |seen, part| last.is(part.as_bytes()) || seen)
+        };
+        assert!(seen(&["data: {}\n\ndata: [DONE]\n\n"]));
+        assert!(seen(&["data: {}\r\n\r\nda", "ta:[DO", "NE]\r", "\n"]));
+        assert!(!seen(&["data: {\"text\": \"[DONE]\"}\n\n", "data: [DONE", "\n", "data: [DONE]x\n", "[DONE]\n"]));
+    }
 }
