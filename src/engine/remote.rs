@@ -16,13 +16,12 @@ mod secret;
 mod wire;
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use patience::{Clock, Patience};
 
 use self::answer::Answering;
-use self::labels::Tops;
 use self::reply::{Base, Model};
 use self::wire::{Endpoint, Fault, Question, Wire};
 use super::address::{Address, KEY_VARIABLE};
@@ -59,6 +58,8 @@ pub struct Server {
 struct Manner {
     /// The most probable tokens that it reports; 0 for none.
     tops: usize,
+    /// To which base their logarithms are.
+    base: Base,
     /// Whether what it reports beside a greedy answer are no probabilities, so that labels need a request of their own.
     apart: bool,
     /// Whether it counts tokens when asked to.
@@ -78,8 +79,6 @@ struct Core {
     model: String,
     completions: Option<Manner>,
     chat: Option<Manner>,
-    /// As far as answers have shown it.
-    base: Mutex<Base>,
 }
 
 impl Server {
@@ -248,7 +247,7 @@ impl RemoteEngine {
         let model = server.choice(listed.as_deref())?;
         let known = listed.iter().flatten().find(|listed| listed.id == model).and_then(|model| model.max_model_len);
         let max_context = [known, options.context].into_iter().flatten().min().unwrap_or(CONTEXT);
-        let mut core = Core { server, model, completions: None, chat: None, base: Mutex::new(Base::Natural) };
+        let mut core = Core { server, model, completions: None, chat: None };
         core.completions = core.manner(Endpoint::Completions, observe)?;
         core.chat = core.manner(Endpoint::Chat, observe)?;
         let Some((endpoint, manner)) = core.continues() else {
@@ -320,16 +319,19 @@ impl Core {
                 }
                 Err((fault, attempts)) => return Err(self.server.error(fault, attempts)),
             };
-            let manner = |tops, apart| Ok(Some(Manner { tops, apart, usage }));
-            return match reported {
-                None => manner(0, false),
-                Some(reported) if self.tops(reported.clone()).is_some() => manner(tops, false),
-                Some(_) => match ask(1.0) {
-                    Ok(Some(reported)) if self.tops(reported.clone()).is_some() => manner(tops, true),
-                    Ok(_) => manner(0, false),
-                    Err((fault, attempts)) => Err(self.server.error(fault, attempts)),
-                },
+            let silent = Manner { tops: 0, base: Base::Natural, apart: false, usage };
+            let Some(reported) = reported else { return Ok(Some(silent)) };
+            let greedy = Base::of(&reported);
+            let base = match greedy {
+                Some(base) => Some(base),
+                None => ask(1.0)
+                    .map_err(|(fault, attempts)| self.server.error(fault, attempts))?
+                    .and_then(|reported| Base::of(&reported)),
             };
+            if base == Some(Base::Ten) {
+                tracing::info!(target: "logoscope::engine", "{}: its logarithms are to base 10", self.host());
+            }
+            return Ok(Some(base.map_or(silent, |base| Manner { tops, base, apart: greedy.is_none(), usage })));
         }
         match refused {
             Some((fault, attempts)) if !also => Err(self.server.error(fault, attempts)),
@@ -359,17 +361,6 @@ impl Core {
             }
         }
         if begun && reply.is_whole() { Ok(tops) } else { Err(Fault::Lost(CUT.to_owned())) }
-    }
-
-    /// Probabilities of what a server reported; `None` if it cannot be probabilities.
-    fn tops(&self, reported: Vec<(String, f64)>) -> Option<Tops> {
-        let mut known = self.base.lock().unwrap_or_else(PoisonError::into_inner);
-        let base = Base::of(&reported, *known)?;
-        if base != *known {
-            tracing::warn!(target: "logoscope::engine", "{}: its logarithms are to base 10", self.server.address.host());
-            *known = base;
-        }
-        Some(base.tops(reported))
     }
 }
 

@@ -473,6 +473,22 @@ fn numbers_that_are_no_probabilities_are_never_taken_for_them() {
     assert_eq!(temperatures, [json!(1.0), json!(0.0)], "labels apart, then the text");
 }
 
+/// Probabilities that sum to 1.03 once say nothing of what comes after them: its logarithms are what they were.
+#[test]
+fn one_odd_answer_changes_no_other() {
+    let server = Scripted::playing(|time, _, stream| {
+        let odd = if time == 0 { 0.53 } else { 0.3 };
+        answer(stream, &["noir"], &[("noir", 0.5), ("drama", odd)]);
+    });
+    let engine = server.connect(quick());
+    let labels = ["noir", "drama"];
+    let odd = engine.generate(request(&labels)).finish().unwrap();
+    assert_eq!((odd.text.as_str(), odd.scores.len()), ("noir", 0), "no probabilities sum to more than 1");
+    let scores = engine.generate(request(&labels)).finish().unwrap().scores;
+    let p: Vec<f64> = scores.iter().map(|score| (score.exp() * 1e6).round() / 1e6).collect();
+    assert_eq!(p, [0.5, 0.3]);
+}
+
 #[test]
 fn an_answer_that_does_not_come_is_cancelled_and_the_server_notices() {
     let (gone, noticed) = mpsc::channel();

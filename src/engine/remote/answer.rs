@@ -128,7 +128,7 @@ impl Answering {
         let question =
             Question { prompt: &prompt, max_tokens: 1, stop: &[], temperature: 1.0, tops, ..self.question() };
         let reported = self.core.reported(&question, &|| !self.cancel.is_cancelled())?;
-        Ok(reported.and_then(|reported| self.core.tops(reported)))
+        Ok(reported.and_then(|reported| self.manner.base.tops(reported)))
     }
 
     /// Scores the labels, following their beginnings where a prompt can be added to.
@@ -204,7 +204,7 @@ impl Answering {
         }
         self.pieces += 1;
         if std::mem::take(&mut self.scores)
-            && let Some(tops) = tops.and_then(|reported| self.core.tops(reported))
+            && let Some(tops) = tops.and_then(|reported| self.manner.base.tops(reported))
         {
             self.score(&tops)?;
         }

@@ -131,17 +131,19 @@ pub(super) enum Base {
 }
 
 impl Base {
-    /// The base at which reported logarithms can be those of probabilities, which sum to no more than 1, not below
-    /// `known`; `None` if there is none: then they are something else. Those to base 10 are nearer 0, and taken for
-    /// natural ones sum to more than 1 unless there are very few. The most probable tokens of a vocabulary have their part
-    /// of it at least, which raw scores far below 0 have not.
-    pub(super) fn of(reported: &[(String, f64)], known: Self) -> Option<Self> {
+    /// The base at which reported logarithms can be those of probabilities; `None` if there is none: then they are
+    /// something else. Those to base 10 are nearer 0, and taken for natural ones sum to more than 1 unless there are very
+    /// few.
+    pub(super) fn of(reported: &[(String, f64)]) -> Option<Self> {
+        [Self::Natural, Self::Ten].into_iter().find(|base| base.fits(reported))
+    }
+
+    /// Whether these are logarithms of probabilities, which sum to no more than 1. The most probable tokens of a vocabulary
+    /// have their part of it at least, which raw scores far below 0 have not.
+    fn fits(self, reported: &[(String, f64)]) -> bool {
         let least = reported.len() as f64 / LARGEST_VOCABULARY;
-        let fits = |base: Self| {
-            let sum: f64 = reported.iter().map(|(_, log)| base.probability(*log)).sum();
-            (least..=1.0 + ROUNDING).contains(&sum)
-        };
-        [Self::Natural, Self::Ten].into_iter().find(|base| (known == Self::Natural || *base == known) && fits(*base))
+        let sum: f64 = reported.iter().map(|(_, log)| self.probability(*log)).sum();
+        (least..=1.0 + ROUNDING).contains(&sum)
     }
 
     fn probability(self, log: f64) -> f64 {
@@ -151,9 +153,11 @@ impl Base {
         }
     }
 
-    /// Probabilities of what was reported.
-    pub(super) fn tops(self, reported: Vec<(String, f64)>) -> Tops {
-        reported.into_iter().map(|(token, log)| (token, self.probability(log).min(1.0))).collect()
+    /// Probabilities of what was reported; `None` where it cannot be probabilities.
+    pub(super) fn tops(self, reported: Vec<(String, f64)>) -> Option<Tops> {
+        let fits = self.fits(&reported);
+        let tops = reported.into_iter().map(|(token, log)| (token, self.probability(log).min(1.0)));
+        fits.then(|| tops.collect())
     }
 }
 
@@ -213,14 +217,14 @@ mod tests {
     fn a_base_is_told_by_what_probabilities_sum_to() {
         let of = |p: &[f64], log: fn(f64) -> f64| p.iter().map(|p| (String::new(), log(*p))).collect::<Vec<_>>();
         let p = [0.6, 0.2, 0.1, 0.05];
-        assert_eq!(Base::of(&of(&p, f64::ln), Base::Natural), Some(Base::Natural));
-        assert_eq!(Base::of(&of(&p, f64::log10), Base::Natural), Some(Base::Ten));
-        assert_eq!(Base::of(&of(&[0.01; 20], f64::log10), Base::Natural), Some(Base::Ten), "flat ones, too");
-        assert_eq!(Base::of(&of(&p, f64::ln), Base::Ten), Some(Base::Ten), "known is known");
+        assert_eq!(Base::of(&of(&p, f64::ln)), Some(Base::Natural));
+        assert_eq!(Base::of(&of(&p, f64::log10)), Some(Base::Ten));
+        assert_eq!(Base::of(&of(&[0.01; 20], f64::log10)), Some(Base::Ten), "flat ones, too");
         let raw: Vec<_> = [-31.0, -33.0, -35.0].map(|log| (String::new(), log)).to_vec();
-        assert_eq!(Base::of(&raw, Base::Natural), None, "raw scores of hardly anything");
-        assert_eq!(Base::of(&[(String::new(), 1.1)], Base::Natural), None, "no probability has a positive logarithm");
-        let read = Base::Ten.tops(of(&p, f64::log10));
+        assert_eq!(Base::of(&raw), None, "raw scores of hardly anything");
+        assert_eq!(Base::of(&[(String::new(), 1.1)]), None, "no probability has a positive logarithm");
+        assert_eq!(Base::Natural.tops(of(&p, f64::log10)), None, "what is known is not guessed anew");
+        let read = Base::Ten.tops(of(&p, f64::log10)).unwrap();
         assert!(read.iter().zip(p).all(|((_, read), p)| (read - p).abs() < 1e-12), "{read:?}");
     }
 }
