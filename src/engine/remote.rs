@@ -321,7 +321,7 @@ impl Core {
             };
             let silent = Manner { tops: 0, base: Base::Natural, apart: false, usage };
             let Some(reported) = reported else { return Ok(Some(silent)) };
-            let greedy = Base::of(&reported);
+            let greedy = Base::of_greedy(&reported);
             let base = match greedy {
                 Some(base) => Some(base),
                 None => ask(1.0)

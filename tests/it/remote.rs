@@ -473,6 +473,31 @@ fn numbers_that_are_no_probabilities_are_never_taken_for_them() {
     assert_eq!(temperatures, [json!(1.0), json!(0.0)], "labels apart, then the text");
 }
 
+/// A server that reports what temperature 0 leaves of probabilities beside greedy answers: all of it on one token.
+#[test]
+fn what_temperature_leaves_of_probabilities_is_not_taken_for_the_models_own() {
+    let server = Scripted::start(|asked, stream| {
+        if asked.path.contains("chat") || asked.path.ends_with("/models") {
+            usual(asked, stream);
+            return;
+        }
+        let tops = match asked.body["temperature"] == 0.0 {
+            true => json!({"noir": 0.0, "drama": -9999.0, "western": -9999.0}),
+            false => json!({"noir": 0.6f64.ln(), "drama": 0.3f64.ln(), "western": 0.05f64.ln()}),
+        };
+        let logprobs = if asked.tops() { json!({"top_logprobs": [tops]}) } else { Value::Null };
+        open(stream);
+        event(stream, &json!({"choices": [{"text": "noir", "finish_reason": "stop", "logprobs": logprobs}]}));
+        close(stream);
+    });
+    let engine = server.connect(quick());
+    let answer = engine.generate(request(&["noir", "drama"])).finish().unwrap();
+    let p: Vec<f64> = answer.scores.iter().map(|score| (score.exp() * 1e6).round() / 1e6).collect();
+    assert_eq!((answer.text.as_str(), p), ("noir", vec![0.6, 0.3]));
+    let alone = engine.score("film: tide\ntag:", &["noir".into(), "drama".into()]).unwrap();
+    assert_eq!(alone, answer.scores, "one distribution, however labels are asked for");
+}
+
 /// Probabilities that sum to 1.03 once say nothing of what comes after them: its logarithms are what they were.
 #[test]
 fn one_odd_answer_changes_no_other() {

@@ -9,6 +9,8 @@ use super::labels::Tops;
 
 /// Rounding that a sum of reported probabilities may show.
 const ROUNDING: f64 = 5e-3;
+/// What is over beside a token that is certain.
+const NOTHING: f64 = 1e-6;
 /// Tokens that a vocabulary has at most.
 const LARGEST_VOCABULARY: f64 = 1e6;
 
@@ -146,6 +148,13 @@ impl Base {
         (least..=1.0 + ROUNDING).contains(&sum)
     }
 
+    /// The same beside a greedy answer. Some servers report what is left of probabilities at temperature 0: all of it on one
+    /// token, which says nothing of what the model would say of another one. The model may be as certain itself; that shows
+    /// at temperature 1.
+    pub(super) fn of_greedy(reported: &[(String, f64)]) -> Option<Self> {
+        Self::of(reported).filter(|base| reported.iter().all(|(_, log)| base.probability(*log) <= 1.0 - NOTHING))
+    }
+
     fn probability(self, log: f64) -> f64 {
         match self {
             Self::Natural => log.exp(),
@@ -223,6 +232,13 @@ mod tests {
         let raw: Vec<_> = [-31.0, -33.0, -35.0].map(|log| (String::new(), log)).to_vec();
         assert_eq!(Base::of(&raw), None, "raw scores of hardly anything");
         assert_eq!(Base::of(&[(String::new(), 1.1)]), None, "no probability has a positive logarithm");
+        let certain = [("noir".to_owned(), 0.0), ("drama".to_owned(), -9999.0)];
+        assert_eq!(
+            (Base::of_greedy(&certain), Base::of(&certain)),
+            (None, Some(Base::Natural)),
+            "which may be a model's own"
+        );
+        assert_eq!(Base::of_greedy(&of(&p, f64::ln)), Some(Base::Natural));
         assert_eq!(Base::Natural.tops(of(&p, f64::log10)), None, "what is known is not guessed anew");
         let read = Base::Ten.tops(of(&p, f64::log10)).unwrap();
         assert!(read.iter().zip(p).all(|((_, read), p)| (read - p).abs() < 1e-12), "{read:?}");
