@@ -38,6 +38,8 @@ struct Beginning {
 pub(super) struct Scoring<'a> {
     labels: Vec<&'a str>,
     found: Vec<f64>,
+    /// Whether a reported token was the whole of it, though what was found may all have gone to a longer one.
+    reported: Vec<bool>,
     open: Vec<Beginning>,
     followed: usize,
     /// Whether more may be asked.
@@ -54,6 +56,7 @@ impl<'a> Scoring<'a> {
         let mut scoring = Self {
             labels: labels.iter().map(|label| label.trim_start()).collect(),
             found: vec![0.0; labels.len()],
+            reported: vec![false; labels.len()],
             open: Vec::new(),
             followed: 0,
             follows,
@@ -87,10 +90,9 @@ impl<'a> Scoring<'a> {
             let said = text.trim_start();
             let named = self.labels.iter().position(|label| *label == said);
             if named.is_some() {
-                for (label, found) in self.labels.iter().zip(&mut self.found) {
-                    if *label == said {
-                        *found += p;
-                    }
+                for at in (0..self.labels.len()).filter(|at| self.labels[*at] == said) {
+                    self.found[at] += p;
+                    self.reported[at] = true;
                 }
                 beginning.within.into_iter().for_each(|shorter| self.found[shorter] -= p);
             }
@@ -106,11 +108,10 @@ impl<'a> Scoring<'a> {
 
     /// Natural log of the probability of each label, in their order.
     pub(super) fn finish(mut self) -> Vec<f64> {
-        let reported: Vec<bool> = self.found.iter().map(|p| *p > 0.0).collect();
         for beginning in std::mem::take(&mut self.open) {
             let said = beginning.text.trim_start();
             let longer: Vec<usize> = (0..self.labels.len()).filter(|at| begins(self.labels[*at], said)).collect();
-            let silent: Vec<usize> = longer.iter().copied().filter(|at| !reported[*at]).collect();
+            let silent: Vec<usize> = longer.iter().copied().filter(|at| !self.reported[*at]).collect();
             let to = match beginning.within {
                 None if silent.is_empty() => longer,
                 _ => silent,
@@ -119,9 +120,10 @@ impl<'a> Scoring<'a> {
             beginning.within.into_iter().for_each(|shorter| self.found[shorter] -= share * to.len() as f64);
             to.iter().for_each(|at| self.found[*at] += share);
         }
-        let missing = self.found.iter().filter(|p| **p <= 0.0).count().max(1) as f64;
+        let labels = || self.found.iter().copied().zip(&self.reported);
+        let missing = labels().filter(|(p, reported)| *p <= 0.0 && !**reported).count().max(1) as f64;
         let most = self.least.min(self.left / missing);
-        self.found.iter().map(|&p| if p > 0.0 { p } else { most }.clamp(LEAST, 1.0).ln()).collect()
+        labels().map(|(p, reported)| if p > 0.0 || *reported { p } else { most }.clamp(LEAST, 1.0).ln()).collect()
     }
 }
 
@@ -179,6 +181,15 @@ mod tests {
         let names = labels(&["dark", "dark comedy", "noir"]);
         let scoring = Scoring::new(&names, &tops(&[("dark", 0.8), ("noir", 0.1)]), false);
         assert_eq!(exponentials(scoring.finish()), [0.4, 0.4, 0.1]);
+    }
+
+    #[test]
+    fn a_label_that_lost_all_to_a_longer_one_has_nothing() {
+        let names = labels(&["dark", "dark comedy", "noir", "drama"]);
+        let mut scoring = Scoring::new(&names, &tops(&[("dark", 0.9), ("noir", 0.05)]), true);
+        assert_eq!(scoring.next(), Some("dark"));
+        scoring.follow("dark", &tops(&[(" comedy", 1.0)]));
+        assert_eq!(exponentials(scoring.finish()), [0.0, 0.9, 0.05, 0.05], "only drama was led to by nothing");
     }
 
     #[test]
