@@ -379,6 +379,44 @@ fn labels_of_several_tokens_are_followed() {
     assert!(asked.iter().all(|asked| asked.body["max_tokens"] == 1 && asked.body["temperature"] == 1.0), "{asked:?}");
 }
 
+/// A server takes long over labels, in the middle of an answer or before it: that is no time of the answer.
+#[test]
+fn labels_are_not_counted_into_the_time_of_an_answer() {
+    for greedy in [0.0, 10.0] {
+        let (begun, labels) = (Instant::now(), Arc::<Mutex<Duration>>::default());
+        let spent = Arc::clone(&labels);
+        let server = Scripted::start(move |asked, stream| {
+            // Beside greedy answers these are no probabilities, if something is added.
+            let added = if asked.body["temperature"] == 0.0 { greedy } else { 0.0 };
+            let tops = [(" dark", (0.5f64.ln() + added).exp()), ("noir", (0.1f64.ln() + added).exp())];
+            let tops = if asked.tops() { &tops[..] } else { &[] };
+            match asked.path.as_str() {
+                "/v1/completions" if asked.is_probe() => answer(stream, &[" upon"], tops),
+                "/v1/completions" => {
+                    if asked.body["temperature"] == 1.0 {
+                        // Twice as long as everything before it has.
+                        let (came, before) = (Instant::now(), begun.elapsed());
+                        while came.elapsed() < 2 * before {
+                            thread::yield_now();
+                        }
+                        *spent.lock().unwrap() += came.elapsed();
+                    }
+                    answer(stream, &[" dark", " comedy"], tops);
+                }
+                _ => assert!(usual(asked, stream), "{}", asked.path),
+            }
+        });
+        let engine = server.connect(quick());
+        let asked = Instant::now();
+        let answer = engine.generate(request(&["dark comedy", "noir"])).finish().unwrap();
+        let (whole, labels) = (asked.elapsed(), *labels.lock().unwrap());
+        assert!(answer.scores.len() == 2 && !labels.is_zero());
+        let stats = answer.stats;
+        assert!(stats.ttft <= stats.elapsed && !stats.ttft.is_zero());
+        assert!(stats.elapsed + labels <= whole, "{:?} of {whole:?}, {labels:?} for labels", stats.elapsed);
+    }
+}
+
 #[test]
 fn a_server_without_probabilities_answers_and_scores_nothing() {
     let server = Scripted::start(|asked, stream| match asked.is_probe() && asked.tops() {

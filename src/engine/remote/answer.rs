@@ -1,7 +1,8 @@
 //! One answer of a server, with as many attempts at it as patience allows.
 //!
 //! Invariants: an attempt begins with nothing of the one before; what is told of an attempt that was lost is taken back by
-//! one [`GenEvent::Again`]; the last event is `Done` or `Failed`, unless it was cancelled.
+//! one [`GenEvent::Again`]; the last event is `Done` or `Failed`, unless it was cancelled; the time of a text is its own,
+//! without what is asked about labels besides.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub(super) struct Answering {
     /// Tokens, as far as the pieces of the answer show them.
     pieces: usize,
     stats: GenStats,
+    /// When the text was asked for, put off by as much as labels have taken since.
     started: Instant,
     ready: VecDeque<GenEvent>,
 }
@@ -112,6 +114,7 @@ impl Answering {
             self.stand = Stand::Ended;
             return Ok(());
         }
+        self.started = Instant::now();
         self.scores = scored && !apart;
         let tops = if self.scores { self.manner.tops } else { 0 };
         let reply =
@@ -206,7 +209,9 @@ impl Answering {
         if std::mem::take(&mut self.scores)
             && let Some(tops) = tops.and_then(|reported| self.manner.base.tops(reported))
         {
+            let asked = Instant::now();
             self.score(&tops)?;
+            self.started += asked.elapsed();
         }
         let (safe, stopped) = self.stop.push(text);
         if !safe.is_empty() {
