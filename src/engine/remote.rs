@@ -73,6 +73,9 @@ pub struct RemoteEngine {
     core: Arc<Core>,
 }
 
+/// Which statuses of a server in trouble are its last word.
+type Final = fn(u16) -> bool;
+
 /// What a running answer needs of the engine.
 struct Core {
     server: Server,
@@ -229,6 +232,17 @@ impl Fault {
         (attempt < patience.attempts && heeded).then(|| patience.before(attempt + 1, asked))
     }
 
+    /// Whether the server's other endpoint may have no such trouble.
+    fn may_be_of_one_endpoint(&self) -> bool {
+        match self {
+            Self::Cancelled | Self::Lost(_) => false,
+            Self::Garbled(_) => true,
+            Self::Busy { status, .. } => *status >= 500,
+            // A key is taken for all of a server, and so is what is wrong with its certificate.
+            Self::Refused { status, .. } => !matches!(status, 0 | 401),
+        }
+    }
+
     /// What happened, in words.
     fn reason(&self) -> &str {
         match self {
@@ -248,8 +262,7 @@ impl RemoteEngine {
         let known = listed.iter().flatten().find(|listed| listed.id == model).and_then(|model| model.max_model_len);
         let max_context = [known, options.context].into_iter().flatten().min().unwrap_or(CONTEXT);
         let mut core = Core { server, model, completions: None, chat: None };
-        core.completions = core.manner(Endpoint::Completions, observe)?;
-        core.chat = core.manner(Endpoint::Chat, observe)?;
+        core.look(observe)?;
         let Some((endpoint, manner)) = core.continues() else {
             return Err(EngineError::Server {
                 server: core.host(),
@@ -290,53 +303,81 @@ impl Core {
         completions.or(self.chat.map(|manner| (Endpoint::Chat, manner)))
     }
 
-    /// How an endpoint answers; `None` where there is none.
-    fn manner(&self, endpoint: Endpoint, observe: Observer) -> Result<Option<Manner>, EngineError> {
-        let also = endpoint == Endpoint::Chat && self.completions.is_some();
+    /// Looks how both endpoints answer. Servers that only chat refuse completions in more ways than by saying that there are
+    /// none; so what goes wrong with these is the end of it only where the server does not chat either.
+    fn look(&mut self, observe: Observer) -> Result<(), EngineError> {
+        let broken: Final = |status| status == 500;
+        let mut completions = self.manner(Endpoint::Completions, broken, observe);
+        if let Err((fault, _)) = &completions
+            && fault.may_be_of_one_endpoint()
+        {
+            // What has been waited for once is not waited for again.
+            let ends: Final = if matches!(fault, Fault::Busy { .. }) { |_| true } else { broken };
+            match self.manner(Endpoint::Chat, ends, observe) {
+                Ok(Some(chat)) => {
+                    let (host, reason) = (self.host(), fault.reason());
+                    tracing::info!(target: "logoscope::engine", "{host} only chats: {reason}");
+                    self.chat = Some(chat);
+                    return Ok(());
+                }
+                Err((Fault::Cancelled, _)) => return Err(EngineError::Cancelled),
+                Ok(None) | Err(_) => {}
+            }
+            // Nothing works: that may pass.
+            if matches!(fault, Fault::Refused { status: 500, .. }) {
+                completions = self.manner(Endpoint::Completions, |_| false, observe);
+            }
+        }
+        let error = |(fault, attempts)| self.server.error(fault, attempts);
+        let completions = completions.map_err(error)?;
+        let also = completions.is_some();
+        let chat = match self.manner(Endpoint::Chat, if also { broken } else { |_| false }, observe) {
+            // Some servers refuse, some begin an answer and put their words into it, bare.
+            Err((fault @ (Fault::Refused { .. } | Fault::Garbled(_)), _)) if also => {
+                tracing::info!(target: "logoscope::engine", "{} does not chat: {}", self.host(), fault.reason());
+                None
+            }
+            other => other.map_err(error)?,
+        };
+        (self.completions, self.chat) = (completions, chat);
+        Ok(())
+    }
+
+    /// How an endpoint answers; `None` where there is none. A server in trouble whose status `ends` it is not asked again: so
+    /// servers say that a model was not made for an endpoint.
+    fn manner(&self, endpoint: Endpoint, ends: Final, observe: Observer) -> Result<Option<Manner>, (Fault, u32)> {
         let tries = TOPS.map(|tops| (tops, true)).into_iter().chain([(0, true), (0, false)]);
         let mut refused = None;
         for (tops, usage) in tries {
             let ask = |temperature| {
                 let question = self.probe(endpoint, tops, usage, temperature);
                 self.server.patiently(observe, |wanted| match self.reported(&question, wanted) {
-                    // That is how servers say that a model was not made to be talked to.
-                    Err(Fault::Busy { status: 500, reason, .. }) if also => Err(Fault::Refused { status: 500, reason }),
+                    Err(Fault::Busy { status, reason, .. }) if ends(status) => Err(Fault::Refused { status, reason }),
                     other => other,
                 })
             };
             let reported = match ask(0.0) {
                 Ok(reported) => reported,
                 Err((Fault::Refused { status: 404 | 405 | 501, .. }, _)) => return Ok(None),
-                Err((Fault::Refused { status, .. }, _)) if also && !matches!(status, 400 | 422) => return Ok(None),
                 Err((fault @ Fault::Refused { status: 400 | 422, .. }, attempts)) => {
                     refused = Some((fault, attempts));
                     continue;
                 }
-                // Others begin an answer and put their words into it, bare.
-                Err((Fault::Garbled(reason), _)) if also => {
-                    tracing::info!(target: "logoscope::engine", "{} does not chat: {reason}", self.host());
-                    return Ok(None);
-                }
-                Err((fault, attempts)) => return Err(self.server.error(fault, attempts)),
+                Err(fault) => return Err(fault),
             };
             let silent = Manner { tops: 0, base: Base::Natural, apart: false, usage };
             let Some(reported) = reported else { return Ok(Some(silent)) };
             let greedy = Base::of_greedy(&reported);
             let base = match greedy {
                 Some(base) => Some(base),
-                None => ask(1.0)
-                    .map_err(|(fault, attempts)| self.server.error(fault, attempts))?
-                    .and_then(|reported| Base::of(&reported)),
+                None => ask(1.0)?.and_then(|reported| Base::of(&reported)),
             };
             if base == Some(Base::Ten) {
                 tracing::info!(target: "logoscope::engine", "{}: its logarithms are to base 10", self.host());
             }
             return Ok(Some(base.map_or(silent, |base| Manner { tops, base, apart: greedy.is_none(), usage })));
         }
-        match refused {
-            Some((fault, attempts)) if !also => Err(self.server.error(fault, attempts)),
-            _ => Ok(None),
-        }
+        refused.map_or(Ok(None), Err)
     }
 
     fn probe(&self, endpoint: Endpoint, tops: usize, usage: bool, temperature: f64) -> Question<'_> {

@@ -468,6 +468,65 @@ fn a_server_that_only_chats_is_asked_in_messages_and_says_so() {
     assert_eq!((&asked["logprobs"], &asked["top_logprobs"]), (&json!(true), &json!(20)));
 }
 
+/// Replies to a message.
+fn chat(stream: &mut TcpStream) {
+    open(stream);
+    event(stream, &json!({"choices": [{"delta": {"content": "noir"}, "finish_reason": "stop"}]}));
+    close(stream);
+}
+
+/// Servers that only chat say so in many ways, few of which mean that there is no such endpoint.
+#[test]
+fn a_server_that_refuses_completions_in_its_own_way_is_chatted_with() {
+    let connect = |status: &'static str, chats: bool| {
+        let server = Scripted::start(move |asked, stream| match asked.path.as_str() {
+            "/v1/completions" => refuse(stream, status, "no completions with this model"),
+            "/v1/chat/completions" if chats => chat(stream),
+            "/v1/chat/completions" => refuse(stream, status, "no chat either"),
+            _ => assert!(usual(asked, stream), "{}", asked.path),
+        });
+        let hands = Arc::<Hands>::default();
+        let engine = server.try_connect(None, patience(&hands));
+        let asked = server.asked.lock().unwrap().clone();
+        let chats = asked.iter().filter(|asked| asked.path.contains("chat")).count();
+        (engine, hands.waits().len(), chats, server)
+    };
+    // How often it is waited for, and how often chat is asked where it is refused, too.
+    for (status, [waits, waits_without], asked) in [
+        ("400 Bad Request", [0, 0], 4),
+        ("403 Forbidden", [0, 0], 1),
+        ("500 Internal Server Error", [0, 4], 1),
+        ("503 Service Unavailable", [4, 4], 1),
+    ] {
+        let (engine, waited, _, _server) = connect(status, true);
+        let engine = engine.unwrap();
+        assert_eq!((engine.caps().dtype.as_str(), engine.caps().chat, waited), ("chat", true, waits), "{status}");
+        assert_eq!(engine.generate(request(&[])).finish().unwrap().text, "noir");
+        let (engine, waited, chats, _) = connect(status, false);
+        let error = told(&engine.err().unwrap());
+        assert!(error.contains("no completions with this model"), "the first fault is the server's: {error}");
+        assert_eq!((waited, chats), (waits_without, asked), "{status}");
+    }
+    // A key that is not taken is taken nowhere.
+    let (engine, _, chats, _) = connect("401 Unauthorized", true);
+    assert!(told(&engine.err().unwrap()).contains("it wants a key") && chats == 0);
+}
+
+#[test]
+fn an_outage_at_loading_that_passes_makes_no_chat_of_a_server() {
+    let asked_before = AtomicUsize::new(0);
+    let server = Scripted::start(move |asked, stream| {
+        if !asked.path.ends_with("/models") && asked_before.fetch_add(1, Ordering::Relaxed) < 3 {
+            refuse(stream, "500 Internal Server Error", "starting");
+        } else {
+            assert!(usual(asked, stream), "{}", asked.path);
+        }
+    });
+    let hands = Arc::<Hands>::default();
+    let engine = server.connect(patience(&hands));
+    assert_eq!((engine.caps().dtype.as_str(), hands.waits()), ("completions", vec![1.0]));
+}
+
 /// mistral.rs 0.8.1 says that a model has no chat template in an event that is no JSON, after a good beginning.
 #[test]
 fn a_server_that_says_in_bare_words_that_it_does_not_chat_is_asked_for_completions() {
