@@ -124,8 +124,14 @@ impl Server {
     /// The models that the server has; `None` where it does not say.
     fn listed(&self, observe: Observer) -> Result<Option<Vec<Model>>, EngineError> {
         match self.patiently(observe, |wanted| self.wire.models(wanted)) {
-            Ok(models) => Ok(Some(models.data)),
+            Ok(models) => Ok(Some(models.0)),
             Err((Fault::Refused { status: 404 | 405 | 501, .. }, _)) => Ok(None),
+            // Nor is it needed: whether the model that was named is there shows when it is asked.
+            Err((fault @ (Fault::Refused { .. } | Fault::Garbled(_)), _)) if self.address.model.is_some() => {
+                let host = self.address.host();
+                tracing::info!(target: "logoscope::engine", "{host} does not list its models: {}", fault.reason());
+                Ok(None)
+            }
             Err((fault, attempts)) => Err(self.error(fault, attempts)),
         }
     }

@@ -888,6 +888,24 @@ fn a_model_is_chosen_among_those_that_there_are() {
     assert!(
         told(&connect(&silent, "").unwrap_err()).contains("does not say which models it has; name one: http://127")
     );
+    // One that lists them in its own way, or not to everybody, needs not list the one that is named.
+    type List = fn(&mut TcpStream);
+    let bare: List = |stream| json_reply(stream, "200 OK", &json!([{"id": "b"}]));
+    let lists: [(List, &str); 4] = [
+        (bare, "b"),
+        (|stream| refuse(stream, "403 Forbidden", "not for you"), "anything"),
+        (|stream| json_reply(stream, "200 OK", &json!({"models": "many"})), "anything"),
+        (|stream| reply(stream, "200 OK", "text/html", "", "<html>"), "anything"),
+    ];
+    for (list, name) in lists {
+        let server = Scripted::start(move |asked, stream| match asked.path.as_str() {
+            "/v1/models" => list(stream),
+            _ => assert!(usual(asked, stream), "{}", asked.path),
+        });
+        assert_eq!(connect(&server, &format!("#{name}")).unwrap(), name);
+        let unnamed = connect(&server, "");
+        assert_eq!(unnamed.is_ok(), name == "b", "what is not named has to be listed: {unnamed:?}");
+    }
 }
 
 #[test]

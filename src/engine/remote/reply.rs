@@ -16,8 +16,20 @@ const LARGEST_VOCABULARY: f64 = 1e6;
 
 /// The models a server has.
 #[derive(Debug, Deserialize)]
-pub(super) struct Models {
-    pub data: Vec<Model>,
+#[serde(try_from = "Value")]
+pub(super) struct Models(pub Vec<Model>);
+
+impl TryFrom<Value> for Models {
+    type Error = serde_json::Error;
+
+    /// As the protocol has it, or the bare list of them.
+    fn try_from(said: Value) -> Result<Self, Self::Error> {
+        let list = match said {
+            Value::Object(mut fields) => fields.remove("data").unwrap_or_default(),
+            bare => bare,
+        };
+        serde_json::from_value(list).map(Self)
+    }
 }
 
 /// One of them.
@@ -207,6 +219,19 @@ mod tests {
             json!({"text": "x", "logprobs": 7}),
         ] {
             assert_eq!(tops(silent.clone()), None, "{silent}");
+        }
+    }
+
+    #[test]
+    fn models_are_listed_with_or_without_a_word_around_them() {
+        let models = json!([{"id": "a", "object": "model"}, {"id": "b", "max_model_len": 2048}]);
+        for said in [json!({"object": "list", "data": models}), models.clone()] {
+            let Models(read) = serde_json::from_value(said).unwrap();
+            let read: Vec<_> = read.iter().map(|model| (model.id.as_str(), model.max_model_len)).collect();
+            assert_eq!(read, [("a", None), ("b", Some(2048))]);
+        }
+        for said in [json!({"data": 7}), json!({"models": []}), json!("a"), json!(["a"])] {
+            assert!(serde_json::from_value::<Models>(said.clone()).is_err(), "{said}");
         }
     }
 
