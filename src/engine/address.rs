@@ -4,7 +4,7 @@
 //! of a network.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::error::EngineError;
@@ -68,6 +68,22 @@ fn authority(base: &str) -> (&str, &str) {
     rest.find('/').map_or((rest, ""), |at| rest.split_at(at))
 }
 
+/// Whether this is a host, with or without a port. A name has no colon of its own, an IPv6 address stands in brackets.
+fn names_host(host: &str) -> bool {
+    let (is_host, port) = match host.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((ip, port))) => (ip.parse::<Ipv6Addr>().is_ok(), port),
+        Some(None) => (false, ""),
+        None => {
+            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+            (!name.is_empty(), port)
+        }
+    };
+    // A sign before a number is none of a port.
+    let is_port =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n > 0);
+    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
 /// `name` as it may be shown, where it is an address: without what stands before an `@`, which may be somebody's password.
 pub fn told(name: &str) -> String {
     let Some((scheme, rest)) = name.split_once("://").filter(|_| Address::is_meant(name)) else {
@@ -115,13 +131,7 @@ impl FromStr for Address {
             let remedy = format!("leave out what stands before '@', and set {KEY_VARIABLE} to the server's key");
             return Err(refused("a name or a password in an address would be shown and recorded", &remedy));
         }
-        let (name, port) = match (host.strip_prefix('['), host.rsplit_once(':')) {
-            (Some(rest), _) => rest.split_once(']').map_or(("", ""), |(ip, rest)| (ip, rest.trim_start_matches(':'))),
-            (None, Some((name, port))) => (name, port),
-            (None, None) => (host, ""),
-        };
-        let numbered = port.parse::<u16>().is_ok_and(|port| port > 0) || (port.is_empty() && !host.ends_with(':'));
-        if name.is_empty() || !numbered {
+        if !names_host(host) {
             return Err(refused("it names no host and port", written));
         }
         let path = match path.trim_end_matches('/') {
@@ -144,6 +154,7 @@ mod tests {
             ("http://localhost:1234/v1/", "http://localhost:1234/v1", None),
             ("HTTPS://Models.Example/api/v1#Qwen/Qwen3-4B", "https://models.example/api/v1", Some("Qwen/Qwen3-4B")),
             ("http://[::1]:8080/v1#m#2", "http://[::1]:8080/v1", Some("m#2")),
+            ("http://[::1]#m", "http://[::1]/v1", Some("m")),
         ] {
             let address: Address = name.parse().unwrap();
             assert_eq!((address.base.as_str(), address.model.as_deref()), (base, model), "{name}");
@@ -166,6 +177,14 @@ mod tests {
             ("http://:80/v1", "names no host"),
             ("http://host:/v1", "names no host"),
             ("http://host:99999/v1", "names no host"),
+            ("http://host:+80/v1", "names no host"),
+            ("http://::1:8080/v1#m", "names no host"),
+            ("http://a:b:80/v1", "names no host"),
+            ("http://[::1]8080/v1#m", "names no host"),
+            ("http://[::1]::8080/v1#m", "names no host"),
+            ("http://[::1]:/v1#m", "names no host"),
+            ("http://[::1/v1#m", "names no host"),
+            ("http://[host]:80/v1", "names no host"),
             ("http://host/v1#", "no model stands after"),
             ("http://host/v1?key=1", "a query"),
             ("http://ho st/v1", "white space"),

@@ -107,10 +107,10 @@ impl Server {
 
     /// The server at `address`, proven with `key` and waited for with `patience`.
     pub fn with(address: &Address, key: Option<&str>, patience: Patience) -> Result<Self, EngineError> {
-        let wire = Wire::new(address, key, patience).map_err(|reason| EngineError::Server {
+        let wire = Wire::new(address, key, patience).map_err(|(reason, remedy)| EngineError::Server {
             server: address.host().to_owned(),
             reason,
-            remedy: format!("set {KEY_VARIABLE} to the server's key"),
+            remedy,
         })?;
         Ok(Self { address: address.clone(), wire, keyed: key.is_some() })
     }

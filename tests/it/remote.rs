@@ -1026,6 +1026,14 @@ fn nobody_there_is_told_at_loading_and_a_load_can_be_cancelled() {
     assert!(Server::of(&address, &offline).is_ok(), "this machine is no network");
 }
 
+#[test]
+fn what_no_request_can_go_to_is_refused_and_not_waited_for() {
+    for name in ["http://ho%st:80/v1#m", "http://ho|st:80/v1#m", "http://256.1.1.1/v1#m"] {
+        let error = told(&Server::with(&name.parse().unwrap(), None, quick()).err().unwrap());
+        assert!(error.contains("no request can go there (") && error.contains("see that the address"), "{error}");
+    }
+}
+
 /// The workbench, with memory, a host and a model on a server: until `look` says which keys to press next.
 fn workbench(loader: Arc<Loader>, mut look: impl FnMut(&app::state::State, &dyn Fn(&[&str]))) {
     let (out, inbox): (Sender<Message>, Receiver<Message>) = mpsc::channel();

@@ -20,14 +20,14 @@ use async_openai::middleware::HttpRequestFactory;
 use async_openai::types::stream::StreamResponse;
 use futures_util::StreamExt;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Body, Response, StatusCode};
+use reqwest::{Body, Response, StatusCode, Url};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use super::patience::{Patience, TICK};
 use super::reply::{Chunk, Models};
 use super::secret::Secret;
-use crate::engine::address::Address;
+use crate::engine::address::{Address, KEY_VARIABLE};
 use crate::engine::stdio::ENGINE_THREAD_PREFIX;
 
 /// Bytes of a line that a server may send.
@@ -187,11 +187,17 @@ impl Reply {
 }
 
 impl Wire {
-    /// A way to `address`, proven with `key`.
-    pub(super) fn new(address: &Address, key: Option<&str>, patience: Patience) -> Result<Self, String> {
+    /// A way to `address`, proven with `key`; where there is none, why, and what to do about it.
+    pub(super) fn new(address: &Address, key: Option<&str>, patience: Patience) -> Result<Self, (String, String)> {
         if key.is_some_and(|key| HeaderValue::from_str(&format!("Bearer {key}")).is_err()) {
-            return Err("the key holds characters that no request can carry".to_owned());
+            let reason = "the key holds characters that no request can carry".to_owned();
+            return Err((reason, format!("set {KEY_VARIABLE} to the server's key")));
         }
+        // What reads addresses for requests knows best what a host is.
+        if let Err(error) = Url::parse(&address.base) {
+            return Err((format!("no request can go there ({error})"), "see that the address is right".to_owned()));
+        }
+        let refused = |reason| (reason, "see that this system is well, then ask again".to_owned());
         let mut http = reqwest::Client::builder()
             .connect_timeout(patience.connect)
             .redirect(reqwest::redirect::Policy::none())
@@ -199,7 +205,7 @@ impl Wire {
         if address.is_here() {
             http = http.no_proxy();
         }
-        let http = http.build().map_err(|error| cause(&error, &Secret::default()))?;
+        let http = http.build().map_err(|error| refused(cause(&error, &Secret::default())))?;
         let config = OpenAIConfig::new()
             .with_api_base(&address.base)
             .with_api_key(key.unwrap_or_default())
@@ -211,7 +217,7 @@ impl Wire {
             .thread_name(format!("{ENGINE_THREAD_PREFIX}remote"))
             .enable_all()
             .build()
-            .map_err(|error| format!("the system refused a thread: {error}"))?;
+            .map_err(|error| refused(format!("the system refused a thread: {error}")))?;
         let mover = Arc::new(Mover(Some(runtime)));
         Ok(Self { http, config, keyed: key.is_some(), secret: Secret::new(key), mover, patience })
     }
@@ -362,6 +368,9 @@ fn fault_of(error: &reqwest::Error, secret: &Secret) -> Fault {
     let why = cause(error, secret);
     if why.contains("certificate") {
         return Fault::Refused { status: 0, reason: format!("its certificate is of no use ({why})") };
+    }
+    if error.is_builder() {
+        return Fault::Refused { status: 0, reason: format!("no request can be made of this ({why})") };
     }
     if error.is_connect() && error.is_timeout() {
         return Fault::Lost("no connection in time".to_owned());
