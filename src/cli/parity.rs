@@ -35,7 +35,7 @@ pub struct ParityArgs {
     #[arg(long, value_name = "NAME|DIR|FILE|ID|URL")]
     other: Option<String>,
     /// How far the reference may prefer its own choice before a difference is real, in nats
-    #[arg(long, value_name = "NATS", default_value_t = 0.05)]
+    #[arg(long, value_name = "NATS", default_value_t = 0.05, value_parser = tolerance, allow_hyphen_values = true)]
     tolerance: f64,
     /// How many of the judged queries [default: all]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -46,6 +46,12 @@ pub struct ParityArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+}
+
+/// A bound that some difference is beyond: nothing is more than what is no number, or than infinity.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let nats = text.parse().ok().filter(|nats: &f64| *nats >= 0.0 && nats.is_finite());
+    nats.ok_or_else(|| format!("'{text}' is no tolerance; give a number of nats from 0 up such as 0.05"))
 }
 
 /// Runs the command.

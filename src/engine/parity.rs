@@ -1,9 +1,10 @@
 //! Whether two engines say the same: the labels they choose and the tokens they write, and where they differ, by how
 //! little.
 //!
-//! Invariant: a difference is *real* when the reference prefers its own choice, the end of its text among them, by more than
-//! the tolerance; what it holds as good as equal may fall either way in another number format. Where it cannot tell how near
-//! it was to the other's choice, nothing shows that it was rounding, and the difference is real.
+//! Invariant: a difference is *real* when the reference prefers one of both choices, the end of its text among them, by more
+//! than the tolerance; what it holds as good as equal may fall either way in another number format. One that prefers the
+//! other's choice by more than that contradicts itself, which is no rounding either. Where it cannot tell how near it was to
+//! the other's choice, nothing shows that it was rounding, and the difference is real.
 
 use std::time::Duration;
 
@@ -60,15 +61,15 @@ pub struct Difference {
     pub expected: String,
     /// What the other one says.
     pub found: String,
-    /// By how much the reference prefers its own, in nats; `None` where it cannot tell how probable its end was.
+    /// By how much the reference prefers its own, in nats, below 0 where it prefers the other's; `None` where it cannot tell how probable its end was.
     pub margin: Option<f64>,
 }
 
 impl Difference {
     /// Whether it is more than numbers rounded differently.
     pub fn is_real(&self, tolerance: f64) -> bool {
-        // A margin of two impossibilities is no number, and shows as little.
-        self.margin.is_none_or(|margin| margin.is_nan() || margin > tolerance)
+        // A margin of two impossibilities is no number, and within no bounds.
+        self.margin.is_none_or(|margin| !(-tolerance..=tolerance).contains(&margin))
     }
 }
 
@@ -226,6 +227,8 @@ mod tests {
         }
         let margin = |margin| Difference { kind: Kind::Label, expected: String::new(), found: String::new(), margin };
         assert!(margin(Some(f64::NAN)).is_real(0.05) && !margin(Some(0.01)).is_real(0.05));
+        // Who says one thing and finds another so much likelier has not rounded.
+        assert!(margin(Some(-2.0)).is_real(0.05) && !margin(Some(-0.01)).is_real(0.05));
         let same = speaker(long, 0.5, None);
         assert_eq!(Parity::of(&same, &same).ask(&request).unwrap(), []);
         // Who says nothing of labels has not shown that they are the same.

@@ -884,6 +884,10 @@ fn parity_asks_something_or_fails() {
     let unjudged = dir.path().to_str().unwrap();
     for (more, told) in [
         (&["--queries", "0"][..], "give a whole number from 1 on"),
+        // Nothing would be beyond these.
+        (&["--tolerance", "nan"], "'nan' is no tolerance"),
+        (&["--tolerance", "inf"], "'inf' is no tolerance"),
+        (&["--tolerance", "-1"], "'-1' is no tolerance"),
         (&["--data", unjudged], "'small' has no judged query to ask; write some into its queries.jsonl"),
     ] {
         let output = crate::program().args([&["parity", "--device", "cpu"][..], more].concat()).output().unwrap();
