@@ -454,8 +454,7 @@ fn answers(
     let (mut rates, mut first) = (Vec::new(), Vec::new());
     for (ix, (asked, read)) in asked.iter().zip(reads).take(ANSWERS).enumerate() {
         let blocks = Blocks::of(memory, &asked.query, read);
-        let mut request =
-            crate::engine::answer::request(&blocks, &memory.population.labels, Arm::ALL[ix % 4], &weights);
+        let mut request = crate::engine::answer::request(&blocks, memory.scored_labels(), Arm::ALL[ix % 4], &weights);
         // Without a stop text an answer runs to its limit.
         request.stop.clear();
         for event in engine.generate(request) {
@@ -470,4 +469,48 @@ fn answers(
         }
     }
     Ok([Figure::of_rates("engine.tokens-per-second", "tokens/s", rates), Figure::of("engine.first-token", "ms", first)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::synth::headlines;
+    use crate::engine::engine::{Cancel, Caps, GenRequest, GenStats, Generation, ScoreKind};
+
+    /// Writes, and scores nothing.
+    struct Writer(Caps);
+
+    impl Engine for Writer {
+        fn caps(&self) -> &Caps {
+            &self.0
+        }
+
+        fn generate(&self, req: GenRequest) -> Generation {
+            assert_eq!(req.labels, [""; 0], "forms of texts are no answers");
+            Generation::new(Cancel::default(), [GenEvent::Done(GenStats::default())].into_iter())
+        }
+
+        fn embed(&self, _: &[String]) -> Result<Vec<Vec<f32>>, EngineError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_model_is_timed_at_what_arms_ask_of_it() {
+        let dataset = headlines(&Parameters { users: 20, mean_history: 10, ..Parameters::of_headlines() }).0;
+        let memory = Memory::build(&dataset);
+        let asked = &dataset.interactions[dataset.interactions.len() - 4..];
+        let reads: Vec<MemoryRead> =
+            asked.iter().map(|asked| memory.read(&asked.user, &asked.query, asked.at).unwrap()).collect();
+        let engine = Writer(Caps {
+            name: "writer".into(),
+            device: "cpu".into(),
+            dtype: "f32".into(),
+            parameters: 1,
+            max_context: 4096,
+            score: ScoreKind::None,
+            chat: false,
+        });
+        assert!(answers(&engine, &memory, asked, &reads).is_ok());
+    }
 }

@@ -84,7 +84,7 @@ pub fn run(common: &Common, args: &ParityArgs) -> Result<ExitCode, CliError> {
         let read = memory.read(&query.user, &query.query, query.at)?;
         let blocks = Blocks::of(&memory, &query.query, &read);
         for arm in Arm::ALL {
-            let mut request = request(&blocks, &memory.population.labels, arm, &weights);
+            let mut request = request(&blocks, memory.scored_labels(), arm, &weights);
             request.max_tokens = args.tokens;
             // Texts of any length are compared: what the model would say after the end of its answer, too.
             request.stop.clear();

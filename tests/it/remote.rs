@@ -417,15 +417,20 @@ fn labels_are_not_counted_into_the_time_of_an_answer() {
     }
 }
 
-#[test]
-fn a_server_without_probabilities_answers_and_scores_nothing() {
-    let server = Scripted::start(|asked, stream| match asked.is_probe() && asked.tops() {
+/// A server that says `noir` to everything, and not how probable that is.
+fn without_probabilities() -> Scripted {
+    Scripted::start(|asked, stream| match asked.is_probe() && asked.tops() {
         true => refuse(stream, "400 Bad Request", "logprobs are not supported"),
         false if asked.path.ends_with("/completions") && !asked.path.contains("chat") => answer(stream, &["noir"], &[]),
         false => {
             usual(asked, stream);
         }
-    });
+    })
+}
+
+#[test]
+fn a_server_without_probabilities_answers_and_scores_nothing() {
+    let server = without_probabilities();
     let engine = server.connect(quick());
     assert_eq!(engine.caps().score, ScoreKind::None);
     let events = heard(&engine, request(&["noir", "drama"]));
@@ -1131,6 +1136,20 @@ fn logoscope(arguments: &[&str], key: &str) -> (String, String, i32) {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+/// Of texts no labels are compared, so that who scores none can be compared.
+#[test]
+fn parity_of_texts_compares_texts_alone() {
+    use logoscope::data::synth::{Parameters, headlines};
+
+    let data = tempfile::tempdir().unwrap();
+    headlines(&Parameters { users: 20, mean_history: 10, ..Parameters::of_headlines() }).0.write(data.path()).unwrap();
+    let server = without_probabilities();
+    let parity = ["parity", "--data", data.path().to_str().unwrap(), "--model", &server.url(), "--queries", "1"];
+    let (out, err, code) = logoscope(&parity, "");
+    assert_eq!((err.as_str(), code), ("", 0), "{out}");
+    assert!(out.contains("4 answers: 0 labels and 0 texts differ, 0 really"), "{out}");
 }
 
 #[test]
