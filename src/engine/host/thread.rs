@@ -83,6 +83,8 @@ pub(super) struct Host {
     loading: Option<Load>,
     /// How often memory is still to be given back, a while after a model has gone.
     settling: u32,
+    /// Between two looks at it.
+    tick: Duration,
     loads: u64,
     /// Calls about models taken in.
     heeded: u64,
@@ -115,6 +117,7 @@ impl Host {
             spec: None,
             loading: None,
             settling: 0,
+            tick: TICK,
             loads: 0,
             heeded: 0,
             deaths: 0,
@@ -127,64 +130,74 @@ impl Host {
     }
 
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        let mut looked = Instant::now();
         loop {
             // Waits without end unless something changes by itself: memory, while a model comes or has just gone.
-            let waiting = self.loading.is_some() || self.settling > 0;
-            let message = if waiting {
-                match messages.recv_timeout(TICK) {
-                    Ok(message) => message,
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.tick();
-                        continue;
-                    }
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
+            let received = if self.changes() {
+                messages.recv_timeout(self.tick.saturating_sub(looked.elapsed()))
             } else {
-                match messages.recv() {
-                    Ok(message) => message,
-                    Err(_) => break,
-                }
+                let received = messages.recv().map_err(|_| RecvTimeoutError::Disconnected);
+                looked = Instant::now();
+                received
             };
-            match message {
-                Message::Load(spec) => {
-                    self.heed();
-                    self.load(spec);
-                }
-                Message::CancelLoad => {
-                    self.heed();
-                    self.loading = None;
-                    self.revive();
-                }
-                Message::Unload => {
-                    self.heed();
-                    (self.loading, self.engine, self.spec) = (None, None, None);
-                    self.settling = SETTLING;
-                }
-                Message::Generate(ticket, req) => self.queue.push_back((ticket, req)),
-                Message::Trace(ticket, req) => self.traces.push_back((ticket, req)),
-                Message::Traced(number, traced) => self.traced(number, traced),
-                Message::Superseded => {}
-                Message::Shutdown => break,
-                Message::Loading(number, stage, elapsed) => {
-                    if self.is_current(number) {
-                        (self.events)(HostEvent::Loading { stage, elapsed });
-                    }
-                }
-                Message::Loaded(number, result) => self.loaded(number, result),
-                Message::Started(number, cancel) => {
-                    if let Some(running) = self.running.as_mut().filter(|running| running.number == number) {
-                        running.cancel = Some(cancel);
-                    }
-                }
-                Message::Said(number, event) => self.said(number, event),
-                Message::Ended(number) => self.ended(number),
+            match received {
+                Ok(Message::Shutdown) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(message) => self.handle(message),
+                Err(RecvTimeoutError::Timeout) => {}
             }
-            self.drop_superseded();
-            self.answer_next();
+            // Also where messages come without a pause, as those of an answer or a download do.
+            if self.changes() && looked.elapsed() >= self.tick {
+                self.look();
+                looked = Instant::now();
+            }
         }
         if let Some(cancel) = self.running.and_then(|running| running.cancel) {
             cancel.cancel();
         }
+    }
+
+    /// Whether memory changes by itself.
+    fn changes(&self) -> bool {
+        self.loading.is_some() || self.settling > 0
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Load(spec) => {
+                self.heed();
+                self.load(spec);
+            }
+            Message::CancelLoad => {
+                self.heed();
+                self.loading = None;
+                self.revive();
+            }
+            Message::Unload => {
+                self.heed();
+                (self.loading, self.engine, self.spec) = (None, None, None);
+                self.settling = SETTLING;
+            }
+            Message::Generate(ticket, req) => self.queue.push_back((ticket, req)),
+            Message::Trace(ticket, req) => self.traces.push_back((ticket, req)),
+            Message::Traced(number, traced) => self.traced(number, traced),
+            // The one ends the host before it comes here; the floor is looked at below.
+            Message::Shutdown | Message::Superseded => {}
+            Message::Loading(number, stage, elapsed) => {
+                if self.is_current(number) {
+                    (self.events)(HostEvent::Loading { stage, elapsed });
+                }
+            }
+            Message::Loaded(number, result) => self.loaded(number, result),
+            Message::Started(number, cancel) => {
+                if let Some(running) = self.running.as_mut().filter(|running| running.number == number) {
+                    running.cancel = Some(cancel);
+                }
+            }
+            Message::Said(number, event) => self.said(number, event),
+            Message::Ended(number) => self.ended(number),
+        }
+        self.drop_superseded();
+        self.answer_next();
     }
 
     /// Sends an event of an answer unless its epoch is superseded. The lock is held while it is sent: whoever has
@@ -279,8 +292,8 @@ impl Host {
         }
     }
 
-    /// What changes by itself.
-    fn tick(&mut self) {
+    /// Looks at memory.
+    fn look(&mut self) {
         if self.settling > 0 {
             self.settling -= 1;
             heap::give_back();
@@ -456,4 +469,31 @@ fn trace(engine: &dyn Engine, req: &TraceRequest, cancel: &Cancel, number: u64, 
     let ended = Ended(number, inbox);
     let traced = engine.trace(req, cancel);
     let _ = ended.1.send(Message::Traced(number, traced));
+}
+
+// Elsewhere the system does not say what is in memory.
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// All that comes is there before the first of it is heard: there is no pause in which to look at memory.
+    #[test]
+    fn memory_is_looked_at_where_messages_come_without_a_pause() {
+        let (inbox, messages) = mpsc::channel();
+        let (events, heard) = mpsc::channel::<HostEvent>();
+        let loader = Arc::new(|_: &ModelSpec, _: &dyn Fn(LoadStage) -> Result<(), EngineError>| {
+            Err::<Arc<dyn Engine>, _>(EngineError::NotLoaded)
+        });
+        let events = Box::new(move |event| drop(events.send(event)));
+        let mut host = Host::new(inbox.clone(), Arc::default(), Arc::default(), events, loader);
+        host.tick = Duration::ZERO;
+        inbox.send(Message::Load(ModelSpec::named("a"))).unwrap();
+        (0..3).for_each(|_| inbox.send(Message::Superseded).unwrap());
+        inbox.send(Message::Shutdown).unwrap();
+        host.run(&messages);
+        let looks = heard.try_iter().filter(|event| matches!(event, HostEvent::Resident(_))).count();
+        assert_eq!(looks, 4, "after each message");
+    }
 }
