@@ -70,7 +70,8 @@ pub enum ModelSource {
 
 impl ModelSource {
     /// What `name` stands for: the shipped model, else whatever is at that path, else a model on a hub if it is written
-    /// like one. A path to nothing stays a path, for a message that names it.
+    /// like one. A path to nothing stays a path, for a message that names it, and so does the name of a file in GGUF: on a
+    /// hub such a file is one of a model, which stands before it.
     pub fn of(name: &str) -> Self {
         // Where no shell has read it.
         let home = || Some(directories::BaseDirs::new()?.home_dir().join(name.strip_prefix("~/")?));
@@ -79,7 +80,8 @@ impl ModelSource {
         match name.parse() {
             _ if name == SHIPPED => Self::Shipped,
             _ if Address::is_meant(name) => Self::Server(name.to_owned()),
-            Ok(id) if !path.exists() => Self::Hub(id),
+            Ok(id @ HubId { file: Some(_), .. }) if !path.exists() => Self::Hub(id),
+            Ok(id) if !path.exists() && !gguf => Self::Hub(id),
             _ if path.is_file() || gguf => Self::Gguf(path.to_owned()),
             _ => Self::Folder(path.to_owned()),
         }
@@ -397,6 +399,7 @@ mod tests {
         assert_eq!(ModelSource::of("no/such/model"), ModelSource::Folder("no/such/model".into()));
         assert_eq!(ModelSource::of("./no"), ModelSource::Folder("./no".into()));
         assert_eq!(ModelSource::of("/no/model.GGUF"), ModelSource::Gguf("/no/model.GGUF".into()));
+        assert_eq!(ModelSource::of("gg/bad.gguf"), ModelSource::Gguf("gg/bad.gguf".into()), "no hub is asked");
         assert_eq!(ModelSource::of("src/engine"), ModelSource::Folder("src/engine".into()), "it exists");
         let hub = |owner: &str, name: &str, file: Option<&str>| {
             ModelSource::Hub(HubId { owner: owner.into(), name: name.into(), file: file.map(str::to_owned) })
