@@ -208,6 +208,7 @@ fn a_gguf_file_that_cannot_be_used_is_refused_in_one_message() {
         (told(&without("llama.rope.dimension_count")), "llama.rope.dimension_count"),
         (told(&without("tokenizer.ggml.tokens")), "no tokenizer"),
         (told(&set("tokenizer.ggml.pre", Gguf::Text("hieroglyphs".into()))), "\"hieroglyphs\""),
+        (told(&without("tokenizer.ggml.pre")), "does not say how its tokenizer cuts texts"),
         (told(&set("tokenizer.ggml.model", Gguf::Text("t5".into()))), "tokenizer.json beside"),
         (told(&set("llama.context_length", Gguf::Number(100))), "context of 100"),
         // The library's own doubts come as a message as well.

@@ -55,6 +55,9 @@ const CUTS: [(&[&str], &[Cut]); 5] = [
     ),
 ];
 
+/// Those of them by which a cut that is a token as a whole is that token, whatever pairs would be merged.
+const WHOLE: [&str; 5] = ["llama-bpe", "llama3", "llama-v3", "falcon3", "tekken"];
+
 /// One step of cutting a text.
 #[derive(Clone, Copy)]
 enum Cut {
@@ -252,7 +255,10 @@ fn byte_level(header: &Header, texts: &[&str]) -> Check<serde_json::Value> {
     let Some(pairs) = merges.iter().map(pair).collect::<Option<Vec<_>>>() else {
         return refuse("its tokenizer merges what are no pairs", BRING_TOKENIZER);
     };
-    let named = header.text("tokenizer.ggml.pre").unwrap_or("default");
+    // What names no cut was written before there were names for it, whichever cut its model was trained with.
+    let Some(named) = header.text("tokenizer.ggml.pre") else {
+        return refuse("its header does not say how its tokenizer cuts texts (tokenizer.ggml.pre)", BRING_TOKENIZER);
+    };
     let Some((_, cuts)) = CUTS.into_iter().find(|(names, _)| names.contains(&named)) else {
         return refuse(
             format!("its tokenizer cuts texts by {named:?}, which this program does not know"),
@@ -275,7 +281,7 @@ fn byte_level(header: &Header, texts: &[&str]) -> Check<serde_json::Value> {
         "post_processor": null,
         "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false},
         "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-                  "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": named == "llama-bpe",
+                  "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": WHOLE.contains(&named),
                   "vocab": vocabulary_of(texts), "merges": pairs},
     }))
 }
@@ -368,9 +374,26 @@ mod tests {
         assert!(reason.contains("\"viking\""), "{reason}");
         let (reason, _) = refused(header("gpt2", &["a", "b"], Vec::new()), 1);
         assert!(reason.contains("2 tokens") && reason.contains("vocabulary of 1"), "{reason}");
-        assert!(refused(header("gpt2", &["a", "a"], Vec::new()), 2).0.contains("twice"));
+        let (reason, remedy) = refused(header("gpt2", &["a"], Vec::new()), 9);
+        assert!(
+            reason.contains("tokenizer.ggml.pre") && remedy.contains("tokenizer.json beside"),
+            "{reason}; {remedy}"
+        );
+        assert!(refused(header("gpt2", &["a", "a"], vec![("pre", text("gpt-2"))]), 2).0.contains("twice"));
         assert!(refused(Header::default(), 2).0.contains("no tokenizer"));
         assert!(refused(header("llama", &["a"], Vec::new()), 2).0.contains("1 tokens and 0 scores"));
+    }
+
+    /// No pair leads to `abc`, and `abcd` is no token.
+    #[test]
+    fn what_is_a_token_as_a_whole_is_not_merged_where_the_family_has_it_so() {
+        for name in CUTS.iter().flat_map(|(names, _)| *names) {
+            let made = tokenizer(&header("gpt2", &["a", "b", "c", "d", "abc"], vec![("pre", text(name))]), 9).unwrap();
+            let pieces = |text: &str| made.encode_fast(text, false).unwrap().get_ids().to_vec();
+            let whole = ["llama-bpe", "llama3", "llama-v3", "falcon3", "tekken"].contains(name);
+            assert_eq!(pieces("abc"), if whole { vec![4] } else { vec![0, 1, 2] }, "{name}");
+            assert_eq!(pieces("abcd"), [0, 1, 2, 3], "{name}");
+        }
     }
 
     #[test]
