@@ -64,6 +64,8 @@ impl FromStr for Allowance {
 pub struct Need {
     /// Its weights, in bytes.
     pub weights: u64,
+    /// Tables of the positions that it knows, in bytes, while they are computed: all of them, however short its context is.
+    pub positions: u64,
     /// Keys and values of a whole context, in bytes.
     pub cache: u64,
     /// Tokens of that context.
@@ -71,9 +73,14 @@ pub struct Need {
 }
 
 impl Need {
-    /// Both together.
+    /// All together.
     pub fn total(&self) -> u64 {
-        self.weights.saturating_add(self.cache)
+        self.fixed().saturating_add(self.cache)
+    }
+
+    /// What a shorter context does not make smaller.
+    fn fixed(&self) -> u64 {
+        self.weights.saturating_add(self.positions)
     }
 
     /// Why the model does not fit into `free` bytes: the reason and the remedy. `None` if it does. `quantised` is what it
@@ -83,14 +90,15 @@ impl Need {
             return None;
         }
         let reason = format!(
-            "it needs {} of memory ({} of weights, {} for {} tokens), and {} may be taken",
+            "it needs {} of memory ({} of weights, {} of positions, {} for {} tokens), and {} may be taken",
             Bytes(self.total()),
             Bytes(self.weights),
+            Bytes(self.positions),
             Bytes(self.cache),
             self.context,
             Bytes(free)
         );
-        let remedy = if self.weights < free {
+        let remedy = if self.fixed() < free {
             "pass --context with fewer tokens, or --memory any to load it all the same"
         } else if quantised.is_some_and(|quantised| quantised.weights < self.weights) {
             "pass --quantize q4k, choose a smaller model, or --memory any to load it all the same"
@@ -135,17 +143,20 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_told_with_its_parts_and_the_fitting_remedy() {
-        let need = Need { weights: 5_000_000_000, cache: 500_000_000, context: 4096 };
-        assert_eq!(need.exceeds(5_500_000_000, None), None);
+        let need = Need { weights: 5_000_000_000, positions: 100_000_000, cache: 500_000_000, context: 4096 };
+        assert_eq!(need.exceeds(5_600_000_000, None), None);
         let (reason, remedy) = need.exceeds(5_200_000_000, None).unwrap();
         assert_eq!(
             reason,
-            "it needs 5.5 GB of memory (5.0 GB of weights, 500 MB for 4096 tokens), and 5.2 GB may be taken"
+            "it needs 5.6 GB of memory (5.0 GB of weights, 100 MB of positions, 500 MB for 4096 tokens), and 5.2 GB may be \
+             taken"
         );
         assert!(remedy.contains("--context") && remedy.contains("--memory any"), "{remedy}");
         let remedy = |quantised| need.exceeds(1_000_000_000, quantised).unwrap().1;
         let smaller = Need { weights: 1_500_000_000, ..need };
         assert!(remedy(Some(&smaller)).contains("--quantize q4k"));
+        let (_, fewer) = need.exceeds(5_050_000_000, None).unwrap();
+        assert!(!fewer.contains("--context"), "no context is short enough: {fewer}");
         for no_smaller in [None, Some(&need)] {
             assert_eq!(remedy(no_smaller), "choose a smaller model, or pass --memory any to load it all the same");
         }

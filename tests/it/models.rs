@@ -139,6 +139,7 @@ fn a_gguf_file_answers_as_the_safetensors_of_the_same_weights() {
         assert_eq!((caps.parameters, caps.max_context), (expected.parameters, expected.max_context));
         let need = engine.origin().unwrap().need;
         assert_eq!((need.cache, need.context), (2 * 2 * 32 * 512 * 4, 512), "layers, keys and values, width, context");
+        assert_eq!(need.positions, 5 * 512 * 16 * 4, "tables, context, half a head");
     }
 }
 
@@ -243,13 +244,34 @@ fn what_does_not_fit_is_refused_and_may_be_loaded_all_the_same() {
         assert!(told.contains("choose a smaller model, or pass --memory any") && !told.contains("q4k"), "{told}");
     }
     // With little room for keys and values, fewer tokens are the remedy.
-    let long = folder(|dir| tiny_llama::write_other(dir, 1, 1 << 20));
+    let long = folder(|dir| tiny_llama::write_other(dir, 1, 6144));
     let options =
         |context| LoadOptions { context: Some(context), memory: Allowance::Bytes(3_000_000), ..LoadOptions::default() };
-    assert!(refusal(long.path(), &options(1 << 20)).contains("--context"));
+    assert!(refusal(long.path(), &options(6144)).contains("--context"));
     let engine = loaded(long.path(), &options(600));
     assert_eq!(engine.caps().max_context, 1024, "whole blocks of the cache");
     assert_eq!(loaded(long.path(), &LoadOptions::default()).caps().max_context, 4096);
+    // What the library computes for every position that a model knows takes room even where few are asked for.
+    let longer = folder(|dir| tiny_llama::write_other(dir, 1, 1 << 20));
+    let told = refusal(longer.path(), &options(600));
+    assert!(told.contains("336 MB of positions") && !told.contains("--context"), "{told}");
+}
+
+/// The library would ask for more room than there is, and the process would end.
+#[test]
+fn a_context_that_no_model_has_is_refused_whatever_may_be_taken() {
+    let any = LoadOptions { memory: Allowance::Any, ..LoadOptions::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let endless = gguf(dir.path(), |keys| {
+        keys.iter_mut().filter(|(key, _)| key == "llama.context_length").for_each(|(_, value)| {
+            *value = Gguf::Number(u32::MAX);
+        });
+    });
+    let told = refusal(&endless, &any);
+    assert!(told.contains("its llama.context_length is 4294967295") && told.contains("16777216 tokens"), "{told}");
+    let long = folder(|dir| tiny_llama::write_other(dir, 1, 1 << 25));
+    let told = refusal(long.path(), &any);
+    assert!(told.contains("\"max_position_embeddings\" is 33554432"), "{told}");
 }
 
 #[test]

@@ -442,7 +442,7 @@ fn a_model_that_comes_during_a_visit_ends_the_session_at_home_and_begins_none_th
     assert!(state.notice.as_ref().unwrap().text.contains("anew with another dataset"), "{:?}", state.notice);
 
     let writes = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Begin(_) | Effect::Record(_)));
-    let need = Need { weights: 1, cache: 1, context: 512 };
+    let need = Need { weights: 1, positions: 0, cache: 1, context: 512 };
     let origin = Origin { place: Located::Files("/other".into()), training: Training::default(), need };
     update(&mut state, Message::Host(HostEvent::Heeded(1)));
     let mut effects = update(&mut state, Message::Host(HostEvent::Origin(origin)));
@@ -635,7 +635,7 @@ fn what_waits_at_home_is_written_by_quitting_wherever_one_is() {
 fn a_fork_names_the_model_that_answers_and_has_one() {
     let mut state = recording();
     let place = Located::Files("/nano".into());
-    let need = Need { weights: 1, cache: 1, context: 512 };
+    let need = Need { weights: 1, positions: 0, cache: 1, context: 512 };
     let origin = Origin { place: place.clone(), training: Training::default(), need };
     update(&mut state, Message::Host(HostEvent::Origin(origin)));
     update(&mut state, Message::Host(HostEvent::Ready(caps())));

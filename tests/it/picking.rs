@@ -48,7 +48,7 @@ fn other() -> Caps {
 }
 
 fn origin() -> Origin {
-    let need = Need { weights: 2_400_000_000, cache: 469_762_048, context: 4096 };
+    let need = Need { weights: 2_400_000_000, positions: 0, cache: 469_762_048, context: 4096 };
     Origin { place: Located::Files("/home/ann/models/qwen3-0.6b".into()), training: Training::default(), need }
 }
 

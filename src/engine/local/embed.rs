@@ -21,7 +21,7 @@ use tokenizers::Tokenizer;
 use tokio::sync::mpsc;
 
 use super::device::Place;
-use super::files::{COPY_AGAIN, Check, refuse};
+use super::files::{COPY_AGAIN, Check, position_tables, refuse};
 use super::{READING, build, folder, on_fresh_thread, open, refuses};
 use crate::engine::error::{EngineError, first_line};
 use crate::engine::model::LoadOptions;
@@ -55,6 +55,8 @@ pub struct EmbeddingModel {
     /// Stands behind a text that would be one token alone.
     end: u32,
     parameters: u64,
+    /// Bytes of the tables of all positions that the model knows.
+    positions: u64,
     tokenizer: Tokenizer,
     options: LoadOptions,
     running: Mutex<Option<Model>>,
@@ -101,7 +103,7 @@ impl EmbeddingModel {
         }
         let vocabulary = folder::positive(&config, "vocab_size")?;
         let width = folder::positive(&config, "hidden_size")? as usize;
-        let room = folder::positive(&config, "max_position_embeddings")? as usize;
+        let room = folder::positions(&config)?;
         let (modules, dimensions) = modules(&dir, width)?;
         let tokenizer = folder::tokenizer(&dir, vocabulary)?;
         // The library reads whatever weights there are.
@@ -126,9 +128,10 @@ impl EmbeddingModel {
             id: format!("model-{}-{dimensions}", &hasher.finalize().to_hex()[..16]),
             path: dir,
             dimensions,
-            limit: room.min(LONGEST),
+            limit: (room as usize).min(LONGEST),
             end,
             parameters,
+            positions: position_tables(room, folder::head_width(&config)?.div_ceil(2)),
             tokenizer,
             options: options.clone(),
             running: Mutex::new(None),
@@ -155,7 +158,8 @@ impl EmbeddingModel {
         quiet_engine_panics();
         let refused = |(reason, remedy)| EngineError::Load { path: self.path.clone(), reason, remedy };
         let place = open(self.options.device)?;
-        let need = Need { weights: self.parameters.saturating_mul(place.width), cache: 0, context: self.limit };
+        let weights = self.parameters.saturating_mul(place.width);
+        let need = Need { weights, positions: self.positions, cache: 0, context: self.limit };
         let reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
         let free = match self.options.memory {
             Allowance::Any => None,

@@ -10,6 +10,14 @@ use crate::engine::room::Need;
 /// The library's cache grows in blocks of this many tokens and fails when the last block does not fit.
 pub(super) const CONTEXT_BLOCK: u64 = 512;
 
+/// The most positions that a model may know: the library computes tables of all of them, and where there is no room for
+/// these the process ends. No model knows as many.
+const MOST_POSITIONS: u64 = 1 << 24;
+
+/// Tables of positions that are there at once while they are computed: the angles, the sines and cosines of these, and
+/// those of the layer before.
+const TABLES: u64 = 5;
+
 pub(super) const COPY_AGAIN: &str = "copy or download the model's folder again";
 
 /// A refusal before it knows its path: the reason and the remedy.
@@ -17,6 +25,23 @@ pub(super) type Check<T> = Result<T, (String, String)>;
 
 pub(super) fn refuse<T>(reason: impl Into<String>, remedy: impl Into<String>) -> Check<T> {
     Err((reason.into(), remedy.into()))
+}
+
+/// Refuses a context for which nobody has the room. `stated` says where the number is.
+pub(super) fn check_positions(stated: &str, context: u64) -> Check<()> {
+    if context <= MOST_POSITIONS {
+        return Ok(());
+    }
+    refuse(
+        format!("{stated} is {context}, and no model of more than {MOST_POSITIONS} tokens can be loaded"),
+        "look for another copy of the model: the number is hardly the one it was published with",
+    )
+}
+
+/// Bytes of the tables for so many positions, by each of which so many pairs of numbers are turned.
+pub(super) fn position_tables(context: u64, turned: u64) -> u64 {
+    // They are computed in 32 bits everywhere.
+    TABLES.saturating_mul(4).saturating_mul(context).saturating_mul(turned)
 }
 
 /// How weights are stored.
@@ -40,6 +65,8 @@ pub(super) struct Shape {
     pub table: u64,
     /// Numbers that a token leaves in the cache: keys and values of all layers.
     pub cached: u64,
+    /// Pairs of numbers that a position turns: half a head's width.
+    pub turned: u64,
 }
 
 /// A chat template and the tokens it may name.
@@ -99,7 +126,10 @@ impl ModelFiles {
                 kind.bytes(self.parameters - table).saturating_add(table.saturating_mul(width))
             }
         };
-        Need { weights, cache: self.shape.cached.saturating_mul(width).saturating_mul(context as u64), context }
+        // The library asks for all positions, whatever context is asked for.
+        let positions = position_tables(self.max_context as u64, self.shape.turned);
+        let cache = self.shape.cached.saturating_mul(width).saturating_mul(context as u64);
+        Need { weights, positions, cache, context }
     }
 
     /// The format it is computed in, as the header shows it.

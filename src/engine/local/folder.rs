@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 
-use super::files::{CONTEXT_BLOCK, COPY_AGAIN, Check, ModelFiles, Shape, Stored, refuse};
+use super::files::{CONTEXT_BLOCK, COPY_AGAIN, Check, ModelFiles, Shape, Stored, check_positions, refuse};
 use crate::engine::weights::{WeightSet, weight_set};
 
 /// The architectures that the library can load as text models.
@@ -67,13 +67,15 @@ impl ModelFiles {
             parameters += check_weights(path)?;
         }
         let ends = ends(&dir, &config, &tokenizer);
-        let max_context = positive(&config, "max_position_embeddings")? as usize;
+        let max_context = positions(&config)? as usize;
         let (width, heads) = (positive(&config, "hidden_size")?, positive(&config, "num_attention_heads")?);
         let size = |key: &str, otherwise: u64| config.get(key).and_then(Value::as_u64).unwrap_or(otherwise);
-        let keys = size("num_key_value_heads", heads).saturating_mul(size("head_dim", width / heads));
+        let head = head_width(&config)?;
+        let keys = size("num_key_value_heads", heads).saturating_mul(head);
         let shape = Shape {
             table: vocabulary.saturating_mul(width),
             cached: positive(&config, "num_hidden_layers")?.saturating_mul(keys).saturating_mul(2),
+            turned: head.div_ceil(2),
         };
         Ok(Self {
             path: dir,
@@ -137,10 +139,24 @@ pub(super) fn positive(config: &Map<String, Value>, key: &str) -> Check<u64> {
     }
 }
 
+/// Tokens of prompt and answer together that the model knows positions for.
+pub(super) fn positions(config: &Map<String, Value>) -> Check<u64> {
+    const KEY: &str = "max_position_embeddings";
+    let context = positive(config, KEY)?;
+    check_positions(&format!("config.json: {KEY:?}"), context)?;
+    Ok(context)
+}
+
+/// Numbers of a head.
+pub(super) fn head_width(config: &Map<String, Value>) -> Check<u64> {
+    let even = positive(config, "hidden_size")? / positive(config, "num_attention_heads")?;
+    Ok(config.get("head_dim").and_then(Value::as_u64).unwrap_or(even))
+}
+
 /// Checks the numbers the library relies on and returns the size of the vocabulary.
 fn check_config(config: &Map<String, Value>, architecture: &str) -> Check<u64> {
     let vocabulary = positive(config, "vocab_size")?;
-    let context = positive(config, "max_position_embeddings")?;
+    let context = positions(config)?;
     let width = positive(config, "hidden_size")?;
     let heads = positive(config, "num_attention_heads")?;
     positive(config, "num_hidden_layers")?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tokenizers::Tokenizer;
 
-use super::files::{CONTEXT_BLOCK, Chat, Check, ModelFiles, Shape, Stored, refuse};
+use super::files::{CONTEXT_BLOCK, Chat, Check, ModelFiles, Shape, Stored, check_positions, refuse};
 use super::folder::{self, USUAL_ENDS};
 use crate::engine::download::parts_of;
 use crate::engine::gguf::{Header, Value};
@@ -144,12 +144,15 @@ impl ModelFiles {
                 "choose another model",
             );
         }
+        check_positions(&format!("its {architecture}.context_length"), max_context)?;
         let beside = folder.join("tokenizer.json").is_file();
         let tokenizer = if beside { folder::tokenizer(&folder, vocabulary)? } else { tokenizer(header, vocabulary)? };
         let heads = count("attention.head_count")?;
         let side = header.count(&format!("{architecture}.attention.key_length"));
         let side = side.unwrap_or(count("embedding_length")? / heads);
         let keys = count("attention.head_count_kv")?.saturating_mul(side);
+        // Some architectures turn so many numbers of a head as this says, some the whole of it.
+        let turned = header.count(&format!("{architecture}.rope.dimension_count")).unwrap_or(0).max(side).div_ceil(2);
         let sum =
             |of: fn(&crate::engine::gguf::Tensor) -> u64| header.tensors.values().map(of).fold(0, u64::saturating_add);
         Ok(Self {
@@ -160,7 +163,11 @@ impl ModelFiles {
             parameters: sum(|tensor| tensor.weights),
             max_context: usize::try_from(max_context / CONTEXT_BLOCK * CONTEXT_BLOCK).unwrap_or(usize::MAX),
             chat: chat(header),
-            shape: Shape { table: table.weights, cached: count("block_count")?.saturating_mul(keys).saturating_mul(2) },
+            shape: Shape {
+                table: table.weights,
+                cached: count("block_count")?.saturating_mul(keys).saturating_mul(2),
+                turned,
+            },
             path,
         })
     }
