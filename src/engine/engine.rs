@@ -95,7 +95,8 @@ pub enum Form {
 /// One question to a model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GenRequest {
-    /// The whole prompt; no special token is added to it but those of its form.
+    /// The whole prompt; no special token is added to it but those of its form and, where a general model continues it, those
+    /// that its tokenizer puts in front of a text.
     pub prompt: String,
     /// Labels to score at the first position of the answer, each encoded by itself. They cost nothing where each is
     /// one token, and one further pass over the prompt for each that is not.

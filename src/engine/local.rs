@@ -69,6 +69,8 @@ pub struct LocalEngine {
 struct Core {
     model: Model,
     tokenizer: Tokenizer,
+    /// What the tokenizer puts in front of a text.
+    opening: Vec<u32>,
     /// Ids below this have a text; the model's own vocabulary may be padded beyond it.
     vocabulary: usize,
     ends: Vec<u32>,
@@ -149,6 +151,7 @@ impl LocalEngine {
         let core = Core {
             model,
             vocabulary: files.tokenizer.get_vocab_size(true),
+            opening: opening(&files.tokenizer),
             tokenizer: files.tokenizer,
             // Where the library stops, an answer has to have ended.
             ends: files.ends.into_iter().chain(template.iter().flat_map(|t| t.ends.iter().copied())).collect(),
@@ -202,7 +205,7 @@ impl Engine for LocalEngine {
 
     fn generate(&self, req: GenRequest) -> Generation {
         let prompt = match req.form {
-            Form::Plain => Ok(self.encode(&req.prompt)),
+            Form::Plain => Ok(self.core.encode_prompt(&req.prompt, self.is_general())),
             Form::Chat if self.caps.chat => self.core.encode_said(&req.prompt),
             Form::Chat => Err(EngineError::Unsupported { engine: self.caps.name.clone(), what: "be told what to do" }),
         };
@@ -220,7 +223,8 @@ impl Engine for LocalEngine {
         // Those that an answer can come to.
         let ends = self.core.ends.iter().filter(|end| (**end as usize) < self.core.vocabulary);
         let ends: Vec<Vec<u32>> = ends.map(|end| vec![*end]).collect();
-        Ok(self.score_ids(&self.encode(prompt), &ends)?.into_iter().reduce(f64::max))
+        let prompt = self.core.encode_prompt(prompt, self.is_general());
+        Ok(self.score_ids(&prompt, &ends)?.into_iter().reduce(f64::max))
     }
 
     fn trace(&self, req: &TraceRequest, cancel: &Cancel) -> Result<Trace, EngineError> {
@@ -236,7 +240,7 @@ impl Engine for LocalEngine {
     }
 
     fn bare(&self, req: &GenRequest) -> Option<Result<Bare, EngineError>> {
-        Some(self.core.bare(&req.prompt, req.max_tokens))
+        Some(self.core.bare(&req.prompt, self.is_general(), req.max_tokens))
     }
 }
 
@@ -253,6 +257,15 @@ fn open(choice: DeviceChoice) -> Result<Place, EngineError> {
             Err(EngineError::Device { device: choice.to_string(), reason, remedy })
         }
     }
+}
+
+/// The tokens that `tokenizer` puts in front of a text, and not those that it puts behind it.
+fn opening(tokenizer: &Tokenizer) -> Vec<u32> {
+    let Ok(encoding) = tokenizer.encode("a", true) else { return Vec::new() };
+    let added = encoding.get_special_tokens_mask().iter().take_while(|added| **added == 1).count();
+    let opening = encoding.get_ids().iter().take(added).copied();
+    // What no token stands for the model cannot read.
+    opening.filter(|id| tokenizer.id_to_token(*id).is_some()).collect()
 }
 
 fn remedy_of(files: &ModelFiles) -> &'static str {
@@ -359,6 +372,13 @@ impl Core {
     fn encode(&self, text: &str) -> Vec<u32> {
         // A tokenizer fails only where it meets an unknown token without a name for it; byte-level ones know all.
         self.tokenizer.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
+    }
+
+    /// The tokens of a prompt that is continued. A `general` model was trained on texts with a beginning and answers worse
+    /// without; one that was made for such prompts has seen them as they are. Of nothing nothing is made.
+    fn encode_prompt(&self, prompt: &str, general: bool) -> Vec<u32> {
+        let tokens = self.encode(prompt);
+        if general && !tokens.is_empty() { [&self.opening[..], &tokens].concat() } else { tokens }
     }
 
     /// The tokens with which an answer behind `prompt` begins with each label: a `general` model, asked for a word behind a

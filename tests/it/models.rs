@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use logoscope::engine::download::{Body, Checksum, Hub, Stopped, Token, Unheard, Wanted};
-use logoscope::engine::engine::{Engine, Form, GenEvent, GenRequest, LoadStage};
+use logoscope::engine::engine::{Cancel, Engine, Form, GenEvent, GenRequest, LoadStage};
 use logoscope::engine::error::EngineError;
 use logoscope::engine::host::{EngineHost, HostEvent, Ticket};
 use logoscope::engine::local::LocalEngine;
 use logoscope::engine::model::{DeviceChoice, HubId, LoadOptions, Located, ModelSpec, Quantisation};
 use logoscope::engine::room::{self, Allowance};
+use logoscope::engine::trace::{Continuation, TraceRequest};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha1::Sha1;
@@ -83,6 +84,61 @@ fn a_general_model_is_asked_for_words_as_it_says_them() {
     fs::write(dir.path().join("logoscope.json"), format!("{{\"labels\": {:?}}}", LABELS)).unwrap();
     let trained = LocalEngine::load(dir.path()).unwrap();
     assert_eq!(words(&trained, "genre:", true), scores(&trained));
+}
+
+/// What a tokenizer puts in front of a text stands in front of every prompt that a general model continues, and nowhere else.
+#[test]
+fn a_general_model_reads_the_beginning_that_it_was_trained_with() {
+    const FIRST: u32 = tiny_llama::VOCABULARY as u32 - 1;
+    let labels = ["<noir>".to_owned(), "true story".to_owned()];
+    let reads = |engine: &LocalEngine, first: &[u32]| {
+        let behind = |text: &str| [first, &engine.encode(text)].concat();
+        let ids = [engine.encode("<noir>"), engine.encode("true story")];
+        let scores = engine.score("genre:", &labels).unwrap();
+        assert_eq!(scores, engine.score_ids(&behind("genre:"), &ids).unwrap());
+        let (continuation, labels) = (Continuation::Text(labels[0].clone()), labels.to_vec());
+        let traced = TraceRequest { prompt: "genre:".into(), continuation, labels, words: false };
+        assert_eq!(engine.trace(&traced, &Cancel::default()).unwrap().scores, scores);
+        let end = engine.score_ids(&behind("Once"), &[vec![FIRST]]).unwrap()[0];
+        assert_eq!(engine.score_end("Once").unwrap(), Some(end));
+        let answered = engine.generate(request("Once", 3)).finish().unwrap();
+        assert_eq!(answered.stats.prompt_tokens, first.len() + 4);
+        assert_eq!(engine.generate(request("", 3)).finish(), Err(EngineError::EmptyPrompt));
+    };
+    let dir = folder(|dir| {
+        tiny_llama::write(dir);
+        let end = json!({"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}});
+        let [text, other] = ["A", "B"].map(|name| json!({"Sequence": {"id": name, "type_id": 0}}));
+        let mut tokenizer = tiny_llama::tokenizer();
+        tokenizer["post_processor"] = json!({
+            "type": "TemplateProcessing", "single": [end, text, end], "pair": [end, text, end, other, end],
+            "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [FIRST], "tokens": ["<|endoftext|>"]}},
+        });
+        fs::write(dir.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+        fs::write(dir.join("chat_template.jinja"), "{{ messages[0]['content'] }}").unwrap();
+    });
+    let general = LocalEngine::load(dir.path()).unwrap();
+    reads(&general, &[FIRST]);
+    let told = general.generate(GenRequest { form: Form::Chat, ..request("Once", 3) }).finish().unwrap();
+    assert_eq!(told.stats.prompt_tokens, 4, "a template writes its own");
+    fs::write(dir.path().join("logoscope.json"), "{\"labels\": [\"<noir>\"]}").unwrap();
+    reads(&LocalEngine::load(dir.path()).unwrap(), &[]);
+    // The same from what a GGUF file says.
+    let alone = tempfile::tempdir().unwrap();
+    for (cut, add, first) in [
+        ("llama-bpe", None, &[FIRST][..]),
+        ("llama-bpe", Some(false), &[]),
+        ("gpt-2", None, &[]),
+        ("gpt-2", Some(true), &[FIRST]),
+    ] {
+        let file = gguf(alone.path(), |keys| {
+            keys.retain(|(key, _)| key != "tokenizer.ggml.pre");
+            keys.push(("tokenizer.ggml.pre".into(), Gguf::Text(cut.into())));
+            keys.push(("tokenizer.ggml.bos_token_id".into(), Gguf::Number(FIRST)));
+            keys.extend(add.map(|add| ("tokenizer.ggml.add_bos_token".into(), Gguf::Bool(add))));
+        });
+        reads(&LocalEngine::load(&file).unwrap(), first);
+    }
 }
 
 /// Of a byte-level tokenizer every text begins every longer one: what stands behind it is the longer one's.

@@ -225,6 +225,7 @@ pub enum Gguf {
     Text(String),
     Number(u32),
     Float(f32),
+    Bool(bool),
     Texts(Vec<String>),
     Numbers(Vec<i32>),
 }
@@ -294,6 +295,10 @@ pub fn gguf(keys: &[(String, Gguf)], tensors: &[Tensor]) -> Vec<u8> {
             Gguf::Float(value) => {
                 out.extend(6u32.to_le_bytes());
                 out.extend(value.to_le_bytes());
+            }
+            Gguf::Bool(value) => {
+                out.extend(7u32.to_le_bytes());
+                out.push(u8::from(*value));
             }
             Gguf::Texts(values) => {
                 out.extend(9u32.to_le_bytes());

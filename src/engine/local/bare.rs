@@ -11,9 +11,9 @@ use crate::engine::error::{EngineError, first_line};
 
 impl Core {
     /// The whole answer at once, by the library's own greedy sampler and its own text.
-    pub(super) fn bare(&self, prompt: &str, max_tokens: usize) -> Result<Bare, EngineError> {
+    pub(super) fn bare(&self, prompt: &str, general: bool, max_tokens: usize) -> Result<Bare, EngineError> {
         let started = Instant::now();
-        let prompt = self.encode(prompt);
+        let prompt = self.encode_prompt(prompt, general);
         if prompt.is_empty() {
             return Err(EngineError::EmptyPrompt);
         }

@@ -55,7 +55,8 @@ const CUTS: [(&[&str], &[Cut]); 5] = [
     ),
 ];
 
-/// Those of them by which a cut that is a token as a whole is that token, whatever pairs would be merged.
+/// Those of them by which a cut that is a token as a whole is that token, whatever pairs would be merged. Texts of their
+/// families begin with a token of its own, unless the header says otherwise.
 const WHOLE: [&str; 5] = ["llama-bpe", "llama3", "llama-v3", "falcon3", "tekken"];
 
 /// One step of cutting a text.
@@ -238,6 +239,9 @@ fn tokenizer(header: &Header, vocabulary: u64) -> Check<Tokenizer> {
         _ => None,
     });
     json["added_tokens"] = special.collect();
+    if let Some((id, text)) = opening(header, kind, &texts) {
+        json["post_processor"] = put_before(id, text);
+    }
     let made = serde_json::to_vec(&json).map_err(|error| error.to_string());
     let made = made.and_then(|json| Tokenizer::from_bytes(json).map_err(|error| error.to_string()));
     let tokenizer =
@@ -246,6 +250,29 @@ fn tokenizer(header: &Header, vocabulary: u64) -> Check<Tokenizer> {
         return refuse("its tokenizer has the same token twice", BRING_TOKENIZER);
     }
     Ok(tokenizer)
+}
+
+/// The token that texts begin with, where the header says so, or where it says nothing and its kind has it so.
+fn opening<'a>(header: &Header, kind: &str, texts: &[&'a str]) -> Option<(usize, &'a str)> {
+    let usual = || kind == "llama" || header.text("tokenizer.ggml.pre").is_some_and(|named| WHOLE.contains(&named));
+    let wanted = match header.values.get("tokenizer.ggml.add_bos_token") {
+        Some(Value::Bool(stated)) => *stated,
+        _ => usual(),
+    };
+    let id = usize::try_from(header.count("tokenizer.ggml.bos_token_id").filter(|_| wanted)?).ok()?;
+    Some((id, texts.get(id)?))
+}
+
+/// What puts a token in front of a text, as a tokenizer's file has it.
+fn put_before(id: usize, text: &str) -> serde_json::Value {
+    let token = json!({"SpecialToken": {"id": text, "type_id": 0}});
+    let sequence = |name: &str, kind: u8| json!({"Sequence": {"id": name, "type_id": kind}});
+    json!({
+        "type": "TemplateProcessing",
+        "single": [token, sequence("A", 0)],
+        "pair": [token, sequence("A", 0), sequence("B", 1)],
+        "special_tokens": {(text): {"id": text, "ids": [id], "tokens": [text]}},
+    })
 }
 
 fn vocabulary_of(texts: &[&str]) -> serde_json::Map<String, serde_json::Value> {
@@ -389,6 +416,22 @@ mod tests {
         assert!(refused(header("gpt2", &["a", "a"], vec![("pre", text("gpt-2"))]), 2).0.contains("twice"));
         assert!(refused(Header::default(), 2).0.contains("no tokenizer"));
         assert!(refused(header("llama", &["a"], Vec::new()), 2).0.contains("1 tokens and 0 scores"));
+    }
+
+    #[test]
+    fn a_text_begins_as_the_header_says_or_as_its_kind_has_it() {
+        let first = |kind: &str, more: Vec<(&str, Value)>| {
+            let scores = ("scores", Value::Array(vec![Value::Float(0.0), Value::Float(-1.0)]));
+            let begin = ("bos_token_id", Value::Unsigned(1));
+            let header = header(kind, &["a", "<s>"], [vec![scores, begin], more].concat());
+            tokenizer(&header, 9).unwrap().encode_fast("a", true).unwrap().get_ids()[0] == 1
+        };
+        let (pre, add) = (|name| ("pre", text(name)), |add| ("add_bos_token", Value::Bool(add)));
+        assert!(first("llama", vec![]) && !first("llama", vec![add(false)]));
+        assert!(first("gpt2", vec![pre("llama-bpe")]) && first("gpt2", vec![pre("tekken")]));
+        assert!(!first("gpt2", vec![pre("llama-bpe"), add(false)]));
+        assert!(!first("gpt2", vec![pre("qwen2")]) && first("gpt2", vec![pre("qwen2"), add(true)]));
+        assert!(!first("gpt2", vec![pre("llama-bpe"), ("bos_token_id", Value::Unsigned(7))]), "no such token");
     }
 
     /// No pair leads to `abc`, and `abcd` is no token.

@@ -22,7 +22,7 @@ impl Core {
         general: bool,
         cancel: &Cancel,
     ) -> Result<Trace, EngineError> {
-        let prompt = self.encode(&req.prompt);
+        let prompt = self.encode_prompt(&req.prompt, general);
         let labels = match req.words {
             true => self.encode_words(&req.prompt, &req.labels, general)?,
             false => self.encode_labels(&req.labels)?,
