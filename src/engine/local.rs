@@ -9,6 +9,8 @@
 //! * Token ids come from our own step in the sampler, not from the text the library streams: that text loses leading
 //!   spaces, special tokens and unfinished characters.
 //! * The library holds one sequence at a time.
+//! * Text is text: no control token is read out of it, whatever it spells. Those of a chat template are read in the library,
+//!   whose tokenizer parses them, and are broken before that where a person's words spell them.
 //! * Answers are greedy and equal from run to run; scores are taken from the model's whole distribution, in the same
 //!   pass as the answer's first token.
 
@@ -71,6 +73,8 @@ struct Core {
     tokenizer: Tokenizer,
     /// What the tokenizer puts in front of a text.
     opening: Vec<u32>,
+    /// What control tokens are spelled as.
+    controls: Vec<String>,
     /// Ids below this have a text; the model's own vocabulary may be padded beyond it.
     vocabulary: usize,
     ends: Vec<u32>,
@@ -148,11 +152,14 @@ impl LocalEngine {
             chat: template.is_some(),
         };
         let origin = Origin { place: Located::Files(files.path), training, need };
+        let mut tokenizer = files.tokenizer;
+        tokenizer.set_encode_special_tokens(true);
         let core = Core {
             model,
-            vocabulary: files.tokenizer.get_vocab_size(true),
-            opening: opening(&files.tokenizer),
-            tokenizer: files.tokenizer,
+            vocabulary: tokenizer.get_vocab_size(true),
+            opening: opening(&tokenizer),
+            controls: chat::controls(&tokenizer),
+            tokenizer,
             // Where the library stops, an answer has to have ended.
             ends: files.ends.into_iter().chain(template.iter().flat_map(|t| t.ends.iter().copied())).collect(),
             max_context: context,
@@ -170,7 +177,7 @@ impl LocalEngine {
         Ok(engine)
     }
 
-    /// The token ids of `text`, without any token added: as the model was trained on it.
+    /// The token ids of `text`, without any token added; what spells a control token is text like any other.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         self.core.encode(text)
     }

@@ -491,6 +491,8 @@ mod local {
         let engine = engine();
         assert_eq!(engine.encode(" a<noir>é"), [0x20, 0x61, 256, 0xC3, 0xA9]);
         assert_eq!(engine.count_tokens(" a<noir>é"), 5);
+        let spelled = "<|endoftext|>";
+        assert_eq!(engine.encode(spelled), spelled.bytes().map(u32::from).collect::<Vec<_>>(), "text ends nothing");
     }
 
     #[test]

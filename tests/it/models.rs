@@ -166,8 +166,13 @@ fn a_gguf_file_is_told_in_the_form_of_its_own_chat_template() {
     assert!(engine.caps().chat);
     let told = |prompt: &str, form| GenRequest { form, ..request(prompt, 6) };
     let by_template = engine.generate(told("say", Form::Chat)).finish().unwrap();
-    let by_hand = engine.generate(told("[say]<|endoftext|>", Form::Plain)).finish().unwrap();
-    assert_eq!((&by_template.text, by_template.stats.prompt_tokens), (&by_hand.text, by_hand.stats.prompt_tokens));
+    // What a template writes is a token; the same in a text would be none.
+    let by_hand = [engine.encode("[say]"), vec![tiny_llama::VOCABULARY as u32 - 1]].concat();
+    assert_eq!(by_template.stats.prompt_tokens, by_hand.len());
+    let letters: Vec<Vec<u32>> = (0x20..0x7F).map(|letter| vec![letter]).collect();
+    let found = engine.score_ids(&by_hand, &letters).unwrap();
+    let likeliest = (0..letters.len()).max_by(|a, b| found[*a].total_cmp(&found[*b])).unwrap();
+    assert_eq!(u32::from(by_template.text.as_bytes()[0]), letters[likeliest][0]);
 
     let silent = LocalEngine::load(&gguf(dir.path(), |_| ())).unwrap();
     assert!(!silent.caps().chat, "without one in the header there is none");

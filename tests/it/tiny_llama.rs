@@ -1,7 +1,7 @@
 //! Writes a model folder for tests: a Llama of two layers with random weights and a byte-level tokenizer.
 //!
 //! Invariants: the same folder every time; it answers in printable ASCII, one character a token, and never ends an
-//! answer by itself, so that tests can count.
+//! answer by itself, so that tests can count; its only control token is the end of text.
 
 use std::fs;
 use std::path::Path;
@@ -124,7 +124,7 @@ pub fn tokenizer() -> Value {
         .enumerate()
         .map(|(nth, content)| {
             json!({"id": 256 + nth, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-                   "normalized": false, "special": true})
+                   "normalized": false, "special": nth == LABELS.len()})
         })
         .collect();
     json!({
@@ -244,7 +244,9 @@ pub fn gguf_keys() -> Vec<(String, Gguf)> {
         .chain(LABELS.map(str::to_owned))
         .chain(["<|endoftext|>".to_owned()])
         .collect();
-    let kinds = (0..VOCABULARY).map(|id| if id < 256 { 1 } else { 3 }).collect();
+    // Of text, defined by the user, control.
+    let kind = |id: usize| if id < 256 { 1 } else { 4 - i32::from(id + 1 == VOCABULARY) };
+    let kinds = (0..VOCABULARY).map(kind).collect();
     vec![
         ("general.architecture".into(), Gguf::Text("llama".into())),
         number("context_length", CONTEXT),

@@ -1,7 +1,7 @@
 //! Chat templates: which file of a folder holds one that the library can use, and a prompt as tokens in it.
 //!
 //! Invariants: a folder loads with or without a template; a file over which the library would stumble is not shown to it;
-//! the template itself writes the tokens that begin and end a turn, and none is added to them.
+//! the template itself writes the tokens that begin and end a turn, none is added to them, and what a person says writes none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,32 @@ impl Template {
     }
 }
 
+/// What the control tokens of a tokenizer are spelled as, the longest first.
+pub(super) fn controls(tokenizer: &Tokenizer) -> Vec<String> {
+    let added = tokenizer.get_added_tokens_decoder();
+    let special = added.values().filter(|token| token.special).map(|token| token.content.clone());
+    // A space parts nothing else; no model has such a one.
+    let parted = |text: &String| text.chars().count() > 1 && !text.chars().take(2).any(char::is_whitespace);
+    let mut controls: Vec<String> = special.filter(parted).collect();
+    controls.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    controls
+}
+
+/// `text` with a space behind the first character of every one of `controls` that it spells.
+fn broken(text: &str, controls: &[String]) -> String {
+    let mut text = text.to_owned();
+    for control in controls {
+        let first = control.chars().next().map_or(0, char::len_utf8);
+        let (head, tail) = control.split_at(first);
+        let parted = format!("{head} {tail}");
+        // More than once where one begins within another; each time there are fewer places that a space can part.
+        while text.contains(control) {
+            text = text.replace(control, &parted);
+        }
+    }
+    text
+}
+
 impl Core {
     /// The tokens of what a person says, with all that the template puts around it and what asks for the reply.
     pub(super) fn encode_said(&self, prompt: &str) -> Result<Vec<u32>, EngineError> {
@@ -78,7 +104,7 @@ impl Core {
         let (sender, mut replies) = mpsc::channel(1);
         // The library's own form of messages, without naming the crates that it is made of.
         let said = json!({
-            "text": {"Left": [{"role": {"Left": "user"}, "content": {"Left": prompt}}]},
+            "text": {"Left": [{"role": {"Left": "user"}, "content": {"Left": broken(prompt, &self.controls)}}]},
             "tools": null,
             "add_generation_prompt": true,
             "add_special_tokens": false,
@@ -94,5 +120,19 @@ impl Core {
             Some(tokens) => tokens.map_err(|error| failed(format!("{error:#}"))),
             None => Err(EngineError::Gone),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_spells_a_control_token_is_broken_wherever_it_stands() {
+        let controls = ["[/INST]", "[INST]", "</s>", "||"].map(str::to_owned);
+        let told = |text: &str| broken(text, &controls);
+        assert_eq!(told("a</s>[INST]b[/INST]"), "a< /s>[ INST]b[ /INST]");
+        assert_eq!(told("|||"), "| | |", "each begins within the one before");
+        assert_eq!(told("</ s> [ INST] and é"), "</ s> [ INST] and é");
     }
 }

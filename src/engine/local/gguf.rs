@@ -71,8 +71,10 @@ enum Cut {
 }
 
 /// Kinds of tokens, as the header numbers them.
+const UNKNOWN: u64 = 2;
 const CONTROL: u64 = 3;
 const DEFINED: u64 = 4;
+const BYTE: u64 = 6;
 
 impl ModelFiles {
     /// Checks the GGUF file at `path`, all its parts if it is split, and reads everything but the weights.
@@ -320,8 +322,8 @@ fn byte_level(header: &Header, texts: &[&str]) -> Check<serde_json::Value> {
     }))
 }
 
-/// A tokenizer of sentence pieces, whose scores rank the pairs it merges: of every token, each way to cut it into two
-/// others is a pair, and the better the token's score the earlier it is merged.
+/// A tokenizer of sentence pieces, whose scores rank the pairs it merges: of every token that is a piece of text, each way to
+/// cut it into two others is a pair, and the better the token's score the earlier it is merged.
 fn sentence_pieces(header: &Header, texts: &[&str]) -> Check<serde_json::Value> {
     let scores: Vec<f64> = header
         .array("tokenizer.ggml.scores")
@@ -336,8 +338,10 @@ fn sentence_pieces(header: &Header, texts: &[&str]) -> Check<serde_json::Value> 
         );
     }
     let ids: std::collections::HashMap<&str, usize> = texts.iter().enumerate().map(|(id, text)| (*text, id)).collect();
+    let kinds = header.array("tokenizer.ggml.token_type").unwrap_or_default();
+    let is_piece = |id: &usize| !matches!(kinds.get(*id), Some(Value::Unsigned(UNKNOWN | CONTROL | BYTE)));
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
-    for (id, text) in texts.iter().enumerate() {
+    for (id, text) in texts.iter().enumerate().filter(|(id, _)| is_piece(id)) {
         let cuts = text.char_indices().skip(1).map(|(at, _)| text.split_at(at));
         let known = cuts.filter_map(|(left, right)| Some((*ids.get(left)?, *ids.get(right)?)));
         pairs.extend(known.map(|(left, right)| (scores[id], left, right)));
@@ -397,6 +401,19 @@ mod tests {
         assert_eq!(pieces("abc"), [8, 7], "'bc' before 'ab', then the space with 'a'");
         assert_eq!(pieces("A</s>"), [2, 1, 10], "a byte where there is no letter; the end is one token");
         assert_eq!(tokenizer.decode(&[8, 7], false).unwrap(), "abc");
+    }
+
+    #[test]
+    fn no_pieces_of_text_are_merged_to_a_control_token() {
+        let tokens = ["<unk>", "</s>", "</", "s>", "<", "/", "s", ">", "▁"];
+        let scores = [0.0, 0.0, -1.0, -2.0, -9.0, -9.0, -9.0, -9.0, -9.0].map(Value::Float);
+        let kinds = [2, 3, 1, 1, 1, 1, 1, 1, 1].map(Value::Unsigned);
+        let more = vec![("scores", Value::Array(scores.to_vec())), ("token_type", Value::Array(kinds.to_vec()))];
+        let mut tokenizer = tokenizer(&header("llama", &tokens, more), 9).unwrap();
+        let pieces = |tokenizer: &Tokenizer| tokenizer.encode_fast("</s>", false).unwrap().get_ids().to_vec();
+        assert_eq!(pieces(&tokenizer), [1], "where a template writes it");
+        tokenizer.set_encode_special_tokens(true);
+        assert_eq!(pieces(&tokenizer), [8, 2, 3], "where it is text");
     }
 
     #[test]

@@ -104,8 +104,8 @@ fn shares(memory: &Memory, ranked: &[(usize, f64)]) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-/// Text of data as it may stand in a prompt: on one line, and without the brackets that models' own control tokens are
-/// spelled with.
+/// Text of data as it may stand in a prompt: on one line, and without the brackets that many models' control tokens are spelled
+/// with. A model in the process reads no control token out of a prompt, however it is spelled; a server may.
 pub(in crate::engine) fn quoted(text: &str) -> String {
     sanitize::visible(text).replace("<|", "< |")
 }
