@@ -33,7 +33,7 @@ const KEYS: [&str; 5] =
 /// How byte-level tokenizers cut a text before they look for pairs, by the names that GGUF has for it. The patterns are
 /// those of the model families' own tokenizers.
 const CUTS: [(&[&str], &[Cut]); 5] = [
-    (&["default", "gpt-2", "gpt2", "phi-2", "olmo", "mpt", "jina-es", "jina-de", "gigachat"], &[Cut::Words]),
+    (&["gpt-2", "gpt2", "phi-2", "olmo", "mpt", "jina-es", "jina-de", "gigachat"], &[Cut::Words]),
     (
         &["llama-bpe", "llama3", "llama-v3", "smaug-bpe", "falcon3", "dbrx"],
         &[Cut::Pattern(
@@ -430,6 +430,8 @@ mod tests {
             reason.contains("tokenizer.ggml.pre") && remedy.contains("tokenizer.json beside"),
             "{reason}; {remedy}"
         );
+        // No model was trained with that: it stands where nobody knew.
+        assert!(refused(header("gpt2", &["a"], vec![("pre", text("default"))]), 9).0.contains("\"default\""));
         assert!(refused(header("gpt2", &["a", "a"], vec![("pre", text("gpt-2"))]), 2).0.contains("twice"));
         assert!(refused(Header::default(), 2).0.contains("no tokenizer"));
         assert!(refused(header("llama", &["a"], Vec::new()), 2).0.contains("1 tokens and 0 scores"));
