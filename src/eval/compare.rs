@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::EVEN;
 use super::assessment::{self, Difference};
 use super::metrics::{Addend, LabelMeasures, Measures, Metric, RatingMeasures};
 use super::row::{Row, RowAnswer};
@@ -18,8 +19,6 @@ use crate::data::text;
 
 /// Version of the JSON object.
 pub const SCHEMA: &str = "logoscope.compare/1";
-/// Differences this small are rounding.
-const EVEN: f64 = 1e-9;
 
 /// Why two results were not compared.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 pub use pairs::correct_over_windows;
 use sides::{nearer, overrides};
 
+use super::EVEN;
 use super::assessment::{ArmReport, Assessment, BucketReport, Headline, Intervals, Paired, Provenance, Scores, Window};
 use super::bucket::{Bucket, FINE, POOLED_RATINGS};
 use super::experiment::Answer;
@@ -70,9 +71,6 @@ impl Judged<'_> {
         (0..self.headline.len()).filter(|row| self.gained(other, *row) > EVEN).count()
     }
 }
-
-/// Differences this small are rounding.
-const EVEN: f64 = 1e-9;
 
 impl Material<'_> {
     /// Arms, peers, and the parts of a model's answers.

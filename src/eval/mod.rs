@@ -156,6 +156,9 @@ pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
+/// Differences this small between two answers are rounding.
+pub(crate) const EVEN: f64 = 1e-9;
+
 /// `x`, or 0 where it is that to so many decimals: what rounds to nothing has no sign.
 pub(crate) fn steady(x: f64, decimals: i32) -> f64 {
     if (x * 10f64.powi(decimals)).abs() < 0.5 { 0.0 } else { x }

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use super::{DECISIVE, LEAST_QUERIES, ROUNDS};
-use crate::eval::EvalError;
 use crate::eval::experiment::spread;
 use crate::eval::metrics::{Metric, TaskMeasures};
 use crate::eval::numbers::Paired;
 use crate::eval::stats::standard_error;
 use crate::eval::sweep::{By, Case, Grid, answer};
+use crate::eval::{EVEN, EvalError};
 use crate::mediator::Weight;
 use crate::mediator::weights::Scope;
 use crate::session::event::Setting;
@@ -66,8 +66,8 @@ pub fn judge(cases: &[Case], settings: [&Setting; 2], measures: &TaskMeasures) -
         }
         let better = if lower_is_better { headlines[0] - headlines[1] } else { headlines[1] - headlines[0] };
         paired.n += 1;
-        paired.won += usize::from(better > 0.0);
-        paired.lost += usize::from(better < 0.0);
+        paired.won += usize::from(better > EVEN);
+        paired.lost += usize::from(better < -EVEN);
     }
     let n = cases.len().max(1) as f64;
     let score = |(loss, headline): (f64, f64)| {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use crate::data::interaction::UserId;
     use crate::eval::metrics::LabelMeasures;
-    use crate::mediator::{Evidence, Policy, Weights};
+    use crate::mediator::{Evidence, Facet, Policy, Weights};
 
     /// Questions of thirty people whose own memory says 0 and whose crowd says 1.
     fn fitted(gold: impl Fn(usize) -> usize) -> (Setting, Setting, Judged) {
@@ -173,6 +173,30 @@ mod tests {
         assert!(judged.after.loss <= judged.before.loss + 1e-12, "{judged:?}");
         assert_eq!(found.weights.hysteresis, setting.weights.hysteresis, "what does not act stays");
         assert_eq!(found.weights.conflict_threshold, setting.weights.conflict_threshold);
+    }
+
+    /// Answers of .1 and .3 to a score of .2, which binary holds no two of equally well.
+    #[test]
+    fn scores_as_far_on_either_side_are_neither_won_nor_lost() {
+        let evidence = Evidence {
+            facet: Facet::Score([0.1, 0.2, 0.3].into()),
+            base: vec![0.05, 0.05, 0.9],
+            votes: Vec::new(),
+            population: vec![0.9, 0.05, 0.05],
+            community: vec![0.9, 0.05, 0.05],
+            ..Evidence::disputed()
+        };
+        let user = UserId::new("u");
+        let cases = [Case { user: &user, evidence: Cow::Borrowed(&evidence), gold: 1, scores: None }];
+        let under = |policy| Setting { weights: Weights::default(), policy };
+        let [low, high] = [Policy::Global, Policy::Local].map(under);
+        let measures = TaskMeasures::Rating(vec![0.1, 0.2, 0.3]);
+        let said = [&low, &high].map(|setting| answer(&cases[0], setting).decision);
+        assert_eq!(said, [0, 2]);
+        for settings in [[&low, &high], [&high, &low]] {
+            let paired = judge(&cases, settings, &measures).paired;
+            assert_eq!((paired.n, paired.won, paired.lost), (1, 0, 0));
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{EVEN, Judged, Material};
+use super::{Judged, Material};
+use crate::eval::EVEN;
 use crate::eval::assessment::{CLAIM, Disagreement, Gain, LEVEL, MARGIN, Nearer, NonInferiority, Overrides};
 use crate::eval::bucket::{Bucket, GAIN, POOLED, POOLED_RATINGS};
 use crate::eval::stats::{Plan, Table, Tail, detectable, holm, intervals, sign_flip, standard_error};
