@@ -2,9 +2,9 @@
 //!
 //! *Too local* is of the rules alone, since a model would have to be asked again without each item. *Too global* and
 //! *oscillating* are of what an arm finally answered. An evaluation asks everybody's questions in turn, so a change of side
-//! is looked for between one question of a person and their next one.
+//! is looked for between one question of a person and their next one, which may lie in a later window.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
 
@@ -59,6 +59,37 @@ pub struct Sightings {
     people: BTreeSet<UserId>,
     preferred: BTreeSet<usize>,
     arms: Vec<Seen>,
+    /// Each person's first question and their last one so far: what lies before and after it may be in another window.
+    ends: BTreeMap<UserId, [Glance; 2]>,
+}
+
+/// What of a question is held against the person's next one.
+#[derive(Clone, Debug, PartialEq)]
+struct Glance {
+    /// What each side says by itself, where it says how probable.
+    sides: [Option<Vec<f64>>; 2],
+    /// What [`side`] each arm took, in the order of [`Arm::ALL`].
+    taken: [Option<bool>; 4],
+}
+
+impl Glance {
+    fn of(answered: &Answered) -> Self {
+        let sides = sides(answered).map(|side| side.distribution.clone());
+        Self { sides, taken: Arm::ALL.map(|arm| side(answered, arm)) }
+    }
+
+    /// Whether an arm took one side at `before` and takes the other here, what both sides say having hardly moved.
+    fn turns(&self, before: &Self, arm: Arm) -> bool {
+        let taken = before.taken[arm as usize].zip(self.taken[arm as usize]);
+        taken.is_some_and(|(then, now)| then != now) && self.is_calm(before)
+    }
+
+    fn is_calm(&self, before: &Self) -> bool {
+        before.sides.iter().zip(&self.sides).all(|sides| match sides {
+            (Some(before), Some(now)) => jensen_shannon(before, now) < MOVED,
+            _ => false,
+        })
+    }
 }
 
 /// The same of one arm.
@@ -75,7 +106,6 @@ impl Sightings {
         let arms = Arm::ALL.into_iter().filter(|arm| *arm != Arm::None && wanted.contains(arm));
         let arms = arms.map(|arm| Seen { arm, collective: 0, changes: BTreeMap::new() }).collect();
         let mut seen = Self { arms, ..Self::default() };
-        let mut before: HashMap<&UserId, &Answered> = HashMap::new();
         for (question, answered) in questions.iter().zip(answered) {
             let [local, global] = sides(answered).map(|side| side.decision);
             seen.too_local += usize::from(answered.hangs);
@@ -85,17 +115,26 @@ impl Sightings {
                 seen.people.insert(question.user.clone());
                 seen.preferred.insert(local);
             }
-            let calm = before.insert(question.user, answered).filter(|before| is_calm(before, answered));
             for arm in &mut seen.arms {
-                let decision = said(answered, arm.arm);
-                arm.collective += usize::from(contested && decision == global);
-                let (then, now) = (calm.and_then(|before| side(before, arm.arm)), side(answered, arm.arm));
-                if then.zip(now).is_some_and(|(then, now)| then != now) {
-                    *arm.changes.entry(question.user.clone()).or_default() += 1;
-                }
+                arm.collective += usize::from(contested && said(answered, arm.arm) == global);
             }
+            let glance = Glance::of(answered);
+            seen.follow(question.user, [glance.clone(), glance]);
         }
         seen
+    }
+
+    /// Goes on to a stretch of a person's questions, of which these are the first and the last: a change of side from the
+    /// last one so far to the first of these counts.
+    fn follow(&mut self, user: &UserId, [first, last]: [Glance; 2]) {
+        let Some([_, before]) = self.ends.get_mut(user) else {
+            self.ends.insert(user.clone(), [first, last]);
+            return;
+        };
+        for arm in self.arms.iter_mut().filter(|seen| first.turns(before, seen.arm)) {
+            *arm.changes.entry(user.clone()).or_default() += 1;
+        }
+        *before = last;
     }
 
     /// Adds what was seen in a later window.
@@ -108,6 +147,7 @@ impl Sightings {
             seen.collective += later.collective;
             later.changes.into_iter().for_each(|(user, n)| *seen.changes.entry(user).or_default() += n);
         }
+        later.ends.into_iter().for_each(|(user, ends)| self.follow(&user, ends));
     }
 
     /// What it comes to, by the bounds of a session's signs.
@@ -144,14 +184,6 @@ fn side(answered: &Answered, arm: Arm) -> Option<bool> {
         [false, true] => Some(false),
         _ => None,
     }
-}
-
-/// Whether what both sides say has hardly moved from one question to the other.
-fn is_calm(before: &Answered, now: &Answered) -> bool {
-    sides(before).into_iter().zip(sides(now)).all(|(before, now)| match (&before.distribution, &now.distribution) {
-        (Some(before), Some(now)) => jensen_shannon(before, now) < MOVED,
-        _ => false,
-    })
 }
 
 #[cfg(test)]
@@ -199,7 +231,14 @@ mod tests {
         assert_eq!(of(Arm::Mediated), mediated);
         // A window later more of the same; a person's changes add up.
         let mut twice = seen.clone();
-        twice.join(seen);
+        twice.join(seen.clone());
         assert_eq!((twice.signs().contested, twice.signs().arms[2].changes, twice.signs().people), (10, 4, 2));
+        // Wherever it is cut into windows, one of them empty or not: a change at an edge is one as well.
+        for cut in 0..=questions.len() {
+            let of = |rows: std::ops::Range<usize>| Sightings::of(&questions[rows.clone()], &found[rows], &Arm::ALL);
+            let mut cut_in_two = of(0..cut);
+            cut_in_two.join(of(cut..questions.len()));
+            assert_eq!(cut_in_two, seen, "cut at {cut}");
+        }
     }
 }
