@@ -15,7 +15,7 @@ use super::fit::{fit_exponents, free, rebase};
 use super::metrics::{LabelMeasures, Measures, Metric, add};
 use super::split::Question;
 use super::stats::{Plan, Tail, Unit, holm, sign_flip};
-use crate::data::dataset::Manifest;
+use crate::data::dataset::{Calibration, Manifest};
 use crate::mediator::{Policy, Weights, mediate};
 use crate::memory::base::BaseRates;
 use crate::memory::{Apart, Memory};
@@ -39,7 +39,7 @@ pub enum Variant {
     PlainHistogram,
     /// A_N = 0.
     WithoutNeighbours,
-    /// A_V = 0, where entries vote.
+    /// A_V = 0, where entries vote: by a constant, or in the place of neighbours.
     WithoutEntries,
     /// A_C = 0, where the communities' own nearest texts are read.
     WithoutCommunityNeighbours,
@@ -116,15 +116,17 @@ impl Variant {
         }
     }
 
-    /// The settings of this variant; `None` where it would change nothing.
-    fn of(self, whole: &Manifest) -> Option<Manifest> {
+    /// The settings of this variant, of questions to which the `nearest` texts were read like that; `None` where it would
+    /// change nothing.
+    fn of(self, whole: &Manifest, nearest: Nearest) -> Option<Manifest> {
         let mut manifest = whole.clone();
         let (weights, calibration) = (&mut manifest.weights, &mut manifest.calibration);
         match self {
             Variant::Whole | Variant::UserLeftIn => return Some(manifest),
+            Variant::WithoutNeighbours | Variant::WithoutCommunityNeighbours if !nearest.heard => return None,
             Variant::WithoutTerms => calibration.terms = 0.0,
             Variant::WithoutNeighbours => calibration.neighbours = 0.0,
-            Variant::WithoutEntries => calibration.entries = calibration.entries.map(|_| 0.0),
+            Variant::WithoutEntries => calibration.entries = calibration.entries.or(nearest.replaced).map(|_| 0.0),
             Variant::WithoutCommunityNeighbours => calibration.community_neighbours = 0.0,
             Variant::WithoutCommunityLeaning => calibration.community_leaning = 0.0,
             Variant::WithoutCommunityHabit => calibration.community_habit = 0.0,
@@ -141,6 +143,23 @@ impl Variant {
             Variant::CommunitiesAlone => weights.community_focus = Some(1.0),
         }
         (manifest != *whole).then_some(manifest)
+    }
+}
+
+/// What became of the nearest texts of others, which are read one by one only while there are few enough.
+#[derive(Clone, Copy)]
+struct Nearest {
+    /// Whether they had a say in any answer.
+    heard: bool,
+    /// A_V of entries that vote in their place, where a dataset states none.
+    replaced: Option<f64>,
+}
+
+impl Nearest {
+    fn of(rows: &[Row], calibration: &Calibration) -> Self {
+        let votes = |row: &Row| row.parts.neighbours.as_ref().is_some_and(|votes| votes.iter().any(|vote| *vote > 0.0));
+        let unread = rows.iter().find(|row| row.parts.neighbours.is_none());
+        Self { heard: rows.iter().any(votes), replaced: unread.map(|row| row.parts.entries_exponent(calibration)) }
     }
 }
 
@@ -192,9 +211,10 @@ pub fn ablate(
     };
     let (asked, tuned) = read(memory, apart)?;
     let endless = BaseRates::of(&memory.population, f64::INFINITY);
+    let nearest = Nearest::of(&asked, &whole.calibration);
     let mut outcomes = Vec::new();
     for variant in Variant::ALL {
-        let Some(mut manifest) = variant.of(whole) else { continue };
+        let Some(mut manifest) = variant.of(whole, nearest) else { continue };
         let (mut asked, mut tuned) = match variant {
             Variant::UserLeftIn => read(memory, Apart { left_in: true, ..apart })?,
             Variant::WithoutTopics => {
@@ -258,4 +278,46 @@ fn answer(rows: &[Row], manifest: &Manifest, measures: LabelMeasures) -> Outcome
         add(&mut outcome.sums, &measures.row(gold, resolution.decision, Some(&resolution.distribution)));
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::interaction::{Timestamp, UserId};
+    use crate::data::sample;
+    use crate::mediator::Evidence;
+    use crate::memory::collective::Parts;
+
+    /// Where there are too many texts to look at each, entries vote without being told to.
+    #[test]
+    fn what_does_not_speak_is_not_left_out_and_what_speaks_in_its_place_is() {
+        let mut whole = sample::dataset().unwrap().manifest;
+        whole.calibration = Calibration::default();
+        whole.calibration.community_neighbours = 0.5;
+        let user = UserId::new("u");
+        let question =
+            Question { id: "q", user: &user, at: Timestamp(0), text: "a diver", about: None, gold: 0, answer: "noir" };
+        let row = |neighbours| Row {
+            question,
+            visible: 0,
+            evidence: Evidence::disputed(),
+            parts: Parts { neighbours, entries: vec![4.0, 0.0], ..Parts::silent(2) },
+        };
+        let told = |rows: &[Row]| {
+            let nearest = Nearest::of(rows, &whole.calibration);
+            [Variant::WithoutNeighbours, Variant::WithoutCommunityNeighbours, Variant::WithoutEntries]
+                .map(|variant| variant.of(&whole, nearest))
+        };
+        // A first question comes before anything is known.
+        let rows = [row(Some(vec![0.0, 0.0])), row(None)];
+        let [neighbours, company, entries] = told(&rows);
+        assert!(neighbours.is_none() && company.is_none(), "neighbours say nothing");
+        let without = entries.unwrap().calibration;
+        assert_eq!(without.entries, Some(0.0));
+        let said = |calibration| rows[1].weighed(calibration).population;
+        assert!(said(&whole.calibration)[0] > said(&without)[0], "entries spoke for label 0");
+        let [neighbours, company, entries] = told(&[row(Some(vec![0.0, 3.0]))]);
+        assert!(neighbours.is_some() && company.is_some());
+        assert!(entries.is_none(), "entries vote neither by a constant nor in another's place");
+    }
 }
