@@ -11,13 +11,12 @@ use serde::Serialize;
 use super::EvalError;
 use super::fit::newton::WIDTH;
 use super::fit::rows::{Row, gather};
-use super::fit::{fit_exponents, free, rebase};
+use super::fit::{fit_exponents, free};
 use super::metrics::{LabelMeasures, Measures, Metric, add};
 use super::split::Question;
 use super::stats::{Plan, Tail, Unit, holm, sign_flip};
 use crate::data::dataset::{Calibration, Manifest};
 use crate::mediator::{Policy, Weights, mediate};
-use crate::memory::base::BaseRates;
 use crate::memory::{Apart, Memory};
 
 /// Version of the JSON object.
@@ -210,14 +209,14 @@ pub fn ablate(
         Ok((gather(memory, questions, apart, cancel)?, gather(memory, tuning, apart, cancel)?))
     };
     let (asked, tuned) = read(memory, apart)?;
-    let endless = BaseRates::of(&memory.population, f64::INFINITY);
     let nearest = Nearest::of(&asked, &whole.calibration);
     let mut outcomes = Vec::new();
     for variant in Variant::ALL {
         let Some(mut manifest) = variant.of(whole, nearest) else { continue };
-        let (mut asked, mut tuned) = match variant {
+        let (asked, tuned) = match variant {
             Variant::UserLeftIn => read(memory, Apart { left_in: true, ..apart })?,
-            Variant::WithoutTopics => {
+            // Membership and what communities say stand on the base rate as well.
+            Variant::WithoutTopics | Variant::WithoutBaseDecay => {
                 memory.retune(manifest.clone());
                 let found = read(memory, apart);
                 memory.retune(whole.clone());
@@ -225,10 +224,6 @@ pub fn ablate(
             }
             _ => (asked.clone(), tuned.clone()),
         };
-        if variant == Variant::WithoutBaseDecay {
-            rebase(&mut asked, memory, &endless);
-            rebase(&mut tuned, memory, &endless);
-        }
         if !tuned.is_empty() && variant != Variant::Whole {
             let mut free: [bool; WIDTH] = free(&tuned, whole);
             if let Some(silenced) = variant.silences() {

@@ -3,8 +3,9 @@ use std::sync::atomic::AtomicBool;
 
 use logoscope::data::dataset::{AgeUnit, Dataset};
 use logoscope::data::interaction::Timestamp;
+use logoscope::data::sample;
 use logoscope::eval::EvalError;
-use logoscope::eval::ablate::ablate;
+use logoscope::eval::ablate::{Variant, ablate};
 use logoscope::eval::fit::{Fitted, fit, tuning};
 use logoscope::eval::metrics::LabelMeasures;
 use logoscope::eval::stats::Plan;
@@ -53,6 +54,28 @@ fn a_gap_hides_what_people_did_last_from_a_fit_and_from_ablations() {
         found[0].log_loss
     };
     assert_ne!(whole(gap), whole(Apart::default()));
+}
+
+/// Communities and what they say stand on the base rate, too: leaving out its decay is a dataset without any.
+#[test]
+fn a_row_without_decay_of_the_base_rate_is_what_memory_without_any_says() {
+    let mut dataset = sample::dataset().unwrap();
+    let questions = tuning(&dataset.manifest, &dataset.interactions);
+    let rows = |dataset: &Dataset| {
+        let (cancel, plan) = (AtomicBool::new(false), Plan { resamples: 0, permutations: 10, seed: 1 });
+        let measures = LabelMeasures { labels: dataset.manifest.labels.len() };
+        let last = &questions[questions.len() - 60..];
+        let apart = Apart::default();
+        ablate(&mut Memory::build(dataset), last, &[], apart, measures, plan, &cancel).unwrap()
+    };
+    dataset.manifest.periods.base_half_life = 3.0;
+    let fading = rows(&dataset);
+    let without = fading.iter().find(|row| row.variant == Variant::WithoutBaseDecay).unwrap();
+    dataset.manifest.periods.base_half_life = f64::INFINITY;
+    let lasting = rows(&dataset);
+    assert!(lasting.iter().all(|row| row.variant != Variant::WithoutBaseDecay), "it would change nothing");
+    assert_eq!((without.log_loss, without.macro_f1), (lasting[0].log_loss, lasting[0].macro_f1));
+    assert_ne!(without.log_loss, fading[0].log_loss);
 }
 
 #[test]

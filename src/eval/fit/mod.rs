@@ -26,7 +26,6 @@ use crate::data::dataset::{AgeUnit, Calibration, Manifest};
 use crate::data::interaction::Interaction;
 use crate::mediator::kernel::Kernel;
 use crate::mediator::{Policy, Weights, mediate};
-use crate::memory::base::BaseRates;
 use crate::memory::rating::About;
 use crate::memory::{Apart, Memory};
 
@@ -47,7 +46,7 @@ const BASE_HALF_LIVES: [f64; 6] = [30.0, 60.0, 90.0, 180.0, 365.0, f64::INFINITY
 /// h_N in days.
 const NEIGHBOUR_HALF_LIVES: [f64; 4] = [90.0, 180.0, 365.0, 730.0];
 /// k.
-const NEIGHBOURS: [usize; 3] = [100, 200, 400];
+const NEIGHBOURS: [f64; 3] = [100.0, 200.0, 400.0];
 /// μ in texts.
 const SMOOTHING: [f64; 4] = [7.0, 20.0, 70.0, 200.0];
 /// α.
@@ -121,8 +120,6 @@ pub fn fit(
 
     let mut best = f64::INFINITY;
     for round in 0..ROUNDS {
-        progress("base rates …");
-        trial.base_half_life(memory, &mut manifest);
         progress("memory's constants …");
         trial.reading(memory, &mut manifest)?;
         progress("nearness, recency, prior …");
@@ -276,14 +273,6 @@ pub fn fit_exponents(rows: &[Row], manifest: &mut Manifest, free: [bool; WIDTH])
     best
 }
 
-/// Gives every row the base rate of `rates`.
-pub fn rebase(rows: &mut [Row], memory: &Memory, rates: &BaseRates) {
-    for row in rows {
-        let asking = memory.population.user_ix(row.question.user);
-        row.evidence.base = rates.read(&memory.population, asking, row.question.at);
-    }
-}
-
 fn kernels(rows: &[Row], weights: &Weights) -> Vec<Kernel> {
     rows.iter().map(|row| Kernel::of(&row.evidence, weights)).collect()
 }
@@ -313,68 +302,52 @@ impl Trial<'_, '_> {
         fit_exponents(&self.rows, manifest, free(&self.rows, manifest))
     }
 
-    fn rebase(&mut self, memory: &Memory, half_life: f64) {
-        rebase(&mut self.rows, memory, &BaseRates::of(&memory.population, half_life));
+    /// h_b, μ, k and h_N, one after another.
+    fn reading(&mut self, memory: &mut Memory, manifest: &mut Manifest) -> Result<(), EvalError> {
+        self.exponents(manifest);
+        let Manifest { periods, calibration, retrieval, .. } = &*manifest;
+        let (base, near) = (periods.base_half_life, periods.neighbour_half_life);
+        let (smoothing, k) = (calibration.smoothing, retrieval.neighbours as f64);
+        self.read_with(memory, manifest, |m, v| m.periods.base_half_life = v, base, &BASE_HALF_LIVES)?;
+        self.read_with(memory, manifest, |m, v| m.calibration.smoothing = v, smoothing, &SMOOTHING)?;
+        // What nobody reads has nothing to be fitted to.
+        if self.rows.iter().all(|row| row.parts.neighbours.is_some()) {
+            self.read_with(memory, manifest, |m, v| m.retrieval.neighbours = v as usize, k, &NEIGHBOURS)?;
+            self.read_with(memory, manifest, |m, v| m.periods.neighbour_half_life = v, near, &NEIGHBOUR_HALF_LIVES)?;
+        }
+        memory.retune(manifest.clone());
+        Ok(())
     }
 
-    /// h_b.
-    fn base_half_life(&mut self, memory: &mut Memory, manifest: &mut Manifest) {
-        self.exponents(manifest);
+    /// One constant that memory reads by: each value is a reading of its own, since what is read of others stands on it in
+    /// more than one place. What was read with the value that is kept is what goes on.
+    fn read_with(
+        &mut self,
+        memory: &mut Memory,
+        manifest: &mut Manifest,
+        set: fn(&mut Manifest, f64),
+        present: f64,
+        values: &[f64],
+    ) -> Result<(), EvalError> {
         let stated = self.losses(manifest);
-        let present = manifest.periods.base_half_life;
-        let mut best = (0.0, manifest.clone());
-        for half_life in BASE_HALF_LIVES.into_iter().filter(|half_life| *half_life != present) {
-            self.rebase(memory, half_life);
+        let mut best = (0.0, manifest.clone(), None);
+        for value in values.iter().filter(|value| **value != present) {
             let mut tried = manifest.clone();
-            tried.periods.base_half_life = half_life;
+            set(&mut tried, *value);
+            memory.retune(tried.clone());
+            let read = gather(memory, self.questions, self.apart, self.cancel)?;
+            let last = std::mem::replace(&mut self.rows, read);
             self.exponents(&mut tried);
             let gained = self.gain(&stated, &self.losses(&tried), DECISIVE);
+            let read = std::mem::replace(&mut self.rows, last);
             if gained > best.0 {
-                best = (gained, tried);
+                best = (gained, tried, Some(read));
             }
         }
         *manifest = best.1;
-        self.rebase(memory, manifest.periods.base_half_life);
-        memory.retune(manifest.clone());
-    }
-
-    /// μ, k and h_N, one after another; each value is a reading of memory.
-    fn reading(&mut self, memory: &mut Memory, manifest: &mut Manifest) -> Result<(), EvalError> {
-        self.exponents(manifest);
-        let exact = self.rows.iter().all(|row| row.parts.neighbours.is_some());
-        type Set = fn(&mut Manifest, f64);
-        let settings: [(Set, f64, Vec<f64>, bool); 3] = [
-            (|m, v| m.calibration.smoothing = v, manifest.calibration.smoothing, SMOOTHING.to_vec(), true),
-            (|m, v| m.retrieval.neighbours = v as usize, manifest.retrieval.neighbours as f64, ks(), exact),
-            (
-                |m, v| m.periods.neighbour_half_life = v,
-                manifest.periods.neighbour_half_life,
-                NEIGHBOUR_HALF_LIVES.to_vec(),
-                exact,
-            ),
-        ];
-        for (set, present, values, acts) in settings {
-            let stated = self.losses(manifest);
-            let mut best = (0.0, manifest.clone(), None);
-            for value in values.into_iter().filter(|value| acts && *value != present) {
-                let mut tried = manifest.clone();
-                set(&mut tried, value);
-                memory.retune(tried.clone());
-                let read = gather(memory, self.questions, self.apart, self.cancel)?;
-                let last = std::mem::replace(&mut self.rows, read);
-                self.exponents(&mut tried);
-                let gained = self.gain(&stated, &self.losses(&tried), DECISIVE);
-                let read = std::mem::replace(&mut self.rows, last);
-                if gained > best.0 {
-                    best = (gained, tried, Some(read));
-                }
-            }
-            *manifest = best.1;
-            if let Some(read) = best.2 {
-                self.rows = read;
-            }
+        if let Some(read) = best.2 {
+            self.rows = read;
         }
-        memory.retune(manifest.clone());
         Ok(())
     }
 
@@ -487,11 +460,6 @@ impl Trial<'_, '_> {
     }
 }
 
-fn ks() -> Vec<f64> {
-    NEIGHBOURS.iter().map(|k| *k as f64).collect()
-}
-
-/// A grid with the present value in it, ascending.
 /// What is tried of τ.
 fn half_lives(unit: AgeUnit) -> &'static [f64] {
     match unit {
@@ -500,9 +468,44 @@ fn half_lives(unit: AgeUnit) -> &'static [f64] {
     }
 }
 
+/// A grid with the present value in it, ascending.
 fn candidates(grid: &[f64], present: f64) -> Vec<f64> {
     let mut all: Vec<f64> = grid.iter().copied().chain([present]).collect();
     all.sort_by(f64::total_cmp);
     all.dedup();
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::sample;
+
+    /// Of late one tag is given to every third film, each for forty days, in the sample with its communities.
+    #[test]
+    fn what_was_read_is_of_the_base_rate_that_is_kept() {
+        let mut dataset = sample::dataset().unwrap();
+        dataset.interactions.truncate(1_000);
+        dataset.queries.clear();
+        dataset.manifest.periods.base_half_life = f64::INFINITY;
+        let labels = dataset.manifest.labels.clone();
+        for i in dataset.interactions.iter_mut().step_by(3) {
+            let stretch = i.at.0 / (40 * 86_400);
+            i.response = labels[usize::try_from(stretch).unwrap() % labels.len()].clone();
+        }
+        let mut memory = Memory::build(&dataset);
+        let questions = tuning(&dataset.manifest, &dataset.interactions);
+        let (cancel, apart) = (AtomicBool::new(false), Apart::default());
+        let read = |memory: &Memory| gather(memory, &questions, apart, &cancel).unwrap();
+        let mut trial = Trial { questions: &questions, rows: read(&memory), apart, cancel: &cancel };
+        let before = trial.rows.clone();
+        let mut manifest = explicit(&dataset.manifest);
+        let set: fn(&mut Manifest, f64) = |m, v| m.periods.base_half_life = v;
+        trial.read_with(&mut memory, &mut manifest, set, f64::INFINITY, &[30.0, 365.0]).unwrap();
+        assert_eq!(manifest.periods.base_half_life, 30.0);
+        memory.retune(manifest);
+        let parts = |rows: &[Row]| rows.iter().map(|row| row.parts.clone()).collect::<Vec<_>>();
+        assert_eq!(parts(&trial.rows), parts(&read(&memory)));
+        assert_ne!(parts(&trial.rows), parts(&before), "what communities say stands on the base rate");
+    }
 }
