@@ -229,7 +229,8 @@ pub fn ablate(
             if let Some(silenced) = variant.silences() {
                 free[silenced] = false;
             }
-            fit_exponents(&tuned, &mut manifest, free);
+            let stated = manifest.calibration;
+            fit_exponents(&tuned, &mut manifest, free, &stated);
         }
         outcomes.push((variant, answer(&asked, &manifest, measures)));
     }

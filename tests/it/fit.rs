@@ -87,7 +87,12 @@ fn a_fit_betters_its_tuning_set_and_sees_nothing_later() {
     assert_eq!((found.warm_up.n, found.tuning.n), (200, 200));
     assert_eq!(found.tuning.to, Timestamp(399 * 10_000));
     let best = found.ridge.iter().map(|point| point.log_loss).fold(f64::INFINITY, f64::min);
-    assert!((best - found.after.log_loss).abs() < 1e-3, "the ridge passes through the fit: {best} {:?}", found.after);
+    // Exponents that were fitted to little avail are the stated ones; those of the ridge are fitted.
+    assert!(
+        best < found.after.log_loss + 1e-3,
+        "the ridge passes through the fit or below it: {best} {:?}",
+        found.after
+    );
 
     // The later fifth says the opposite of what came before: a fit that read it would differ.
     let mut turned = dataset.clone();

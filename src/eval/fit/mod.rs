@@ -19,11 +19,12 @@ use newton::{Choices, WIDTH};
 use rows::{Row, gather};
 use serde::Serialize;
 
-use super::EvalError;
 use super::experiment::spread;
 use super::split::{Question, Range};
+use super::stats::{Unit, standard_error};
+use super::{EVEN, EvalError};
 use crate::data::dataset::{AgeUnit, Calibration, Manifest};
-use crate::data::interaction::Interaction;
+use crate::data::interaction::{Interaction, UserId};
 use crate::mediator::kernel::Kernel;
 use crate::mediator::{Policy, Weights, mediate};
 use crate::memory::rating::About;
@@ -51,7 +52,7 @@ const NEIGHBOURS: [f64; 3] = [100.0, 200.0, 400.0];
 const SMOOTHING: [f64; 4] = [7.0, 20.0, 70.0, 200.0];
 /// α.
 const FOCUS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
-/// A constant changes if that betters the loss by more than this many standard errors, by person: what is stated stays
+/// A constant changes if that betters the loss by more than this many standard errors, see [`gain`]: what is stated stays
 /// unless past queries speak against it.
 const DECISIVE: f64 = 1.0;
 /// The same for communities, before α leaves 0: elsewhere they bettered the tuning set and nothing after it.
@@ -113,10 +114,15 @@ pub fn fit(
     };
     memory.allow(tuning.from)?;
     progress("reading memory as of each past query …");
-    let mut trial = Trial { questions: &questions, rows: Vec::new(), apart, cancel };
-    trial.rows = gather(memory, trial.questions, apart, cancel)?;
     let mut manifest = explicit(&memory.manifest);
+    let stated = manifest.calibration;
+    let mut trial = Trial { questions: &questions, rows: Vec::new(), stated, apart, cancel };
+    trial.rows = gather(memory, trial.questions, apart, cancel)?;
     let before = standing(&trial.rows, &manifest);
+    if memory.manifest.weights.community_focus.is_none() {
+        // Nobody has stated that communities are worth anything.
+        manifest.weights.community_focus = Some(0.0);
+    }
 
     let mut best = f64::INFINITY;
     for round in 0..ROUNDS {
@@ -159,6 +165,7 @@ fn explicit(manifest: &Manifest) -> Manifest {
     manifest.weights.similarity_sharpness = Some(weights.similarity_sharpness);
     manifest.weights.half_life = Some(weights.half_life);
     manifest.weights.community_focus = Some(weights.community_focus);
+    manifest.weights.prior_strength_shrinkage = Some(Weights::defaults(Policy::Shrinkage, &manifest).prior_strength);
     manifest
 }
 
@@ -182,9 +189,32 @@ fn losses(rows: &[Row], manifest: &Manifest, policy: Policy) -> Vec<(f64, bool)>
     rows.iter().map(judge).collect()
 }
 
+/// By how much `with` betters the mean loss `without` of questions that these `asked`; 0 unless that is more than `decisive`
+/// standard errors, by person, or by question where people are few. Whatever a fit changes has to pass here.
+fn gain(asked: &[&UserId], without: &[f64], with: &[f64], decisive: f64) -> f64 {
+    let mut observed: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+    let units = Unit::of_askers(asked).observations(asked);
+    for ((unit, with), without) in units.into_iter().zip(with).zip(without) {
+        let (n, gained) = observed.entry(unit).or_default();
+        *n += 1.0;
+        *gained += without - with;
+    }
+    let observed: Vec<(f64, f64)> = observed.into_values().collect();
+    let gained = observed.iter().map(|(_, gained)| gained).sum::<f64>() / asked.len() as f64;
+    let error = standard_error(&observed).unwrap_or(f64::INFINITY);
+    if gained > EVEN.max(decisive * error) { gained } else { 0.0 }
+}
+
+/// Who asked `rows`.
+fn askers<'a>(rows: &[Row<'a>]) -> Vec<&'a UserId> {
+    rows.iter().map(|row| row.question.user).collect()
+}
+
 struct Trial<'q, 'a> {
     questions: &'q [Question<'a>],
     rows: Vec<Row<'a>>,
+    /// The dataset's own exponents.
+    stated: Calibration,
     apart: Apart,
     cancel: &'q AtomicBool,
 }
@@ -260,17 +290,25 @@ pub fn free(rows: &[Row], manifest: &Manifest) -> [bool; WIDTH] {
     [true, true, !unread, votes, !unread && company, leaning, calibration.community_habit > 0.0]
 }
 
-/// Fits the `free` exponents on `rows` at the manifest's other constants; returns the log-loss.
-pub fn fit_exponents(rows: &[Row], manifest: &mut Manifest, free: [bool; WIDTH]) -> f64 {
+/// Fits the `free` exponents on `rows` at the manifest's other constants, all together; they are the `stated` ones unless
+/// that betters the loss decisively.
+pub fn fit_exponents(rows: &[Row], manifest: &mut Manifest, free: [bool; WIDTH], stated: &Calibration) {
     let weights = Weights::defaults(Policy::Product, manifest);
     let local = local_evidence(&kernels(rows, &weights), rows, weights.prior_strength);
-    let mut best = f64::INFINITY;
+    let Calibration { smoothing, model_trust, .. } = manifest.calibration;
+    let kept = Manifest { calibration: Calibration { smoothing, model_trust, ..*stated }, ..manifest.clone() };
     for _ in 0..if weights.community_focus == 0.0 { 1 } else { LINEARISATIONS } {
-        let (theta, loss) = choices(rows, &columns(rows, manifest), &local).fit(start(rows, manifest), free);
+        let (theta, _) = choices(rows, &columns(rows, manifest), &local).fit(start(rows, manifest), free);
         manifest.calibration = calibrated(&manifest.calibration, theta, free[3]);
-        best = loss;
     }
-    best
+    if gain(&askers(rows), &product_losses(rows, &kept), &product_losses(rows, manifest), DECISIVE) == 0.0 {
+        *manifest = kept;
+    }
+}
+
+/// −ln p(gold) of every row under policy product.
+fn product_losses(rows: &[Row], manifest: &Manifest) -> Vec<f64> {
+    losses(rows, manifest, Policy::Product).into_iter().map(|(loss, _)| loss).collect()
 }
 
 fn kernels(rows: &[Row], weights: &Weights) -> Vec<Kernel> {
@@ -298,8 +336,8 @@ fn choices(rows: &[Row], columns: &[[Vec<f64>; WIDTH]], local: &[Vec<f64>]) -> C
 }
 
 impl Trial<'_, '_> {
-    fn exponents(&self, manifest: &mut Manifest) -> f64 {
-        fit_exponents(&self.rows, manifest, free(&self.rows, manifest))
+    fn exponents(&self, manifest: &mut Manifest) {
+        fit_exponents(&self.rows, manifest, free(&self.rows, manifest), &self.stated);
     }
 
     /// h_b, μ, k and h_N, one after another.
@@ -384,6 +422,7 @@ impl Trial<'_, '_> {
             tried.weights.half_life = Some(weights.half_life);
             tried.weights.prior_strength_product = Some(prior);
             tried.calibration = calibrated(&manifest.calibration, theta, free[3]);
+            self.exponents(&mut tried);
             if self.gain(&stated, &self.losses(&tried), DECISIVE) > 0.0 {
                 *manifest = tried;
             }
@@ -391,18 +430,18 @@ impl Trial<'_, '_> {
         Ok(())
     }
 
-    /// α: 0 unless communities better the loss decisively.
-    fn focus(&mut self, manifest: &mut Manifest) {
-        let mut alone = manifest.clone();
-        alone.weights.community_focus = Some(0.0);
-        self.exponents(&mut alone);
-        let without = self.losses(&alone);
-        let mut best = (0.0, alone);
-        for focus in FOCUS.into_iter().filter(|focus| *focus > 0.0) {
+    /// α.
+    fn focus(&self, manifest: &mut Manifest) {
+        self.exponents(manifest);
+        let stated = self.losses(manifest);
+        let present = Weights::defaults(Policy::Product, manifest).community_focus;
+        let decisive = if present == 0.0 { DECISIVE_COMMUNITIES } else { DECISIVE };
+        let mut best = (0.0, manifest.clone());
+        for focus in FOCUS.into_iter().filter(|focus| *focus != present) {
             let mut tried = manifest.clone();
             tried.weights.community_focus = Some(focus);
             self.exponents(&mut tried);
-            let gained = self.gain(&without, &self.losses(&tried), DECISIVE_COMMUNITIES);
+            let gained = self.gain(&stated, &self.losses(&tried), decisive);
             if gained > best.0 {
                 best = (gained, tried);
             }
@@ -412,22 +451,12 @@ impl Trial<'_, '_> {
 
     /// −ln p(gold) of every row under policy product.
     fn losses(&self, manifest: &Manifest) -> Vec<f64> {
-        losses(&self.rows, manifest, Policy::Product).into_iter().map(|(loss, _)| loss).collect()
+        product_losses(&self.rows, manifest)
     }
 
-    /// By how much `with` betters the mean loss `without`; 0 unless that is more than `decisive` standard errors by
-    /// person.
+    /// See [`gain`].
     fn gain(&self, without: &[f64], with: &[f64], decisive: f64) -> f64 {
-        let mut people: BTreeMap<_, (f64, f64)> = BTreeMap::new();
-        for ((row, with), without) in self.rows.iter().zip(with).zip(without) {
-            let (n, gained) = people.entry(row.question.user).or_default();
-            *n += 1.0;
-            *gained += without - with;
-        }
-        let people: Vec<(f64, f64)> = people.into_values().collect();
-        let gained = people.iter().map(|(_, gained)| gained).sum::<f64>() / self.rows.len() as f64;
-        let error = super::stats::standard_error(&people).unwrap_or(f64::INFINITY);
-        if gained > decisive * error { gained } else { 0.0 }
+        gain(&askers(&self.rows), without, with, decisive)
     }
 
     /// κ against A_L, the other exponents as fitted.
@@ -444,19 +473,22 @@ impl Trial<'_, '_> {
     }
 
     /// κ of policy shrinkage with what was fitted otherwise.
-    fn shrinkage(&mut self, manifest: &mut Manifest) {
+    fn shrinkage(&self, manifest: &mut Manifest) {
+        let losses = |manifest: &Manifest| -> Vec<f64> {
+            losses(&self.rows, manifest, Policy::Shrinkage).into_iter().map(|(loss, _)| loss).collect()
+        };
+        let stated = losses(manifest);
         let present = Weights::defaults(Policy::Shrinkage, manifest).prior_strength;
-        let mut best = f64::INFINITY;
-        let mut tried = manifest.clone();
-        for prior in candidates(&SHRINKAGE_PRIORS, present) {
+        let mut best = (0.0, manifest.clone());
+        for prior in SHRINKAGE_PRIORS.into_iter().filter(|prior| *prior != present) {
+            let mut tried = manifest.clone();
             tried.weights.prior_strength_shrinkage = Some(prior);
-            let losses = losses(&self.rows, &tried, Policy::Shrinkage);
-            let loss: f64 = losses.iter().map(|(loss, _)| loss).sum();
-            if loss < best {
-                best = loss;
-                manifest.weights.prior_strength_shrinkage = Some(prior);
+            let gained = self.gain(&stated, &losses(&tried), DECISIVE);
+            if gained > best.0 {
+                best = (gained, tried);
             }
         }
+        *manifest = best.1;
     }
 }
 
@@ -479,7 +511,102 @@ fn candidates(grid: &[f64], present: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::interaction::Timestamp;
     use crate::data::sample;
+    use crate::mediator::Evidence;
+    use crate::memory::collective::{CommunityPart, Parts};
+
+    /// Three questions of each of forty people without a history. Terms say label 0, which three in four answered; what
+    /// `community` says to a question of this number is for its first label, or for the other one.
+    fn with_trial(community: impl Fn(usize) -> Option<f64>, run: impl FnOnce(&Trial, Manifest)) {
+        let users: Vec<UserId> = (0..40).map(|n| UserId::new(format!("u{n}"))).collect();
+        let question = |n: usize| Question {
+            id: "q",
+            user: &users[n / 3],
+            at: Timestamp(0),
+            text: "a diver",
+            about: None,
+            gold: usize::from(n % 4 == 3),
+            answer: "noir",
+        };
+        let questions: Vec<Question> = (0..120).map(question).collect();
+        let none = || vec![0.0, 0.0];
+        let company = |by: f64| CommunityPart {
+            community: 0,
+            share: 1.0,
+            leaning: none(),
+            habit: none(),
+            terms: vec![0.5 + by, -0.5 - by],
+            entries: none(),
+            neighbours: none(),
+        };
+        let parts = |n: usize| Parts {
+            terms: vec![0.5, -0.5],
+            communities: community(n).map(company).into_iter().collect(),
+            ..Parts::silent(2)
+        };
+        let evidence = Evidence { votes: Vec::new(), ..Evidence::disputed() };
+        let row = |n: usize| Row { question: questions[n], visible: 0, evidence: evidence.clone(), parts: parts(n) };
+        let rows = (0..questions.len()).map(row).collect();
+        let mut manifest = sample::dataset().unwrap().manifest;
+        // ln 3 of A_T suits them best.
+        manifest.calibration = Calibration { terms: 1.1, ..Calibration::default() };
+        manifest.weights.community_focus = Some(0.43);
+        manifest.weights.prior_strength_shrinkage = Some(5.0);
+        let (cancel, stated) = (AtomicBool::new(false), manifest.calibration);
+        let trial = Trial { questions: &questions, rows, stated, apart: Apart::default(), cancel: &cancel };
+        run(&trial, manifest);
+    }
+
+    #[test]
+    fn what_is_stated_stays_where_nothing_else_is_decisively_better() {
+        with_trial(
+            |_| None,
+            |trial, stated| {
+                let mut manifest = stated.clone();
+                trial.exponents(&mut manifest);
+                assert_eq!(manifest, stated, "1.1 is as good as ln 3");
+                // Without communities and without a history any value is as good.
+                trial.focus(&mut manifest);
+                trial.shrinkage(&mut manifest);
+                assert_eq!(manifest, stated);
+            },
+        );
+    }
+
+    #[test]
+    fn what_is_decisively_better_takes_the_place_of_what_is_stated() {
+        with_trial(
+            |_| None,
+            |trial, mut manifest| {
+                let stated = Calibration { terms: 0.1, ..trial.stated };
+                manifest.calibration = stated;
+                let heard = free(&trial.rows, &manifest);
+                fit_exponents(&trial.rows, &mut manifest, heard, &stated);
+                assert!((manifest.calibration.terms - 3f64.ln()).abs() < 1e-3, "{:?}", manifest.calibration);
+                // What is fitted goes back to what is stated, and not to where a fit began.
+                fit_exponents(&trial.rows, &mut manifest, heard, &trial.stated);
+                assert_eq!(manifest.calibration.terms, 1.1);
+            },
+        );
+        // A community that knows better than everyone what is answered to each question.
+        let knows = |n: usize| Some(if n % 4 == 3 { -2.0 } else { 1.0 });
+        for stated in [0.0, 0.43] {
+            with_trial(knows, |trial, mut manifest| {
+                manifest.weights.community_focus = Some(stated);
+                trial.focus(&mut manifest);
+                assert_eq!(manifest.weights.community_focus, Some(1.0), "from {stated}");
+            });
+        }
+    }
+
+    #[test]
+    fn questions_of_few_people_stand_for_themselves() {
+        let one = UserId::new("u");
+        let (without, with) = ([1.0, 1.1, 0.9, 1.0], [0.5, 0.5, 0.5, 0.5]);
+        assert!((gain(&[&one; 4], &without, &with, DECISIVE) - 0.5).abs() < 1e-12);
+        assert_eq!(gain(&[&one; 4], &with, &without, DECISIVE), 0.0);
+    }
 
     /// Of late one tag is given to every third film, each for forty days, in the sample with its communities.
     #[test]
@@ -497,7 +624,8 @@ mod tests {
         let questions = tuning(&dataset.manifest, &dataset.interactions);
         let (cancel, apart) = (AtomicBool::new(false), Apart::default());
         let read = |memory: &Memory| gather(memory, &questions, apart, &cancel).unwrap();
-        let mut trial = Trial { questions: &questions, rows: read(&memory), apart, cancel: &cancel };
+        let stated = dataset.manifest.calibration;
+        let mut trial = Trial { questions: &questions, rows: read(&memory), stated, apart, cancel: &cancel };
         let before = trial.rows.clone();
         let mut manifest = explicit(&dataset.manifest);
         let set: fn(&mut Manifest, f64) = |m, v| m.periods.base_half_life = v;

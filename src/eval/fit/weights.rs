@@ -5,14 +5,13 @@
 //! only if it betters the loss by more than one standard error by person, as there: unchecked, a fit takes small gains
 //! that do not last.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-use super::{DECISIVE, LEAST_QUERIES, ROUNDS};
+use super::{DECISIVE, LEAST_QUERIES, ROUNDS, gain};
+use crate::data::interaction::UserId;
 use crate::eval::experiment::spread;
 use crate::eval::metrics::{Metric, TaskMeasures};
 use crate::eval::numbers::Paired;
-use crate::eval::stats::standard_error;
 use crate::eval::sweep::{By, Case, Grid, answer};
 use crate::eval::{EVEN, EvalError};
 use crate::mediator::Weight;
@@ -96,6 +95,7 @@ pub fn fit_weights(
         cases.iter().map(loss).collect()
     };
     let acts = |weight: &Weight| weight.scope() == Scope::Mediate && setting.policy.rule().ignores(*weight).is_none();
+    let asked: Vec<&UserId> = cases.iter().map(|case| case.user).collect();
     let mut best = (setting, losses(&setting));
     for round in 1..=ROUNDS {
         let start = best.0;
@@ -107,7 +107,7 @@ pub fn fit_weights(
             let tried = spread(values.len(), |ix| Ok(losses(&at(ix))), cancel, &mut |_| progress(&told))?;
             let sum = |losses: &[f64]| losses.iter().sum::<f64>();
             let least = tried.into_iter().enumerate().min_by(|a, b| sum(&a.1).total_cmp(&sum(&b.1)));
-            if let Some((ix, losses)) = least.filter(|(_, losses)| decisive(cases, &best.1, losses)) {
+            if let Some((ix, losses)) = least.filter(|(_, losses)| gain(&asked, &best.1, losses, DECISIVE) > 0.0) {
                 best = (at(ix), losses);
             }
         }
@@ -118,25 +118,11 @@ pub fn fit_weights(
     Ok(best.0)
 }
 
-/// Whether `with` betters the mean loss `without` by more than one standard error by person.
-fn decisive(cases: &[Case], without: &[f64], with: &[f64]) -> bool {
-    let mut people: BTreeMap<_, (f64, f64)> = BTreeMap::new();
-    for ((case, without), with) in cases.iter().zip(without).zip(with) {
-        let (n, gained) = people.entry(case.user).or_default();
-        *n += 1.0;
-        *gained += without - with;
-    }
-    let people: Vec<(f64, f64)> = people.into_values().collect();
-    let gained = people.iter().map(|(_, gained)| gained).sum::<f64>() / cases.len() as f64;
-    gained > DECISIVE * standard_error(&people).unwrap_or(f64::INFINITY)
-}
-
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::data::interaction::UserId;
     use crate::eval::metrics::LabelMeasures;
     use crate::mediator::{Evidence, Facet, Policy, Weights};
 
