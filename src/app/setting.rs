@@ -1,9 +1,10 @@
 //! How the present setting stands: to the model, to the dataset's defaults and to the tries.
 
-use super::state::{ModelState, Reading, Setting, State};
+use super::state::{ModelState, Setting, State};
+use crate::data::dataset::TaskKind;
 use crate::engine::fit::Fit;
 use crate::mediator::weights::Scope;
-use crate::mediator::{Facet, Policy, Weight};
+use crate::mediator::{Policy, Weight};
 use crate::session::tries::Try;
 
 /// What a step back restores.
@@ -32,15 +33,9 @@ impl State {
 
     /// Why `weight` does nothing now; `None` if it acts.
     pub fn ignored(&self, weight: Weight) -> Option<&'static str> {
-        let ruling = self.reading.as_ref().map_or(self.setting.policy, |reading| reading.resolution.policy);
-        // What stands now, until the mediator has weighed by it.
-        let ruling = if self.setting.policy.writes() { ruling } else { self.setting.policy };
-        let by_policy = ruling.rule().ignores(weight);
-        let of_scores = |reading: &Reading| matches!(reading.evidence.facet, Facet::Score(_));
-        by_policy.or_else(|| match weight.scope() {
-            _ if weight == Weight::CommunityFocus && self.reading.as_ref().is_some_and(of_scores) => {
-                Some("ratings are read by thing, not by community")
-            }
+        let of_reading = self.reading.as_ref().map(|reading| reading.evidence.facet.task());
+        let task = of_reading.or(self.manifest().map(|manifest| manifest.task)).unwrap_or(TaskKind::Labels);
+        self.setting.policy.ignores(weight, task).or_else(|| match weight.scope() {
             Scope::Model if self.writes() => Some("a model writes texts; nothing of it is weighed"),
             Scope::Prompt if self.replay.is_some() => Some("a replay does not ask the model again"),
             Scope::Prompt | Scope::Model => self.model.unable(),

@@ -119,7 +119,7 @@ fn work(inbox: &Receiver<SurveyRequest>, newest: &AtomicU64, out: &Sender<Messag
 }
 
 fn distances(request: &SurveyRequest, wanted: &dyn Fn() -> bool, tell: &dyn Fn((usize, usize), Option<Found>)) {
-    let (mut found, total) = (Distances::under(&request.setting), request.steps.len());
+    let (mut found, total) = (Distances::under(&request.setting, request.steps.task()), request.steps.len());
     let mut told = Instant::now();
     for (ix, step) in request.steps.iter().enumerate() {
         if !wanted() {
@@ -222,6 +222,7 @@ mod tests {
         surveyor.survey(request(4, 100_000, Survey::Flips));
         surveyor.cease(5);
         surveyor.survey(request(6, 0, Survey::Flips));
-        assert_eq!(last(&inbox, 6), Found::Flips(Distances::under(&request(0, 0, Survey::Flips).setting)));
+        let nothing = request(0, 0, Survey::Flips);
+        assert_eq!(last(&inbox, 6), Found::Flips(Distances::under(&nothing.setting, nothing.steps.task())));
     }
 }

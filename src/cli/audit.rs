@@ -186,6 +186,7 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
     let provenance = Provenance {
         schema: SCHEMA,
         dataset: dataset.manifest.name.clone(),
+        task: dataset.manifest.task,
         dataset_hash: dataset.content_hash(),
         records_hash: dataset.records_hash(),
         predictor: args.predictor.name(),

@@ -186,7 +186,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
     let asks = args.predictor == Predictor::Model;
     for (weight, _) in &args.weights {
-        if let Some(reason) = super::sweep::idle(*weight, policy, asks) {
+        if let Some(reason) = super::sweep::idle(*weight, policy, dataset.manifest.task, asks) {
             super::complain(&format!("--weight {weight} changes nothing here: {reason}"));
         }
     }
@@ -243,6 +243,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     let mut assessment = material.assess(Provenance {
         schema: SCHEMA,
         dataset: dataset.manifest.name.clone(),
+        task: dataset.manifest.task,
         dataset_hash: dataset.content_hash(),
         records_hash: dataset.records_hash(),
         predictor: args.predictor.name(),

@@ -15,7 +15,7 @@ use super::import::interrupted;
 use super::output::legible;
 use super::target::Target;
 use super::{CliError, Common};
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, TaskKind};
 use crate::data::sanitize::visible;
 use crate::eval::experiment::gathered;
 use crate::eval::fit::tuning;
@@ -120,7 +120,7 @@ fn report(dataset: &Dataset, args: &SweepArgs, cancel: &AtomicBool) -> Result<St
     }
     let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
     super::by_rules(policy)?;
-    swept(&args.grids, policy)?;
+    swept(&args.grids, policy, dataset.manifest.task)?;
     let split = args.split.map_or(Split::Judged, |share| Split::Share { share });
     let asked = Asked::of(dataset, split)?;
     let questions: Vec<Question> =
@@ -166,7 +166,7 @@ fn report(dataset: &Dataset, args: &SweepArgs, cancel: &AtomicBool) -> Result<St
 }
 
 /// Refuses what cannot be swept.
-fn swept(grids: &[Grid], policy: Policy) -> Result<(), CliError> {
+fn swept(grids: &[Grid], policy: Policy, task: TaskKind) -> Result<(), CliError> {
     let usage = |told: String| Err(CliError::Usage(told));
     match grids {
         [_, _, _, ..] => return usage("--weight can be given once or twice: a curve, or a heat map".to_owned()),
@@ -175,17 +175,17 @@ fn swept(grids: &[Grid], policy: Policy) -> Result<(), CliError> {
         }
         _ => {}
     }
-    match grids.iter().find_map(|Grid { weight, .. }| Some((weight, idle(*weight, policy, false)?))) {
+    match grids.iter().find_map(|Grid { weight, .. }| Some((weight, idle(*weight, policy, task, false)?))) {
         Some((weight, reason)) => usage(format!("--weight {weight} changes nothing here: {reason}")),
         None => Ok(()),
     }
 }
 
-/// Why `weight` changes no answer to a query by itself under `policy`; `asked` says whether a model is asked.
-pub(super) fn idle(weight: Weight, policy: Policy, asked: bool) -> Option<&'static str> {
+/// Why `weight` changes no answer to a query of such a `task` by itself under `policy`; `asked` says whether a model is asked.
+pub(super) fn idle(weight: Weight, policy: Policy, task: TaskKind, asked: bool) -> Option<&'static str> {
     use crate::mediator::weights::Scope::{Display, Mediate, Model, Prompt, Session};
     match weight.scope() {
-        Mediate => policy.rule().ignores(weight),
+        Mediate => policy.ignores(weight, task),
         Display => Some("it shows conflicts or hides them; no decision depends on it"),
         Session => Some("it acts from question to question of a session, not on a query by itself"),
         Prompt | Model => (!asked).then_some("it acts through a model, and none is asked"),

@@ -13,7 +13,7 @@ use super::row::Row;
 use super::signs::Signs;
 use super::split::{Range, Sampled, Split};
 use super::stats::{Interval, Plan, Unit};
-use crate::data::dataset::Manifest;
+use crate::data::dataset::{Manifest, TaskKind};
 use crate::engine::engine::ScoreKind;
 use crate::mediator::{Policy, Weights};
 use crate::memory::fusion::nothing;
@@ -37,6 +37,9 @@ pub struct Provenance {
     pub schema: &'static str,
     /// The dataset's name.
     pub dataset: String,
+    /// What kind of answer it wants; the metrics tell as much.
+    #[serde(skip)]
+    pub task: TaskKind,
     /// Fingerprint of its content.
     pub dataset_hash: String,
     /// That of its records alone, whatever is set.

@@ -3,6 +3,7 @@
 //! Distances are in hundredths of a slider, so that weights of different ranges compare. Hysteresis, which acts from
 //! question to question, is left out, as in [`crate::mediator::flip`].
 
+use crate::data::dataset::TaskKind;
 use crate::mediator::flip::flips;
 use crate::mediator::weights::{STOPS, Scope};
 use crate::mediator::{Evidence, Weight};
@@ -45,10 +46,10 @@ pub struct Distances {
 }
 
 impl Distances {
-    /// Of no question yet, under `setting`.
-    pub fn under(setting: &Setting) -> Self {
+    /// Of no question yet of a task of this kind, under `setting`.
+    pub fn under(setting: &Setting, task: TaskKind) -> Self {
         let acts =
-            |weight: &Weight| weight.scope() == Scope::Mediate && setting.policy.rule().ignores(*weight).is_none();
+            |weight: &Weight| weight.scope() == Scope::Mediate && setting.policy.ignores(*weight, task).is_none();
         let weights = Weight::ALL.into_iter().filter(acts).map(|weight| (weight, Spread::default())).collect();
         Self { weights, ..Self::default() }
     }
@@ -78,7 +79,7 @@ mod tests {
     #[test]
     fn what_is_near_flips_when_the_slider_is_turned_that_far() {
         let setting = Setting { weights: Weights::default(), policy: Policy::Product };
-        let mut distances = Distances::under(&setting);
+        let mut distances = Distances::under(&setting, TaskKind::Labels);
         let mut expected = 0;
         for tenths in 1..10 {
             let p = f64::from(tenths) / 10.0;
@@ -111,5 +112,15 @@ mod tests {
         assert!(distances.nearest.near >= along.near && distances.nearest.flips >= along.flips);
         assert_eq!(along.bins.iter().sum::<usize>(), along.flips);
         assert!(distances.weights.iter().all(|(weight, _)| weight.scope() == Scope::Mediate));
+    }
+    #[test]
+    fn what_does_not_act_has_no_distance() {
+        let told = |policy, task| -> Vec<Weight> {
+            let setting = Setting { weights: Weights::default(), policy };
+            Distances::under(&setting, task).weights.into_iter().map(|(weight, _)| weight).collect()
+        };
+        use Weight::{HalfLife, PriorStrength, SimilaritySharpness};
+        assert_eq!(told(Policy::Prompt, TaskKind::Rating), [PriorStrength, SimilaritySharpness, HalfLife]);
+        assert_eq!(told(Policy::Prompt, TaskKind::Labels), told(Policy::Product, TaskKind::Labels));
     }
 }

@@ -243,6 +243,7 @@ mod tests {
         Provenance {
             schema: SCHEMA,
             dataset: "t".into(),
+            task: crate::data::dataset::TaskKind::Labels,
             dataset_hash: String::new(),
             records_hash: String::new(),
             predictor: "memory",

@@ -194,6 +194,15 @@ impl TaskMeasures {
         }
     }
 
+    /// The kind of that task.
+    pub fn task(&self) -> TaskKind {
+        match self {
+            Self::Labels(_) => TaskKind::Labels,
+            Self::Rating(_) => TaskKind::Rating,
+            Self::Text(_) => TaskKind::Text,
+        }
+    }
+
     /// The metric that comparisons are made in.
     pub fn headline(&self) -> Metric {
         match self {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::distribution;
+use crate::data::dataset::TaskKind;
 
 /// How close to one half a cumulated probability may come and still be it: what sums lose in binary.
 const SLACK: f64 = 1e-12;
@@ -34,6 +35,15 @@ pub struct Verdict {
 }
 
 impl Facet {
+    /// The kind of task that it is decided in.
+    pub fn task(&self) -> TaskKind {
+        match self {
+            Facet::Label => TaskKind::Labels,
+            Facet::Score(_) => TaskKind::Rating,
+            Facet::Form => TaskKind::Text,
+        }
+    }
+
     /// Name in files and reports.
     pub fn name(&self) -> &'static str {
         match self {

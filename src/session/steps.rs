@@ -9,6 +9,7 @@ use super::event::{Event, Setting};
 use super::log::Session;
 use super::record::finally;
 use super::replay::{Outcome, State, Sure};
+use crate::data::dataset::TaskKind;
 use crate::data::interaction::UserId;
 use crate::engine::answer::memory_distribution;
 use crate::engine::prompt::Arm;
@@ -109,6 +110,11 @@ impl Steps {
     /// Steps given one by one.
     pub fn new(steps: Vec<Step>) -> Self {
         Self { steps }
+    }
+
+    /// The kind of task that the questions are of; that of labels where there is none.
+    pub fn task(&self) -> TaskKind {
+        self.steps.first().map_or(TaskKind::Labels, |step| step.evidence.facet.task())
     }
 
     /// All, in order.

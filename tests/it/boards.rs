@@ -342,7 +342,7 @@ fn surveyed(effects: &[Effect]) -> Option<&SurveyRequest> {
 fn survey(state: &mut State, request: &SurveyRequest) {
     let found = match &request.survey {
         Survey::Flips => {
-            let mut found = Distances::under(&request.setting);
+            let mut found = Distances::under(&request.setting, request.steps.task());
             request.steps.iter().for_each(|step| found.add(&step.evidence, &request.setting));
             Found::Flips(found)
         }

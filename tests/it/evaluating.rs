@@ -242,6 +242,9 @@ fn a_comparison_agrees_with_the_report_it_is_made_of() {
         told(&["eval", "--data", data, "--split", "0.5", "--peers", "--format", "json", "--rows", "--out", file]);
         let report: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
         assert_eq!(report["rows"].as_array().unwrap().len() as u64, report["n"].as_u64().unwrap());
+        // A head names the weights that act on such a task, and no others.
+        let head = told(&["eval", "--data", data, "--split", "0.5"]);
+        assert!(head.contains("prior-strength ") && head.contains("community-focus ") == (headline == "accuracy"));
         for paired in report["paired"].as_array().unwrap() {
             let against = paired["against"].as_str().unwrap();
             let found: Value =

@@ -117,6 +117,7 @@ fn fused_answers_are_judged_against_both_parts() {
     let assessment = contest.material(&asked.questions, Unit::People, measures).assess(Provenance {
         schema: SCHEMA,
         dataset: "t".into(),
+        task: logoscope::data::dataset::TaskKind::Labels,
         records_hash: String::new(),
         settings: None,
         dataset_hash: String::new(),

@@ -100,3 +100,15 @@ fn what_cannot_be_swept_is_refused_with_a_reason() {
         assert!(error.lines().count() <= 3, "{error}");
     }
 }
+
+/// Ratings are read by thing: neither communities nor how unlike a history a question is have a part in them.
+#[test]
+fn what_a_rating_does_not_hang_on_is_not_swept() {
+    let ratings = concat!(env!("CARGO_MANIFEST_DIR"), "/sample-data/product-ratings");
+    for weight in ["community-focus=0..1:3", "skew-damping=0,1"] {
+        let output = sweep(&["--data", ratings, "--policy", "product", "--weight", weight]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{weight}: {error}");
+        assert!(error.contains("changes nothing here: ") && output.stdout.is_empty(), "{weight}: {error}");
+    }
+}

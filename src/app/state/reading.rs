@@ -137,8 +137,8 @@ impl State {
         reading.flips = flips(&reading.evidence, &weights, policy);
         self.fuse();
         let Some(reading) = &mut self.reading else { return };
-        let rule = reading.resolution.policy.rule();
-        let acting = |weight: Weight| rule.ignores(weight).is_none() && weight.scope() == Scope::Mediate;
+        let task = reading.evidence.facet.task();
+        let acting = |weight: Weight| policy.ignores(weight, task).is_none() && weight.scope() == Scope::Mediate;
         let evidence = &reading.evidence;
         let of = |weight| if acting(weight) { bands(evidence, &weights, policy, weight) } else { Vec::new() };
         reading.bands = Weight::ALL.map(of).into();

@@ -65,6 +65,7 @@ fn provenance() -> Provenance {
     Provenance {
         schema: SCHEMA,
         dataset: "t".into(),
+        task: crate::data::dataset::TaskKind::Labels,
         dataset_hash: String::new(),
         records_hash: String::new(),
         predictor: "memory",

@@ -94,7 +94,8 @@ pub fn fit_weights(
         let loss = |case: &Case| by.part(measures, case.gold, &answer(case, setting)).unwrap_or_default();
         cases.iter().map(loss).collect()
     };
-    let acts = |weight: &Weight| weight.scope() == Scope::Mediate && setting.policy.rule().ignores(*weight).is_none();
+    let task = measures.task();
+    let acts = |weight: &Weight| weight.scope() == Scope::Mediate && setting.policy.ignores(*weight, task).is_none();
     let asked: Vec<&UserId> = cases.iter().map(|case| case.user).collect();
     let mut best = (setting, losses(&setting));
     for round in 1..=ROUNDS {

@@ -15,8 +15,7 @@ pub(super) fn provenance(assessment: &Assessment) -> Section {
 
 /// Where a result of `n` queries of `users` people comes from.
 pub(super) fn head(p: &Provenance, n: usize, users: usize) -> Section {
-    let policy = p.policy.rule();
-    let acting = Weight::ALL.into_iter().filter(|weight| policy.ignores(*weight).is_none());
+    let acting = Weight::ALL.into_iter().filter(|weight| p.policy.ignores(*weight, p.task).is_none());
     // Only these two do not enter a decision of memory.
     let acting = acting.filter(|weight| !matches!(weight, Weight::ConflictThreshold | Weight::ModelTrust));
     // ω acts where a model answers.

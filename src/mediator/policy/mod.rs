@@ -93,7 +93,7 @@ pub trait Rule: Sync {
     fn formula(&self) -> &'static str;
     /// What `prior-strength` counts under this rule.
     fn prior(&self) -> &'static str;
-    /// Why `weight` does nothing under this rule; `None` if it acts.
+    /// Why `weight` does nothing under this rule; `None` if it acts. What a task leaves of it [`Policy::ignores`] knows.
     fn ignores(&self, weight: Weight) -> Option<&'static str>;
     /// Whose length and words a text follows, see [`super::style`]; weights that act on them are κ, γ and τ.
     fn hears(&self) -> Side {
@@ -158,7 +158,18 @@ impl Policy {
     /// The same of what is decided.
     #[must_use]
     pub fn ruling(self, facet: &Facet) -> Policy {
-        self.ruling_in(if matches!(facet, Facet::Score(_)) { TaskKind::Rating } else { TaskKind::Labels })
+        self.ruling_in(facet.task())
+    }
+
+    /// Why `weight` does nothing to what is decided of a task of this kind under this policy; `None` if it acts.
+    pub fn ignores(self, weight: Weight, task: TaskKind) -> Option<&'static str> {
+        let of_ratings = || match weight {
+            Weight::CommunityFocus => Some("ratings are read by thing, not by community"),
+            Weight::SkewDamping => Some("nothing tells how unlike a history a rated thing is"),
+            _ => None,
+        };
+        let by_rule = self.ruling_in(task).rule().ignores(weight);
+        by_rule.or_else(|| if task == TaskKind::Rating { of_ratings() } else { None })
     }
 
     /// The rule that a kind of task is decided by unless someone asks for another.
@@ -191,5 +202,30 @@ impl std::str::FromStr for Policy {
         found.ok_or_else(|| {
             format!("'{name}' is no policy; use one of {}", Self::ALL.map(|p| p.rule().name()).join(", "))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_is_ignored_by_the_rule_that_decides_or_by_the_task() {
+        let ignored = |policy: Policy, weight| {
+            [TaskKind::Labels, TaskKind::Rating].map(|task| policy.ignores(weight, task).is_some())
+        };
+        for policy in Policy::ALL {
+            let local = policy == Policy::Local;
+            assert_eq!(ignored(policy, Weight::CommunityFocus), [local, true], "{policy}");
+        }
+        assert_eq!(ignored(Policy::Product, Weight::SkewDamping), [false, true]);
+        // A model writes beside the task's own rule.
+        assert_eq!(ignored(Policy::Prompt, Weight::LocalTrust), [false, true]);
+        assert_eq!(ignored(Policy::Prompt, Weight::PriorStrength), [false, false]);
+        let of_scores = Facet::Score([1.0, 2.0].into());
+        assert_eq!(
+            [Facet::Label, of_scores, Facet::Form].map(|facet| facet.task()),
+            [TaskKind::Labels, TaskKind::Rating, TaskKind::Text]
+        );
     }
 }

@@ -113,7 +113,7 @@ fn sides(state: &State, reading: &Reading, theme: &Theme, columns: usize) -> Vec
         side(symbols::GLOBAL, "global", &r.global, theme.global, support),
     ];
     let weights = &state.setting.weights;
-    if weights.skew_damping > 0.0 && r.policy.rule().ignores(Weight::SkewDamping).is_none() {
+    if weights.skew_damping > 0.0 && r.policy.ignores(Weight::SkewDamping, r.facet.task()).is_none() {
         let (one_sided, unlike) = (reading.evidence.one_sidedness(), reading.evidence.novelty);
         let trust = text::value(damped_trust(&reading.evidence, weights));
         let why = format!("one-sided {} {} unlike {}", text::share(one_sided), "×", text::share(unlike));
