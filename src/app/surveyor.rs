@@ -146,7 +146,7 @@ fn curve(
     }
     let cancel = AtomicBool::new(false);
     let mut told = Instant::now();
-    let mut progress = |done: usize, total: usize| {
+    let mut progress = |_: &str, done: usize, total: usize| {
         if !wanted() {
             cancel.store(true, Ordering::Relaxed);
         } else if told.elapsed() >= NEWS {

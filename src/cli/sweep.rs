@@ -22,7 +22,7 @@ use crate::eval::fit::tuning;
 use crate::eval::metrics::TaskMeasures;
 use crate::eval::split::{Asked, Question, Range, Split};
 use crate::eval::stats::Plan;
-use crate::eval::sweep::{By, Case, Grid, Point, Sweep, sweep};
+use crate::eval::sweep::{By, Case, Grid, MOST_OF_TWO, Point, Sweep, sweep};
 use crate::eval::{EvalError, counted};
 use crate::mediator::{Policy, Weight, Weights};
 use crate::memory::Memory;
@@ -149,7 +149,7 @@ fn report(dataset: &Dataset, args: &SweepArgs, cancel: &AtomicBool) -> Result<St
         .collect();
     let defaults = Weights::defaults(policy, &dataset.manifest);
     let weights = args.weights.iter().fold(defaults, |weights, (weight, value)| weights.with(*weight, *value));
-    let mut progress = |done: usize, total: usize| show(format!("mediating, point {done} of {total} …"));
+    let mut progress = |what: &str, done: usize, of: usize| show(format!("{what} {done} of {of} …"));
     let setting = Setting { weights, policy };
     let plan = Plan::seeded(args.seed);
     let found = sweep(&cases, args.grids.clone(), setting, (&measures, by), plan, cancel, &mut progress)?;
@@ -172,6 +172,15 @@ fn swept(grids: &[Grid], policy: Policy, task: TaskKind) -> Result<(), CliError>
         [_, _, _, ..] => return usage("--weight can be given once or twice: a curve, or a heat map".to_owned()),
         [a, b] if a.weight == b.weight => {
             return usage(format!("--weight {} is given twice; sweep another weight beside it", a.weight));
+        }
+        [a, b] if a.values.len() * b.values.len() > MOST_OF_TWO => {
+            let (down, across) = (a.values.len(), b.values.len());
+            return usage(format!(
+                "{down} values of {} by {across} of {} are {} points; a heat map has {MOST_OF_TWO} at most, 51 by 51",
+                a.weight,
+                b.weight,
+                down * across
+            ));
         }
         _ => {}
     }

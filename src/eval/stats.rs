@@ -6,10 +6,13 @@
 //! 2024 (arXiv 2411.00640), McNemar 1947 in its exact form, Holm 1979.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use serde::{Serialize, Serializer};
 
+use super::EvalError;
+use super::experiment::spread;
 use super::metrics::Addend;
 use crate::data::draw::Draw;
 
@@ -176,15 +179,42 @@ pub fn intervals<F>(tables: &[Table], plan: Plan, statistics: F) -> Vec<Option<I
 where
     F: Fn(&[Vec<f64>]) -> Vec<Option<f64>> + Sync,
 {
-    let whole = statistics(&tables.iter().map(Table::total).collect::<Vec<_>>());
+    let resampled = in_parallel(plan.resamples, |number| statistics(&resample(tables, plan, number)));
+    around(&statistics(&totals(tables)), &resampled)
+}
+
+/// The same of so many tables that somebody may have had enough before the end: `progress` hears how many resamples are
+/// done, and `cancel` ends it.
+pub fn intervals_of_many<F>(
+    tables: &[Table],
+    plan: Plan,
+    statistics: F,
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Option<Interval>>, EvalError>
+where
+    F: Fn(&[Vec<f64>]) -> Vec<Option<f64>> + Sync,
+{
+    let one = |number| Ok(statistics(&resample(tables, plan, number)));
+    let resampled = spread(plan.resamples, one, cancel, progress)?;
+    Ok(around(&statistics(&totals(tables)), &resampled))
+}
+
+fn totals(tables: &[Table]) -> Vec<Vec<f64>> {
+    tables.iter().map(Table::total).collect()
+}
+
+/// The tables' sums over people drawn with replacement.
+fn resample(tables: &[Table], plan: Plan, number: usize) -> Vec<Vec<f64>> {
     let people = tables.first().map_or(0, Table::observations);
-    let resample = |number: usize| {
-        let mut draw = Draw::numbered(plan.seed, number);
-        let mut times = vec![0.0; people];
-        (0..people).for_each(|_| times[draw.below(people)] += 1.0);
-        statistics(&tables.iter().map(|table| table.weighted(|person| times[person])).collect::<Vec<_>>())
-    };
-    let resampled = in_parallel(plan.resamples, resample);
+    let mut draw = Draw::numbered(plan.seed, number);
+    let mut times = vec![0.0; people];
+    (0..people).for_each(|_| times[draw.below(people)] += 1.0);
+    tables.iter().map(|table| table.weighted(|person| times[person])).collect()
+}
+
+/// The interval of each statistic of the `whole` from what resamples made of it.
+fn around(whole: &[Option<f64>], resampled: &[Vec<Option<f64>>]) -> Vec<Option<Interval>> {
     let interval = |statistic: usize| {
         whole[statistic]?;
         let mut values: Vec<f64> = resampled.iter().filter_map(|values| values[statistic]).collect();
@@ -268,8 +298,15 @@ pub fn sign_flip(differences: &[f64], tail: Tail, plan: Plan) -> f64 {
 /// some comparison stands out as much when the sign of each person's differences is a coin toss, in all of them at once.
 /// `differences` are each person's, one a comparison. Each comparison is measured by its own spread, so that one with wide
 /// differences drowns no other. Two-sided; exact for up to twelve people with a difference, else (1 + hits)/(1 +
-/// permutations), whatever the number of comparisons: Westfall and Young 1993.
-pub fn sign_flip_most(differences: &[Vec<f64>], one: usize, plan: Plan) -> f64 {
+/// permutations), whatever the number of comparisons: Westfall and Young 1993. `progress` hears how many patterns are done,
+/// and `cancel` ends it.
+pub fn sign_flip_most(
+    differences: &[Vec<f64>],
+    one: usize,
+    plan: Plan,
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(usize),
+) -> Result<f64, EvalError> {
     let width = differences.first().map_or(0, Vec::len);
     let squares = |at: usize| differences.iter().map(|own| own[at] * own[at]).sum::<f64>();
     let scales: Vec<f64> = (0..width).map(|at| squares(at).sqrt()).collect();
@@ -295,14 +332,14 @@ pub fn sign_flip_most(differences: &[Vec<f64>], one: usize, plan: Plan) -> f64 {
                 flips
             })
         };
-        return (0..patterns).filter(|pattern| bit(*pattern)).count() as f64 / f64::from(patterns);
+        return Ok((0..patterns).filter(|pattern| bit(*pattern)).count() as f64 / f64::from(patterns));
     }
     let drawn = |number: usize| {
         let mut draw = Draw::numbered(plan.seed, number);
-        hit(&mut || draw.below(2) == 1)
+        Ok(hit(&mut || draw.below(2) == 1))
     };
-    let hits = in_parallel(plan.permutations, drawn).into_iter().filter(|hit| *hit).count();
-    (1 + hits) as f64 / (1 + plan.permutations) as f64
+    let hits = spread(plan.permutations, drawn, cancel, progress)?.into_iter().filter(|hit| *hit).count();
+    Ok((1 + hits) as f64 / (1 + plan.permutations) as f64)
 }
 
 /// The exact McNemar test: the two-sided binomial p-value of `first` against `second` discordant rows. It takes rows as
@@ -355,6 +392,10 @@ mod tests {
 
     const PLAN: Plan = Plan { resamples: 400, permutations: 400, seed: 7 };
 
+    fn most(differences: &[Vec<f64>], one: usize, plan: Plan) -> f64 {
+        sign_flip_most(differences, one, plan, &AtomicBool::new(false), &mut |_| ()).unwrap()
+    }
+
     fn close(value: f64, expected: f64) {
         assert!((value - expected).abs() < 1e-9, "{value} is not {expected}");
     }
@@ -373,16 +414,16 @@ mod tests {
         let people = |rows: &[[f64; 2]]| rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>();
         // Alone it is the test of one.
         let one: Vec<Vec<f64>> = [1.0, 2.0, 3.0].map(|d| vec![d]).into();
-        close(sign_flip_most(&one, 0, PLAN), 2.0 / 8.0);
+        close(most(&one, 0, PLAN), 2.0 / 8.0);
         // The same comparison twice is looked at once.
-        close(sign_flip_most(&people(&[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]), 1, PLAN), 2.0 / 8.0);
+        close(most(&people(&[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]), 1, PLAN), 2.0 / 8.0);
         // ++ of the first is as likely as +− of the second: two more of four patterns stand out.
-        close(sign_flip_most(&people(&[[1.0, 1.0], [1.0, -1.0]]), 0, PLAN), 1.0);
+        close(most(&people(&[[1.0, 1.0], [1.0, -1.0]]), 0, PLAN), 1.0);
         // However wide the differences of another, those of the first stand out only where all agree.
-        close(sign_flip_most(&people(&[[1.0, 90.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), 0, PLAN), 2.0 / 16.0);
-        close(sign_flip_most(&people(&[[0.0, 0.0]]), 0, PLAN), 1.0);
+        close(most(&people(&[[1.0, 90.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), 0, PLAN), 2.0 / 16.0);
+        close(most(&people(&[[0.0, 0.0]]), 0, PLAN), 1.0);
         let many: Vec<Vec<f64>> = (0..40).map(|_| vec![1.0; 600]).collect();
-        close(sign_flip_most(&many, 599, PLAN), 1.0 / 401.0);
+        close(most(&many, 599, PLAN), 1.0 / 401.0);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::EvalError;
 use super::experiment::{Answer, Score, spread};
 use super::metrics::{FLOOR, Measures, Metric, TaskMeasures};
 use super::numbers::PICKED;
-use super::stats::{Interval, Plan, Table, Unit, intervals, sign_flip_most};
+use super::stats::{Interval, Plan, Table, Unit, intervals_of_many, sign_flip_most};
 use crate::data::interaction::UserId;
 use crate::engine::prompt::Arm;
 use crate::mediator::weights::STOPS;
@@ -30,6 +30,8 @@ use crate::session::steps::Step;
 const POINTS: usize = 21;
 /// Points of one weight at most.
 const MOST: usize = 201;
+/// Points of two weights at most: 51 by 51, as fine as a picture shows.
+pub const MOST_OF_TWO: usize = 2_601;
 /// A p-value above this is no news.
 const LEVEL: f64 = 0.05;
 
@@ -282,6 +284,7 @@ impl Sweep {
 }
 
 /// Mediates every case at every point and judges the answers. `setting` is the present one; its values join the grids.
+/// `progress` hears what is being done, and how much of how much of that; `cancel` ends it whatever is.
 pub fn sweep(
     cases: &[Case],
     grids: Vec<Grid>,
@@ -289,7 +292,7 @@ pub fn sweep(
     (measures, by): (&TaskMeasures, By),
     plan: Plan,
     cancel: &AtomicBool,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<Sweep, EvalError> {
     let now = |grid: &Grid| setting.weights.get(grid.weight);
     let grids: Vec<Grid> = grids
@@ -326,7 +329,7 @@ pub fn sweep(
         Ok((Table::of(width, rows), parts))
     };
     let total = points.len();
-    let found = spread(total, at, cancel, &mut |done| progress(done, total))?;
+    let found = spread(total, at, cancel, &mut |done| progress("mediating, point", done, total))?;
     let (tables, parts): (Vec<Table>, Vec<BTreeMap<usize, f64>>) = found.into_iter().unzip();
     let value = |table: &Table| measures.value(by.0, &table.total());
     let values: Vec<Option<f64>> = tables.iter().map(value).collect();
@@ -334,19 +337,27 @@ pub fn sweep(
     let sign = if by.0.is_error() { -1.0 } else { 1.0 };
     let worth = |ix: usize| values[ix].map_or(f64::NEG_INFINITY, |value| sign * value);
     let best = (0..total).fold(present, |best, ix| if worth(ix) > worth(best) { ix } else { best });
-    let spans = intervals(&tables, plan, |sums| {
+    let of_sums = |sums: &[Vec<f64>]| {
         let values: Vec<Option<f64>> = sums.iter().map(|sums| measures.value(by.0, sums)).collect();
         let gain = values[best].zip(values[present]).map(|(best, present)| best - present);
         values.into_iter().chain([gain]).collect()
-    });
-    let gain = values[best].zip(values[present]).filter(|_| best != present).map(|(at_best, now)| {
+    };
+    let mut drawn = |done| progress("resampling", done, plan.resamples);
+    let spans = intervals_of_many(&tables, plan, of_sums, cancel, &mut drawn)?;
+    let mut flipped = |done| progress("flipping signs,", done, plan.permutations);
+    let mut gained = |(at_best, now): (f64, f64)| -> Result<Gain, EvalError> {
         let against = |(unit, now): (&usize, &f64)| -> Vec<f64> {
             parts.iter().map(|parts| parts.get(unit).copied().unwrap_or_default() - now).collect()
         };
         let apart: Vec<Vec<f64>> = parts[present].iter().map(against).collect();
-        let p = (!apart.is_empty()).then(|| sign_flip_most(&apart, best, plan));
-        Gain { difference: at_best - now, interval: spans[total], p }
-    });
+        let p = match apart.is_empty() {
+            true => None,
+            false => Some(sign_flip_most(&apart, best, plan, cancel, &mut flipped)?),
+        };
+        Ok(Gain { difference: at_best - now, interval: spans[total], p })
+    };
+    let apart = values[best].zip(values[present]).filter(|_| best != present);
+    let gain = apart.map(&mut gained).transpose()?;
     let points = points.into_iter().zip(values).zip(&spans);
     let points = points.map(|((at, value), interval)| Point { at, value, interval: *interval }).collect();
     Ok(Sweep { by, grids, points, present, best, gain, n: cases.len(), people })
@@ -365,6 +376,8 @@ pub fn answer(case: &Case, setting: &Setting) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
     use crate::eval::metrics::LabelMeasures;
     use crate::mediator::{Policy, Weights};
@@ -377,6 +390,11 @@ mod tests {
     }
 
     fn run(golds: &[(usize, usize)], grid: &str, by: Metric) -> Sweep {
+        run_until(golds, grid, by, "").unwrap()
+    }
+
+    /// The same, called off as soon as `enough` is being done.
+    fn run_until(golds: &[(usize, usize)], grid: &str, by: Metric, enough: &str) -> Result<Sweep, EvalError> {
         let users: Vec<UserId> = (0..60).map(|n| UserId::new(format!("u{n}"))).collect();
         let evidence = evidence();
         let cases: Vec<Case> = golds
@@ -394,7 +412,12 @@ mod tests {
         };
         let measures = TaskMeasures::Labels(LabelMeasures { labels: 2 });
         let grids = grid.split(' ').map(|grid| grid.parse().unwrap()).collect();
-        sweep(&cases, grids, setting, (&measures, By(by)), PLAN, &AtomicBool::new(false), &mut |_, _| ()).unwrap()
+        let cancel = AtomicBool::new(false);
+        let mut progress = |what: &str, done, of| {
+            assert!((1..=of).contains(&done), "{what} {done} of {of}");
+            cancel.fetch_or(what == enough, Ordering::Relaxed);
+        };
+        sweep(&cases, grids, setting, (&measures, By(by)), PLAN, &cancel, &mut progress)
     }
 
     #[test]
@@ -438,6 +461,16 @@ mod tests {
         let right: Vec<(usize, usize)> = (0..9).map(|user| (user, 1)).collect();
         let found = run(&right, "local-trust=0..4:9", Metric::Accuracy);
         assert_eq!((found.gain, found.best), (None, found.present), "nothing beats what is right already");
+    }
+
+    #[test]
+    fn a_sweep_is_called_off_whatever_is_being_done() {
+        let everybody: Vec<(usize, usize)> = (0..40).map(|user| (user, 0)).collect();
+        for enough in ["mediating, point", "resampling", "flipping signs,"] {
+            let found = run_until(&everybody, "local-trust=0..4:101", Metric::Accuracy, enough);
+            assert!(matches!(found, Err(EvalError::Interrupted)), "{enough}");
+        }
+        assert!(run_until(&everybody, "local-trust=0..4:101", Metric::Accuracy, "nothing").is_ok());
     }
 
     #[test]

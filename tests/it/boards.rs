@@ -351,7 +351,9 @@ fn survey(state: &mut State, request: &SurveyRequest) {
             let plan = Plan { resamples: 50, permutations: 50, seed: 1 };
             let grid = vec![Grid::whole(*weight, 41)];
             let cancel = AtomicBool::new(false);
-            Found::Sweep(sweep(&cases, grid, request.setting, (measures, *by), plan, &cancel, &mut |_, _| ()).unwrap())
+            Found::Sweep(
+                sweep(&cases, grid, request.setting, (measures, *by), plan, &cancel, &mut |_, _, _| ()).unwrap(),
+            )
         }
     };
     update(state, Message::Surveyed { ticket: request.ticket, done: (1, 1), found: Some(Box::new(found)) });

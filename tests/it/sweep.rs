@@ -85,6 +85,11 @@ fn what_cannot_be_swept_is_refused_with_a_reason() {
         (&["--weight", "conflict-threshold"], "no decision depends on it"),
         (&["--weight", "local-trust", "--policy", "shrinkage"], "--weight local-trust changes nothing here"),
         (&["--weight", "local-trust", "--weight", "local-trust=1,2"], "is given twice"),
+        (&["--weight", "local-trust=0..4:51", "--weight", "global-trust=0..4:52"], "51 by 51"),
+        (
+            &["--weight", "local-trust=0..4:201", "--weight", "global-trust=0..4:201"],
+            "201 values of local-trust by 201 of global-trust are 40401 points",
+        ),
         (&["--weight", "half-life", "--metric", "rmse"], "use one of accuracy, log-loss, macro-f1"),
         (&["--weight", "half-life", "--metric", "beauty"], "'beauty' is no metric of a sweep"),
         (&["--weight", "omega"], "'omega' is no weight"),
