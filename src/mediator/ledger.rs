@@ -183,18 +183,24 @@ impl Question<'_> {
     /// argmax c ≠ argmax p_G and D ≥ threshold.
     fn value(&self) -> Option<Conflict> {
         let r = self.resolution;
-        let (local, global, bits) = clash(r, self.threshold())?;
+        let (_, _, bits) = clash(r, self.threshold())?;
+        let strength = urn::own_habit(&r.counts, &r.global, PSEUDO);
+        Some(self.between(ConflictKind::Value, self.first_choices(), bits, Some(strength)))
+    }
+
+    /// What each side prefers: argmax c and argmax p_G.
+    fn first_choices(&self) -> [Claim; 2] {
+        let r = self.resolution;
         // Scores vote translated to the thing that is asked about, and p_L is of what the person gave to others.
         let translated = shrunk(&r.counts, r.mass, &self.evidence.base);
         let own = match self.poles {
             Poles::Labels => &r.local,
             Poles::Ends(_) => &translated,
         };
-        let claims = [
-            self.claim(Party::Local, local, own, r.mass),
-            self.claim(Party::Global, global, &r.global, r.support as f64),
-        ];
-        Some(self.between(ConflictKind::Value, claims, bits, Some(urn::own_habit(&r.counts, &r.global, PSEUDO))))
+        [
+            self.claim(Party::Local, r.decide(&r.counts), own, r.mass),
+            self.claim(Party::Global, r.decide(&r.global), &r.global, r.support as f64),
+        ]
     }
 
     /// One side at least doubles the odds of a value that the other at least halves: of one label against all others, or
@@ -365,13 +371,9 @@ impl Question<'_> {
             (false, true) => (Side::Global, Some(Party::Local), (guard - support) as f64),
             (false, false) => return None,
         };
-        let (local, global) = (r.decide(&r.counts), r.decide(&r.global));
         Some(Conflict {
             kind: ConflictKind::Coverage,
-            claims: [
-                self.claim(Party::Local, local, &r.local, r.mass),
-                self.claim(Party::Global, global, &r.global, *support as f64),
-            ],
+            claims: self.first_choices(),
             divergence: divergence(&r.counts, r.mass, &r.global),
             margin,
             strength: None,

@@ -127,23 +127,37 @@ fn each_rule_finds_its_case_and_leaves_the_twin_alone() {
     assert_eq!(kinds(&asked(&times(2, 1, 1.0))), [], "agreement is no conflict");
 }
 
+/// Somebody who gave other things the lowest score, which here is worth `scores`, and a crowd.
+fn rated(scores: &[f64], crowd: [f64; 5]) -> Evidence {
+    let steps = [1.0, 2.0, 3.0, 4.0, 5.0];
+    let vote = |(item, score): (usize, &f64)| {
+        let plain = Vote::plain(0, 0.5, item as f64).of_item(item);
+        Vote::translated(plain, &steps, *score, 0.0).collect::<Vec<_>>()
+    };
+    Evidence {
+        facet: Facet::Score(steps.into()),
+        base: vec![0.05, 0.1, 0.25, 0.35, 0.25],
+        votes: scores.iter().enumerate().flat_map(vote).collect(),
+        population: crowd.to_vec(),
+        community: crowd.to_vec(),
+        ..asked(&[])
+    }
+}
+
+#[test]
+fn a_side_claims_the_same_in_every_conflict_about_first_choices() {
+    let dislikes = Evidence { support: 4, ..rated(&[2.0, 2.0, 2.0, 2.0], [0.01, 0.02, 0.07, 0.3, 0.6]) };
+    let all = found(&dislikes, &Weights { half_life: 15.0, ..latent::weights() });
+    let of = |kind| all.iter().find(|conflict: &&Conflict| conflict.kind == kind).unwrap();
+    let coverage = of(ConflictKind::Coverage);
+    assert_eq!(coverage.claims, of(ConflictKind::Value).claims);
+    // Four votes for the second step with two examples of a base rate of .1: what they are worth, not what was given.
+    let local = coverage.claims[0];
+    assert!(local.label == 1 && local.p > 0.5 && local.nats > 1.0, "{local:?}");
+}
+
 #[test]
 fn scores_conflict_across_what_people_give_on_average() {
-    let steps = [1.0, 2.0, 3.0, 4.0, 5.0];
-    let rated = |scores: &[f64], crowd: [f64; 5]| {
-        let vote = |(item, score): (usize, &f64)| {
-            let plain = Vote::plain(0, 0.5, item as f64).of_item(item);
-            Vote::translated(plain, &steps, *score, 0.0).collect::<Vec<_>>()
-        };
-        Evidence {
-            facet: Facet::Score(steps.into()),
-            base: vec![0.05, 0.1, 0.25, 0.35, 0.25],
-            votes: scores.iter().enumerate().flat_map(vote).collect(),
-            population: crowd.to_vec(),
-            community: crowd.to_vec(),
-            ..asked(&[])
-        }
-    };
     let liked = [0.01, 0.02, 0.07, 0.3, 0.6];
     let dislikes = rated(&[1.0, 2.0, 1.5, 2.0], liked);
     let all = found(&dislikes, &Weights { half_life: 15.0, ..latent::weights() });
