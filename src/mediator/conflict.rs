@@ -225,12 +225,18 @@ pub fn shrunk(counts: &[f64], mass: f64, p: &[f64]) -> Vec<f64> {
     counts.iter().zip(p).map(|(count, p)| (count + PSEUDO * p) / (mass + PSEUDO)).collect()
 }
 
+/// Whether there is somebody behind either side, who could contradict the other: where no contributor stands behind the
+/// collective side, it may do no more than repeat the base rate. Who is too few is [coverage](ConflictKind::Coverage)'s to say.
+pub fn both_speak(resolution: &Resolution) -> bool {
+    resolution.mass > 0.0 && resolution.support > 0
+}
+
 /// Both first choices and D if both sides speak and prefer different values at `threshold` bits or more: the one
 /// conflict that a whole session is searched for at every turn of a weight.
 pub fn clash(resolution: &Resolution, threshold: f64) -> Option<(usize, usize, f64)> {
     let Resolution { counts, mass, global, .. } = resolution;
     let (local, crowd) = (resolution.decide(counts), resolution.decide(global));
-    if *mass <= 0.0 || local == crowd {
+    if !both_speak(resolution) || local == crowd {
         return None;
     }
     let bits = divergence(counts, *mass, global);

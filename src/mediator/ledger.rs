@@ -8,7 +8,9 @@
 //! Near votes are those at least half as near as the nearest, weighed by nearness and *not* by age: what somebody used
 //! to say must not have faded before it can be compared.
 
-use super::conflict::{COVERED, Claim, Conflict, ConflictKind, PSEUDO, Party, Side, clash, divergence, shrunk};
+use super::conflict::{
+    COVERED, Claim, Conflict, ConflictKind, PSEUDO, Party, Side, both_speak, clash, divergence, shrunk,
+};
 use super::distribution::{jensen_shannon, normalise};
 use super::evidence::Evidence;
 use super::facet::Facet;
@@ -180,7 +182,7 @@ impl Question<'_> {
         Conflict { kind, claims, divergence: bits, margin, strength, silent: None, winner, kept }
     }
 
-    /// argmax c ≠ argmax p_G and D ≥ threshold.
+    /// argmax c ≠ argmax p_G and D ≥ threshold, somebody being behind either.
     fn value(&self) -> Option<Conflict> {
         let r = self.resolution;
         let (_, _, bits) = clash(r, self.threshold())?;
@@ -208,7 +210,7 @@ impl Question<'_> {
     /// it by two pseudo-examples, so that a label is not lowered for never having been asked about.
     fn polarity(&self) -> Option<Conflict> {
         let (r, base) = (self.resolution, &self.evidence.base);
-        if r.mass <= 0.0 || base.len() < 2 {
+        if !both_speak(r) || base.len() < 2 {
             return None;
         }
         let bits = divergence(&r.counts, r.mass, &r.global);

@@ -129,9 +129,10 @@ pub fn case(draw: &mut Draw) -> Case {
     let mass: f64 = votes[..near].iter().map(|vote| (-vote.age / weights().half_life).exp2()).sum();
     let heard = mass >= 0.5;
     let truth = [
-        // A torn person has no first choice, and one who changed has one now only if they spoke since.
-        near > 0 && favourite(&now) != favourite(&global),
-        near > 0 && (0..labels).any(|y| opposed(&y)),
+        // A torn person has no first choice, and one who changed has one now only if they spoke since. Nobody contradicts
+        // whom nobody stands behind.
+        near > 0 && support > 0 && favourite(&now) != favourite(&global),
+        near > 0 && support > 0 && (0..labels).any(|y| opposed(&y)),
         drifted && halves(true) > 0 && halves(false) > 0,
         torn && near > 1,
         near > 0 && far > 0 && favourite(&near_habit) != favourite(&whole),

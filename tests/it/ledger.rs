@@ -60,12 +60,26 @@ fn each_rule_finds_its_case_and_leaves_the_twin_alone() {
     };
     let mixed = |n: usize| -> Vec<(usize, f64, f64)> { (0..n).map(|ix| (ix % 2, 0.7, ix as f64)).collect() };
     let far = |label: usize| -> Vec<(usize, f64, f64)> { (0..9).map(|ix| (label, 0.1, ix as f64)).collect() };
+    let opposed =
+        || Evidence { population: vec![0.1, 0.8, 0.1], community: vec![0.1, 0.8, 0.1], ..asked(&times(6, 0, 1.0)) };
     let cases: Vec<(&str, Evidence, Evidence, ConflictKind)> = vec![
         ("first choices differ", asked(&times(3, 0, 1.0)), asked(&times(3, 1, 1.0)), Value),
         ("one vote is noise", asked(&times(2, 2, 1.0)), asked(&times(1, 0, 200.0)), Value),
         (
+            "a single contributor speaks, and where there is none nobody does",
+            Evidence { support: 1, ..asked(&times(3, 0, 1.0)) },
+            Evidence { support: 0, ..asked(&times(3, 0, 1.0)) },
+            Value,
+        ),
+        (
+            "the same of what is raised and lowered",
+            Evidence { support: 1, ..opposed() },
+            Evidence { support: 0, ..opposed() },
+            Polarity,
+        ),
+        (
             "the person raises what the crowd lowers, and not only something rare",
-            Evidence { population: vec![0.1, 0.8, 0.1], community: vec![0.1, 0.8, 0.1], ..asked(&times(6, 0, 1.0)) },
+            opposed(),
             Evidence { population: vec![0.3, 0.5, 0.2], community: vec![0.3, 0.5, 0.2], ..asked(&times(6, 0, 1.0)) },
             Polarity,
         ),
@@ -214,6 +228,9 @@ proptest! {
                 prop_assert!(least.is_none_or(|least| conflict.strength.unwrap() >= least));
                 if conflict.kind != ConflictKind::Coverage {
                     prop_assert!((conflict.divergence - w.conflict_threshold - conflict.margin).abs() < 1e-12);
+                }
+                if matches!(conflict.kind, ConflictKind::Value | ConflictKind::Polarity) {
+                    prop_assert!(a.n > 0.0 && b.n > 0.0, "nobody contradicts: {:?}", conflict);
                 }
                 if conflict.kind == ConflictKind::Polarity {
                     prop_assert!(a.nats * b.nats < 0.0 && a.nats.abs().min(b.nats.abs()) >= LEAN);
