@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{CliError, Common, cache_folder, model, sessions_folder};
-use crate::data::dataset::{Dataset, Manifest};
+use crate::data::dataset::{Dataset, Manifest, TaskKind};
 use crate::data::interaction::Timestamp;
 use crate::data::sample;
 use crate::data::sanitize::visible;
@@ -110,13 +110,25 @@ fn dataset(common: &Common) -> Result<(String, Manifest), CliError> {
         }
         None => sample::dataset()?,
     };
-    let users = plural(dataset.users().len(), "user", "users");
+    let people = dataset.users().len();
+    let users = plural(people, "user", "users");
     let items = plural(dataset.interactions.len(), "interaction", "interactions");
     let at: Column<Timestamp> =
         dataset.interactions.iter().map(|interaction| interaction.at).collect::<Vec<_>>().into();
-    let manifest = dataset.manifest;
-    let periods = plural(Calendar::new(&at, manifest.periods.length).count, "period", "periods");
-    Ok((format!("{}: {users}, {items}, {periods}", manifest.name), manifest))
+    let (manifest, end) = (dataset.manifest, at.last().copied().unwrap_or(Timestamp(0)));
+    let length = manifest.periods.length;
+    let calendar = Calendar::new(&at, length);
+    let closes = calendar.closed_at(Timestamp(end.0.saturating_add(1)), end).is_some();
+    // Ratings need no period, and with so few people nothing collective is told in any.
+    let heard = closes || manifest.task == TaskKind::Rating || people <= manifest.retrieval.guard;
+    let silence = match heard {
+        true => String::new(),
+        false => {
+            format!("; none closes before the data ends, so that global memory knows nothing: {}", length.remedy())
+        }
+    };
+    let periods = plural(calendar.count, "period", "periods");
+    Ok((format!("{}: {users}, {items}, {periods}{silence}", manifest.name), manifest))
 }
 
 /// Whether `folder`, which `variable` has at another place, can be written.

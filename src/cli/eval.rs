@@ -202,6 +202,15 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     };
     let mut run = Run { args, dataset: &dataset, measures, speaker, cancel, memory: Memory::build(&dataset) };
     clock.lap("building memory");
+    let latest = windows.iter().flat_map(|asked| &asked.questions).map(|question| question.at).max();
+    let people = run.memory.population.users.len();
+    if people > dataset.manifest.retrieval.guard && latest.is_some_and(|latest| !run.memory.hears_others(latest)) {
+        progress.clear();
+        let remedy = dataset.manifest.periods.length.remedy();
+        super::complain(&format!(
+            "no period closes before any query, so that arm global answers as none does: {remedy}"
+        ));
+    }
     let earliest = windows.iter().map(|asked| asked.query_range.from).min();
     earliest.map_or(Ok(()), |earliest| run.memory.allow(earliest)).map_err(EvalError::from)?;
     if args.ablate {

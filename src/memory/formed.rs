@@ -24,6 +24,11 @@ impl Memory {
         self.calendar.closed_at(t, self.population.at[newest])
     }
 
+    /// Whether others can be heard at `t`: a period closed before, or there is none to wait for, as of ratings.
+    pub fn hears_others(&self, t: Timestamp) -> bool {
+        self.ratings.is_some() || self.period_at(t).is_some()
+    }
+
     /// What words weigh since that period closed. Novelty looks at questions of many periods, and the sums of terms, which
     /// take far longer to form and far more room, are for those that people ask about.
     pub(super) fn weighting_at(&self, t: Timestamp) -> &Weighting {

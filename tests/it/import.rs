@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
 use std::time::Duration;
 
-use logoscope::data::dataset::{Dataset, DatasetError};
+use logoscope::data::dataset::{Dataset, DatasetError, PeriodLength};
 use logoscope::data::import::huffpost::HuffPost;
 use logoscope::data::import::mapped::{Answers, FieldMap, Mapped};
 use logoscope::data::import::{ImportError, Mapping, Progress, Reason, Report, Source, Syntax, Watch, import};
 use logoscope::data::interaction::Timestamp;
+use logoscope::data::scale::Scale;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -520,6 +521,9 @@ fn the_command_imports_and_the_result_answers() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty(), "progress is for terminals: {}", String::from_utf8_lossy(&output.stderr));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        told["notes"][0].as_str().unwrap().contains("span 59.0 days") && told["notes"].as_array().unwrap().len() == 1
+    );
     assert_eq!(told["schema"], "logoscope.import/1");
     assert_eq!((&told["format"], &told["name"]), (&json!("jsonl"), &json!("tags")));
     assert_eq!((&told["read"], &told["kept"], &told["users"]), (&json!(61), &json!(60), &json!(6)));
@@ -556,6 +560,65 @@ fn the_command_imports_and_the_result_answers() {
         assert!(output.stdout.is_empty() && !message.contains('\u{1b}'), "{message}");
     }
     assert_eq!(entries(dir.path()), ["out"]);
+}
+
+/// `people` take turns, `gap` seconds apart.
+fn turns(rows: usize, people: usize, gap: usize) -> Vec<u8> {
+    let row =
+        |n: usize| json!({"user": n % people, "at": n * gap, "query": "q", "response": (["a", "b"][n / people % 2])});
+    (0..rows).map(|n| row(n).to_string() + "\n").collect::<String>().into_bytes()
+}
+
+/// No period of 90 days closes in four weeks of data, and nobody would hear of others.
+#[test]
+fn short_data_has_short_periods() {
+    let dir = tempfile::tempdir().unwrap();
+    let lengths = [
+        // 28 days, 8 hours, and almost a year; a year; too few people to hear of others.
+        (turns(113, 6, 21_600), Some(PeriodLength::Days(3.0)), "days = 3 stands"),
+        (turns(97, 6, 300), Some(PeriodLength::Interactions(12)), "interactions = 12 stands"),
+        (turns(359, 6, 86_400), Some(PeriodLength::Days(44.0)), "days = 44 stands"),
+        (turns(361, 6, 86_400), None, ""),
+        (turns(113, 5, 21_600), None, ""),
+    ];
+    for (place, (bytes, length, told)) in lengths.into_iter().enumerate() {
+        let out = dir.path().join(place.to_string());
+        let report = imported(&bytes, &mut mapped(PLAIN), Some(&out)).unwrap();
+        let periods = Dataset::open(&out).unwrap().manifest.periods;
+        assert_eq!(periods.length, length.unwrap_or(PeriodLength::Days(90.0)), "{report:?}");
+        assert_eq!(report.notes.len(), usize::from(length.is_some()), "{report:?}");
+        assert!(report.notes.iter().all(|note| note.contains(told)), "{report:?}");
+    }
+    let scores = Answers::Scores(Scale { low: 1.0, high: 5.0, step: 1.0 });
+    let rows = String::from_utf8(turns(113, 6, 21_600)).unwrap().replace("\"a\"", "1").replace("\"b\"", "2");
+    let out = dir.path().join("rated");
+    let mut rated = mapped_as(Syntax::JsonLines, scores, PLAIN);
+    imported(rows.as_bytes(), &mut rated, Some(&out)).unwrap();
+    assert_eq!(Dataset::open(&out).unwrap().manifest.periods.length, PeriodLength::Days(90.0), "ratings need none");
+}
+
+/// Where no period closes that is said, with what to do; where one does, nothing is.
+#[test]
+fn a_period_that_never_closes_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("short");
+    imported(&turns(113, 6, 21_600), &mut mapped(PLAIN), Some(&out)).unwrap();
+    let data = out.to_str().unwrap();
+    let doctor = || logoscope(&["doctor", "--data", data, "--model", "none"], "");
+    let eval = || logoscope(&["eval", "--data", data, "--split", "0.8"], "");
+    let remedy = "write a shorter one: [periods] days in dataset.toml";
+    let (looked, measured) = (doctor(), eval());
+    let told = String::from_utf8(looked.stdout).unwrap();
+    assert!(told.contains("113 interactions, 10 periods\n"), "{told}");
+    assert!(measured.status.success() && !String::from_utf8_lossy(&measured.stderr).contains(remedy));
+
+    let manifest = fs::read_to_string(out.join("dataset.toml")).unwrap();
+    fs::write(out.join("dataset.toml"), manifest.replace("days = 3.0", "days = 90.0")).unwrap();
+    let (looked, measured) = (doctor(), eval());
+    let told = String::from_utf8(looked.stdout).unwrap();
+    assert!(looked.status.success() && told.contains("1 period; none closes") && told.contains(remedy), "{told}");
+    let told = String::from_utf8(measured.stderr).unwrap();
+    assert!(measured.status.success() && told.contains(remedy), "{told}");
 }
 
 /// `program` that imports into `out` and waits for more rows, with what it reads them from.

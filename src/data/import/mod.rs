@@ -8,7 +8,8 @@
 //! * the folder appears whole or not at all, and never in the place of somebody's files;
 //! * rows go to the folder as they come and none is held, so that memory does not grow with the input; what has to be
 //!   remembered of each row (its id, its user) takes some bytes;
-//! * nothing is fitted: `dataset.toml` holds a format's defaults, never numbers learned from the rows.
+//! * nothing is fitted: `dataset.toml` holds a format's defaults, never numbers learned from the rows. One default yields:
+//!   where the rows span less than a few periods, a period is shorter, since none would close and nobody hear of others.
 
 mod csv;
 mod draft;
@@ -35,7 +36,7 @@ pub use self::report::{Example, Reason, Rejected, Rejection, Report};
 use self::seen::Seen;
 pub use self::source::{Meter, Source};
 use super::dataset::{
-    Calibration, DatasetError, FORMAT, Manifest, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
+    Calibration, DatasetError, FORMAT, Manifest, PeriodLength, Periods, Retrieval, TaskKind, WeightDefaults, Wording,
 };
 use super::interaction::{Extra, Interaction, JudgedQuery, Timestamp};
 use super::scale::Scale;
@@ -44,6 +45,9 @@ use super::scale::Scale;
 const PROGRESS_ROWS: u64 = 1024;
 /// From here on neighbouring whole numbers are one in floating point.
 const INEXACT: f64 = (1u64 << 53) as f64;
+/// Rows that span less than so many periods get shorter ones, and so many of them.
+const FEW_PERIODS: f64 = 4.0;
+const SHORT_PERIODS: u64 = 8;
 /// Fields of an interaction: an extra field may not bear their names.
 const OWN_FIELDS: [&str; 6] = ["id", "user", "at", "query", "response", "item"];
 
@@ -315,7 +319,7 @@ impl<'a> Intake<'a> {
         }
         self.report.bytes = self.meters.iter().map(Meter::unpacked).sum();
         self.report.users = self.users.len();
-        let manifest = manifest(&self.report)?;
+        let mut manifest = manifest(&self.report)?;
         self.report.name.clone_from(&manifest.name);
         if self.report.kept == 0 {
             return Err(self.report.nothing_kept());
@@ -325,11 +329,40 @@ impl<'a> Intake<'a> {
             return Err(ImportError::Span(fault));
         }
         self.report.notes.extend(self.report.alike());
+        if let Some((length, note)) = shorter_period(&manifest, &self.report) {
+            manifest.periods.length = length;
+            self.report.notes.push(note);
+        }
         if let Some(draft) = self.draft {
             draft.publish(&manifest)?;
         }
         Ok(self.report)
     }
+}
+
+/// A period that fits the time which the rows span, and what is said of it, where they span less than a few of the
+/// manifest's: a whole number of days, or within a day a number of rows. `None` also where a period means nothing: of
+/// ratings, which need none, and where nobody has more others than the guard takes for silence.
+fn shorter_period(manifest: &Manifest, report: &Report) -> Option<(PeriodLength, String)> {
+    let PeriodLength::Days(usual) = manifest.periods.length else { return None };
+    let (first, last) = report.span?;
+    let span = last.days_since(first);
+    let unread = manifest.task == TaskKind::Rating || report.users <= manifest.retrieval.guard;
+    if unread || span >= FEW_PERIODS * usual {
+        return None;
+    }
+    let (length, told) = if span < 1.0 {
+        let rows = (report.kept / SHORT_PERIODS).max(1);
+        (PeriodLength::Interactions(usize::try_from(rows).ok()?), format!("interactions = {rows}"))
+    } else {
+        let days = (span / SHORT_PERIODS as f64).floor().max(1.0);
+        (PeriodLength::Days(days), format!("days = {days}"))
+    };
+    let note = format!(
+        "the rows span {span:.1} days, few of the usual periods of {usual}: {told} stands below [periods] in dataset.toml, \
+         so that periods close and others are heard"
+    );
+    Some((length, note))
 }
 
 /// The id of a row whose data brings none: equal for equal inputs, and sorted as the rows are.

@@ -16,6 +16,16 @@ pub enum PeriodLength {
     Interactions(usize),
 }
 
+impl PeriodLength {
+    /// What to do where no period closes, so that nothing collective is ever known.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Days(_) => "write a shorter one: [periods] days in dataset.toml",
+            Self::Interactions(_) => "write a shorter one: [periods] interactions in dataset.toml",
+        }
+    }
+}
+
 /// How collective knowledge is cut into time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "PeriodsTable", into = "PeriodsTable")]

@@ -52,10 +52,16 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
         return lines;
     }
     if global.period.is_none() {
-        let message = "No period has closed before this moment, so nothing collective is known yet; the base rate is all \
-                       there is.";
+        let mut message =
+            "No period has closed before this moment, so nothing collective is known yet; the base rate is \
+                           all there is."
+                .to_owned();
+        // The data has no other, which a session would not tell.
+        if state.periods == 1 && state.replay.is_none() {
+            message += " None does before the data ends: [periods] in dataset.toml says how long one is.";
+        }
         let mut lines: Vec<Line> =
-            text::wrap(message, width).into_iter().map(|line| Line::from(span(line, theme.dim))).collect();
+            text::wrap(&message, width).into_iter().map(|line| Line::from(span(line, theme.dim))).collect();
         lines.extend([Line::default(), named("base rate", &global.base)]);
         return lines;
     }
