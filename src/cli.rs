@@ -332,7 +332,7 @@ fn by_rules(policy: Policy) -> Result<(), CliError> {
 /// The moment to ask at: the given one, or just after the last interaction.
 fn moment(given: Option<&str>, memory: &Memory) -> Result<Timestamp, CliError> {
     match given {
-        Some(text) => text.parse().map_err(|error| CliError::Usage(format!("--at: {error}"))),
+        Some(text) => Timestamp::typed(text).map_err(|error| CliError::Usage(format!("--at: {error}"))),
         None => Ok(memory.end()),
     }
 }

@@ -31,7 +31,7 @@ pub struct FitEmbedderArgs {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Look at interactions before TIME alone [default: what lies before every judged query, or all of them]
-    #[arg(long, value_name = "TIME", conflicts_with = "share")]
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::typed, conflicts_with = "share")]
     until: Option<Timestamp>,
     /// Look at what lies before the queries of `eval --split FRACTION`
     #[arg(long, value_name = "FRACTION", value_parser = share)]

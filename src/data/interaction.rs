@@ -61,6 +61,16 @@ impl Timestamp {
         if printable { Ok(Self(seconds)) } else { Err(BadTimestamp(seconds.to_string())) }
     }
 
+    /// A moment as somebody types it. Four digits are a year then, and no second of the first hours of 1970; in files, where
+    /// a program counted, they may be either.
+    pub fn typed(text: &str) -> Result<Self, BadTimestamp> {
+        let text = text.trim();
+        match text.parse::<i64>() {
+            Ok(number) if is_year(number) => Err(BadTimestamp(text.to_owned())),
+            _ => text.parse(),
+        }
+    }
+
     /// Days from `earlier` to `self`; negative when `earlier` is later.
     pub fn days_since(self, earlier: Timestamp) -> f64 {
         (self.0 - earlier.0) as f64 / DAY
@@ -100,11 +110,19 @@ fn date_in(number: i64) -> Option<Date> {
     Date::from_calendar_date(year, Month::try_from(part(number / 100)?).ok()?, part(number)?).ok()
 }
 
+/// Whether a number has the digits of a year.
+fn is_year(number: i64) -> bool {
+    (1000..10_000).contains(&number)
+}
+
 /// Of a number that is no time, what it may be meant as: a date, or a time once it is divided.
 fn hint(text: &str) -> String {
     let Ok(number) = text.parse::<i64>() else { return String::new() };
     if let Some(date) = date_in(number) {
         return format!("; it looks like a date: write {date}");
+    }
+    if is_year(number) {
+        return format!("; it looks like a year: write {number}-01-01");
     }
     let large = number.unsigned_abs() > 100_000_000_000;
     if large && OffsetDateTime::from_unix_timestamp(number / 1000).is_ok() {
@@ -265,6 +283,12 @@ mod tests {
         assert_eq!("20241301".parse::<Timestamp>().unwrap(), Timestamp(20_241_301));
         assert!(told("20240301").ends_with("since 1970; it looks like a date: write 2024-03-01"));
         assert!(serde_json::from_str::<Timestamp>("20240229").is_err());
+        // A year is typed as one; in a file it is as many seconds.
+        let typed = |text: &str| Timestamp::typed(text).map_err(|error| error.to_string());
+        assert!(typed(" 2022 ").unwrap_err().ends_with("since 1970; it looks like a year: write 2022-01-01"));
+        assert_eq!(serde_json::from_str::<Timestamp>("2022").unwrap(), Timestamp(2022));
+        assert_eq!([typed("999"), typed("10000"), typed("-2022")], [999, 10_000, -2022].map(|s| Ok(Timestamp(s))));
+        assert_eq!(typed("2022-01-01"), Ok(Timestamp(1_640_995_200)));
         assert!(["soon", "9223372036854775807"].iter().all(|text| told(text).ends_with("since 1970")));
     }
 

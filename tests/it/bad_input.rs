@@ -548,6 +548,7 @@ fn bad_questions_are_refused() {
     ];
     for (option, good, bad, told) in [
         ("--at", "2024-03-01", "soon", &["--at: 'soon' is not a time", "give a date"][..]),
+        ("--at", "2022-01-01", "2022", &["--at: '2022' is not a time", "it looks like a year: write 2022-01-01"]),
         ("--at", "0", "9223372036854775807", &["--at: '9223372036854775807' is not a time", "give a date"]),
         ("--at", "0", "-9223372036854775808", &["--at: '-9223372036854775808' is not a time", "give a date"]),
         ("--at", "0", "292277026596-01-01", &["--at: '292277026596-01-01' is not a time", "give a date"]),

@@ -459,6 +459,19 @@ fn a_question_left_half_typed_is_gone_on_with_and_the_last_one_recalled() {
     assert_ne!(line(&state), "sea", "a date is no question");
 }
 
+/// Read as seconds, it would ask in the first hours of 1970, where nobody remembers anything.
+#[test]
+fn a_year_alone_is_no_moment() {
+    let mut state = answered();
+    let before = state.question.as_ref().unwrap().at;
+    press(&mut state, &["d", "ctrl-u", "2", "0", "2", "2", "enter"]);
+    let Some(Overlay::Edit(edit)) = &state.overlay else { panic!("the line stays") };
+    assert!(edit.complaint.as_ref().unwrap().ends_with("it looks like a year: write 2022-01-01"), "{edit:?}");
+    assert_eq!(state.question.as_ref().unwrap().at, before);
+    press(&mut state, &["-", "0", "1", "-", "0", "1", "enter"]);
+    assert_eq!(state.question.as_ref().unwrap().at, "2022-01-01".parse().unwrap());
+}
+
 #[test]
 fn lists_choose_and_the_palette_says_why_not() {
     let mut state = answered();

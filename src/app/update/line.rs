@@ -57,7 +57,7 @@ pub(super) fn accept(state: &mut State) -> Vec<Effect> {
             }
             ask(state, |question| question.query = text)
         }
-        EditKind::Date => match text.parse::<Timestamp>() {
+        EditKind::Date => match Timestamp::typed(&text) {
             Ok(at) => {
                 close(state);
                 ask(state, |question| question.at = at)
