@@ -291,6 +291,10 @@ fn a_map_says_what_is_wrong_with_it() {
     for (map, expected) in [
         ("", "'' is not NAME=FIELD"),
         ("user", "'user' is not NAME=FIELD"),
+        (
+            "user=a,at=when, exactly",
+            "'exactly' is not NAME=FIELD; a column whose name holds a comma goes by its number",
+        ),
         ("who=x", "'who' is none of our fields"),
         ("user=", "'user' names no field"),
         ("user=a,user=b", "'user' is given twice"),

@@ -107,6 +107,25 @@ fn tables_without_a_header_and_with_other_delimiters_are_read() {
         let message = imported(semicolon, Answers::Labels, map, b"t;q;y;2\n1;q;a;x\n", None).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
+    // Read by another delimiter than its own it has one column, whatever its rows hold.
+    for (syntax, part, expected) in [
+        (COMMA, ";", "--map user=who: the first row is only one column: is --delimiter ';' meant?"),
+        (COMMA, "\t", "is --delimiter tab meant?"),
+        (COMMA, "|", "is --delimiter '|' meant?"),
+        (semicolon, ",", "is --delimiter ',' meant?"),
+    ] {
+        for said in ["one", "one, two"] {
+            let text = ["who", "t", "q", "y\nann", "1", said, "a\n"].join(part);
+            let message = imported(syntax, Answers::Labels, "user=who,at=t,query=q,response=y", text.as_bytes(), None);
+            let message = message.unwrap_err().to_string();
+            assert!(message.contains(expected) && !message.contains("ann"), "{message}");
+        }
+    }
+    let message = imported(COMMA, Answers::Labels, "user=who,at=t,query=q,response=y", b"odd\n1\n", None).unwrap_err();
+    assert!(message.to_string().contains("no record has the field 'who'; it has odd"), "{message}");
+    let message =
+        imported(COMMA, Answers::Labels, "user=a;b,at=a;b,query=a;b,response=a;b", b"a;b\n1\n", None).unwrap_err();
+    assert!(matches!(message, ImportError::Labels { .. }), "what is mapped is there: {message}");
     for text in ["", "a,b\n", "\n\n"] {
         let error =
             imported(COMMA, Answers::Labels, "user=a,at=a,query=a,response=a", text.as_bytes(), None).unwrap_err();

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::seen::Seen;
 use super::{
-    ImportError, Mapping, NoText, Reason, Rejection, Report, Syntax, extra, labels_task, rating_task, row_id, text,
-    text_task,
+    Delimiter, ImportError, Mapping, NoText, Reason, Rejection, Report, Syntax, extra, labels_task, rating_task,
+    row_id, text, text_task,
 };
 use crate::data::dataset::{Manifest, TaskKind};
 use crate::data::interaction::{Extra, Interaction, Timestamp, UserId};
@@ -25,6 +25,8 @@ pub const MOST_LABELS: usize = 200;
 /// Records whose fields are remembered for messages, and names that a message lists.
 const REMEMBERED: usize = 100;
 const LISTED: usize = 30;
+/// What parts the columns of tables that are not parted by commas, and how it is typed.
+const DELIMITERS: [(char, &str); 4] = [(';', "';'"), ('\t', "tab"), ('|', "'|'"), (',', "','")];
 
 /// What a field of the input becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,9 +95,11 @@ impl FromStr for FieldMap {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut map = Self(Default::default());
-        for pair in text.split(',') {
-            let (name, field) =
-                pair.split_once('=').ok_or_else(|| BadMap(format!("'{}' is not NAME=FIELD", pair.trim())))?;
+        for (place, pair) in text.split(',').enumerate() {
+            let (name, field) = pair.split_once('=').ok_or_else(|| {
+                let comma = if place > 0 { "; a column whose name holds a comma goes by its number" } else { "" };
+                BadMap(format!("'{}' is not NAME=FIELD{comma}", pair.trim()))
+            })?;
             let (name, field) = (name.trim(), field.trim());
             let role = Role::ALL.into_iter().find(|role| role.name() == name);
             let role = role.ok_or_else(|| BadMap(format!("'{name}' is none of our fields")))?;
@@ -220,6 +224,12 @@ impl Mapping for Mapped {
                 field.clone_from(name);
             }
         }
+        if let ([column], Syntax::Csv { delimiter, .. }) = (names, self.syntax)
+            && let Some((role, field)) = self.map.pairs().find(|(_, field)| field != column)
+            && let Some(delimiter) = parting(column, delimiter)
+        {
+            return Err(ImportError::OneColumn { role, field: field.to_owned(), delimiter });
+        }
         Ok(())
     }
 
@@ -296,6 +306,15 @@ impl Mapped {
         }
         format!("it has {}", names.join(", "))
     }
+}
+
+/// What most likely parts columns that were read as one by `delimiter`, as it is typed; `None` where nothing in their names
+/// may.
+fn parting(names: &str, delimiter: Delimiter) -> Option<&'static str> {
+    let count = |other: char| names.chars().filter(|c| *c == other).count();
+    let others = DELIMITERS.iter().filter(|(other, _)| other.to_string() != delimiter.to_string());
+    let held = others.filter(|(other, _)| count(*other) > 0);
+    held.max_by_key(|(other, _)| count(*other)).map(|(_, typed)| *typed)
 }
 
 /// A moment as [`Timestamp`] reads it, or as databases print it: `2024-03-01 12:30:00`, taken as UTC.

@@ -105,6 +105,16 @@ pub enum ImportError {
         /// The name.
         field: String,
     },
+    /// A header of one column holds what may part several.
+    #[error("--map {role}={field}: the first row is only one column: is --delimiter {delimiter} meant?")]
+    OneColumn {
+        /// What the field was to be that is not there.
+        role: mapped::Role,
+        /// The field as written in the map.
+        field: String,
+        /// What may part its columns, as it is typed.
+        delimiter: &'static str,
+    },
     /// The responses make no label set.
     #[error(
         "--map response={field}: {found} distinct response{}; a labels task has 2 to {}: map a field with few values, \
