@@ -269,6 +269,27 @@ fn a_name_of_two_columns_is_no_map() {
     assert_eq!((users("1").unwrap(), users("5").unwrap()), (1, 2), "a number says which");
 }
 
+/// With a blank before it a name was another person's, an item another thing and an id another one.
+#[test]
+fn blanks_around_a_name_are_none_of_it() {
+    let text = b"who,when,text,tag,thing,no\nZed,1,q,a,x,1\n  Zed  ,2, q ,b, x ,2\n\"Zed\t\",3,q,a,\" x\",3\n Zed,4,q,b,x, 3 \n";
+    let map = "user=who,at=when,query=text,response=tag,item=thing,id=no";
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let report = imported(COMMA, Answers::Labels, map, text, Some(&out)).unwrap();
+    assert_eq!((report.kept, report.users, counts(&report)), (3, 1, vec![(Reason::DuplicateId, 1)]));
+    assert_eq!(report.notes, ["blanks around the user of 2 rows are left out: without them it is the same person"]);
+    let dataset = Dataset::open(&out).unwrap();
+    assert!(dataset.interactions.iter().all(|i| i.user.as_str() == "Zed" && i.item.as_deref() == Some("x")));
+    assert_eq!(dataset.interactions[1].query, " q ", "what was asked stays as it is");
+
+    let rows = [json!("Zed"), json!(" Zed"), json!(7)]
+        .map(|user| json!({"who": user, "when": 1, "text": "q", "tag": user, "thing": "x", "no": user}).to_string());
+    let report = imported(Syntax::JsonLines, Answers::Texts, map, rows.join("\n").as_bytes(), None).unwrap();
+    assert_eq!((report.kept, report.users, counts(&report)), (2, 2, vec![(Reason::DuplicateId, 1)]));
+    assert!(report.notes.is_empty(), "the row with blanks is not kept: {report:?}");
+}
+
 /// Numbers are those of each file's own columns.
 #[test]
 fn columns_by_number_are_counted_in_every_file() {

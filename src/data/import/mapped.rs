@@ -151,6 +151,8 @@ pub struct Mapped {
     known: BTreeSet<String>,
     records: usize,
     ids: Seen,
+    /// Rows whose user stood between blanks.
+    trimmed: u64,
 }
 
 impl Mapped {
@@ -167,6 +169,7 @@ impl Mapped {
             known: BTreeSet::new(),
             records: 0,
             ids: Seen::new(),
+            trimmed: 0,
         }
     }
 
@@ -180,6 +183,12 @@ impl Mapped {
             list_paths(record, "", &mut self.known);
         }
         self.records += 1;
+    }
+
+    /// What a role's field calls somebody or something by: blanks around it are slips of whoever wrote the table, and would
+    /// make two of one.
+    fn name(&self, record: &Extra, role: Role) -> Result<String, NoText> {
+        self.text(record, role).map(|text| text.trim().to_owned())
     }
 
     /// What a role's field says.
@@ -247,24 +256,31 @@ impl Mapping for Mapped {
             Answers::Labels => response.trim().to_owned(),
             Answers::Texts => response,
         };
-        let item = self.text(&record, Role::Item).ok();
+        let item = self.name(&record, Role::Item).ok();
         let id = match self.map.field(Role::Id) {
             None => row_id(row),
             Some(_) => {
-                let id = self.text(&record, Role::Id).map_err(|why| why.rejected(Reason::NoId))?;
+                let id = self.name(&record, Role::Id).map_err(|why| why.rejected(Reason::NoId))?;
                 if !self.ids.insert(&[&id]) {
                     return Err(Rejection::of(Reason::DuplicateId, id));
                 }
                 id
             }
         };
+        self.trimmed += u64::from(user.trim() != user);
         for (role, field) in self.map.pairs() {
             // An item that is no text has not been taken over: it stays where it was.
             if role != Role::Item || item.is_some() {
                 remove(&mut record, field);
             }
         }
-        Ok(Interaction { id, user: UserId::new(user), at, query, response, item, extra: extra(record) })
+        Ok(Interaction { id, user: UserId::new(user.trim()), at, query, response, item, extra: extra(record) })
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let told =
+            |rows| format!("blanks around the user of {rows} rows are left out: without them it is the same person");
+        (self.trimmed > 0).then(|| told(self.trimmed)).into_iter().collect()
     }
 
     fn manifest(&self, report: &Report) -> Result<Manifest, ImportError> {

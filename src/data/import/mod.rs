@@ -190,6 +190,11 @@ pub trait Mapping {
     /// The interaction of a record; `row` counts all rows of all inputs from 1.
     fn interaction(&mut self, row: u64, record: Extra) -> Result<Interaction, Rejection>;
 
+    /// What there is to say of the kept rows, in sentences; asked for after the last row.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// `dataset.toml` for the rows of `report`. Called once after the last row, even if none was kept.
     fn manifest(&self, report: &Report) -> Result<Manifest, ImportError>;
 }
@@ -226,6 +231,7 @@ pub fn import(
         }
     }
     let mut report = intake.finish(|report| mapping.manifest(report))?;
+    report.notes.extend(mapping.notes());
     if !attributed {
         report.notes.push(NOTHING_ALIKE.to_owned());
     }
