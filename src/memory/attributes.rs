@@ -28,6 +28,15 @@ pub struct Traits {
     numbers: Vec<(u32, f64)>,
 }
 
+/// What a likeness is the mean of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Part {
+    /// All traits: how many the query and the item have in common, the query has, and the item has.
+    Traits { shared: usize, asked: usize, own: usize },
+    /// A number of the query, and the item's if it has one.
+    Number { measure: u32, asked: f64, own: Option<f64> },
+}
+
 /// The attributes of every item.
 #[derive(Default)]
 pub struct Attributes {
@@ -138,23 +147,47 @@ impl Attributes {
 
     /// Likeness of a query and an item in [0, 1]; see the module for the formula.
     pub fn likeness(&self, query: &Traits, item: ItemIx, width: f64) -> f64 {
-        let (set, measures, numbers) = self.parts(item);
         let (mut sum, mut parts) = (0.0, 0usize);
-        if !(query.set.is_empty() && set.is_empty()) {
+        self.compare(query, item, width, |_, likeness| {
+            sum += likeness;
             parts += 1;
-            let shared = query.set.iter().filter(|name| set.binary_search(name).is_ok()).count();
-            if shared > 0 {
-                sum += shared as f64 / ((query.set.len() * set.len()) as f64).sqrt();
-            }
-        }
-        for (name, asked) in &query.numbers {
-            parts += 1;
-            if let Ok(place) = measures.binary_search(name) {
-                sum += (-(asked - numbers[place]).abs() / width).exp2();
-            }
-        }
+        });
         if parts == 0 { 0.0 } else { sum / parts as f64 }
     }
+
+    /// Calls `each` with every part of a likeness and how alike they are in it, in [0, 1].
+    pub(super) fn compare(&self, query: &Traits, item: ItemIx, width: f64, mut each: impl FnMut(Part, f64)) {
+        let (set, measures, numbers) = self.parts(item);
+        if !(query.set.is_empty() && set.is_empty()) {
+            let (shared, asked, own) = (common(query, set).count(), query.set.len(), set.len());
+            let likeness = if shared > 0 { shared as f64 / ((asked * own) as f64).sqrt() } else { 0.0 };
+            each(Part::Traits { shared, asked, own }, likeness);
+        }
+        for (measure, asked) in &query.numbers {
+            let own = measures.binary_search(measure).ok().map(|place| numbers[place]);
+            let likeness = own.map_or(0.0, |own| (-(asked - own).abs() / width).exp2());
+            each(Part::Number { measure: *measure, asked: *asked, own }, likeness);
+        }
+    }
+
+    /// The traits that a query and an item have in common, `genres Drama`.
+    pub(super) fn in_common<'a>(&'a self, query: &'a Traits, item: ItemIx) -> impl Iterator<Item = String> + 'a {
+        let told = move |name: &u32| match self.names.text(*name).split_once('=') {
+            Some((field, value)) => format!("{field} {}", value.trim_matches('"')),
+            None => self.names.text(*name).to_owned(),
+        };
+        common(query, self.parts(item).0).map(told)
+    }
+
+    /// What a number is called; `None` where no remembered thing has one like it.
+    pub(super) fn measured(&self, measure: u32) -> Option<&str> {
+        (measure != UNKNOWN).then(|| self.names.text(measure).trim_end_matches('='))
+    }
+}
+
+/// The traits of `query` that are among those of `set`.
+fn common<'a>(query: &'a Traits, set: &'a [u32]) -> impl Iterator<Item = &'a u32> {
+    query.set.iter().filter(move |name| set.binary_search(name).is_ok())
 }
 
 fn traits(record: &Extra, mut number_of: impl FnMut(String) -> u32) -> Traits {
@@ -204,6 +237,16 @@ mod tests {
             assert!((at(item) - expected).abs() < 1e-12, "{item}: {}", at(item));
         }
         assert_eq!(at(0), at(3));
+        let mut parts = Vec::new();
+        attributes.compare(&query, 0, 10.0, |part, likeness| parts.push((part, likeness)));
+        let [(Part::Traits { shared: 1, asked: 2, own: 2 }, set), (Part::Number { measure, asked, own }, year)] =
+            parts[..]
+        else {
+            panic!("{parts:?}")
+        };
+        assert!((set - 0.5).abs() < 1e-12 && (year - near).abs() < 1e-12);
+        assert_eq!((attributes.measured(measure), asked, own), (Some("year"), 1995.0, Some(1990.0)));
+        assert_eq!(attributes.in_common(&query, 0).collect::<Vec<_>>(), ["genres Drama"]);
         let yearless = attributes.find(&record(json!({"genres": ["War", "War", "Drama"]})));
         assert!((attributes.likeness(&yearless, 0, 10.0) - 1.0).abs() < 1e-12);
         assert_eq!(attributes.likeness(&attributes.find(&Extra::default()), 4, 10.0), 0.0);

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::attributes::Part;
 use super::community::CommunityIx;
 use super::embed::dot;
 use super::entry::{Entry, EntryQuery, IndexError};
@@ -13,9 +14,13 @@ use super::global::Snapshot;
 use super::local::{self, LocalHit, Probe};
 use super::matching::{Matching, Others, WordPart};
 use super::population::{ItemIx, UserIx};
+use super::rating::width;
 use super::{Memory, MemoryRead};
 use crate::data::dataset::{Bm25, Fusion, Lexical, Likeness, Retrieval};
 use crate::data::interaction::{Timestamp, UserId};
+
+/// What parts may miss of their sum by rounding.
+const SLACK: f64 = 1e-9;
 
 /// A number with what it is made of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -76,8 +81,7 @@ impl Memory {
         self.embedder.ready(query).ok()?;
         let probe = self.probe(query);
         if self.manifest.similarity() == Likeness::Attributes {
-            let attributes = Node::leaf("attributes", hit.terms.attributes, "what both things are".to_owned());
-            let children = vec![attributes, recency(hit, settings)];
+            let children = vec![self.attributes(query, t, hit), recency(hit, settings)];
             return Some(Node { name: id.to_owned(), value: hit.terms.score(), note: String::new(), children });
         }
         let sought = self.sought(&probe, t);
@@ -103,6 +107,40 @@ impl Memory {
         Some(Node { name: id.to_owned(), value: hit.terms.score(), note, children })
     }
 
+    /// The likeness of a hit to the thing asked about, as the mean of its parts.
+    fn attributes(&self, query: &str, t: Timestamp, hit: &LocalHit) -> Node {
+        let value = hit.terms.attributes;
+        let mut whole = Node::leaf("attributes", value, "what both things are".to_owned());
+        let Some(ratings) = &self.ratings else { return whole };
+        let subject = ratings.subject(&self.population, query, self.population.before(t));
+        let mut parts = Vec::new();
+        ratings.compare(&self.manifest, &subject, hit.item, |part, likeness| parts.push((part, likeness)));
+        let count = parts.len() as f64;
+        let node = |(part, likeness): (Part, f64)| {
+            let value = likeness / count;
+            match part {
+                Part::Traits { shared, asked, own } => {
+                    let each = |name: String| Node::leaf(name, value / shared as f64, String::new());
+                    let note = format!("{likeness:.3}: {shared} in common, of {asked} and {own}");
+                    let children = ratings.in_common(&subject, hit.item).map(each).collect();
+                    Node { children, ..Node::leaf("traits", value, note) }
+                }
+                Part::Number { measure, asked, own } => {
+                    let name = ratings.attributes().measured(measure).unwrap_or("a number of no other thing");
+                    Node::leaf(name, value, format!("{likeness:.3}: {}", distance(asked, own, width(&self.manifest))))
+                }
+            }
+        };
+        let children: Vec<Node> = parts.into_iter().map(node).collect();
+        let sum: f64 = children.iter().map(|child| child.value).sum();
+        // A question whose record says more than its words know of what it is about is not told by those words.
+        if !children.is_empty() && (sum - value).abs() < SLACK {
+            whole.note = format!("what both things are, the mean of {count}");
+            whole.children = children;
+        }
+        whole
+    }
+
     /// The score of an entry of the snapshot that a question reads, to which memory said `read`; `None` for any other id, and
     /// for an entry that the guard keeps back.
     pub fn explain_entry(
@@ -120,6 +158,17 @@ impl Memory {
         let view = EntryView::new(self, &snapshot, &probe, self.population.user_ix(user), &read.global.membership);
         let guard = self.manifest.retrieval.guard;
         Ok((entry.contributors(view.asking) >= guard).then(|| view.tree(entry)))
+    }
+}
+
+/// How far two numbers are apart.
+fn distance(asked: f64, own: Option<f64>, width: f64) -> String {
+    match own {
+        Some(own) => {
+            let apart = ((asked - own).abs() * 1000.0).round() / 1000.0;
+            format!("{asked} and {own}, {apart} apart, halved every {width}")
+        }
+        None => format!("{asked}, and the item has none"),
     }
 }
 

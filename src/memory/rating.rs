@@ -11,7 +11,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::attributes::{Attributes, Traits};
+use super::attributes::{Attributes, Part, Traits};
 use super::base::BaseRates;
 use super::collective::Parts;
 use super::column::{Column, Sink, Slots, Source};
@@ -229,8 +229,17 @@ impl Ratings {
 
     /// Likeness of an item to what is asked about.
     pub fn similarity(&self, manifest: &Manifest, subject: &Subject, item: ItemIx) -> Similarity {
-        let width = manifest.retrieval.attribute_width.unwrap_or(ATTRIBUTE_WIDTH);
-        Similarity::of_attributes(self.attributes.likeness(&subject.traits, item, width))
+        Similarity::of_attributes(self.attributes.likeness(&subject.traits, item, width(manifest)))
+    }
+
+    /// Calls `each` with every part of that likeness and how alike they are in it.
+    pub(super) fn compare(&self, manifest: &Manifest, subject: &Subject, item: ItemIx, each: impl FnMut(Part, f64)) {
+        self.attributes.compare(&subject.traits, item, width(manifest), each);
+    }
+
+    /// The traits that an item has in common with what is asked about.
+    pub(super) fn in_common<'a>(&'a self, subject: &'a Subject, item: ItemIx) -> impl Iterator<Item = String> + 'a {
+        self.attributes.in_common(&subject.traits, item)
     }
 
     /// Hears the crowd about `subject` and about everything in `local`, which learns what it departs from.
@@ -275,6 +284,11 @@ impl Ratings {
         };
         (read, scored)
     }
+}
+
+/// By how much a number differs where its likeness has halved.
+pub(super) fn width(manifest: &Manifest) -> f64 {
+    manifest.retrieval.attribute_width.unwrap_or(ATTRIBUTE_WIDTH)
 }
 
 /// What an interaction is about: a thing without identity is its text.

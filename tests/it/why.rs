@@ -75,6 +75,29 @@ fn what_others_gave_a_thing_speaks_through_its_entry() {
     assert_eq!(people.len() - usize::from(own), read.global.hits[0].users);
 }
 
+/// The likeness of two things is told by what they have in common and by how far their numbers are apart.
+#[test]
+fn a_score_of_ratings_is_a_tree_down_to_the_attributes() {
+    let dataset = products(&Parameters::of_products()).0;
+    let memory = Memory::build(&dataset);
+    let (mut shared, mut told) = (0, 0);
+    for asked in dataset.queries.iter().step_by(10) {
+        let read = memory.read(&asked.user, &asked.query, asked.at).unwrap();
+        for hit in &read.local.hits {
+            let id = &memory.population.id[hit.item];
+            let tree = memory.explain_item(&asked.query, asked.at, &read, id).unwrap();
+            adds_up(&tree).unwrap();
+            shown_adds_up(&tree).unwrap();
+            let attributes = &tree.children[0];
+            assert_eq!((attributes.name.as_str(), attributes.value), ("attributes", hit.terms.attributes));
+            assert_eq!(attributes.children[0].name, "traits", "{tree:#?}");
+            shared += attributes.children[0].children.len();
+            told += 1;
+        }
+    }
+    assert!(told > 20 && shared > 20, "{told} hits, {shared} traits in common");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
