@@ -219,12 +219,13 @@ pub fn brief_signature(signature: Signature, label: Namer, item: Namer) -> Strin
     }
 }
 
-/// A signature in a line.
+/// A signature in a line. An answer may hang on one own memory against what local as a whole prefers: the memory is named as
+/// what it hangs on, and what it would be otherwise may well be local's choice.
 pub fn signature(signature: Signature, label: Namer, item: Namer) -> String {
     let name = signature.name();
     match signature {
         Signature::TooLocal { item: place, becomes } => {
-            format!("{name}: without {} alone it would be {}", item(place), label(becomes))
+            format!("{name}: it hangs on memory {}, else {}", item(place), label(becomes))
         }
         Signature::TooGlobal { contested, collective, people } => {
             format!("{name}: {collective} of {contested} contested answers to {people} people follow the others")
@@ -241,6 +242,15 @@ pub fn signature(signature: Signature, label: Namer, item: Namer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Decided may be what neither side prefers, with local's own choice as what it would be otherwise.
+    #[test]
+    fn too_local_says_which_memory_the_answer_hangs_on() {
+        let sign = Signature::TooLocal { item: 7, becomes: 1 };
+        let (label, item) = (|y: usize| ["noir", "comedy"][y].to_owned(), |place: usize| format!("item-{place}"));
+        assert_eq!(signature(sign, &label, &item), "too local: it hangs on memory item-7, else comedy");
+        assert_eq!(brief_signature(sign, &label, &item), "too local: comedy without item-7");
+    }
 
     #[test]
     fn a_conflict_says_what_is_against_what_and_what_came_of_it() {
