@@ -43,8 +43,10 @@ pub struct Sums {
     pub now: Option<Tally>,
     /// How things stand at the playhead under the present setting; `None` while it follows the recording.
     pub moment: Option<Moment>,
-    /// Turns of the whole session whose final decision the present setting changes.
+    /// Turns of the whole session whose final answer the present setting changes.
     pub changed: usize,
+    /// Turns of the whole session for which it changes what the rules decide, whatever a model makes of it.
+    pub ruled: usize,
 }
 
 /// What marks a turn as worth a look.
@@ -257,6 +259,11 @@ impl Replaying {
                 *flip = recorded != labels.get(now.decision());
             }
         }
+        let ruled = |now: &&Remediated| {
+            let recorded = self.opened.ruled.get(now.turn).and_then(Option::as_ref);
+            recorded != labels.get(now.mediated)
+        };
+        self.sums.ruled = self.now.iter().filter(ruled).count();
         self.sums.changed = self.flips.iter().filter(|flip| **flip).count();
         self.add_up();
     }

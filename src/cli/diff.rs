@@ -181,7 +181,8 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
             plural(tally.suppressions, "suppression", "suppressions")
         );
     }
-    let _ = writeln!(text, "{} of {} decisions are other ones", lines.decided_otherwise, lines.turns);
+    let (decided, ruled) = (lines.decided_otherwise, plural(lines.ruled_otherwise, "decision", "decisions"));
+    let _ = writeln!(text, "{decided} of {} final answers are other ones, {ruled} of the rules", lines.turns);
     for arm in Arm::ALL {
         let _ = writeln!(text, "{}", lines.told(arm, names));
     }
@@ -249,6 +250,7 @@ fn json(sessions: [&Session; 2], diff: &Diff, lines: &Timelines) -> Result<Value
         "people": lines.people,
         "picked": diff.picked,
         "decided_otherwise": lines.decided_otherwise,
+        "ruled_otherwise": lines.ruled_otherwise,
         "arms": arms,
         "a": tally(0),
         "b": tally(1),

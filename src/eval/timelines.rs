@@ -59,8 +59,10 @@ pub struct Timelines {
     pub arms: [Beside; 4],
     /// Sums over the turns of A, and of B.
     pub tallies: [Tally; 2],
-    /// Turns of both whose decision is another one.
+    /// Turns of both whose final answer is another one.
     pub decided_otherwise: usize,
+    /// Turns of both for which the rules decide otherwise, whatever a model makes of it.
+    pub ruled_otherwise: usize,
     /// Turns of both.
     pub turns: usize,
     /// People who asked those of them that are judged.
@@ -110,7 +112,8 @@ impl Timelines {
             Beside { arm, a: share(&tallies[0]), b: share(&tallies[1]), paired, interval, p }
         });
         let decided_otherwise = both.iter().filter(|(a, b)| a.decision != b.decision).count();
-        Self { arms, tallies, decided_otherwise, turns: both.len(), people: people.len(), by }
+        let ruled_otherwise = both.iter().filter(|(a, b)| a.ruled != b.ruled).count();
+        Self { arms, tallies, decided_otherwise, ruled_otherwise, turns: both.len(), people: people.len(), by }
     }
 
     /// What an arm's difference is worth, in a sentence; `names` are those of A and B.

@@ -98,6 +98,8 @@ pub struct Told {
     pub outcome: Outcome,
     /// What the mediated arm answered, or the mediator decided where that arm was not asked.
     pub decision: Option<String>,
+    /// What the rules decided, before a model had its say.
+    pub ruled: Option<String>,
 }
 
 /// The index of each event of a turn, where it happens.
@@ -195,7 +197,8 @@ fn turns(session: &Session) -> Vec<Told> {
         state.apply(event);
         if let Event::Asked(_) = event.as_ref() {
             let at = Places { asked: index, evidence: None, mediated: None, answered: [None; 4] };
-            turns.push(Told { asked: Arc::clone(event), at, outcome: Outcome::default(), decision: None });
+            let (asked, outcome) = (Arc::clone(event), Outcome::default());
+            turns.push(Told { asked, at, outcome, decision: None, ruled: None });
         }
         let (Some(told), Some(turn), Some(outcome)) = (turns.last_mut(), &state.turn, state.outcomes.last()) else {
             continue;
@@ -208,7 +211,8 @@ fn turns(session: &Session) -> Vec<Told> {
         }
         told.outcome = *outcome;
         let answered = turn.answered(Arm::Mediated).map(|answered| &answered.answer);
-        told.decision = answered.or(turn.resolution().map(|resolution| &resolution.decision)).cloned();
+        told.ruled = turn.resolution().map(|resolution| &resolution.decision).cloned();
+        told.decision = answered.cloned().or_else(|| told.ruled.clone());
     }
     turns
 }

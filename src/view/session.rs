@@ -419,16 +419,20 @@ fn small(replaying: &Replaying, measure: Measure, line: Arm, theme: &Theme) -> L
     Line::from(parts)
 }
 
-/// How much of the recording the present setting changes.
+/// How much of the recording the present setting changes. Where a model has its say, what is answered in the end and what
+/// the rules decide are two things.
 fn changed(replaying: &Replaying, theme: &Theme) -> Line<'static> {
     if replaying.sums.now.is_none() {
         return Line::from(span("weights as recorded; turn one to compare", theme.dim));
     }
-    let (changed, turns) = (replaying.sums.changed, text::plural(replaying.turns(), "decision", "decisions"));
-    Line::from(vec![
-        span(format!("now {changed} of {turns} changed"), theme.conflict),
-        span(format!(" {} u undoes", symbols::DOT), theme.dim),
-    ])
+    let (changed, ruled, turns) = (replaying.sums.changed, replaying.sums.ruled, replaying.turns());
+    let told = if replaying.opened.replay.session().header.model.is_some() {
+        let turns = text::plural(turns, "final answer", "final answers");
+        format!("now {changed} of {turns} changed {} rules {ruled}", symbols::DOT)
+    } else {
+        format!("now {changed} of {} changed", text::plural(turns, "decision", "decisions"))
+    };
+    Line::from(vec![span(told, theme.conflict), span(format!(" {} u undoes", symbols::DOT), theme.dim)])
 }
 
 /// The shown measure of all arms in a line: recorded, and now where that differs.

@@ -830,6 +830,15 @@ fn sessions_are_computed_again_forked_compared_and_redacted_from_the_command_lin
     let (out, _, rc) = logoscope(&["replay", &again, "--check", "--no-model"]);
     assert_eq!(rc, 0, "{out}");
 
+    // What a model says may keep an answer that the rules no longer give.
+    let local = path("local.jsonl");
+    let (out, told, rc) = logoscope(&["rerun", &recording, "--policy", "local", "--out", &local]);
+    assert_eq!(rc, 0, "{told}");
+    assert!(out.contains("\n1 of 24 final answers are other ones, 8 decisions of the rules\n"), "{out}");
+    let (out, _, _) = logoscope(&["diff", &recording, &local, "--format", "json"]);
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((json["decided_otherwise"].as_u64(), json["ruled_otherwise"].as_u64()), (Some(1), Some(8)));
+
     let (out, _, rc) = logoscope(&["diff", &recording, &again, "--format", "json"]);
     let json: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((rc, json["schema"].as_str(), json["same"].as_bool()), (0, Some("logoscope.diff/1"), Some(false)));

@@ -402,7 +402,7 @@ fn a_session_is_opened_played_to_its_end_and_left() {
     session.until_shown("REPLAY sea 7/7 ×16 ■ at end");
     // A weight is felt in the whole session, and undone.
     session.keys("m");
-    session.until_shown("of 7 decisions changed");
+    session.until_shown("of 7 final answers changed");
     session.keys("u");
     session.until_shown("weights as recorded");
     // A damaged file is a message, and work goes on.

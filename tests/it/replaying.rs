@@ -233,6 +233,19 @@ fn a_turned_weight_mediates_the_whole_session_beside_the_recording() {
     let decided = |now: &logoscope::session::replay::Remediated| labels[now.arms[3].unwrap()].clone();
     let changed = expected.iter().filter(|now| shown.opened.answers[now.turn] != Some(decided(now))).count();
     assert_eq!(shown.sums.changed, changed);
+    // What the rules decide is another matter than what a model makes of it.
+    let ruled = |session: &Session| -> Vec<String> {
+        let decision = |event: &Arc<Event>| match event.as_ref() {
+            Event::Mediated { resolution } => Some(resolution.decision.clone()),
+            _ => None,
+        };
+        session.events.iter().filter_map(decision).collect()
+    };
+    let recorded_rules = ruled(shown.opened.replay.session());
+    let other = expected.iter().filter(|now| recorded_rules[now.turn] != labels[now.mediated]).count();
+    assert_eq!(shown.sums.ruled, other);
+    let told = format!("now {changed} of 7 final answers changed · rules {other}");
+    assert!(text_of(&drawn(&state, 160, 42)).contains(&told), "{told}");
     let steps = Arc::clone(shown.opened.replay.steps());
     let again = |turn: usize, state: &State| {
         let step = steps.iter().nth(turn).unwrap();

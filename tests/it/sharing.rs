@@ -215,5 +215,5 @@ fn a_replay_needs_neither_model_nor_dataset() {
     press(&mut state, &["m", "end"]);
     let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 40));
     logoscope::view::render(&state, &logoscope::theme::Theme::named("ansi"), buffer.area, &mut buffer);
-    assert!(text_of(&buffer).contains("REPLAY sea 7/7") && text_of(&buffer).contains("decisions changed"));
+    assert!(text_of(&buffer).contains("REPLAY sea 7/7") && text_of(&buffer).contains("final answers changed"));
 }

@@ -29,6 +29,8 @@ pub struct Opened {
     pub data: Arc<Data>,
     /// The mediated arm's recorded answer to every turn.
     pub answers: Vec<Option<String>>,
+    /// What the rules decided on every turn, before a model had its say.
+    pub(super) ruled: Vec<Option<String>>,
     /// How things stood at every turn.
     pub pulse: Pulse,
     /// Whether the model wrote a memory in it.
@@ -54,6 +56,7 @@ impl Opened {
     pub fn of(name: String, session: Session) -> Option<Self> {
         let mut folded = Folded::start(&session.header);
         let mut answers: Vec<Option<String>> = Vec::new();
+        let mut ruled: Vec<Option<String>> = Vec::new();
         let mut sure: Vec<[Option<Sure>; 4]> = Vec::new();
         let mut conflicts: Vec<bool> = Vec::new();
         let mut pulse = Pulse::new(session.header.labels.len());
@@ -62,6 +65,7 @@ impl Opened {
             if matches!(event.as_ref(), Event::Asked(_)) {
                 Beat::of(&folded, &session.header.labels).into_iter().for_each(|beat| pulse.push(beat));
                 answers.push(None);
+                ruled.push(None);
                 sure.push([None; 4]);
                 conflicts.push(false);
             }
@@ -72,6 +76,9 @@ impl Opened {
             }
             if let (Some(last), Event::Mediated { resolution }) = (conflicts.last_mut(), event.as_ref()) {
                 *last = resolution.has_conflict();
+            }
+            if let (Some(last), Event::Mediated { resolution }) = (ruled.last_mut(), event.as_ref()) {
+                *last = Some(resolution.decision.clone());
             }
             if let (Some(last), Some(turn)) = (answers.last_mut(), &folded.turn) {
                 let answered = turn.answered(Arm::Mediated).map(|answered| &answered.answer);
@@ -92,6 +99,7 @@ impl Opened {
             replay,
             data,
             answers,
+            ruled,
             sure,
             conflicts,
             pulse,
