@@ -18,7 +18,7 @@ use crate::eval::metrics::Metric;
 use crate::mediator::signature::Signature;
 use crate::mediator::words;
 use crate::session::check::{Model, Report, Verdict, check_with};
-use crate::session::event::{ByLabel, Prose};
+use crate::session::event::{ByLabel, Event, Prose};
 use crate::session::redact::Redaction;
 use crate::session::replay::{Outcome, Tally, Turn};
 use crate::session::{Replay, Session};
@@ -165,6 +165,20 @@ fn each_turn(replay: &mut Replay, mut visit: impl FnMut(usize, &Turn, &Outcome))
     }
 }
 
+/// What was noted: before the first question, and then in each turn. The first is said of the whole session, as that it was
+/// picked for what it shows.
+fn notes(session: &Session) -> Vec<Vec<String>> {
+    let mut notes: Vec<Vec<String>> = vec![Vec::new()];
+    for event in &session.events {
+        match (event.as_ref(), notes.last_mut()) {
+            (Event::Asked(_), _) => notes.push(Vec::new()),
+            (Event::Note { text }, Some(last)) => last.push(text.clone()),
+            _ => {}
+        }
+    }
+    notes
+}
+
 /// The three largest shares.
 fn top(p: &ByLabel) -> String {
     let named = p.ranked().into_iter().take(3).filter(|(_, p)| *p >= 0.005);
@@ -175,9 +189,17 @@ fn replay_text(replay: &mut Replay, signs: &[Signature]) -> String {
     let header = &replay.session().header;
     let model = header.model.as_ref().map_or("memory alone".to_owned(), |model| visible(&model.told()).into_owned());
     let mut text = format!("{} · {} · {model}\n", visible(&header.title), visible(&header.dataset.name));
+    let notes = notes(replay.session());
+    let note = |text: &mut String, lead: &str, turn: usize| {
+        for said in notes.get(turn).into_iter().flatten() {
+            let _ = writeln!(text, "{lead}note: {}", output::shown(said));
+        }
+    };
+    note(&mut text, "", 0);
     each_turn(replay, |number, turn, outcome| {
         text.push('\n');
         turn_text(&mut text, number, turn, outcome);
+        note(&mut text, "   ", number);
     });
     text.push('\n');
     text += &summary(&replay.state().outcomes);
@@ -292,8 +314,12 @@ fn row(text: &mut String, name: &str, arms: [(usize, usize); 4]) {
 fn replay_json(replay: &mut Replay, signs: &[Signature]) -> Result<Value, CliError> {
     let mut turns = Vec::new();
     let mut failed = None;
+    let notes = notes(replay.session());
     each_turn(replay, |number, turn, outcome| match turn_json(number, turn, outcome) {
-        Ok(turn) => turns.push(turn),
+        Ok(mut turn) => {
+            turn["notes"] = json!(notes.get(number));
+            turns.push(turn);
+        }
         Err(error) => failed = Some(error),
     });
     if let Some(error) = failed {
@@ -319,6 +345,7 @@ fn replay_json(replay: &mut Replay, signs: &[Signature]) -> Result<Value, CliErr
     Ok(json!({
         "schema": REPLAY_SCHEMA,
         "header": header,
+        "notes": notes.first(),
         "turns": turns,
         "arms": arms,
         "feedback": tally.said,

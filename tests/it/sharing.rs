@@ -115,6 +115,28 @@ fn a_page_stands_alone_and_shows_every_turn() {
 }
 
 #[test]
+fn a_page_and_a_replay_say_first_what_was_noted_before_the_first_question() {
+    let mut shipped = Session::parse(Path::new("cold"), logoscope::data::sample::sessions()[1].1).unwrap();
+    shipped.push(Event::Note { text: "at the end <b>".to_owned() });
+    let picked = "note: cold-start u017: picked among 161 who fit";
+    let (dir, output) = exported(&shipped, &["--html", "sea.html"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(dir.path().join("sea.html")).unwrap();
+    let (head, turns) = page.split_once("<article").unwrap();
+    assert!(is_well_formed(&page) && head.contains(picked) && !turns.contains(picked));
+    assert!(turns.contains("note: at the end &lt;b&gt;"));
+    let output = run(dir.path(), &["replay", "sea.jsonl"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.lines().nth(1).is_some_and(|line| line.starts_with(picked)), "{told}");
+    assert!(told.contains("\n   note: at the end <b>\n"), "{told}");
+    let output = run(dir.path(), &["replay", "sea.jsonl", "--format", "json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(told["notes"][0].as_str().is_some_and(|note| note.starts_with("cold-start u017: picked")), "{told}");
+    assert_eq!(told["turns"][23]["notes"], serde_json::json!(["at the end <b>"]));
+    assert_eq!(told["turns"][0]["notes"], serde_json::json!([]));
+}
+
+#[test]
 fn hostile_text_stays_text_on_a_page() {
     let (dir, output) = exported(&hostile(), &["--html", "sea.html"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

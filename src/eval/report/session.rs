@@ -99,9 +99,11 @@ pub fn session_page(name: &str, session: Session) -> String {
     let mut pulse = Pulse::new(labels.len());
     let mut articles = String::new();
     let ends = replay.turn_ends();
-    // What stands before the first question belongs to no turn.
-    let mut start =
-        replay.session().events.iter().take_while(|event| !matches!(event.as_ref(), Event::Asked(_))).count();
+    // What stands before the first question belongs to no turn: it is said of the whole session, as that it was picked.
+    let events = &replay.session().events;
+    let mut start = events.iter().take_while(|event| !matches!(event.as_ref(), Event::Asked(_))).count();
+    let mut first_set = String::new();
+    let said = happened(&mut first_set, events.iter().take(start).map(|event| event.as_ref()));
     for (place, end) in ends.into_iter().enumerate() {
         let state = replay.seek(end).clone();
         if let Some(beat) = Beat::of(&state, &labels) {
@@ -134,12 +136,14 @@ pub fn session_page(name: &str, session: Session) -> String {
         escaped(&header.program),
     );
     // Writing to a String cannot fail, so its results are let go.
+    list(&mut out, &said);
     out.push_str("<section>\n<h2>How the arms fared</h2>\n");
     summary(&mut out, &tally, pulse.moments());
     out.push_str("<div class=\"charts\">\n");
     Measure::ALL.into_iter().for_each(|measure| chart(&mut out, measure, pulse.moments()));
     out.push_str("</div>\n</section>\n<section>\n<h2>Setting at the start</h2>\n");
     setting(&mut out, &header.setting);
+    out.push_str(&first_set);
     let turns = pulse.moments().len().max(1);
     let _ = write!(
         out,
@@ -271,6 +275,23 @@ fn article<'a>(
         escaped(asked.user.as_str()),
         escaped(&asked.at.to_string())
     );
+    let mut notes = happened(out, events);
+    out.push_str("<div class=\"sides\">\n");
+    local(out, turn);
+    mediator(out, turn, outcome);
+    global(out, turn);
+    out.push_str("</div>\n");
+    answers(out, turn, outcome, asked.gold.as_deref());
+    for (answer, right) in turn.verdicts().words() {
+        let word = if *right { "right" } else { "wrong" };
+        notes.push(format!("the analyst calls {} {word}", escaped(answer)));
+    }
+    list(out, &notes);
+    out.push_str("</article>\n");
+}
+
+/// What else happened: a changed setting is written at once, what memory was given and what was noted is given back.
+fn happened<'a>(out: &mut String, events: impl Iterator<Item = &'a Event>) -> Vec<String> {
     let mut notes = Vec::new();
     for event in events {
         match event {
@@ -288,20 +309,14 @@ fn article<'a>(
             _ => {}
         }
     }
-    out.push_str("<div class=\"sides\">\n");
-    local(out, turn);
-    mediator(out, turn, outcome);
-    global(out, turn);
-    out.push_str("</div>\n");
-    answers(out, turn, outcome, asked.gold.as_deref());
-    for (answer, right) in turn.verdicts().words() {
-        let word = if *right { "right" } else { "wrong" };
-        notes.push(format!("the analyst calls {} {word}", escaped(answer)));
-    }
+    notes
+}
+
+/// Notes, one below the other; nothing of none.
+fn list(out: &mut String, notes: &[String]) {
     if !notes.is_empty() {
         let _ = writeln!(out, "<ul class=\"faint\"><li>{}</li></ul>", notes.join("</li><li>"));
     }
-    out.push_str("</article>\n");
 }
 
 fn local(out: &mut String, turn: &Turn) {
