@@ -100,10 +100,12 @@ fn decided(told: &Told) -> String {
     told.decision.as_ref().map_or("-".to_owned(), |decision| format!("{}{mark}", visible(decision)))
 }
 
-fn share(share: Option<Share>) -> String {
+/// A share with its interval, which questions that were picked or repeat have none of.
+fn share(share: Option<Share>, testable: bool) -> String {
     share.map_or("-".to_owned(), |share| {
         let Interval { low, high } = share.interval;
-        format!("{:.2} ({}/{}) {low:.2} to {high:.2}", share.value(), share.right, share.n)
+        let interval = if testable { format!(" {low:.2} to {high:.2}") } else { String::new() };
+        format!("{:.2} ({}/{}){interval}", share.value(), share.right, share.n)
     })
 }
 
@@ -158,6 +160,7 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
             Pair::OnlyB(b) => writeln!(text, "+ {}: {}", turn(*b, &diff.b[*b]), decided(&diff.b[*b])),
         };
     }
+    let testable = sessions.map(Session::is_testable);
     let _ = writeln!(text, "\n{:<10}{a:>27}{b:>27}{:>28}", "accuracy", format!("{b} − {a}"));
     for beside in &lines.arms {
         let Paired { n, won, lost } = beside.paired;
@@ -168,8 +171,8 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
             None if won + lost == 0 => "0".to_owned(),
             None => format!("{value:+.2}"),
         };
-        let _ =
-            writeln!(text, "{:<10}{:>27}{:>27}{difference:>28}", beside.arm.name(), share(beside.a), share(beside.b));
+        let [in_a, in_b] = [(beside.a, 0), (beside.b, 1)].map(|(of, side)| share(of, testable[side]));
+        let _ = writeln!(text, "{:<10}{in_a:>27}{in_b:>27}{difference:>28}", beside.arm.name());
     }
     for (name, tally) in names.iter().zip(&lines.tallies) {
         let _ = writeln!(
@@ -211,8 +214,10 @@ fn json(sessions: [&Session; 2], diff: &Diff, lines: &Timelines) -> Result<Value
             (kind.name().to_owned(), json!(first))
         })
         .collect();
-    let accuracy = |share: Option<Share>| {
-        share.map(|share| json!({"n": share.n, "right": share.right, "accuracy": share.value(), "ci": share.interval}))
+    let testable = sessions.map(Session::is_testable);
+    let accuracy = |share: Option<Share>, side: usize| {
+        let interval = share.filter(|_| testable[side]).map(|share| share.interval);
+        share.map(|share| json!({"n": share.n, "right": share.right, "accuracy": share.value(), "ci": interval}))
     };
     let arms: Map<String, Value> = lines
         .arms
@@ -220,7 +225,7 @@ fn json(sessions: [&Session; 2], diff: &Diff, lines: &Timelines) -> Result<Value
         .map(|beside| {
             let difference = beside.paired.difference() as f64 / beside.paired.n.max(1) as f64;
             let value = json!({
-                "a": accuracy(beside.a), "b": accuracy(beside.b), "n": beside.paired.n, "won": beside.paired.won,
+                "a": accuracy(beside.a, 0), "b": accuracy(beside.b, 1), "n": beside.paired.n, "won": beside.paired.won,
                 "lost": beside.paired.lost, "difference": difference, "ci": beside.interval, "p": beside.p,
                 "noise": beside.p.map(|_| beside.is_noise()), "told": lines.told(beside.arm, ["a", "b"]),
             });

@@ -317,6 +317,14 @@ fn the_same_question_with_other_histories_is_counted_and_not_tested() {
     press(&mut state, &["N"]);
     let screen = shown(&state);
     assert!(screen.contains("no test: picked or repeated") && !screen.contains("(p "), "{screen}");
+    // Nor have they an interval; without the rungs they have one.
+    assert!(screen.contains(".83 5/6 ") && !screen.contains("/6 ["), "{screen}");
+    assert!(screen.contains("no interval is told") && !screen.contains("Wilson"), "{screen}");
+    let mut state = answered();
+    open(&mut state, session(true));
+    press(&mut state, &["N"]);
+    let screen = shown(&state);
+    assert!(screen.contains("5/6 [.44–.97]") && screen.contains("Wilson"), "{screen}");
 }
 
 /// A board leaves the last row free; what is told needs more of them.

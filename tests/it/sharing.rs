@@ -94,6 +94,7 @@ fn a_page_stands_alone_and_shows_every_turn() {
         "ArrowRight",
         "set from here on",
         "by the analyst",
+        "Intervals are Wilson's.",
     ] {
         assert!(page.contains(expected), "{expected}");
     }
@@ -134,6 +135,29 @@ fn a_page_and_a_replay_say_first_what_was_noted_before_the_first_question() {
     assert!(told["notes"][0].as_str().is_some_and(|note| note.starts_with("cold-start u017: picked")), "{told}");
     assert_eq!(told["turns"][23]["notes"], serde_json::json!(["at the end <b>"]));
     assert_eq!(told["turns"][0]["notes"], serde_json::json!([]));
+}
+
+#[test]
+fn questions_that_were_picked_have_no_interval_on_a_page_and_in_a_diff() {
+    let mut picked = session(true);
+    picked.header.picked = true;
+    let (dir, output) = exported(&picked, &["--html", "sea.html"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(dir.path().join("sea.html")).unwrap();
+    assert!(is_well_formed(&page) && page.contains("No intervals: the questions were picked, or repeat."));
+    assert!(page.contains("<td class=\"n\">5/6</td><td class=\"n\">–</td>") && !page.contains("Wilson"));
+    session(true).write(&dir.path().join("free.jsonl")).unwrap();
+    let told = |a, b, format| {
+        let output = run(dir.path(), &["diff", a, b, "--format", format]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (free, held) = (told("free.jsonl", "free.jsonl", "text"), told("sea.jsonl", "free.jsonl", "text"));
+    assert_eq!(free.matches("0.83 (5/6) 0.44 to 0.97").count(), 4, "{free}");
+    // The one that was picked has none, the other one has.
+    assert_eq!((held.matches("0.83 (5/6)").count(), held.matches("0.44 to 0.97").count()), (4, 2), "{held}");
+    let json: Value = serde_json::from_str(&told("sea.jsonl", "free.jsonl", "json")).unwrap();
+    let mediated = &json["arms"]["mediated"];
+    assert!(mediated["a"]["ci"].is_null() && mediated["b"]["ci"].is_array(), "{mediated}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::html::escaped;
 use crate::engine::prompt::Arm;
 use crate::eval::numbers::Share;
 use crate::eval::pulse::{Beat, Measure, Moment, Pulse};
+use crate::eval::stats::Interval;
 use crate::mediator::Weight;
 use crate::mediator::conflict::ConflictKind;
 use crate::mediator::words::coverage;
@@ -138,7 +139,7 @@ pub fn session_page(name: &str, session: Session) -> String {
     // Writing to a String cannot fail, so its results are let go.
     list(&mut out, &said);
     out.push_str("<section>\n<h2>How the arms fared</h2>\n");
-    summary(&mut out, &tally, pulse.moments());
+    summary(&mut out, &tally, pulse.moments(), replay.session().is_testable());
     out.push_str("<div class=\"charts\">\n");
     Measure::ALL.into_iter().for_each(|measure| chart(&mut out, measure, pulse.moments()));
     out.push_str("</div>\n</section>\n<section>\n<h2>Setting at the start</h2>\n");
@@ -159,8 +160,9 @@ fn number(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), |value| format!("{value:.2}"))
 }
 
-/// Accuracy with its interval, the last of every other measure, and what the mediator changed.
-fn summary(out: &mut String, tally: &Tally, moments: &[Moment]) {
+/// Accuracy with its interval, where questions were not picked and do not repeat, the last of every other measure, and what
+/// the mediator changed.
+fn summary(out: &mut String, tally: &Tally, moments: &[Moment], testable: bool) {
     let last = moments.last().copied().unwrap_or_default();
     out.push_str(
         "<div class=\"wide\"><table>\n<thead><tr><th>arm</th><th class=\"n\">accuracy</th><th class=\"n\">right</th>\
@@ -169,7 +171,8 @@ fn summary(out: &mut String, tally: &Tally, moments: &[Moment]) {
     for arm in Arm::ALL {
         let (n, right) = tally.arms[arm as usize];
         let share = Share::of(right, n);
-        let interval = share.map_or("–".to_owned(), |s| format!("{:.2} to {:.2}", s.interval.low, s.interval.high));
+        let interval = share.filter(|_| testable).map(|share| share.interval);
+        let interval = interval.map_or("–".to_owned(), |Interval { low, high }| format!("{low:.2} to {high:.2}"));
         let (called, called_right) = tally.by_analyst[arm as usize];
         let analyst = if called > 0 { format!("{called_right}/{called}") } else { "–".to_owned() };
         let name = arm.name();
@@ -182,12 +185,14 @@ fn summary(out: &mut String, tally: &Tally, moments: &[Moment]) {
             number(last.drift[arm as usize]),
         );
     }
+    let intervals =
+        if testable { "Intervals are Wilson's." } else { "No intervals: the questions were picked, or repeat." };
     let Tally { turns, judged, overrides, rescues, suppressions, conflicts, .. } = *tally;
     let _ = writeln!(
         out,
         "</tbody></table></div>\n<p>{turns} questions, {judged} with a known answer. The mediator overrode local memory {overrides} \
          times: {rescues} rescues, {suppressions} suppressions. {conflicts} value conflicts.</p>\n\
-         <p class=\"faint\">Intervals are Wilson's. Diversity: {}. Drift: {}.</p>",
+         <p class=\"faint\">{intervals} Diversity: {}. Drift: {}.</p>",
         Measure::Diversity.told(),
         Measure::Drift.told()
     );

@@ -41,7 +41,8 @@ pub(super) fn numbers(state: &State, theme: &Theme, width: usize) -> Line<'stati
         let [low, high] = [share.interval.low, share.interval.high].map(text::share);
         parts.push(span(format!("{} ", symbols::MEDIATED), theme.mediated));
         parts.push(span(text::share(share.value()), theme.score));
-        parts.push(span(format!(" {}/{} [{low}–{high}] ", share.right, share.n), theme.dim));
+        let interval = if state.is_testable() { format!(" [{low}–{high}]") } else { String::new() };
+        parts.push(span(format!(" {}/{}{interval} ", share.right, share.n), theme.dim));
     }
     let pair = numbers.over_local;
     let verdict = match pair.won + pair.lost == 0 || pair.is_noise() {

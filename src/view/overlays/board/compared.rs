@@ -52,7 +52,8 @@ pub(super) fn shown(state: &State, comparison: &Comparison, theme: &Theme, width
         }
         Some(numbers) => {
             let of = |number: &dyn Fn(usize) -> String| [number(0), number(1)];
-            body.push(row("mediated".to_owned(), of(&|ix| share(numbers[ix].accuracy[Arm::Mediated as usize]))));
+            let mediated = |ix: usize| share(numbers[ix].accuracy[Arm::Mediated as usize], state.is_testable());
+            body.push(row("mediated".to_owned(), of(&mediated)));
             body.push(row("overrides".to_owned(), of(&|ix| numbers[ix].tally.overrides.to_string())));
             body.push(row("  rescued".to_owned(), of(&|ix| numbers[ix].tally.rescues.to_string())));
             body.push(row("  suppressed".to_owned(), of(&|ix| numbers[ix].tally.suppressions.to_string())));

@@ -49,7 +49,9 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     let mut body = vec![Line::from(heading)];
     for arm in Arm::ALL {
         let (glyph, style) = arm_look(arm, theme);
-        body.push(line(format!("{glyph} {}", arm.name()), style, &|numbers| share(numbers.accuracy[arm as usize])));
+        body.push(line(format!("{glyph} {}", arm.name()), style, &|numbers| {
+            share(numbers.accuracy[arm as usize], state.is_testable())
+        }));
     }
     body.push(line("diversity".to_owned(), theme.text, &|numbers| {
         let entropy = |share: Option<f64>| share.map_or("-".to_owned(), text::share);
@@ -104,17 +106,20 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
         body.extend(text::wrap(&told, width).into_iter().map(|line| Line::from(span(line, theme.key))));
     }
     body.push(Line::default());
-    let mut notes =
-        "In brackets 95 %: Wilson's interval of a share, the exact one of a difference. Diversity is the entropy \
-                     of the decisions over ln K; hold it against that of the gold. Brier is the squared error over all \
-                     labels, 0 to 2; ECE is how far accuracy is from the probability of the answer, and by chance what right \
-                     probabilities would have on so few questions."
-            .to_owned();
+    let brackets = match state.is_testable() {
+        true => "In brackets 95 %: Wilson's interval of a share, the exact one of a difference.",
+        false => "Questions that were picked or repeat are no sample, so no interval is told.",
+    };
+    let mut notes = format!(
+        "{brackets} Diversity is the entropy of the decisions over ln K; hold it against that of the gold. Brier is the \
+         squared error over all labels, 0 to 2; ECE is how far accuracy is from the probability of the answer, and by chance \
+         what right probabilities would have on so few questions."
+    );
     if rated {
-        notes +=
-            " MAE is how far scores are from the real ones on average; the interval of its difference is Student's.";
+        notes += " MAE is how far scores are from the real ones on average";
+        notes += if state.is_testable() { "; the interval of its difference is Student's." } else { "." };
     }
-    if before.people > 1 {
+    if before.people > 1 && state.is_testable() {
         notes += " Questions count as independent; with several people `logoscope eval` resamples people.";
     }
     body.extend(text::wrap(&notes, width).into_iter().map(|line| Line::from(span(line, theme.dim))));
@@ -122,11 +127,12 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     Shown { head, body }
 }
 
-/// `.79 19/24 [.60–.91]`.
-pub(super) fn share(share: Option<Share>) -> String {
+/// `.79 19/24 [.60–.91]`; without the interval where questions were picked or repeat.
+pub(super) fn share(share: Option<Share>, testable: bool) -> String {
     let Some(share) = share else { return "-".to_owned() };
+    let told = format!("{} {}/{}", text::share(share.value()), share.right, share.n);
     let [low, high] = [share.interval.low, share.interval.high].map(text::share);
-    format!("{} {}/{} [{low}–{high}]", text::share(share.value()), share.right, share.n)
+    if testable { format!("{told} [{low}–{high}]") } else { told }
 }
 
 /// The interval of a difference in points of accuracy.
