@@ -127,7 +127,8 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
     }
     let [both, only_a, only_b] = diff.counts();
     let [a, b] = names;
-    let _ = writeln!(text, "\n{both} turns in both, {only_a} in {a} alone, {only_b} in {b} alone");
+    let both_have = plural(both, "turn", "turns");
+    let _ = writeln!(text, "\n{both_have} in both, {only_a} in {a} alone, {only_b} in {b} alone");
     for kind in Kind::ALL.into_iter().filter(|_| both > 0) {
         let _ = match diff.first(kind) {
             None => writeln!(text, "{:<10} equal", kind.name()),
@@ -137,8 +138,9 @@ fn text(sessions: [&Session; 2], diff: &Diff, lines: &Timelines, names: [&str; 2
                 let (field, in_a, in_b) = (visible(&first.field), visible(&first.a), visible(&first.b));
                 writeln!(
                     text,
-                    "{:<10} {count} turns differ, first {place}, {field}: {in_a} in {a}, {in_b} in {b}",
-                    kind.name()
+                    "{:<10} {}, first {place}, {field}: {in_a} in {a}, {in_b} in {b}",
+                    kind.name(),
+                    plural(count, "turn differs", "turns differ")
                 )
             }
         };

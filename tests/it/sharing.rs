@@ -4,6 +4,7 @@
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::process::Output;
+use std::sync::Arc;
 
 use logoscope::app::message::Message;
 use logoscope::app::replay::Opened;
@@ -155,6 +156,15 @@ fn questions_that_were_picked_have_no_interval_on_a_page_and_in_a_diff() {
     assert_eq!(free.matches("0.83 (5/6) 0.44 to 0.97").count(), 4, "{free}");
     // The one that was picked has none, the other one has.
     assert_eq!((held.matches("0.83 (5/6)").count(), held.matches("0.44 to 0.97").count()), (4, 2), "{held}");
+    // One turn that differs is told as one.
+    let mut other = session(true);
+    let answered = |event: &&mut Arc<Event>| matches!(event.as_ref(), Event::Answered(_));
+    if let Some(Event::Answered(answered)) = other.events.iter_mut().find(answered).map(Arc::make_mut) {
+        answered.text = "another word".to_owned();
+    }
+    other.write(&dir.path().join("other.jsonl")).unwrap();
+    let differs = told("free.jsonl", "other.jsonl", "text");
+    assert!(differs.contains("answers    1 turn differs, first turns 1 and 1"), "{differs}");
     let json: Value = serde_json::from_str(&told("sea.jsonl", "free.jsonl", "json")).unwrap();
     let mediated = &json["arms"]["mediated"];
     assert!(mediated["a"]["ci"].is_null() && mediated["b"]["ci"].is_array(), "{mediated}");

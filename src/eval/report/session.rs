@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::html::escaped;
 use crate::engine::prompt::Arm;
+use crate::eval::counted;
 use crate::eval::numbers::Share;
 use crate::eval::pulse::{Beat, Measure, Moment, Pulse};
 use crate::eval::stats::Interval;
@@ -188,10 +189,14 @@ fn summary(out: &mut String, tally: &Tally, moments: &[Moment], testable: bool) 
     let intervals =
         if testable { "Intervals are Wilson's." } else { "No intervals: the questions were picked, or repeat." };
     let Tally { turns, judged, overrides, rescues, suppressions, conflicts, .. } = *tally;
+    let (turns, times) = (counted(turns, "question", "questions"), counted(overrides, "time", "times"));
+    let rescues = counted(rescues, "rescue", "rescues");
+    let suppressions = counted(suppressions, "suppression", "suppressions");
+    let conflicts = counted(conflicts, "value conflict", "value conflicts");
     let _ = writeln!(
         out,
-        "</tbody></table></div>\n<p>{turns} questions, {judged} with a known answer. The mediator overrode local memory {overrides} \
-         times: {rescues} rescues, {suppressions} suppressions. {conflicts} value conflicts.</p>\n\
+        "</tbody></table></div>\n<p>{turns}, {judged} with a known answer. The mediator overrode local memory {times}: {rescues}, \
+         {suppressions}. {conflicts}.</p>\n\
          <p class=\"faint\">{intervals} Diversity: {}. Drift: {}.</p>",
         Measure::Diversity.told(),
         Measure::Drift.told()
@@ -327,7 +332,7 @@ fn list(out: &mut String, notes: &[String]) {
 fn local(out: &mut String, turn: &Turn) {
     let Some(evidence) = turn.evidence() else { return };
     let votes = &evidence.local.votes;
-    let _ = writeln!(out, "<div><h4 class=\"local\">Local memory: {} items</h4>", votes.len());
+    let _ = writeln!(out, "<div><h4 class=\"local\">Local memory: {}</h4>", counted(votes.len(), "item", "items"));
     if let Some(resolution) = turn.resolution() {
         let _ = writeln!(out, "<p>{}, worth {:.1} examples</p>", shares(&resolution.local), resolution.mass);
     }
@@ -379,20 +384,20 @@ fn global(out: &mut String, turn: &Turn) {
     if let Some(resolution) = turn.resolution() {
         let _ = writeln!(
             out,
-            "<p>{}, {} contributors, {} entries kept back</p>",
+            "<p>{}, {}, {} kept back</p>",
             shares(&resolution.global),
-            global.support,
-            global.suppressed
+            counted(global.support, "contributor", "contributors"),
+            counted(global.suppressed, "entry", "entries")
         );
     }
     out.push_str("<ul>\n");
     for entry in &global.entries {
         let _ = writeln!(
             out,
-            "<li>{:.2} {} <span class=\"faint\">{} people · {}</span></li>",
+            "<li>{:.2} {} <span class=\"faint\">{} · {}</span></li>",
             entry.terms.score(),
             shares(&entry.distribution),
-            entry.users,
+            counted(entry.users, "person", "people"),
             escaped(&entry.top_terms.join(" "))
         );
     }
@@ -432,5 +437,24 @@ mod tests {
     #[test]
     fn the_script_needs_no_escape_in_a_page() {
         assert!(!SCRIPT.contains(['<', '&']) && !SCRIPT.contains("]]"), "{SCRIPT}");
+    }
+
+    #[test]
+    fn one_of_something_is_told_as_one() {
+        let one = Tally { turns: 1, overrides: 1, rescues: 1, suppressions: 1, conflicts: 1, ..Tally::default() };
+        for (tally, told) in [
+            (
+                one,
+                "1 question, 0 with a known answer. The mediator overrode local memory 1 time: 1 rescue, 1 suppression. 1 value conflict.",
+            ),
+            (
+                Tally { turns: 2, ..Tally::default() },
+                "2 questions, 0 with a known answer. The mediator overrode local memory 0 times: 0 rescues, 0 suppressions. 0 value conflicts.",
+            ),
+        ] {
+            let mut out = String::new();
+            summary(&mut out, &tally, &[], true);
+            assert!(out.contains(told), "{out}");
+        }
     }
 }
