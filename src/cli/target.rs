@@ -47,14 +47,18 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
 
 /// Fails where nothing can be written to `out`, or where something is there and nobody said `force`.
 pub(super) fn require_writable(out: &Path, force: bool) -> Result<(), CliError> {
-    use io::ErrorKind::{IsADirectory, NotFound};
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     if out.is_dir() {
         return Err(file_error(out, IsADirectory.into()));
     }
     match out.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            let why = io::Error::new(NotFound, "there is no such folder");
-            Err(file_error(folder, why))
+            // Something on the way may be there, and no folder.
+            let file = folder.ancestors().find(|above| above.exists()).filter(|above| !above.is_dir());
+            Err(match file {
+                Some(file) => file_error(file, io::Error::new(NotADirectory, "this is a file, not a folder")),
+                None => file_error(folder, io::Error::new(NotFound, "there is no such folder")),
+            })
         }
         _ => require_free(out, None, force),
     }
@@ -136,6 +140,17 @@ impl Drop for Unfinished<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_told_as_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("afile"), "").unwrap();
+        let told = |path: &str| require_writable(&dir.path().join(path), false).unwrap_err().to_string();
+        for path in ["afile/x.txt", "afile/deep/x.txt"] {
+            assert!(told(path).contains("afile: ") && told(path).contains("not a folder"), "{}", told(path));
+        }
+        assert!(told("nowhere/x.txt").contains("nowhere: ") && told("nowhere/x.txt").contains("no such folder"));
+    }
 
     #[test]
     fn a_file_is_there_when_it_is_whole_and_replaced_when_that_is_asked_for() {
