@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::ask::parse_weight;
 use super::eval::progress::{Clock, Progress};
-use super::eval::{Form, Predictor, Speaker, at_least_one, printed, ranges};
+use super::eval::{Form, Predictor, Speaker, at_least_one, printed, ranges, tell_idle};
 use super::import::interrupted;
 use super::output::legible;
 use super::target::Target;
@@ -131,6 +131,8 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
     if let Some(limit) = args.limit {
         asked.sample(limit.get(), args.seed);
     }
+    let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
+    tell_idle(common, args.predictor, policy, dataset.manifest.task, &args.weights);
     let mut progress = Progress::start();
     progress.say(&ranges(&asked));
     let mut clock = Clock::start();
@@ -143,7 +145,6 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
     };
     let memory = Memory::build(&dataset);
     memory.allow(asked.query_range.from).map_err(EvalError::from)?;
-    let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
     let defaults = match &speaker {
         Some(speaker) => speaker.fit.defaults(policy, &dataset.manifest),
         None => Weights::defaults(policy, &dataset.manifest),

@@ -184,12 +184,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         windows.iter_mut().for_each(|asked| asked.sample(limit.get(), args.seed));
     }
     let policy = args.policy.unwrap_or(Policy::of(dataset.manifest.task));
-    let asks = args.predictor == Predictor::Model;
-    for (weight, _) in &args.weights {
-        if let Some(reason) = super::sweep::idle(*weight, policy, dataset.manifest.task, asks) {
-            super::complain(&format!("--weight {weight} changes nothing here: {reason}"));
-        }
-    }
+    tell_idle(common, args.predictor, policy, dataset.manifest.task, &args.weights);
     let mut progress = Progress::start();
     windows.iter().for_each(|asked| progress.say(&ranges(asked)));
     let mut clock = Clock::start();
@@ -289,6 +284,27 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
         form => {
             let title = format!("Evaluation of {}", dataset.manifest.name);
             printed(form, &title, &report::sections(&assessment), &assessment)
+        }
+    }
+}
+
+/// Tells which of what the command line names changes nothing: a weight, or a model that is not asked. A model that the
+/// configuration names is meant for other commands as well.
+pub(super) fn tell_idle(
+    common: &Common,
+    predictor: Predictor,
+    policy: Policy,
+    task: TaskKind,
+    weights: &[(Weight, f64)],
+) {
+    let asks = predictor == Predictor::Model;
+    if !asks && common.model_given && common.model != "none" {
+        let model = &common.model;
+        super::complain(&format!("--model {model} is not asked here: memory answers; add --predictor model to ask it"));
+    }
+    for (weight, _) in weights {
+        if let Some(reason) = super::sweep::idle(*weight, policy, task, asks) {
+            super::complain(&format!("--weight {weight} changes nothing here: {reason}"));
         }
     }
 }

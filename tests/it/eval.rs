@@ -209,6 +209,28 @@ fn a_weight_that_changes_nothing_is_told_and_evaluated_all_the_same() {
     assert!(told.starts_with("logoscope: --weight local-trust changes nothing here: "), "{told}");
 }
 
+#[test]
+fn a_model_that_is_not_asked_is_told_and_the_rest_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = tiny(dir.path());
+    let nobody = "logoscope: --model nowhere is not asked here: memory answers; add --predictor model to ask it\n";
+    let idle = "logoscope: --weight model-trust changes nothing here: it acts through a model, and none is asked\n";
+    for command in ["eval", "audit"] {
+        let errors = |more: &[&str]| {
+            let output = logoscope(&[&[command, "--data", &data], more].concat());
+            assert!(output.status.success(), "{command} {more:?}");
+            String::from_utf8(output.stderr).unwrap()
+        };
+        assert_eq!(errors(&["--model", "nowhere"]), nobody, "{command}");
+        assert_eq!(errors(&["--model", "none"]), "", "{command}");
+        assert_eq!(errors(&["--weight", "model-trust=0.5"]), idle, "{command}");
+        // What a configuration names is for every command.
+        let file = dir.path().join("config.toml");
+        fs::write(&file, "model = \"nowhere\"\n").unwrap();
+        assert_eq!(errors(&["--config", file.to_str().unwrap()]), "", "{command}");
+    }
+}
+
 /// One person alone: nobody else says anything, so arms without local memory answer the first label throughout.
 #[test]
 fn rounding_answers_nothing_where_nobody_else_has() {
