@@ -207,6 +207,12 @@ fn complain(text: &str) {
     tell_line!("logoscope: {}", brief(&visible(text), LONGEST_MESSAGE));
 }
 
+/// Says that `what` was interrupted and left nothing, and with which exit code that ends.
+fn given_up(what: &str) -> ExitCode {
+    complain(&format!("the {what} was interrupted; nothing was written"));
+    ExitCode::from(130)
+}
+
 /// What is wrong with the command line, how it is used, and where to read more: three lines of the many that the parser
 /// would print.
 fn complain_about_usage(error: &clap::Error) {

@@ -95,10 +95,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
 pub fn run(common: &Common, args: &AuditArgs) -> Result<ExitCode, CliError> {
     args.target.check()?;
     let found = match audited(common, args, &interrupted()) {
-        Err(CliError::Eval(error @ EvalError::Interrupted)) => {
-            super::complain(&error.to_string());
-            return Ok(ExitCode::from(130));
-        }
+        Err(CliError::Eval(EvalError::Interrupted)) => return Ok(super::given_up("audit")),
         found => found?,
     };
     let sections = report::audit::sections(&found);

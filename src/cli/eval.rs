@@ -146,10 +146,7 @@ impl Predictor {
 pub fn run(common: &Common, args: &EvalArgs) -> Result<ExitCode, CliError> {
     args.target.check()?;
     let report = match evaluate(common, args, &interrupted()) {
-        Err(CliError::Eval(error @ EvalError::Interrupted)) => {
-            super::complain(&error.to_string());
-            return Ok(ExitCode::from(130));
-        }
+        Err(CliError::Eval(EvalError::Interrupted)) => return Ok(super::given_up("evaluation")),
         report => report?,
     };
     args.target.put(&report)?;

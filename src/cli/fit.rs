@@ -70,10 +70,7 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
     };
     if let TaskMeasures::Rating(_) = measures {
         let fitted = match rating::fit(&mut memory, asked.history, Apart::default(), &interrupted(), &mut progress) {
-            Err(error @ EvalError::Interrupted) => {
-                tell_line!("logoscope: {error}");
-                return Ok(ExitCode::from(130));
-            }
+            Err(EvalError::Interrupted) => return Ok(super::given_up("fit")),
             fitted => fitted?,
         };
         progress("");
@@ -85,10 +82,7 @@ pub fn run(common: &Common, args: &FitArgs) -> Result<ExitCode, CliError> {
         return finish(common, args, &fitted.manifest, &rating_constants(&fitted.manifest), &report);
     }
     let fitted = match fit(&mut memory, asked.history, Apart::default(), &interrupted(), &mut progress) {
-        Err(error @ EvalError::Interrupted) => {
-            tell_line!("logoscope: {error}");
-            return Ok(ExitCode::from(130));
-        }
+        Err(EvalError::Interrupted) => return Ok(super::given_up("fit")),
         fitted => fitted?,
     };
     progress("");

@@ -100,10 +100,7 @@ pub fn run(common: &Common, args: &SweepArgs) -> Result<ExitCode, CliError> {
     args.target.check()?;
     let dataset = common.dataset()?;
     let report = match report(&dataset, args, &interrupted()) {
-        Err(CliError::Eval(error @ EvalError::Interrupted)) => {
-            super::complain(&error.to_string());
-            return Ok(ExitCode::from(130));
-        }
+        Err(CliError::Eval(EvalError::Interrupted)) => return Ok(super::given_up("sweep")),
         report => report?,
     };
     args.target.put(&report)?;

@@ -137,7 +137,7 @@ pub enum EvalError {
         gradient: f64,
     },
     /// Somebody asked to stop.
-    #[error("the evaluation was interrupted; nothing was written")]
+    #[error("interrupted; nothing was written")]
     Interrupted,
 }
 

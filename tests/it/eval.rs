@@ -494,6 +494,13 @@ fn where_a_report_went_is_told_once_it_is_there() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_evaluation_exits_with_130_and_writes_nothing() {
+    interrupted("eval", "evaluation");
+    interrupted("audit", "audit");
+}
+
+/// Interrupts `command`, which is to call itself `name`.
+#[cfg(unix)]
+fn interrupted(command: &str, name: &str) {
     let dir = tempfile::tempdir().unwrap();
     let data = tiny(dir.path());
     let manifest = dir.path().join("dataset.toml");
@@ -502,7 +509,7 @@ fn an_interrupted_evaluation_exits_with_130_and_writes_nothing() {
     assert!(Command::new("mkfifo").arg(&manifest).status().unwrap().success());
     let out = dir.path().join("report.txt");
     let child = crate::program()
-        .args(["eval", "--data", &data, "--out", out.to_str().unwrap()])
+        .args([command, "--data", &data, "--out", out.to_str().unwrap()])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -513,7 +520,7 @@ fn an_interrupted_evaluation_exits_with_130_and_writes_nothing() {
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{told}");
-    assert_eq!(told, "logoscope: the evaluation was interrupted; nothing was written\n");
+    assert_eq!(told, format!("logoscope: the {name} was interrupted; nothing was written\n"));
     assert!(!out.exists());
 }
 

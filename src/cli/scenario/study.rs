@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::import::interrupted;
 use super::super::output::legible;
-use super::super::{CliError, Common, complain, model};
+use super::super::{CliError, Common, given_up, model};
 use super::{Form, ScenarioArgs};
 use crate::data::dataset::{Dataset, TaskKind};
 use crate::engine::engine::Engine;
@@ -42,10 +42,7 @@ pub(super) fn run(
     let engine = model::engine(&common.load_options(), place.as_ref())?;
     let study = Study { dataset, args, options, setting, engine, cancel: &interrupted() };
     let report = match study.report() {
-        Err(CliError::Eval(error @ EvalError::Interrupted)) => {
-            complain(&error.to_string());
-            return Ok(ExitCode::from(130));
-        }
+        Err(CliError::Eval(EvalError::Interrupted)) => return Ok(given_up("scenario")),
         report => report?,
     };
     std::io::stdout().lock().write_all(report.as_bytes())?;
