@@ -2,13 +2,13 @@
 //! continuous integration.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
 use super::ask::parse_weight;
 use super::eval::progress::{Clock, Progress};
-use super::eval::{Form, Predictor, Speaker, at_least_one, printed, ranges, tell_idle};
+use super::eval::{Form, Predictor, Speaker, at_least_one, heed, printed, ranges, tell_idle};
 use super::import::interrupted;
 use super::output::legible;
 use super::target::Target;
@@ -121,6 +121,7 @@ pub fn run(common: &Common, args: &AuditArgs) -> Result<ExitCode, CliError> {
 fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Audit, CliError> {
     args.policy.map_or(Ok(()), super::by_rules)?;
     let dataset = common.dataset()?;
+    heed(cancel)?;
     let measures = TaskMeasures::of(&dataset.manifest)?;
     refuse(args, &measures)?;
     let split = args.split.map_or(Split::Judged, |share| Split::Share { share });
@@ -140,7 +141,9 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
             Some(Speaker::load(common, &dataset.manifest)?)
         }
     };
+    heed(cancel)?;
     let memory = Memory::build(&dataset);
+    heed(cancel)?;
     memory.allow(asked.query_range.from).map_err(EvalError::from)?;
     let defaults = match &speaker {
         Some(speaker) => speaker.fit.defaults(policy, &dataset.manifest),
@@ -219,9 +222,7 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
     );
     progress.clear();
     clock.lap("judging");
-    if cancel.load(Ordering::Relaxed) {
-        return Err(EvalError::Interrupted.into());
-    }
+    heed(cancel)?;
     Ok(found)
 }
 

@@ -161,6 +161,7 @@ pub(super) fn at_least_one(text: &str) -> Result<std::num::NonZeroUsize, String>
 fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<String, CliError> {
     args.policy.map_or(Ok(()), super::by_rules)?;
     let mut dataset = common.dataset()?;
+    heed(cancel)?;
     if let Some(guard) = args.guard {
         dataset.manifest.retrieval.guard = guard;
     }
@@ -192,7 +193,9 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
             Some(Speaker::load(common, &dataset.manifest)?)
         }
     };
+    heed(cancel)?;
     let mut run = Run { args, dataset: &dataset, measures, speaker, cancel, memory: Memory::build(&dataset) };
+    heed(cancel)?;
     clock.lap("building memory");
     let latest = windows.iter().flat_map(|asked| &asked.questions).map(|question| question.at).max();
     let people = run.memory.population.users.len();
@@ -272,9 +275,7 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
     }
     progress.clear();
     clock.lap("judging");
-    if cancel.load(Ordering::Relaxed) {
-        return Err(EvalError::Interrupted.into());
-    }
+    heed(cancel)?;
     match args.format {
         Form::Csv => Ok(report::csv(&material, &dataset.manifest.responses(), &assessment.provenance.embedder)),
         _ if args.gain => gain(args.format, assessment),
@@ -283,6 +284,11 @@ fn evaluate(common: &Common, args: &EvalArgs, cancel: &AtomicBool) -> Result<Str
             printed(form, &title, &report::sections(&assessment), &assessment)
         }
     }
+}
+
+/// Ends what somebody asked to stop. Reading data and building memory do not listen, so this is asked between them.
+pub(super) fn heed(cancel: &AtomicBool) -> Result<(), EvalError> {
+    if cancel.load(Ordering::Relaxed) { Err(EvalError::Interrupted) } else { Ok(()) }
 }
 
 /// Tells which of what the command line names changes nothing: a weight, or a model that is not asked. A model that the

@@ -508,8 +508,9 @@ fn interrupted(command: &str, name: &str) {
     // A pipe in place of a file: when it opens here, the command is reading it and has its handler set.
     assert!(Command::new("mkfifo").arg(&manifest).status().unwrap().success());
     let out = dir.path().join("report.txt");
+    // It stops as soon as the data is read: what would be said of the weight after that is not said any more.
     let child = crate::program()
-        .args([command, "--data", &data, "--out", out.to_str().unwrap()])
+        .args([command, "--data", &data, "--out", out.to_str().unwrap(), "--weight", "model-trust=0.5"])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
