@@ -147,6 +147,11 @@ fn gates_decide_the_exit_code_and_name_themselves() {
         errors.starts_with("logoscope: gate --max-gap 0.1 was not judged, and so did not fail: no group"),
         "{errors}"
     );
+    // The guard, which nobody has to ask for, does not answer for what could not be judged.
+    let (code, errors, told) = run(&["--limit", "5", "--max-gap", ".1", "--max-suppression", ".1", "--format", "json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((code, errors.lines().count(), &told["passed"]), (Some(0), 2, &Value::Null), "{errors}");
+    assert_eq!(told["gates"][0]["verdict"], "held");
     // Somebody who was right is overruled in any case.
     let (code, errors, text) = run(&["--max-suppression", "0"]);
     assert_eq!(code, Some(1), "{text}");

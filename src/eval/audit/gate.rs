@@ -96,6 +96,20 @@ pub fn judge(
     gates
 }
 
+/// Whether all held that could be judged. `None` where none could of those that were asked for: that nobody was shown too
+/// few contributors does not answer for them.
+pub fn passed(gates: &[GateReport]) -> Option<bool> {
+    if gates.iter().any(GateReport::failed) {
+        return Some(false);
+    }
+    let asked_for = |gate: &&GateReport| gate.gate != GUARD;
+    let judged = match gates.iter().any(|gate| asked_for(&gate)) {
+        true => gates.iter().filter(asked_for).any(GateReport::judged),
+        false => gates.iter().any(GateReport::judged),
+    };
+    judged.then_some(true)
+}
+
 /// What a bound is held against.
 struct Candidate {
     what: String,

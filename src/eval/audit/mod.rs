@@ -136,7 +136,8 @@ pub struct Audit {
     pub cases: Vec<Case>,
     /// Bounds that were asked for, and the guard.
     pub gates: Vec<GateReport>,
-    /// Whether every gate that could be judged held; `None` where none could.
+    /// Whether every gate that could be judged held; `None` where none could of those that were asked for, or, where none
+    /// was asked for, the guard could not.
     pub passed: Option<bool>,
 }
 
@@ -170,7 +171,7 @@ pub fn audit(inquiry: &Inquiry, guarded: GuardReport, wanted: Wanted) -> Audit {
         users,
         resampled: Unit::of(users),
         headline,
-        passed: gates.iter().any(GateReport::judged).then(|| gates.iter().all(|gate| !gate.failed())),
+        passed: gate::passed(&gates),
         personalised: overrule::personalised(inquiry),
         provenance,
         dimensions,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::gate::Verdict;
+use super::gate::{GUARD, Verdict};
 use super::group::{By, Group};
 use super::measure::Figure;
 use super::overrule::Share;
@@ -242,6 +242,24 @@ fn a_gate_fails_beyond_doubt_alone_and_names_itself() {
     let bounds = Bounds { gap: Some(0.0), suppression: Some(0.0) };
     let unjudged = gate::judge(bounds, &[], &[], &GuardReport::default());
     assert!(unjudged.iter().all(|gate| gate.verdict == Verdict::Unjudged), "{unjudged:?}");
+
+    // What holds answers for itself, and the guard for nothing else that was asked for.
+    let of = |gate, verdict| GateReport { gate, bound: 0.1, verdict, told: String::new() };
+    for (guard, asked_for, passed) in [
+        (held, &[][..], Some(true)),
+        (Verdict::Unjudged, &[], None),
+        (failed, &[], Some(false)),
+        (held, &[Verdict::Unjudged, Verdict::Unjudged], None),
+        (held, &[Verdict::Unjudged, held], Some(true)),
+        (Verdict::Unjudged, &[held], Some(true)),
+        (held, &[Verdict::Unjudged, failed], Some(false)),
+        (failed, &[Verdict::Unjudged], Some(false)),
+    ] {
+        let asked_for =
+            asked_for.iter().zip(["--max-gap", "--max-suppression"]).map(|(verdict, gate)| of(gate, *verdict));
+        let gates: Vec<GateReport> = std::iter::once(of(GUARD, guard)).chain(asked_for).collect();
+        assert_eq!(gate::passed(&gates), passed, "{gates:?}");
+    }
 }
 
 proptest! {
@@ -298,7 +316,8 @@ proptest! {
         let alike: Vec<Answered> = rows.iter().map(|row| answered(0, [row.2[0]; 4])).collect();
         let found = audited(&questions, &alike, &pasts, Bounds { gap: None, suppression: Some(0.0) });
         prop_assert!(found.overruled.iter().all(|o| o.suppressed.n == 0 && o.rescued.n == 0));
-        prop_assert!(found.personalised.iter().all(|p| p.changed.n == 0) && found.cases.is_empty() && found.passed == Some(true));
+        prop_assert!(found.personalised.iter().all(|p| p.changed.n == 0) && found.cases.is_empty());
+        prop_assert_eq!(found.passed, found.gates[1].judged().then_some(true));
         let scores: Vec<Vec<f64>> = found.dimensions[0].arms.iter()
             .map(|arm| arm.groups.iter().map(|group| group.score.value).collect()).collect();
         prop_assert!(scores.iter().all(|of| *of == scores[0]));
@@ -310,6 +329,6 @@ proptest! {
         for gap in groups.filter_map(|group| group.gap.as_ref()) {
             prop_assert_eq!((gap.value, gap.p, gap.detectable), (0.0, 1.0, None));
         }
-        prop_assert_eq!(found.passed, Some(true));
+        prop_assert_eq!(found.passed, found.gates[1].judged().then_some(true));
     }
 }
