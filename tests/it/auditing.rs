@@ -34,7 +34,10 @@ fn the_sample_is_audited_in_lines_that_a_narrow_terminal_holds() {
         "Groups by activity",
         "By taste: accuracy",
         "By skew: popularity lift",
+        "  of everybody who remembers something: 10 of 137 right local answers",
+        "  of people who differ: 9 of 108 right local answers",
         "Right local answers given up, wrong ones rescued",
+        "everybody: who remembers something at the query, as at 350 of 423;",
         "What local memory changes",
         "Guard of 5 contributors",
         "Overruled though right: 3 of ",
@@ -177,6 +180,7 @@ fn every_form_tells_the_same() {
     assert_eq!(row("lift")[7].parse::<f64>().unwrap(), first["lift"]["ci"][0].as_f64().unwrap());
     let markdown = printed(&["--format", "md"]);
     assert!(markdown.starts_with("# Audit of film-tags\n") && markdown.contains("## By taste: accuracy"), "{markdown}");
+    assert!(markdown.contains("of everybody who remembers something: ") && markdown.contains("as at 350 of 423; "));
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("audit.html");
     let told = printed(&["--format", "html", "--out", out.to_str().unwrap()]);

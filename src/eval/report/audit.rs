@@ -103,9 +103,11 @@ fn verdict(audit: &Audit) -> Section {
         });
     }
     for overruled in audit.overruled.iter().filter(|overruled| overruled.by.is_none()) {
-        let Overruled { whose, suppressed, rescued, .. } = overruled;
+        let Overruled { whose, minority, suppressed, rescued, .. } = overruled;
+        // Who differs remembers what they differ by.
+        let remembering = if *minority { "" } else { " who remembers something" };
         notes.push(format!(
-            "of {whose}: {} of {} right local answers overruled, {} of {} wrong ones rescued",
+            "of {whose}{remembering}: {} of {} right local answers overruled, {} of {} wrong ones rescued",
             suppressed.n, suppressed.of, rescued.n, rescued.of
         ));
     }
@@ -307,7 +309,14 @@ fn overruled(audit: &Audit) -> Section {
         let bar = |Figure { value, ci }: Figure| Bar { name: overruled.whose.clone(), value, ci };
         section.chart.extend(overruled.suppressed.figure().map(bar));
     }
+    let everybody = audit.overruled.iter().find(|overruled| overruled.by.is_none() && !overruled.minority);
+    let remembered = everybody.map_or(0, |everybody| everybody.n);
     section.notes = vec![
+        format!(
+            "everybody: who remembers something at the query, as at {remembered} of {}; elsewhere local memory has no \
+             answer of its own that could be given up",
+            audit.n
+        ),
         "gave up .08: of a hundred answers that the person's own memory had right, the mediator lost eight; rescued .3: of \
          a hundred that it had wrong, the mediator found thirty"
             .to_owned(),
