@@ -199,8 +199,13 @@ fn other_tasks_are_audited_by_their_own_measure() {
     let guarded = &ratings["guarded"];
     assert!(guarded["entries"].as_u64().unwrap() > 0 && guarded["entries"] == guarded["recounted"], "{guarded}");
     assert_eq!((&ratings["headline"], &ratings["passed"]), (&"mae".into(), &true.into()));
-    let text = object(&["--data", sample("headlines").to_str().unwrap()]);
-    assert_eq!(text["headline"], "accuracy");
+    let headlines = sample("headlines");
+    let text = object(&["--data", headlines.to_str().unwrap()]);
+    assert_eq!((&text["headline"], &text["right_is"]), (&"accuracy".into(), &"form".into()));
+    assert_eq!((&ratings["right_is"], &object(&["--cases", "1"])["right_is"]), (&"score".into(), &"label".into()));
+    let text = printed(&["--data", headlines.to_str().unwrap()]);
+    assert!(text.contains("accuracy .8: eight of ten answers have the right form"), "{text}");
+    assert!(text.contains("of texts right is the form, such as a question or a list, whatever the words"), "{text}");
 }
 
 #[test]

@@ -108,6 +108,28 @@ impl Inquiry<'_> {
     }
 }
 
+/// What of an answer makes it right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// The label.
+    Label,
+    /// The very score.
+    Score,
+    /// The form of a text, whatever its words.
+    Form,
+}
+
+impl Right {
+    fn of(measures: &TaskMeasures) -> Self {
+        match measures {
+            TaskMeasures::Labels(_) => Self::Label,
+            TaskMeasures::Rating(_) => Self::Score,
+            TaskMeasures::Text(_) => Self::Form,
+        }
+    }
+}
+
 /// Everything an audit found out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Audit {
@@ -122,6 +144,8 @@ pub struct Audit {
     pub resampled: Unit,
     /// What groups are compared in.
     pub headline: Metric,
+    /// What makes an answer right, wherever right ones are counted.
+    pub right_is: Right,
     /// By each grouping asked for.
     pub dimensions: Vec<Dimension>,
     /// Everybody, those who differ from the others, and these by group.
@@ -171,6 +195,7 @@ pub fn audit(inquiry: &Inquiry, guarded: GuardReport, wanted: Wanted) -> Audit {
         users,
         resampled: Unit::of(users),
         headline,
+        right_is: Right::of(inquiry.measures),
         passed: gate::passed(&gates),
         personalised: overrule::personalised(inquiry),
         provenance,

@@ -10,7 +10,7 @@ use crate::eval::assessment::LEVEL;
 use crate::eval::audit::gate::Verdict;
 use crate::eval::audit::measure::{ArmGroups, Dimension, Figure, Measured, second};
 use crate::eval::audit::overrule::{Case, Overruled, Personalised, Rate, Share};
-use crate::eval::audit::{Audit, LEAST_OF_PERSON, LEAST_QUERIES};
+use crate::eval::audit::{Audit, LEAST_OF_PERSON, LEAST_QUERIES, Right};
 use crate::eval::metrics::Metric;
 use crate::eval::stats::Unit;
 use crate::eval::steady;
@@ -162,6 +162,7 @@ fn of_dimension(audit: &Audit, dimension: &Dimension) -> Vec<Section> {
     }
     let other = second(headline);
     let what = |metric: Metric| match metric {
+        Metric::Accuracy if audit.right_is == Right::Form => "accuracy .8: eight of ten answers have the right form",
         Metric::Accuracy => "accuracy .8: eight of ten answers are right",
         Metric::BalancedAccuracy => {
             "balanced accuracy .8: of each response eight in ten are found, however rare it is; few right answers make \
@@ -329,9 +330,11 @@ fn overruled(audit: &Audit) -> Section {
             audit.resampled.name()
         ),
     ];
-    if audit.headline == Metric::MeanAbsoluteError {
-        section.notes.push("of ratings right is the very score".to_owned());
-    }
+    section.notes.extend(match audit.right_is {
+        Right::Label => None,
+        Right::Score => Some("of ratings right is the very score".to_owned()),
+        Right::Form => Some("of texts right is the form, such as a question or a list, whatever the words".to_owned()),
+    });
     section
 }
 
