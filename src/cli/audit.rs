@@ -20,7 +20,7 @@ use crate::eval::audit::gate::{Bounds, GUARD};
 use crate::eval::audit::group::{By, Grouping, grouping, pasts};
 use crate::eval::audit::{Audit, Inquiry, SCHEMA, Wanted, audit, guard};
 use crate::eval::experiment::{Setting, run as by_memory, run_with_model};
-use crate::eval::metrics::{Metric, TaskMeasures};
+use crate::eval::metrics::TaskMeasures;
 use crate::eval::report;
 use crate::eval::split::{Asked, Split};
 use crate::eval::stats::{Plan, Unit};
@@ -226,12 +226,18 @@ fn audited(common: &Common, args: &AuditArgs, cancel: &AtomicBool) -> Result<Aud
     Ok(found)
 }
 
-/// Refuses bounds that could never be exceeded.
+/// Refuses bounds that could never be exceeded: two accuracies differ by 1 at most, two errors by the whole scale.
 fn refuse(args: &AuditArgs, measures: &TaskMeasures) -> Result<(), CliError> {
-    let error = measures.headline() == Metric::MeanAbsoluteError;
-    match args.max_gap.filter(|gap| *gap > 1.0 && !error) {
+    let (most, what) = match measures {
+        TaskMeasures::Rating(steps) => {
+            let (low, high) = (steps.first().copied().unwrap_or_default(), steps.last().copied().unwrap_or_default());
+            (high - low, format!("an error can differ on a scale from {low} to {high}"))
+        }
+        TaskMeasures::Labels(_) | TaskMeasures::Text(_) => (1.0, "accuracy can differ".to_owned()),
+    };
+    match args.max_gap.filter(|gap| *gap > most) {
         Some(gap) => {
-            Err(CliError::Usage(format!("--max-gap {gap} is more than accuracy can differ; give a number from 0 to 1")))
+            Err(CliError::Usage(format!("--max-gap {gap} is more than {what}; give a number from 0 to {most}")))
         }
         None => Ok(()),
     }

@@ -250,6 +250,10 @@ fn what_cannot_be_audited_is_refused_with_a_reason() {
         (&["--data", ratings, "--by", "community"], "a rating task has no communities"),
         (&["--data", ratings, "--by", "attribute:attributes"], "is no attribute of people"),
         (&["--max-gap", "1.5"], "--max-gap 1.5 is more than accuracy can differ"),
+        (
+            &["--data", ratings, "--max-gap", "9"],
+            "an error can differ on a scale from 1 to 5; give a number from 0 to 4",
+        ),
         (&["--max-gap", "much"], "'much' is no gap"),
         (&["--max-gap", "nan"], "'nan' is no gap"),
         (&["--max-suppression", "1.2"], "'1.2' is no share; give a number from 0 to 1"),
