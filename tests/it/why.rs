@@ -12,7 +12,7 @@ use logoscope::mediator::Weights;
 use logoscope::memory::Memory;
 use logoscope::memory::explain::Node;
 use logoscope::memory::held::Held;
-use logoscope::memory::why_not::{CandidateKind, Closing, Reason, Side};
+use logoscope::memory::why_not::{CandidateKind, Closing, Rank, Reason, Side};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -20,6 +20,40 @@ use crate::local::{retrieval, set, told, with};
 use crate::population::{datasets, interaction, manifest, query};
 
 const END: Timestamp = Timestamp(6_000_000);
+
+/// Programs read reasons by their names.
+#[test]
+fn every_reason_stands_in_the_docs_by_its_name() {
+    let page = include_str!("../../docs/data-formats.md");
+    let table = page.split("| `reason` | fields |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let named: Vec<&str> = table.lines().filter_map(|line| line.split('|').nth(1)).collect();
+    let (side, place, rank) = (Side::Local, 1, Rank { rank: 2, of: 3, shown: 1, score: 0.5, gap: None });
+    let (id, period, of) = ("i".to_owned(), 1, 3);
+    for reason in [
+        Reason::Unknown,
+        Reason::NotYet { at: END, days: 1.0 },
+        Reason::Another { entry: None, fate: Box::new(Reason::AnotherThing) },
+        Reason::OpenPeriod { closes: Closing::Never },
+        Reason::Ungrouped { guard: 5 },
+        Reason::Shown { side, place },
+        Reason::Cut { side, place, needs: 2.0, room: 1.0 },
+        Reason::Outranked(rank),
+        Reason::Alike { by: id.clone(), likeness: 0.9 },
+        Reason::Capped { by: id, cap: 2 },
+        Reason::NotClosed { period, closes: Closing::At(END) },
+        Reason::Superseded { period, read: 2 },
+        Reason::Suppressed { contributors: 3, guard: 5 },
+        Reason::AnotherThing,
+        Reason::Faded,
+        Reason::Unrelated { of },
+        Reason::Unlike { of },
+        Reason::Foreign { community: 1, membership: 0.1, rank },
+        Reason::EntryOutranked(rank),
+    ] {
+        let name = serde_json::to_value(&reason).unwrap()["reason"].as_str().unwrap().to_owned();
+        assert!(named.iter().any(|named| named.contains(&format!("`{name}`"))), "{name}");
+    }
+}
 
 fn adds_up(node: &Node) -> Result<(), TestCaseError> {
     if !node.children.is_empty() {
