@@ -19,6 +19,8 @@ use crate::data::text;
 
 /// Version of the JSON object.
 pub const SCHEMA: &str = "logoscope.compare/1";
+/// Characters of a fingerprint that are told.
+const HASH: usize = 8;
 
 /// Why two results were not compared.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,9 @@ pub enum CompareError {
     /// Other rows.
     #[error("the two results are not over the same rows: {0}; make both with the same --data, --split and --limit")]
     Rows(String),
+    /// Other data.
+    #[error("the two results are not over the same data: {0}; make both with the same --data")]
+    Data(String),
 }
 
 /// A result read from a file.
@@ -263,7 +268,7 @@ struct Judged {
 
 /// Compares the answers of `arms.0` in `a` with those of `arms.1` in `b`.
 pub fn compare(a: &Outcome, b: &Outcome, arms: (&str, &str), plan: Plan) -> Result<Comparison, CompareError> {
-    same_rows(a, b)?;
+    same_rows(a, b).map_err(|rows| other_data(a, b).map_or(rows, CompareError::Data))?;
     let answers = (a.answers(arms.0)?, b.answers(arms.1)?);
     let of_scores = answers.0.iter().chain(&answers.1).all(|answer| answer.median.is_some() && answer.mean.is_some());
     let names: BTreeSet<&str> = a
@@ -342,6 +347,19 @@ pub fn compare(a: &Outcome, b: &Outcome, arms: (&str, &str), plan: Plan) -> Resu
         p_mcnemar: mcnemar(wins, losses),
         detectable: standard_error(&observed).and_then(detectable),
         plan,
+    })
+}
+
+/// How the data of two results differ that have other rows; `None` where nothing in them says that it does.
+fn other_data(a: &Outcome, b: &Outcome) -> Option<String> {
+    let (name, other) = (&a.head.dataset, &b.head.dataset);
+    if name != other {
+        return Some(format!("{} is of {name}, {} of {other}", a.path.display(), b.path.display()));
+    }
+    let (records, others) = (a.head.records_hash.as_ref()?, b.head.records_hash.as_ref()?);
+    let short = |hash: &str| hash.chars().take(HASH).collect::<String>();
+    (records != others).then(|| {
+        format!("both are of {name}, with records {} in one and {} in the other", short(records), short(others))
     })
 }
 

@@ -299,12 +299,22 @@ fn results_that_cannot_be_compared_are_refused() {
     let gold = turned["rows"][7]["gold"].as_str().unwrap().to_owned();
     turned["rows"][7]["gold"] = if gold == "y0" { "y1" } else { "y0" }.into();
     fs::write(&other, turned.to_string()).unwrap();
+    let changed = |name: &str, field: &str, value: &str| {
+        let mut result: Value = serde_json::from_str(&fs::read_to_string(&less).unwrap()).unwrap();
+        result[field] = value.into();
+        fs::write(path(name), result.to_string()).unwrap();
+        path(name)
+    };
+    let elsewhere = changed("elsewhere.json", "dataset", "product-ratings");
+    let later = changed("later.json", "records_hash", "0123456789abcdef");
     let text = path("text.json");
     fs::write(&text, "no result").unwrap();
     for (a, b, expected) in [
         (&whole, &less, "30 are only in"),
         (&less, &whole, "make both with the same --data, --split and --limit"),
         (&whole, &other, "has another gold in each"),
+        (&whole, &elsewhere, "elsewhere.json of product-ratings; make both with the same --data\n"),
+        (&whole, &later, "in one and 01234567 in the other; make both with the same --data\n"),
         (&whole, &figures, "figures.json: holds no rows, only figures; give a file that"),
         (&text, &whole, "text.json: is no result"),
         (&path("nowhere.json"), &whole, "nowhere.json: "),
