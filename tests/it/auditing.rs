@@ -178,6 +178,16 @@ fn every_form_tells_the_same() {
     };
     assert_eq!(row("accuracy")[6].parse::<f64>().unwrap(), first["score"]["value"].as_f64().unwrap());
     assert_eq!(row("lift")[7].parse::<f64>().unwrap(), first["lift"]["ci"][0].as_f64().unwrap());
+    // Entropy is told as it is, variety as what is left of it; the docs name every field.
+    let of = |figure: &str| row(figure)[6].parse::<f64>().unwrap();
+    assert!((of("variety") - (of("entropy") - of("gold_entropy"))).abs() < 1e-9);
+    assert!((first["variety"]["value"].as_f64().unwrap() - of("variety")).abs() < 1e-9);
+    let docs = include_str!("../../docs/evaluation.md");
+    let figures = docs.split("| figure | JSON and CSV | definition |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let fields = first.as_object().unwrap().keys().map(String::as_str).filter(|field| *field != "group");
+    for field in fields.chain(["gold_entropy", "miscalibration", "gap"]) {
+        assert!(figures.contains(&format!("`{field}`")), "{field}");
+    }
     let markdown = printed(&["--format", "md"]);
     assert!(markdown.starts_with("# Audit of film-tags\n") && markdown.contains("## By taste: accuracy"), "{markdown}");
     assert!(markdown.contains("of everybody who remembers something: ") && markdown.contains("as at 350 of 423; "));
