@@ -465,7 +465,13 @@ fn fitted(state: &State) -> Box<Fitted> {
 fn a_fit_is_started_stopped_saved_and_its_hold_out_looked_at_by_count() {
     let mut state = answered();
     assert!(press(&mut state, &["f"]).is_empty(), "the board says what it is about first");
-    assert!(shown(&state).contains("f starts from the present setting"));
+    let screen = shown(&state);
+    assert!(screen.contains("f starts from the present setting"), "{screen}");
+    // What is held out is read once the fit is done, whoever looks at it.
+    assert!(
+        screen.contains("What is held out is judged after the fit") && !screen.contains("nothing held out"),
+        "{screen}"
+    );
     let effects = press(&mut state, &["f"]);
     let [Effect::Fit(request)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((request.ticket, request.setting), (1, state.setting));

@@ -24,8 +24,8 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
     let policy = state.setting.policy;
     let about = format!(
         "Fits the weights of policy {policy}, which is what a try holds, on past queries of the dataset's tuning part: each \
-         answered from what lay before it, nothing held out is read. What the memories are made of stays; `logoscope fit` \
-         fits that, too."
+         answered from what lay before it. What is held out is judged after the fit, and shown by v. What the memories are \
+         made of stays; `logoscope fit` fits that, too."
     );
     let body = match &fitting.state {
         FitState::Idle => {
