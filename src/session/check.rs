@@ -4,9 +4,11 @@
 //! *mediation* computes every resolution and final distribution from the recorded evidence and setting; *answers* asks the
 //! model again, where one is at hand, and holds what is recorded of its words against their seal in any case. Identities
 //! and order are compared exactly, numbers within [`TOLERANCE`], a model's within [`answers::NEAR`]. What the rules of an
-//! earlier ledger did not look for is not missed. A line changed by hand is a difference, never a reason to give up.
+//! earlier ledger did not look for is not missed. A line changed by hand, or taken out, is a difference, never a reason to give
+//! up.
 
 pub mod answers;
+mod gaps;
 
 use std::fmt;
 use std::sync::Arc;
@@ -405,7 +407,7 @@ fn no_question() -> Fault {
     Fault { field: "event".to_owned(), recorded, expected }
 }
 
-/// Grades mediation: from the recorded evidence and setting alone.
+/// Grades mediation: from the recorded evidence and setting alone, and with them whether all of it is there.
 fn mediation(session: &Session) -> Verdict {
     let labels = &session.header.labels;
     let mut grade = Grade::default();
@@ -458,6 +460,8 @@ fn mediation(session: &Session) -> Verdict {
             Event::Remembered { .. } | Event::Note { .. } | Event::Feedback(_) => {}
         }
     }
+    // What stands there is told of first: a line that is missing often shows in what is left.
+    grade.difference = grade.difference.or_else(|| gaps::gap(session));
     grade.verdict()
 }
 

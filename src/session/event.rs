@@ -77,7 +77,15 @@ impl ModelId {
     }
 }
 
+/// The title of what is recorded as somebody works.
+pub const LIVE: &str = "live use";
+
 impl Header {
+    /// Whether it was recorded as somebody worked, who may leave a question before it is answered.
+    pub fn is_of_live_use(&self) -> bool {
+        self.title == LIVE
+    }
+
     /// Whether its questions were picked for what they show, so that chance explains nothing of how they come out.
     pub fn is_picked(&self) -> bool {
         // Files from before the field say it in their title alone.

@@ -14,7 +14,7 @@ use logoscope::memory::collective::Parts;
 use logoscope::memory::global::GlobalRead;
 use logoscope::memory::{Memory, MemoryRead};
 use logoscope::session::check::{Difference, Report, Verdict, check, remember};
-use logoscope::session::event::{Asked, ByLabel, DatasetId, FORMAT, Feedback, Judgement, ModelId};
+use logoscope::session::event::{Asked, ByLabel, DatasetId, FORMAT, Feedback, Judgement, LIVE, ModelId, Origin};
 use logoscope::session::record::turn;
 use logoscope::session::replay::Outcome;
 use logoscope::session::scenario::{Plan, Scenario, Voice};
@@ -498,6 +498,87 @@ fn lines_changed_by_hand_are_differences_not_damage() {
         |tag: &str| good.lines().filter(|line| !line.contains(tag)).map(|line| format!("{line}\n")).collect::<String>();
     let report = check(&parse(without("\"evidence\"").as_bytes()).unwrap(), &dataset).unwrap();
     assert!(differences(&report)[0].to_string().contains("evidence before it"), "{report:?}");
+}
+
+/// Whole lines taken out left every grade equal: what is not there was not compared.
+#[test]
+fn lines_taken_out_and_a_cut_end_are_differences() {
+    let (dataset, session) = small();
+    let turns = ["asked", "evidence", "mediated", "answered", "answered", "answered", "answered"];
+    let places: Vec<usize> =
+        (0..session.events.len()).filter(|index| turns[1..].contains(&session.events[*index].tag())).collect();
+    assert_eq!(places.len(), 12);
+    let without = |session: &Session, index: usize| {
+        let mut events = session.events.clone();
+        events.remove(index);
+        Session::new(session.header.clone(), events.iter().map(|event| event.as_ref().clone()).collect())
+    };
+    for index in &places {
+        let report = check(&without(&session, *index), &dataset).unwrap();
+        let told: Vec<String> = differences(&report).iter().map(ToString::to_string).collect();
+        let turn = if *index < 8 { "turn 1: " } else { "turn 2: " };
+        match session.events[*index].as_ref() {
+            Event::Mediated { .. } => {
+                assert!(told[0].contains(turn) && told[0].contains("no mediated event, computed one"), "{told:?}");
+            }
+            Event::Answered(answered) => {
+                let silent = format!("{turn}recorded no answer of {}, computed one", answered.arm.name());
+                assert!(told[0].contains(&silent), "{told:?}");
+            }
+            _ => assert!(!told.is_empty(), "{}", session.events[*index].tag()),
+        }
+        // As a re-run, whatever it is a re-run of.
+        let mut again = without(&session, *index);
+        again.header.title = LIVE.to_owned();
+        again.header.origin = Some(Origin::ReRun { of: String::new(), changed: Vec::new() });
+        assert!(check(&again, &dataset).unwrap().differs());
+    }
+    // A file that ends within a turn, between two lines or within one.
+    let bytes = session.to_bytes().unwrap();
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    for kept in [3, 7, 10, 12, 15] {
+        let report = check(&parse(&lines[..kept].concat()).unwrap(), &dataset).unwrap();
+        assert!(report.differs(), "{kept} lines: {report:?}");
+    }
+    let cut = [&lines[..16].concat()[..], &lines[16][..9]].concat();
+    let told = differences(&check(&parse(&cut).unwrap(), &dataset).unwrap())[0].to_string();
+    assert_eq!(told, "event 16 (line 17, cut), event: recorded 9 bytes of it, computed a whole line");
+}
+
+/// Who works live leaves questions before they are answered, and quits in the middle of one.
+#[test]
+fn what_live_use_leaves_unanswered_is_no_gap() {
+    let (dataset, mut session) = small();
+    session.header.title = LIVE.to_owned();
+    let kept = |keep: &dyn Fn(usize, &Event) -> bool| {
+        let events = session.events.iter().enumerate().filter(|(index, event)| keep(*index, event));
+        Session::new(session.header.clone(), events.map(|(_, event)| event.as_ref().clone()).collect())
+    };
+    let differs = |session: &Session| check(session, &dataset).unwrap().differs();
+    let answer = |event: &Event| matches!(event, Event::Answered(_));
+    for left in [
+        kept(&|index, _| index != 4),
+        kept(&|_, event| !answer(event)),
+        kept(&|index, _| index < 5),
+        kept(&|index, _| index < 9),
+        kept(&|index, _| index < 10),
+    ] {
+        assert!(!differs(&left), "{:?}", check(&left, &dataset).unwrap());
+    }
+    // The decision stands with the question in any case, but at the very end.
+    assert!(differs(&kept(&|index, _| index != 2)));
+    assert!(differs(&kept(&|index, event| index != 2 && !answer(event))));
+    // Memory alone answers on all arms at once, or on none where a model was waited for.
+    let steps = [1, 2].map(|user| Step::Ask { user, words: vec![0], at: 2_000_000, gold: None });
+    session = recorded(&dataset, &steps, false);
+    session.header.title = LIVE.to_owned();
+    let kept = |keep: &dyn Fn(usize) -> bool| {
+        let events = session.events.iter().enumerate().filter(|(index, _)| keep(*index));
+        Session::new(session.header.clone(), events.map(|(_, event)| event.as_ref().clone()).collect())
+    };
+    assert!(!differs(&kept(&|_| true)) && !differs(&kept(&|index| !(3..7).contains(&index))));
+    assert!(differs(&kept(&|index| index != 4)));
+    assert!(!differs(&kept(&|index| index < 12)), "the last one may have been cut short");
 }
 
 /// A session as the program wrote it before its ledger knew more than value and coverage.

@@ -12,7 +12,7 @@ use super::visit;
 use crate::data::interaction::Interaction;
 use crate::engine::engine::{Answer, Caps};
 use crate::engine::prompt::Arm;
-use crate::session::event::{Answered, Asked, DatasetId, Event, FORMAT, Header, HeldItem, ModelId, Resolution};
+use crate::session::event::{Answered, Asked, DatasetId, Event, FORMAT, Header, HeldItem, LIVE, ModelId, Resolution};
 
 /// Memory has answered a question: a turn begins. `held` says what of the person's own it held, where that is not all.
 pub(super) fn heard(state: &mut State, heard: Option<Box<Heard>>, held: Option<Vec<HeldItem>>) {
@@ -204,7 +204,7 @@ fn beginning(state: &State) -> Option<Beginning> {
     let header = Header {
         format: FORMAT,
         program: env!("CARGO_PKG_VERSION").to_owned(),
-        title: "live use".to_owned(),
+        title: LIVE.to_owned(),
         dataset: DatasetId { name: manifest.name.clone(), hash: String::new(), without: Vec::new() },
         model: caps.map(|caps| model_id(caps, String::new())),
         device: caps.map(|caps| caps.device.clone()),
