@@ -7,11 +7,11 @@
 
 use super::check::{remember, stretch};
 use super::error::SessionError;
-use super::event::{DatasetId, Event, Header, ModelId, Origin, Prose, Setting};
+use super::event::{DatasetId, Event, Evidence, Header, ModelId, Origin, Prose, Setting};
 use super::fork::{course, known, read_from, said_by, silenced};
 use super::log::Session;
 use super::record::turn_knowing;
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, TaskKind};
 use crate::engine::engine::Engine;
 use crate::mediator::{Policy, Weight};
 use crate::memory::Memory;
@@ -81,6 +81,7 @@ impl Anew<'_> {
     /// Appends the events from `position` on, computed again. The embedder that memory read with, if anything was read.
     fn continued(&self, parent: &Session, position: usize, out: &mut Session) -> Result<Option<String>, SessionError> {
         parent.require_words()?;
+        self.require_task(parent)?;
         let position = position.min(parent.events.len());
         let mut memory_of = known(out, self.dataset);
         let mut course = course(out, out.events.len());
@@ -119,6 +120,19 @@ impl Anew<'_> {
         Ok(embedder)
     }
 
+    /// A text task takes whatever was answered for a text, and every answer of another task for a wrong one.
+    fn require_task(&self, parent: &Session) -> Result<(), SessionError> {
+        let manifest = &self.dataset.manifest;
+        match task(parent).filter(|task| *task != manifest.task) {
+            None => Ok(()),
+            Some(task) => {
+                let what =
+                    format!("the recording is of a {task} task, and '{}' of a {} task", manifest.name, manifest.task);
+                Err(SessionError::ReRun { what, remedy: "re-run on data of the same task" })
+            }
+        }
+    }
+
     /// Memory holds labels or scores of the dataset, or of a text task whatever was written.
     fn require_known(&self, response: &str, line: usize) -> Result<(), SessionError> {
         if self.dataset.manifest.places().of(response).is_some() {
@@ -137,6 +151,16 @@ impl Session {
         let remedy = "use the session it was made from";
         if self.header.is_redacted() { Err(SessionError::ReRun { what: what(), remedy }) } else { Ok(()) }
     }
+}
+
+/// The task that `session` is of, as the first evidence tells it; `None` where memory said nothing.
+fn task(session: &Session) -> Option<TaskKind> {
+    session.events.iter().find_map(|event| match event.as_ref() {
+        Event::Evidence(Evidence { written: Some(_), .. }) => Some(TaskKind::Text),
+        Event::Evidence(evidence) if evidence.global.crowd.is_some() => Some(TaskKind::Rating),
+        Event::Evidence(_) => Some(TaskKind::Labels),
+        _ => None,
+    })
 }
 
 /// The setting in force before event `position`.

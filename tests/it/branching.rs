@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
 
-use logoscope::data::dataset::Dataset;
+use logoscope::data::dataset::{Dataset, TaskKind};
 use logoscope::data::interaction::{Timestamp, UserId};
 use logoscope::data::sample;
 use logoscope::engine::engine::{Caps, Engine, GenEvent, GenRequest, Generation};
@@ -467,6 +467,19 @@ fn a_re_run_on_other_data_says_so_and_refuses_what_it_cannot_remember() {
     stranger.push(Event::Remembered { interaction: remembered });
     let told = anew(&dataset, &stranger).unwrap_err().to_string();
     assert!(told.contains("line 18 remembers the response 'opera', which is no label of 'small'"), "{told}");
+    // A text task knows a form for every answer, and answered with forms what asked for labels.
+    for task in ["text", "rating"] {
+        let mut other = dataset.clone();
+        (other.manifest.task, other.manifest.name) = match task {
+            "text" => (TaskKind::Text, "news".to_owned()),
+            _ => (TaskKind::Rating, "stars".to_owned()),
+        };
+        let told = anew(&other, &parent).unwrap_err().to_string();
+        let expected = format!("the recording is of a labels task, and '{}' of a {task} task", other.manifest.name);
+        assert!(told.contains(&expected) && told.contains("re-run on data of the same task"), "{told}");
+        let rest = Anew { dataset: &other, voice: None, weights: Vec::new(), policy: None };
+        assert!(rest.rest(&parent, 0, &mut fork(&parent, 0, None).unwrap()).is_err());
+    }
     let redacted = Redaction::keyed("k").of(&parent).unwrap();
     assert!(matches!(anew(&dataset, &redacted), Err(SessionError::ReRun { .. })));
     assert!(matches!(fork(&redacted, 0, None), Err(SessionError::ReRun { .. })));
