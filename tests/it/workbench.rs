@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use logoscope::app;
 use logoscope::app::command;
 use logoscope::app::effect::{Effect, Runner};
+use logoscope::app::input::Input;
 use logoscope::app::inquiry::{Inquiry, InquiryRequest, Told};
 use logoscope::app::message::{Limits, Message};
-use logoscope::app::overlay::Overlay;
+use logoscope::app::overlay::{Choice, List, ListKind, Overlay, Row};
 use logoscope::app::shelf::Shelf;
 use logoscope::app::state::{Data, Exit, Incoming, MemoryState, ModelState, Pane, Phase, Setting, Start, State};
 use logoscope::app::update::update;
@@ -482,6 +483,30 @@ fn lists_choose_and_the_palette_says_why_not() {
     assert_eq!(list.current().unwrap().disabled, Some("nothing has been undone"));
     press(&mut state, &["ctrl-u", "z", "o", "o", "m", "enter"]);
     assert!(state.zoom && state.overlay.is_none());
+}
+
+/// A long text has nearly any letters in some order: a word that stands in a column is what was meant.
+#[test]
+fn a_word_in_any_column_beats_scattered_letters() {
+    let row = |name: &str, note: &str, text: &str| Row {
+        choice: Choice::Query(0),
+        name: name.into(),
+        note: note.into(),
+        text: text.into(),
+        disabled: None,
+    };
+    let rows = vec![
+        row("car-in-me", "2024-03-01 comedy", "Bakers"),
+        row("u1", "2024-03-01 sports", "Coach returns in time for the final game"),
+        row("u2", "2024-03-01 politics", "What crime costs a city"),
+        row("u3", "2024-03-01 crime", "Two held after a robbery"),
+    ];
+    let mut list = List::new(ListKind::Queries, rows, 0);
+    for (filter, expected) in [("crime", &[3, 2, 0][..]), ("crime u3", &[3]), ("crmgm", &[]), ("", &[0, 1, 2, 3])] {
+        list.filter = Input::of(filter);
+        list.refilter();
+        assert_eq!(list.shown, expected, "{filter}");
+    }
 }
 
 #[test]

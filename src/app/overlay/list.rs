@@ -8,7 +8,7 @@ use super::{Choice, ListKind, Overlay};
 use crate::app::board::Board;
 use crate::app::command::{Command, Context};
 use crate::app::datasets::Place;
-use crate::app::fuzzy::fuzzy;
+use crate::app::fuzzy::{UNBROKEN, fuzzy};
 use crate::app::input::Input;
 use crate::app::keeper::Change;
 use crate::app::state::State;
@@ -30,7 +30,7 @@ pub struct Row {
     pub choice: Choice,
     /// First column; the filter reads it.
     pub name: String,
-    /// Second column, on the right.
+    /// Second column, on the right; the filter reads it.
     pub note: String,
     /// Third column, the widest; the filter reads it.
     pub text: String,
@@ -400,9 +400,14 @@ impl List {
         self.doomed = None;
         let filter = self.filter.text().trim().to_owned();
         let score = |row: &Row| {
-            let (name, text) = (fuzzy(&filter, &row.name), fuzzy(&filter, &row.text));
-            // A match in the name is worth more than the same in the text; words may also stand in several columns.
-            name.map(|score| score + 2_000).max(text).or_else(|| row.holds_each(&filter).then_some(0))
+            // A match is worth more in the name than beside it. Scattered letters are found in the name alone: a long text has
+            // nearly all of them.
+            let beside = [(&row.note, 1_000), (&row.text, 0)];
+            let beside = beside.into_iter().filter_map(|(column, more)| Some(fuzzy(&filter, column)? + more));
+            let beside = beside.filter(|score| *score >= UNBROKEN).max();
+            // Words may also stand in several columns: that is more than letters, and less than all of them in one.
+            let words = row.holds_each(&filter).then_some(UNBROKEN);
+            fuzzy(&filter, &row.name).map(|score| score + 2_000).max(beside).max(words)
         };
         let mut found: Vec<(i64, usize)> =
             self.rows.iter().enumerate().filter_map(|(ix, row)| Some((score(row)?, ix))).collect();
