@@ -85,6 +85,13 @@ pub enum Message {
         /// The person.
         portrait: Box<Portrait>,
     },
+    /// Of ratings, whether a question names a thing; comes before what memory says to it.
+    Named {
+        /// Which question.
+        ticket: u64,
+        /// That it names none, in words.
+        unnamed: Option<String>,
+    },
     /// What memory tells about an answer it has given.
     Told {
         /// Which inquiry.

@@ -229,6 +229,8 @@ pub struct State {
     pub unread: Option<String>,
     /// What is characteristic of the person asking, once memory has told it.
     pub portrait: Option<Portrait>,
+    /// Of ratings, that no thing is called as the question, in words; a recording does not tell.
+    pub unnamed: Option<String>,
     /// The prose profile of who asks.
     pub profile: Profiling,
     /// The number of the last inquiry.

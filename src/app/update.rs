@@ -153,6 +153,11 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             state.dirty = false;
             Vec::new()
         }
+        Message::Named { ticket, unnamed } if ticket == state.ticket => {
+            state.unnamed = unnamed;
+            state.dirty = false;
+            Vec::new()
+        }
         Message::Told { ticket, told } => {
             inquiry::told(state, ticket, *told);
             Vec::new()
@@ -180,7 +185,9 @@ fn react(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Visited { world, data, periods } => visit::arrived(state, &world, data, periods).into_iter().collect(),
-        Message::MemoryRead { .. } | Message::ReadFailed { .. } | Message::Portrayed { .. } => Vec::new(),
+        Message::MemoryRead { .. } | Message::ReadFailed { .. } | Message::Portrayed { .. } | Message::Named { .. } => {
+            Vec::new()
+        }
         // The dataset was read first: there is nothing to ask it.
         Message::ModelNamed(name) if matches!(state.model, ModelState::Unfit(_)) => {
             state.model_named = name;
@@ -330,6 +337,7 @@ fn is_of_workers(message: &Message) -> bool {
             | Message::MemoryRead { .. }
             | Message::ReadFailed { .. }
             | Message::Portrayed { .. }
+            | Message::Named { .. }
             | Message::Told { .. }
             | Message::Remembered { .. }
             | Message::NotRemembered(_)

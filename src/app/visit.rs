@@ -77,6 +77,8 @@ pub struct Home {
     pub unread: Option<String>,
     /// Who asked.
     pub portrait: Option<Portrait>,
+    /// That no thing is called as the question.
+    pub unnamed: Option<String>,
     /// Their prose profile.
     pub profile: Profiling,
     /// What the arms answered.
@@ -116,6 +118,7 @@ impl Home {
             reading: state.reading.take(),
             unread: state.unread.take(),
             portrait: state.portrait.take(),
+            unnamed: state.unnamed.take(),
             profile: state.profile.clone(),
             answers: Answers { epoch: state.answers.epoch, ..std::mem::take(&mut state.answers) },
             course: std::mem::take(&mut state.course),
@@ -134,7 +137,7 @@ impl Home {
         (state.undo, state.at_try) = (self.undo, self.at_try);
         (state.data, state.periods) = (self.data, self.periods);
         (state.reading, state.unread, state.portrait) = (self.reading, self.unread, self.portrait);
-        state.profile = self.profile;
+        (state.unnamed, state.profile) = (self.unnamed, self.profile);
         (state.course, state.answered) = (self.course, self.answered);
         state.answers = Answers { epoch: state.answers.epoch, ..self.answers };
         state.ticket += 1;

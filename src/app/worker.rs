@@ -17,9 +17,11 @@ use super::rungs::{self, ClimbRequest, News};
 use super::state::{Data, question_of};
 use super::visit::World;
 use crate::data::archive::Archive;
-use crate::data::dataset::{Dataset, DatasetError};
+use crate::data::dataset::{Dataset, DatasetError, TaskKind};
 use crate::data::interaction::Interaction;
 use crate::data::sample;
+use crate::data::sanitize::visible;
+use crate::data::text::brief;
 use crate::engine::embedding::{self, Attached, EmbeddedError};
 use crate::engine::engine::Cancel;
 use crate::engine::error::EngineError;
@@ -27,6 +29,7 @@ use crate::engine::model::LoadOptions;
 use crate::engine::prompt::{Blocks, Question};
 use crate::mediator::conflict::{COVERED, clash};
 use crate::mediator::{Evidence, Policy, Weights, mediate};
+use crate::memory::rating::unnamed;
 use crate::memory::store::{ASKING_MODEL, Store, StoreError};
 use crate::memory::{Memory, MemoryRead};
 use crate::session::event::{self, HeldItem};
@@ -40,6 +43,8 @@ const OPENING_DIVERGENCE: f64 = 0.2;
 const OPENING_MARGIN: f64 = 0.4;
 /// … with a memory on the local side that is at least this like the query.
 const OPENING_NEARNESS: f64 = 0.15;
+/// Characters of a question that names no thing, where that is told.
+const LONGEST_TITLE: usize = 60;
 
 /// A question to memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -406,9 +411,10 @@ fn inquire(memory: &Memory, request: &InquiryRequest) -> Message {
     Message::Told { ticket: request.ticket, told: Box::new(told) }
 }
 
-/// Who asks, and what memory says.
+/// Who asks, of ratings whether it is about anything, and what memory says.
 fn both(memory: &Memory, request: ReadRequest) -> Vec<Message> {
     let mut told = portray(memory, &request);
+    told.extend((memory.manifest.task == TaskKind::Rating).then(|| named(memory, &request)));
     told.push(read(memory, request));
     told
 }
@@ -420,6 +426,16 @@ fn portray(memory: &Memory, request: &ReadRequest) -> Vec<Message> {
     let portrait = Box::new(portrait.unwrap_or_default());
     let portrayed = Message::Portrayed { ticket: request.ticket, portrait };
     std::iter::once(portrayed).chain(failed.map(Message::Stored)).collect()
+}
+
+/// A word beside the evidence, too: where it fails the pane says that nobody has rated this.
+fn named(memory: &Memory, request: &ReadRequest) -> Message {
+    let ReadRequest { ticket, question, .. } = request;
+    let unnamed = || {
+        let nearest = memory.unnamed(&question.query, question.at)?;
+        Some(unnamed(&brief(&visible(&question.query), LONGEST_TITLE), &nearest))
+    };
+    Message::Named { ticket: *ticket, unnamed: caught(unnamed).unwrap_or_default() }
 }
 
 fn read(memory: &Memory, request: ReadRequest) -> Message {

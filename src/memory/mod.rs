@@ -390,6 +390,12 @@ impl Memory {
         self.ratings.as_ref()?.nearest(&self.population, text, self.population.before(t), 3)
     }
 
+    /// The same where no thing of any time is called `text` either: else nobody has rated it yet, which is another matter.
+    pub fn unnamed(&self, text: &str, t: Timestamp) -> Option<Vec<&str>> {
+        let ratings = self.ratings.as_ref()?;
+        if ratings.knows(&self.population, text) { None } else { self.nearest_things(text, t) }
+    }
+
     /// Global memory alone, of a task without ratings.
     pub fn read_global(&self, user: &UserId, query: &str, t: Timestamp) -> Result<GlobalRead, IndexError> {
         self.allow(t)?;

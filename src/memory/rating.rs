@@ -23,6 +23,7 @@ use super::local::LocalRead;
 use super::population::{ItemIx, Population, UserIx};
 use crate::data::dataset::{ATTRIBUTE_WIDTH, Dataset, Manifest};
 use crate::data::interaction::{Extra, Interaction, JudgedQuery, Timestamp};
+use crate::data::sanitize::visible;
 
 /// What a question is about, where whoever asks knows more than its text.
 #[derive(Clone, Copy, Debug)]
@@ -289,6 +290,13 @@ impl Ratings {
 /// By how much a number differs where its likeness has halved.
 pub(super) fn width(manifest: &Manifest) -> f64 {
     manifest.retrieval.attribute_width.unwrap_or(ATTRIBUTE_WIDTH)
+}
+
+/// That no thing is called `query`, in words, with the titles that are like it.
+pub fn unnamed(query: &str, nearest: &[impl AsRef<str>]) -> String {
+    let titles: Vec<String> = nearest.iter().map(|title| format!("'{}'", visible(title.as_ref()))).collect();
+    let nearest = if titles.is_empty() { String::new() } else { format!(" nearest: {};", titles.join(", ")) };
+    format!("no thing of the dataset is called '{query}';{nearest} what others give to everything is all there is")
 }
 
 /// What an interaction is about: a thing without identity is its text.

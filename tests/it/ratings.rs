@@ -4,10 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use std::time::Duration;
 
+use logoscope::app::effect::Effect;
 use logoscope::app::message::Message;
-use logoscope::app::state::{Data, Start, State};
+use logoscope::app::state::{Data, MemoryState, Start, State};
 use logoscope::app::update::update;
+use logoscope::app::worker::{MemoryWorker, Source};
 use logoscope::data::dataset::{Dataset, Manifest, Periods, TaskKind};
 use logoscope::data::import::Watch;
 use logoscope::data::import::movielens::import_folder;
@@ -22,6 +26,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::screens::{drawn, press, text_of};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A rating: who, when, of what, how many.
 pub type Row = (&'static str, i64, &'static str, usize);
@@ -524,4 +531,40 @@ fn the_query_screen_of_ratings() {
     let crowd = state.reading.as_ref().unwrap().read.scored.as_ref().unwrap().crowd;
     assert!((mean(&state) - crowd).abs() < (before - crowd).abs());
     assert!(state.ignored(Weight::CommunityFocus).is_some());
+}
+
+/// It said that nobody had rated this, whether there was such a thing or not.
+#[test]
+fn a_typed_question_about_no_thing_says_so_in_its_pane() {
+    let (out, inbox) = mpsc::channel();
+    let source = Source::Given(Box::new(dataset(&ROWS, 1)));
+    let worker = MemoryWorker::start(source, || {}, out).unwrap();
+    let mut state = State::new(Start { dataset_name: "stars".into(), ..Start::default() });
+    let told = |keys: &[&str], text: &str, state: &mut State| {
+        press(state, keys);
+        update(state, Message::Paste(text.to_owned()));
+        for effect in press(state, &["enter"]) {
+            if let Effect::Read(request) = effect {
+                worker.read(request);
+            }
+        }
+        while state.heard != state.ticket {
+            update(state, inbox.recv_timeout(PATIENCE).unwrap());
+        }
+        let screen = text_of(&drawn(state, 200, 60));
+        // The pane alone, its lines joined.
+        let pane = screen.lines().skip(4).filter_map(|line| line.rsplit('│').nth(1)).take(4);
+        pane.map(str::trim).collect::<Vec<_>>().join(" ")
+    };
+    while state.memory != MemoryState::Ready {
+        update(&mut state, inbox.recv_timeout(PATIENCE).unwrap());
+    }
+    let pane = told(&["i"], "FILM", &mut state);
+    assert!(pane.contains("no thing of the dataset is called 'FILM'; nearest: 'film x', 'film y'; what"), "{pane}");
+    let pane = told(&["i"], "film y", &mut state);
+    assert!(pane.contains("besides this person rated this") && !pane.contains("no thing"), "{pane}");
+    // Nobody has rated it by then, and somebody will.
+    told(&["i"], "film x", &mut state);
+    let pane = told(&["d", "ctrl-u"], "1970-01-01", &mut state);
+    assert!(pane.contains("nobody else has rated this yet"), "{pane}");
 }

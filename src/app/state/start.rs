@@ -103,6 +103,7 @@ impl State {
             reading: None,
             unread: None,
             portrait: None,
+            unnamed: None,
             profile: Profiling { kept: start.profiles, ..Profiling::default() },
             inquiry: 0,
             answers: Answers::default(),

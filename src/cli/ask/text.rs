@@ -8,6 +8,7 @@ use crate::mediator::conflict::Side;
 use crate::mediator::style::{self, Length};
 use crate::mediator::words;
 use crate::memory::Memory;
+use crate::memory::rating::unnamed;
 use crate::view::text::sum_of;
 
 impl Asked<'_> {
@@ -40,12 +41,7 @@ impl Asked<'_> {
     /// Of a rating task, that nothing is called as the query, with titles that are like it.
     fn unnamed(&self, memory: &Memory) -> Option<String> {
         let nearest = memory.nearest_things(&self.question.query, self.question.at)?;
-        let titles: Vec<String> = nearest.iter().map(|title| format!("'{}'", visible(title))).collect();
-        let nearest = if titles.is_empty() { String::new() } else { format!(" nearest: {};", titles.join(", ")) };
-        let query = shown(&self.question.query);
-        Some(format!(
-            "no thing of the dataset is called '{query}';{nearest} what others give to everything is all there is"
-        ))
+        Some(unnamed(&shown(&self.question.query), &nearest))
     }
 
     /// For reading, in plain lines.

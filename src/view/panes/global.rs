@@ -22,13 +22,14 @@ pub(super) fn lines(state: &State, reading: &Reading, theme: &Theme, width: usiz
         Line::from(parts)
     };
     if let Some(scored) = &reading.read.scored {
-        let told = match (global.support, global.suppressed) {
-            (0, 0) => "nobody else has rated this yet; it is read as what others give to everything".to_owned(),
-            (0, _) => format!(
+        let told = match (global.support, global.suppressed, &state.unnamed) {
+            (0, 0, Some(unnamed)) => unnamed.clone(),
+            (0, 0, None) => "nobody else has rated this yet; it is read as what others give to everything".to_owned(),
+            (0, ..) => format!(
                 "suppressed: fewer than {guard} others have rated this; it is read as what they give to \
                                everything"
             ),
-            (raters, _) => format!("{} besides this person rated this", text::plural(raters, "user", "users")),
+            (raters, ..) => format!("{} besides this person rated this", text::plural(raters, "user", "users")),
         };
         let mean = format!("{:<NAMES$}{:.1}", "mean", scored.crowd);
         let mut lines: Vec<Line> = text::wrap(&told, width)
