@@ -50,6 +50,18 @@ fn two_asked() -> State {
     state
 }
 
+/// It told of all questions asked, and left out those that were typed.
+#[test]
+fn the_numbers_are_of_judged_questions_and_say_so() {
+    let mut state = two_asked();
+    press(&mut state, &["i", "t", "i", "d", "e", "enter"]);
+    speak(&mut state);
+    answer(&mut state);
+    press(&mut state, &["N"]);
+    let shown = shown(&state);
+    assert!(shown.contains(" 2 judged questions asked so far, each as asked last · 2 people "), "{shown}");
+}
+
 #[test]
 fn a_value_is_typed_over_a_board_that_stays_and_follows() {
     let mut state = two_asked();

@@ -36,11 +36,16 @@ pub(super) fn shown(state: &State, theme: &Theme, width: usize) -> Shown {
         Line::from(parts)
     };
     let tally = &before.tally;
-    let whole = if state.replay.is_some() { "the whole session" } else { "asked so far, each as asked last" };
-    let (turns, judged) = (text::plural(tally.turns, "question", "questions"), tally.judged);
     let people = text::plural(before.people, "person", "people");
     let dot = symbols::DOT;
-    let mut told = format!("{turns} {whole} {dot} {judged} judged {dot} {people}");
+    let mut told = if state.replay.is_some() {
+        let turns = text::plural(tally.turns, "question", "questions");
+        format!("{turns} the whole session {dot} {} judged {dot} {people}", tally.judged)
+    } else {
+        // What is typed has no true answer and is not among them.
+        let asked = text::plural(tally.judged, "judged question", "judged questions");
+        format!("{asked} asked so far, each as asked last {dot} {people}")
+    };
     if before.unanswered > 0 {
         told += &format!(" {dot} {} not counted: not every arm answered", before.unanswered);
     }
