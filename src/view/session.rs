@@ -185,14 +185,15 @@ fn forked(visit: &Visit, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let own = fork.own();
     let tally = Tally::of(own);
     let (answers, right) = tally.arms[Arm::Mediated as usize];
-    let told = format!(" {} of its own {} {right}/{answers} right", own.len(), symbols::DOT);
+    let told = format!("{} of its own {} {right}/{answers} right", own.len(), symbols::DOT);
+    let (behind, most) = label_place(from, own.len(), text::width(&told), columns);
+    let lead = if behind { " ".repeat(from) } else { text::pad_left(&format!("{told} "), from) };
     let mut parts = vec![
         span(text::pad("fork", NAMES), theme.title),
-        span(format!(" {}", " ".repeat(from)), theme.text),
+        span(format!(" {lead}"), theme.score),
         span(symbols::TRACK_ENDS[0], theme.band_won),
     ];
     // Where they do not all fit, the newest are shown.
-    let most = columns.saturating_sub(from + 2 + told.len());
     for outcome in &own[own.len().saturating_sub(most)..] {
         let mark = match (outcome.arms[Arm::Mediated as usize], outcome.overridden, outcome.conflict) {
             (Some(false), ..) => Some(Mark::Wrong),
@@ -203,8 +204,18 @@ fn forked(visit: &Visit, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         let (glyph, style) = mark.map_or((symbols::TRACK, theme.band_won), |mark| look(mark, theme));
         parts.push(span(glyph, style));
     }
-    parts.push(span(told, theme.score));
+    if behind {
+        parts.push(span(format!(" {told}"), theme.score));
+    }
     put(&Line::from(parts), Rect { y: area.bottom().saturating_sub(1), height: 1, ..inside }, buffer);
+}
+
+/// Whether a fork's label of `told` columns stands behind its `own` marks, which begin at `from`, or before them, where they
+/// leave it no room there; and how many of them have room.
+fn label_place(from: usize, own: usize, told: usize, columns: usize) -> (bool, usize) {
+    let (room, told) = (columns.saturating_sub(from + 2), told + 1);
+    let behind = own + told <= room || told > from;
+    (behind, if behind { room.saturating_sub(told) } else { room })
 }
 
 /// Where the timeline, the first measure and the further ones stand.
@@ -470,6 +481,25 @@ fn brief(state: &State, replaying: &Replaying, theme: &Theme) -> Line<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_label_of_a_fork_stands_where_it_fits() {
+        for (from, own, told, columns, expected) in [
+            (6, 2, 24, 106, (true, 73)),
+            // Forked at the last turn: it was cut there, beside half a line of nothing.
+            (90, 1, 24, 106, (false, 14)),
+            (90, 40, 24, 106, (false, 14)),
+            // No room on either side: as much of it as there is.
+            (10, 2, 24, 26, (true, 0)),
+        ] {
+            assert_eq!(label_place(from, own, told, columns), expected, "{from} {own}");
+        }
+        for from in 0..100 {
+            let (behind, most) = label_place(from, 3, 24, 106);
+            let taken = from + 2 + 3.min(most) + if behind { 25 } else { 0 };
+            assert!(taken <= 106 && most >= 3 && (behind || from > 24), "{from}");
+        }
+    }
 
     #[test]
     fn a_timeline_keeps_every_turn_inside() {
