@@ -68,7 +68,7 @@ impl Overlay {
     /// What lies over the screen once this is closed.
     pub fn closed(self) -> Option<Overlay> {
         match self {
-            Overlay::Edit(edit) => edit.behind.map(Overlay::Board),
+            Overlay::Edit(edit) => edit.behind.map(Overlay::Board).or(edit.list.map(Overlay::List)),
             Overlay::Sheet(sheet) => sheet.behind.map(Overlay::List),
             Overlay::List(list) => list.behind.map(Overlay::Board),
             Overlay::Help(_) | Overlay::Board(_) => None,
@@ -129,22 +129,25 @@ pub struct Edit {
     pub complaint: Option<String>,
     /// The board that it is typed over, which stays on the screen.
     pub behind: Option<Board>,
+    /// The list of tries that a note was begun in, to which closing leads back.
+    pub list: Option<List>,
 }
 
 impl Edit {
     /// A line that begins with `text`, over what lay there before.
     pub fn over(kind: EditKind, text: &str, before: Option<Overlay>) -> Self {
-        let behind = before.and_then(|overlay| match overlay {
-            Overlay::Board(board) => Some(board),
-            Overlay::Edit(edit) => edit.behind,
-            _ => None,
-        });
+        let (behind, list) = match before {
+            Some(Overlay::Board(board)) => (Some(board), None),
+            Some(Overlay::Edit(edit)) => (edit.behind, edit.list),
+            Some(Overlay::List(list)) if matches!(kind, EditKind::TryNote(_)) => (None, Some(list)),
+            _ => (None, None),
+        };
         // A profile, a note and a question left half typed are gone on with; anything else is as often another one.
         let input = match kind {
             EditKind::Query | EditKind::Profile | EditKind::Note | EditKind::TryNote(_) => Input::of(text),
             _ => Input::offering(text),
         };
-        Self { kind, input, complaint: None, behind }
+        Self { kind, input, complaint: None, behind, list }
     }
 }
 

@@ -356,18 +356,26 @@ fn a_note_is_typed_kept_and_shown() {
     let effects = press(&mut state, &["enter"]);
     let [Effect::Tries { change: Some(Change::Note(noted)), .. }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((noted.name.as_str(), noted.note.as_str()), ("cautious", "too bold for cold starts"));
+    // Back in the list, at the same try, whose row has it.
+    assert!(text_of(&drawn(&state, 120, 40)).contains("“too bold for cold starts”"));
     kept(&mut state, &effects);
     assert_eq!(state.notice.as_ref().unwrap().text, "the note on try 1 · cautious is saved");
-    press(&mut state, &["T"]);
     assert!(text_of(&drawn(&state, 120, 40)).contains("“too bold for cold starts”"));
-    press(&mut state, &["home", "c", "a", "u", "ctrl-t"]);
+    let in_list = |state: &State| match &state.overlay {
+        Some(Overlay::List(list)) => (list.filter.text().to_owned(), list.current().map(|row| row.choice)),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(in_list(&state), ("cau".to_owned(), Some(Choice::Try(1))));
+    press(&mut state, &["ctrl-t"]);
     let Some(Overlay::Edit(edit)) = &state.overlay else { panic!("the note is typed again") };
     assert_eq!(edit.input.text(), "too bold for cold starts");
     press(&mut state, &["ctrl-u"]);
     type_text(&mut state, &"x".repeat(201));
     press(&mut state, &["enter"]);
     assert_eq!(complaint(&state), Some("a note has 200 characters at most"));
-    press(&mut state, &["esc", "T", "d", "e", "f", "ctrl-t"]);
+    press(&mut state, &["esc"]);
+    assert_eq!(in_list(&state), ("cau".to_owned(), Some(Choice::Try(1))), "left without it, too");
+    press(&mut state, &["ctrl-u", "d", "e", "f", "ctrl-t"]);
     assert_eq!(state.notice.as_ref().unwrap().text, "the dataset's default needs no note");
 }
 

@@ -339,6 +339,8 @@ fn leave(state: &mut State) {
 /// Closes what lies over the screen; what it lay over is seen again.
 pub(super) fn close(state: &mut State) {
     state.overlay = state.overlay.take().and_then(Overlay::closed);
+    // What was noted on a try stands in its row.
+    tries::relist(state);
 }
 
 fn select(state: &mut State, steps: i32) {

@@ -180,14 +180,16 @@ fn change(state: &State, change: Change) -> Effect {
 }
 
 /// Brings an open list of tries up to date.
-fn relist(state: &mut State) {
+pub(super) fn relist(state: &mut State) {
     let Some(Overlay::List(list)) = &state.overlay else { return };
     let Some(Choice::Try(_)) = list.rows.first().map(|row| row.choice) else { return };
-    let (filter, selected) = (list.filter.clone(), list.selected);
+    let (filter, selected, chosen) = (list.filter.clone(), list.selected, list.current().map(|row| row.choice));
     let mut list = List::tries(state);
     list.filter = filter;
     list.refilter();
-    list.selected = selected.min(list.shown.len().saturating_sub(1));
+    let is_same = |ix: &usize| list.rows.get(*ix).map(|row| row.choice) == chosen;
+    let place = list.shown.iter().position(is_same).unwrap_or(selected);
+    list.selected = place.min(list.shown.len().saturating_sub(1));
     state.overlay = Some(Overlay::List(list));
 }
 
