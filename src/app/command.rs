@@ -137,6 +137,8 @@ pub enum Command {
     SheetUp,
     SheetPageDown,
     SheetPageUp,
+    SheetTop,
+    SheetBottom,
     PromptRoom,
     Numbers,
     FlipDistances,

@@ -142,6 +142,21 @@ fn memory_is_asked_about_what_stands_in_a_pane() {
 }
 
 #[test]
+fn an_explanation_has_a_top_and_a_bottom() {
+    let mut state = answered();
+    press(&mut state, &["2", "enter"]);
+    let scroll = |state: &State| match &state.overlay {
+        Some(Overlay::Sheet(sheet)) => sheet.scroll,
+        other => panic!("{other:?}"),
+    };
+    update(&mut state, Message::Drawn(Limits { help: 7, ..Limits::default() }));
+    for (key, expected) in [("G", 7), ("g", 0), ("end", 7), ("home", 0)] {
+        press(&mut state, &[key]);
+        assert_eq!(scroll(&state), expected, "{key}");
+    }
+}
+
+#[test]
 fn only_the_sheet_that_waits_is_told() {
     let mut state = answered();
     press(&mut state, &["W"]);

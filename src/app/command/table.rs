@@ -187,6 +187,8 @@ table! {
         SheetUp "sheet-up" ["k", "up"] "back" "Scroll up";
         SheetPageDown "sheet-page-down" ["pagedown", "ctrl-d", " "] "" "Ten lines down";
         SheetPageUp "sheet-page-up" ["pageup", "ctrl-u"] "" "Ten lines up";
+        SheetTop "sheet-top" ["g", "home"] "" "Scroll to the top";
+        SheetBottom "sheet-bottom" ["G", "end"] "" "Scroll to the bottom";
     }
     Board / "Board" {
         BoardClose "board-close" ["esc", "q", "enter"] "close" "Close the board";

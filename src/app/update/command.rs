@@ -250,8 +250,8 @@ pub(super) fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::HelpUp | Command::SheetUp | Command::BoardUp => select(state, -1),
         Command::HelpPageDown | Command::SheetPageDown | Command::BoardPageDown => select(state, PAGE),
         Command::HelpPageUp | Command::SheetPageUp | Command::BoardPageUp => select(state, -PAGE),
-        Command::BoardTop => select(state, i32::MIN),
-        Command::BoardBottom => select(state, i32::MAX),
+        Command::SheetTop | Command::BoardTop => select(state, i32::MIN),
+        Command::SheetBottom | Command::BoardBottom => select(state, i32::MAX),
     }
     Vec::new()
 }
@@ -348,7 +348,9 @@ fn select(state: &mut State, steps: i32) {
     match &mut state.overlay {
         Some(Overlay::List(list)) => list.step(steps as isize),
         Some(Overlay::Help(help)) => help.scroll = (i32::from(help.scroll) + steps).clamp(0, limit) as u16,
-        Some(Overlay::Sheet(sheet)) => sheet.scroll = (i32::from(sheet.scroll) + steps).clamp(0, limit) as u16,
+        Some(Overlay::Sheet(sheet)) => {
+            sheet.scroll = i32::from(sheet.scroll).saturating_add(steps).clamp(0, limit) as u16;
+        }
         Some(Overlay::Board(board)) => {
             board.scroll = i32::from(board.scroll).saturating_add(steps).clamp(0, limit) as u16;
         }
