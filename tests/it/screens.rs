@@ -560,6 +560,18 @@ fn explanations_over_the_screen() {
     insta::assert_snapshot!("over-missed-80x24", text_of(&drawn(&state, 80, 24)));
 }
 
+/// A line in a frame of 28 hid the panes that it spoke of.
+#[test]
+fn an_explanation_is_as_high_as_what_it_tells() {
+    let state = explained(&["c"], Told::Community(None));
+    let screen = text_of(&drawn(&state, 120, 40));
+    let rows: Vec<&str> = screen.lines().collect();
+    let top = rows.iter().position(|row| row.contains("┏━ the person's community")).unwrap();
+    assert!(rows[top + 1].contains("Nothing can be told"), "{screen}");
+    assert_eq!(rows[top + 2].chars().nth(5), Some('┗'), "{screen}");
+    assert!(rows[6].starts_with("│ .79 noir"), "what it speaks of stays in sight: {screen}");
+}
+
 #[test]
 fn a_portrait_stands_where_there_is_room() {
     let counts = |with_term, total| DocumentCounts { with_term, total };

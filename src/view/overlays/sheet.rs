@@ -16,6 +16,10 @@ use crate::memory::explain::Node;
 use crate::memory::history::{CommunityHistory, Group};
 use crate::theme::Theme;
 
+/// The largest sheet, with its frame.
+const LARGEST: (u16, u16) = (110, 28);
+/// Columns and rows of the frame, with the room beside what stands in it.
+const FRAME: (u16, u16) = (4, 2);
 /// Columns of a score.
 const SCORE: usize = 8;
 /// Columns before what became of a community.
@@ -23,16 +27,21 @@ const CHANGE: usize = 8;
 /// Columns of the longest name in a tree.
 const NAME: usize = 26;
 
-/// Draws `sheet` and says how far it can scroll.
+/// Draws `sheet`, as high as what it tells, and says how far it can scroll.
 pub(super) fn draw(sheet: &Sheet, state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) -> u16 {
-    let width = usize::from(area.width).saturating_sub(6);
-    let title = text::fit(&sheet.title, width.min(70));
-    let inside = popup(&title, String::new(), theme, centred(area, 110, 28), buffer);
-    let width = usize::from(inside.width);
+    let (columns, rows) = LARGEST;
+    let lines = lines(sheet, state, theme, usize::from(centred(area, columns, rows).width.saturating_sub(FRAME.0)));
+    let height = u16::try_from(lines.len()).unwrap_or(rows).saturating_add(FRAME.1).min(rows);
+    let title = text::fit(&sheet.title, usize::from(area.width).saturating_sub(6).min(70));
+    let inside = popup(&title, String::new(), theme, centred(area, columns, height), buffer);
+    scrolled(&lines, sheet.scroll, theme, inside, buffer)
+}
+
+fn lines(sheet: &Sheet, state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let words = |words: &str, style| -> Vec<Line<'static>> {
         text::wrap(words, width).into_iter().map(|line| Line::from(span(line, style))).collect()
     };
-    let lines = match &sheet.told {
+    match &sheet.told {
         None => words(&format!("{} asking memory", bars::spinner(state)), theme.busy),
         Some(Err(reason)) => words(reason, theme.error),
         Some(Ok(Told::Score(node))) => tree(node, theme, width),
@@ -47,8 +56,7 @@ pub(super) fn draw(sheet: &Sheet, state: &State, theme: &Theme, area: Rect, buff
         Some(Ok(Told::Ledger)) => ledger::lines(state, theme, width),
         // Candidates make a list.
         Some(Ok(Told::Candidates(_))) => Vec::new(),
-    };
-    scrolled(&lines, sheet.scroll, theme, inside, buffer)
+    }
 }
 
 /// A node a line; its note beside it, or below where there is no room.
