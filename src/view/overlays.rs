@@ -53,9 +53,9 @@ fn popup(title: &str, note: String, theme: &Theme, area: Rect, buffer: &mut Buff
 fn filter(input: &Input, active: bool, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let (before, behind) = input.parts();
     let room = usize::from(area.width).saturating_sub(4);
-    let mut parts = vec![span(format!("{} ", symbols::POINTER), theme.key)];
+    let mut parts = vec![span(format!("{} ", symbols::FILTER), theme.key)];
     if input.text().is_empty() && !active {
-        parts.push(span("/ filters", theme.dim));
+        parts.push(span("filters", theme.dim));
     } else {
         parts.push(span(text::fit(before, room), theme.input));
         if active {

@@ -30,6 +30,8 @@ pub const ELLIPSIS: &str = "…";
 pub const DOT: &str = "·";
 /// The selected slider or row.
 pub const POINTER: &str = "▸";
+/// A line that filters what stands below it, after the key that leads there in the help.
+pub const FILTER: &str = "/";
 /// A slider's handle.
 pub const HANDLE: &str = "●";
 /// A slider's ends.
