@@ -81,8 +81,9 @@ fn tree(node: &Node, theme: &Theme, width: usize) -> Vec<Line<'static>> {
 }
 
 fn community(history: &CommunityHistory, state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    // Numbers begin at 0: “1 of 19” would be the second.
     let told = format!(
-        "community {} of {} {} membership {}",
+        "community {} ({} in all) {} membership {}",
         history.community,
         history.of,
         symbols::DOT,
