@@ -307,6 +307,8 @@ fn a_moment_is_asked_live_of_memory_as_it_was_and_left_with_one_key() {
         // What is given to memory here is known here alone.
         if turn == 1 {
             let effects = press(&mut state, &["R", "d", "r", "a", "m", "a", "enter"]);
+            let told = &state.notice.as_ref().unwrap().text;
+            assert!(told.contains("answered 'drama', until you go back to the replay; the question"), "{told}");
             let Some(Effect::Visit(Some(world))) = effects.first() else { panic!("{effects:?}") };
             let World { remembered, .. } = world.as_ref();
             assert_eq!(remembered.len(), 2);
@@ -609,6 +611,7 @@ fn what_waits_at_home_is_written_by_quitting_wherever_one_is() {
     // Memory comes to know what it was given at home while a fork is asked.
     let mut state = recording();
     let effects = press(&mut state, &["R", "d", "r", "a", "m", "a", "enter"]);
+    assert!(state.notice.as_ref().unwrap().text.contains("until this program ends"));
     let given = effects.into_iter().find_map(|effect| match effect {
         Effect::Remember(interaction) => Some(*interaction),
         _ => None,
@@ -753,6 +756,8 @@ fn a_fork_goes_on_live_in_a_file_of_its_own_and_the_recording_stays() {
     let fork = state.visit.as_ref().unwrap().fork.as_ref().unwrap();
     assert_eq!((fork.shared, fork.own().len(), fork.folded.remembered), (2, 1, 2));
     let effects = press(&mut state, &["R", "n", "o", "i", "r", "enter"]);
+    let told = &state.notice.as_ref().unwrap().text;
+    assert!(told.contains("until you go back to the replay, and in the fork's file; the question"), "{told}");
     run(&mut state, effects);
     let effects = press(&mut state, &["+", "enter"]);
     run(&mut state, effects);

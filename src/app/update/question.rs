@@ -76,8 +76,13 @@ pub(super) fn remember(state: &mut State, response: String) -> Vec<Effect> {
     // A rating is of the thing that its question names.
     let same = data.rated(&query).map(Cow::into_owned);
     let (item, extra) = same.map(|same| (same.item, same.extra)).unwrap_or_default();
+    let until = match &state.visit {
+        None => "until this program ends",
+        Some(visit) if visit.fork.is_none() => "until you go back to the replay",
+        Some(_) => "until you go back to the replay, and in the fork's file",
+    };
     let told = format!(
-        "memory is given that {user} answered '{}', until this program ends; the question counts no longer",
+        "memory is given that {user} answered '{}', {until}; the question counts no longer",
         brief(&response, 40)
     );
     let interaction = Interaction { id, user, at, query, response, item, extra };
