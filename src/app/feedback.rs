@@ -46,6 +46,12 @@ impl State {
         .unwrap_or_default()
     }
 
+    /// What the analyst says of the answers on the screen, as far as it holds.
+    pub fn words(&self) -> Vec<(String, bool)> {
+        let labels = self.data.as_ref().map_or(&[][..], |data| &data.labels);
+        self.verdicts().held(|answer| labels.iter().any(|label| label == answer)).cloned().collect()
+    }
+
     /// What the analyst noted beside the question on the screen.
     pub fn notes(&self) -> Vec<&str> {
         match &self.replay {

@@ -266,15 +266,26 @@ fn moment(at: crate::data::interaction::Timestamp) -> String {
 /// The true answer and which query it is of; `short` where little room is left.
 fn judged(state: &State, theme: &Theme, short: bool) -> Line<'static> {
     let mut parts = Vec::new();
-    if let Some(gold) = state.gold() {
-        parts.push(span("gold ", theme.dim));
-        parts.push(span(text::fit(gold, 24), theme.good));
-        parts.push(span(format!(" {} ", symbols::DOT), theme.dim));
+    let dot = || span(format!(" {} ", symbols::DOT), theme.dim);
+    // What the data does not know the analyst may have said.
+    let verdicts = state.verdicts();
+    let word = verdicts.gold().filter(|_| state.gold().is_none());
+    if let Some(gold) = state.gold().or(word) {
+        let style = if word.is_some() { theme.key } else { theme.good };
+        parts.extend([span("gold ", theme.dim), span(text::fit(gold, 24), style), dot()]);
     }
     let (Some(ix), Some(data)) = (state.judged, &state.data) else {
-        parts.push(span(if parts.is_empty() { "not judged" } else { "as recorded" }, theme.dim));
+        let told = match (word, parts.is_empty()) {
+            (Some(_), _) => "your word",
+            (None, true) => "not judged",
+            (None, false) => "as recorded",
+        };
+        parts.push(span(told, theme.dim));
         return Line::from(parts);
     };
+    if word.is_some() {
+        parts.extend([span("your word", theme.dim), dot()]);
+    }
     let place = format!("{} of {}", ix + 1, data.queries.len());
     let told = match (&state.replay, data.is_asked_again()) {
         (Some(_), _) => format!("turn {place}"),

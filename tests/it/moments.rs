@@ -34,7 +34,7 @@ use logoscope::session::redact::Redaction;
 use logoscope::session::{Event, Header, Replay, Session, State as Folded};
 
 use crate::replaying::{hear, recording, replaying, session, written};
-use crate::screens::{answer, answered, caps, dataset, drawn, press, styles_of, text_of};
+use crate::screens::{answer, answered, caps, dataset, drawn, press, speak, styles_of, text_of};
 use crate::session::defaults;
 
 fn replay(state: &State) -> &Replaying {
@@ -463,6 +463,26 @@ fn a_model_that_comes_during_a_visit_ends_the_session_at_home_and_begins_none_th
     let header = header.expect("another model's session");
     assert_eq!(header.model.unwrap().name, "other");
     assert_eq!(events[0].tag(), "asked");
+}
+
+/// The line said of two labels that each was right, and the header that nobody knew which.
+#[test]
+fn one_label_is_right_by_the_analysts_word() {
+    let mut state = answered();
+    press(&mut state, &["i", "t", "i", "d", "e", "enter"]);
+    speak(&mut state);
+    answer(&mut state);
+    press(&mut state, &["+", "enter", "-", "g", "l", "o", "b", "enter"]);
+    let screen = text_of(&drawn(&state, 200, 60));
+    assert!(screen.contains("✎ noir right · dystopia wrong"), "{screen}");
+    assert!(screen.contains("gold noir · your word"), "{screen}");
+    press(&mut state, &["!", "d", "r", "a", "m", "a", "enter"]);
+    let screen = text_of(&drawn(&state, 200, 60));
+    assert!(screen.contains("✎ dystopia wrong · drama right") && !screen.contains("noir right"), "{screen}");
+    assert!(screen.contains("gold drama · your word") && !screen.contains("not judged"), "{screen}");
+    // Called right after all.
+    press(&mut state, &["+", "enter"]);
+    assert!(text_of(&drawn(&state, 200, 60)).contains("✎ dystopia wrong · noir right"));
 }
 
 #[test]

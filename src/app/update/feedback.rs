@@ -18,9 +18,9 @@ pub(super) fn ask(state: &mut State, right: bool) {
 pub(super) fn call(state: &mut State, arm: Arm, answer: usize, right: bool) {
     let Some(data) = state.data.clone() else { return };
     let answer = data.label(answer).to_owned();
-    let again = state.said().and_then(|said| said.words.iter().rev().find(|word| word.answer == answer));
     let same = if right { Judgement::Right } else { Judgement::Wrong };
-    let judgement = if again.is_some_and(|word| word.judgement == same) { Judgement::Withdrawn } else { same };
+    // A word that another one has taken back is said anew.
+    let judgement = if state.words().contains(&(answer.clone(), right)) { Judgement::Withdrawn } else { same };
     let told = match judgement {
         Judgement::Right => format!("{answer} is called right"),
         Judgement::Wrong => format!("{answer} is called wrong"),

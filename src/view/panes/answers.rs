@@ -75,9 +75,8 @@ pub(super) fn lines(state: &State, theme: &Theme, width: usize, height: usize) -
 
 /// What the analyst said of these answers.
 fn said(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let verdicts = state.verdicts();
     let word = |(answer, right): &(String, bool)| format!("{answer} {}", if *right { "right" } else { "wrong" });
-    let mut told: Vec<String> = verdicts.words().iter().map(word).collect();
+    let mut told: Vec<String> = state.words().iter().map(word).collect();
     told.extend(state.notes().into_iter().map(|note| format!("“{note}”")));
     if told.is_empty() {
         return Vec::new();
