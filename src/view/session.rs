@@ -149,7 +149,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     for (ix, mark) in Mark::ALL.into_iter().enumerate() {
         put(&marks(replaying, mark, &state.keys, theme, timeline), row(left, 1 + ix as u16), buffer);
     }
-    put(&counts(&replaying.sums.recorded, theme), row(left, 6), buffer);
+    put(&counts(replaying, theme), row(left, 6), buffer);
     put(&decided(state, replaying, theme), row(left, 7), buffer);
     let width = usize::from(first.width);
     put(&heading(replaying, theme, width), row(first, 0), buffer);
@@ -321,11 +321,15 @@ fn merged(replaying: &Replaying, theme: &Theme, columns: usize) -> Line<'static>
     Line::from(parts)
 }
 
-fn counts(tally: &Tally, theme: &Theme) -> Line<'static> {
+/// How often local was overridden, as recorded: said where something else stands beside it.
+fn counts(replaying: &Replaying, theme: &Theme) -> Line<'static> {
+    let tally = &replaying.sums.recorded;
+    let lead = if replaying.sums.now.is_some() { "recorded " } else { "" };
     let dot = symbols::DOT;
     let overrides = text::plural(tally.overrides, "override", "overrides");
     let (rescued, suppressed) = (tally.rescues, tally.suppressions);
-    Line::from(span(format!("{overrides} {dot} {rescued} rescued {dot} {suppressed} suppressed"), theme.text))
+    let told = format!("{overrides} {dot} {rescued} rescued {dot} {suppressed} suppressed");
+    Line::from(vec![span(lead, theme.dim), span(told, theme.text)])
 }
 
 /// What the analyst called right, up to the playhead: apart from what the dataset knows.
@@ -474,7 +478,7 @@ fn brief(state: &State, replaying: &Replaying, theme: &Theme) -> Line<'static> {
         parts.push(span(format!(" {} {} changed", symbols::DOT, replaying.sums.changed), theme.conflict));
     }
     parts.push(span(format!(" {} ", symbols::DOT), theme.dim));
-    parts.extend(counts(&replaying.sums.recorded, theme).spans);
+    parts.extend(counts(replaying, theme).spans);
     Line::from(parts)
 }
 
