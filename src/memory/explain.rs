@@ -230,7 +230,7 @@ fn recency(hit: &LocalHit, settings: &Retrieval) -> Node {
     let factor = age_factor(hit.age_days, settings.recency_half_life, settings.recency_floor);
     let floor = settings.recency_floor;
     let half_life = settings.recency_half_life;
-    let note = format!("factor {factor:.3} at {:.1} d: floor {floor}, half-life {half_life} d", hit.age_days);
+    let note = format!("factor {factor:.3} at {:.1} d: floor {floor}, recency half-life {half_life} d", hit.age_days);
     Node::leaf("recency", hit.terms.recency, note)
 }
 

@@ -483,7 +483,7 @@ fn sheets() -> Vec<(&'static str, Vec<&'static str>, Told)> {
         children: words,
     };
     let dense = leaf("dense", 0.47, "0.50 × cosine 0.940");
-    let recency = leaf("recency", -0.0162, "factor 0.980 at 20.0 d: floor 0.8, half-life 365 d");
+    let recency = leaf("recency", -0.0162, "factor 0.980 at 20.0 d: floor 0.8, recency half-life 365 d");
     let score = Node { name: "i1".into(), value: 0.7938, note: String::new(), children: vec![lexical, dense, recency] };
     let rank = Rank { rank: 7, of: 31, shown: 3, score: 0.412, gap: Some(0.098) };
     let epoch = |period: usize, group, changes| Epoch {

@@ -150,6 +150,8 @@ proptest! {
                 prop_assert_eq!(tree.value, hit.terms.score());
                 let parts: Vec<f64> = tree.children.iter().map(|part| part.value).collect();
                 prop_assert_eq!(parts, vec![hit.terms.lexical, hit.terms.dense, hit.terms.recency]);
+                // The slider's half-life is the mediator's.
+                prop_assert!(tree.children[2].note.contains(", recency half-life "));
                 adds_up(&tree)?;
                 shown_adds_up(&tree)?;
             }
