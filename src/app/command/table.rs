@@ -55,7 +55,7 @@ table! {
         AskAgain "ask-again" ["r"] "" "Ask the model again";
         PickModel "pick-model" ["ctrl-o"] "" "Choose the model that answers: the shipped one, none, one of a folder or a hub; the present one answers until it is ready";
         OpenData "open-data" ["ctrl-f"] "" "Choose the dataset: a shipped one, one opened lately, or a folder; everything begins anew with it, and the model stays";
-        Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later";
+        Remember "remember" ["R"] "" "Let memory know what this person answers, and ask again a second later; of texts, what a judged query knows";
         BackToReplay "back-to-replay" ["a"] "replay" "Go back to the replay, at the moment where it was left";
         WhyNot "why-not" ["W"] "" "Ask why an interaction or a collective entry is not shown";
         Ladder "ladder" ["C"] "" "Ask the question with only the newest 0, 1, 2, 4, 8 … of the person's memories";
