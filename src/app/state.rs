@@ -345,6 +345,12 @@ impl State {
         self.heard != self.ticket && self.memory == MemoryState::Ready
     }
 
+    /// Whether a question to open with is still being looked for: until then none is shown that would give way to it.
+    pub fn is_choosing(&self) -> bool {
+        let building = matches!(self.memory, MemoryState::Building(_) | MemoryState::Embedding { .. });
+        building && !self.chosen && self.judged.is_some() && self.replay.is_none()
+    }
+
     /// The settings of the dataset.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.data.as_ref().map(|data| &data.dataset.manifest)

@@ -217,6 +217,10 @@ pub fn question(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         let news = memory_news(state).unwrap_or_default();
         return put(&Line::from(span(format!(" {} {news}", spinner(state)), theme.busy)), upper, buffer);
     };
+    if state.is_choosing() {
+        let told = format!(" {} choosing a question", spinner(state));
+        return put(&Line::from(span(told, theme.busy)), upper, buffer);
+    }
     let query = if question.query.is_empty() {
         span("no query yet: i types one", theme.dim)
     } else {

@@ -590,6 +590,30 @@ fn what_is_typed_before_the_data_is_there_is_asked_later() {
     assert_eq!(read_request(&effects).unwrap().question.query, "sea");
 }
 
+/// The first question stood there for half a second and gave way to another one.
+#[test]
+fn no_question_is_shown_before_it_is_chosen() {
+    let begun = || {
+        let mut state = started();
+        update(&mut state, Message::DataRead(Arc::new(Data::of(dataset()))));
+        update(&mut state, Message::Stage("building memory"));
+        state
+    };
+    let mut state = begun();
+    let shown = text_of(&drawn(&state, 120, 40));
+    assert!(shown.contains("choosing a question") && !shown.contains("u017") && !shown.contains("diver"), "{shown}");
+    update(&mut state, Message::MemoryBuilt { periods: 8, opening: Some(1) });
+    let shown = text_of(&drawn(&state, 120, 40));
+    assert!(shown.contains("judged query 2 of 2") && !shown.contains("choosing"), "{shown}");
+    // Whoever does not wait begins with the first one.
+    let mut state = begun();
+    press(&mut state, &["n"]);
+    let shown = text_of(&drawn(&state, 120, 40));
+    assert!(state.judged == Some(0) && shown.contains("“A diver maps the drowned city"), "{shown}");
+    update(&mut state, Message::MemoryBuilt { periods: 8, opening: Some(1) });
+    assert_eq!(state.judged, Some(0));
+}
+
 #[test]
 fn without_a_model_memory_answers_alone() {
     let mut state = started();

@@ -38,7 +38,9 @@ pub(super) fn neighbour(state: &mut State, steps: isize) -> Vec<Effect> {
     if n == 0 {
         return Vec::new();
     }
-    let from = match (state.judged, state.opened) {
+    // Where none is shown yet, the first one is the next.
+    let shown = !state.is_choosing();
+    let from = match (state.judged.filter(|_| shown), state.opened.filter(|_| shown)) {
         (Some(ix), _) => ix as isize,
         // A typed query stands behind the one that was opened last,
         (None, Some(ix)) => ix as isize + isize::from(steps < 0),

@@ -56,7 +56,10 @@ fn title(pane: Pane, state: &State, theme: &Theme) -> Line<'static> {
     }
     parts.push(span(pane.title(), style));
     let more = match pane {
-        Pane::Local => state.question.as_ref().map(|question| text::fit(question.user.as_str(), 20)),
+        Pane::Local => {
+            let shown = state.question.as_ref().filter(|_| !state.is_choosing());
+            shown.map(|question| text::fit(question.user.as_str(), 20))
+        }
         Pane::Mediator | Pane::Weights if state.data.is_some() => Some(state.setting.policy.to_string()),
         _ => None,
     };
