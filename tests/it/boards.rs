@@ -386,8 +386,10 @@ fn a_replay_stops_the_survey_of_live_work_and_hears_nothing_of_it() {
     let effects = press(&mut state, &["F"]);
     let live = surveyed(&effects).unwrap().ticket;
     let opened = Opened::of("by-the-sea".to_owned(), session(true)).unwrap();
-    let effects = update(&mut state, Message::SessionOpened(Box::new(opened)));
+    update(&mut state, Message::SessionOpened(Box::new(opened)));
+    let effects = press(&mut state, &["esc"]);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Cease(ticket) if *ticket > live)), "{effects:?}");
+    assert!(state.replay.is_some());
     let effects = press(&mut state, &["F"]);
     let over = surveyed(&effects).unwrap().ticket;
     assert!(over > live + 1, "{over}");

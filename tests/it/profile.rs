@@ -418,7 +418,8 @@ fn a_profile_that_could_not_be_kept_is_kept_with_the_next_one() {
     let ann = UserId::new("u017");
     let history = History::of_dataset(&dataset(), &ann, Timestamp(i64::MAX));
     let written = profile::write(&Biographer::new(), &history).unwrap();
-    let edited = Profile { from: written.from - 1, ..written.edit("Noir, they say.").unwrap() };
+    let earlier = Profile { from: written.from - 1, history: "earlier".to_owned(), ..written.clone() };
+    let edited = earlier.edit("Noir, they say.").unwrap();
     let (out, inbox) = mpsc::channel();
     let profiler = Profiler::start(folder.clone(), out).unwrap();
     let ask = |change| {
