@@ -117,7 +117,11 @@ fn on_its_way(state: &State, stage: Option<LoadStage>, since: std::time::Duratio
 
 /// That Esc stops it, where nothing else comes first.
 fn stops(state: &State, what: Back) -> String {
-    if state.back() == Some(what) { format!(" {} esc stops", symbols::DOT) } else { String::new() }
+    if state.overlay.is_none() && state.back() == Some(what) {
+        format!(" {} esc stops", symbols::DOT)
+    } else {
+        String::new()
+    }
 }
 
 fn model(state: &State, theme: &Theme) -> Line<'static> {

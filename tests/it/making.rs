@@ -39,6 +39,11 @@ fn a_scenario_is_made_and_replayed() {
     let order = ordered(&mut state, "from nothing");
     assert_eq!(order.scenario, Scenario::ColdStart);
     assert!(state.busy() && text_of(&drawn(&state, 160, 40)).contains("making cold-start"));
+    let stops = |state: &State| text_of(&drawn(state, 160, 40)).lines().next().unwrap().contains("esc stops");
+    assert!(stops(&state));
+    press(&mut state, &["i"]);
+    assert!(!stops(&state), "here it closes the line");
+    press(&mut state, &["esc"]);
     let Message::Made { ticket, made } = answer_to(order.clone()) else { panic!("it is answered") };
     // Whether somebody's history grows among nine people or not, nothing is under way any more.
     update(&mut state, Message::Made { ticket, made });
