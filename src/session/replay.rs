@@ -189,7 +189,7 @@ impl Verdicts {
 
     /// The words that hold, in order of the last one on each answer. Of labels one is right: calling another one right, or
     /// giving it as the true answer, takes that back of the one before.
-    pub fn held<'a>(&'a self, is_label: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a (String, bool)> {
+    pub fn held(&self, is_label: impl Fn(&str) -> bool) -> impl Iterator<Item = &(String, bool)> {
         let gold = self.gold().filter(|gold| is_label(gold));
         self.0.iter().filter(move |(answer, right)| !right || gold.is_none_or(|gold| gold == answer))
     }
